@@ -1,0 +1,1 @@
+"""The engine: registry, lifecycle, worker and hub. It knows neither viewers nor GraphQL."""

@@ -1,0 +1,110 @@
+"""Every error that Ostinato raises on purpose, with the code that clients see.
+
+OstinatoError
+├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
+├── Unauthorized          UNAUTHORIZED           no token, or an expired one
+├── Forbidden             FORBIDDEN              the viewer may not do this
+├── NotFound              NOT_FOUND              unknown, or someone else's
+├── Conflict              CONFLICT               it exists already, or differs from what exists
+├── PreconditionFailed    PRECONDITION_FAILED    its present state does not allow this
+├── PayloadTooLarge       PAYLOAD_TOO_LARGE
+├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
+├── TimedOut              TIMEOUT
+├── Unavailable           UNAVAILABLE            MongoDB or Redis does not answer
+└── HistoryLost           HISTORY_LOST           the cursor is older than the history kept
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One thing wrong with an input."""
+
+    path: tuple[str | int, ...]
+    """Where: argument name, field names and list positions, as the client wrote them."""
+    message: str
+    """What was wrong and what is allowed."""
+    code: str
+    """A stable word for the kind of mistake, e.g. `too_small`."""
+
+    def to_json(self) -> dict[str, object]:
+        return {"path": list(self.path), "message": self.message, "code": self.code}
+
+
+class OstinatoError(Exception):
+    """An expected error; its message and `extensions` are safe to show to a client."""
+
+    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """What graphql-core copies to the client beside the message."""
+        return {"code": self.code}
+
+
+class BadRequest(OstinatoError):
+    code = "BAD_REQUEST"
+
+    def __init__(self, message: str, issues: Sequence[Issue] = ()) -> None:
+        super().__init__(message)
+        self.issues = tuple(issues)
+
+    @classmethod
+    def at(cls, *path: str | int, message: str, code: str = "invalid") -> "BadRequest":
+        """Build the error for one field at `path`."""
+        return cls(message, [Issue(path=path, message=message, code=code)])
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "issues": [issue.to_json() for issue in self.issues]}
+
+
+class Unauthorized(OstinatoError):
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(OstinatoError):
+    code = "FORBIDDEN"
+
+
+class NotFound(OstinatoError):
+    code = "NOT_FOUND"
+
+
+class Conflict(OstinatoError):
+    code = "CONFLICT"
+
+
+class PreconditionFailed(OstinatoError):
+    code = "PRECONDITION_FAILED"
+
+
+class PayloadTooLarge(OstinatoError):
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class TooManyRequests(OstinatoError):
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "retryAfterMs": self.retry_after_ms}
+
+
+class TimedOut(OstinatoError):
+    code = "TIMEOUT"
+
+
+class Unavailable(OstinatoError):
+    code = "UNAVAILABLE"
+
+
+class HistoryLost(OstinatoError):
+    code = "HISTORY_LOST"

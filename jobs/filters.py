@@ -1,0 +1,44 @@
+"""What a reader may ask for: filters, orders and the page of a keyset-paged list."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from jobs.records import CauseKind, JobState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs; None does not restrict. The owner is not part of it: who may see what is
+    the resolvers' decision, passed beside it."""
+
+    states: tuple[JobState, ...] | None = None
+    function_name: str | None = None
+    internal: bool | None = False
+    """False hides the system's own jobs, True shows them only, None shows both."""
+    cause_kind: CauseKind | None = None
+    cause_id: str | None = None
+    queue: str | None = None
+    scheduled_from: datetime | None = None
+    """Inclusive."""
+    scheduled_to: datetime | None = None
+    """Exclusive."""
+
+
+class JobOrder(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SCHEDULED_ASC = "scheduledAsc"
+    SCHEDULED_DESC = "scheduledDesc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A slice of a list in the order asked for."""
+
+    items: tuple[T, ...]
+    has_next: bool
+    has_previous: bool

@@ -1,0 +1,258 @@
+"""What the engine hands to the layers above: frozen records of jobs and of what creates them.
+
+Instants are aware UTC datetimes with whole milliseconds. Ids are 24 hexadecimal characters.
+`version` rises by one with every write of a document: the newer one wins in a merge.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = dict[str, Json]
+
+
+class JobState(StrEnum):
+    PENDING = "pending"
+    IN_PROGRESS = "inProgress"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class FunctionKind(StrEnum):
+    MUTATION = "mutation"
+    ACTION = "action"
+
+
+class CauseKind(StrEnum):
+    """What created a job."""
+
+    API = "api"
+    CRON = "cron"
+    RECURRING = "recurring"
+    BATCH = "batch"
+    REQUEST = "request"
+    JOB = "job"
+
+
+class RequestState(StrEnum):
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+
+
+class BatchState(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+
+class OverlapPolicy(StrEnum):
+    """What a tick does while the cron's previous execution still runs."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    ALLOW = "allow"
+
+
+class CatchUpPolicy(StrEnum):
+    """What happens to ticks that were missed while nothing ran."""
+
+    SKIP = "skip"
+    LATEST = "latest"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    name: str
+    """The exception's class name."""
+    message: str
+    """At most 4 KiB; the owner may read it."""
+    traceback: str | None = None
+    """At most 16 KiB; only an admin may read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    kind: CauseKind
+    id: str | None = None
+    """The cron, recurring task, batch, request or parent job; None for the API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """One entry of a job's timeline: one change of state."""
+
+    seq: int
+    """From 1, without gaps."""
+    at: datetime
+    from_state: JobState | None
+    """None for the first event."""
+    state: JobState
+    attempt: int
+    worker_id: str | None = None
+    next_run_at: datetime | None = None
+    """When the job is due next, if this event made it pending."""
+    error: JobError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    done: int
+    total: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who runs a job now."""
+
+    worker: str
+    token: str
+    """The fencing token of this attempt: what does not carry it cannot finish the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One scheduled execution of a function. Written by the lifecycle's moves only."""
+
+    id: str
+    function_name: str
+    args: JsonObject
+    owner: str | None
+    """The user it belongs to; None for the system's own."""
+    internal: bool
+    state: JobState
+    scheduled_time: datetime
+    queue: str
+    priority: int
+    attempt: int
+    """Starts so far."""
+    max_attempts: int
+    cause: Cause
+    version: int
+    created_at: datetime
+    timeline: tuple[JobEvent, ...] = ()
+    key: str | None = None
+    lease: Lease | None = None
+    progress: Progress | None = None
+    result: Json = None
+    error: JobError | None = None
+    cancel_requested_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    purge_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalSchedule:
+    ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronSchedule:
+    cronspec: str
+    tz: str = "UTC"
+
+
+Schedule: TypeAlias = IntervalSchedule | CronSchedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """A named schedule that creates a job per tick."""
+
+    id: str
+    name: str
+    function_name: str
+    args: JsonObject
+    schedule: Schedule
+    owner: str | None
+    enabled: bool
+    next_run_time: datetime
+    """The next tick; of a paused cron, as it was when it was paused."""
+    overlap: OverlapPolicy
+    catch_up: CatchUpPolicy
+    version: int
+    last_run_time: datetime | None = None
+    scheduler_job_id: str | None = None
+    """The pending tick."""
+    skipped_ticks: int = 0
+    jitter_ms: int = 0
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecurringTask:
+    """A loop that goes on while it is enabled. Unique per owner and `task_id`."""
+
+    id: str
+    task_id: str
+    owner: str | None
+    function_name: str
+    args: JsonObject
+    interval_ms: int
+    enabled: bool
+    generation: int
+    """Rises at each start: a run of an older generation does not go on."""
+    version: int
+    next_run_time: datetime | None = None
+    scheduler_job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A paged pass over a collection at a bounded rate."""
+
+    id: str
+    source: str
+    owner: str | None
+    state: BatchState
+    batch_size: int
+    delay_ms: int
+    processed: int
+    version: int
+    created_at: datetime
+    cursor: str | None = None
+    total: int | None = None
+    """How many there were to process at the start; None if the source does not count."""
+    completed_at: datetime | None = None
+    scheduler_job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A document that must be completed before its timeout."""
+
+    id: str
+    owner: str | None
+    state: RequestState
+    data: Json
+    timeout_at: datetime
+    created_at: datetime
+    version: int
+    result: Json = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A job's last error, after its last attempt; kept until it is resolved."""
+
+    id: str
+    owner: str | None
+    function_name: str
+    error: JobError
+    attempts: int
+    at: datetime
+    version: int
+    data: Json = None
+    job_id: str | None = None
+    """None when a function logged the failure by itself."""
