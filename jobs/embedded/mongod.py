@@ -1,0 +1,68 @@
+"""Owns the embedded mongod: a journaled replica set of one, light enough for a laptop."""
+
+import asyncio
+from pathlib import Path
+
+from jobs.embedded.binaries import find_mongod
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import Child, EmbeddedError, spawn
+from jobs.mongo.replica_set import make_primary
+
+REPLICA_SET = "ostinato"
+START = 20.0  # seconds: a crashed data folder replays its journal first
+MISSING_LIBRARY = "error while loading shared libraries"
+OPTIONS = {
+    "bind_ip": "127.0.0.1",
+    "replSet": REPLICA_SET,
+    "wiredTigerCacheSizeGB": "0.25",
+    "oplogSize": "128",  # MB; the retention below lets it grow
+    "oplogMinRetentionHours": "1",  # a subscription's cursor resumes for this long
+}
+PARAMETERS = {
+    "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
+    "diagnosticDataCollectionEnabled": "false",
+}
+
+
+async def start_mongod(directory: Path, port: int | None = None) -> tuple[Child, str]:
+    """Start mongod on a data folder and return it with its URL once it accepts writes."""
+    port = port or free_port()
+    data = directory / "mongo"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
+    for name, value in OPTIONS.items():
+        command += [f"--{name}", value]
+    for name, value in PARAMETERS.items():
+        command += ["--setParameter", f"{name}={value}"]
+    log = directory / "mongod.log"
+    log.unlink(missing_ok=True)
+    child = spawn("mongod", command, log=log)
+    try:
+        await _ready(child, port)
+    except BaseException:
+        await child.stop()
+        raise
+    return child, f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+
+
+async def _ready(child: Child, port: int) -> None:
+    primary = asyncio.create_task(make_primary(f"127.0.0.1:{port}", REPLICA_SET))
+    death = asyncio.create_task(child.wait())
+    try:
+        await asyncio.wait({primary, death}, timeout=START, return_when=asyncio.FIRST_COMPLETED)
+        if primary.done():
+            return primary.result()
+        raise EmbeddedError(_why(child))
+    finally:
+        primary.cancel()
+        death.cancel()
+        await asyncio.gather(primary, death, return_exceptions=True)
+
+
+def _why(child: Child) -> str:
+    tail = child.tail()
+    if MISSING_LIBRARY in tail:
+        return f"mongod needs libraries of the system; run: apt-get install -y libcurl4 ({tail})"
+    if child.exit_code is None:
+        return f"mongod did not become ready within {START:.0f} s; its log ends: {tail}"
+    return f"mongod ended with code {child.exit_code}; its log {child.log} ends: {tail}"

@@ -1,0 +1,86 @@
+"""Owns one child process: started on a leash, watched, stopped within a deadline."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LEASH = Path(__file__).with_name("leash.py")
+TAIL_BYTES = 4_096
+POLL_S = 0.01
+
+
+class EmbeddedError(RuntimeError):
+    """A server or process could not be started; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """One running child process and the file that its output goes to."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path | None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return None while it runs, then its exit code (negative: the signal)."""
+        return self.popen.poll()
+
+    def tail(self) -> str:
+        """Return the last lines that it logged."""
+        if self.log is None or not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+
+    async def wait(self) -> int:
+        """Wait until it has ended and return its exit code."""
+        while (code := self.popen.poll()) is None:
+            await asyncio.sleep(POLL_S)
+        return code
+
+    async def stop(self, within_s: float = 3.0) -> int:
+        """Ask it to end; kill it when the deadline has passed. May be called twice."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + within_s
+        while self.popen.poll() is None and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_S)
+        if self.popen.poll() is None:
+            self.popen.kill()
+        return await asyncio.to_thread(self.popen.wait)
+
+
+def spawn(
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Child:
+    """Start a child in its own session (a terminal's Ctrl-C reaches us alone) and on a leash.
+
+    Call from the main thread: the kernel ties the leash to the calling thread.
+    """
+    argv = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command]
+    output = log.open("ab") if log is not None else None
+    try:
+        popen = subprocess.Popen(
+            argv,
+            env=dict(env) if env is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output is not None else None,
+            start_new_session=True,
+        )
+    finally:
+        if output is not None:
+            output.close()
+    return Child(name=name, popen=popen, log=log)

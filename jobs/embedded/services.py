@@ -1,0 +1,41 @@
+"""Owns both embedded servers as one: started together, stopped together."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.embedded.mongod import start_mongod
+from jobs.embedded.process import Child
+from jobs.embedded.valkey import start_valkey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The running servers; a URL is given whoever runs the server behind it."""
+
+    mongo_url: str
+    redis_url: str
+    children: tuple[Child, ...]
+
+    async def stop(self) -> None:
+        """Stop what was started here; may be called twice."""
+        await asyncio.gather(*(child.stop() for child in self.children))
+
+
+async def start_services(
+    directory: Path, *, mongo_url: str | None = None, redis_url: str | None = None
+) -> Services:
+    """Start a server for each URL that is not given, with its data under the folder."""
+    directory.mkdir(parents=True, exist_ok=True)
+    children: list[Child] = []
+    try:
+        if redis_url is None:
+            valkey, redis_url = await start_valkey(directory)
+            children.append(valkey)
+        if mongo_url is None:
+            mongod, mongo_url = await start_mongod(directory)
+            children.append(mongod)
+    except BaseException:
+        await asyncio.gather(*(child.stop() for child in children))
+        raise
+    return Services(mongo_url=mongo_url, redis_url=redis_url, children=tuple(children))

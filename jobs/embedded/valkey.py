@@ -1,0 +1,61 @@
+"""Owns the embedded Valkey: an append-only file, and no eviction."""
+
+import asyncio
+from pathlib import Path
+
+from jobs.embedded.binaries import find_valkey
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import POLL_S, Child, EmbeddedError, spawn
+
+START = 10.0  # seconds: it reads its append-only file first
+OPTIONS = {
+    "bind": "127.0.0.1",
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "databases": "64",  # the test runner gives each of its workers one
+}
+
+
+async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child, str]:
+    """Start Valkey on a data folder and return it with its URL once it answers."""
+    port = port or free_port()
+    data = directory / "valkey"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [str(find_valkey()), "--port", str(port), "--dir", str(data)]
+    for name, value in OPTIONS.items():
+        command += [f"--{name}", value]
+    log = directory / "valkey.log"
+    log.unlink(missing_ok=True)
+    child = spawn("valkey", command, log=log)
+    try:
+        async with asyncio.timeout(START):
+            while not await _answers(port):
+                if child.exit_code is not None:
+                    raise EmbeddedError(
+                        f"valkey-server ended with code {child.exit_code}: {child.tail()}"
+                    )
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        await child.stop()
+        raise EmbeddedError(f"valkey-server did not answer within {START:.0f} s") from error
+    except BaseException:
+        await child.stop()
+        raise
+    return child, f"redis://127.0.0.1:{port}/0"
+
+
+async def _answers(port: int) -> bool:
+    """Ask over a bare socket: the Redis library has its door elsewhere."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        return (await reader.readline()).startswith(b"+PONG")
+    except OSError:
+        return False
+    finally:
+        writer.close()

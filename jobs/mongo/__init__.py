@@ -1,0 +1,1 @@
+"""Owns MongoDB: the only package that imports motor, pymongo and bson."""

@@ -1,0 +1,237 @@
+"""Owns every setting of Ostinato: its variable, type, unit, bounds and default."""
+
+import hmac
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Mode(StrEnum):
+    """What kind of process this is; only development and test may move due time."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    TEST = "test"
+
+
+class Settings(BaseSettings):
+    """Read `OSTINATO_*` once at start; immutable from then on."""
+
+    model_config = SettingsConfigDict(env_prefix="OSTINATO_", frozen=True, extra="ignore")
+
+    # Servers
+    mongo_url: str = Field(
+        "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+        repr=False,
+        description="MongoDB connection string; the server must be a replica set.",
+    )
+    database: str = Field(
+        "ostinato",
+        pattern=r"^[A-Za-z0-9_-]{1,38}$",
+        description="Name of the MongoDB database that holds everything.",
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        repr=False,
+        description="Redis or Valkey connection string; its maxmemory-policy must be noeviction.",
+    )
+    redis_prefix: str = Field(
+        "ostinato",
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="Prefix of every Redis key and channel, so that installations can share a server.",
+    )
+    mode: Mode = Field(
+        Mode.PRODUCTION,
+        description="production, development or test; only the last two may move due time.",
+    )
+    functions: Names = Field(
+        (),
+        description="Comma-separated Python modules with your own functions, imported at start.",
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Least severe level that is logged: DEBUG, INFO, WARNING or ERROR.",
+    )
+    log_json: bool = Field(
+        False, description="Log one JSON object per line in place of text for people."
+    )
+
+    # Tokens
+    jwt_secret: SecretStr | None = Field(
+        None,
+        description="Shared secret that signs HS256 tokens, at least 32 bytes. There is no default.",
+    )
+    jwt_public_key: str | None = Field(
+        None, description="PEM public key that verifies RS256 or ES256 tokens."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="HTTPS address of the JWKS that verifies RS256 or ES256 tokens."
+    )
+    jwt_algorithms: Names = Field(
+        (),
+        description="Comma-separated algorithms that are accepted: HS256, RS256, ES256. "
+        "Empty: HS256 with a secret, RS256 and ES256 with a public key or JWKS.",
+    )
+    jwt_audience: str | None = Field(None, description="Audience that a token must name, if set.")
+    jwt_issuer: str | None = Field(None, description="Issuer that a token must name, if set.")
+    jwt_leeway_s: int = Field(
+        0, ge=0, le=300, description="Seconds of clock skew forgiven in a token's times."
+    )
+    cursor_secret: SecretStr | None = Field(
+        None,
+        description="Secret that signs cursors, at least 32 bytes and the same in every API "
+        "process. Empty: derived from the JWT secret.",
+    )
+    development_token: SecretStr | None = Field(
+        None, description="Token filled in to GraphiQL, in mode development only; set by `dev`."
+    )
+
+    # API process
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="TCP port that the API listens on; 0 takes a free one."
+    )
+    allowed_origins: Names = Field(
+        (),
+        description="Comma-separated origins of other sites whose pages may call the API; "
+        "its own pages always may.",
+    )
+    introspection: bool = Field(True, description="Answer introspection queries.")
+    body_limit_bytes: int = Field(
+        262_144, ge=1_024, description="Largest HTTP body or WebSocket message, in bytes."
+    )
+    args_limit_bytes: int = Field(
+        65_536, ge=1_024, le=1_048_576, description="Largest arguments of one job, in bytes."
+    )
+    result_limit_bytes: int = Field(
+        262_144, ge=1_024, le=4_194_304, description="Largest result of one job, in bytes."
+    )
+    max_tokens: int = Field(
+        5_000, ge=500, description="Most lexical tokens in one GraphQL document."
+    )
+    max_depth: int = Field(15, ge=5, description="Deepest nesting of fields in one document.")
+    max_aliases: int = Field(50, ge=1, description="Most aliased fields in one document.")
+    max_directives: int = Field(50, ge=1, description="Most directives in one document.")
+    max_operations_per_socket: int = Field(
+        100, ge=1, description="Most operations that one WebSocket may have open."
+    )
+    request_timeout_ms: int = Field(
+        15_000, ge=100, description="Longest run of one query or mutation, in milliseconds."
+    )
+    connection_init_timeout_ms: int = Field(
+        3_000, ge=100, description="Longest wait for connection_init on a socket, in milliseconds."
+    )
+    keep_alive_ms: int = Field(
+        12_000, ge=100, description="Time between pings on a quiet connection, in milliseconds."
+    )
+    send_timeout_ms: int = Field(
+        10_000,
+        ge=100,
+        description="Longest wait for a client that has stopped reading, in milliseconds.",
+    )
+    drain_timeout_ms: int = Field(
+        3_000,
+        ge=0,
+        description="Longest wait for running work when a process is told to stop, "
+        "in milliseconds.",
+    )
+
+    # Live
+    ring_events: int = Field(
+        50_000, ge=100, description="Newest change events that an API process keeps, in events."
+    )
+    subscription_buffer: int = Field(
+        1_000, ge=10, description="Events that may wait for one slow subscription, in events."
+    )
+    snapshot_limit: int = Field(
+        1_000, ge=1, le=1_000, description="Most rows in a subscription's snapshot."
+    )
+    checkpoint_ms: int = Field(
+        30_000,
+        ge=100,
+        description="Time between checkpoints of a quiet subscription, in milliseconds.",
+    )
+
+    # Worker process
+    concurrency: int = Field(
+        100, ge=1, le=10_000, description="Jobs that one worker runs at the same time."
+    )
+    queues: Names = Field(
+        ("default",), description="Comma-separated queues that a worker takes jobs from."
+    )
+    heartbeat_ms: int = Field(
+        1_000, ge=50, description="Time between a worker's heartbeats, in milliseconds."
+    )
+    lease_ms: int = Field(
+        6_000,
+        ge=200,
+        description="Silence after which a worker counts as lost, in milliseconds; "
+        "at least three heartbeats.",
+    )
+    sweep_ms: int = Field(
+        1_000, ge=50, description="Time between two sweeps for missing work, in milliseconds."
+    )
+    mutation_timeout_ms: int = Field(
+        4_000,
+        ge=100,
+        description="Default timeout of a mutation function, in milliseconds; keep it below "
+        "the server's transactionLifetimeLimitSeconds.",
+    )
+    action_timeout_ms: int = Field(
+        300_000, ge=100, description="Default timeout of an action, in milliseconds."
+    )
+    purge_after_ms: int = Field(
+        604_800_000,
+        ge=1_000,
+        description="Time that an ended job is kept, in milliseconds (7 days).",
+    )
+    allowed_hosts_http: Names = Field(
+        (),
+        description="Comma-separated hosts (`host` or `host:port`) that "
+        "`actions.retryableAction` may call.",
+    )
+
+    @field_validator(
+        "functions",
+        "jwt_algorithms",
+        "allowed_origins",
+        "queues",
+        "allowed_hosts_http",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("jwt_secret", "cursor_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"a secret must have at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lease_ms < 3 * self.heartbeat_ms:
+            raise ValueError("lease_ms must be at least three times heartbeat_ms")
+        if not self.queues:
+            raise ValueError("queues must name at least one queue")
+        return self
+
+    @property
+    def cursor_key(self) -> bytes:
+        """Return the key that signs cursors; raises ValueError if no secret is configured."""
+        if self.cursor_secret is not None:
+            return self.cursor_secret.get_secret_value().encode()
+        if self.jwt_secret is None:
+            raise ValueError("set OSTINATO_CURSOR_SECRET: there is no JWT secret to derive it from")
+        return hmac.digest(self.jwt_secret.get_secret_value().encode(), b"cursor", "sha256")

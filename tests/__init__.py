@@ -1,0 +1,1 @@
+"""Owns the tests: real servers, no mocks of our own code."""

@@ -1,0 +1,1 @@
+"""Owns real processes under test, and the wait for what they do."""

@@ -1,0 +1,45 @@
+"""Holds the settings to their promises."""
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from pymongo import MongoClient
+
+from jobs.settings import Settings
+
+
+def test_lists_are_read_from_comma_separated_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTINATO_FUNCTIONS", "one.module, another ,")
+    assert Settings().functions == ("one.module", "another")
+
+
+def test_a_short_secret_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="jwt_secret.*\n.*at least 32 bytes"):
+        Settings(jwt_secret=SecretStr("short"))
+
+
+def test_a_lease_outlives_two_lost_heartbeats() -> None:
+    with pytest.raises(ValidationError, match="three times heartbeat_ms"):
+        Settings(lease_ms=1_000, heartbeat_ms=500)
+
+
+def test_secrets_and_urls_stay_out_of_the_log(settings: Settings) -> None:
+    shown = repr(settings)
+    assert "0123456789" not in shown
+    assert "mongodb://" not in shown
+
+
+def test_cursor_key_is_derived_without_revealing_the_jwt_secret(settings: Settings) -> None:
+    assert len(settings.cursor_key) == 32
+
+
+def test_cursor_key_without_any_secret_says_what_to_set() -> None:
+    with pytest.raises(ValueError, match="OSTINATO_CURSOR_SECRET"):
+        _ = Settings(jwt_secret=None, cursor_secret=None).cursor_key
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_each_test_finds_an_empty_database(settings: Settings, run: int) -> None:
+    with MongoClient[dict[str, int]](settings.mongo_url) as client:
+        things = client[settings.database]["things"]
+        assert things.count_documents({}) == 0
+        things.insert_one({"run": run})
