@@ -1,0 +1,98 @@
+"""The arguments of a function: a Pydantic model made from its signature."""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.alias_generators import to_camel
+
+from jobs.errors import BadRequest, Issue
+from jobs.records import Json, JsonObject
+
+MAX_ARGS_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its arguments a few levels down
+
+_CONFIG: Final = ConfigDict(
+    extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A function's arguments as a model; wire names are camelCase."""
+
+    model: type[BaseModel]
+
+    def json_schema(self) -> dict[str, Any]:
+        return self.model.model_json_schema(by_alias=True)
+
+    def bind(self, args: Mapping[str, object]) -> JsonObject:
+        """Validate and complete `args`; raises BadRequest with issues under ("args", …)."""
+        bound: JsonObject = self._validated(args).model_dump(mode="json", by_alias=True)
+        _check_size(bound)
+        return bound
+
+    def unpack(self, args: JsonObject) -> dict[str, object]:
+        """Give the keyword arguments to call the function with."""
+        model = self._validated(args)
+        return {name: getattr(model, name) for name in type(model).model_fields}
+
+    def _validated(self, args: Mapping[str, object]) -> BaseModel:
+        try:
+            return self.model.model_validate(args)
+        except ValidationError as error:
+            issues = issues_of(error, "args")
+            raise BadRequest(f"the arguments do not fit: {issues[0].message}", issues) from None
+
+
+def arguments_of(call: Callable[..., Awaitable[Any]]) -> Arguments:
+    """Build the model from the parameters after the context.
+
+    Raises TypeError for a parameter without a type, or one that cannot be passed by name.
+    """
+    hints = get_type_hints(call, include_extras=True)
+    _, *parameters = inspect.signature(call).parameters.values()
+    fields: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(f"{call.__qualname__}: {parameter} cannot be passed by name")
+        if parameter.name not in hints:
+            raise TypeError(f"{call.__qualname__}: parameter {parameter.name!r} has no type")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints[parameter.name], default)
+    name = "".join(word.capitalize() for word in call.__name__.split("_"))
+    return Arguments(create_model(f"{name}Args", __config__=_CONFIG, **fields))
+
+
+def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
+    """Translate Pydantic's errors into issues, with `prefix` before each path."""
+    return [
+        Issue(path=(*prefix, *found["loc"]), message=found["msg"], code=found["type"])
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def depth_of(value: Json) -> int:
+    """Count the nesting of lists and objects, without recursion."""
+    deepest, level = 0, [value]
+    while level := [
+        inner
+        for outer in level
+        if isinstance(outer, list | dict)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        deepest += 1
+    return deepest
+
+
+def _check_size(args: JsonObject) -> None:
+    if depth_of(args) > MAX_DEPTH:
+        message = f"arguments nest deeper than {MAX_DEPTH} levels"
+        raise BadRequest.at("args", message=message, code="too_deep")
+    size = len(json.dumps(args, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > MAX_ARGS_BYTES:
+        message = f"arguments take {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
+        raise BadRequest.at("args", message=message, code="too_long")

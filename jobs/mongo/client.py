@@ -1,0 +1,80 @@
+"""One connection pool to MongoDB, and the collections of Ostinato in it."""
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, TypeAlias
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pymongo.errors import (
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+)
+
+from jobs.settings import Settings
+
+Document: TypeAlias = dict[str, Any]
+Client: TypeAlias = "AsyncIOMotorClient[Document]"
+Session: TypeAlias = AsyncIOMotorClientSession
+Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
+
+SERVER_SELECTION_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
+SOCKET_TIMEOUT_MS = 20_000  # longer than any statement of ours, so only a dead peer meets it
+
+
+@dataclass(frozen=True, slots=True)
+class Mongo:
+    """The database of one installation, as one process sees it."""
+
+    client: Client
+    database: "AsyncIOMotorDatabase[Document]"
+
+    @classmethod
+    def connect(cls, settings: Settings, app_name: str) -> "Mongo":
+        """Build the pool; connects on first use. `app_name` is what `$currentOp` shows."""
+        client: Client = AsyncIOMotorClient(
+            settings.mongo_url,
+            appname=app_name,
+            tz_aware=True,
+            tzinfo=UTC,
+            w="majority",
+            readConcernLevel="majority",
+            retryWrites=True,
+            serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+            connectTimeoutMS=SERVER_SELECTION_MS,
+            socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        )
+        options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+        return cls(client, client.get_database(settings.database, codec_options=options))
+
+    def __getitem__(self, collection: str) -> Collection:
+        return self.database[collection]
+
+    async def ping(self) -> None:
+        await self.client.admin.command("ping")
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a transaction that met `error` may simply run again."""
+    return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
+
+
+def is_commit_unknown(error: BaseException) -> bool:
+    """Tell whether a commit that met `error` may have happened."""
+    return isinstance(error, PyMongoError) and error.has_error_label(
+        "UnknownTransactionCommitResult"
+    )
+
+
+MongoError = PyMongoError
+MongoUnreachable = ConnectionFailure
+MongoRefused = OperationFailure

@@ -1,0 +1,197 @@
+"""How documents and records translate into each other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs import records
+from jobs.records import (
+    BatchState,
+    CatchUpPolicy,
+    Cause,
+    CauseKind,
+    Job,
+    JobError,
+    JobEvent,
+    JobState,
+    Lease,
+    OverlapPolicy,
+    Progress,
+    RequestState,
+)
+
+Document = Mapping[str, Any]
+
+
+def cause_from(document: Document) -> Cause:
+    return Cause(kind=CauseKind(document["kind"]), id=document.get("id"))
+
+
+def cause_document(cause: Cause) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": cause.kind.value}
+    if cause.id is not None:
+        document["id"] = cause.id
+    return document
+
+
+def error_from(document: Document | None) -> JobError | None:
+    if not document:
+        return None
+    return JobError(
+        name=document["name"],
+        message=document["message"],
+        traceback=document.get("traceback"),
+    )
+
+
+def error_document(error: JobError) -> dict[str, Any]:
+    return {"name": error.name, "message": error.message, "traceback": error.traceback}
+
+
+def job_event_from(entry: Document) -> JobEvent:
+    source = entry.get("from")
+    return JobEvent(
+        seq=entry["seq"],
+        at=entry["at"],
+        from_state=JobState(source) if source else None,
+        state=JobState(entry["state"]),
+        attempt=entry["attempt"],
+        worker_id=entry.get("worker"),
+        next_run_at=entry.get("nextRunAt"),
+        error=error_from(entry.get("error")),
+    )
+
+
+def progress_from(document: Document | None) -> Progress | None:
+    if not document:
+        return None
+    return Progress(
+        done=document["done"], total=document.get("total"), message=document.get("message")
+    )
+
+
+def job_from(document: Document) -> Job:
+    lease = document.get("lease")
+    return Job(
+        id=document["_id"],
+        function_name=document["functionName"],
+        args=document["args"],
+        owner=document["owner"],
+        internal=document["internal"],
+        state=JobState(document["state"]),
+        scheduled_time=document["scheduledTime"],
+        queue=document["queue"],
+        priority=document["priority"],
+        attempt=document["attempt"],
+        max_attempts=document["maxAttempts"],
+        cause=cause_from(document["cause"]),
+        version=document["version"],
+        created_at=document["createdAt"],
+        timeline=tuple(job_event_from(entry) for entry in document.get("timeline", ())),
+        key=document.get("key"),
+        lease=Lease(worker=lease["worker"], token=lease["token"]) if lease else None,
+        progress=progress_from(document.get("progress")),
+        result=document.get("result"),
+        error=error_from(document.get("error")),
+        cancel_requested_at=document.get("cancelRequestedAt"),
+        started_at=document.get("startedAt"),
+        completed_at=document.get("completedAt"),
+        purge_at=document.get("purgeAt"),
+    )
+
+
+def schedule_from(document: Document) -> records.Schedule:
+    if document["kind"] == "interval":
+        return records.IntervalSchedule(ms=document["ms"])
+    return records.CronSchedule(cronspec=document["cronspec"], tz=document["tz"])
+
+
+def schedule_document(schedule: records.Schedule) -> dict[str, Any]:
+    if isinstance(schedule, records.IntervalSchedule):
+        return {"kind": "interval", "ms": schedule.ms}
+    return {"kind": "cron", "cronspec": schedule.cronspec, "tz": schedule.tz}
+
+
+def cron_from(document: Document) -> records.Cron:
+    return records.Cron(
+        id=document["_id"],
+        name=document["name"],
+        function_name=document["functionName"],
+        args=document["args"],
+        schedule=schedule_from(document["schedule"]),
+        owner=document["owner"],
+        enabled=document["enabled"],
+        next_run_time=document["nextRunTime"],
+        overlap=OverlapPolicy(document["overlap"]),
+        catch_up=CatchUpPolicy(document["catchUp"]),
+        version=document["version"],
+        last_run_time=document.get("lastRunTime"),
+        scheduler_job_id=document.get("schedulerJobId"),
+        skipped_ticks=document.get("skippedTicks", 0),
+        jitter_ms=document.get("jitterMs", 0),
+        start_at=document.get("startAt"),
+        end_at=document.get("endAt"),
+    )
+
+
+def recurring_task_from(document: Document) -> records.RecurringTask:
+    return records.RecurringTask(
+        id=document["_id"],
+        task_id=document["taskId"],
+        owner=document["owner"],
+        function_name=document["functionName"],
+        args=document["args"],
+        interval_ms=document["intervalMs"],
+        enabled=document["enabled"],
+        generation=document["generation"],
+        version=document["version"],
+        next_run_time=document.get("nextRunTime"),
+        scheduler_job_id=document.get("schedulerJobId"),
+    )
+
+
+def batch_from(document: Document) -> records.Batch:
+    return records.Batch(
+        id=document["_id"],
+        source=document["source"],
+        owner=document["owner"],
+        state=BatchState(document["state"]),
+        batch_size=document["batchSize"],
+        delay_ms=document["delayMs"],
+        processed=document["processed"],
+        version=document["version"],
+        created_at=document["createdAt"],
+        cursor=document.get("cursor"),
+        total=document.get("total"),
+        completed_at=document.get("completedAt"),
+        scheduler_job_id=document.get("schedulerJobId"),
+    )
+
+
+def request_from(document: Document) -> records.Request:
+    return records.Request(
+        id=document["_id"],
+        owner=document["owner"],
+        state=RequestState(document["state"]),
+        data=document["data"],
+        timeout_at=document["timeoutAt"],
+        created_at=document["createdAt"],
+        version=document["version"],
+        result=document.get("result"),
+        completed_at=document.get("completedAt"),
+    )
+
+
+def failure_from(document: Document) -> records.Failure:
+    error = error_from(document["error"])
+    assert error is not None
+    return records.Failure(
+        id=document["_id"],
+        owner=document["owner"],
+        function_name=document["functionName"],
+        error=error,
+        attempts=document["attempts"],
+        at=document["at"],
+        version=document["version"],
+        data=document.get("data"),
+        job_id=document.get("jobId"),
+    )

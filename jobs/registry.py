@@ -1,0 +1,140 @@
+"""The functions that jobs can run: their names, kinds, arguments and policies.
+
+A decorated coroutine is registered in the process-wide `registry` when its module is imported.
+"""
+
+import importlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jobs.arguments import Arguments
+from jobs.errors import BadRequest
+from jobs.records import FunctionKind, JsonObject, Schedule
+from jobs.retry import Retry
+
+# How a function is called once its arguments are validated: what it returns is checked at run.
+AnyFunction = Callable[..., Awaitable[Any]]
+
+_NAME: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A registered function. Written once, at import."""
+
+    name: str
+    kind: FunctionKind
+    call: AnyFunction
+    arguments: Arguments
+    public: bool
+    """Whether every signed-in user may schedule it."""
+    roles: frozenset[str]
+    """Users with one of these roles may schedule it, too."""
+    retry: Retry
+    timeout_ms: int | None
+    """Real time that one attempt may take; None for the setting's default."""
+    internal: bool
+    """Whether its jobs are the system's own: hidden from lists unless asked for."""
+    result_ttl_ms: int | None = None
+    """How long a finished job is kept; None for the setting's default."""
+
+    @property
+    def description(self) -> str:
+        return (self.call.__doc__ or "").strip()
+
+    def callable_by(self, roles: Iterable[str]) -> bool:
+        return self.public or not self.roles.isdisjoint(roles)
+
+    def bind(self, args: Mapping[str, object]) -> JsonObject:
+        """Validate arguments and return them complete, as JSON, in camelCase.
+
+        Raises BadRequest with an issue under ("args", …) for each mistake.
+        """
+        return self.arguments.bind(args)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticCron:
+    """A cron declared in code beside its function."""
+
+    name: str
+    function_name: str
+    schedule: Schedule
+    args: JsonObject
+
+
+FunctionRef = str | AnyFunction
+"""A function's name, or the decorated coroutine itself."""
+
+
+@dataclass(slots=True)
+class Registry:
+    """Functions by name."""
+
+    _functions: dict[str, Function] = field(default_factory=dict)
+    static_crons: dict[str, StaticCron] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Function]:
+        return iter(sorted(self._functions.values(), key=lambda function: function.name))
+
+    def get(self, name: str) -> Function | None:
+        return self._functions.get(name)
+
+    def add(self, function: Function) -> None:
+        """Register; raises ValueError for a bad or taken name."""
+        if not _NAME.fullmatch(function.name):
+            raise ValueError(f"{function.name!r} is no function name: use module.camelName")
+        taken = self._functions.get(function.name)
+        if taken and _origin(taken.call) != _origin(function.call):
+            raise ValueError(f"two functions are named {function.name!r}: pass name=… to one")
+        self._functions[function.name] = function
+
+    def resolve(self, ref: FunctionRef) -> Function:
+        """Find a function by its name or by itself.
+
+        Raises BadRequest at ("functionName",) if there is none.
+        """
+        name = ref if isinstance(ref, str) else name_of(ref)
+        function = self._functions.get(name)
+        if function is None:
+            raise BadRequest.at(
+                "functionName",
+                message=f"there is no function {name!r}; `functions` lists those that exist",
+                code="unknown_function",
+            )
+        return function
+
+    def declare_cron(self, cron: StaticCron) -> None:
+        """Remember a cron of the code; raises ValueError if its name is taken."""
+        taken = self.static_crons.get(cron.name)
+        if taken and taken != cron:
+            raise ValueError(f"two crons are named {cron.name!r}: pass name=… to one")
+        self.static_crons[cron.name] = cron
+
+    def load(self, modules: Iterable[str]) -> None:
+        """Import modules, so that what they decorate is registered."""
+        for module in modules:
+            importlib.import_module(module)
+
+
+registry: Final = Registry()
+
+
+def _origin(call: AnyFunction) -> tuple[str, str]:
+    return (call.__module__, call.__qualname__)
+
+
+def camel(name: str) -> str:
+    """Turn snake_case into camelCase."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def name_of(call: AnyFunction) -> str:
+    """Give the name a coroutine is, or would be, registered under."""
+    given = getattr(call, "__ostinato_name__", None)
+    if isinstance(given, str):
+        return given
+    return f"{call.__module__.rpartition('.')[2]}.{camel(call.__name__)}"
