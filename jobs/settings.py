@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     redis_prefix: str = Field(
         "ostinato",
         pattern=r"^[A-Za-z0-9_.-]{1,64}$",
-        description="Prefix of every Redis key and channel, so that installations can share a server.",
+        description="Prefix of every Redis key and channel: installations can share a server.",
     )
     mode: Mode = Field(
         Mode.PRODUCTION,
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     # Tokens
     jwt_secret: SecretStr | None = Field(
         None,
-        description="Shared secret that signs HS256 tokens, at least 32 bytes. There is no default.",
+        description="Shared secret that signs HS256 tokens, at least 32 bytes; no default.",
     )
     jwt_public_key: str | None = Field(
         None, description="PEM public key that verifies RS256 or ES256 tokens."

@@ -75,7 +75,7 @@ def mongo_admin(servers: Servers) -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def redis_admin(servers: Servers, lane: int) -> Iterator["Redis[bytes]"]:
+def redis_admin(servers: Servers, lane: int) -> Iterator[Redis]:
     """Return a blocking client of this lane's Valkey database."""
     with Redis.from_url(f"{servers.redis_url.rpartition('/')[0]}/{lane + 1}") as client:
         yield client
@@ -92,7 +92,7 @@ def settings(
     servers: Servers,
     lane: int,
     mongo_admin: MongoClient[dict[str, Any]],
-    redis_admin: "Redis[bytes]",
+    redis_admin: Redis,
 ) -> Settings:
     """Return settings of an empty database; its indexes stay, for speed."""
     database = mongo_admin[f"test_{lane}"]

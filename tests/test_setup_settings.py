@@ -13,7 +13,7 @@ def test_lists_are_read_from_comma_separated_variables(monkeypatch: pytest.Monke
 
 
 def test_a_short_secret_is_refused_by_name() -> None:
-    with pytest.raises(ValidationError, match="jwt_secret.*\n.*at least 32 bytes"):
+    with pytest.raises(ValidationError, match=r"jwt_secret.*\n.*at least 32 bytes"):
         Settings(jwt_secret=SecretStr("short"))
 
 

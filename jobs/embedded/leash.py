@@ -1,6 +1,6 @@
 """Owns the promise that a child dies with its parent, even when that is killed with -9.
 
-Run as a script: `leash.py PARENT_PID COMMAND…` asks the kernel for the signal, then becomes COMMAND.
+As a script, `leash.py PARENT_PID COMMAND…` asks the kernel for the signal, then becomes COMMAND.
 """
 
 import ctypes

@@ -31,12 +31,7 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
     child = spawn("valkey", command, log=log)
     try:
         async with asyncio.timeout(START):
-            while not await _answers(port):
-                if child.exit_code is not None:
-                    raise EmbeddedError(
-                        f"valkey-server ended with code {child.exit_code}: {child.tail()}"
-                    )
-                await asyncio.sleep(POLL_S)
+            await _ready(child, port)
     except TimeoutError as error:
         await child.stop()
         raise EmbeddedError(f"valkey-server did not answer within {START:.0f} s") from error
@@ -44,6 +39,13 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
         await child.stop()
         raise
     return child, f"redis://127.0.0.1:{port}/0"
+
+
+async def _ready(child: Child, port: int) -> None:
+    while not await _answers(port):
+        if child.exit_code is not None:
+            raise EmbeddedError(f"valkey-server ended with code {child.exit_code}: {child.tail()}")
+        await asyncio.sleep(POLL_S)
 
 
 async def _answers(port: int) -> bool:

@@ -1,0 +1,130 @@
+# Everything a developer does. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+NPM := npm --no-audit --no-fund --loglevel=error
+ARGS ?=
+
+RUN_STAMP := $(VENV)/.stamp-run
+DEV_STAMP := $(VENV)/.stamp-dev
+MONGOD_STAMP := $(VENV)/.stamp-mongod
+PAGE := frontend-demo
+PAGE_STAMP := $(PAGE)/node_modules/.stamp
+PAGE_SOURCES := $(shell find $(PAGE) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+NODE_TESTS_STAMP := tests/node/node_modules/.stamp
+
+say = @printf '\033[1m▸ %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up: each step leaves a stamp and is skipped while what it read is unchanged -----------
+
+$(BIN)/python:
+	$(call say,Creating the virtual environment)
+	@sh deploy/need.sh "$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)'" python3
+	@sh deploy/need.sh "$(PYTHON) -c 'import ensurepip, venv'" python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): deploy/requirements.lock pyproject.toml | $(BIN)/python
+	$(call say,Installing the pinned dependencies)
+	$(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_STAMP): deploy/requirements-dev.lock $(RUN_STAMP)
+	$(call say,Installing the pinned development tools)
+	$(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements-dev.lock
+	@touch $@
+
+$(MONGOD_STAMP): $(RUN_STAMP)
+	@sh deploy/need.sh "$(BIN)/python -m jobs.embedded" libcurl4
+	@touch $@
+
+$(PAGE_STAMP): $(PAGE)/package.json $(PAGE)/package-lock.json
+	$(call say,Installing the page's packages)
+	@sh deploy/need.sh "node -e 'process.exit(parseInt(process.versions.node) < 20)'" nodejs
+	cd $(PAGE) && $(NPM) ci
+	@touch $@
+
+$(PAGE)/dist/.stamp: $(PAGE_STAMP) $(PAGE_SOURCES) schema/schema.graphql
+	$(call say,Building the page and GraphiQL)
+	cd $(PAGE) && $(NPM) run build
+	@touch $@
+
+$(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json
+	$(call say,Installing the Node clients of the tests)
+	cd tests/node && $(NPM) ci
+	@touch $@
+
+.PHONY: setup
+setup: $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(NODE_TESTS_STAMP) ## Install everything that development needs
+
+# --- what a user and a developer do ---------------------------------------------------------
+
+.PHONY: run
+run: $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
+	@exec $(BIN)/ostinato dev $(ARGS)
+
+.PHONY: demo
+demo: $(RUN_STAMP) ## Drive all six patterns against the running server
+	@exec $(BIN)/python examples/demo.py $(ARGS)
+
+.PHONY: test
+test: setup ## Run the tests (ARGS='-k name' chooses)
+	@sh deploy/need.sh "command -v chromium" chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: setup ## Run the tests and report branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+.PHONY: lint
+lint: $(DEV_STAMP) ## Check style and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: types
+types: $(DEV_STAMP) $(PAGE_STAMP) ## Check the types of Python and of the page
+	$(BIN)/mypy
+	cd $(PAGE) && $(NPM) run types
+
+.PHONY: format
+format: $(DEV_STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: check
+check: lint types ## What CI runs before the tests
+
+.PHONY: schema
+schema: $(RUN_STAMP) ## Write the SDL from the code
+	$(BIN)/python -c "from schema.build import graphql_schema; print(graphql_schema.as_str())" > schema/schema.graphql.new
+	@mv schema/schema.graphql.new schema/schema.graphql
+
+.PHONY: docs
+docs: $(RUN_STAMP) ## Write the documents that are made from the code
+	$(BIN)/python -m jobs.settings_page > docs/configuration.md.new
+	@mv docs/configuration.md.new docs/configuration.md
+
+.PHONY: bench
+bench: $(RUN_STAMP) $(MONGOD_STAMP) ## Measure jobs per second on embedded servers
+	$(BIN)/python bench/drain.py $(ARGS)
+
+.PHONY: lock
+lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	sh deploy/lock.sh $(BIN)/uv
+
+.PHONY: clean
+clean: ## Remove what was built or installed; the data under .ostinato stays
+	rm -rf $(VENV) $(PAGE)/node_modules $(PAGE)/dist tests/node/node_modules *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,19 @@
+"""Owns the question whether the embedded programs run on this machine at all."""
+
+import subprocess
+import sys
+
+from jobs.embedded.binaries import find_mongod, find_valkey
+from jobs.embedded.process import EmbeddedError
+
+
+def main() -> None:
+    try:
+        for program in (find_mongod(), find_valkey()):
+            subprocess.run([str(program), "--version"], check=True, stdout=subprocess.DEVNULL)
+    except (EmbeddedError, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
