@@ -117,10 +117,19 @@ class Settings(BaseSettings):
         5_000, ge=500, description="Most lexical tokens in one GraphQL document."
     )
     max_depth: int = Field(15, ge=5, description="Deepest nesting of fields in one document.")
+    max_fields: int = Field(
+        1_000, ge=100, description="Most fields in one document, its fragments spread out."
+    )
     max_aliases: int = Field(50, ge=1, description="Most aliased fields in one document.")
     max_directives: int = Field(50, ge=1, description="Most directives in one document.")
     max_operations_per_socket: int = Field(
         100, ge=1, description="Most operations that one WebSocket may have open."
+    )
+    max_operation_id_chars: int = Field(
+        128, ge=36, description="Longest operation id on a socket, in characters."
+    )
+    max_sockets_per_user: int = Field(
+        100, ge=1, description="Most WebSockets that one user may hold at one API process."
     )
     request_timeout_ms: int = Field(
         15_000, ge=100, description="Longest run of one query or mutation, in milliseconds."

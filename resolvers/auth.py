@@ -1,0 +1,114 @@
+"""Turns a bearer token into the viewer who is calling; must not know how the token travelled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from jobs.errors import Unauthorized
+from jobs.settings import Settings
+from resolvers.keys import KeyRing
+
+MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
+MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """The user who is calling."""
+
+    id: str
+    """`sub` of the token: the owner of what the viewer creates."""
+    roles: frozenset[str] = frozenset()
+    """The token's `roles`; `admin` sees and changes everything."""
+    expires_at: datetime | None = None
+    """Real time at which the token stops being accepted; sockets close then."""
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN in self.roles
+
+
+class Authenticator:
+    """Verify tokens with the configured keys; shared by all requests of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ValueError when no key is configured: there is no default secret."""
+        self._keys = KeyRing(settings)
+        self._audience = settings.jwt_audience
+        self._issuer = settings.jwt_issuer
+        self._leeway = timedelta(seconds=settings.jwt_leeway_s)
+
+    async def viewer(self, token: str) -> Viewer:
+        """Return the viewer of `token`; raises Unauthorized, or Unavailable without its keys."""
+        if len(token) > MAX_TOKEN_CHARS:
+            raise Unauthorized("The token is too long")
+        try:
+            key = await self._keys.find(jwt.get_unverified_header(token))
+            claims = self._claims(token, key)
+        except jwt.ExpiredSignatureError:
+            raise Unauthorized("The token has expired: sign in again") from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            raise Unauthorized("The token is not valid") from None
+        return _viewer_of(claims, self._leeway)
+
+    async def aclose(self) -> None:
+        await self._keys.aclose()
+
+    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[key.algorithm_name],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=self._leeway,
+            options={
+                "require": ["sub", "exp"],
+                "verify_aud": self._audience is not None,
+                "enforce_minimum_key_length": True,
+            },
+        )
+
+
+def mint(settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600) -> str:
+    """Sign a token for `sub` with the configured secret; raises ValueError without a secret."""
+    if settings.jwt_secret is None:
+        raise ValueError("set OSTINATO_JWT_SECRET: tokens are signed with it")
+    now = datetime.now(UTC)
+    claims: dict[str, Any] = {
+        "sub": sub,
+        "roles": list(roles),
+        "iat": now,
+        "exp": now + timedelta(seconds=ttl_s),
+    }
+    optional = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+    claims |= {name: value for name, value in optional.items() if value is not None}
+    return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")
+
+
+def bearer_token(authorization: object) -> str | None:
+    """Return the token of `Bearer <token>`, None when nothing was sent; raises Unauthorized."""
+    if authorization is None or authorization == "":
+        return None
+    if isinstance(authorization, str):
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+    raise Unauthorized("Send the token as `Authorization: Bearer <token>`")
+
+
+def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
+    subject, roles = claims["sub"], claims.get("roles", [])
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS:
+        raise Unauthorized("The token's `sub` must be 1 to 255 characters")
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise Unauthorized("The token's `roles` must be a list of strings")
+    try:
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
+    except (ValueError, OverflowError, OSError):
+        expires_at = None  # beyond the calendar: such a token does not expire in our lifetime
+    return Viewer(id=subject, roles=frozenset(roles), expires_at=expires_at)

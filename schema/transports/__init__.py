@@ -1,0 +1,1 @@
+"""How GraphQL travels: over HTTP and WebSocket, all executed in one place."""

@@ -1,0 +1,111 @@
+"""Keeps documents parsed, measured and validated, so that a repeated document costs one look-up."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+)
+from strawberry import Schema
+from strawberry.schema.schema import validate_document
+
+from schema.errors import (
+    PARSE_FAILED,
+    VALIDATION_FAILED,
+    FormattedError,
+    format_document_errors,
+)
+from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
+
+CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text
+
+
+class RequestRejected(Exception):
+    """A request that is not executed; `errors` are what its client sees."""
+
+    def __init__(self, errors: list[FormattedError]) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A valid document."""
+
+    document: DocumentNode
+    operations: Mapping[str | None, OperationType]
+    """Kind by operation name; None stands for the only operation of the document."""
+
+
+class Documents:
+    """Prepare documents for one schema; valid ones are kept, the least recently used go first."""
+
+    def __init__(self, schema: Schema, limits: DocumentLimits, *, introspection: bool) -> None:
+        self._schema = schema
+        self._limits = limits
+        hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *hidden)
+        self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._kept_chars = 0
+
+    def prepare(self, source: str) -> Prepared:
+        """Return the valid document of `source`; raises RequestRejected."""
+        prepared = self._kept.get(source)
+        if prepared is None:
+            prepared = self._prepare(source)
+            self._keep(source, prepared)
+        else:
+            self._kept.move_to_end(source)
+        return prepared
+
+    def _prepare(self, source: str) -> Prepared:
+        try:
+            document = parse(source, max_tokens=self._limits.tokens)
+        except GraphQLError as error:
+            raise _rejected([error], PARSE_FAILED) from None
+        except RecursionError:
+            raise _rejected([_too_deep()], PARSE_FAILED) from None
+        if errors := self._validate(document):
+            raise _rejected(errors, VALIDATION_FAILED)
+        return Prepared(document=document, operations=_operations_of(document))
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            check_limits(document, self._limits)
+            return validate_document(self._schema._schema, document, self._rules)  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+        except LimitExceeded as error:
+            return [error]
+        except RecursionError:
+            return [_too_deep()]
+
+    def _keep(self, source: str, prepared: Prepared) -> None:
+        self._kept[source] = prepared
+        self._kept_chars += len(source)
+        while self._kept_chars > CACHE_CHARS:
+            dropped, _ = self._kept.popitem(last=False)
+            self._kept_chars -= len(dropped)
+
+
+def _too_deep() -> GraphQLError:
+    return GraphQLError("The document is nested too deeply.")
+
+
+def _rejected(errors: list[GraphQLError], code: str) -> RequestRejected:
+    return RequestRejected(format_document_errors(errors, code))
+
+
+def _operations_of(document: DocumentNode) -> dict[str | None, OperationType]:
+    nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    operations: dict[str | None, OperationType] = {
+        node.name.value: node.operation for node in nodes if node.name
+    }
+    if len(nodes) == 1:
+        operations[None] = nodes[0].operation
+    return operations

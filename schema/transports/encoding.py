@@ -1,0 +1,46 @@
+"""Reads and writes JSON for every transport, fast, and never deeper than is safe to walk."""
+
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 64  # BSON stops at 100 levels, and recursive readers behind us before 200
+JSONDecodeError = orjson.JSONDecodeError
+
+
+def decode(data: bytes | str) -> Any:
+    """Parse JSON; raises ValueError when it is malformed or nested too deeply."""
+    value = orjson.loads(data)
+    if _openings(data) > MAX_DEPTH and _is_too_deep(value):
+        raise ValueError(f"JSON is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def encode(value: object) -> bytes:
+    """Write JSON; raises TypeError for what JSON cannot say."""
+    return orjson.dumps(value)
+
+
+def encode_text(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _openings(data: bytes | str) -> int:
+    if isinstance(data, str):
+        return data.count("[") + data.count("{")
+    return data.count(b"[") + data.count(b"{")
+
+
+def _is_too_deep(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -1,0 +1,176 @@
+"""Executes operations for every transport: prepared once, bounded in time, errors shaped, JSON out.
+
+An event of a subscription leaves here encoded, so that one event can be written to many clients.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, TypeGuard, cast
+
+from graphql import ExecutionResult, OperationType
+from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
+from strawberry import Schema
+from strawberry.execution import optimized_is_awaitable
+
+from jobs.errors import BadRequest, TimedOut
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from schema.errors import (
+    FormattedError,
+    format_exception,
+    format_execution_errors,
+    format_variable_errors,
+)
+from schema.transports.documents import Documents, Prepared, RequestRejected
+from schema.transports.encoding import encode
+from schema.transports.limits import DocumentLimits
+
+ContextOf = Callable[[Viewer | None], object]
+AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRequest:
+    """What a client asks to execute; the same on every transport."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One valid operation, ready to run."""
+
+    request: OperationRequest
+    prepared: Prepared
+    kind: OperationType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The response to one operation."""
+
+    body: bytes
+    """The response as JSON."""
+    executed: bool
+    """False: nothing ran, the request itself was wrong (its response has no `data`)."""
+
+
+class OperationRunner:
+    """Run operations of one schema; `context_of` makes what resolvers get, anew for each run."""
+
+    def __init__(self, schema: Schema, settings: Settings, context_of: ContextOf) -> None:
+        if schema.extensions or schema.directives:
+            raise ValueError("schema extensions and operation directives are not run here")
+        self._schema = schema
+        self._context_of = context_of
+        self._timeout_s = settings.request_timeout_ms / 1_000
+        limits = DocumentLimits.of(settings)
+        self._documents = Documents(schema, limits, introspection=settings.introspection)
+        self._hide_suggestions = not settings.introspection
+
+    def prepare(self, request: OperationRequest) -> Operation:
+        """Parse and validate, and choose the operation; raises RequestRejected."""
+        prepared = self._documents.prepare(request.query)
+        kind = prepared.operations.get(request.operation_name)
+        if kind is None:
+            raise RequestRejected([format_exception(_unknown_operation(request))])
+        return Operation(request=request, prepared=prepared, kind=kind)
+
+    async def run(self, operation: Operation, viewer: Viewer | None) -> Outcome:
+        """Execute a query or mutation; errors are in the outcome."""
+        try:
+            executor = self._executor(operation, viewer)
+        except RequestRejected as rejected:
+            return Outcome(body=encode({"errors": rejected.errors}), executed=False)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                result = executor.execute_operation()
+                if isawaitable(result):
+                    result = await result
+        except TimeoutError:
+            return Outcome(body=_encode_failure(self._timed_out()), executed=True)
+        except Exception as error:  # a resolver's exception never gets here; graphql-core's own may
+            return Outcome(body=_encode_failure(error), executed=True)
+        # @defer and @stream are not in the schema, so there is always one whole result.
+        return Outcome(body=_encode_result(cast("ExecutionResult", result)), executed=True)
+
+    async def events(
+        self, operation: Operation, viewer: Viewer | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Execute a subscription and yield each response as JSON; raises RequestRejected."""
+        executor = self._executor(operation, viewer)
+        source = await self._source(executor)
+        try:
+            async for event in source:
+                run = executor.build_per_event_executor(event)
+                run.context_value = self._context_of(viewer)
+                yield _encode_result(await self._run_event(run))
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    async def _source(self, executor: Executor[Any]) -> AsyncIterator[Any]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                source = create_source_event_stream(executor)
+                if isawaitable(source):
+                    source = await source
+        except TimeoutError:
+            raise RequestRejected([format_exception(self._timed_out())]) from None
+        if isinstance(source, ExecutionResult):
+            raise RequestRejected(format_execution_errors(source.errors or ()))
+        return aiter(source)
+
+    async def _run_event(self, executor: Executor[Any]) -> ExecutionResult:
+        result = execute_subscription_event(executor)
+        if not isawaitable(result):
+            return result
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await result
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    def _timed_out(self) -> TimedOut:
+        return TimedOut(f"The operation took longer than {self._timeout_s:g} s")
+
+    def _executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
+        request = operation.request
+        executor = self._schema.execution_context_class.build(
+            self._schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+            operation.prepared.document,
+            context_value=self._context_of(viewer),
+            raw_variable_values=request.variables,
+            operation_name=request.operation_name,
+            is_awaitable=cast("AwaitableTest", optimized_is_awaitable),
+            hide_suggestions=self._hide_suggestions,
+        )
+        if isinstance(executor, list):
+            raise RequestRejected(format_variable_errors(executor))
+        return executor
+
+
+def _unknown_operation(request: OperationRequest) -> BadRequest:
+    if request.operation_name is None:
+        return BadRequest("Give `operationName`: the document does not have exactly one operation.")
+    return BadRequest("The document has no operation of the name that `operationName` gives.")
+
+
+def _encode_result(result: ExecutionResult) -> bytes:
+    response: dict[str, object] = {"data": result.data}
+    if result.errors:
+        response = {"errors": format_execution_errors(result.errors), "data": result.data}
+    try:
+        return encode(response)
+    except TypeError as error:
+        return _encode_failure(error)
+
+
+def _encode_failure(error: Exception) -> bytes:
+    errors: list[FormattedError] = [format_exception(error)]
+    return encode({"errors": errors, "data": None})

@@ -1,0 +1,146 @@
+"""Bounds what one GraphQL document may cost, before anything looks at it twice.
+
+Validation compares fields of one response name pairwise, so a document is measured first, with its
+fragments spread out and without recursion; the walk stops at the first limit that is passed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+from jobs.settings import Settings
+
+MAX_MERGES = 10_000  # pairs of fields that validation compares: about 15 ms
+DOCUMENT_TO_OPERATION = 5  # a document's fragments are also validated each by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """The most that one document may hold; each count has its fragments spread out."""
+
+    tokens: int
+    depth: int
+    fields: int
+    aliases: int
+    directives: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DocumentLimits":
+        return cls(
+            tokens=settings.max_tokens,
+            depth=settings.max_depth,
+            fields=settings.max_fields,
+            aliases=settings.max_aliases,
+            directives=settings.max_directives,
+        )
+
+
+class LimitExceeded(GraphQLError):
+    """A document asks for more than a limit allows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Visit:
+    """A selection set yet to be walked."""
+
+    selections: SelectionSetNode
+    depth: int
+    place: int
+    inside: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What was counted below one operation or fragment."""
+
+    limits: DocumentLimits
+    fragments: dict[str, FragmentDefinitionNode]
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    merges: int = 0
+    places: dict[tuple[int, str], int] = field(default_factory=dict)
+    at_place: Counter[int] = field(default_factory=Counter)
+
+    def run(self, root: OperationDefinitionNode | FragmentDefinitionNode) -> None:
+        self.directives += len(root.directives or ())
+        stack = [_Visit(selections=root.selection_set, depth=1, place=0)]
+        while stack:
+            stack.extend(self._step(stack.pop()))
+            self._check()
+
+    def _step(self, visit: _Visit) -> Iterator[_Visit]:
+        if visit.depth > self.limits.depth:
+            raise LimitExceeded(f"The document is deeper than {self.limits.depth} fields.")
+        for selection in visit.selections.selections:
+            self.fields += 1
+            self.directives += len(selection.directives or ())
+            if isinstance(selection, FieldNode):
+                yield from self._enter_field(selection, visit)
+            elif isinstance(selection, FragmentSpreadNode):
+                yield from self._enter_fragment(selection.name.value, visit)
+            else:
+                yield _Visit(
+                    selections=selection.selection_set,  # type: ignore[attr-defined] # inline fragment
+                    depth=visit.depth,
+                    place=visit.place,
+                    inside=visit.inside,
+                )
+
+    def _enter_field(self, node: FieldNode, visit: _Visit) -> Iterator[_Visit]:
+        self.aliases += node.alias is not None
+        name = (node.alias or node.name).value
+        place = self.places.setdefault((visit.place, name), len(self.places) + 1)
+        self.merges += self.at_place[place]
+        self.at_place[place] += 1
+        if node.selection_set is not None:
+            yield _Visit(
+                selections=node.selection_set,
+                depth=visit.depth + 1,
+                place=place,
+                inside=visit.inside,
+            )
+
+    def _enter_fragment(self, name: str, visit: _Visit) -> Iterator[_Visit]:
+        fragment = self.fragments.get(name)
+        if fragment is not None and name not in visit.inside:
+            yield _Visit(
+                selections=fragment.selection_set,
+                depth=visit.depth,
+                place=visit.place,
+                inside=visit.inside | {name},
+            )
+
+    def _check(self) -> None:
+        for name in ("fields", "aliases", "directives"):
+            if getattr(self, name) > (most := getattr(self.limits, name)):
+                raise LimitExceeded(f"The document has more than {most} {name}.")
+        if self.merges > MAX_MERGES:
+            raise LimitExceeded("The document repeats the same fields too often.")
+
+
+def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
+    """Raise LimitExceeded if an operation or a fragment of `document` is over a limit."""
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    total = 0
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
+            walk = _Walk(limits, fragments)
+            walk.run(node)
+            total += walk.fields
+            if total > DOCUMENT_TO_OPERATION * limits.fields:
+                raise LimitExceeded("The document has too many operations and fragments.")
