@@ -1,0 +1,63 @@
+"""A second implementation of cronspecs for the tests: it looks at every minute that there is."""
+
+from calendar import monthrange
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+MINUTE = timedelta(minutes=1)
+NAMES = {"sun": "0", "mon": "1", "tue": "2", "wed": "3", "thu": "4", "fri": "5", "sat": "6"}
+BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+
+
+def ticks_by_stepping(
+    spec: str, zone: ZoneInfo, after: datetime, until: datetime
+) -> list[datetime]:
+    """Find the ticks in (after, until]; local times change by whole minutes."""
+    every_hour = spec.split()[1] in ("*", "0-23")
+    minute = after.replace(second=0, microsecond=0)
+    before, found = wall_of(minute, zone), []
+    while (minute := minute + MINUTE) <= until:
+        wall = wall_of(minute, zone)
+        due = matches(spec, wall) and (every_hour or wall.fold == 0)
+        if not every_hour and wall - before > MINUTE:
+            due = due or any(matches(spec, skipped) for skipped in between(before, wall))
+        if due:
+            found.append(minute)
+        before = wall
+    return found
+
+
+def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)
+
+
+def between(earlier: datetime, later: datetime) -> list[datetime]:
+    return [earlier + step * MINUTE for step in range(1, (later - earlier) // MINUTE)]
+
+
+def matches(spec: str, wall: datetime) -> bool:
+    """Apply crontab(5): a day is due by either of its two fields if neither begins with `*`."""
+    minute, hour, day, month, weekday = spec.split()
+    last = monthrange(wall.year, wall.month)[1]
+    by_day = wall.day in values(day.replace("L", str(last)), 2)
+    by_weekday = wall.isoweekday() % 7 in values(weekday, 4)
+    both = not day.startswith("*") and not weekday.startswith("*")
+    return (
+        wall.minute in values(minute, 0)
+        and wall.hour in values(hour, 1)
+        and wall.month in values(month, 3)
+        and ((by_day or by_weekday) if both else (by_day and by_weekday))
+    )
+
+
+def values(text: str, index: int) -> set[int]:
+    """Expand a list of values, ranges and steps."""
+    for name, number in NAMES.items():
+        text = text.replace(name, number)
+    found: set[int] = set()
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        low, _, high = span.partition("-")
+        first, last = BOUNDS[index] if span == "*" else (int(low), int(high or low))
+        found.update(range(first, last + 1, int(step or 1)))
+    return found

@@ -1,0 +1,79 @@
+"""What late ticks execute, skip and count."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.catch_up import MAX_CATCH_UP, MAX_COUNTED, CatchUp, catch_up
+from jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
+
+DUE = datetime(2026, 5, 4, 10, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+MINUTELY = [IntervalSchedule(ms=60_000), CronSchedule(cronspec="* * * * *")]
+SECONDLY = CronSchedule(cronspec="* * * * * *")
+
+minutely = pytest.mark.parametrize("schedule", MINUTELY)
+
+
+def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> CatchUp:
+    return catch_up(schedule, DUE, DUE + by, policy)
+
+
+@minutely
+@pytest.mark.parametrize("policy", CatchUpPolicy)
+def test_tick_that_comes_on_time_runs_by_every_policy(
+    schedule: Schedule, policy: CatchUpPolicy
+) -> None:
+    decided = late(schedule, timedelta(milliseconds=3), policy)
+    assert decided == CatchUp(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
+
+
+@minutely
+def test_all_runs_every_missed_tick(schedule: Schedule) -> None:
+    decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.ALL)
+    assert decided.runs == (DUE, DUE + MINUTE, DUE + 2 * MINUTE, DUE + 3 * MINUTE)
+    assert (decided.skipped, decided.next_run) == (0, DUE + 4 * MINUTE)
+
+
+@minutely
+def test_latest_runs_the_newest_missed_tick_and_counts_the_others(schedule: Schedule) -> None:
+    decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.LATEST)
+    assert decided == CatchUp(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+
+
+@minutely
+def test_skip_counts_all_missed_ticks(schedule: Schedule) -> None:
+    decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.SKIP)
+    assert decided == CatchUp(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
+
+
+@minutely
+def test_skip_runs_the_newest_tick_if_that_one_is_on_time(schedule: Schedule) -> None:
+    decided = late(schedule, 3 * MINUTE, CatchUpPolicy.SKIP)
+    assert decided == CatchUp(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+
+
+def test_all_is_bounded_and_counts_what_it_leaves_out() -> None:
+    decided = late(IntervalSchedule(ms=1_000), timedelta(days=365), CatchUpPolicy.ALL)
+    assert len(decided.runs) == MAX_CATCH_UP
+    assert decided.skipped == 365 * 86_400 + 1 - MAX_CATCH_UP
+    assert decided.next_run - decided.runs[-1] == timedelta(seconds=1)
+
+
+def test_cronspec_that_slept_for_a_year_is_counted_up_to_a_bound() -> None:
+    decided = late(SECONDLY, timedelta(days=365), CatchUpPolicy.LATEST)
+    assert decided.skipped + len(decided.runs) == MAX_COUNTED
+    assert decided.next_run == DUE + timedelta(days=365, seconds=1)
+
+
+@given(st.integers(1_000, 10**8), st.integers(0, 10**9), st.sampled_from(CatchUpPolicy))
+def test_interval_neither_drifts_nor_loses_count(
+    ms: int, late_ms: int, policy: CatchUpPolicy
+) -> None:
+    interval, now = timedelta(milliseconds=ms), DUE + timedelta(milliseconds=late_ms)
+    decided = catch_up(IntervalSchedule(ms=ms), DUE, now, policy)
+    assert (decided.next_run - DUE) % interval == timedelta(0)
+    assert now < decided.next_run <= now + interval
+    assert len(decided.runs) + decided.skipped == (decided.next_run - DUE) // interval
