@@ -1,1 +1,140 @@
-"""Owns real processes under test, and the wait for what they do."""
+"""Owns real API and worker processes under test, and the wait for what they do."""
+
+import asyncio
+import inspect
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import Child, spawn
+from jobs.settings import Settings
+from resolvers.auth import mint
+
+ROOT = Path(__file__).parent.parent
+OSTINATO = (sys.executable, str(ROOT / "ostinato.py"))
+START_S = 20.0
+POLL_S = 0.02
+
+T = TypeVar("T")
+
+
+async def eventually(check: Callable[[], Awaitable[T]] | Callable[[], T], within: float = 5.0) -> T:
+    """Return the check's first true value; fail when it had none within so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        found = check()
+        value: T = await found if inspect.isawaitable(found) else found  # type: ignore[assignment]  # a T is not awaitable
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"still {value!r} after {within} s"
+        await asyncio.sleep(POLL_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiProcess:
+    """A real `ostinato api`; `child.popen.kill()` is kill -9."""
+
+    child: Child
+    settings: Settings
+
+    @property
+    def address(self) -> str:
+        return f"{self.settings.host}:{self.settings.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @property
+    def graphql_url(self) -> str:
+        return f"{self.url}/graphql"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self.address}/graphql"
+
+    def token(self, sub: str = "alice", *roles: str, ttl_s: int = 3_600) -> str:
+        return mint(self.settings, sub, roles, ttl_s)
+
+    async def ready(self) -> None:
+        """Wait until it serves; fail with its log when it does not."""
+        deadline = time.monotonic() + START_S
+        async with httpx.AsyncClient(trust_env=False) as client:
+            while not await self._answers(client):
+                late = time.monotonic() > deadline
+                assert self.child.exit_code is None and not late, self.child.tail()
+                await asyncio.sleep(POLL_S)
+
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return (await client.get(f"{self.url}/readyz")).is_success
+        except httpx.TransportError:
+            return False
+
+
+class Processes:
+    """Start API and worker processes; all end with the test."""
+
+    def __init__(self, settings: Settings, logs: Path, stack: AsyncExitStack) -> None:
+        self._settings, self._logs, self._stack = settings, logs, stack
+        self._count = 0
+
+    async def api(self, **changes: object) -> ApiProcess:
+        """Start an API on a free port (or on `port=`) and wait until it is ready."""
+        settings = self._settings.model_copy(update={"port": free_port(), **changes})
+        server = ApiProcess(child=self._spawn("api", settings), settings=settings)
+        await server.ready()
+        return server
+
+    def worker(self, **changes: object) -> Child:
+        """Start a worker; what it does is its sign of life."""
+        return self._spawn("worker", self._settings.model_copy(update=changes))
+
+    def _spawn(self, command: str, settings: Settings) -> Child:
+        self._count += 1
+        log = self._logs / f"{command}-{self._count}.log"
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
+        child = spawn(command, [*OSTINATO, command], log=log, env=env)
+        self._stack.push_async_callback(child.stop)
+        return child
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that make a process read these settings."""
+    values = ((name, getattr(settings, name)) for name in Settings.model_fields)
+    return {f"OSTINATO_{name.upper()}": _text(value) for name, value in values if value is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@pytest.fixture
+async def processes(settings: Settings, tmp_path: Path) -> AsyncIterator[Processes]:
+    """Start as many API and worker processes as a test wants."""
+    async with AsyncExitStack() as stack:
+        yield Processes(settings, tmp_path, stack)
+
+
+@pytest.fixture
+async def api_server(processes: Processes) -> ApiProcess:
+    """Return a running `ostinato api` on a free port."""
+    return await processes.api()
+
+
+@pytest.fixture
+async def worker_process(processes: Processes) -> Child:
+    """Return a running `ostinato worker`."""
+    return processes.worker()

@@ -65,4 +65,4 @@ def _why(child: Child) -> str:
         return f"mongod needs libraries of the system; run: apt-get install -y libcurl4 ({tail})"
     if child.exit_code is None:
         return f"mongod did not become ready within {START:.0f} s; its log ends: {tail}"
-    return f"mongod ended with code {child.exit_code}; its log {child.log} ends: {tail}"
+    return f"{child.ending}; its log {child.log} ends: {tail}"

@@ -32,6 +32,16 @@ class Child:
         """Return None while it runs, then its exit code (negative: the signal)."""
         return self.popen.poll()
 
+    @property
+    def ending(self) -> str:
+        """Say how it ended, in words."""
+        code = self.popen.poll()
+        if code is None:
+            return f"{self.name} still runs"
+        if code < 0:
+            return f"{self.name} was ended by {signal.Signals(-code).name}"
+        return f"{self.name} ended with code {code}"
+
     def tail(self) -> str:
         """Return the last lines that it logged."""
         if self.log is None or not self.log.exists():

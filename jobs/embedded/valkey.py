@@ -44,7 +44,7 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
 async def _ready(child: Child, port: int) -> None:
     while not await _answers(port):
         if child.exit_code is not None:
-            raise EmbeddedError(f"valkey-server ended with code {child.exit_code}: {child.tail()}")
+            raise EmbeddedError(f"{child.ending}: {child.tail()}")
         await asyncio.sleep(POLL_S)
 
 

@@ -1,0 +1,53 @@
+"""Owns the look at everything outside the code that can keep Ostinato from working."""
+
+import asyncio
+
+from jobs.findings import Finding
+from jobs.mongo.inspection import inspect_mongo
+from jobs.queue.inspection import inspect_redis
+from jobs.settings import Mode, Settings
+
+
+async def diagnose(settings: Settings) -> list[Finding]:
+    """Look at the settings, at MongoDB and at Redis; changes nothing."""
+    mongo, redis = await asyncio.gather(
+        inspect_mongo(settings.mongo_url), inspect_redis(settings.redis_url)
+    )
+    return [*inspect_settings(settings), *mongo, *redis]
+
+
+def inspect_settings(settings: Settings) -> list[Finding]:
+    """Look for settings that are valid one by one and wrong together."""
+    return [_tokens(settings), _cursors(settings), _mode(settings), _jwks(settings)]
+
+
+def _tokens(settings: Settings) -> Finding:
+    keys = (settings.jwt_secret, settings.jwt_public_key, settings.jwt_jwks_url)
+    if any(keys):
+        return Finding(subject="token key", detail="configured")
+    fix = "set OSTINATO_JWT_SECRET, OSTINATO_JWT_PUBLIC_KEY or OSTINATO_JWT_JWKS_URL"
+    return Finding(subject="token key", detail="none: the API cannot tell who is calling", fix=fix)
+
+
+def _cursors(settings: Settings) -> Finding:
+    try:
+        _ = settings.cursor_key
+    except ValueError as error:
+        return Finding(subject="cursor key", detail="none", fix=str(error))
+    return Finding(subject="cursor key", detail="configured")
+
+
+def _mode(settings: Settings) -> Finding:
+    subject, detail = "mode", str(settings.mode)
+    if settings.mode is Mode.PRODUCTION and settings.development_token is not None:
+        fix = "unset OSTINATO_DEVELOPMENT_TOKEN, or set OSTINATO_MODE=development"
+        return Finding(subject=subject, detail=f"{detail}, with a development token", fix=fix)
+    return Finding(subject=subject, detail=detail)
+
+
+def _jwks(settings: Settings) -> Finding:
+    url = settings.jwt_jwks_url
+    if url is None:
+        return Finding(subject="JWKS", detail="not used")
+    fix = None if url.startswith("https://") else "give OSTINATO_JWT_JWKS_URL an https:// address"
+    return Finding(subject="JWKS", detail=url, fix=fix)

@@ -1,0 +1,157 @@
+"""Owns `ostinato dev`: servers, API and worker under one parent, up and down together."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from jobs.embedded.folder import described, forget_description, local_secret, locked
+from jobs.embedded.ports import free_port, require_free
+from jobs.embedded.process import Child, EmbeddedError, spawn
+from jobs.embedded.services import Services, start_services
+from jobs.settings import Settings
+
+READY = 30.0  # seconds: the first start creates collections and indexes
+DRAIN_MS = 1_500  # of the 5 s that Ctrl-C may take
+STOP_PROCESSES_S = 2.5
+STOP_SERVERS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Development:
+    """What one run of `ostinato dev` is made of."""
+
+    folder: Path
+    command: tuple[str, ...]
+    """How to start ourselves; `api` or `worker` is appended."""
+    mint: Callable[[str, str, tuple[str, ...]], str]
+    """Sign a token with a secret, for a user with roles."""
+    say: Callable[[str], None]
+    children: list[Child] = field(default_factory=list)
+
+    async def run(self, settings: Settings) -> None:
+        """Run until a signal; raises EmbeddedError when something did not start or ended early."""
+        session = asyncio.create_task(self._session(settings))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._interrupt, session)
+        try:
+            await session
+        except asyncio.CancelledError:
+            self.say("Stopped.")
+
+    def _interrupt(self, session: "asyncio.Task[None]") -> None:
+        if not session.cancelling():
+            self.say("Stopping…")
+            session.cancel()
+            return
+        for child in self.children:
+            child.popen.kill()
+
+    async def _session(self, settings: Settings) -> None:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(locked(self.folder))
+            forget_description(self.folder)
+            port = settings.port or free_port(settings.host)
+            require_free(settings.host, port, "OSTINATO_PORT")
+            stack.push_async_callback(self._stop)
+            services = await self._servers(settings)
+            description = self._describe(settings, f"{settings.host}:{port}", services)
+            self._processes(settings, port, description)
+            await self._until_ready(f"http://{settings.host}:{port}/readyz")
+            stack.enter_context(described(self.folder, description))
+            self._announce(description)
+            await self._until_one_ends()
+
+    async def _servers(self, settings: Settings) -> Services:
+        given = settings.model_fields_set
+        self.say("Starting MongoDB and Valkey…")
+        services = await start_services(
+            self.folder,
+            mongo_url=settings.mongo_url if "mongo_url" in given else None,
+            redis_url=settings.redis_url if "redis_url" in given else None,
+        )
+        self.children.extend(services.children)
+        return services
+
+    def _describe(self, settings: Settings, address: str, services: Services) -> dict[str, str]:
+        secret = self._secret(settings)
+        return {
+            "pageUrl": f"http://{address}/",
+            "graphqlUrl": f"http://{address}/graphql",
+            "wsUrl": f"ws://{address}/graphql",
+            "graphiqlUrl": f"http://{address}/graphiql",
+            "token": self.mint(secret, "alice", ()),
+            "otherToken": self.mint(secret, "bob", ()),
+            "adminToken": self.mint(secret, "admin", ("admin",)),
+            "mongoUrl": services.mongo_url,
+            "redisUrl": services.redis_url,
+        }
+
+    def _secret(self, settings: Settings) -> str:
+        given = settings.jwt_secret
+        return given.get_secret_value() if given else local_secret(self.folder)
+
+    def _processes(self, settings: Settings, port: int, description: dict[str, str]) -> None:
+        env = {
+            "OSTINATO_ALLOWED_HOSTS_HTTP": f"{settings.host}:{port}",
+            "OSTINATO_DRAIN_TIMEOUT_MS": str(DRAIN_MS),
+            **os.environ,
+            "OSTINATO_MODE": "development",
+            "OSTINATO_HOST": settings.host,
+            "OSTINATO_PORT": str(port),
+            "OSTINATO_MONGO_URL": description["mongoUrl"],
+            "OSTINATO_REDIS_URL": description["redisUrl"],
+            "OSTINATO_JWT_SECRET": self._secret(settings),
+            "OSTINATO_DEVELOPMENT_TOKEN": description["token"],
+        }
+        self.say("Starting the API and a worker…")
+        for name in ("api", "worker"):
+            self.children.append(spawn(name, [*self.command, name], env=env))
+
+    async def _until_ready(self, url: str) -> None:
+        try:
+            async with asyncio.timeout(READY), httpx.AsyncClient(trust_env=False) as client:
+                while not await _answers(client, url):
+                    self._require_all_alive()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise EmbeddedError(f"{url} was not ready within {READY:.0f} s") from None
+
+    async def _until_one_ends(self) -> None:
+        while True:
+            self._require_all_alive()
+            await asyncio.sleep(0.1)
+
+    def _require_all_alive(self) -> None:
+        for child in self.children:
+            if child.exit_code is not None:
+                raise EmbeddedError(f"Unexpectedly, {child.ending}. {child.tail()}".strip())
+
+    def _announce(self, description: dict[str, str]) -> None:
+        self.say(
+            "\nOstinato is running. Ctrl-C stops it.\n\n"
+            f"  Page      {description['pageUrl']}\n"
+            f"  GraphiQL  {description['graphiqlUrl']}\n"
+            f"  GraphQL   {description['graphqlUrl']}\n"
+            f"  Live      {description['wsUrl']}\n\n"
+            f"  Token of alice: {description['token']}\n"
+            f"  More (bob, an admin, server URLs): {self.folder / 'dev.json'}\n"
+        )
+
+    async def _stop(self) -> None:
+        processes = [child for child in self.children if child.name in {"api", "worker"}]
+        await asyncio.gather(*(child.stop(STOP_PROCESSES_S) for child in processes))
+        await asyncio.gather(*(child.stop(STOP_SERVERS_S) for child in self.children))
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).is_success
+    except httpx.TransportError:
+        return False

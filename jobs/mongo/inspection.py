@@ -1,0 +1,128 @@
+"""Owns the questions whether a MongoDB server is fit for Ostinato: asked, never changed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from jobs.findings import Finding
+
+Client = AsyncMongoClient[dict[str, Any]]
+AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+ANSWER_WITHIN_MS = 3_000
+OLDEST = (6, 0)
+MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for so long at worst
+MAX_SKEW_S = 1.0
+PRIVILEGES = {"inprog", "killAnySession"}
+OF_THE_TOPOLOGY = {"replicaset", "directconnection", "loadbalanced"}
+
+MAKE_A_SET = (
+    "start mongod with `--replSet rs0`, run `rs.initiate()` once in mongosh, and add "
+    "`?replicaSet=rs0` to OSTINATO_MONGO_URL"
+)
+REACH_IT = "start the server or correct OSTINATO_MONGO_URL"
+
+
+async def refusal(mongo_url: str) -> str | None:
+    """Return why Ostinato cannot start on this server and what to do; None if it can."""
+    try:
+        async with _direct(mongo_url) as client:
+            found = _replica_set(await client.admin.command("hello"))
+    except PyMongoError as error:
+        return f"MongoDB does not answer ({_short(error)}): {REACH_IT}"
+    return None if found.ok else f"{found.detail}: {found.fix}"
+
+
+async def inspect_mongo(mongo_url: str) -> list[Finding]:
+    """Look at everything that Ostinato needs of the server."""
+    try:
+        async with _direct(mongo_url) as client:
+            hello = await client.admin.command("hello", codec_options=AWARE)
+            now = datetime.now(UTC)
+            return [
+                Finding(subject="MongoDB", detail="answers"),
+                _replica_set(hello),
+                _version((await client.admin.command("buildInfo"))["versionArray"]),
+                await _transaction_limit(client),
+                await _privileges(client),
+                _skew(abs((hello["localTime"] - now).total_seconds())),
+            ]
+    except PyMongoError as error:
+        return [
+            Finding(subject="MongoDB", detail=f"does not answer ({_short(error)})", fix=REACH_IT)
+        ]
+
+
+@asynccontextmanager
+async def _direct(mongo_url: str) -> AsyncIterator[Client]:
+    """Connect to the first host alone: a URL that asks for a set never finds a lone server."""
+    parts = parse_uri(mongo_url, validate=True, warn=False)
+    host, port = parts["nodelist"][0]
+    options = {k: v for k, v in parts["options"].items() if k.lower() not in OF_THE_TOPOLOGY}
+    if parts["username"]:
+        options |= {"username": parts["username"], "password": parts["password"]}
+        options.setdefault("authSource", parts["database"] or "admin")
+    options["serverSelectionTimeoutMS"] = ANSWER_WITHIN_MS
+    async with AsyncMongoClient(host, port, directConnection=True, **options) as client:
+        yield client
+
+
+def _replica_set(hello: dict[str, Any]) -> Finding:
+    subject = "replica set"
+    if hello.get("msg") == "isdbgrid":
+        return Finding(subject=subject, detail="a sharded cluster")
+    if name := hello.get("setName"):
+        return Finding(subject=subject, detail=f"member of {name}")
+    detail = "The MongoDB server is not a member of a replica set"
+    return Finding(subject=subject, detail=detail, fix=MAKE_A_SET)
+
+
+def _version(version: list[int]) -> Finding:
+    text = ".".join(map(str, version[:3]))
+    fix = None if tuple(version[:2]) >= OLDEST else "upgrade to MongoDB 6.0 or later"
+    return Finding(subject="MongoDB version", detail=text, fix=fix)
+
+
+async def _transaction_limit(client: Client) -> Finding:
+    name = "transactionLifetimeLimitSeconds"
+    subject = "transaction limit"
+    try:
+        limit = (await client.admin.command({"getParameter": 1, name: 1}))[name]
+    except OperationFailure as error:
+        return Finding(
+            subject=subject, detail=f"unknown ({_short(error)})", fix="grant getParameter"
+        )
+    fix = None if limit <= MAX_TRANSACTION_S else f"start mongod with --setParameter {name}=5"
+    return Finding(subject=subject, detail=f"{limit} s", fix=fix)
+
+
+async def _privileges(client: Client) -> Finding:
+    subject = "privileges"
+    status = await client.admin.command({"connectionStatus": 1, "showPrivileges": True})
+    auth = status["authInfo"]
+    if not auth["authenticatedUsers"]:
+        return Finding(subject=subject, detail="not asked for: access control is off")
+    held = {action for grant in auth["authenticatedUserPrivileges"] for action in grant["actions"]}
+    missing = set() if "anyAction" in held else PRIVILEGES - held
+    if not missing:
+        return Finding(subject=subject, detail="inprog and killAnySession are granted")
+    named = ", ".join(sorted(missing))
+    fix = f"grant the user a role with {named} on the cluster (clusterMonitor has inprog)"
+    return Finding(subject=subject, detail=f"missing: {named}", fix=fix)
+
+
+def _skew(seconds: float) -> Finding:
+    fix = (
+        None if seconds <= MAX_SKEW_S else "synchronize both clocks (NTP); due time is the server's"
+    )
+    return Finding(subject="clock skew", detail=f"{seconds * 1000:.0f} ms", fix=fix)
+
+
+def _short(error: PyMongoError) -> str:
+    return str(error).partition(",")[0]

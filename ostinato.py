@@ -1,0 +1,185 @@
+"""The composition root: the command line, and the names that a user's own module imports."""
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import SecretStr, ValidationError
+
+from jobs.context import Context
+from jobs.decorators import action, cron, mutation
+from jobs.retry import Retry
+from jobs.settings import Settings
+
+__all__ = ["Context", "Retry", "action", "cron", "main", "mutation"]
+
+ROOT = Path(__file__).resolve().parent
+OURS = ("schema", "resolvers", "jobs")
+DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A GraphQL backend for scheduled work, with live status.",
+)
+Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded servers' data.")]
+Subject = Annotated[str, typer.Option("--sub", help="The user: who owns what it creates.")]
+Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; may be repeated.")]
+Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.path.append(str(Path.cwd()))  # last: a user's folder must not shadow our packages
+    cli()
+
+
+@cli.command()
+def dev(data: Data = Path(".ostinato")) -> None:
+    """Start MongoDB, Valkey, the API and a worker; print a token. Ctrl-C stops all."""
+    from jobs.embedded.development import Development
+    from jobs.embedded.process import EmbeddedError
+    from resolvers.auth import mint
+
+    settings = _settings()
+
+    def sign(secret: str, sub: str, roles: tuple[str, ...]) -> str:
+        signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
+        return mint(signing, sub, roles, DEVELOPMENT_TOKEN_S)
+
+    command = (sys.executable, str(ROOT / "ostinato.py"))
+    run = Development(folder=data.resolve(), command=command, mint=sign, say=typer.echo)
+    try:
+        asyncio.run(run.run(settings))
+    except EmbeddedError as error:
+        _refuse(str(error))
+
+
+@cli.command()
+def api() -> None:
+    """Serve GraphQL over HTTP, WebSocket and SSE, GraphiQL and the page."""
+    settings = _checked_settings()
+    import uvicorn
+
+    from schema.app import create_app
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            log_level=settings.log_level.lower(),
+            access_log=False,
+            timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
+            ws_max_size=settings.body_limit_bytes,
+        )
+    )
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def worker() -> None:
+    """Run jobs until SIGTERM or Ctrl-C."""
+    settings = _checked_settings()
+    from jobs.worker.main import run_worker
+
+    _run(run_worker(settings))
+
+
+@cli.command()
+def functions() -> None:
+    """List the registered functions: name, kind, who may call it, and what it does."""
+    from jobs.registry import registry
+
+    settings = _settings()
+    registry.load(("jobs.functions", *settings.functions))
+    for function in sorted(registry, key=lambda each: each.name):
+        who = "public" if function.public else ",".join(sorted(function.roles)) or "internal"
+        typer.echo(f"{function.name:32} {function.kind:9} {who:10} {function.description}")
+
+
+@cli.command()
+def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
+    """Sign a token for a user with OSTINATO_JWT_SECRET and print it."""
+    from resolvers.auth import mint
+
+    try:
+        typer.echo(mint(_settings(), sub, tuple(role or ()), ttl))
+    except ValueError as error:
+        _refuse(str(error))
+
+
+@cli.command()
+def doctor() -> None:
+    """Look at settings, MongoDB and Redis; say what is wrong and how to mend it."""
+    from jobs.doctor import diagnose
+
+    findings = asyncio.run(diagnose(_settings()))
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.ok else 'problem'}  {finding.subject}: {finding.detail}")
+        if finding.fix:
+            typer.echo(f"         → {finding.fix}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    """Read the settings; end with one line a mistake, not with a traceback."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = (f"OSTINATO_{_name(each['loc'])}: {each['msg']}" for each in error.errors())
+        _refuse("\n".join(lines))
+    for module in settings.functions:
+        _require_own_name(module)
+    return settings
+
+
+def _checked_settings() -> Settings:
+    """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
+    from jobs.mongo.inspection import refusal
+
+    settings = _settings()
+    if reason := asyncio.run(refusal(settings.mongo_url)):
+        _refuse(reason)
+    return settings
+
+
+def _require_own_name(module: str) -> None:
+    package = module.partition(".")[0]
+    if package in OURS:
+        _refuse(
+            f"OSTINATO_FUNCTIONS names {module}, but {package} is a package of Ostinato. "
+            "Rename your package."
+        )
+    if importlib.util.find_spec(package) is None:
+        _refuse(f"OSTINATO_FUNCTIONS names {module}, but there is no {package} to import.")
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "*"
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(coroutine)
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.secho(message, err=True, fg="red")
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()
