@@ -33,11 +33,20 @@ async def eventually(check: Callable[[], Awaitable[T]] | Callable[[], T], within
     deadline = time.monotonic() + within
     while True:
         found = check()
-        value: T = await found if inspect.isawaitable(found) else found  # type: ignore[assignment]  # a T is not awaitable
+        value: T = await found if inspect.isawaitable(found) else found
         if value:
             return value
         assert time.monotonic() < deadline, f"still {value!r} after {within} s"
         await asyncio.sleep(POLL_S)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process exists and has not ended (a zombie has)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +80,8 @@ class ApiProcess:
         deadline = time.monotonic() + START_S
         async with httpx.AsyncClient(trust_env=False) as client:
             while not await self._answers(client):
-                late = time.monotonic() > deadline
-                assert self.child.exit_code is None and not late, self.child.tail()
+                assert self.child.exit_code is None, self.child.tail()
+                assert time.monotonic() < deadline, self.child.tail()
                 await asyncio.sleep(POLL_S)
 
     async def _answers(self, client: httpx.AsyncClient) -> bool:

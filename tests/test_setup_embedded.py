@@ -1,0 +1,165 @@
+"""Holds the embedded servers to their promises, on real servers of their own."""
+
+import asyncio
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from jobs.embedded import EmbeddedError, Services, start_services
+from jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
+from jobs.embedded.mongod import start_mongod
+from jobs.embedded.ports import free_port, require_free
+from jobs.embedded.process import spawn
+from jobs.mongo.inspection import inspect_mongo, refusal
+from tests.conftest import Servers
+from tests.processes import ROOT, eventually, runs
+
+PARENT = """
+import sys, time
+from jobs.embedded.process import spawn
+print(spawn("child", ["/bin/sleep", "60"]).popen.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    services = await start_services(tmp_path)
+    yield services
+    await services.stop()
+
+
+@pytest.fixture
+async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
+    """Start a mongod that is not a replica set, and return its URL."""
+    port = free_port()
+    command = [str(find_mongod()), "--dbpath", str(tmp_path), "--port", str(port), "--nounixsocket"]
+    child = spawn("mongod", command, log=tmp_path / "log")
+    yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
+    await child.stop()
+
+
+async def test_data_is_found_again_by_servers_on_other_ports(
+    services: Services, tmp_path: Path
+) -> None:
+    with MongoClient[dict[str, Any]](services.mongo_url, w="majority") as client:
+        client["kept"]["things"].insert_one({"name": "x"})
+    await services.stop()
+    again = await start_services(tmp_path)
+    try:
+        assert again.mongo_url != services.mongo_url
+        with MongoClient[dict[str, Any]](again.mongo_url) as client:
+            assert client["kept"]["things"].count_documents({"name": "x"}) == 1
+    finally:
+        await again.stop()
+
+
+async def test_stopping_twice_leaves_no_process(services: Services) -> None:
+    await services.stop()
+    await services.stop()
+    assert all(child.exit_code is not None for child in services.children)
+
+
+async def test_given_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
+    given = await start_services(tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url)
+    assert given.children == ()
+    assert given.mongo_url == servers.mongo_url
+
+
+def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
+    mongo_admin: MongoClient[dict[str, Any]],
+) -> None:
+    limit = mongo_admin.admin.command({"getParameter": 1, "transactionLifetimeLimitSeconds": 1})
+    status = mongo_admin.admin.command("serverStatus")
+    assert limit["transactionLifetimeLimitSeconds"] == 5
+    assert status["oplogTruncation"]["oplogMinRetentionHours"] == 1
+
+
+def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
+    assert redis_admin.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+async def test_a_second_mongod_on_the_same_data_says_why_it_ended(
+    services: Services, tmp_path: Path
+) -> None:
+    with pytest.raises(EmbeddedError, match="mongod ended with code"):
+        await start_mongod(tmp_path)
+
+
+async def test_a_child_dies_with_a_parent_that_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = int(await parent.stdout.readline())
+    assert runs(child)
+    parent.send_signal(signal.SIGKILL)
+    await parent.wait()
+    await eventually(lambda: not runs(child))
+
+
+async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+    script = "trap '' TERM; echo up; while :; do /bin/sleep 0.1; done"
+    child = spawn("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
+    await eventually(lambda: child.tail() == "up")
+    assert await child.stop(within_s=0.2) == -signal.SIGKILL
+    assert child.ending == "stubborn was ended by SIGKILL"
+
+
+async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
+    start = asyncio.create_task(start_mongod(tmp_path))
+    await eventually((tmp_path / "mongo" / "mongod.lock").exists)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert (tmp_path / "mongo" / "mongod.lock").read_text() == ""
+
+
+def test_without_a_program_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert _in_wheel("no_such_package.inside", "bin/*") is None
+    with pytest.raises(EmbeddedError, match="Install it"):
+        _on_path("mongod", missing="Install it")
+
+
+def test_a_program_without_its_run_bit_gets_it(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.touch(mode=0o644)
+    _set_run_bit(program)
+    assert program.stat().st_mode & stat.S_IXUSR
+
+
+def test_a_port_in_use_is_named_with_the_variable_that_moves_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(EmbeddedError, match=r"Port .* is in use .*OSTINATO_PORT"):
+            require_free("127.0.0.1", port, "OSTINATO_PORT")
+
+
+async def test_a_lone_mongod_is_refused_with_the_fix(lone_mongod: str) -> None:
+    reason = await refusal(lone_mongod)
+    assert reason is not None
+    assert "not a member of a replica set" in reason
+    assert "rs.initiate()" in reason
+
+
+async def test_an_unreachable_mongod_is_refused_with_the_fix() -> None:
+    reason = await refusal(f"mongodb://127.0.0.1:{free_port()}/")
+    assert reason is not None
+    assert "correct OSTINATO_MONGO_URL" in reason
+
+
+async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None:
+    findings = {finding.subject: finding for finding in await inspect_mongo(lone_mongod)}
+    assert findings["replica set"].fix is not None
+    assert findings["transaction limit"].detail == "60 s"
+    assert findings["transaction limit"].fix is not None
+    assert findings["privileges"].ok

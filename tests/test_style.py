@@ -1,0 +1,167 @@
+"""Holds the code to the sizes, names and habits that a linter does not know."""
+
+import ast
+import importlib.util
+import io
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("schema", "resolvers", "jobs")
+FILE_LINES, FUNCTION_LINES, PARAMETERS, TEST_LINES, COMPONENT_LINES = 250, 40, 5, 15, 100
+COMMENTS_PER_100_LINES = 5
+VAGUE_NAMES = {"utils", "helpers", "common", "manager", "base", "service", "impl", "misc"}
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|Users)/\w")
+ADDRESS_OF_A_PACKAGE = re.compile(r"^\s*(--(extra-)?index-url|--find-links)|\"resolved\":|@ file:")
+WAITS = {"processes.py"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _files(*patterns: str) -> list[Path]:
+    """Return what git knows or would take, so that built files do not count."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(path for line in listed.stdout.splitlines() if (path := ROOT / line).is_file())
+
+
+PYTHON = _files("*.py")
+TESTS = [path for path in PYTHON if "tests" in path.parts]
+TEXTS = [path for path in _files() if path.suffix not in {".png", ".ico", ".svg", ".woff2"}]
+
+
+def _functions(path: Path) -> Iterator[Function]:
+    tree = ast.parse(path.read_text())
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def _lines(node: Function) -> int:
+    """Count the lines below the signature, without the docstring."""
+    body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+def _parameters(node: Function) -> int:
+    named = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return len([name for name in named if name not in {"self", "cls"}])
+
+
+def _is_fixture_or_field(node: Function) -> bool:
+    """Let through what a framework calls with one parameter per thing: its caller names them."""
+    decorators = " ".join(ast.unparse(each) for each in node.decorator_list)
+    return any(word in decorators for word in ("fixture", "strawberry", "mutation", "action"))
+
+
+def _where(path: Path, node: ast.AST) -> str:
+    return f"{_name(path)}:{getattr(node, 'lineno', 0)}"
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_a_module_opens_with_a_docstring() -> None:
+    assert [
+        _name(path) for path in PYTHON if not ast.get_docstring(ast.parse(path.read_text()))
+    ] == []
+
+
+def test_a_file_has_at_most_250_lines() -> None:
+    sizes = {_name(path): len(path.read_text().splitlines()) for path in PYTHON}
+    assert {path: size for path, size in sizes.items() if size > FILE_LINES} == {}
+
+
+def test_a_function_has_at_most_40_lines() -> None:
+    sizes = {_where(path, node): _lines(node) for path in PYTHON for node in _functions(path)}
+    assert {place: size for place, size in sizes.items() if size > FUNCTION_LINES} == {}
+
+
+def test_a_function_has_at_most_5_parameters() -> None:
+    found = [
+        _where(path, node)
+        for path in PYTHON
+        for node in _functions(path)
+        if _parameters(node) > PARAMETERS and not _is_fixture_or_field(node)
+    ]
+    assert found == []
+
+
+def test_a_test_has_at_most_15_lines() -> None:
+    tests = (pair for path in TESTS for pair in ((path, node) for node in _functions(path)))
+    sizes = {_where(p, node): _lines(node) for p, node in tests if node.name.startswith("test_")}
+    assert {place: size for place, size in sizes.items() if size > TEST_LINES} == {}
+
+
+def test_a_component_has_at_most_100_lines() -> None:
+    sizes = {_name(path): len(path.read_text().splitlines()) for path in _files("*.tsx")}
+    assert {path: size for path, size in sizes.items() if size > COMPONENT_LINES} == {}
+
+
+def test_comments_are_few() -> None:
+    assert [_name(path) for path in PYTHON if _comments(path) > _allowed_comments(path)] == []
+
+
+def _comments(path: Path) -> int:
+    """Count comments on lines of their own: behind code they are a number's reason."""
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    comments = (token for token in tokens if token.type == tokenize.COMMENT)
+    return sum(1 for token in comments if token.line.lstrip().startswith("#"))
+
+
+def _allowed_comments(path: Path) -> float:
+    """Allow three in a file however short it is."""
+    return max(3, len(path.read_text().splitlines()) * COMMENTS_PER_100_LINES / 100)
+
+
+def test_no_module_has_a_vague_name() -> None:
+    assert [_name(path) for path in PYTHON if {path.stem, path.parent.name} & VAGUE_NAMES] == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_import_name_is_ours(name: str) -> None:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin == str(ROOT / name / "__init__.py")
+
+
+def test_no_inner_module_looks_like_a_layer() -> None:
+    inner = [path for path in PYTHON if path.relative_to(ROOT).parts[0] in {"resolvers", "schema"}]
+    assert [_name(path) for path in inner if path.name in {"jobs.py", "schema.py"}] == []
+
+
+def test_the_composition_root_opens_no_library_of_another_layer() -> None:
+    tree = ast.parse((ROOT / "ostinato.py").read_text())
+    froms = {each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
+    plain = {
+        name.name for each in ast.walk(tree) if isinstance(each, ast.Import) for name in each.names
+    }
+    doors = {"strawberry", "starlette", "motor", "pymongo", "bson", "arq", "redis", "croniter"}
+    assert {name.partition(".")[0] for name in froms | plain} & doors == set()
+
+
+def test_tests_do_not_sleep() -> None:
+    sleeping = [path for path in TESTS if ".sleep(" in path.read_text() and path.name not in WAITS]
+    assert [_name(path) for path in sleeping if path != Path(__file__)] == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    code = [path for path in TEXTS if path.suffix in {".py", ".ts", ".tsx"}]
+    assert [
+        _name(p) for p in code if p != Path(__file__) and UNFINISHED.search(p.read_text())
+    ] == []
+
+
+def test_no_text_names_a_folder_of_one_machine() -> None:
+    assert [_name(path) for path in TEXTS if MACHINE_PATH.search(path.read_text())] == []
+
+
+def test_locks_name_no_index() -> None:
+    locks = [path for path in TEXTS if path.suffix == ".lock" or path.name == "package-lock.json"]
+    lines = (line for path in locks for line in path.read_text().splitlines())
+    assert [line for line in lines if ADDRESS_OF_A_PACKAGE.search(line)] == []
