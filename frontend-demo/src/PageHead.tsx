@@ -1,0 +1,33 @@
+/** The head of the page: what this is, who is looking, and whether it is live. */
+import { Mark } from './Mark';
+import type { Connection } from './session/connection';
+import { ConnectionChip } from './session/ConnectionChip';
+import { forgetToken } from './session/session';
+
+type PageHeadProps = { connection: Connection; viewer: string; pasted: boolean };
+
+function changeToken(): void {
+  forgetToken();
+  location.reload();
+}
+
+export function PageHead({ connection, viewer, pasted }: PageHeadProps) {
+  return (
+    <header className="page-head">
+      <div className="page-head-row">
+        <Mark />
+        <h1>Ostinato</h1>
+        <ConnectionChip connection={connection} />
+        <nav aria-label="Session">
+          {viewer && <span className="viewer">{viewer}</span>}
+          {pasted && (
+            <button type="button" className="small" onClick={changeToken}>
+              Change token
+            </button>
+          )}
+          <a href="/graphiql">GraphiQL</a>
+        </nav>
+      </div>
+    </header>
+  );
+}

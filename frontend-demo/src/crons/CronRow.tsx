@@ -1,0 +1,44 @@
+/** One cron: its schedule, its last and next run, and what can be done with it. */
+import { memo } from 'react';
+import { Since, Until } from '../time/Instant';
+import { duration } from '../time/words';
+import { CronActions } from './CronActions';
+import type { Cron } from './cronsFeed';
+
+function ScheduleText({ schedule }: { schedule: Cron['schedule'] }) {
+  if (schedule.__typename === 'IntervalSchedule') return <>every {duration(schedule.ms)}</>;
+  return (
+    <>
+      <code>{schedule.cronspec}</code> {schedule.tz}
+    </>
+  );
+}
+
+function CronRowView({ cron }: { cron: Cron }) {
+  return (
+    <li
+      className={`row cron ${cron.enabled ? 'tone-enabled' : 'tone-paused'}`}
+      data-cron={cron.name}
+      data-enabled={cron.enabled}
+    >
+      <div className="row-main">
+        <p className="row-title">
+          {/* The key restarts the beat at each tick. */}
+          <span key={cron.lastRunTime} className="beat" aria-hidden="true" />
+          <strong>{cron.name}</strong>
+          {!cron.enabled && <span className="tag">paused</span>}
+        </p>
+        <p className="row-note">
+          <ScheduleText schedule={cron.schedule} /> · <code>{cron.functionName}</code>
+        </p>
+        <p className="row-note row-runs">
+          {cron.enabled && <Until at={cron.nextRunTime} before="next " />}
+          {cron.lastRunTime ? <Since at={cron.lastRunTime} before="ran " /> : <span>never ran</span>}
+        </p>
+      </div>
+      <CronActions cron={cron} />
+    </li>
+  );
+}
+
+export const CronRow = memo(CronRowView, (a, b) => a.cron === b.cron);

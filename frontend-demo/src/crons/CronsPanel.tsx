@@ -1,0 +1,29 @@
+/** The crons, live, with the form that registers one. */
+import type { Runnable } from '../form/functions';
+import { Rows } from '../live/Rows';
+import { useLive } from '../live/useLive';
+import { Panel } from '../Panel';
+import { CronRow } from './CronRow';
+import { byName, cronsFeed } from './cronsFeed';
+import { RegisterCronForm } from './RegisterCronForm';
+
+export function CronsPanel({ functions }: { functions: Runnable[] }) {
+  const view = useLive(cronsFeed);
+  const crons = [...view.live.rows.values()].sort(byName);
+  return (
+    <Panel
+      title="Crons"
+      count={crons.length}
+      action="New cron"
+      form={(close) => <RegisterCronForm functions={functions} onClose={close} />}
+    >
+      <Rows
+        label="Crons"
+        empty="No crons yet. Register one to run a function again and again."
+        view={view}
+        entities={crons}
+        row={(cron) => <CronRow key={cron.id} cron={cron} />}
+      />
+    </Panel>
+  );
+}

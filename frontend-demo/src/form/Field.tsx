@@ -1,0 +1,43 @@
+/** A labelled control with its hint and its issues. */
+import { useId } from 'react';
+import type { ReactNode } from 'react';
+import type { Problems } from './issues';
+
+export type ControlProps = {
+  id: string;
+  name: string;
+  'aria-describedby': string;
+  'aria-invalid': boolean;
+};
+
+type FieldProps = {
+  name: string;
+  label: string;
+  hint?: string;
+  problems: Problems;
+  children: (control: ControlProps) => ReactNode;
+};
+
+export function Field({ name, label, hint, problems, children }: FieldProps) {
+  const id = useId();
+  const messages = problems.fields.get(name) ?? [];
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {children({
+        id,
+        name,
+        'aria-describedby': `${id}-notes`,
+        'aria-invalid': messages.length > 0,
+      })}
+      <div id={`${id}-notes`} className="notes">
+        {messages.map((message) => (
+          <p key={message} role="alert" className="issue" data-field={name}>
+            {message}
+          </p>
+        ))}
+        {messages.length === 0 && hint && <p className="hint">{hint}</p>}
+      </div>
+    </div>
+  );
+}

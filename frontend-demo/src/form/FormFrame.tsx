@@ -1,0 +1,48 @@
+/** What every form has: its problems at the head, and its buttons at the foot. */
+import { useEffect, useRef } from 'react';
+import type { ReactNode } from 'react';
+import type { Problems } from './issues';
+
+type FormFrameProps = {
+  label: string;
+  action: string;
+  sending: boolean;
+  problems: Problems;
+  onSubmit: (values: FormData) => void;
+  onCancel: () => void;
+  children: ReactNode;
+};
+
+export function FormFrame(props: FormFrameProps) {
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [props.problems]);
+  return (
+    <form
+      ref={form}
+      className="form"
+      aria-label={props.label}
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        props.onSubmit(new FormData(event.currentTarget));
+      }}
+    >
+      {props.problems.form.map((message) => (
+        <p key={message} role="alert" className="issue banner">
+          {message}
+        </p>
+      ))}
+      {props.children}
+      <div className="form-buttons">
+        <button type="button" className="quiet" onClick={props.onCancel}>
+          Close
+        </button>
+        <button type="submit" className="primary" disabled={props.sending}>
+          {props.sending ? 'Sending…' : props.action}
+        </button>
+      </div>
+    </form>
+  );
+}

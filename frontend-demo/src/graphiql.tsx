@@ -1,0 +1,36 @@
+/** GraphiQL, from this server alone. */
+import 'graphiql/setup-workers/vite';
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { GraphiQL } from 'graphiql';
+import { createRoot } from 'react-dom/client';
+import 'graphiql/style.css';
+import './styles/base.css';
+import './styles/form.css';
+import './styles/graphiql.css';
+import { EXAMPLES } from './graphiqlExamples';
+import { authorization } from './session/session';
+import type { Session } from './session/session';
+import { SessionGate } from './session/SessionGate';
+
+function Explorer({ session }: { session: Session }) {
+  const fetcher = createGraphiQLFetcher({
+    url: session.httpUrl,
+    subscriptionUrl: session.webSocketUrl,
+  });
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      initialHeaders={JSON.stringify(authorization(session.token), null, 2)}
+      defaultTabs={EXAMPLES}
+      defaultEditorToolsVisibility={false}
+    >
+      <GraphiQL.Logo>
+        <a href="/">Ostinato</a>
+      </GraphiQL.Logo>
+    </GraphiQL>
+  );
+}
+
+createRoot(document.getElementById('root')!).render(
+  <SessionGate>{(session) => <Explorer session={session} />}</SessionGate>,
+);

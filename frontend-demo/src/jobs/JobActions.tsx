@@ -1,0 +1,40 @@
+/** What the viewer can do with a job in its present state. */
+import { useMutation } from 'urql';
+import { CancelJobDocument, RetryJobDocument } from '../generated';
+import { ActionButton } from '../form/ActionButton';
+import type { Job } from './jobsFeed';
+
+function CancelJob({ job }: { job: Job }) {
+  const [{ fetching, error }, cancel] = useMutation(CancelJobDocument);
+  return (
+    <ActionButton
+      label="Cancel"
+      of={`job ${job.functionName}`}
+      error={error}
+      disabled={fetching || job.cancelRequestedAt !== null}
+      onClick={() => void cancel({ input: { jobId: job.id } })}
+    />
+  );
+}
+
+function RetryJob({ job }: { job: Job }) {
+  const [{ fetching, error }, retry] = useMutation(RetryJobDocument);
+  return (
+    <ActionButton
+      label="Retry"
+      of={`job ${job.functionName}`}
+      error={error}
+      disabled={fetching}
+      onClick={() => void retry({ input: { jobId: job.id } })}
+    />
+  );
+}
+
+export function JobActions({ job }: { job: Job }) {
+  return (
+    <span className="row-actions">
+      {(job.state === 'PENDING' || job.state === 'IN_PROGRESS') && <CancelJob job={job} />}
+      {job.state === 'FAILED' && <RetryJob job={job} />}
+    </span>
+  );
+}

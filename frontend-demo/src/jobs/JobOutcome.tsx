@@ -1,0 +1,42 @@
+/** The second line of a job: its progress, error or result, or else its arguments. */
+import type { Job } from './jobsFeed';
+
+function brief(value: unknown): string {
+  return JSON.stringify(value).replace(/,"/g, ', "').replace(/":/g, '": ');
+}
+
+function ProgressLine({ progress }: { progress: NonNullable<Job['progress']> }) {
+  const { done, total, message } = progress;
+  return (
+    <p className="row-note progress">
+      {total !== null && <progress value={done} max={total} aria-label="Progress" />}
+      <span>
+        {done}
+        {total !== null && ` of ${total}`}
+        {message && ` · ${message}`}
+      </span>
+    </p>
+  );
+}
+
+export function JobOutcome({ job }: { job: Job }) {
+  const running = job.state === 'IN_PROGRESS';
+  if (running && job.cancelRequestedAt) return <p className="row-note">Canceling…</p>;
+  if (running && job.progress) return <ProgressLine progress={job.progress} />;
+  if (job.error && job.state !== 'SUCCESS') {
+    return (
+      <p className="row-note row-error" title={job.error.message}>
+        {job.error.name}: {job.error.message}
+      </p>
+    );
+  }
+  const text = brief(job.args);
+  return (
+    <p className="row-note code" title={text}>
+      {text}
+      {job.state === 'SUCCESS' && job.result !== null && (
+        <span className="result"> → {brief(job.result)}</span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,43 @@
+/** A live list in each of its states: loading, failing, empty, and with rows. */
+import type { ReactNode } from 'react';
+import type { FeedView } from './feed';
+
+type RowsProps<Entity> = {
+  label: string;
+  empty: ReactNode;
+  view: FeedView<Entity>;
+  entities: Entity[];
+  row: (entity: Entity) => ReactNode;
+};
+
+export function Rows<Entity>({ label, empty, view, entities, row }: RowsProps<Entity>) {
+  const { live, error } = view;
+  const loading = live.phase === 'loading';
+  return (
+    <>
+      {error && (
+        <p role="alert" className="issue banner">
+          {error.graphQLErrors[0]?.message ?? 'The live connection failed.'} Trying again…
+        </p>
+      )}
+      {loading && !error && <Skeleton label={label} />}
+      {!loading && entities.length === 0 && <p className="empty">{empty}</p>}
+      {entities.length > 0 && (
+        <ul className="rows" aria-label={label}>
+          {entities.map(row)}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function Skeleton({ label }: { label: string }) {
+  return (
+    <div className="skeleton" role="status">
+      <span className="unseen">Loading {label.toLowerCase()}…</span>
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}

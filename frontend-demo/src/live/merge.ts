@@ -1,0 +1,123 @@
+/** Merges a subscription's snapshot and changes into rows: a pure reducer, newest version wins. */
+import type { ChangeKind } from '../generated';
+
+export type Versioned = { id: string; version: number };
+
+/** One message of a `…Changed` subscription; `entity` is null where the object is not sent. */
+export type Change<Entity> = {
+  kind: ChangeKind;
+  cursor: string;
+  id: string | null;
+  entity: Entity | null;
+};
+
+export type LiveRows<Entity> = {
+  /** `loading` until the first snapshot is complete. */
+  phase: 'loading' | 'live';
+  rows: ReadonlyMap<string, Entity>;
+  /** Where to resume; null until a snapshot is complete, and again when it must be taken anew. */
+  cursor: string | null;
+  /** Ids of the snapshot that is arriving; null when none is. */
+  arriving: ReadonlySet<string> | null;
+  /** Rises each time the server asks to start again. */
+  generation: number;
+};
+
+/** At most `limit` rows are kept: the first ones by `order`. */
+export type Window<Entity> = { limit: number; order: (a: Entity, b: Entity) => number };
+
+export function emptyRows<Entity>(): LiveRows<Entity> {
+  return { phase: 'loading', rows: new Map(), cursor: null, arriving: null, generation: 0 };
+}
+
+/** A snapshot is about to arrive: what it does not name will be gone when it is complete. */
+export function startSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
+  return { ...state, cursor: null, arriving: new Set() };
+}
+
+/** The server cannot resume from our cursor: keep showing the rows, and take a new snapshot. */
+export function startAgain<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
+  return { ...startSnapshot(state), generation: state.generation + 1 };
+}
+
+export function applyChange<Entity extends Versioned>(
+  state: LiveRows<Entity>,
+  change: Change<Entity>,
+  window: Window<Entity>,
+): LiveRows<Entity> {
+  switch (change.kind) {
+    case 'SNAPSHOT':
+      return addToSnapshot(state, change, window);
+    case 'READY':
+      return completeSnapshot(state, change.cursor);
+    case 'CHANGED':
+      return moveOn(state, change, upsert(state.rows, change.entity, window));
+    case 'LEFT':
+      return moveOn(state, change, without(state.rows, change.id));
+    case 'CHECKPOINT':
+      return moveOn(state, change, state.rows);
+    case 'RESET':
+      return startAgain(state);
+  }
+}
+
+function addToSnapshot<Entity extends Versioned>(
+  state: LiveRows<Entity>,
+  change: Change<Entity>,
+  window: Window<Entity>,
+): LiveRows<Entity> {
+  const arriving = new Set(state.arriving);
+  if (change.id !== null) arriving.add(change.id);
+  return { ...state, cursor: null, arriving, rows: upsert(state.rows, change.entity, window) };
+}
+
+function completeSnapshot<Entity>(state: LiveRows<Entity>, cursor: string): LiveRows<Entity> {
+  const { arriving } = state;
+  const rows = arriving
+    ? new Map([...state.rows].filter(([id]) => arriving.has(id)))
+    : state.rows;
+  return { ...state, phase: 'live', cursor, arriving: null, rows };
+}
+
+/** A cursor inside a snapshot is not kept: resuming from it would leave the rest of it out. */
+function moveOn<Entity>(
+  state: LiveRows<Entity>,
+  change: Change<Entity>,
+  rows: ReadonlyMap<string, Entity>,
+): LiveRows<Entity> {
+  if (state.arriving === null) return { ...state, rows, cursor: change.cursor };
+  const arriving = new Set(state.arriving);
+  if (change.kind === 'CHANGED' && change.id !== null) arriving.add(change.id);
+  return { ...state, rows, arriving };
+}
+
+function upsert<Entity extends Versioned>(
+  rows: ReadonlyMap<string, Entity>,
+  entity: Entity | null,
+  window: Window<Entity>,
+): ReadonlyMap<string, Entity> {
+  if (entity === null) return rows;
+  const known = rows.get(entity.id);
+  if (known && known.version > entity.version) return rows;
+  return bounded(new Map(rows).set(entity.id, entity), window);
+}
+
+function bounded<Entity extends Versioned>(
+  rows: Map<string, Entity>,
+  { limit, order }: Window<Entity>,
+): ReadonlyMap<string, Entity> {
+  if (rows.size <= limit) return rows;
+  const last = [...rows.values()].reduce((a, b) => (order(a, b) > 0 ? a : b));
+  rows.delete(last.id);
+  return rows;
+}
+
+function without<Entity>(
+  rows: ReadonlyMap<string, Entity>,
+  id: string | null,
+): ReadonlyMap<string, Entity> {
+  if (id === null || !rows.has(id)) return rows;
+  const rest = new Map(rows);
+  rest.delete(id);
+  return rest;
+}

@@ -1,0 +1,43 @@
+/** Asks for a bearer token when the server did not give one. */
+import { Mark } from '../Mark';
+import { keepToken } from './session';
+
+type TokenFormProps = { refused: boolean; onToken: () => void };
+
+export function TokenForm({ refused, onToken }: TokenFormProps) {
+  return (
+    <main className="gate">
+      <Mark />
+      <h1>Ostinato</h1>
+      {refused && (
+        <p role="alert" className="issue banner">
+          The server did not accept this token. It may have expired.
+        </p>
+      )}
+      <form
+        className="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          keepToken(String(new FormData(event.currentTarget).get('token')));
+          onToken();
+        }}
+      >
+        <div className="field">
+          <label htmlFor="token">Token</label>
+          <textarea id="token" name="token" className="code" rows={4} required spellCheck={false} />
+          <div className="notes">
+            <p className="hint">
+              A bearer token of yours (<code>ostinato token</code> makes one). It is kept until this
+              tab is closed.
+            </p>
+          </div>
+        </div>
+        <div className="form-buttons">
+          <button type="submit" className="primary">
+            Continue
+          </button>
+        </div>
+      </form>
+    </main>
+  );
+}
