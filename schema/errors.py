@@ -4,7 +4,6 @@ Errors that we raise bring their own `extensions`. What graphql-core says of a d
 variables is the client's to fix. Anything else is logged with its traceback, and masked.
 """
 
-import logging
 import re
 import uuid
 from collections.abc import Iterable
@@ -13,8 +12,9 @@ from typing import Any
 from graphql import GraphQLError
 
 from jobs.errors import BadRequest, Issue, OstinatoError
+from jobs.logs import get_log
 
-log = logging.getLogger("ostinato.graphql")
+log = get_log("ostinato.graphql")
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -87,7 +87,7 @@ def _root_cause(error: GraphQLError) -> Exception:
 
 def _mask(cause: Exception) -> dict[str, object]:
     error_id = uuid.uuid4().hex
-    log.error("graphql.failed", exc_info=cause, extra={"error_id": error_id})
+    log.error("graphql.failed", exc_info=cause, error_id=error_id)
     return {"code": INTERNAL, "id": error_id}
 
 

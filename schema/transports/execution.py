@@ -50,16 +50,6 @@ class Operation:
     kind: OperationType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The response to one operation."""
-
-    body: bytes
-    """The response as JSON."""
-    executed: bool
-    """False: nothing ran, the request itself was wrong (its response has no `data`)."""
-
-
 class OperationRunner:
     """Run operations of one schema; `context_of` makes what resolvers get, anew for each run."""
 
@@ -81,23 +71,18 @@ class OperationRunner:
             raise RequestRejected([format_exception(_unknown_operation(request))])
         return Operation(request=request, prepared=prepared, kind=kind)
 
-    async def run(self, operation: Operation, viewer: Viewer | None) -> Outcome:
-        """Execute a query or mutation; errors are in the outcome."""
-        try:
-            executor = self._executor(operation, viewer)
-        except RequestRejected as rejected:
-            return Outcome(body=encode({"errors": rejected.errors}), executed=False)
+    async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
+        """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
+        executor = self._executor(operation, viewer)
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = executor.execute_operation()
                 if isawaitable(result):
                     result = await result
         except TimeoutError:
-            return Outcome(body=_encode_failure(self._timed_out()), executed=True)
-        except Exception as error:  # a resolver's exception never gets here; graphql-core's own may
-            return Outcome(body=_encode_failure(error), executed=True)
+            return _encode_failure(self._timed_out())
         # @defer and @stream are not in the schema, so there is always one whole result.
-        return Outcome(body=_encode_result(cast("ExecutionResult", result)), executed=True)
+        return _encode_result(cast("ExecutionResult", result))
 
     async def events(
         self, operation: Operation, viewer: Viewer | None

@@ -1,0 +1,76 @@
+"""Makes the API's application out of settings: the engine, the hub, and the schema around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+
+from jobs.engine import Engine
+from jobs.errors import Unavailable
+from jobs.hub import Hub
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from resolvers.request import RequestContext
+from schema.build import graphql_schema
+from schema.routes import Parts, assemble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """What is open between the application's start and its end."""
+
+    engine: Engine
+    hub: Hub
+
+
+class _Resources:
+    """Holds what is open; asking for it before the start or after the end is Unavailable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._now: _Open | None = None
+
+    @property
+    def now(self) -> _Open:
+        if self._now is None:
+            raise Unavailable("The server is starting or stopping: try again")
+        return self._now
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        async with Engine.open(self._settings) as engine, Hub(engine.mongo, self._settings) as hub:
+            self._now = _Open(engine=engine, hub=hub)
+            try:
+                yield
+            finally:
+                self._now = None
+
+    def context_of(self, viewer: Viewer | None) -> RequestContext:
+        return RequestContext(caller=viewer, engine=self.now.engine, hub=self.now.hub)
+
+    async def check_mongo(self) -> None:
+        await self.now.engine.mongo.ping()
+
+    async def check_redis(self) -> None:
+        await self.now.engine.doorbell.ping()
+
+    async def check_hub(self) -> None:
+        if not self.now.hub.following:
+            raise Unavailable("The hub does not follow the changes")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Build the application; its lifespan connects. Raises ValueError without a token's key."""
+    resources = _Resources(settings)
+    parts = Parts(
+        schema=graphql_schema,
+        context_of=resources.context_of,
+        resources=resources.open,
+        checks={
+            "mongo": resources.check_mongo,
+            "redis": resources.check_redis,
+            "hub": resources.check_hub,
+        },
+    )
+    return assemble(settings, parts)

@@ -1,0 +1,45 @@
+"""An endpoint that fails a chosen number of times, to try retries on; for development only."""
+
+from collections import OrderedDict
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+MAX_KEYS = 1_000
+MAX_KEY_CHARS = 128
+MAX_FAILURES = 1_000
+
+
+class FlakyCalls:
+    """Counts the calls of each key; the key not called for longest is forgotten first."""
+
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
+        self._max_keys = max_keys
+        self._calls: OrderedDict[str, int] = OrderedDict()
+
+    def count(self, key: str) -> int:
+        """Return the number of this call of `key`, from 1."""
+        self._calls[key] = self._calls.pop(key, 0) + 1
+        if len(self._calls) > self._max_keys:
+            self._calls.popitem(last=False)
+        return self._calls[key]
+
+
+def flaky_route() -> Route:
+    """Build `/dev/flaky?key=…&failures=2`: 503 for the first calls of a key, then 200."""
+    calls = FlakyCalls()
+
+    async def flaky(request: Request) -> JSONResponse:
+        key = request.query_params.get("key", "default")
+        failures = request.query_params.get("failures", "2")
+        if len(key) > MAX_KEY_CHARS or not (failures.isdecimal() and int(failures) < MAX_FAILURES):
+            message = f"key: at most {MAX_KEY_CHARS} characters; failures: 0 to {MAX_FAILURES - 1}"
+            return JSONResponse({"error": message}, HTTPStatus.BAD_REQUEST)
+        call = calls.count(key)
+        succeeds = call > int(failures)
+        status = HTTPStatus.OK if succeeds else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"key": key, "call": call, "ok": succeeds}, status)
+
+    return Route("/dev/flaky", flaky, methods=["GET", "POST", "PUT"])

@@ -1,0 +1,44 @@
+"""Says whether the process lives, and whether what it needs answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from jobs.logs import get_log
+
+CHECK_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[object]]
+"""Returns when what it checks is usable; raises when it is not."""
+
+log = get_log("ostinato.health")
+
+
+def health_routes(checks: Mapping[str, Check]) -> list[Route]:
+    """Build `/healthz` (no I/O: restart me if it fails) and `/readyz` (send me no traffic)."""
+
+    async def healthz(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> JSONResponse:
+        passed = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
+        results = {name: "ok" if ok else "failed" for name, ok in zip(checks, passed, strict=True)}
+        status = "ok" if all(passed) else "unavailable"
+        code = HTTPStatus.OK if all(passed) else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"status": status, "checks": results}, code)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+async def _passes(name: str, check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await check()
+    except Exception as error:  # whatever a driver raises: the answer is the same, the log has it
+        log.warning("health.failed", check=name, error=repr(error))
+        return False
+    return True

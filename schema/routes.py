@@ -1,0 +1,77 @@
+"""Assembles the ASGI application around a schema: its routes, its middleware, its lifespan."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from strawberry import Schema
+
+from jobs.settings import Mode, Settings
+from resolvers.auth import Authenticator
+from schema.flaky import flaky_route
+from schema.headers import SecurityHeaders
+from schema.health import Check, health_routes
+from schema.pages import page_routes
+from schema.transports.execution import ContextOf, OperationRunner
+from schema.transports.http import HTTPEndpoint
+from schema.transports.sockets import Sockets
+from schema.transports.websocket import WebSocketEndpoint
+
+PREFLIGHT_MAX_AGE_S = 600
+
+Resources = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an application is made of, besides its settings."""
+
+    schema: Schema
+    context_of: ContextOf
+    """Makes what resolvers get, for each run of an operation; called only inside `resources`."""
+    resources: Resources
+    """Opens what the application needs at its start and closes it at its end."""
+    checks: Mapping[str, Check]
+    """What `/readyz` asks, by name."""
+
+
+def assemble(settings: Settings, parts: Parts) -> Starlette:
+    """Build the application; raises ValueError when no key could verify a token."""
+    authenticator = Authenticator(settings)
+    runner = OperationRunner(parts.schema, settings, parts.context_of)
+    sockets = Sockets(settings.max_sockets_per_user)
+    endpoint = WebSocketEndpoint(runner, authenticator, sockets, settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with parts.resources():
+            yield
+            await sockets.drain(settings.drain_timeout_ms / 1_000)
+        await authenticator.aclose()
+
+    routes: list[BaseRoute] = [
+        Route("/graphql", HTTPEndpoint(runner, authenticator, settings)),
+        WebSocketRoute("/graphql", endpoint.serve),
+        *health_routes(parts.checks),
+        *page_routes(settings),
+    ]
+    if settings.mode is Mode.DEVELOPMENT:
+        routes.append(flaky_route())
+    return Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    if not settings.allowed_origins:
+        return [Middleware(SecurityHeaders)]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+        max_age=PREFLIGHT_MAX_AGE_S,
+    )
+    return [Middleware(SecurityHeaders), cors]

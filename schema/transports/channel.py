@@ -1,0 +1,60 @@
+"""Moves the protocol's messages over one socket: every send has a deadline, every size a bound."""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from jobs.settings import Settings
+from schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
+from schema.transports.sockets import SocketClosing
+
+CLOSE_TIMEOUT_S = 5.0  # a client that has stopped reading gets this long to read why
+MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, two are the code
+
+
+class Channel:
+    """An accepted socket. One task receives; any task may send."""
+
+    def __init__(self, websocket: WebSocket, settings: Settings) -> None:
+        self._websocket = websocket
+        self._max_chars = settings.body_limit_bytes
+        self._max_id_chars = settings.max_operation_id_chars
+        self._send_timeout_s = settings.send_timeout_ms / 1_000
+
+    async def receive(self) -> ClientMessage:
+        """Return the next message; raises SocketClosing for what the protocol does not allow."""
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise SocketClosing(None)
+        text = message.get("text")
+        if text is None:
+            raise SocketClosing(CloseCode.INVALID_MESSAGE, "Message is not text")
+        if len(text) > self._max_chars:
+            raise SocketClosing(CloseCode.MESSAGE_TOO_BIG, "Message is too big")
+        try:
+            return parse_message(text, self._max_id_chars)
+        except BadMessage as error:
+            raise SocketClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
+
+    async def send(self, message: str) -> None:
+        """Write a message; raises SocketClosing when the client is gone or has stopped reading."""
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await self._websocket.send({"type": "websocket.send", "text": message})
+        except TimeoutError:
+            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "Client reads too slowly") from None
+        except (WebSocketDisconnect, RuntimeError):  # the server below has closed already
+            raise SocketClosing(None) from None
+
+    async def close(self, closing: SocketClosing) -> None:
+        """Say why and close, unless the client has left or does not read that either."""
+        if closing.code is None:
+            return
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._websocket.close(closing.code, _shortened(closing.reason))
+
+
+def _shortened(reason: str) -> str:
+    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,0 +1,124 @@
+"""Runs the operations of one socket, each in its own task; an error ends its operation only."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from graphql import OperationType
+
+from jobs.errors import OstinatoError, TooManyRequests, Unauthorized
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from schema.errors import FormattedError, format_exception
+from schema.transports.channel import Channel
+from schema.transports.documents import RequestRejected
+from schema.transports.encoding import encode_text
+from schema.transports.execution import Operation, OperationRunner
+from schema.transports.protocol import (
+    CloseCode,
+    Subscribe,
+    complete_message,
+    error_message,
+    next_prefix,
+)
+from schema.transports.sockets import SocketClosing
+
+RETRY_AFTER_MS = 1_000
+RESUMABLE = frozenset({"SLOW_CONSUMER", "UNAVAILABLE"})
+"""Codes of errors after which a subscription goes on, in a new socket and from its cursor."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """An operation from its `subscribe` to its last message."""
+
+    task: asyncio.Task[None]
+    is_subscription: bool = False
+
+
+class Operations:
+    """The operations of one socket, by the id that its client gave them."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        runner: OperationRunner,
+        tasks: asyncio.TaskGroup,
+        settings: Settings,
+    ) -> None:
+        self._channel = channel
+        self._runner = runner
+        self._tasks = tasks
+        self._most = settings.max_operations_per_socket
+        self._running: dict[str, _Running] = {}
+
+    async def start(self, message: Subscribe, viewer: Viewer) -> None:
+        """Begin an operation; raises SocketClosing if its id is taken."""
+        if message.id in self._running:
+            reason = f"Subscriber for {message.id} already exists"
+            raise SocketClosing(CloseCode.SUBSCRIBER_EXISTS, reason)
+        if len(self._running) >= self._most:
+            error = TooManyRequests(f"A socket may have {self._most} operations", RETRY_AFTER_MS)
+            await self._channel.send(error_message(message.id, [format_exception(error)]))
+            return
+        task = self._tasks.create_task(self._run(message, viewer))
+        self._running[message.id] = _Running(task)
+
+    def stop(self, operation_id: str) -> None:
+        """End an operation that its client has completed; nothing more is sent of it."""
+        if running := self._running.pop(operation_id, None):
+            running.task.cancel()
+
+    async def expire(self) -> None:
+        """End all operations because the token has expired, and say so in each."""
+        expired, self._running = self._running, {}
+        for running in expired.values():
+            running.task.cancel()
+        errors = [format_exception(Unauthorized("The token has expired: sign in again"))]
+        for operation_id, running in expired.items():
+            await self._channel.send(_expiry_message(operation_id, running, errors))
+
+    async def _run(self, message: Subscribe, viewer: Viewer) -> None:
+        running = self._running[message.id]
+        try:
+            operation = self._runner.prepare(message.request)
+            running.is_subscription = operation.kind is OperationType.SUBSCRIPTION
+            await self._answer(message.id, operation, viewer)
+            last = complete_message(message.id)
+        except RequestRejected as rejected:
+            last = error_message(message.id, rejected.errors)
+        except SocketClosing:
+            raise
+        except Exception as error:  # what broke one subscription's source must not end the others
+            last = error_message(message.id, [_format_broken(error)])
+        if self._running.get(message.id) is running:
+            del self._running[message.id]
+            await self._channel.send(last)
+
+    async def _answer(self, operation_id: str, operation: Operation, viewer: Viewer) -> None:
+        prefix = next_prefix(operation_id)
+        if operation.kind is not OperationType.SUBSCRIPTION:
+            response = await self._runner.run(operation, viewer)
+            await self._channel.send(f"{prefix}{response.decode()}}}")
+            return
+        async with aclosing(self._runner.events(operation, viewer)) as events:
+            async for response in events:
+                await self._channel.send(f"{prefix}{response.decode()}}}")
+
+
+def _format_broken(error: Exception) -> FormattedError:
+    """Format what ended a subscription; raises SocketClosing if a reconnection helps."""
+    if isinstance(error, OstinatoError) and error.code in RESUMABLE:
+        raise SocketClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+    return format_exception(error)
+
+
+def _expiry_message(operation_id: str, running: _Running, errors: list[FormattedError]) -> str:
+    """Write the error that an expired token means for an operation.
+
+    To graphql-ws clients an `error` message is final, while after `next` and the close they
+    subscribe again with a new token; a mutation must not be sent again, so its error is final.
+    """
+    if not running.is_subscription:
+        return error_message(operation_id, errors)
+    return next_prefix(operation_id) + encode_text({"data": None, "errors": errors}) + "}"

@@ -1,0 +1,33 @@
+"""Reads what a client asks to execute out of decoded JSON; the same for every transport."""
+
+from typing import Any
+
+from schema.transports.execution import OperationRequest
+
+
+class BadParameters(ValueError):
+    """The parameters of a request have the wrong shape; the text says which."""
+
+
+def read_parameters(payload: object) -> OperationRequest:
+    """Check `query`, `variables`, `operationName` and `extensions`; raises BadParameters."""
+    if not isinstance(payload, dict):
+        raise BadParameters("The request must be a JSON object")
+    query, name = payload.get("query"), payload.get("operationName")
+    if not isinstance(query, str) or not query:
+        raise BadParameters("`query` must be a string that is not empty")
+    if name is not None and not isinstance(name, str):
+        raise BadParameters("`operationName` must be a string or null")
+    return OperationRequest(
+        query=query,
+        variables=_object_or_null(payload, "variables"),
+        operation_name=name or None,
+        extensions=_object_or_null(payload, "extensions"),
+    )
+
+
+def _object_or_null(payload: dict[str, Any], name: str) -> dict[str, Any] | None:
+    value = payload.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadParameters(f"`{name}` must be an object or null")
+    return value
