@@ -1,0 +1,7 @@
+"""Follows MongoDB's changes once per process and hands them to whoever watches."""
+
+from jobs.hub.hub import Hub, HubFacts
+from jobs.hub.subscription import Delivery, Subscription
+from jobs.hub.watch import Notice, Watch, settle
+
+__all__ = ["Delivery", "Hub", "HubFacts", "Notice", "Subscription", "Watch", "settle"]

@@ -1,0 +1,182 @@
+"""Replays history that has left the ring, in few streams however many readers ask."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Final
+
+from jobs.changes import Position
+from jobs.errors import HistoryLost, OstinatoError, SlowConsumer, Unavailable
+from jobs.hub.feed import Feed
+from jobs.hub.groups import Groups
+from jobs.hub.ring import Ring
+from jobs.hub.routing import with_routes
+from jobs.hub.watch import Watch
+from jobs.mongo.client import Mongo
+from jobs.mongo.decoding import decode_batch
+from jobs.mongo.stream import ChangeStream
+
+MOST_STREAMS: Final = 4  # each costs MongoDB a scan of its oplog
+GATHER_S: Final = 0.02  # a reconnect storm arrives within moments
+STALL_S: Final = 10.0  # one reader must not hold up the others for longer
+
+
+class CatchUp:
+    """One stream from the oldest position of its feeds until it joins the ring."""
+
+    def __init__(self, mongo: Mongo, ring: Ring, feeds: Sequence[Feed]) -> None:
+        self._mongo = mongo
+        self._ring = ring
+        self._groups = Groups()
+        self._feeds = sorted(feeds, key=attrgetter("after"))
+        self.position: Position | None = None
+        """Everything behind this is still to come; None before the stream is open."""
+        for feed in self._feeds:
+            self._groups.join(feed.watch, feed)
+
+    def admit(self, feed: Feed) -> bool:
+        """Take in a feed that has missed nothing of this stream."""
+        if self.position is None or feed.after < self.position:
+            return False
+        self._feeds.append(feed)
+        self._groups.join(feed.watch, feed)
+        return True
+
+    def discard(self, feed: Feed) -> None:
+        if feed in self._feeds:
+            self._feeds.remove(feed)
+            self._groups.leave(feed.watch, feed)
+
+    async def run(self) -> None:
+        """Replay until every feed has arrived, vanished, failed or gone."""
+        async with ChangeStream(self._mongo) as stream:
+            if await self._open(stream):
+                await self._replay(stream)
+
+    def abandon(self) -> None:
+        """Fail the feeds that are left: nobody would serve them any more."""
+        for feed in list(self._feeds):
+            self._fail(feed, Unavailable("The server is stopping: resume elsewhere"))
+
+    async def _open(self, stream: ChangeStream) -> bool:
+        while self._feeds:
+            oldest = self._feeds[0].after
+            try:
+                await stream.open_after(oldest)
+            except HistoryLost as error:
+                await self._fail_lost(stream, error)
+            else:
+                self.position = oldest
+                return True
+        return False
+
+    async def _fail_lost(self, stream: ChangeStream, error: HistoryLost) -> None:
+        """Find the oldest position that MongoDB still has, by halves; the first is lost."""
+        positions = sorted({feed.after for feed in self._feeds})
+        low, high = 1, len(positions)
+        while low < high:
+            middle = (low + high) // 2
+            try:
+                await stream.open_after(positions[middle])
+            except HistoryLost:
+                low = middle + 1
+            else:
+                high = middle
+        lost = set(positions[:low])
+        for feed in [feed for feed in self._feeds if feed.after in lost]:
+            self._fail(feed, error)
+
+    async def _replay(self, stream: ChangeStream) -> None:
+        async for batch in stream.batches():
+            decoded = decode_batch(batch.events)
+            if decoded.vanished_at is not None:
+                self._end(Feed.vanish)
+                return
+            changes = await with_routes(self._mongo, self._ring, decoded.changes)
+            self.position = batch.position
+            self._groups.publish(changes)
+            if self._ring.covers(batch.position):
+                self._end(partial(Feed.arrive, position=batch.position))
+                return
+            await self._drain()
+            if not self._feeds:
+                return
+
+    async def _drain(self) -> None:
+        """Wait for the readers, so that history is never piled up in memory."""
+        deadline = asyncio.get_running_loop().time() + STALL_S
+        for feed in list(self._feeds):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await feed.drained()
+            except TimeoutError:
+                self._fail(feed, SlowConsumer("Read faster, then resume by your last cursor"))
+
+    def _end(self, say: Callable[[Feed], None]) -> None:
+        for feed in self._feeds:
+            say(feed)
+        self._feeds = []
+
+    def _fail(self, feed: Feed, error: OstinatoError) -> None:
+        feed.fail(error)
+        self.discard(feed)
+
+
+class CatchUps:
+    """Share streams between the readers that resume from before the ring."""
+
+    def __init__(self, mongo: Mongo, ring: Ring) -> None:
+        self._mongo = mongo
+        self._ring = ring
+        self._waiting: list[Feed] = []
+        self._running: dict[CatchUp, asyncio.Task[None]] = {}
+        self._gathering: asyncio.Task[None] | None = None
+        self.opened = 0
+        """Streams opened so far."""
+
+    def start(self, watch: Watch, after: Position) -> Feed:
+        """Begin to replay what is watched; the feed must be stopped in the end."""
+        feed = Feed(watch, after)
+        if not any(stream.admit(feed) for stream in self._running):
+            self._waiting.append(feed)
+            self._open_soon()
+        return feed
+
+    def stop(self, feed: Feed) -> None:
+        """Forget a feed; harmless when it has ended."""
+        feed.close()
+        if feed in self._waiting:
+            self._waiting.remove(feed)
+        for stream in self._running:
+            stream.discard(feed)
+
+    async def close(self) -> None:
+        """End all streams."""
+        tasks = [*self._running.values()]
+        if self._gathering is not None:
+            tasks.append(self._gathering)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _open_soon(self) -> None:
+        if self._waiting and self._gathering is None and len(self._running) < MOST_STREAMS:
+            self._gathering = asyncio.create_task(self._open())
+
+    async def _open(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        self._gathering = None
+        feeds, self._waiting = self._waiting, []
+        if feeds:
+            stream = CatchUp(self._mongo, self._ring, feeds)
+            self.opened += 1
+            self._running[stream] = asyncio.create_task(self._run(stream))
+
+    async def _run(self, stream: CatchUp) -> None:
+        try:
+            await stream.run()
+        finally:
+            del self._running[stream]
+            stream.abandon()
+            self._open_soon()

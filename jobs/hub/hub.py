@@ -1,0 +1,179 @@
+"""Owns the process's one change stream, its ring, and everybody who listens to it."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, cast
+
+from jobs.changes import Position
+from jobs.errors import HistoryLost, Unavailable
+from jobs.hub.buffer import Buffer
+from jobs.hub.catch_up import CatchUps
+from jobs.hub.groups import Groups
+from jobs.hub.objects import Objects
+from jobs.hub.ring import Ring
+from jobs.hub.routing import with_routes
+from jobs.hub.subscription import Subscription
+from jobs.hub.watch import Watch
+from jobs.mongo.client import Mongo
+from jobs.mongo.decoding import decode_batch
+from jobs.mongo.patience import Patience
+from jobs.mongo.stream import ChangeStream, ClusterTime, StreamBatch, cluster_time
+from jobs.records import Batch, Cron, Job, RecurringTask, Request
+from jobs.settings import Settings
+
+log = logging.getLogger("ostinato.hub")
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, RecurringTask, Batch, Request)
+
+START_S: Final = 15.0  # a failover and a reconnection fit in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFacts:
+    """What the metrics tell of the hub."""
+
+    following: bool
+    changes: int
+    reopened: int
+    resets: int
+    ring: int
+    subscriptions: int
+    groups: int
+    catch_ups: int
+
+
+class Hub:
+    """Follow MongoDB from `async with` on; subscriptions are for the same event loop."""
+
+    def __init__(self, mongo: Mongo, settings: Settings) -> None:
+        self._mongo = mongo
+        self._settings = settings
+        self._stream = ChangeStream(mongo)
+        self._subscriptions: set[Subscription] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+        self._changes = 0
+        self._resets = 0
+        self._objects = {kind: Objects(mongo, kind) for kind in KINDS}
+        self.ring = Ring(settings.ring_events)
+        self.groups = Groups()
+        self.catch_ups = CatchUps(mongo, self.ring)
+        self.position = Position("")
+        """Everything up to here has been handed out."""
+        self.time: ClusterTime = (0, 0)
+        """When the newest change that was handed out was committed."""
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._follow())
+        self._task.add_done_callback(self._stopped)
+        try:
+            async with asyncio.timeout(START_S):
+                await self._started.wait()
+        except TimeoutError:
+            await self.close()
+            raise Unavailable("MongoDB does not answer: no changes can be followed") from None
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop following; every subscription ends with Unavailable."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.catch_ups.close()
+
+    @property
+    def following(self) -> bool:
+        """Tell whether changes are being handed out."""
+        return self._started.is_set() and self._task is not None and not self._task.done()
+
+    @property
+    def facts(self) -> HubFacts:
+        return HubFacts(
+            following=self.following,
+            changes=self._changes,
+            reopened=self._stream.reopened,
+            resets=self._resets,
+            ring=len(self.ring),
+            subscriptions=len(self._subscriptions),
+            groups=len(self.groups),
+            catch_ups=self.catch_ups.opened,
+        )
+
+    def subscribe(
+        self, watch: Watch, after: Position | None = None, *, coalesce: bool = False
+    ) -> Subscription:
+        """Listen to what happens behind `after`, or from now on; close it in the end."""
+        if not self.following:
+            raise Unavailable("The server is stopping: resume elsewhere")
+        buffer = Buffer(self._settings.subscription_buffer, coalesce=coalesce)
+        subscription = Subscription(self, watch, after or self.position, buffer)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def forget(self, subscription: Subscription) -> None:
+        self._subscriptions.discard(subscription)
+
+    async def load(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
+        """Read objects whose changes were handed out, in one find for all who ask now."""
+        return cast("Mapping[str, R]", await self._objects[kind].load(ids))
+
+    async def present(self) -> ClusterTime:
+        """Return a time behind every write that has been read so far."""
+        return await Patience().until_answered(lambda: cluster_time(self._mongo))
+
+    async def _follow(self) -> None:
+        async with self._stream as stream:
+            await stream.open_recent()
+            while True:
+                with suppress(HistoryLost):
+                    await self._take_all(stream)
+                log.warning("hub.history_lost", extra={"position": self.position})
+                await stream.open_now()
+                self._start_ring(stream.position)
+
+    async def _take_all(self, stream: ChangeStream) -> None:
+        async for batch in stream.batches():
+            await self._take(batch)
+
+    async def _take(self, batch: StreamBatch) -> None:
+        decoded = decode_batch(batch.events)
+        changes = await with_routes(self._mongo, self.ring, decoded.changes)
+        if not self.position:
+            self.ring.clear(changes[0].position if changes else batch.position)
+        if decoded.vanished_at is not None:
+            self._start_ring(decoded.vanished_at)
+        for change in changes:
+            self.ring.append(change)
+        self.groups.publish(changes)
+        self.position = batch.position
+        self.time = batch.time or self.time
+        self._changes += len(changes)
+        if not batch.events or self.time >= self._stream.present:
+            self._started.set()
+
+    def _start_ring(self, position: Position) -> None:
+        """Forget all history before `position`, and let every reader start again there."""
+        self._resets += 1
+        self.ring.clear(position)
+        self.position = position
+        for subscription in list(self._subscriptions):
+            subscription.reset()
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("hub.crashed", exc_info=error)
+        for subscription in list(self._subscriptions):
+            subscription.fail(Unavailable("The server is stopping: resume elsewhere"))

@@ -1,0 +1,38 @@
+"""Reads the objects beside changes: what all readers want at one moment is one find."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
+
+from jobs.mongo import reading
+from jobs.mongo.client import Mongo
+from jobs.mongo.patience import Patience
+from jobs.records import Batch, Cron, Job, RecurringTask, Request
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+
+
+class Objects(Generic[R]):
+    """Read objects of one kind, whoever owns them: who may see them is decided before."""
+
+    def __init__(self, mongo: Mongo, kind: type[R]) -> None:
+        self._mongo = mongo
+        self._kind: type[R] = kind
+        self._wanted: set[str] = set()
+        self._gathering: asyncio.Task[Mapping[str, R]] | None = None
+
+    async def load(self, ids: Collection[str]) -> Mapping[str, R]:
+        """Return those that exist, and what others asked for; each as new as it is by now."""
+        if not ids:
+            return {}
+        self._wanted.update(ids)
+        if self._gathering is None:
+            self._gathering = asyncio.create_task(self._read())
+        return await asyncio.shield(self._gathering)
+
+    async def _read(self) -> Mapping[str, R]:
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._gathering = self._wanted, set(), None
+        return await Patience().until_answered(
+            lambda: reading.by_ids(self._mongo, self._kind, wanted, None)
+        )

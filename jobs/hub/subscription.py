@@ -1,0 +1,175 @@
+"""One reader's way through history: from a catch-up stream, through the ring, to the live end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from jobs.changes import Position
+from jobs.errors import OstinatoError, SlowConsumer
+from jobs.hub.buffer import Buffer
+from jobs.hub.catch_up import CatchUps
+from jobs.hub.feed import Feed
+from jobs.hub.groups import Groups
+from jobs.hub.ring import Ring
+from jobs.hub.watch import Notice, Watch, judge
+
+CHUNK_CHANGES = 500  # looked at in one go: about 1 ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What happened since the last delivery; without notices when nothing did in time."""
+
+    notices: Sequence[Notice]
+    position: Position
+    """Everything watched up to here has been delivered."""
+    reset: bool = False
+    """Whether documents went away unannounced: what the reader knows is worth nothing."""
+
+
+class Source(Protocol):
+    """What a subscription needs of the hub."""
+
+    ring: Ring
+    groups: Groups
+    catch_ups: CatchUps
+    position: Position
+
+    def forget(self, subscription: "Subscription") -> None: ...
+
+
+class Subscription:
+    """Read the changes behind a position, each once and in order. For one reader at a time."""
+
+    def __init__(self, source: Source, watch: Watch, after: Position, buffer: Buffer) -> None:
+        self._source = source
+        self._watch = watch
+        self._buffer = buffer
+        self._feed: Feed | None = None
+        self._live = False
+        self._was_reset = False
+        self._error: OstinatoError | None = None
+        self._woken = asyncio.Event()
+        self.position = after
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave nothing behind; harmless when repeated."""
+        self._stop_listening()
+        self._source.forget(self)
+
+    def offer(self, notices: Sequence[Notice]) -> None:
+        """Take what the group has judged; called by the hub."""
+        self._buffer.put(notices)
+        self._woken.set()
+
+    def reset(self) -> None:
+        """Start again at the present end of history; called by the hub."""
+        self._stop_listening()
+        self._buffer.clear()
+        self.position = self._source.position
+        self._was_reset = True
+        self._woken.set()
+
+    def fail(self, error: OstinatoError) -> None:
+        """End the subscription; called by the hub."""
+        self._stop_listening()
+        self._error = error
+        self._woken.set()
+
+    async def next(self, within_s: float) -> Delivery:
+        """Wait for the next delivery, at most `within_s`; raises HistoryLost and SlowConsumer."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while True:
+            if self._error is not None:
+                raise self._error
+            if self._was_reset:
+                self._was_reset = False
+                return Delivery(notices=(), position=self.position, reset=True)
+            delivery = await self._step(deadline)
+            if delivery is not None:
+                return delivery
+
+    async def _step(self, deadline: float) -> Delivery | None:
+        if self._live:
+            return await self._take_live(deadline)
+        if self._feed is None and self._source.ring.covers(self.position):
+            await asyncio.sleep(0)
+            return self._take_from_ring()
+        return await self._take_caught_up(deadline)
+
+    def _take_from_ring(self) -> Delivery | None:
+        """Read on in the ring; at its end, without a pause in between, go live."""
+        changes = self._source.ring.after(self._watch.key, self.position, CHUNK_CHANGES)
+        if len(changes) < CHUNK_CHANGES:
+            self.position = max(self.position, self._source.position)
+            self._source.groups.join(self._watch, self)
+            self._live = True
+        else:
+            self.position = changes[-1].position
+        notices = [n for change in changes if (n := judge(self._watch, change)) is not None]
+        return self._delivery(notices) if notices else None
+
+    async def _take_live(self, deadline: float) -> Delivery | None:
+        if not self._buffer and not await self._wake_up(deadline):
+            self.position = max(self.position, self._source.position)
+            return self._delivery(())
+        if self._buffer.overflowed:
+            self._stop_listening()
+            raise SlowConsumer("Read faster, then resume by your last cursor")
+        behind = self.position
+        notices = [n for n in self._buffer.take() if n.change.position > behind]
+        self.position = max(behind, self._source.position)
+        return self._delivery(notices) if notices else None
+
+    async def _take_caught_up(self, deadline: float) -> Delivery | None:
+        feed = self._feed
+        if feed is None:
+            feed = self._feed = self._source.catch_ups.start(self._watch, self.position)
+        try:
+            async with asyncio.timeout_at(deadline):
+                notices = await feed.take()
+        except TimeoutError:
+            return self._delivery(())
+        if self._feed is not feed:
+            return None
+        if notices:
+            self.position = notices[-1].change.position
+            return self._delivery(notices)
+        self._stop_listening()
+        if feed.vanished:
+            self.reset()
+        elif feed.arrived_at is not None:
+            self.position = feed.arrived_at
+        return None
+
+    async def _wake_up(self, deadline: float) -> bool:
+        self._woken.clear()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        return self._live
+
+    def _delivery(self, notices: Sequence[Notice]) -> Delivery:
+        return Delivery(notices=notices, position=self.position)
+
+    def _stop_listening(self) -> None:
+        self._live = False
+        self._source.groups.leave(self._watch, self)
+        if self._feed is not None:
+            self._source.catch_ups.stop(self._feed)
+            self._feed = None

@@ -1,0 +1,104 @@
+"""What a subscription watches, and whether a change concerns it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from jobs.changes import Change, ChangeType, Route, Watched
+from jobs.filters import JobFilter
+from jobs.records import Job
+
+Key: TypeAlias = tuple[str | None, ...]
+"""A drawer of an index: all of a collection, an owner's, or one document's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Which documents, as a value: equal watches share one group."""
+
+    collection: Watched
+    owner: str | None = None
+    """None watches everybody's documents."""
+    document_id: str | None = None
+    job_filter: JobFilter | None = None
+    """Of jobs only."""
+
+    @property
+    def key(self) -> Key:
+        """Name the smallest drawer that holds all that is watched."""
+        if self.document_id is not None:
+            return (self.collection, "id", self.document_id)
+        if self.owner is not None:
+            return (self.collection, "owner", self.owner)
+        return (self.collection,)
+
+
+class Notice(NamedTuple):
+    """A change that concerns a watch."""
+
+    change: Change
+    left: bool
+    """Whether the document no longer matches, or is gone."""
+    doubtful: bool = False
+    """Whether only the document itself can tell if it matches: most changes do not carry the
+    due time, and those without an event not the state."""
+
+
+def keys_of(change: Change) -> tuple[Key, Key, Key]:
+    """Name the drawers that the change goes to."""
+    owner = change.route.owner if change.route else None
+    return (
+        (change.collection, "id", change.document_id),
+        (change.collection, "owner", owner),
+        (change.collection,),
+    )
+
+
+def judge(watch: Watch, change: Change) -> Notice | None:
+    """Decide whether a change from the watch's drawer concerns it; pure."""
+    route, wanted = change.route, watch.job_filter
+    if route is None or (watch.owner is not None and route.owner != watch.owner):
+        return None
+    if wanted is not None and not _routed(wanted, route):
+        return None
+    if change.type is ChangeType.DELETED:
+        return Notice(change, left=True)
+    return Notice(change, left=False) if wanted is None else _judge_state(wanted, change)
+
+
+def _judge_state(wanted: JobFilter, change: Change) -> Notice | None:
+    has_window = wanted.scheduled_from is not None or wanted.scheduled_to is not None
+    if wanted.states is None or not change.events:
+        doubtful = has_window or wanted.states is not None
+        return Notice(change, left=False, doubtful=doubtful)
+    if change.state_after in wanted.states:
+        return Notice(change, left=False, doubtful=has_window)
+    if change.state_before in wanted.states:
+        return Notice(change, left=True, doubtful=has_window)
+    return None
+
+
+def settle(wanted: JobFilter, notice: Notice, job: Job | None) -> Notice | None:
+    """Decide about a doubtful notice with the job as it is now; None if it does not concern."""
+    if job is None:
+        return None
+    change = notice.change
+    if not change.events and wanted.states is not None and job.state not in wanted.states:
+        return None
+    due = change.scheduled_time or job.scheduled_time
+    if (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (
+        wanted.scheduled_to is None or due < wanted.scheduled_to
+    ):
+        return notice
+    moved = change.scheduled_time is not None and change.type is not ChangeType.INSERTED
+    return Notice(change, left=True) if moved else None
+
+
+def _routed(wanted: JobFilter, route: Route) -> bool:
+    cause = route.cause
+    return (
+        (wanted.internal is None or wanted.internal == route.internal)
+        and wanted.function_name in (None, route.function_name)
+        and wanted.queue in (None, route.queue)
+        and wanted.cause_kind in (None, cause.kind if cause else None)
+        and wanted.cause_id in (None, cause.id if cause else None)
+    )

@@ -1,0 +1,223 @@
+"""Owns the change stream: whole batches by command, reopened where it broke.
+
+Motor's own change streams hop threads for each event; here one reply is one hop.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from bson import Timestamp
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from motor.motor_asyncio import AsyncIOMotorClientSession
+
+from jobs.changes import Position, Watched
+from jobs.errors import HistoryLost
+from jobs.mongo.client import Mongo
+from jobs.mongo.patience import BREAKS, Patience
+
+ClusterTime: TypeAlias = tuple[int, int]
+"""Seconds and a counter within the second: MongoDB's own clock."""
+
+BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
+AWAIT_MS: Final = 1_000  # how long the server holds a reply when nothing happens
+REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
+WARM_S: Final = (60, 10, 1)  # a fresh replica set may not have a minute of history
+
+DATABASE_CURSOR: Final = "$cmd.aggregate"
+
+RAW: Final = CodecOptions(RawBSONDocument)
+
+PIPELINE: Final[list[dict[str, Any]]] = [
+    {
+        "$match": {
+            "$or": [
+                {
+                    "ns.coll": {"$in": [str(name) for name in Watched]},
+                    "operationType": {"$in": ["insert", "update", "replace", "drop", "rename"]},
+                },
+                # jobs leave by their TTL, which is announced in purgeAt and sends no change
+                {
+                    "ns.coll": {"$in": [str(n) for n in Watched if n is not Watched.JOBS]},
+                    "operationType": "delete",
+                },
+                {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
+            ]
+        }
+    },
+    {
+        "$unset": [
+            f"{place}.{field}"
+            for place in (
+                "fullDocument",
+                "fullDocumentBeforeChange",
+                "updateDescription.updatedFields",
+            )
+            for field in ("args", "result", "data", "error")
+        ]
+        + ["wallTime", "lsid", "txnNumber", "collectionUUID", "updateDescription.removedFields"]
+    },
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBatch:
+    """What one reply of the server brought; often no events at all."""
+
+    events: Sequence[RawBSONDocument]
+    position: Position
+    """Everything up to here is in this batch and those before it."""
+
+    @property
+    def time(self) -> ClusterTime | None:
+        """Return when the last of the events was committed."""
+        if not self.events:
+            return None
+        last: Timestamp = self.events[-1]["clusterTime"]
+        return last.time, last.inc
+
+
+async def cluster_time(mongo: Mongo) -> ClusterTime:
+    """Return MongoDB's clock: not before any write that an earlier read has seen."""
+    reply = await mongo.client.admin.command("hello")
+    time: Timestamp = reply["operationTime"]
+    return time.time, time.inc
+
+
+class ChangeStream:
+    """Follow the watched collections; one consumer. `async with`, then `open`, then `batches`."""
+
+    def __init__(self, mongo: Mongo, *, await_ms: int = AWAIT_MS) -> None:
+        self._mongo = mongo
+        self._await_ms = await_ms
+        self._session: AsyncIOMotorClientSession | None = None
+        self._cursor = 0
+        self._reply: asyncio.Task[RawBSONDocument] | None = None
+        self._opened: StreamBatch | None = None
+        self._patience = Patience()
+        self.position = Position("")
+        self.present: ClusterTime = (0, 0)
+        """When the stream was opened; what comes before is history."""
+        self.reopened = 0
+        """How often the stream broke and was opened again."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def open_after(self, position: Position) -> None:
+        """Start behind `position`; raises HistoryLost when MongoDB no longer has what follows."""
+        await self._until_open({"startAfter": {"_data": position}})
+        self.position = position
+
+    async def open_now(self) -> None:
+        """Start at the present end of history."""
+        await self._until_open({})
+
+    async def open_recent(self) -> None:
+        """Start a little before now, as far back as the history reaches, at most a minute."""
+        self.present = await self._patience.until_answered(lambda: cluster_time(self._mongo))
+        for warm_s in WARM_S:
+            start = Timestamp(self.present[0] - warm_s, 1)
+            with suppress(HistoryLost):
+                await self._until_open({"startAtOperationTime": start})
+                return
+        await self.open_now()
+
+    async def batches(self) -> AsyncGenerator[StreamBatch, None]:
+        """Yield batches for ever, over every failure of MongoDB; raises HistoryLost."""
+        while True:
+            try:
+                batch = await self._next()
+            except BREAKS as error:
+                await self._reopen(error)
+                continue
+            self._patience.renew()
+            self.position = batch.position
+            yield batch
+            if self._cursor == 0:  # an invalidated stream ends without an error
+                await self._reopen(None)
+
+    async def _next(self) -> StreamBatch:
+        """Take the reply on its way and ask for the next while this one is worked on."""
+        if self._opened is not None:
+            batch, self._opened = self._opened, None
+        else:
+            assert self._reply is not None
+            batch = self._take(await asyncio.shield(self._reply), "nextBatch")
+        self._reply = self._ask_more() if self._cursor else None
+        return batch
+
+    def _ask_more(self) -> "asyncio.Task[RawBSONDocument]":
+        return asyncio.create_task(
+            self._command(
+                {
+                    "getMore": self._cursor,
+                    "collection": DATABASE_CURSOR,
+                    "batchSize": BATCH_EVENTS,
+                    "maxTimeMS": self._await_ms,
+                }
+            )
+        )
+
+    async def _reopen(self, error: Exception | None) -> None:
+        self.reopened += 1
+        if error is not None:
+            await self._patience.back_off(error)
+        await self._until_open({"startAfter": {"_data": self.position}})
+
+    async def _until_open(self, start: dict[str, Any]) -> None:
+        await self._patience.until_answered(lambda: self._open(start))
+
+    async def _open(self, start: dict[str, Any]) -> None:
+        await self._close()
+        self._session = await self._mongo.client.start_session()
+        options = {"fullDocumentBeforeChange": "whenAvailable", **start}
+        reply = await self._command(
+            {
+                "aggregate": 1,
+                "pipeline": [{"$changeStream": options}, *PIPELINE],
+                "cursor": {"batchSize": BATCH_EVENTS},
+            }
+        )
+        self._opened = self._take(reply, "firstBatch")
+        self.position = self._opened.position
+
+    def _take(self, reply: RawBSONDocument, batch: str) -> StreamBatch:
+        cursor = reply["cursor"]
+        self._cursor = cursor["id"]
+        return StreamBatch(
+            events=cursor[batch], position=Position(cursor["postBatchResumeToken"]["_data"])
+        )
+
+    async def _command(self, command: dict[str, Any]) -> RawBSONDocument:
+        async with asyncio.timeout(REPLY_S):
+            return await self._mongo.database.command(
+                command, session=self._session, codec_options=RAW
+            )
+
+    async def _close(self) -> None:
+        """Kill the cursor: its waiting reply then ends at once, and the session is free."""
+        cursor, self._cursor = self._cursor, 0
+        if cursor:
+            with suppress(*BREAKS):
+                await self._mongo.database.command(
+                    {"killCursors": DATABASE_CURSOR, "cursors": [cursor]}
+                )
+        if self._reply is not None:
+            await asyncio.gather(self._reply, return_exceptions=True)
+            self._reply = None
+        if self._session is not None:
+            await self._session.end_session()
+            self._session = None

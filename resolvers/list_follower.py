@@ -1,0 +1,210 @@
+"""Follows a list for one client: snapshot or resume, READY, then what changes, without a gap."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from jobs.changes import Change, Position
+from jobs.errors import BadRequest
+from jobs.filters import Page
+from jobs.hub import Notice, Subscription, Watch, settle
+from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from resolvers.changes import ChangeKind, Following, Message
+from resolvers.cursors import Cursor, Cursors
+from resolvers.request import RequestContext
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic(Generic[R]):
+    """A list that can be followed, already narrowed to what the viewer may see."""
+
+    name: str
+    """What the cursors are for."""
+    kind: type[R]
+    watch: Watch
+    read: Callable[[int], Awaitable[Page[R]]]
+    """Read the newest rows, at most so many."""
+
+
+class ListFollower(Generic[R]):
+    """One client's progress through a list."""
+
+    def __init__(self, ctx: RequestContext, topic: Topic[R], following: Following) -> None:
+        settings = ctx.engine.settings
+        self._hub = ctx.hub
+        self._topic: Topic[R] = topic
+        self._following = following
+        self._cursors = Cursors(settings)
+        self._checkpoint_s = settings.checkpoint_ms / 1000
+        self._wants_object = following.wants_object
+        self._limit = _limit(following.first, settings.snapshot_limit)
+        self._partial: tuple[str, int] | None = None
+        self._versions: dict[str, int] = {}
+        self._versions_until = (0, 0)
+        self._position = Position("")
+
+    async def messages(self) -> AsyncGenerator[Message[R], None]:
+        """Yield for ever."""
+        cursor = self._resumed()
+        starts_over = cursor is not None and cursor.in_snapshot
+        after = None if cursor is None or starts_over else cursor.position
+        with_rows = after is None
+        coalesce = self._following.coalesce
+        async with self._hub.subscribe(self._topic.watch, after, coalesce=coalesce) as changes:
+            if starts_over:
+                yield self._reset(changes)
+            while True:
+                async for message in self._until_reset(changes, with_rows=with_rows):
+                    yield message
+                yield self._reset(changes)
+                with_rows = True
+
+    def _resumed(self) -> Cursor | None:
+        if self._following.after is None:
+            return None
+        cursor = self._cursors.decode(self._following.after, self._topic.name)
+        if cursor.partial is not None:
+            self._partial = cursor.partial, cursor.seq
+        return cursor
+
+    async def _snapshot(self, position: Position) -> AsyncGenerator[Message[R], None]:
+        """Read the rows behind a position that was taken before, so that nothing falls between."""
+        page = await self._topic.read(self._limit)
+        self._versions = {row.id: row.version for row in page.items}
+        self._versions_until = await self._hub.present()
+        cursor = self._cursor(position, in_snapshot=True)
+        for row in page.items:
+            yield Message(
+                cursor=cursor,
+                kind=ChangeKind.SNAPSHOT,
+                id=row.id,
+                task_id=_task_id(row),
+                found=row,
+            )
+
+    async def _until_reset(
+        self, changes: Subscription, *, with_rows: bool
+    ) -> AsyncGenerator[Message[R], None]:
+        if with_rows and self._following.snapshot:
+            async for row in self._snapshot(changes.position):
+                yield row
+        yield self._sign_post(ChangeKind.READY, changes.position)
+        async for message in self._changes(changes):
+            yield message
+
+    async def _changes(self, changes: Subscription) -> AsyncGenerator[Message[R], None]:
+        self._position = changes.position
+        clock = asyncio.get_running_loop().time
+        due = clock() + self._checkpoint_s
+        while True:
+            delivery = await changes.next(max(due - clock(), 0))
+            if delivery.reset:
+                return
+            messages = await self._messages_of(delivery.notices)
+            self._position = delivery.position
+            if not messages and clock() >= due:
+                messages = [self._sign_post(ChangeKind.CHECKPOINT, delivery.position)]
+            if messages:
+                due = clock() + self._checkpoint_s
+            for message in messages:
+                yield message
+
+    async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
+        news = [notice for notice in notices if self._is_news(notice.change)]
+        wanted = [n.change.document_id for n in news if n.doubtful or self._wants_object]
+        found = await self._hub.load(self._topic.kind, wanted)
+        messages: list[Message[R]] = []
+        for notice in news:
+            settled = self._settled(notice, found)
+            if settled is not None:
+                messages += self._tell(settled, found)
+            self._position = notice.change.position
+        return messages
+
+    def _is_news(self, change: Change) -> bool:
+        """Tell whether the snapshot is older than this change."""
+        if self._versions and self._hub.time > self._versions_until:
+            self._versions = {}
+        seen = self._versions.get(change.document_id, 0)
+        return change.version is None or change.version > seen
+
+    def _settled(self, notice: Notice, found: Mapping[str, R]) -> Notice | None:
+        wanted = self._topic.watch.job_filter
+        if wanted is None or not notice.doubtful:
+            return notice
+        return settle(wanted, notice, _as_job(found.get(notice.change.document_id)))
+
+    def _tell(self, notice: Notice, found: Mapping[str, R]) -> list[Message[R]]:
+        """Make a message of each event; only behind the last is the change delivered."""
+        change = notice.change
+        events = self._events_of(notice)
+        last = len(events) - 1
+        return [
+            Message(
+                cursor=self._cursor(change.position)
+                if index == last or event is None
+                else self._cursor(self._position, partial=(change.document_id, event.seq)),
+                kind=ChangeKind.LEFT if notice.left else ChangeKind.CHANGED,
+                id=change.document_id,
+                task_id=change.route.task_id if change.route else None,
+                event=event,
+                found=found.get(change.document_id) if self._wants_object else None,
+            )
+            for index, event in enumerate(events)
+        ]
+
+    def _events_of(self, notice: Notice) -> Sequence[JobEvent | None]:
+        change = notice.change
+        if not change.events:
+            return (None,)
+        if notice.left:
+            return change.events[-1:]
+        told = 0
+        if self._partial is not None and self._partial[0] == change.document_id:
+            told, self._partial = self._partial[1], None
+        return [event for event in change.events if event.seq > told]
+
+    def _reset(self, changes: Subscription) -> Message[R]:
+        cursor = self._cursor(changes.position, in_snapshot=self._following.snapshot)
+        return Message(cursor=cursor, kind=ChangeKind.RESET)
+
+    def _sign_post(self, kind: ChangeKind, position: Position) -> Message[R]:
+        return Message(cursor=self._cursor(position, partial=self._partial), kind=kind)
+
+    def _cursor(
+        self,
+        position: Position,
+        *,
+        partial: tuple[str, int] | None = None,
+        in_snapshot: bool = False,
+    ) -> str:
+        name, seq = partial or (None, 0)
+        return self._cursors.encode(
+            Cursor(
+                position=position,
+                topic=self._topic.name,
+                in_snapshot=in_snapshot,
+                partial=name,
+                seq=seq,
+            )
+        )
+
+
+def _as_job(found: object) -> Job | None:
+    return found if isinstance(found, Job) else None
+
+
+def _task_id(row: object) -> str | None:
+    return row.task_id if isinstance(row, RecurringTask) else None
+
+
+def _limit(first: int | None, most: int) -> int:
+    if first is None:
+        return most
+    if not 1 <= first <= most:
+        message = f"first must be from 1 to {most}, got {first}"
+        raise BadRequest.at("first", message=message, code="out_of_range")
+    return first

@@ -1,0 +1,114 @@
+"""Use cases of the subscriptions: whose changes a viewer may follow, each as an async iterator.
+
+All raise NotFound, BadRequest naming `after`, HistoryLost for a cursor that is too old, and
+SlowConsumer when the client does not keep up. Close an iterator to end it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from jobs.changes import Watched
+from jobs.filters import JobFilter, JobOrder
+from jobs.hub import Watch
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import Batch, Cron, Job, RecurringTask, Request
+from resolvers.changes import (
+    BatchChange,
+    CronChange,
+    Following,
+    JobChange,
+    RecurringTaskChange,
+    RequestChange,
+)
+from resolvers.list_follower import ListFollower, Topic
+from resolvers.object_follower import ObjectFollower, Subject
+from resolvers.request import RequestContext
+
+
+async def job_changed(
+    ctx: RequestContext,
+    job_id: str,
+    *,
+    after: str | None = None,
+    from_seq: int | None = None,
+    wants_object: bool = True,
+) -> AsyncIterator[JobChange]:
+    """Follow one job: as it is, READY, then each event, on request from an earlier one on."""
+    subject = Subject(name="job", kind=Job, collection=Watched.JOBS, id=job_id)
+    follower = ObjectFollower(ctx, subject, wants_object=wants_object)
+    async with aclosing(follower.messages(after, from_seq)) as messages:
+        async for m in messages:
+            yield JobChange(cursor=m.cursor, kind=m.kind, job_id=m.id, event=m.event, job=m.found)
+
+
+async def jobs_changed(
+    ctx: RequestContext, job_filter: JobFilter, following: Following
+) -> AsyncIterator[JobChange]:
+    """Follow the viewer's jobs that match; LEFT tells of one that no longer does."""
+    mongo, scope = ctx.engine.mongo, ctx.scope
+    topic = Topic(
+        name="jobs",
+        kind=Job,
+        watch=Watch(collection=Watched.JOBS, owner=scope, job_filter=job_filter),
+        read=lambda limit: reading.job_page(
+            mongo, scope, job_filter, JobOrder.NEWEST, Window(limit=limit)
+        ),
+    )
+    async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
+        async for m in messages:
+            yield JobChange(cursor=m.cursor, kind=m.kind, job_id=m.id, event=m.event, job=m.found)
+
+
+async def crons_changed(ctx: RequestContext, following: Following) -> AsyncIterator[CronChange]:
+    """Follow the viewer's crons; LEFT tells of a deleted one."""
+    mongo, scope = ctx.engine.mongo, ctx.scope
+    topic = Topic(
+        name="crons",
+        kind=Cron,
+        watch=Watch(collection=Watched.CRONS, owner=scope),
+        read=lambda limit: reading.page(mongo, Cron, scope, Window(limit=limit)),
+    )
+    async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
+        async for m in messages:
+            yield CronChange(cursor=m.cursor, kind=m.kind, cron_id=m.id, cron=m.found)
+
+
+async def recurring_tasks_changed(
+    ctx: RequestContext, following: Following
+) -> AsyncIterator[RecurringTaskChange]:
+    """Follow the viewer's recurring tasks."""
+    mongo, scope = ctx.engine.mongo, ctx.scope
+    topic = Topic(
+        name="recurringTasks",
+        kind=RecurringTask,
+        watch=Watch(collection=Watched.TASK_CONFIGS, owner=scope),
+        read=lambda limit: reading.page(mongo, RecurringTask, scope, Window(limit=limit)),
+    )
+    async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
+        async for m in messages:
+            yield RecurringTaskChange(
+                cursor=m.cursor, kind=m.kind, task_id=m.task_id, recurring_task=m.found
+            )
+
+
+async def request_changed(
+    ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
+) -> AsyncIterator[RequestChange]:
+    """Follow one request: as it is, READY, then each change."""
+    subject = Subject(name="request", kind=Request, collection=Watched.REQUESTS, id=request_id)
+    follower = ObjectFollower(ctx, subject, wants_object=wants_object)
+    async with aclosing(follower.messages(after)) as messages:
+        async for m in messages:
+            yield RequestChange(cursor=m.cursor, kind=m.kind, request_id=m.id, request=m.found)
+
+
+async def batch_changed(
+    ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
+) -> AsyncIterator[BatchChange]:
+    """Follow one batch: as it is, READY, then each change."""
+    subject = Subject(name="batch", kind=Batch, collection=Watched.BATCHES, id=batch_id)
+    follower = ObjectFollower(ctx, subject, wants_object=wants_object)
+    async with aclosing(follower.messages(after)) as messages:
+        async for m in messages:
+            yield BatchChange(cursor=m.cursor, kind=m.kind, batch_id=m.id, batch=m.found)

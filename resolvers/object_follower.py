@@ -1,0 +1,165 @@
+"""Follows one object for one client: as it is, READY, then each change.
+
+A job's timeline is its own history, so resuming needs nothing of MongoDB's: it never gets too old.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from jobs.changes import ChangeType, Position, Watched
+from jobs.errors import BadRequest
+from jobs.hub import Notice, Subscription, Watch
+from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from resolvers.changes import ChangeKind, Message
+from resolvers.cursors import Cursor, Cursors
+from resolvers.request import RequestContext
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject(Generic[R]):
+    """The object, which may not exist or not be the viewer's."""
+
+    name: str
+    kind: type[R]
+    collection: Watched
+    id: str
+
+
+class ObjectFollower(Generic[R]):
+    """One client's progress: the newest event and version it was told."""
+
+    def __init__(self, ctx: RequestContext, subject: Subject[R], *, wants_object: bool) -> None:
+        self._ctx = ctx
+        self._hub = ctx.hub
+        self._subject: Subject[R] = subject
+        self._topic = f"{subject.name}:{subject.id}"
+        self._wants_object = wants_object
+        self._cursors = Cursors(ctx.engine.settings)
+        self._checkpoint_s = ctx.engine.settings.checkpoint_ms / 1000
+        self._seq = 0
+        self._version = 0
+
+    async def messages(
+        self, after: str | None = None, from_seq: int | None = None
+    ) -> AsyncGenerator[Message[R], None]:
+        """Yield until the object is deleted."""
+        if from_seq is not None and from_seq < 1:
+            problem = f"fromSeq must be at least 1, got {from_seq}"
+            raise BadRequest.at("fromSeq", message=problem, code="out_of_range")
+        cursor = self._cursors.decode(after, self._topic) if after is not None else None
+        watch = Watch(collection=self._subject.collection, document_id=self._subject.id)
+        async with self._hub.subscribe(watch) as changes:
+            found = await self._find()
+            if cursor is None or cursor.in_snapshot:
+                yield self._snapshot(found, changes.position)
+                self._begin(found, from_seq)
+            else:
+                self._seq, self._version = cursor.seq, cursor.version
+            yield self._sign_post(ChangeKind.READY, changes.position)
+            for message in self._missed(found, changes.position):
+                yield message
+            async for message in self._go_on(changes):
+                yield message
+
+    def _begin(self, found: R, from_seq: int | None) -> None:
+        self._seq, self._version = _last_seq(found), found.version
+        if from_seq is not None and from_seq <= self._seq:
+            self._seq, self._version = from_seq - 1, 0
+
+    async def _go_on(self, changes: Subscription) -> AsyncGenerator[Message[R], None]:
+        while True:
+            delivery = await changes.next(self._checkpoint_s)
+            if delivery.reset:  # what happened meanwhile is on the object itself
+                for message in self._missed(await self._find(), delivery.position):
+                    yield message
+            elif not delivery.notices:
+                yield self._sign_post(ChangeKind.CHECKPOINT, delivery.position)
+            async for message in self._told(delivery.notices):
+                yield message
+                if message.kind is ChangeKind.LEFT:
+                    return
+
+    async def _told(self, notices: Sequence[Notice]) -> AsyncGenerator[Message[R], None]:
+        found = await self._load() if notices and self._wants_object else None
+        for change in (notice.change for notice in notices):
+            if change.type is ChangeType.DELETED:
+                yield self._message(ChangeKind.LEFT, change.position)
+            elif change.version is None or change.version > self._version:
+                news = [event for event in change.events if event.seq > self._seq]
+                version = change.version or self._version
+                for event in self._steps(news, version):
+                    yield self._message(ChangeKind.CHANGED, change.position, event, found)
+
+    def _missed(self, found: R, position: Position) -> Iterator[Message[R]]:
+        """Tell what is on the object and was not told."""
+        if found.version > self._version:
+            news = [event for event in _timeline(found) if event.seq > self._seq]
+            for event in self._steps(news, found.version):
+                yield self._message(ChangeKind.CHANGED, position, event, found)
+
+    def _steps(self, news: Sequence[JobEvent], version: int) -> Iterator[JobEvent | None]:
+        """Go through the events, or the lack of one; the last brings the version."""
+        for event in news[:-1]:
+            self._seq = event.seq
+            yield event
+        self._version = version
+        if news:
+            self._seq = news[-1].seq
+        yield news[-1] if news else None
+
+    def _snapshot(self, found: R, position: Position) -> Message[R]:
+        return Message(
+            cursor=self._cursor(position, in_snapshot=True),
+            kind=ChangeKind.SNAPSHOT,
+            id=found.id,
+            found=found if self._wants_object else None,
+        )
+
+    def _message(
+        self,
+        kind: ChangeKind,
+        position: Position,
+        event: JobEvent | None = None,
+        found: R | None = None,
+    ) -> Message[R]:
+        return Message(
+            cursor=self._cursor(position),
+            kind=kind,
+            id=self._subject.id,
+            event=event,
+            found=found if self._wants_object else None,
+        )
+
+    def _sign_post(self, kind: ChangeKind, position: Position) -> Message[R]:
+        return Message(cursor=self._cursor(position), kind=kind)
+
+    def _cursor(self, position: Position, *, in_snapshot: bool = False) -> str:
+        return self._cursors.encode(
+            Cursor(
+                position=position,
+                topic=self._topic,
+                in_snapshot=in_snapshot,
+                seq=self._seq,
+                version=self._version,
+            )
+        )
+
+    async def _find(self) -> R:
+        """Read the object if the viewer may; raises NotFound."""
+        return await self._ctx.find(self._subject.kind, self._subject.id)
+
+    async def _load(self) -> R | None:
+        found = await self._hub.load(self._subject.kind, [self._subject.id])
+        return found.get(self._subject.id)
+
+
+def _timeline(found: object) -> Sequence[JobEvent]:
+    return found.timeline if isinstance(found, Job) else ()
+
+
+def _last_seq(found: object) -> int:
+    timeline = _timeline(found)
+    return timeline[-1].seq if timeline else 0
