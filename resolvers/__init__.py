@@ -1,0 +1,1 @@
+"""Who may do what: one use case a function, without GraphQL and HTTP."""

@@ -1,0 +1,72 @@
+"""Use cases of batches and their items: read, add, start, cancel; and how fast a batch goes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from jobs.filters import Page
+from jobs.functions import batch as functions
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import Batch, BatchState, Json
+from resolvers.request import RequestContext
+
+_SECOND = timedelta(seconds=1)
+
+
+async def batch(ctx: RequestContext, batch_id: str) -> Batch:
+    """Read a batch; raises NotFound."""
+    return await ctx.find(Batch, batch_id)
+
+
+async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
+    """Read a page of the viewer's batches, newest first."""
+    return await reading.page(ctx.engine.mongo, Batch, ctx.scope, window)
+
+
+async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
+    """Store items of the viewer for batches over `items`; returns their ids in order."""
+    return await ctx.engine.transact(
+        ctx.viewer.id, lambda context: functions.add_items(context, items=items)
+    )
+
+
+async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
+    """Start a pass over the viewer's documents of a source; raises BadRequest if it is unknown."""
+    return await ctx.engine.transact(
+        ctx.viewer.id,
+        lambda context: functions.start_batch(
+            context, source=source, batch_size=batch_size, delay_ms=delay_ms
+        ),
+    )
+
+
+async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
+    """Stop a batch after its present page.
+
+    Raises NotFound, or PreconditionFailed if it has ended.
+    """
+    owner = (await batch(ctx, batch_id)).owner
+    return await ctx.engine.transact(
+        owner, lambda context: functions.cancel_batch(context, batch_id=batch_id)
+    )
+
+
+def remaining(record: Batch) -> int | None:
+    """Count what is left of what was there at the start; None if the source does not count."""
+    return None if record.total is None else max(record.total - record.processed, 0)
+
+
+def items_per_second(record: Batch, now: datetime) -> float | None:
+    """Compute the average rate from the start to the end, or to now; None before the first page."""
+    elapsed = (record.completed_at or now) - record.created_at
+    if record.processed == 0 or elapsed <= timedelta(0):
+        return None
+    return record.processed / (elapsed / _SECOND)
+
+
+def estimated_end(record: Batch, now: datetime) -> datetime | None:
+    """Compute when a running batch is done if it goes on at its average rate."""
+    left, rate = remaining(record), items_per_second(record, now)
+    if record.state is not BatchState.RUNNING or left is None or rate is None:
+        return None
+    return now + timedelta(milliseconds=round(left / rate * 1000))

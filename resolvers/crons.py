@@ -1,0 +1,94 @@
+"""Use cases of crons: read, register, pause, resume, delete, preview."""
+
+from datetime import datetime
+
+from jobs import schedules
+from jobs.errors import BadRequest
+from jobs.filters import Page
+from jobs.functions import crons as functions
+from jobs.functions.new_cron import NewCron
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import Cron, Schedule
+from resolvers.functions import usable_function
+from resolvers.request import RequestContext, not_found
+
+MAX_RUNS = 100
+
+
+async def cron(ctx: RequestContext, cron_id: str) -> Cron:
+    """Read a cron; raises NotFound."""
+    return await ctx.find(Cron, cron_id)
+
+
+async def cron_named(ctx: RequestContext, name: str) -> Cron:
+    """Read the viewer's own cron of that name; raises NotFound."""
+    found = await reading.one(ctx.engine.mongo, Cron, ctx.viewer.id, name=name)
+    if found is None:
+        raise not_found(Cron)
+    return found
+
+
+async def crons(
+    ctx: RequestContext, window: Window, enabled: bool | None, function_name: str | None
+) -> Page[Cron]:
+    """Read a page of the viewer's crons, newest first."""
+    given = {"enabled": enabled, "functionName": function_name}
+    fields = {name: value for name, value in given.items() if value is not None}
+    return await reading.page(ctx.engine.mongo, Cron, ctx.scope, window, **fields)
+
+
+async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
+    """Register a cron of the viewer.
+
+    Raises BadRequest, Forbidden for a function the viewer may not use, Conflict for a taken name.
+    """
+    usable_function(ctx, new.function_name)
+    return await ctx.engine.transact(
+        ctx.viewer.id,
+        lambda context: functions.register_cron(context, new),
+    )
+
+
+async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
+    """Stop a cron from ticking until it is resumed; raises NotFound."""
+    owner = (await cron(ctx, cron_id)).owner
+    return await ctx.engine.transact(
+        owner, lambda context: functions.pause_cron(context, cron_id=cron_id)
+    )
+
+
+async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
+    """Let a cron tick again, from now on; raises NotFound."""
+    owner = (await cron(ctx, cron_id)).owner
+    return await ctx.engine.transact(
+        owner, lambda context: functions.resume_cron(context, cron_id=cron_id)
+    )
+
+
+async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
+    """Delete a cron and return it as it was; its past jobs stay. Raises NotFound."""
+    owner = (await cron(ctx, cron_id)).owner
+    return await ctx.engine.transact(
+        owner, lambda context: functions.delete_cron(context, cron_id=cron_id)
+    )
+
+
+async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:
+    """Compute a cron's next ticks; raises BadRequest for a count outside 1 to 100."""
+    if not 1 <= count <= MAX_RUNS:
+        message = f"count must be from 1 to {MAX_RUNS}, got {count}"
+        raise BadRequest.at("count", message=message, code="out_of_range")
+    first = (
+        record.next_run_time
+        if record.enabled
+        else schedules.first_run(record.schedule, await ctx.now(), record.start_at)
+    )
+    runs = [first, *schedules.next_runs(record.schedule, first, count - 1)]
+    return [run for run in runs if record.end_at is None or run < record.end_at]
+
+
+async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:
+    """Compute the next ticks of a schedule that starts now."""
+    ctx.require_viewer()
+    return schedules.next_runs(schedule, await ctx.now(), count)

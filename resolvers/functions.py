@@ -1,0 +1,49 @@
+"""Which functions there are for a viewer, and whether the viewer may use one."""
+
+from dataclasses import dataclass
+
+from jobs.errors import Forbidden
+from jobs.records import FunctionKind
+from jobs.registry import Function
+from resolvers.request import RequestContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEntry:
+    """A function as a viewer sees it."""
+
+    function: Function
+    callable: bool
+    """Whether the viewer may schedule it."""
+    timeout_ms: int
+    """How long one attempt may take, by its own limit or the setting for its kind."""
+
+
+def functions_of(ctx: RequestContext) -> list[CatalogEntry]:
+    """List the functions by name: all of them to an admin, to others those they may use."""
+    viewer, settings = ctx.viewer, ctx.engine.settings
+    defaults = {
+        FunctionKind.MUTATION: settings.mutation_timeout_ms,
+        FunctionKind.ACTION: settings.action_timeout_ms,
+    }
+    entries = [
+        CatalogEntry(
+            function=function,
+            callable=function.callable_by(viewer.roles),
+            timeout_ms=function.timeout_ms or defaults[function.kind],
+        )
+        for function in ctx.engine.registry
+    ]
+    return [entry for entry in entries if entry.callable or viewer.is_admin]
+
+
+def usable_function(ctx: RequestContext, name: str) -> Function:
+    """Find a function that the viewer may use.
+
+    Raises BadRequest at ("functionName",) if there is none, Forbidden if it is not for the viewer.
+    """
+    viewer = ctx.viewer
+    function = ctx.engine.registry.resolve(name)
+    if not function.callable_by(viewer.roles):
+        raise Forbidden(f"You may not use the function {name!r}; `functions` lists those you may")
+    return function

@@ -1,0 +1,65 @@
+"""The objects and lists beside an object, read for many objects at once (no N+1)."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
+
+from jobs.filters import JobFilter, Page
+from jobs.mongo import reading
+from jobs.mongo.client import Mongo
+from jobs.paging import Window
+from jobs.records import Batch, Cron, Job, RecurringTask, Request
+from resolvers.loading import Loader
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+
+PageKey = tuple[str, Window]
+"""The id of what caused the jobs, and which of them."""
+
+EVERY_JOB = JobFilter(internal=None)
+ORDINARY_JOBS = JobFilter(internal=False)
+NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
+
+
+class Loaders:
+    """All reads are scoped to `owner`; None reads everybody's documents."""
+
+    def __init__(self, mongo: Mongo, owner: str | None) -> None:
+        self._mongo = mongo
+        self._owner = owner
+        self.jobs = Loader(self._of(Job))
+        self.crons = Loader(self._of(Cron))
+        self.tasks = Loader(self._of(RecurringTask))
+        self.batches = Loader(self._of(Batch))
+        self.requests = Loader(self._of(Request))
+        self._children = Loader(self._pages_of(EVERY_JOB))
+        self._runs = Loader(self._pages_of(ORDINARY_JOBS))
+
+    async def children(self, job_id: str, window: Window) -> Page[Job]:
+        """Read the jobs that a job's function scheduled."""
+        return await self._children.load((job_id, window)) or NO_JOBS
+
+    async def runs(self, cause_id: str, window: Window) -> Page[Job]:
+        """Read the jobs of a cron or recurring task, without the system's own."""
+        return await self._runs.load((cause_id, window)) or NO_JOBS
+
+    def _of(self, kind: type[R]) -> Callable[[Collection[str]], Awaitable[Mapping[str, R]]]:
+        async def read(ids: Collection[str]) -> Mapping[str, R]:
+            return await reading.by_ids(self._mongo, kind, ids, self._owner)
+
+        return read
+
+    def _pages_of(
+        self, which: JobFilter
+    ) -> Callable[[Collection[PageKey]], Awaitable[Mapping[PageKey, Page[Job]]]]:
+        async def read(keys: Collection[PageKey]) -> Mapping[PageKey, Page[Job]]:
+            causes: defaultdict[Window, list[str]] = defaultdict(list)
+            for cause_id, window in keys:
+                causes[window].append(cause_id)
+            found: dict[PageKey, Page[Job]] = {}
+            for window, ids in causes.items():
+                pages = await reading.caused_job_pages(self._mongo, self._owner, which, ids, window)
+                found |= {(cause_id, window): page for cause_id, page in pages.items()}
+            return found
+
+        return read

@@ -1,0 +1,61 @@
+"""Use cases of recurring tasks: read, start, stop."""
+
+from dataclasses import dataclass
+
+from jobs.errors import NotFound
+from jobs.filters import Page
+from jobs.functions import tasks as functions
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import JsonObject, RecurringTask
+from resolvers.functions import usable_function
+from resolvers.request import RequestContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A loop to start."""
+
+    task_id: str
+    interval_ms: int
+    function_name: str
+    args: JsonObject
+
+
+async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
+    """Read the viewer's own task of that name; raises NotFound."""
+    found = await reading.one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
+    if found is None:
+        raise NotFound("You have no recurring task with this taskId")
+    return found
+
+
+async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[RecurringTask]:
+    """Read a page of the viewer's recurring tasks, newest first."""
+    return await reading.page(ctx.engine.mongo, RecurringTask, ctx.scope, window)
+
+
+async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:
+    """Start a loop of the viewer, or change the one that runs: there is one loop per task.
+
+    Raises BadRequest, or Forbidden for a function that the viewer may not use.
+    """
+    usable_function(ctx, new.function_name)
+    return await ctx.engine.transact(
+        ctx.viewer.id,
+        lambda context: functions.start_task(
+            context,
+            task_id=new.task_id,
+            interval_ms=new.interval_ms,
+            function_name=new.function_name,
+            args=new.args,
+        ),
+    )
+
+
+async def stop_recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
+    """Stop the viewer's own task of that name; raises NotFound."""
+    await recurring_task(ctx, task_id)
+    return await ctx.engine.transact(
+        ctx.viewer.id, lambda context: functions.stop_task(context, task_id=task_id)
+    )

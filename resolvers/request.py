@@ -1,0 +1,72 @@
+"""What one use case is given: who calls, the engine, and the reads beside an object."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from jobs.engine import Engine
+from jobs.errors import NotFound, Unauthorized
+from jobs.hub import Hub
+from jobs.mongo import reading
+from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
+from resolvers.auth import Viewer
+from resolvers.loaders import Loaders
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+
+NOUNS = {
+    Job: "job",
+    Cron: "cron",
+    RecurringTask: "recurring task",
+    Batch: "batch",
+    Request: "request",
+    Failure: "failure",
+}
+
+
+@dataclass(kw_only=True)
+class RequestContext:
+    """One per request, or per socket: it keeps nothing that could grow stale."""
+
+    caller: Viewer | None
+    """None without a token."""
+    engine: Engine
+    hub: Hub = field(repr=False)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who calls; raises Unauthorized without a token."""
+        if self.caller is None:
+            raise Unauthorized("Sign in: send a token as `Authorization: Bearer <token>`")
+        return self.caller
+
+    def require_viewer(self) -> None:
+        """Raise Unauthorized without a token, where nothing else asks who calls."""
+        _ = self.viewer
+
+    @property
+    def scope(self) -> str | None:
+        """Return whose documents the viewer may read: None is everybody's, for an admin."""
+        viewer = self.viewer
+        return None if viewer.is_admin else viewer.id
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        return Loaders(self.engine.mongo, self.scope)
+
+    async def now(self) -> datetime:
+        """Return due time."""
+        return await self.engine.clock.now()
+
+    async def find(self, kind: type[R], document_id: str) -> R:
+        """Read an object that the viewer may see; raises NotFound, whether or not it exists."""
+        found = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope)
+        if document_id not in found:
+            raise not_found(kind)
+        return found[document_id]
+
+
+def not_found(kind: type[R]) -> NotFound:
+    """Build the one error for what is unknown and for what is somebody else's."""
+    return NotFound(f"You have no {NOUNS[kind]} with this id")

@@ -1,0 +1,26 @@
+"""Use cases of requests: read, and create with a timeout."""
+
+from jobs.filters import Page
+from jobs.functions import requests as functions
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import Json, Request
+from resolvers.request import RequestContext
+
+
+async def request(ctx: RequestContext, request_id: str) -> Request:
+    """Read a request; raises NotFound."""
+    return await ctx.find(Request, request_id)
+
+
+async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
+    """Read a page of the viewer's requests, newest first."""
+    return await reading.page(ctx.engine.mongo, Request, ctx.scope, window)
+
+
+async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:
+    """Store a request of the viewer with the job that processes it and the one that ends it."""
+    return await ctx.engine.transact(
+        ctx.viewer.id,
+        lambda context: functions.create_with_timeout(context, data=data, timeout_ms=timeout_ms),
+    )

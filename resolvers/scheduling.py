@@ -1,0 +1,98 @@
+"""Use cases of jobs: read, schedule, cancel, retry."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobs.context import FURTHEST
+from jobs.errors import BadRequest, PreconditionFailed
+from jobs.filters import JobFilter, JobOrder, Page
+from jobs.mongo import reading
+from jobs.mongo.job_documents import NewJob
+from jobs.paging import Window
+from jobs.records import Cause, CauseKind, Failure, Job, JsonObject
+from resolvers.functions import usable_function
+from resolvers.request import RequestContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run and when: at once unless a time is given."""
+
+    function_name: str
+    args: JsonObject
+    run_after_ms: int | None = None
+    run_at: datetime | None = None
+    key: str | None = None
+
+
+async def job(ctx: RequestContext, job_id: str) -> Job:
+    """Read a job; raises NotFound."""
+    return await ctx.find(Job, job_id)
+
+
+async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: Window) -> Page[Job]:
+    """Read a page of the viewer's jobs."""
+    return await reading.job_page(ctx.engine.mongo, ctx.scope, which, order, window)
+
+
+async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
+    """Read a page of the viewer's failures, newest first."""
+    return await reading.page(ctx.engine.mongo, Failure, ctx.scope, window)
+
+
+async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
+    """Schedule a function that the viewer may use; the job is the viewer's.
+
+    Raises BadRequest, Forbidden, or Conflict if the key was used with other arguments.
+    """
+    function = usable_function(ctx, plan.function_name)
+    args = function.bind(plan.args)
+    due = due_time(plan, await ctx.now())
+    return await ctx.engine.schedule(
+        NewJob(
+            function=function,
+            args=args,
+            owner=ctx.viewer.id,
+            cause=Cause(kind=CauseKind.API),
+            scheduled_time=due,
+            key=plan.key,
+        )
+    )
+
+
+def due_time(plan: Plan, now: datetime) -> datetime:
+    """Compute when a plan is due; raises BadRequest if that is too far away."""
+    if plan.run_at is None:
+        return now + timedelta(milliseconds=plan.run_after_ms or 0)
+    if plan.run_at - now > FURTHEST:
+        message = f"runAt: {plan.run_at.isoformat()} is more than five years away"
+        raise BadRequest.at("runAt", message=message, code="too_far")
+    return plan.run_at
+
+
+async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
+    """Cancel a pending job, or ask a running one to stop.
+
+    Raises NotFound, or PreconditionFailed if it has ended or is the system's own.
+    """
+    await _ordinary_job(ctx, job_id, "canceled")
+    return await ctx.engine.cancel(job_id)
+
+
+async def retry_job(ctx: RequestContext, job_id: str) -> Job:
+    """Give a failed or canceled job another round of attempts, and drop its failure.
+
+    Raises NotFound, or PreconditionFailed in any other state or if it is the system's own.
+    """
+    await _ordinary_job(ctx, job_id, "retried")
+    return await ctx.engine.retry(job_id)
+
+
+async def _ordinary_job(ctx: RequestContext, job_id: str, verb: str) -> Job:
+    found = await job(ctx, job_id)
+    if found.internal:
+        raise PreconditionFailed(
+            f"{found.function_name} is the system's own and cannot be {verb}: pause its cron, or "
+            "stop its task, or cancel its batch"
+        )
+    return found

@@ -1,0 +1,9 @@
+"""What a field resolver gets from the transport: the request's context, typed."""
+
+from typing import TypeAlias
+
+import strawberry
+
+from resolvers.request import RequestContext
+
+Info: TypeAlias = strawberry.Info[RequestContext, None]

@@ -1,0 +1,1 @@
+"""The input types of the GraphQL schema, with the limits that each field must keep."""

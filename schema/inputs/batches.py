@@ -1,0 +1,36 @@
+"""Inputs of the mutations about batches and their items."""
+
+from typing import cast
+
+import strawberry
+
+from jobs import records
+from schema.inputs.limits import BatchId, BatchSize, Delay, Items, Name
+from schema.scalars import Milliseconds
+
+
+@strawberry.input(description="Items for batches over the source `items`.")
+class AddItemsInput:
+    items: Items = strawberry.field(description="1 to 1000 JSON values, each at most 64 KiB.")
+
+    def to_plain(self) -> list[records.Json]:
+        """Translate the checked input."""
+        return cast("list[records.Json]", self.items)
+
+
+@strawberry.input(description="A batch to start.")
+class StartBatchInput:
+    source: Name = strawberry.field(
+        default="items", description="The collection to go over: `items`, or one of your own."
+    )
+    batch_size: BatchSize = strawberry.field(
+        default=100, description="How many items a page has, 1 to 1000."
+    )
+    delay_ms: Delay = strawberry.field(
+        default=Milliseconds(1000), description="Time from one page to the next: 0 to 5 years."
+    )
+
+
+@strawberry.input(description="Which batch.")
+class BatchIdInput:
+    batch_id: BatchId = strawberry.field(description="The batch's id.")

@@ -1,0 +1,92 @@
+"""Checks an input as a whole: one Pydantic model per input type, all issues at once.
+
+The fields of an input carry their limits as metadata: `Annotated[str, Field(max_length=200)]`.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.alias_generators import to_camel
+from strawberry.scalars import JSON
+
+from jobs.errors import BadRequest, Issue
+from schema.absent import present
+from schema.inputs.limits import JsonSize
+
+SHOWN_CHARS = 60
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class WithIssues(Protocol):
+    """An input with rules that concern several fields."""
+
+    def issues(self) -> Iterator[Issue]:
+        """Give what is wrong between its fields; paths start at the input."""
+        ...
+
+
+def checked(given: T, sizes: JsonSize, *path: str) -> T:
+    """Return the input with ids decoded and absent fields None; raises BadRequest.
+
+    `path` names the argument that holds it. `sizes` bounds its JSON.
+    """
+    kind: type = type(given)
+    values = _values(given)
+    wire = {to_camel(name): value for name, value in values.items()}
+    try:
+        model = model_of(kind).model_validate(wire, context=sizes)
+        issues: list[Issue] = []
+    except ValidationError as error:
+        issues = [_issue(found) for found in error.errors(include_url=False)]
+    if isinstance(given, WithIssues):
+        issues += _new(given.issues(), issues)
+    if issues:
+        raise bad_request(issues, *path)
+    return cast("T", kind(**{name: getattr(model, name) for name in values}))
+
+
+def bad_request(issues: list[Issue], *path: str) -> BadRequest:
+    """Build the error for issues of the argument at `path`."""
+    placed = [dataclasses.replace(issue, path=(*path, *issue.path)) for issue in issues]
+    return BadRequest("; ".join(dict.fromkeys(issue.message for issue in placed)), placed)
+
+
+@cache
+def model_of(kind: type) -> type[BaseModel]:
+    """Make the Pydantic model of a Strawberry input type."""
+    hints = get_type_hints(kind, include_extras=True, localns={"JSON": JSON})
+    fields: dict[str, Any] = {field.name: (hints[field.name], ...) for field in _fields(kind)}
+    config = ConfigDict(alias_generator=to_camel, extra="forbid")
+    return create_model(f"{kind.__name__}Rules", __config__=config, **fields)
+
+
+def _values(given: object) -> dict[str, Any]:
+    return {field.name: present(getattr(given, field.name)) for field in _fields(type(given))}
+
+
+def _fields(kind: type) -> tuple["dataclasses.Field[Any]", ...]:
+    return dataclasses.fields(kind)
+
+
+def _issue(found: Any) -> Issue:
+    path = tuple(found["loc"])
+    field = ".".join(str(step) for step in path)
+    given = found["input"]
+    got = f", got {_shown(given)}" if isinstance(given, str | int | float) else ""
+    message = f"{field}: {found['msg']}{got}"
+    return Issue(path=path, message=message, code=found["type"])
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}… ({len(str(value))} long)"
+
+
+def _new(found: Iterator[Issue], known: list[Issue]) -> list[Issue]:
+    paths = {issue.path for issue in known}
+    return [issue for issue in found if issue.path not in paths]

@@ -1,0 +1,110 @@
+"""The limits of input fields, each as one reusable type with its reason."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeAlias
+
+import strawberry
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+from strawberry.scalars import JSON
+
+from schema.ids import document_id
+from schema.scalars import Milliseconds
+
+MAX_NAME_CHARS: Final = 200  # fits an index key many times over, and a line of a screen
+MAX_DELAY_MS: Final = 5 * 365 * 86_400_000  # nothing may be planned further away than 5 years
+MIN_INTERVAL_MS: Final = 1_000  # a tick a second: below that a loop in one job is cheaper
+MAX_BATCH_SIZE: Final = 1_000  # a page is one transaction, which has seconds
+MAX_ITEMS: Final = 1_000
+MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
+MAX_INT64: Final = 2**63 - 1  # what BSON can hold
+MIN_INT64: Final = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSize:
+    """How large JSON in an input may be; comes from the settings."""
+
+    max_bytes: int = 65_536
+
+
+def _bounded_json(value: Any, info: ValidationInfo) -> Any:
+    _check_values(value)
+    limit = info.context.max_bytes if isinstance(info.context, JsonSize) else JsonSize().max_bytes
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > limit:
+        message = f"takes {size} bytes as JSON; at most {limit} are allowed"
+        raise PydanticCustomError("too_long", message)
+    return value
+
+
+def _check_values(value: Any) -> None:
+    """Refuse what MongoDB cannot store; level by level, so that depth costs no stack."""
+    level: list[Any] = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        for item in level:
+            _check_scalar(item)
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise PydanticCustomError("too_deep", f"nests deeper than {MAX_JSON_DEPTH} levels")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else ()
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
+        raise PydanticCustomError("out_of_range", "has a whole number beyond 64 bits")
+    elif isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        raise PydanticCustomError("not_finite", "has a number that is not finite")
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("null_character", "must not contain the NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("surrogate", "must not contain half a surrogate pair") from None
+    return text
+
+
+def _an_object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise PydanticCustomError("not_an_object", "must be a JSON object")
+    return value
+
+
+def id_of(type_name: str) -> AfterValidator:
+    """Decode the global id of an object of that type to its document id."""
+
+    def decode(text: str) -> str:
+        try:
+            return document_id(text, type_name)
+        except ValueError as error:
+            raise PydanticCustomError("invalid_id", str(error)) from error
+
+    return AfterValidator(decode)
+
+
+Name: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_storable)
+]
+AnyJson: TypeAlias = Annotated[JSON, AfterValidator(_bounded_json)]
+JsonObject: TypeAlias = Annotated[JSON, AfterValidator(_an_object), AfterValidator(_bounded_json)]
+Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_DELAY_MS)]
+Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
+Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=MAX_DELAY_MS)]
+BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
+Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
+CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]
+JobId: TypeAlias = Annotated[strawberry.ID, id_of("Job")]
+BatchId: TypeAlias = Annotated[strawberry.ID, id_of("Batch")]

@@ -1,0 +1,96 @@
+"""Inputs of the mutations and queries about jobs."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import cast
+
+import strawberry
+from strawberry import UNSET
+
+from jobs import filters, records
+from jobs.errors import Issue
+from jobs.records import CauseKind, JobState
+from resolvers.scheduling import Plan
+from schema.absent import present
+from schema.inputs.limits import Delay, JobId, JsonObject, Name
+
+
+@strawberry.input(description="A job to schedule: at once, unless a time is given.")
+class ScheduleJobInput:
+    function_name: Name = strawberry.field(
+        description="The function to run, out of those that `functions` marks as callable."
+    )
+    args: JsonObject = strawberry.field(
+        default_factory=dict,
+        description="The function's arguments, an object of at most 64 KiB; `functions` gives "
+        "their JSON Schema.",
+    )
+    run_after_ms: Delay | None = strawberry.field(
+        default=UNSET, description="Run this long from now: 0 to 5 years."
+    )
+    run_at: datetime | None = strawberry.field(
+        default=UNSET,
+        description="Run at this time, at most 5 years from now; one in the past runs at once. "
+        "Not together with `runAfterMs`.",
+    )
+    key: Name | None = strawberry.field(
+        default=UNSET,
+        description="Makes the call safe to repeat: with the same key and arguments it returns "
+        "the same job, with other arguments it is a CONFLICT. 1 to 200 characters.",
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        if present(self.run_after_ms) is not None and present(self.run_at) is not None:
+            message = "runAfterMs and runAt exclude each other: give one of them"
+            yield Issue(path=("runAfterMs",), message=message, code="exclusive")
+            yield Issue(path=("runAt",), message=message, code="exclusive")
+
+    def to_plain(self) -> Plan:
+        """Translate the checked input."""
+        return Plan(
+            function_name=self.function_name,
+            args=cast("records.JsonObject", self.args),
+            run_after_ms=self.run_after_ms,
+            run_at=self.run_at,
+            key=self.key,
+        )
+
+
+@strawberry.input(description="Which job. The system's own jobs are a PRECONDITION_FAILED.")
+class JobIdInput:
+    job_id: JobId = strawberry.field(description="The job's id.")
+
+
+@strawberry.input(description="Which jobs; what is not given does not restrict.")
+class JobFilter:
+    states: list[JobState] | None = strawberry.field(
+        default=UNSET, description="Only jobs in one of these states."
+    )
+    function_name: Name | None = strawberry.field(
+        default=UNSET, description="Only jobs of this function."
+    )
+    internal: bool | None = strawberry.field(
+        default=False,
+        description="False: without the system's own ticks, loops and timeouts. True: only them. "
+        "Null: both.",
+    )
+    cause: CauseKind | None = strawberry.field(
+        default=UNSET, description="Only jobs that were created by this kind of object."
+    )
+    scheduled_from: datetime | None = strawberry.field(
+        default=UNSET, description="Only jobs that are due at this time or later."
+    )
+    scheduled_to: datetime | None = strawberry.field(
+        default=UNSET, description="Only jobs that are due before this time."
+    )
+
+    def to_record(self) -> filters.JobFilter:
+        """Translate a checked filter."""
+        return filters.JobFilter(
+            states=None if self.states is None else tuple(dict.fromkeys(self.states)),
+            function_name=self.function_name,
+            internal=self.internal,
+            cause_kind=self.cause,
+            scheduled_from=self.scheduled_from,
+            scheduled_to=self.scheduled_to,
+        )

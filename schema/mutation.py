@@ -1,0 +1,165 @@
+"""The root of writing: each mutation checks its input, runs one use case, returns the object."""
+
+from typing import Annotated, TypeAlias, TypeVar
+
+import strawberry
+
+from resolvers import batches, crons, recurring, requests, scheduling
+from schema.arguments import INPUT, submitted
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
+from schema.inputs.crons import CronIdInput, RegisterCronInput
+from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
+from schema.inputs.requests import CreateWithTimeoutInput
+from schema.inputs.scheduling import JobIdInput, ScheduleJobInput
+from schema.types.payloads import (
+    AddItemsPayload,
+    BatchPayload,
+    CronPayload,
+    JobPayload,
+    RecurringTaskPayload,
+    RequestPayload,
+)
+
+T = TypeVar("T")
+
+What: TypeAlias = Annotated[T, strawberry.argument(name=INPUT, description="What to do.")]
+Which: TypeAlias = Annotated[T, strawberry.argument(name=INPUT, description="To which object.")]
+
+
+@strawberry.type(description="What a viewer can do. Each answers with the object it changed.")
+class Mutation:
+    @strawberry_field(
+        description="Register a cron, which schedules a job at each tick from now on. CONFLICT if "
+        "the viewer has a cron of that name."
+    )
+    async def register_cron(self, info: Info, given: What[RegisterCronInput]) -> CronPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: crons.register_cron(ctx, wanted.to_plain())
+        )
+        return CronPayload.of(record)
+
+    @strawberry_field(
+        description="Keep a cron from ticking until it is resumed. A paused one stays as it is."
+    )
+    async def pause_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: crons.pause_cron(ctx, wanted.cron_id)
+        )
+        return CronPayload.of(record)
+
+    @strawberry_field(
+        description="Let a paused cron tick again, from now on: it does not make up for the pause."
+    )
+    async def resume_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: crons.resume_cron(ctx, wanted.cron_id)
+        )
+        return CronPayload.of(record)
+
+    @strawberry_field(
+        description="Delete a cron and cancel its next tick. The jobs that it scheduled stay."
+    )
+    async def delete_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: crons.delete_cron(ctx, wanted.cron_id)
+        )
+        return CronPayload.of_deleted(record)
+
+    @strawberry_field(description="Schedule a job: at once, after a time, or at a time.")
+    async def schedule_job(self, info: Info, given: What[ScheduleJobInput]) -> JobPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: scheduling.schedule_job(ctx, wanted.to_plain())
+        )
+        return JobPayload.of(record)
+
+    @strawberry_field(
+        description="Cancel a job. A pending one never runs; one in progress is asked to stop and "
+        "is canceled when it has. PRECONDITION_FAILED if it has ended, or is the system's own."
+    )
+    async def cancel_job(self, info: Info, given: Which[JobIdInput]) -> JobPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: scheduling.cancel_job(ctx, wanted.job_id)
+        )
+        return JobPayload.of(record)
+
+    @strawberry_field(
+        description="Give a failed or canceled job another round of attempts, from now on, and "
+        "drop its failure. PRECONDITION_FAILED in any other state, or if it is the system's own."
+    )
+    async def retry_job(self, info: Info, given: Which[JobIdInput]) -> JobPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: scheduling.retry_job(ctx, wanted.job_id)
+        )
+        return JobPayload.of(record)
+
+    @strawberry_field(
+        description="Start a recurring task: its first round begins now, and it goes on until it "
+        "is stopped. Of a running one, changes the interval, function and arguments."
+    )
+    async def start_recurring_task(
+        self, info: Info, given: What[StartRecurringTaskInput]
+    ) -> RecurringTaskPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: recurring.start_recurring_task(ctx, wanted.to_plain())
+        )
+        return RecurringTaskPayload.of(record)
+
+    @strawberry_field(
+        description="Stop a recurring task of the viewer: its next round never runs. A stopped "
+        "one stays as it is."
+    )
+    async def stop_recurring_task(
+        self, info: Info, given: Which[TaskIdInput]
+    ) -> RecurringTaskPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: recurring.stop_recurring_task(ctx, wanted.task_id)
+        )
+        return RecurringTaskPayload.of(record)
+
+    @strawberry_field(description="Add items for batches over the source `items`.")
+    async def add_items(self, info: Info, given: What[AddItemsInput]) -> AddItemsPayload | None:
+        ids = await submitted(
+            info, given, lambda ctx, wanted: batches.add_items(ctx, wanted.to_plain())
+        )
+        return AddItemsPayload.of(ids)
+
+    @strawberry_field(
+        description="Start a batch over the viewer's own items of a source, page by page."
+    )
+    async def start_batch(self, info: Info, given: What[StartBatchInput]) -> BatchPayload | None:
+        record = await submitted(
+            info,
+            given,
+            lambda ctx, wanted: batches.start_batch(
+                ctx, wanted.source, wanted.batch_size, wanted.delay_ms
+            ),
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
+        description="Cancel a batch: what it has processed stays so, the rest is left. "
+        "PRECONDITION_FAILED if it has ended."
+    )
+    async def cancel_batch(self, info: Info, given: Which[BatchIdInput]) -> BatchPayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: batches.cancel_batch(ctx, wanted.batch_id)
+        )
+        return BatchPayload.of(record)
+
+    @strawberry_field(
+        description="Store a request, have it processed, and mark it as timed out unless it is "
+        "completed in time."
+    )
+    async def create_with_timeout(
+        self, info: Info, given: What[CreateWithTimeoutInput]
+    ) -> RequestPayload | None:
+        record = await submitted(
+            info,
+            given,
+            lambda ctx, wanted: requests.create_with_timeout(
+                ctx, wanted.to_plain(), wanted.timeout_ms
+            ),
+        )
+        return RequestPayload.of(record)

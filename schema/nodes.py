@@ -1,0 +1,69 @@
+"""Finds any object by its global id."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from jobs import records
+from jobs.errors import BadRequest, NotFound
+from resolvers.request import RequestContext
+from schema.ids import parse_global_id
+from schema.types.batch import Batch
+from schema.types.cron import Cron
+from schema.types.failure import Failure
+from schema.types.job import Job
+from schema.types.node import Node
+from schema.types.recurring_task import RecurringTask
+from schema.types.request import Request
+
+Lookup = Callable[[RequestContext, str], Awaitable[Node]]
+
+
+async def _job(ctx: RequestContext, document_id: str) -> Node:
+    return Job.of(await ctx.find(records.Job, document_id))
+
+
+async def _cron(ctx: RequestContext, document_id: str) -> Node:
+    return Cron.of(await ctx.find(records.Cron, document_id))
+
+
+async def _recurring_task(ctx: RequestContext, document_id: str) -> Node:
+    return RecurringTask.of(await ctx.find(records.RecurringTask, document_id))
+
+
+async def _batch(ctx: RequestContext, document_id: str) -> Node:
+    return Batch.of(await ctx.find(records.Batch, document_id))
+
+
+async def _request(ctx: RequestContext, document_id: str) -> Node:
+    return Request.of(await ctx.find(records.Request, document_id))
+
+
+async def _failure(ctx: RequestContext, document_id: str) -> Node:
+    return Failure.of(await ctx.find(records.Failure, document_id))
+
+
+LOOKUPS: Final[dict[str, Lookup]] = {
+    "Job": _job,
+    "Cron": _cron,
+    "RecurringTask": _recurring_task,
+    "Batch": _batch,
+    "Request": _request,
+    "Failure": _failure,
+}
+
+
+async def node_of(ctx: RequestContext, global_id: str) -> Node:
+    """Read an object by its global id.
+
+    Raises BadRequest for what is no id, NotFound for what the viewer cannot see.
+    """
+    ctx.require_viewer()
+    try:
+        type_name, document_id = parse_global_id(global_id)
+    except ValueError as error:
+        message = "id must be an id that this API gave"
+        raise BadRequest.at("id", message=message, code="invalid_id") from error
+    lookup = LOOKUPS.get(type_name)
+    if lookup is None:
+        raise NotFound(f"There is no object to read behind the id of a {type_name}")
+    return await lookup(ctx, document_id)

@@ -1,0 +1,205 @@
+"""The root of reading: what a viewer can look at."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from jobs import filters
+from jobs.errors import BadRequest
+from jobs.schedules import parse_schedule
+from resolvers import batches, crons, functions, recurring, requests, scheduling
+from schema.absent import present
+from schema.arguments import INPUT, IdArgument, checked_argument
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import argument_id
+from schema.inputs.crons import CronFilter, PreviewCronInput
+from schema.inputs.scheduling import JobFilter
+from schema.nodes import node_of
+from schema.pagination import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    PageRequest,
+    by_id,
+)
+from schema.types.batch import Batch
+from schema.types.cron import Cron
+from schema.types.failure import Failure
+from schema.types.function import Function
+from schema.types.job import Job, cursor_order, job_connection
+from schema.types.node import Node
+from schema.types.recurring_task import RecurringTask
+from schema.types.request import Request
+from schema.types.viewer import Viewer
+
+FilterJobs = Annotated[
+    JobFilter | None,
+    strawberry.argument(name="filter", description="Which jobs; all ordinary ones if not given."),
+]
+OrderJobs = Annotated[
+    filters.JobOrder | None,
+    strawberry.argument(description="In which order; `NEWEST` if not given."),
+]
+FilterCrons = Annotated[
+    CronFilter | None,
+    strawberry.argument(name="filter", description="Which crons; all if not given."),
+]
+
+
+@strawberry.type(description="What a viewer can read: the viewer's own objects; an admin, all.")
+class Query:
+    @strawberry_field(description="Any object by its id.")
+    async def node(self, info: Info, identifier: IdArgument) -> Node | None:
+        return await node_of(info.context, identifier)
+
+    @strawberry_field(description="Who is calling.")
+    def viewer(self, info: Info) -> Viewer | None:
+        return Viewer.of(info.context.viewer)
+
+    @strawberry_field(description="A job by its id.")
+    async def job(self, info: Info, identifier: IdArgument) -> Job | None:
+        return Job.of(await scheduling.job(info.context, argument_id(identifier, "Job", "id")))
+
+    @strawberry_field(description="Jobs, newest first unless ordered otherwise.")
+    async def jobs(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        which: FilterJobs = UNSET,
+        order_by: OrderJobs = filters.JobOrder.NEWEST,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Job] | None:
+        order = order_by or filters.JobOrder.NEWEST
+        wanted = checked_argument(info, present(which) or JobFilter(), "filter").to_record()
+        paging = PageRequest(first=first, after=after, last=last, before=before)
+        window = paging.window(cursor_order(order))
+        return job_connection(await scheduling.jobs(info.context, wanted, order, window), order)
+
+    @strawberry_field(
+        description="A cron by its id, or the viewer's own by its name: give one of the two."
+    )
+    async def cron(
+        self,
+        info: Info,
+        identifier: Annotated[
+            strawberry.ID | None, strawberry.argument(name="id", description="The cron's id.")
+        ] = UNSET,
+        name: Annotated[
+            str | None, strawberry.argument(description="The name that the viewer gave it.")
+        ] = UNSET,
+    ) -> Cron | None:
+        cron_id, own_name = present(identifier), present(name)
+        if (cron_id is None) == (own_name is None):
+            raise BadRequest.at("id", message="give either id or name", code="exclusive")
+        if cron_id is not None:
+            return Cron.of(await crons.cron(info.context, argument_id(cron_id, "Cron", "id")))
+        return Cron.of(await crons.cron_named(info.context, own_name or ""))
+
+    @strawberry_field(description="Crons, newest first.")
+    async def crons(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        which: FilterCrons = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Cron] | None:
+        wanted = checked_argument(info, present(which) or CronFilter(), "filter")
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        page = await crons.crons(info.context, window, wanted.enabled, wanted.function_name)
+        return by_id(page, Cron.of)
+
+    @strawberry_field(description="The next ticks that a schedule would have if it began now.")
+    async def preview_cron(
+        self,
+        info: Info,
+        given: Annotated[
+            PreviewCronInput,
+            strawberry.argument(name="input", description="The schedule, and how many ticks."),
+        ],
+    ) -> list[datetime] | None:
+        wanted = checked_argument(info, given, INPUT)
+        schedule = parse_schedule(wanted.interval_ms, wanted.cronspec, wanted.tz)
+        return await crons.preview_cron(info.context, schedule, wanted.count)
+
+    @strawberry_field(description="The viewer's own recurring task of that name.")
+    async def recurring_task(
+        self,
+        info: Info,
+        task_id: Annotated[
+            str, strawberry.argument(description="The name that the viewer gave it.")
+        ],
+    ) -> RecurringTask | None:
+        return RecurringTask.of(await recurring.recurring_task(info.context, task_id))
+
+    @strawberry_field(description="Recurring tasks, newest first.")
+    async def recurring_tasks(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[RecurringTask] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return by_id(await recurring.recurring_tasks(info.context, window), RecurringTask.of)
+
+    @strawberry_field(description="A batch by its id.")
+    async def batch(self, info: Info, identifier: IdArgument) -> Batch | None:
+        return Batch.of(await batches.batch(info.context, argument_id(identifier, "Batch", "id")))
+
+    @strawberry_field(description="Batches, newest first.")
+    async def batches(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Batch] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return by_id(await batches.batches(info.context, window), Batch.of)
+
+    @strawberry_field(description="A request by its id.")
+    async def request(self, info: Info, identifier: IdArgument) -> Request | None:
+        return Request.of(
+            await requests.request(info.context, argument_id(identifier, "Request", "id"))
+        )
+
+    @strawberry_field(description="Requests, newest first.")
+    async def requests(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Request] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return by_id(await requests.requests(info.context, window), Request.of)
+
+    @strawberry_field(description="Jobs that failed for good, newest first.")
+    async def failures(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Failure] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return by_id(await scheduling.failures(info.context, window), Failure.of)
+
+    @strawberry_field(
+        description="The functions that the viewer may use, by name; to an admin, all of them."
+    )
+    def functions(self, info: Info) -> list[Function] | None:
+        return [Function.of(entry) for entry in functions.functions_of(info.context)]

@@ -1,0 +1,65 @@
+"""A paged pass over a collection at a bounded rate."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from jobs import records
+from jobs.records import BatchState
+from resolvers import batches
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.scalars import Milliseconds
+from schema.types.node import Node
+
+
+@strawberry.type(description="A paged pass over a collection at a bounded rate.")
+class Batch(Node):
+    record: strawberry.Private[records.Batch]
+    source: str = strawberry.field(description="The registered collection that it goes over.")
+    state: BatchState = strawberry.field(description="How it stands.")
+    batch_size: int = strawberry.field(description="How many items a page has.")
+    delay_ms: Milliseconds = strawberry.field(description="Time from one page to the next.")
+    processed: int = strawberry.field(description="How many items were processed so far.")
+    created_at: datetime = strawberry.field(description="When it was started.")
+    completed_at: datetime | None = strawberry.field(
+        description="When it ended; null while it runs."
+    )
+
+    @strawberry_field(
+        description="How many items are left of those that were there at the start; null if its "
+        "source does not count them."
+    )
+    def remaining(self) -> int | None:
+        return batches.remaining(self.record)
+
+    @strawberry_field(
+        description="How many items a second it has processed on average; null before the first "
+        "page."
+    )
+    async def items_per_second(self, info: Info) -> float | None:
+        return batches.items_per_second(self.record, await info.context.now())
+
+    @strawberry_field(
+        description="When it will be done if it goes on at this rate; null unless it runs and "
+        "its source counts."
+    )
+    async def estimated_end(self, info: Info) -> datetime | None:
+        return batches.estimated_end(self.record, await info.context.now())
+
+    @classmethod
+    def of(cls, record: records.Batch) -> Self:
+        return cls(
+            record=record,
+            id=global_id("Batch", record.id),
+            version=record.version,
+            source=record.source,
+            state=record.state,
+            batch_size=record.batch_size,
+            delay_ms=Milliseconds(record.delay_ms),
+            processed=record.processed,
+            created_at=record.created_at,
+            completed_at=record.completed_at,
+        )

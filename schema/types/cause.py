@@ -1,0 +1,70 @@
+"""What created a job, with the object itself."""
+
+from typing import Self
+
+import strawberry
+
+from jobs import records
+from jobs.records import CauseKind
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.types.batch import Batch
+from schema.types.cron import Cron
+from schema.types.job import Job
+from schema.types.recurring_task import RecurringTask
+from schema.types.request import Request
+
+TYPE_NAMES = {
+    CauseKind.CRON: "Cron",
+    CauseKind.RECURRING: "RecurringTask",
+    CauseKind.BATCH: "Batch",
+    CauseKind.REQUEST: "Request",
+    CauseKind.JOB: "Job",
+}
+
+
+@strawberry.type(
+    description="What created a job. Of the five objects, at most the one that `kind` names is "
+    "there; it is null once it has been deleted."
+)
+class Cause:
+    record: strawberry.Private[records.Cause]
+    kind: CauseKind = strawberry.field(description="What kind of object created the job.")
+
+    @strawberry_field(description="The id of that object; null if a client created the job.")
+    def id(self) -> strawberry.ID | None:
+        type_name, document_id = TYPE_NAMES.get(self.kind), self.record.id
+        return global_id(type_name, document_id) if type_name and document_id else None
+
+    @strawberry_field(description="The cron whose tick created it.")
+    async def cron(self, info: Info) -> Cron | None:
+        found = await info.context.loaders.crons.load(self._id_if(CauseKind.CRON))
+        return None if found is None else Cron.of(found)
+
+    @strawberry_field(description="The recurring task that created it.")
+    async def recurring_task(self, info: Info) -> RecurringTask | None:
+        found = await info.context.loaders.tasks.load(self._id_if(CauseKind.RECURRING))
+        return None if found is None else RecurringTask.of(found)
+
+    @strawberry_field(description="The batch that created it.")
+    async def batch(self, info: Info) -> Batch | None:
+        found = await info.context.loaders.batches.load(self._id_if(CauseKind.BATCH))
+        return None if found is None else Batch.of(found)
+
+    @strawberry_field(description="The request that created it.")
+    async def request(self, info: Info) -> Request | None:
+        found = await info.context.loaders.requests.load(self._id_if(CauseKind.REQUEST))
+        return None if found is None else Request.of(found)
+
+    @strawberry_field(description="The job whose function scheduled it.")
+    async def job(self, info: Info) -> Job | None:
+        found = await info.context.loaders.jobs.load(self._id_if(CauseKind.JOB))
+        return None if found is None else Job.of(found)
+
+    @classmethod
+    def of(cls, record: records.Cause) -> Self:
+        return cls(record=record, kind=record.kind)
+
+    def _id_if(self, kind: CauseKind) -> str | None:
+        return self.record.id if self.kind is kind else None

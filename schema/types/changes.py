@@ -1,0 +1,135 @@
+"""What subscriptions send: a change, its place in the stream, and the object as it is now."""
+
+from typing import Self
+
+import strawberry
+
+from resolvers import changes
+from resolvers.changes import ChangeKind
+from schema.ids import global_id
+from schema.scalars import Cursor
+from schema.types.batch import Batch
+from schema.types.cron import Cron
+from schema.types.event import JobEvent
+from schema.types.job import Job
+from schema.types.recurring_task import RecurringTask
+from schema.types.request import Request
+
+CURSOR = "Its place in the stream: pass the newest one as `after` to go on from there."
+KIND = "What the message tells."
+
+
+def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
+    return None if document_id is None else global_id(type_name, document_id)
+
+
+@strawberry.type(description="A message about a job.")
+class JobChange:
+    cursor: Cursor = strawberry.field(description=CURSOR)
+    kind: ChangeKind = strawberry.field(description=KIND)
+    job_id: strawberry.ID | None = strawberry.field(
+        description="Which job; null in READY, CHECKPOINT and RESET."
+    )
+    event: JobEvent | None = strawberry.field(
+        description="What happened; null in SNAPSHOT, READY, CHECKPOINT and RESET, and where only "
+        "the progress changed."
+    )
+    job: Job | None = strawberry.field(
+        description="The job as it is now, which may be newer than the event; null in READY, "
+        "CHECKPOINT and RESET."
+    )
+
+    @classmethod
+    def of(cls, change: changes.JobChange) -> Self:
+        return cls(
+            cursor=Cursor(change.cursor),
+            kind=change.kind,
+            job_id=_id_of("Job", change.job_id),
+            event=None if change.event is None else JobEvent.of(change.event),
+            job=None if change.job is None else Job.of(change.job),
+        )
+
+
+@strawberry.type(description="A message about a cron.")
+class CronChange:
+    cursor: Cursor = strawberry.field(description=CURSOR)
+    kind: ChangeKind = strawberry.field(description=KIND)
+    cron_id: strawberry.ID | None = strawberry.field(
+        description="Which cron; null in READY, CHECKPOINT and RESET."
+    )
+    cron: Cron | None = strawberry.field(
+        description="The cron as it is now; null once it is deleted."
+    )
+
+    @classmethod
+    def of(cls, change: changes.CronChange) -> Self:
+        return cls(
+            cursor=Cursor(change.cursor),
+            kind=change.kind,
+            cron_id=_id_of("Cron", change.cron_id),
+            cron=None if change.cron is None else Cron.of(change.cron),
+        )
+
+
+@strawberry.type(description="A message about a recurring task.")
+class RecurringTaskChange:
+    cursor: Cursor = strawberry.field(description=CURSOR)
+    kind: ChangeKind = strawberry.field(description=KIND)
+    task_id: str | None = strawberry.field(
+        description="The name that its owner gave the task; null in READY, CHECKPOINT and RESET."
+    )
+    recurring_task: RecurringTask | None = strawberry.field(
+        description="The task as it is now; null in READY, CHECKPOINT and RESET."
+    )
+
+    @classmethod
+    def of(cls, change: changes.RecurringTaskChange) -> Self:
+        task = change.recurring_task
+        return cls(
+            cursor=Cursor(change.cursor),
+            kind=change.kind,
+            task_id=change.task_id,
+            recurring_task=None if task is None else RecurringTask.of(task),
+        )
+
+
+@strawberry.type(description="A message about a request.")
+class RequestChange:
+    cursor: Cursor = strawberry.field(description=CURSOR)
+    kind: ChangeKind = strawberry.field(description=KIND)
+    request_id: strawberry.ID | None = strawberry.field(
+        description="Which request; null in READY, CHECKPOINT and RESET."
+    )
+    request: Request | None = strawberry.field(
+        description="The request as it is now; null in READY, CHECKPOINT and RESET."
+    )
+
+    @classmethod
+    def of(cls, change: changes.RequestChange) -> Self:
+        return cls(
+            cursor=Cursor(change.cursor),
+            kind=change.kind,
+            request_id=_id_of("Request", change.request_id),
+            request=None if change.request is None else Request.of(change.request),
+        )
+
+
+@strawberry.type(description="A message about a batch.")
+class BatchChange:
+    cursor: Cursor = strawberry.field(description=CURSOR)
+    kind: ChangeKind = strawberry.field(description=KIND)
+    batch_id: strawberry.ID | None = strawberry.field(
+        description="Which batch; null in READY, CHECKPOINT and RESET."
+    )
+    batch: Batch | None = strawberry.field(
+        description="The batch as it is now; null in READY, CHECKPOINT and RESET."
+    )
+
+    @classmethod
+    def of(cls, change: changes.BatchChange) -> Self:
+        return cls(
+            cursor=Cursor(change.cursor),
+            kind=change.kind,
+            batch_id=_id_of("Batch", change.batch_id),
+            batch=None if change.batch is None else Batch.of(change.batch),
+        )

@@ -1,0 +1,96 @@
+"""A named schedule that creates a job per tick."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+from jobs import records
+from jobs.records import CatchUpPolicy, OverlapPolicy
+from resolvers import crons
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.pagination import After, Connection, First, PageRequest
+from schema.scalars import Milliseconds
+from schema.types.job import Job, job_connection
+from schema.types.node import Node
+from schema.types.schedule import Schedule, schedule_of
+
+
+@strawberry.type(description="A named schedule that creates a job per tick.")
+class Cron(Node):
+    record: strawberry.Private[records.Cron]
+    name: str = strawberry.field(description="Unique among its owner's crons.")
+    function_name: str = strawberry.field(description="The function that each tick schedules.")
+    enabled: bool = strawberry.field(description="False while the cron is paused.")
+    next_run_time: datetime = strawberry.field(
+        description="The next tick; of a paused cron, as it was when it was paused."
+    )
+    last_run_time: datetime | None = strawberry.field(
+        description="The latest tick that ran; null before the first."
+    )
+    overlap: OverlapPolicy = strawberry.field(
+        description="What a tick does while the previous execution still runs."
+    )
+    catch_up: CatchUpPolicy = strawberry.field(
+        description="What happens to ticks that were missed while nothing ran."
+    )
+    skipped_ticks: int = strawberry.field(
+        description="How many ticks were left out by `overlap` or `catchUp`."
+    )
+    jitter_ms: Milliseconds = strawberry.field(
+        description="Each execution is late by up to this, always by the same for the same tick."
+    )
+    start_at: datetime | None = strawberry.field(description="No tick before this time.")
+    end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
+    scheduler_job_id: strawberry.ID | None = strawberry.field(
+        description="The internal job that is the next tick; null while the cron is paused."
+    )
+
+    @strawberry_field(description="The arguments that the function gets at each tick.")
+    def args(self) -> JSON:
+        return JSON(self.record.args)
+
+    @strawberry_field(description="When the cron ticks.")
+    def schedule(self) -> Schedule:
+        return schedule_of(self.record.schedule)
+
+    @strawberry_field(
+        description="The ticks to come, from `nextRunTime` on; of a paused cron, those that it "
+        "would have if it were resumed now. Fewer than asked for if the schedule ends."
+    )
+    async def next_runs(
+        self,
+        info: Info,
+        count: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = 5,
+    ) -> list[datetime]:
+        return await crons.next_runs(info.context, self.record, count)
+
+    @strawberry_field(description="The jobs that it scheduled, newest first.")
+    async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
+        window = PageRequest(first=first, after=after).window()
+        return job_connection(await info.context.loaders.runs(self.record.id, window))
+
+    @classmethod
+    def of(cls, record: records.Cron) -> Self:
+        job_id = record.scheduler_job_id
+        return cls(
+            record=record,
+            id=global_id("Cron", record.id),
+            version=record.version,
+            name=record.name,
+            function_name=record.function_name,
+            enabled=record.enabled,
+            next_run_time=record.next_run_time,
+            last_run_time=record.last_run_time,
+            overlap=record.overlap,
+            catch_up=record.catch_up,
+            skipped_ticks=record.skipped_ticks,
+            jitter_ms=Milliseconds(record.jitter_ms),
+            start_at=record.start_at,
+            end_at=record.end_at,
+            scheduler_job_id=None if job_id is None else global_id("Job", job_id),
+        )

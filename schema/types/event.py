@@ -1,0 +1,41 @@
+"""One entry of a job's timeline."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from jobs import records
+from jobs.records import JobState
+from schema.types.error import JobError
+
+
+@strawberry.type(description="One change of a job's state.")
+class JobEvent:
+    seq: int = strawberry.field(description="Its number on the timeline: from 1, without gaps.")
+    at: datetime = strawberry.field(description="When it happened.")
+    from_state: JobState | None = strawberry.field(
+        name="from", description="The state before; null when the job was created."
+    )
+    state: JobState = strawberry.field(description="The state after.")
+    attempt: int = strawberry.field(description="How often the job had been started by then.")
+    worker_id: str | None = strawberry.field(description="The worker that ran the attempt.")
+    next_run_at: datetime | None = strawberry.field(
+        description="When the job is due next, if this change made it pending."
+    )
+    error: JobError | None = strawberry.field(
+        description="The exception that ended the attempt, if one did."
+    )
+
+    @classmethod
+    def of(cls, record: records.JobEvent) -> Self:
+        return cls(
+            seq=record.seq,
+            at=record.at,
+            from_state=record.from_state,
+            state=record.state,
+            attempt=record.attempt,
+            worker_id=record.worker_id,
+            next_run_at=record.next_run_at,
+            error=JobError.of_optional(record.error),
+        )

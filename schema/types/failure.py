@@ -1,0 +1,55 @@
+"""The record of a job's last error, after its last attempt."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+from strawberry.scalars import JSON
+
+from jobs import records
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.types.error import JobError
+from schema.types.job import Job
+from schema.types.node import Node
+
+
+@strawberry.type(
+    description="The record of a job's last error, after its last attempt; kept until the job is "
+    "retried."
+)
+class Failure(Node):
+    record: strawberry.Private[records.Failure]
+    function_name: str = strawberry.field(description="The function that failed.")
+    attempts: int = strawberry.field(description="How often it was tried.")
+    at: datetime = strawberry.field(description="When it was given up.")
+
+    @strawberry_field(description="The exception of the last attempt.")
+    def error(self) -> JobError:
+        return JobError.of(self.record.error)
+
+    @strawberry_field(description="What it was working on: its arguments, or what it logged.")
+    def data(self) -> JSON | None:
+        return None if self.record.data is None else JSON(self.record.data)
+
+    @strawberry_field(
+        description="The job that failed; null if a function logged the failure by itself, or the "
+        "job has been purged."
+    )
+    async def job(self, info: Info) -> Job | None:
+        if self.record.job_id is None:
+            return None
+        found = await info.context.loaders.jobs.load(self.record.job_id)
+        return None if found is None else Job.of(found)
+
+    @classmethod
+    def of(cls, record: records.Failure) -> Self:
+        return cls(
+            record=record,
+            id=global_id("Failure", record.id),
+            version=record.version,
+            function_name=record.function_name,
+            attempts=record.attempts,
+            at=record.at,
+        )

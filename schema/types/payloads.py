@@ -1,0 +1,85 @@
+"""What mutations answer: the changed object, and its id."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import strawberry
+
+from jobs import records
+from schema.ids import global_id
+from schema.types.batch import Batch
+from schema.types.cron import Cron
+from schema.types.job import Job
+from schema.types.recurring_task import RecurringTask
+from schema.types.request import Request
+
+
+@strawberry.type(description="The cron that a mutation changed.")
+class CronPayload:
+    cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
+    cron: Cron | None = strawberry.field(
+        description="The cron as it is now; null after `deleteCron`."
+    )
+
+    @classmethod
+    def of(cls, record: records.Cron) -> Self:
+        cron = Cron.of(record)
+        return cls(cron_id=cron.id, cron=cron)
+
+    @classmethod
+    def of_deleted(cls, record: records.Cron) -> Self:
+        return cls(cron_id=global_id("Cron", record.id), cron=None)
+
+
+@strawberry.type(description="The job that a mutation made or changed.")
+class JobPayload:
+    job_id: strawberry.ID = strawberry.field(description="The job's id.")
+    job: Job = strawberry.field(description="The job as it is now.")
+
+    @classmethod
+    def of(cls, record: records.Job) -> Self:
+        job = Job.of(record)
+        return cls(job_id=job.id, job=job)
+
+
+@strawberry.type(description="The recurring task that a mutation started or stopped.")
+class RecurringTaskPayload:
+    task_id: str = strawberry.field(description="The name that its owner gave it.")
+    recurring_task: RecurringTask = strawberry.field(description="The task as it is now.")
+
+    @classmethod
+    def of(cls, record: records.RecurringTask) -> Self:
+        return cls(task_id=record.task_id, recurring_task=RecurringTask.of(record))
+
+
+@strawberry.type(description="The items that were added.")
+class AddItemsPayload:
+    added: int = strawberry.field(description="How many were added.")
+    item_ids: list[strawberry.ID] = strawberry.field(description="Their ids, in the given order.")
+
+    @classmethod
+    def of(cls, item_ids: Sequence[str]) -> Self:
+        ids = [global_id("Item", item_id) for item_id in item_ids]
+        return cls(added=len(ids), item_ids=ids)
+
+
+@strawberry.type(description="The batch that a mutation started or changed.")
+class BatchPayload:
+    batch_id: strawberry.ID = strawberry.field(description="The batch's id.")
+    batch: Batch = strawberry.field(description="The batch as it is now.")
+
+    @classmethod
+    def of(cls, record: records.Batch) -> Self:
+        batch = Batch.of(record)
+        return cls(batch_id=batch.id, batch=batch)
+
+
+@strawberry.type(description="The request that a mutation made.")
+class RequestPayload:
+    request_id: strawberry.ID = strawberry.field(description="The request's id.")
+    request: Request = strawberry.field(description="The request as it is now.")
+
+    @classmethod
+    def of(cls, record: records.Request) -> Self:
+        request = Request.of(record)
+        return cls(request_id=request.id, request=request)

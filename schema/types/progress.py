@@ -1,0 +1,20 @@
+"""How far a running job has come, as its function reports it."""
+
+from typing import Self
+
+import strawberry
+
+from jobs import records
+
+
+@strawberry.type(description="How far a job has come, as its function reports it.")
+class Progress:
+    done: int = strawberry.field(description="How much is done, in the function's own unit.")
+    total: int | None = strawberry.field(description="How much there is to do, if it is known.")
+    message: str | None = strawberry.field(description="What the function is doing.")
+
+    @classmethod
+    def of_optional(cls, record: records.Progress | None) -> Self | None:
+        if record is None:
+            return None
+        return cls(done=record.done, total=record.total, message=record.message)

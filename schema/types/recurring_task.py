@@ -1,0 +1,53 @@
+"""A loop that runs a function again and again while it is enabled."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+from jobs import records
+from schema.context import Info
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.pagination import After, Connection, First, PageRequest
+from schema.scalars import Milliseconds
+from schema.types.job import Job, job_connection
+from schema.types.node import Node
+
+
+@strawberry.type(description="A loop that runs a function again and again while it is enabled.")
+class RecurringTask(Node):
+    record: strawberry.Private[records.RecurringTask]
+    task_id: str = strawberry.field(
+        description="The name that its owner gave it; unique among the owner's tasks."
+    )
+    function_name: str = strawberry.field(description="The function that each round schedules.")
+    interval_ms: Milliseconds = strawberry.field(description="Time from one round to the next.")
+    enabled: bool = strawberry.field(description="False once it is stopped.")
+    next_run_time: datetime | None = strawberry.field(
+        description="The next round; null while it is stopped."
+    )
+
+    @strawberry_field(description="The arguments that the function gets at each round.")
+    def args(self) -> JSON:
+        return JSON(self.record.args)
+
+    @strawberry_field(description="The jobs that it scheduled, newest first.")
+    async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
+        window = PageRequest(first=first, after=after).window()
+        return job_connection(await info.context.loaders.runs(self.record.id, window))
+
+    @classmethod
+    def of(cls, record: records.RecurringTask) -> Self:
+        return cls(
+            record=record,
+            id=global_id("RecurringTask", record.id),
+            version=record.version,
+            task_id=record.task_id,
+            function_name=record.function_name,
+            interval_ms=Milliseconds(record.interval_ms),
+            enabled=record.enabled,
+            next_run_time=record.next_run_time,
+        )

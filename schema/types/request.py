@@ -1,0 +1,44 @@
+"""A document that must be completed before its timeout."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+from strawberry.scalars import JSON
+
+from jobs import records
+from jobs.records import RequestState
+from schema.fields import strawberry_field
+from schema.ids import global_id
+from schema.types.node import Node
+
+
+@strawberry.type(description="A document that must be completed before its timeout.")
+class Request(Node):
+    record: strawberry.Private[records.Request]
+    state: RequestState = strawberry.field(description="How it stands.")
+    timeout_at: datetime = strawberry.field(description="When it times out if still pending.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    completed_at: datetime | None = strawberry.field(
+        description="When it was completed, failed or timed out; null while it is pending."
+    )
+
+    @strawberry_field(description="What the client asked to have processed.")
+    def data(self) -> JSON:
+        return JSON(self.record.data)
+
+    @strawberry_field(description="What the handler returned; null until it has, in time.")
+    def result(self) -> JSON | None:
+        return None if self.record.result is None else JSON(self.record.result)
+
+    @classmethod
+    def of(cls, record: records.Request) -> Self:
+        return cls(
+            record=record,
+            id=global_id("Request", record.id),
+            version=record.version,
+            state=record.state,
+            timeout_at=record.timeout_at,
+            created_at=record.created_at,
+            completed_at=record.completed_at,
+        )
