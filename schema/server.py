@@ -1,0 +1,42 @@
+"""Runs an application on uvicorn with the options that its transports count on."""
+
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from jobs.settings import Settings
+
+BACKLOG = 2_048  # what uvicorn itself listens with
+
+
+def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """Make a server; the sockets' own pings replace uvicorn's, which busy dead peers survive."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.body_limit_bytes,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
+    )
+    return uvicorn.Server(config)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Listen on the configured address; raises OSError when the port is taken.
+
+    A peer that has stopped reading is dropped by the kernel once the send deadline has passed.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.create_server(
+        (settings.host, settings.port), family=family, backlog=BACKLOG, reuse_port=False
+    )
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, settings.send_timeout_ms)
+    return listener

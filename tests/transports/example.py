@@ -1,0 +1,173 @@
+"""A small schema and its application, to test the transports with nothing behind them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import strawberry
+from starlette.applications import Starlette
+from strawberry.scalars import JSON
+
+from jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from schema.health import Check
+from schema.routes import Parts, assemble
+
+
+@dataclass
+class Probe:
+    """What the tests see of, and do to, the running application."""
+
+    ticks: asyncio.Condition = field(default_factory=asyncio.Condition)
+    tick: int = 0
+    open_streams: int = 0
+    mutations: int = 0
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    async def publish(self) -> None:
+        async with self.ticks:
+            self.tick += 1
+            self.ticks.notify_all()
+
+
+@dataclass
+class Context:
+    """What the example's resolvers get."""
+
+    probe: Probe
+    caller: Viewer | None
+
+    @property
+    def viewer(self) -> Viewer:
+        if self.caller is None:
+            raise Unauthorized("Sign in")
+        return self.caller
+
+
+Info = strawberry.Info[Context, None]
+
+
+@strawberry.type
+class Item:
+    name: str = "an item"
+
+    @strawberry.field
+    def item(self) -> "Item":
+        return Item()
+
+
+@strawberry.input
+class ItemInput:
+    name: str
+    sizes: list[int] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def hello(self, name: str = "world") -> str | None:
+        return f"Hello {name}"
+
+    @strawberry.field
+    def me(self, info: Info) -> str | None:
+        return info.context.viewer.id
+
+    @strawberry.field
+    def item(self) -> Item | None:
+        return Item()
+
+    @strawberry.field
+    def echo(self, value: JSON) -> JSON | None:
+        return value
+
+    @strawberry.field
+    def broken(self) -> str | None:
+        raise RuntimeError("the password is hunter2")
+
+    @strawberry.field
+    def missing(self) -> str | None:
+        raise NotFound("You have no such thing")
+
+    @strawberry.field
+    def bad(self) -> str | None:
+        raise BadRequest.at("input", "name", message="too short", code="too_small")
+
+    @strawberry.field
+    def unencodable(self) -> JSON | None:
+        return JSON({"value": object()})
+
+    @strawberry.field
+    async def endless(self) -> str | None:
+        return await asyncio.get_running_loop().create_future()
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def add(self, info: Info, input: ItemInput) -> str | None:  # noqa: A002 # the API's name
+        info.context.probe.mutations += 1
+        return input.name
+
+    @strawberry.mutation
+    async def stall(self, info: Info) -> str | None:
+        info.context.probe.mutations += 1
+        return await asyncio.get_running_loop().create_future()
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def ticks(self, info: Info) -> AsyncGenerator[int | None, None]:
+        probe = info.context.probe
+        probe.open_streams += 1
+        try:
+            seen = probe.tick
+            yield seen
+            while True:
+                async with probe.ticks:
+                    await probe.ticks.wait_for(lambda: probe.tick > seen)
+                seen = probe.tick
+                yield seen
+        finally:
+            probe.open_streams -= 1
+
+    @strawberry.subscription
+    async def count(self, to: int) -> AsyncGenerator[int | None, None]:
+        for number in range(to):
+            yield number
+
+    @strawberry.subscription
+    async def flood(self, size: int = 10_000) -> AsyncGenerator[str | None, None]:
+        while True:
+            yield "x" * size
+
+    @strawberry.subscription
+    async def breaks(self, unavailable: bool = False) -> AsyncGenerator[int | None, None]:
+        yield 1
+        raise Unavailable("The history is away") if unavailable else RuntimeError("hunter2")
+
+    @strawberry.subscription
+    async def hidden(self) -> AsyncGenerator[int | None, None]:
+        raise NotFound("You have no such thing")
+        yield 1
+
+
+example_schema = strawberry.Schema(Query, Mutation, Subscription)
+
+
+def example_app(settings: Settings, probe: Probe) -> Starlette:
+    """Build the application around the example schema."""
+
+    @asynccontextmanager
+    async def nothing() -> AsyncIterator[None]:
+        yield
+
+    def context_of(viewer: Viewer | None) -> Context:
+        return Context(probe, viewer)
+
+    parts = Parts(
+        schema=example_schema, context_of=context_of, resources=nothing, checks=probe.checks
+    )
+    return assemble(settings, parts)

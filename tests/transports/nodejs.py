@@ -1,0 +1,53 @@
+"""Runs the JavaScript clients that the tests prove the server with."""
+
+import asyncio
+import fcntl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+FOLDER = Path(__file__).parent.parent / "node"
+LINE_S = 10.0
+
+
+def install_clients() -> None:
+    """Install the pinned clients once, whichever worker of the test runner comes first."""
+    with (FOLDER / ".npmrc").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        installed = FOLDER / "node_modules" / ".package-lock.json"
+        locked = FOLDER / "package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)  # noqa: S607 # npm is on PATH
+
+
+class Script:
+    """A running script that prints one JSON object a line."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def line(self) -> Any:
+        """Return the next line, None at the end."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(LINE_S):
+            text = await self._process.stdout.readline()
+        return orjson.loads(text) if text else None
+
+
+@asynccontextmanager
+async def node(script: str, *arguments: str) -> AsyncIterator[Script]:
+    """Run a script of tests/node and end it with the block."""
+    process = await asyncio.create_subprocess_exec(
+        "node", str(FOLDER / script), *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield Script(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected

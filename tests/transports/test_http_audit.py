@@ -1,0 +1,16 @@
+"""The GraphQL over HTTP specification, as the graphql-http package audits it."""
+
+from tests.transports.conftest import Running
+from tests.transports.nodejs import install_clients, node
+
+AUDITS = 61
+
+
+async def test_every_audit_of_graphql_over_http_passes(running: Running) -> None:
+    install_clients()
+    results = []
+    async with node("audit.mjs", f"{running.url}/graphql") as script:
+        while (result := await script.line()) is not None:
+            results.append(result)
+    assert [result for result in results if result["status"] != "ok"] == []
+    assert len(results) == AUDITS
