@@ -7,12 +7,15 @@ import importlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.arguments import Arguments
 from jobs.errors import BadRequest
 from jobs.records import FunctionKind, JsonObject, Schedule
 from jobs.retry import Retry
+
+if TYPE_CHECKING:
+    from jobs.sources import BatchSource, RequestHandler
 
 # How a function is called once its arguments are validated: what it returns is checked at run.
 AnyFunction = Callable[..., Awaitable[Any]]
@@ -71,10 +74,13 @@ FunctionRef = str | AnyFunction
 
 @dataclass(slots=True)
 class Registry:
-    """Functions by name."""
+    """Functions by name, and what else a module's decorators declare."""
 
     _functions: dict[str, Function] = field(default_factory=dict)
     static_crons: dict[str, StaticCron] = field(default_factory=dict)
+    batches: dict[str, "BatchSource"] = field(default_factory=dict)
+    request_handler: "RequestHandler | None" = None
+    """What completes requests; None: the built-in one, which gives the data back."""
 
     def __iter__(self) -> Iterator[Function]:
         return iter(sorted(self._functions.values(), key=lambda function: function.name))
@@ -113,6 +119,23 @@ class Registry:
             raise ValueError(f"two crons are named {cron.name!r}: pass name=… to one")
         self.static_crons[cron.name] = cron
 
+    def add_batch(self, source: "BatchSource") -> None:
+        """Register a batch source; raises ValueError if its name is taken by another user's."""
+        taken = self.batches.get(source.name)
+        if (
+            taken
+            and _origin(taken.handle) != _origin(source.handle)
+            and not _built_in(taken.handle)
+        ):
+            raise ValueError(f"two batches are named {source.name!r}: rename one")
+        self.batches[source.name] = source
+
+    def set_request_handler(self, handler: "RequestHandler") -> None:
+        """Let a coroutine complete requests; raises ValueError if there is another."""
+        if self.request_handler and _origin(self.request_handler) != _origin(handler):
+            raise ValueError("there are two request handlers: keep one")
+        self.request_handler = handler
+
     def load(self, modules: Iterable[str]) -> None:
         """Import modules, so that what they decorate is registered."""
         for module in modules:
@@ -124,6 +147,10 @@ registry: Final = Registry()
 
 def _origin(call: AnyFunction) -> tuple[str, str]:
     return (call.__module__, call.__qualname__)
+
+
+def _built_in(call: AnyFunction) -> bool:
+    return call.__module__.startswith("jobs.functions.")
 
 
 def camel(name: str) -> str:

@@ -1,0 +1,41 @@
+"""Retry with exponential backoff by hand: an action that schedules its own next attempt."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from jobs.context import Context
+from jobs.decorators import action
+from jobs.functions.errors import log_failure
+from jobs.functions.external_calls import FAULTS, HttpCall, call
+from jobs.records import Json
+
+Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
+
+
+@action(public=True)
+async def retryable_action(
+    ctx: Context, data: HttpCall, attempts: Attempts = 0, max_attempts: Attempts = 3
+) -> Json:
+    """Call an external HTTP API; after a failure, again in 1 s, 2 s, 4 s, … in jobs of their own.
+
+    `attempts` counts the failures so far: there are 1 + `maxAttempts` calls in all, then the
+    failure is logged. Returns the answer's status and body, or null if the call failed.
+    """
+    try:
+        return await call(data, ctx.settings.allowed_hosts_http)
+    except FAULTS as error:
+        message = f"{type(error).__name__}: {error}"
+    ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
+    wire = data.model_dump(mode="json", by_alias=True)
+    if attempts < max_attempts:
+        await ctx.scheduler.run_after(
+            2**attempts * 1000,
+            retryable_action,
+            {"data": wire, "attempts": attempts + 1, "maxAttempts": max_attempts},
+        )
+    else:
+        await ctx.run_mutation(
+            log_failure, {"error": message, "data": wire, "attempts": attempts + 1}
+        )
+    return None

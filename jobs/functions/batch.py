@@ -1,0 +1,188 @@
+"""Rate-limited batches: paged passes over `items`, or any source registered with `@batch`."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from jobs.context import Context
+from jobs.decorators import mutation
+from jobs.documents import batch_from
+from jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
+from jobs.functions.successors import cancel_if_known, other_is_active
+from jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
+from jobs.retry import Retry
+from jobs.sources import Document, batch
+
+MAX_BATCH_SIZE: Final = 1_000  # items whose effects share one transaction
+MAX_DELAY_MS: Final = 86_400_000
+MAX_ITEMS: Final = 1_000  # in one call
+
+PAGES: Final = Retry(retries=3, base_ms=1_000)
+"""A page that raises is tried again; when it has failed for good, so has its batch."""
+
+
+@batch("items", where={"processed": False}, public=True)
+async def mark_processed(ctx: Context, items: list[Document]) -> None:
+    """Mark each item as processed and count how often that was done: `version` ends at 2."""
+    await ctx.db["items"].update_many(
+        {"_id": {"$in": [item["_id"] for item in items]}},
+        {"$set": {"processed": True, "processedAt": await ctx.now()}, "$inc": {"version": 1}},
+    )
+
+
+async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
+    """Store items of the owner to be processed, at most 1,000; returns their ids in order."""
+    if not 1 <= len(items) <= MAX_ITEMS:
+        message = f"items must be 1 to {MAX_ITEMS} in one call, not {len(items)}"
+        raise BadRequest.at("items", message=message, code="length")
+    now = await ctx.now()
+    return await ctx.db["items"].insert_many(
+        [
+            {
+                "_id": ctx.new_id(),
+                "owner": ctx.owner,
+                "data": item,
+                "processed": False,
+                "createdAt": now,
+                "version": 1,
+            }
+            for item in items
+        ]
+    )
+
+
+async def start_batch(
+    ctx: Context, source: str, batch_size: int = 100, delay_ms: int = 1000
+) -> Batch:
+    """Start a pass of the owner over a source, its first page due now.
+
+    Raises BadRequest naming each wrong field.
+    """
+    _check(ctx, source, batch_size, delay_ms)
+    batch_id = ctx.new_id()
+    document = {
+        "_id": batch_id,
+        "owner": ctx.owner,
+        "source": source,
+        "state": BatchState.RUNNING.value,
+        "batchSize": batch_size,
+        "delayMs": delay_ms,
+        "processed": 0,
+        "total": await ctx.registry.batches[source].count(ctx),
+        "cursor": None,
+        "createdAt": await ctx.now(),
+        "version": 1,
+    }
+    document["schedulerJobId"] = await _plan_page(ctx, document, 0)
+    await ctx.db["batches"].insert_one(document)
+    return batch_from(document)
+
+
+async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
+    """Stop a batch and cancel its pending page; what was processed stays.
+
+    Raises NotFound, PreconditionFailed if it has ended.
+    """
+    found = await ctx.db["batches"].find_one({"_id": batch_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such batch")
+    if found["state"] not in (BatchState.RUNNING.value, BatchState.PAUSED.value):
+        raise PreconditionFailed(f"the batch has ended: it is {found['state']}")
+    await cancel_if_known(ctx, found["schedulerJobId"])
+    return await _end(ctx, found, BatchState.CANCELED)
+
+
+@mutation(internal=True, retry=PAGES)
+async def process_batch(
+    ctx: Context,
+    cursor: str | None,
+    batch_id: str,
+    batch_size: int = 100,
+    delay_ms: int = 1000,
+) -> int:
+    """Process the page after `cursor` and plan the next one; returns how many items it had.
+
+    The items' effects, the cursor's step and the next page are one transaction: a page that was
+    cut off left nothing behind, and one that is repeated finds the cursor moved on.
+    """
+    found = await ctx.db["batches"].find_one(
+        {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}
+    )
+    if found is None or await other_is_active(ctx, found["schedulerJobId"]):
+        return 0
+    source = ctx.registry.batches[found["source"]]
+    page = await source.pages(ctx, cursor, batch_size)
+    if page.items:
+        await source.handle(ctx, page.items)
+    progress: dict[str, Any] = {
+        "processed": found["processed"] + len(page.items),
+        "cursor": page.cursor,
+    }
+    if page.cursor is None:
+        await _end(ctx, found, BatchState.DONE, progress)
+    else:
+        progress["schedulerJobId"] = await _plan_page(ctx, {**found, **progress}, delay_ms)
+        await _change(ctx, found, progress)
+    await ctx.progress(progress["processed"], found.get("total"))
+    return len(page.items)
+
+
+async def repair_batch(ctx: Context, batch_id: str) -> bool:
+    """Plan the page that a running batch lacks, or end one whose page has failed for good.
+
+    False if it needs no repair.
+    """
+    found = await ctx.db["batches"].find_one(
+        {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value}
+    )
+    if found is None or await other_is_active(ctx, found["schedulerJobId"]):
+        return False
+    failed = {"_id": found["schedulerJobId"], "state": JobState.FAILED.value}
+    if await ctx.db["jobs"].find_one(failed, {"_id": 1}):
+        await _end(ctx, found, BatchState.FAILED)
+    else:
+        await _change(ctx, found, {"schedulerJobId": await _plan_page(ctx, found, 0)})
+    return True
+
+
+async def _plan_page(ctx: Context, document: Document, delay_ms: int) -> str:
+    return await ctx.scheduler.run_after(
+        delay_ms,
+        "batch.processBatch",
+        {
+            "cursor": document["cursor"],
+            "batchId": document["_id"],
+            "batchSize": document["batchSize"],
+            "delayMs": document["delayMs"],
+        },
+        cause=Cause(kind=CauseKind.BATCH, id=document["_id"]),
+    )
+
+
+async def _end(
+    ctx: Context, found: Document, state: BatchState, fields: Document | None = None
+) -> Batch:
+    ended = {"state": state.value, "completedAt": await ctx.now(), "schedulerJobId": None}
+    return await _change(ctx, found, {**(fields or {}), **ended})
+
+
+async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
+    await ctx.db["batches"].update_one(
+        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
+    )
+    return batch_from({**found, **fields, "version": found["version"] + 1})
+
+
+def _check(ctx: Context, source: str, batch_size: int, delay_ms: int) -> None:
+    issues = []
+    if source not in ctx.registry.batches:
+        known = ", ".join(sorted(ctx.registry.batches))
+        message = f"there is no batch source {source[:64]!r}; there are: {known}"
+        issues.append(Issue(path=("source",), message=message, code="unknown_source"))
+    if not 1 <= batch_size <= MAX_BATCH_SIZE:
+        message = f"batchSize is {batch_size}; allowed are 1 to {MAX_BATCH_SIZE}"
+        issues.append(Issue(path=("batchSize",), message=message, code="out_of_range"))
+    if not 0 <= delay_ms <= MAX_DELAY_MS:
+        message = f"delayMs is {delay_ms}; allowed are 0 to {MAX_DELAY_MS} (a day)"
+        issues.append(Issue(path=("delayMs",), message=message, code="out_of_range"))
+    if issues:
+        raise BadRequest(issues[0].message, issues)

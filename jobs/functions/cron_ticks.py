@@ -1,0 +1,99 @@
+"""Plans the next tick of a cron, and starts what a tick executes, as its policies say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from jobs.context import Context
+from jobs.errors import BadRequest
+from jobs.functions.errors import record_failure
+from jobs.functions.successors import FAR, active_jobs
+from jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from jobs.schedules import spread
+
+MAX_QUEUED: Final = 100  # ticks that wait for the one that runs; more are skipped and counted
+LOOK_AGAIN_MS: Final = 1_000  # how soon a queued tick sees that the running one has ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executions:
+    """What became of the due times that a cron was to execute."""
+
+    active: list[str]
+    """Jobs that the next tick must look at; empty if overlaps do not matter."""
+    queued: list[datetime]
+    skipped: int
+    started: int
+
+
+async def plan_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
+    """Schedule the tick for `due`, or a hop on the way to it; `version` is the cron's after this.
+
+    A tick's key holds that version, so whatever changes the cron makes older ticks different ones.
+    """
+    return await ctx.scheduler.run_at(
+        min(due, await ctx.now() + FAR),
+        "crons.executeCron",
+        {"cronId": cron_id},
+        cause=Cause(kind=CauseKind.CRON, id=cron_id),
+        tick={"cronId": cron_id, "cronVersion": version, "due": due},
+    )
+
+
+async def execute(
+    ctx: Context, cron: Cron, found: dict[str, Any], dues: Sequence[datetime]
+) -> Executions:
+    """Start executions for due times, oldest first; `found` is the cron's document.
+
+    Due times of one call do not count as overlapping each other, unless they are queued.
+    """
+    if cron.overlap is OverlapPolicy.ALLOW:
+        jobs = await _start(ctx, cron, dues)
+        return Executions(active=[], queued=[], skipped=len(dues) - len(jobs), started=len(jobs))
+    active = await active_jobs(ctx, found.get("executions", []))
+    waiting: list[datetime] = []
+    ready = list(dues)
+    if cron.overlap is OverlapPolicy.QUEUE:
+        waiting = [*found.get("queuedTicks", []), *dues]
+        ready = [] if active else waiting[:1]
+        waiting = waiting[len(ready) :]
+    elif active:
+        ready = []
+    jobs = await _start(ctx, cron, ready)
+    queued = waiting[:MAX_QUEUED]
+    before = len(found.get("queuedTicks", []))
+    return Executions(
+        active=[*active, *jobs],
+        queued=queued,
+        skipped=before + len(dues) - len(jobs) - len(queued),
+        started=len(jobs),
+    )
+
+
+async def plan_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
+    """Schedule a look at whether the queued ticks may go on; None if there are none."""
+    if not queued:
+        return None
+    return await ctx.scheduler.run_after(
+        LOOK_AGAIN_MS,
+        "crons.releaseQueued",
+        {"cronId": cron.id},
+        cause=Cause(kind=CauseKind.CRON, id=cron.id),
+    )
+
+
+async def _start(ctx: Context, cron: Cron, dues: Sequence[datetime]) -> list[str]:
+    """Schedule the cron's function once per due time; a function that is gone leaves failures."""
+    cause = Cause(kind=CauseKind.CRON, id=cron.id)
+    try:
+        return [
+            await ctx.scheduler.run_at(
+                spread(cron.id, due, cron.jitter_ms), cron.function_name, cron.args, cause=cause
+            )
+            for due in dues
+        ]
+    except BadRequest as error:
+        ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))
+        await record_failure(ctx, cron.function_name, error, cron.args)
+        return []

@@ -1,0 +1,212 @@
+"""Runtime crons: registering, changing and executing schedules that live in the database."""
+
+from datetime import datetime
+from typing import Any
+
+from jobs.catch_up import catch_up
+from jobs.context import Context
+from jobs.decorators import mutation
+from jobs.documents import cron_from, schedule_document
+from jobs.errors import Conflict, NotFound, PreconditionFailed
+from jobs.functions.cron_ticks import execute, plan_release, plan_tick
+from jobs.functions.new_cron import NewCron, checked_schedule, named
+from jobs.functions.successors import (
+    STEPS,
+    cancel_if_known,
+    due_now,
+    other_is_active,
+    repair_time,
+)
+from jobs.records import Cron, JsonObject, Schedule
+from jobs.schedules import first_run
+
+
+async def register_cron(ctx: Context, new: NewCron) -> Cron:
+    """Store a cron of the owner and plan its first tick.
+
+    Raises BadRequest naming each wrong field, Conflict for a taken name. The function gets the
+    cron's `name` if it is `tasks.runTask` and the arguments have none.
+    """
+    schedule = checked_schedule(new)
+    args = ctx.registry.resolve(new.function_name).bind(
+        named(new.function_name, new.args, new.name)
+    )
+    # Looked up first: a duplicate key would abort the transaction.
+    if await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}, {"_id": 1}):
+        raise Conflict(f"there is a cron named {new.name!r} already: delete it, or choose a name")
+    return await insert_cron(ctx, new, schedule, args)
+
+
+async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
+    """Store a cron whose parts are validated, and plan its first tick."""
+    cron_id = ctx.new_id()
+    due = _within_end(first_run(schedule, await ctx.now(), new.start_at), new.end_at)
+    document: dict[str, Any] = {
+        "_id": cron_id,
+        "owner": ctx.owner,
+        "name": new.name,
+        "functionName": new.function_name,
+        "args": args,
+        "schedule": schedule_document(schedule),
+        "overlap": new.overlap.value,
+        "catchUp": new.catch_up.value,
+        "jitterMs": new.jitter_ms,
+        "startAt": new.start_at,
+        "endAt": new.end_at,
+        "enabled": True,
+        "nextRunTime": due,
+        "lastRunTime": None,
+        "schedulerJobId": await plan_tick(ctx, cron_id, 1, due),
+        "skippedTicks": 0,
+        "executions": [],
+        "queuedTicks": [],
+        "version": 1,
+    }
+    await ctx.db["crons"].insert_one(document)
+    return cron_from(document)
+
+
+async def pause_cron(ctx: Context, cron_id: str) -> Cron:
+    """Cancel the pending tick, and what waits for a running execution; `nextRunTime` stays.
+
+    Pausing a paused cron changes nothing. Raises NotFound.
+    """
+    found = await _find(ctx, cron_id)
+    if not found["enabled"]:
+        return cron_from(found)
+    await _cancel_jobs(ctx, found)
+    dropped = len(found["queuedTicks"])
+    return await change(
+        ctx,
+        found,
+        {
+            "enabled": False,
+            "schedulerJobId": None,
+            "queuedTicks": [],
+            "skippedTicks": found["skippedTicks"] + dropped,
+        },
+    )
+
+
+async def resume_cron(ctx: Context, cron_id: str) -> Cron:
+    """Let a paused cron tick again, its next run computed from now.
+
+    Resuming a running cron changes nothing. Raises NotFound, PreconditionFailed past its end.
+    """
+    found = await _find(ctx, cron_id)
+    if found["enabled"]:
+        return cron_from(found)
+    cron = cron_from(found)
+    due = _within_end(first_run(cron.schedule, await ctx.now(), cron.start_at), cron.end_at)
+    tick = await plan_tick(ctx, cron.id, cron.version + 1, due)
+    return await change(ctx, found, {"enabled": True, "nextRunTime": due, "schedulerJobId": tick})
+
+
+async def delete_cron(ctx: Context, cron_id: str) -> Cron:
+    """Delete a cron with its pending tick and return it as it was; its executions stay.
+
+    Raises NotFound.
+    """
+    found = await _find(ctx, cron_id)
+    await _cancel_jobs(ctx, found)
+    await ctx.db["crons"].delete_one({"_id": cron_id})
+    return cron_from(found)
+
+
+@mutation(internal=True, retry=STEPS)
+async def execute_cron(ctx: Context, cron_id: str) -> None:
+    """Tick: run the cron's function if it is due, and plan the next tick."""
+    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None or not found["enabled"]:
+        return
+    cron, now = cron_from(found), await due_now(ctx)
+    if now < cron.next_run_time:
+        await _wait(ctx, cron, found)
+        return
+    decided = catch_up(cron.schedule, cron.next_run_time, now, cron.catch_up)
+    done = await execute(ctx, cron, found, decided.runs)
+    ended = cron.end_at is not None and decided.next_run >= cron.end_at
+    await cancel_if_known(ctx, cron.scheduler_job_id)
+    fields = {
+        "enabled": not ended,
+        "nextRunTime": decided.next_run,
+        "schedulerJobId": None
+        if ended
+        else await plan_tick(ctx, cron.id, cron.version + 1, decided.next_run),
+        "skippedTicks": cron.skipped_ticks + decided.skipped + done.skipped,
+        "executions": done.active,
+        "queuedTicks": done.queued,
+        "lastRunTime": now if done.started else cron.last_run_time,
+    }
+    if not await other_is_active(ctx, found.get("releaseJobId")):
+        fields["releaseJobId"] = await plan_release(ctx, cron, done.queued)
+    await change(ctx, found, fields)
+
+
+@mutation(internal=True, retry=STEPS)
+async def release_queued(ctx: Context, cron_id: str) -> None:
+    """Start the oldest queued tick once the execution before it has ended."""
+    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None or not found["queuedTicks"]:
+        return
+    cron = cron_from(found)
+    done = await execute(ctx, cron, found, [])
+    await change(
+        ctx,
+        found,
+        {
+            "executions": done.active,
+            "queuedTicks": done.queued,
+            "skippedTicks": cron.skipped_ticks + done.skipped,
+            "releaseJobId": await plan_release(ctx, cron, done.queued),
+            "lastRunTime": await due_now(ctx) if done.started else cron.last_run_time,
+        },
+    )
+
+
+async def repair_cron(ctx: Context, cron_id: str) -> bool:
+    """Plan the tick of an enabled cron that has none; False if it needs no repair."""
+    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None or not found["enabled"]:
+        return False
+    cron = cron_from(found)
+    if await other_is_active(ctx, cron.scheduler_job_id):
+        return False
+    due = await repair_time(ctx, cron.scheduler_job_id, cron.next_run_time)
+    tick = await plan_tick(ctx, cron.id, cron.version + 1, due)
+    await change(ctx, found, {"schedulerJobId": tick})
+    return True
+
+
+async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
+    """Write fields of a cron and return it after; `found` is its document before."""
+    await ctx.db["crons"].update_one(
+        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
+    )
+    return cron_from({**found, **fields, "version": found["version"] + 1})
+
+
+async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
+    """Come back when the cron is due, unless its own tick does that."""
+    if await other_is_active(ctx, cron.scheduler_job_id):
+        return
+    tick = await plan_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)
+    await change(ctx, found, {"schedulerJobId": tick})
+
+
+async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
+    found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
+    if found is None:
+        raise NotFound("there is no such cron")
+    return found
+
+
+async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:
+    await cancel_if_known(ctx, found["schedulerJobId"])
+    await cancel_if_known(ctx, found.get("releaseJobId"))
+
+
+def _within_end(due: datetime, end_at: datetime | None) -> datetime:
+    if end_at is not None and due >= end_at:
+        raise PreconditionFailed(f"the cron has no run before its end at {end_at.isoformat()}")
+    return due

@@ -1,0 +1,36 @@
+"""Keeps the record of what went wrong for good."""
+
+from pydantic import JsonValue
+
+from jobs.context import Context
+from jobs.decorators import mutation
+from jobs.records import Json
+
+MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
+
+
+@mutation(internal=True)
+async def log_failure(ctx: Context, error: str, data: JsonValue = None, attempts: int = 1) -> str:
+    """Insert a failure and return its id. `attempts` is how often the work was tried."""
+    function_name = ctx.job.function_name if ctx.job else "errors.logFailure"
+    return await record_failure(ctx, function_name, Exception(error), data, attempts)
+
+
+async def record_failure(
+    ctx: Context, function_name: str, error: Exception, data: Json, attempts: int = 1
+) -> str:
+    """Insert a failure of the viewer's and return its id; part of the caller's transaction."""
+    failure_id = ctx.new_id()
+    await ctx.db["failures"].insert_one(
+        {
+            "_id": failure_id,
+            "owner": ctx.owner,
+            "functionName": function_name,
+            "error": {"name": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARS]},
+            "attempts": attempts,
+            "at": await ctx.now(),
+            "data": data,
+            "version": 1,
+        }
+    )
+    return failure_id

@@ -1,0 +1,120 @@
+"""Calls to HTTP APIs outside, kept to the hosts that the operator allows.
+
+An address is looked up once and then called, so that a name cannot change its meaning in between.
+"""
+
+import asyncio
+import socket
+import ssl
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from jobs.errors import Forbidden
+from jobs.records import Json
+
+TOTAL_S: Final = 10.0
+MAX_RESPONSE_BYTES: Final = 65_536
+PORTS: Final = {"http": 80, "https": 443}
+
+
+class CallFailed(Exception):
+    """The API did not answer with a 2xx status."""
+
+
+FAULTS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
+"""What a call raises that may pass by itself."""
+
+
+class HttpCall(BaseModel):
+    """A call to an external HTTP API."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    url: str = Field(
+        max_length=2_000,
+        pattern=r"^https?://[^\s@\\]+$",
+        description="An http or https address whose host the operator allows.",
+    )
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        "GET", description="The HTTP method."
+    )
+    body: JsonValue = Field(None, alias="json", description="Sent as the JSON body, unless null.")
+
+
+async def call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
+    """Make the call and return its status and body; follows no redirect.
+
+    Raises Forbidden for a host that is not allowed, one of FAULTS if the call fails, takes 10 s
+    or answers with more than 64 KiB.
+    """
+    url = httpx.URL(wanted.url)
+    listed = _allowed_entry(url, allowed)
+    async with asyncio.timeout(TOTAL_S):
+        address = await _resolve(url, private=listed)
+        async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TOTAL_S) as client:
+            request = client.build_request(
+                wanted.method,
+                url.copy_with(host=address),
+                headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity"},
+                json=wanted.body,
+                extensions={"sni_hostname": url.raw_host.decode()},
+            )
+            return await _send(client, request)
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
+    response = await client.send(request, stream=True)
+    try:
+        content = bytearray()
+        async for chunk in response.aiter_raw():
+            content += chunk
+            if len(content) > MAX_RESPONSE_BYTES:
+                raise CallFailed(f"the answer is larger than {MAX_RESPONSE_BYTES:,} bytes")
+    finally:
+        await response.aclose()
+    if not response.is_success:
+        raise CallFailed(f"HTTP {response.status_code} {response.reason_phrase}".strip())
+    return {"status": response.status_code, "body": content.decode(errors="replace")}
+
+
+def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
+    """Raise Forbidden unless the host is listed; tell whether a private address is meant by it."""
+    host = url.raw_host.decode().lower().strip("[]")
+    port = url.port or PORTS[url.scheme]
+    for entry in allowed:
+        listed = urlsplit(f"//{entry}")
+        if listed.hostname == host and (listed.port or PORTS[url.scheme]) == port:
+            return host == "localhost" or _is_address(host)
+    raise Forbidden(
+        f"{host}:{port} is not among the hosts that may be called: the operator adds it to "
+        "OSTINATO_ALLOWED_HOSTS_HTTP"
+    )
+
+
+async def _resolve(url: httpx.URL, private: bool) -> str:
+    """Look the host up; a listed name must not lead to a private address, a listed address may."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        url.host, url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
+    )
+    addresses = [str(one[4][0]) for one in found]
+    if not private and not all(ip_address(one).is_global for one in addresses):
+        raise Forbidden(f"{url.host} leads to a private address: list the address itself")
+    return addresses[0]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

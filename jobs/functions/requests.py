@@ -1,0 +1,138 @@
+"""Requests: documents that must be completed before their timeout."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from jobs.documents import request_from
+from jobs.errors import BadRequest
+from jobs.functions.successors import cancel_if_known, other_is_active
+from jobs.records import Cause, CauseKind, Json, Request, RequestState
+
+MIN_TIMEOUT_MS: Final = 1
+MAX_TIMEOUT_MS: Final = 365 * 86_400_000
+MAX_DELAY_MS: Final = 60_000  # the built-in handler holds a place of the worker for this long
+
+
+async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000) -> Request:
+    """Store a request with the job that processes it and the one that ends it: all or nothing.
+
+    Raises BadRequest for a timeout outside 1 ms to a year.
+    """
+    if not MIN_TIMEOUT_MS <= timeout_ms <= MAX_TIMEOUT_MS:
+        message = f"timeoutMs is {timeout_ms}; allowed are {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}"
+        raise BadRequest.at("timeoutMs", message=message, code="out_of_range")
+    now = await ctx.now()
+    request_id = ctx.new_id()
+    cause = Cause(kind=CauseKind.REQUEST, id=request_id)
+    args = {"requestId": request_id}
+    timeout_id = await ctx.scheduler.run_after(timeout_ms, timeout, args, cause=cause)
+    process_id = await ctx.scheduler.run_after(0, process, args, cause=cause)
+    document: dict[str, Any] = {
+        "_id": request_id,
+        "owner": ctx.owner,
+        "state": RequestState.PENDING.value,
+        "data": data,
+        "result": None,
+        "createdAt": now,
+        "timeoutAt": now + timedelta(milliseconds=timeout_ms),
+        "completedAt": None,
+        "timeoutJobId": timeout_id,
+        "processJobId": process_id,
+        "version": 1,
+    }
+    await ctx.db["requests"].insert_one(document)
+    return request_from(document)
+
+
+@mutation(internal=True)
+async def timeout(ctx: Context, request_id: str) -> bool:
+    """End a request that is still pending; returns whether it was."""
+    return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
+
+
+@action(internal=True)
+async def process(ctx: Context, request_id: str) -> None:
+    """Call the registered handler and complete the request with what it returns.
+
+    A result, or an error, that comes after the timeout changes nothing.
+    """
+    found = await ctx.run_mutation(read, {"requestId": request_id})
+    if found is None:
+        return
+    handle = ctx.registry.request_handler or echo
+    try:
+        result = await handle(ctx, found["data"])
+    except Exception:
+        await ctx.run_mutation(fail, {"requestId": request_id})
+        raise
+    await ctx.run_mutation(complete, {"requestId": request_id, "result": result})
+
+
+async def echo(ctx: Context, data: Json) -> Json:
+    """Complete a request with its own data, after its `delayMs` if it has one (at most 60,000).
+
+    `fail: true` in the data makes it raise: both are there to try the pattern on.
+    """
+    wishes = data if isinstance(data, dict) else {}
+    delay_ms = wishes.get("delayMs")
+    if isinstance(delay_ms, int | float) and delay_ms > 0:
+        await asyncio.sleep(min(delay_ms, MAX_DELAY_MS) / 1000)
+    if wishes.get("fail") is True:
+        raise RuntimeError("the request asked for this failure")
+    return data
+
+
+@mutation(internal=True)
+async def read(ctx: Context, request_id: str) -> dict[str, JsonValue] | None:
+    """Give a pending request's data, None once it has ended."""
+    found = await ctx.db["requests"].find_one(_pending(ctx, request_id), {"data": 1})
+    return {"data": found["data"]} if found else None
+
+
+@mutation(internal=True)
+async def complete(ctx: Context, request_id: str, result: JsonValue) -> bool:
+    """Complete a request that is still pending; returns whether it was."""
+    return await _finish(ctx, request_id, RequestState.COMPLETED, result)
+
+
+@mutation(internal=True)
+async def fail(ctx: Context, request_id: str) -> bool:
+    """End a request whose handler raised, if it is still pending; returns whether it was."""
+    return await _finish(ctx, request_id, RequestState.FAILED)
+
+
+async def repair_request(ctx: Context, request_id: str) -> bool:
+    """End a request past its timeout whose timeout was lost; False if it needs no repair."""
+    found = await ctx.db["requests"].find_one(_pending(ctx, request_id))
+    if found is None or await ctx.now() < found["timeoutAt"]:
+        return False
+    if await other_is_active(ctx, found["timeoutJobId"]):
+        return False
+    return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
+
+
+async def _finish(ctx: Context, request_id: str, state: RequestState, result: Json = None) -> bool:
+    ended = await _end(ctx, request_id, state, result)
+    if ended is None:
+        return False
+    await cancel_if_known(ctx, ended["timeoutJobId"])
+    return True
+
+
+async def _end(
+    ctx: Context, request_id: str, state: RequestState, result: Json = None
+) -> dict[str, Any] | None:
+    """Make the one move that a request has: from pending to an end; None if it was made."""
+    fields = {"state": state.value, "completedAt": await ctx.now(), "result": result}
+    return await ctx.db["requests"].find_one_and_update(
+        _pending(ctx, request_id), {"$set": fields, "$inc": {"version": 1}}
+    )
+
+
+def _pending(ctx: Context, request_id: str) -> dict[str, Any]:
+    return {"_id": request_id, "owner": ctx.owner, "state": RequestState.PENDING.value}

@@ -1,0 +1,56 @@
+"""Keeps the system's own crons as the code declares them with `@cron`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from jobs.context import Context
+from jobs.documents import schedule_document
+from jobs.functions.cron_ticks import plan_tick
+from jobs.functions.crons import change, insert_cron
+from jobs.functions.new_cron import NewCron
+from jobs.functions.successors import cancel_if_known
+from jobs.registry import StaticCron
+from jobs.schedules import first_run
+
+
+async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
+    """Add crons that are new in the code, change those that differ, disable those that are gone.
+
+    One that an admin paused stays paused. `ctx.owner` must be None: these crons have no owner.
+    """
+    found = {one["name"]: one for one in await ctx.db["crons"].find({"owner": None})}
+    for cron in declared:
+        known = found.pop(cron.name, None)
+        if known is None:
+            new = NewCron(name=cron.name, function_name=cron.function_name, args=cron.args)
+            await insert_cron(ctx, new, cron.schedule, cron.args)
+        elif _differs(known, cron):
+            await _redeclare(ctx, known, cron)
+    for gone in found.values():
+        if not gone.get("retired"):
+            await cancel_if_known(ctx, gone["schedulerJobId"])
+            await change(ctx, gone, {"enabled": False, "retired": True, "schedulerJobId": None})
+
+
+def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
+    return bool(known.get("retired")) or any(
+        known[field] != value for field, value in _fields(cron).items()
+    )
+
+
+def _fields(cron: StaticCron) -> dict[str, Any]:
+    return {
+        "functionName": cron.function_name,
+        "args": cron.args,
+        "schedule": schedule_document(cron.schedule),
+    }
+
+
+async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
+    await cancel_if_known(ctx, known["schedulerJobId"])
+    fields = {**_fields(cron), "retired": False}
+    if known["enabled"] or known.get("retired"):
+        due = first_run(cron.schedule, await ctx.now())
+        tick = await plan_tick(ctx, known["_id"], known["version"] + 1, due)
+        fields |= {"enabled": True, "nextRunTime": due, "schedulerJobId": tick}
+    await change(ctx, known, fields)

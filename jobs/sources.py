@@ -1,0 +1,135 @@
+"""How a user's module declares what batches go over (`@batch`) and what completes requests."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict, Unpack
+
+from jobs.context import Context
+from jobs.records import Json
+from jobs.registry import registry
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+PageHandler = Callable[[Context, list[Document]], Awaitable[None]]
+Count = Callable[[Context], Awaitable[int | None]]
+RequestHandler = Callable[[Context, Json], Awaitable[Json]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """Some items, and where the next page begins."""
+
+    items: list[Document]
+    cursor: str | None
+    """None after the last page."""
+
+
+class PageQuery(Protocol):
+    """Give at most `size` items after `cursor`, which is None for the first page."""
+
+    async def __call__(self, ctx: Context, cursor: str | None, size: int) -> BatchPage: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSource:
+    """What a batch goes over, and what it does with a page of it."""
+
+    name: str
+    pages: PageQuery
+    handle: PageHandler
+    """Runs in the transaction that also moves the batch's cursor: exactly once per page."""
+    count: Count
+    """Counts what is left to process; None if that is unknown."""
+    public: bool
+    roles: frozenset[str]
+
+    def callable_by(self, roles: Iterable[str]) -> bool:
+        return self.public or not self.roles.isdisjoint(roles)
+
+
+class BatchOptions(TypedDict, total=False):
+    """What `@batch` takes beside the name."""
+
+    collection: str
+    """Default: the name."""
+    where: Filter
+    """Which documents are to be processed. Default: all."""
+    owned: bool
+    """Whether a batch sees its owner's documents only, by their field `owner`. Default: yes."""
+    pages: PageQuery
+    """A query of your own, in place of the three above."""
+    public: bool
+    """Whether every signed-in user may start it. Default: no."""
+    roles: tuple[str, ...]
+    """Users with one of these roles may start it."""
+
+
+def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler], PageHandler]:
+    """Register the handler below as what a batch over `name` does with each page.
+
+    The handler `(ctx, items)` is part of a mutation: its writes through `ctx.db` happen exactly
+    once, together with the step to the next page. Without `pages`, the documents of `collection`
+    that match `where` come in the order of their `_id`, which must be a string.
+    """
+
+    def register(handle: PageHandler) -> PageHandler:
+        query = _Keyset(
+            options.get("collection", name), options.get("where", {}), options.get("owned", True)
+        )
+        custom = options.get("pages")
+        source = BatchSource(
+            name=name,
+            pages=custom or query.page,
+            handle=handle,
+            count=_unknown if custom else query.count,
+            public=options.get("public", False),
+            roles=frozenset(options.get("roles", ())),
+        )
+        registry.add_batch(source)
+        return handle
+
+    return register
+
+
+def request_handler(handle: RequestHandler) -> RequestHandler:
+    """Let the coroutine below complete requests: it gets their data and returns their result.
+
+    It runs as an action, at most once per request. What it raises makes the request `failed`.
+    """
+    registry.set_request_handler(handle)
+    return handle
+
+
+async def _unknown(ctx: Context) -> int | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyset:
+    """Pages by `_id`, so that a page costs the same however far the batch has come."""
+
+    collection: str
+    where: Filter
+    owned: bool
+
+    async def page(self, ctx: Context, cursor: str | None, size: int) -> BatchPage:
+        after = [] if cursor is None else [{"_id": {"$gt": cursor}}]
+        found = await ctx.db[self.collection].find(
+            {"$and": [self._scope(ctx), *after]}, sort=[("_id", 1)], limit=size + 1
+        )
+        items, more = found[:size], len(found) > size
+        return BatchPage(items=items, cursor=self._cursor(items[-1]) if more else None)
+
+    async def count(self, ctx: Context) -> int | None:
+        return await ctx.db[self.collection].count_documents(self._scope(ctx))
+
+    def _scope(self, ctx: Context) -> Filter:
+        return {**self.where, "owner": ctx.owner} if self.owned else self.where
+
+    def _cursor(self, item: Document) -> str:
+        if not isinstance(item["_id"], str):
+            raise TypeError(
+                f"{self.collection}._id is {type(item['_id']).__name__}; a batch goes by string "
+                "ids: pass pages=… to @batch for others"
+            )
+        return item["_id"]
