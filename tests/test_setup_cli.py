@@ -1,0 +1,111 @@
+"""Holds the command line to its promises, as a process of its own."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import jwt
+import pytest
+
+from jobs.embedded.ports import free_port
+from jobs.settings import Settings
+from tests.conftest import JWT_SECRET
+from tests.processes import OSTINATO, environment
+
+FINISHED = 30.0  # seconds
+
+
+def ostinato(
+    *args: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command line to its end with these variables alone."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OSTINATO_")}
+    return subprocess.run(
+        [*OSTINATO, *args],
+        env=env | dict(variables or {}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=FINISHED,
+        check=False,
+    )
+
+
+def test_help_names_every_command() -> None:
+    shown = ostinato("--help").stdout
+    assert all(name in shown for name in ("dev", "api", "worker", "functions", "token", "doctor"))
+
+
+def test_a_token_carries_subject_roles_and_lifetime() -> None:
+    args = ("token", "--sub", "carol", "--role", "admin", "--role", "ops", "--ttl", "60")
+    printed = ostinato(*args, variables={"OSTINATO_JWT_SECRET": JWT_SECRET}).stdout.strip()
+    claims = jwt.decode(printed, JWT_SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["roles"]) == ("carol", ["admin", "ops"])
+    assert claims["exp"] - claims["iat"] == 60
+
+
+def test_a_token_without_a_secret_says_what_to_set() -> None:
+    done = ostinato("token", "--sub", "carol")
+    assert done.returncode == 1
+    assert "set OSTINATO_JWT_SECRET" in done.stderr
+
+
+def test_a_wrong_setting_is_one_line_and_no_traceback() -> None:
+    done = ostinato("doctor", variables={"OSTINATO_PORT": "many"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("OSTINATO_PORT: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_is_content_with_the_embedded_servers(settings: Settings) -> None:
+    done = ostinato("doctor", variables=environment(settings))
+    assert done.returncode == 0, done.stdout
+    assert "problem" not in done.stdout
+
+
+def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:
+    dead = f"127.0.0.1:{free_port()}"
+    urls = {"mongo_url": f"mongodb://{dead}/", "redis_url": f"redis://{dead}/0"}
+    done = ostinato("doctor", variables=environment(settings.model_copy(update=urls)))
+    assert done.returncode == 1
+    assert "correct OSTINATO_MONGO_URL" in done.stdout
+    assert "correct OSTINATO_REDIS_URL" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "functions", "dev"])
+def test_start_up_refuses_a_module_with_a_name_of_ours(command: str, tmp_path: Path) -> None:
+    done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.mine"})
+    assert done.returncode == 1
+    assert "jobs is a package of Ostinato. Rename your package." in done.stderr
+
+
+def test_start_up_refuses_a_module_that_does_not_exist(tmp_path: Path) -> None:
+    done = ostinato(
+        "functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"}
+    )
+    assert done.returncode == 1
+    assert "there is no no_such to import" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_start_up_refuses_an_unreachable_mongodb(command: str, settings: Settings) -> None:
+    update = {"mongo_url": f"mongodb://127.0.0.1:{free_port()}/"}
+    done = ostinato(command, variables=environment(settings.model_copy(update=update)))
+    assert done.returncode == 1
+    assert "correct OSTINATO_MONGO_URL" in done.stderr
+
+
+def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) -> None:
+    lines = ["from ostinato import Context, action", "@action(public=True)"]
+    lines += ["async def say_hello(ctx: Context) -> None:", '    """Greet."""']
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    assert done.returncode == 0, done.stderr
+    assert "mine.sayHello" in done.stdout
+
+
+def test_a_folder_of_the_user_cannot_shadow_our_packages(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "__init__.py").write_text("raise SystemExit('shadowed')")
+    assert ostinato("functions", folder=tmp_path).returncode == 0

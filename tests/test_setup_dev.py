@@ -1,0 +1,145 @@
+"""Holds `ostinato dev` to its promises, on real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from jobs.embedded.folder import local_secret, locked
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import Child, spawn
+from tests.processes import OSTINATO, eventually, runs
+
+UP_WITHIN = 40.0  # seconds, on a busy machine
+DOWN_WITHIN = 5.0
+VIEWER = {"query": "{ viewer { id } }"}
+
+
+class Run:
+    """One run of `ostinato dev` on a folder."""
+
+    def __init__(self, folder: Path, port: int, stack: AsyncExitStack) -> None:
+        self.folder, self.port = folder, port
+        self.description = folder / "dev.json"
+        log = folder.parent / f"dev-{time.monotonic_ns()}.log"
+        env = {k: v for k, v in os.environ.items() if not k.startswith("OSTINATO_")}
+        command = [*OSTINATO, "dev", "--data", str(folder)]
+        self.child: Child = spawn("dev", command, log=log, env=env | {"OSTINATO_PORT": str(port)})
+        stack.push_async_callback(self.child.stop, DOWN_WITHIN)
+
+    async def up(self) -> dict[str, str]:
+        await eventually(lambda: self.description.exists() or self.child.exit_code, UP_WITHIN)
+        assert self.child.exit_code is None, self.child.tail()
+        description: dict[str, str] = json.loads(self.description.read_text())
+        return description
+
+    def processes(self) -> list[int]:
+        """Return the children of this run: two servers, an API and a worker."""
+        task = Path(f"/proc/{self.child.popen.pid}/task/{self.child.popen.pid}/children")
+        return [int(pid) for pid in task.read_text().split()]
+
+    async def end(self, number: signal.Signals) -> int:
+        self.child.popen.send_signal(number)
+        return await asyncio.wait_for(self.child.wait(), DOWN_WITHIN)
+
+
+class Runs:
+    """Start runs on one folder and one port; all end with the test."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self._folder, self._stack, self._port = folder, stack, free_port()
+
+    def start(self, folder: Path | None = None, port: int | None = None) -> Run:
+        return Run(folder or self._folder, port or self._port, self._stack)
+
+
+@pytest.fixture
+async def dev(tmp_path: Path) -> AsyncIterator[Runs]:
+    async with AsyncExitStack() as stack:
+        yield Runs(tmp_path / "data", stack)
+
+
+async def test_dev_comes_up_with_tokens_that_work(dev: Runs) -> None:
+    run = dev.start()
+    description = await run.up()
+    assert run.description.stat().st_mode & 0o777 == 0o600
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for token in ("token", "otherToken", "adminToken"):
+            headers = {"authorization": f"Bearer {description[token]}"}
+            reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)
+            assert reply.json()["data"]["viewer"]["id"], reply.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_everything_within_5_seconds(
+    dev: Runs, number: signal.Signals
+) -> None:
+    run = dev.start()
+    await run.up()
+    children = run.processes()
+    assert len(children) == 4
+    assert await run.end(number) == 0, run.child.tail()
+    assert [pid for pid in children if runs(pid)] == []
+    assert not run.description.exists()
+
+
+async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Runs) -> None:
+    first = dev.start()
+    url = (await first.up())["mongoUrl"]
+    with MongoClient[dict[str, str]](url, w="majority") as client:
+        client["ostinato"]["kept"].insert_one({"name": "x"})
+    children = first.processes()
+    first.child.popen.kill()
+    await eventually(lambda: not any(runs(pid) for pid in children))
+    second = dev.start()
+    await eventually(lambda: not second.description.exists())
+    with MongoClient[dict[str, str]]((await second.up())["mongoUrl"]) as client:
+        assert client["ostinato"]["kept"].count_documents({"name": "x"}) == 1
+
+
+async def test_a_second_instance_is_refused_by_name(dev: Runs, tmp_path: Path) -> None:
+    with locked(tmp_path / "data"):
+        second = dev.start()
+        assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
+        assert f"running on {tmp_path / 'data'} already (process {os.getpid()})" in _flat(second)
+
+
+async def test_a_port_in_use_is_refused_with_the_way_out(dev: Runs) -> None:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as taken:
+        run = dev.start(port=taken.sockets[0].getsockname()[1])
+        assert await asyncio.wait_for(run.child.wait(), UP_WITHIN) == 1
+        assert "is in use" in _flat(run)
+        assert "choose another port with OSTINATO_PORT" in _flat(run)
+
+
+async def test_the_death_of_a_worker_stops_all_and_says_so(dev: Runs) -> None:
+    run = dev.start()
+    await run.up()
+    children = run.processes()
+    worker = next(pid for pid in children if _argument(pid) == "worker")
+    os.kill(worker, signal.SIGKILL)
+    assert await asyncio.wait_for(run.child.wait(), DOWN_WITHIN) == 1
+    assert "Unexpectedly, worker was ended by SIGKILL" in _flat(run)
+    assert [pid for pid in children if runs(pid)] == []
+
+
+def test_the_local_secret_is_kept_and_private(tmp_path: Path) -> None:
+    secret = local_secret(tmp_path)
+    assert local_secret(tmp_path) == secret
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def _argument(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").rpartition("\0")[2]
+
+
+def _flat(run: Run) -> str:
+    return " ".join(run.child.tail().split())
