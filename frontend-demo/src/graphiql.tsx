@@ -17,9 +17,12 @@ function Explorer({ session }: { session: Session }) {
     url: session.httpUrl,
     subscriptionUrl: session.webSocketUrl,
   });
+  // `/graphiql?query=…` is a link to a document.
+  const query = new URLSearchParams(location.search).get('query');
   return (
     <GraphiQL
       fetcher={fetcher}
+      {...(query !== null && { initialQuery: query })}
       initialHeaders={JSON.stringify(authorization(session.token), null, 2)}
       defaultTabs={EXAMPLES}
       defaultEditorToolsVisibility={false}

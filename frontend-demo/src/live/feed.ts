@@ -1,6 +1,6 @@
-/** Keeps one subscription's rows, across reconnections and requests to start again. */
+/** Keeps one subscription's rows, across reconnections and lost histories. */
 import type { AnyVariables, Client, CombinedError, DocumentInput } from '@urql/core';
-import { applyChange, emptyRows, startAgain, startSnapshot } from './merge';
+import { applyChange, emptyRows, startSnapshot } from './merge';
 import type { Change, LiveRows, Versioned, Window } from './merge';
 
 /** Renders are at least this far apart, however many changes arrive. */
@@ -46,7 +46,7 @@ export class Feed<Data, Entity extends Versioned> {
   readonly #resume = (): Record<string, unknown> => {
     const { live } = this.#view;
     if (live.cursor !== null) return { after: live.cursor };
-    this.#show({ live: startSnapshot(live), error: null });
+    this.#show({ ...this.#view, live: startSnapshot(live) });
     return { after: null };
   };
 
@@ -72,20 +72,17 @@ export class Feed<Data, Entity extends Versioned> {
   #apply(data: Data): void {
     const change = this.#source.change(data);
     if (!change) return;
-    const { live } = this.#view;
-    const next = applyChange(live, change, this.#source.window);
-    this.#show({ live: next, error: null });
-    if (next.generation !== live.generation) this.#startIn(0);
+    const live = applyChange(this.#view.live, change, this.#source.window);
+    this.#show({ live, error: null });
   }
 
+  /** A cursor that the server refused, too old or of another server, is not sent again. */
   #fail(error: CombinedError): void {
-    const lost = error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'HISTORY_LOST');
-    if (lost) {
-      this.#show({ live: startAgain(this.#view.live), error: null });
-      return this.#startIn(0);
-    }
-    this.#show({ ...this.#view, error });
-    this.#startIn(RETRY_AFTER_MS);
+    const codes = error.graphQLErrors.map(({ extensions }) => extensions['code']);
+    const lost = codes.includes('HISTORY_LOST');
+    const live = codes.length > 0 ? startSnapshot(this.#view.live) : this.#view.live;
+    this.#show({ live, error: lost ? null : error });
+    this.#startIn(lost ? 0 : RETRY_AFTER_MS);
   }
 
   #startIn(delayMs: number): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { applyChange, emptyRows, startAgain, startSnapshot } from './merge';
+import { applyChange, emptyRows, startSnapshot } from './merge';
 import type { Change, LiveRows } from './merge';
 
 type Row = { id: string; version: number; createdAt: number };
@@ -103,15 +103,18 @@ test('a READY after resuming keeps every row', () => {
   expect(resumed.cursor).toBe('r2');
 });
 
-describe('starting again', () => {
-  test('RESET forgets the cursor, keeps showing the rows and asks for a new subscription', () => {
+describe('RESET', () => {
+  test('forgets the cursor and keeps the rows in view', () => {
     const state = after([change('RESET', 'x')], live(row('a')));
-    expect(state).toMatchObject({ cursor: null, generation: 1, phase: 'live' });
+    expect(state).toMatchObject({ cursor: null, phase: 'live' });
     expect(state.rows.has('a')).toBe(true);
   });
 
-  test('a lost history does the same', () => {
-    expect(startAgain(live(row('a')))).toMatchObject({ cursor: null, generation: 1 });
+  test('lets the snapshot behind it decide what stays, even an empty one', () => {
+    const from = live(row('a'), row('b'));
+    const one = after([change('RESET', 'x'), change('SNAPSHOT', 's', row('b')), change('READY', 'r')], from);
+    expect([...one.rows.keys()]).toEqual(['b']);
+    expect(after([change('RESET', 'x'), change('READY', 'r')], from).rows.size).toBe(0);
   });
 });
 

@@ -19,25 +19,18 @@ export type LiveRows<Entity> = {
   cursor: string | null;
   /** Ids of the snapshot that is arriving; null when none is. */
   arriving: ReadonlySet<string> | null;
-  /** Rises each time the server asks to start again. */
-  generation: number;
 };
 
 /** At most `limit` rows are kept: the first ones by `order`. */
 export type Window<Entity> = { limit: number; order: (a: Entity, b: Entity) => number };
 
 export function emptyRows<Entity>(): LiveRows<Entity> {
-  return { phase: 'loading', rows: new Map(), cursor: null, arriving: null, generation: 0 };
+  return { phase: 'loading', rows: new Map(), cursor: null, arriving: null };
 }
 
-/** A snapshot is about to arrive: what it does not name will be gone when it is complete. */
+/** A snapshot is about to arrive: rows stay in view; those it does not name go when it is complete. */
 export function startSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
   return { ...state, cursor: null, arriving: new Set() };
-}
-
-/** The server cannot resume from our cursor: keep showing the rows, and take a new snapshot. */
-export function startAgain<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
-  return { ...startSnapshot(state), generation: state.generation + 1 };
 }
 
 export function applyChange<Entity extends Versioned>(
@@ -57,7 +50,7 @@ export function applyChange<Entity extends Versioned>(
     case 'CHECKPOINT':
       return moveOn(state, change, state.rows);
     case 'RESET':
-      return startAgain(state);
+      return startSnapshot(state);
   }
 }
 

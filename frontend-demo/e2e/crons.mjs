@@ -1,0 +1,26 @@
+/* A cron registered through the form ticks on the page; it can be paused, resumed and deleted. */
+import { inBrowser } from './browser.mjs';
+import { cron, eventually, jobs, openLivePage, registerCron } from './page.mjs';
+
+await inBrowser(async (page) => {
+  await openLivePage(page);
+  await page.getByText('No crons yet.').waitFor();
+  await registerCron(page, { name: 'metronome', intervalMs: 1000, args: { name: 'tock' } });
+  const row = cron(page, 'metronome');
+  await row.getByText('every 1 s').waitFor();
+
+  const ticks = jobs(page, 'tock', 'SUCCESS');
+  await eventually('three ticks', async () => (await ticks.count()) >= 3);
+  await ticks.first().getByText('cron').waitFor();
+  await row.getByText(/ran (just now|\d s ago)/).waitFor();
+
+  await row.getByRole('button', { name: 'Pause' }).click();
+  await row.getByText('paused').waitFor();
+  await row.getByRole('button', { name: 'Resume' }).click();
+  await row.getByText(/next (now|in)/).waitFor();
+
+  await row.getByRole('button', { name: 'Delete' }).click();
+  await row.getByText('Really delete?').click();
+  await row.waitFor({ state: 'detached' });
+  await page.getByText('No crons yet.').waitFor();
+});

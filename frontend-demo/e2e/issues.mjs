@@ -1,0 +1,28 @@
+/* What the server finds wrong is shown at its field, and goes when it is right. */
+import { inBrowser } from './browser.mjs';
+import { cron, openLivePage, registerCron } from './page.mjs';
+
+await inBrowser(async (page) => {
+  await openLivePage(page);
+  await registerCron(page, { name: 'too-fast', intervalMs: 5 });
+  const issue = page.locator('[data-field="intervalMs"]');
+  await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();
+  const field = page.getByLabel('Interval (ms)');
+  if ((await field.getAttribute('aria-invalid')) !== 'true') throw new Error('not marked invalid');
+  const described = await field.getAttribute('aria-describedby');
+  await page.locator(`[id="${described}"] .issue`).waitFor();
+
+  await field.fill('soon');
+  await page.getByRole('button', { name: 'Register' }).click();
+  await issue.getByText('whole number').waitFor();
+
+  await registerCron(page, { name: 'too-fast', cronspec: 'every day', tz: 'Mars/Olympus' });
+  await page.locator('[data-field="cronspec"]').first().waitFor();
+  await page.locator('[data-field="tz"]').first().waitFor();
+
+  await registerCron(page, { name: 'too-fast', cronspec: '0 3 * * *', tz: 'Europe/Berlin' });
+  await cron(page, 'too-fast').getByText('0 3 * * *').waitFor();
+
+  await registerCron(page, { name: 'too-fast', intervalMs: 60_000 });
+  await page.getByRole('form').getByRole('alert').filter({ hasText: 'too-fast' }).waitFor();
+});

@@ -1,0 +1,75 @@
+/* What a person does on the live page, and the words with which the test that started it is asked. */
+import { createInterface } from 'node:readline';
+import { baseUrl } from './browser.mjs';
+
+/** Ask the test that started this scenario to do something, and wait until it has. */
+export async function please(request) {
+  console.log(request);
+  const answers = createInterface({ input: process.stdin });
+  await new Promise((resolve) => answers.once('line', resolve));
+  answers.close();
+}
+
+/** Paste the token that the environment gives, if the page asks for one. */
+export async function enter(page, path = '/') {
+  await page.goto(new URL(path, baseUrl).href);
+  const token = page.getByLabel('Token');
+  await page.locator('[data-connection], .graphiql-container').or(token).first().waitFor();
+  if (!(await token.isVisible())) return;
+  await token.fill(process.env.TOKEN ?? '');
+  await page.getByRole('button', { name: 'Continue' }).click();
+}
+
+export async function connection(page, state) {
+  await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 30_000 });
+}
+
+export async function openLivePage(page) {
+  await enter(page);
+  await connection(page, 'live');
+}
+
+export function cron(page, name) {
+  return page.locator(`[data-cron="${name}"]`);
+}
+
+export function jobs(page, text, state) {
+  const rows = page.locator(state ? `[data-state="${state}"]` : '[data-job]');
+  return rows.filter({ hasText: text });
+}
+
+/** Fill in and send the form for a cron; the form is left open or closed as the server decides. */
+export async function registerCron(page, { name, intervalMs, cronspec, tz, functionName, args }) {
+  const form = page.getByRole('form', { name: 'Register a cron' });
+  if (!(await form.isVisible())) await page.getByRole('button', { name: 'New cron' }).click();
+  await form.getByLabel('Name').fill(name);
+  if (cronspec) {
+    await form.getByRole('radio', { name: 'Cronspec' }).check();
+    await form.getByRole('textbox', { name: 'Cronspec' }).fill(cronspec);
+    await form.getByLabel('Time zone').fill(tz);
+  } else {
+    await form.getByLabel('Interval (ms)').fill(String(intervalMs));
+  }
+  if (functionName) await form.getByLabel('Function').selectOption(functionName);
+  if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));
+  await form.getByRole('button', { name: 'Register' }).click();
+}
+
+export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
+  const form = page.getByRole('form', { name: 'Schedule a job' });
+  if (!(await form.isVisible())) await page.getByRole('button', { name: 'Schedule job' }).click();
+  if (functionName) await form.getByLabel('Function').selectOption(functionName);
+  if (args) await form.getByLabel('Arguments').fill(JSON.stringify(args));
+  await form.getByLabel('Delay (ms)').fill(String(delayMs));
+  await form.getByRole('button', { name: 'Schedule' }).click();
+}
+
+/** Wait until `check` gives something true; a browser's state has no event to wait for. */
+export async function eventually(what, check, within = 20_000) {
+  const deadline = Date.now() + within;
+  for (;;) {
+    if (await check()) return;
+    if (Date.now() > deadline) throw new Error(`Not within ${within} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

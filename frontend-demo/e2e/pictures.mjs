@@ -1,0 +1,46 @@
+/* Takes the pictures of the documentation: the live page at work, and GraphiQL with a subscription. */
+import { join } from 'node:path';
+import { inBrowser } from './browser.mjs';
+import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob } from './page.mjs';
+
+const picture = (name) => join(process.env.PICTURES, name);
+const VIEWPORT = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 };
+
+const SUBSCRIPTION = `subscription {
+  jobsChanged(snapshot: true, first: 3) {
+    kind
+    event { from state at }
+    job { functionName args state result }
+  }
+}
+`;
+
+async function fill(page) {
+  await registerCron(page, { name: 'heartbeat', intervalMs: 2000, args: { name: 'heartbeat' } });
+  await cron(page, 'heartbeat').waitFor();
+  const cronspec = { cronspec: '0 3 * * *', tz: 'Europe/Berlin', args: { name: 'report' } };
+  await registerCron(page, { name: 'nightly-report', ...cronspec });
+  await cron(page, 'nightly-report').waitFor();
+  await registerCron(page, { name: 'weekly-cleanup', intervalMs: 604_800_000 });
+  await cron(page, 'weekly-cleanup').getByRole('button', { name: 'Pause' }).click();
+  await scheduleJob(page, { args: { name: 'invoice 4711' } });
+  await scheduleJob(page, { args: { name: 'reminder' }, delayMs: 3_600_000 });
+  await jobs(page, 'reminder', 'PENDING').getByRole('button', { name: 'Cancel' }).click();
+  await scheduleJob(page, { args: { name: 'follow-up' }, delayMs: 900_000 });
+  await jobs(page, 'follow-up', 'PENDING').waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+}
+
+await inBrowser(async (page) => {
+  await openLivePage(page);
+  await fill(page);
+  await eventually('six ticks', async () => (await jobs(page, 'heartbeat', 'SUCCESS').count()) >= 6);
+  await page.screenshot({ path: picture('live.png') });
+
+  await page.goto('about:blank');
+  await enter(page, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
+  await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+  await page.getByRole('button', { name: /^Execute/ }).click();
+  await page.locator('.graphiql-response').getByText('CHANGED').first().waitFor();
+  await page.screenshot({ path: picture('graphiql.png') });
+}, VIEWPORT);

@@ -1,0 +1,19 @@
+/* The page says that it is reconnecting while the API is away, and follows again when it is back. */
+import { inBrowser } from './browser.mjs';
+import { connection, jobs, openLivePage, please, scheduleJob } from './page.mjs';
+
+await inBrowser(async (page) => {
+  await openLivePage(page);
+  await scheduleJob(page, { args: { name: 'before' } });
+  await jobs(page, 'before', 'SUCCESS').waitFor();
+
+  await please('kill the API');
+  await connection(page, 'reconnecting');
+  await jobs(page, 'before', 'SUCCESS').waitFor();
+
+  await please('start the API');
+  await connection(page, 'live');
+  await scheduleJob(page, { args: { name: 'after' } });
+  await jobs(page, 'after', 'SUCCESS').waitFor();
+  if ((await jobs(page, 'before').count()) !== 1) throw new Error('The row of before is not there once.');
+});

@@ -1,0 +1,105 @@
+"""The live page and GraphiQL in a real Chromium, which can reach nothing but the API under test."""
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from jobs.embedded.process import Child
+from tests.processes import ApiProcess, Processes
+
+PAGE = Path(__file__).parents[2] / "frontend-demo"
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+SCENARIO_S = 90.0
+
+Helps = Mapping[str, Callable[[], Awaitable[object]]]
+
+
+async def converse(scenario: Process, helps: Helps) -> str:
+    """Do what the scenario asks for, line by line; return all that it said."""
+    assert scenario.stdin
+    assert scenario.stdout
+    said = []
+    async for line in scenario.stdout:
+        said.append(line.decode())
+        if help_ := helps.get(line.decode().strip()):
+            await help_()
+            scenario.stdin.write(b"done\n")
+    await scenario.wait()
+    return "".join(said)
+
+
+async def play(name: str, api: ApiProcess, helps: Helps | None = None) -> None:
+    """Run a scenario of the page in a browser; fail with what it said."""
+    env = {
+        **os.environ,
+        "BASE_URL": api.url,
+        "TOKEN": api.token("alice"),
+        "VIEWER": "alice",
+        "PICTURES": str(PICTURES),
+    }
+    scenario = await asyncio.create_subprocess_exec(
+        "node", f"e2e/{name}.mjs", cwd=PAGE, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    try:
+        said = await asyncio.wait_for(converse(scenario, helps or {}), SCENARIO_S)
+    finally:
+        if scenario.returncode is None:
+            scenario.terminate()
+            await scenario.wait()
+    assert scenario.returncode == 0, said
+
+
+async def test_registered_cron_ticks_on_the_page(
+    api_server: ApiProcess, worker_process: Child
+) -> None:
+    await play("crons", api_server)
+
+
+async def test_issue_of_an_input_is_shown_at_its_field(api_server: ApiProcess) -> None:
+    await play("issues", api_server)
+
+
+async def test_scheduled_job_runs_or_is_canceled_on_the_page(
+    api_server: ApiProcess, worker_process: Child
+) -> None:
+    await play("jobs", api_server)
+
+
+async def test_page_follows_again_after_the_api_was_killed(
+    processes: Processes, api_server: ApiProcess, worker_process: Child
+) -> None:
+    async def kill() -> None:
+        api_server.child.popen.kill()
+
+    async def start() -> None:
+        await processes.api(port=api_server.settings.port)
+
+    await play("restart", api_server, {"kill the API": kill, "start the API": start})
+
+
+async def test_page_asks_for_a_token_again_when_the_server_refuses_it(
+    api_server: ApiProcess,
+) -> None:
+    await play("token", api_server)
+
+
+async def test_graphiql_runs_a_query_and_a_subscription(api_server: ApiProcess) -> None:
+    await play("graphiql", api_server)
+
+
+if "OSTINATO_PICTURES" in os.environ:
+
+    async def test_pictures_of_the_documentation_are_taken(
+        api_server: ApiProcess, worker_process: Child
+    ) -> None:
+        await play("pictures", api_server)
+
+
+async def test_page_merges_rows_and_reads_issues_as_its_unit_tests_say() -> None:
+    unit_tests = await asyncio.create_subprocess_exec(
+        "npm", "test", "--silent", cwd=PAGE, stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await asyncio.wait_for(unit_tests.communicate(), SCENARIO_S)
+    assert unit_tests.returncode == 0, said.decode()
