@@ -14,8 +14,9 @@ from jobs.context import Context
 from jobs.decorators import action, cron, mutation
 from jobs.retry import Retry
 from jobs.settings import Settings
+from jobs.sources import batch, request_handler
 
-__all__ = ["Context", "Retry", "action", "cron", "main", "mutation"]
+__all__ = ["Context", "Retry", "action", "batch", "cron", "main", "mutation", "request_handler"]
 
 ROOT = Path(__file__).resolve().parent
 OURS = ("schema", "resolvers", "jobs")
@@ -36,6 +37,7 @@ Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds
 def main() -> None:
     """Run the command line."""
     sys.path.append(str(Path.cwd()))  # last: a user's folder must not shadow our packages
+    _require_own_packages()
     cli()
 
 
@@ -64,24 +66,18 @@ def dev(data: Data = Path(".ostinato")) -> None:
 def api() -> None:
     """Serve GraphQL over HTTP, WebSocket and SSE, GraphiQL and the page."""
     settings = _checked_settings()
-    import uvicorn
-
     from schema.app import create_app
+    from schema.server import listen, server_of
 
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            loop="uvloop",
-            http="httptools",
-            log_level=settings.log_level.lower(),
-            access_log=False,
-            timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
-            ws_max_size=settings.body_limit_bytes,
-        )
-    )
-    server.run()
+    try:
+        app = create_app(settings)
+        listener = listen(settings)
+    except ValueError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"Cannot listen on {settings.host}:{settings.port} ({error}): set OSTINATO_PORT")
+    server = server_of(app, settings)
+    server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(1)
 
@@ -104,7 +100,8 @@ def functions() -> None:
     registry.load(("jobs.functions", *settings.functions))
     for function in sorted(registry, key=lambda each: each.name):
         who = "public" if function.public else ",".join(sorted(function.roles)) or "internal"
-        typer.echo(f"{function.name:32} {function.kind:9} {who:10} {function.description}")
+        summary = function.description.partition("\n")[0]
+        typer.echo(f"{function.name:32} {function.kind:9} {who:10} {summary}")
 
 
 @cli.command()
@@ -146,12 +143,25 @@ def _settings() -> Settings:
 
 def _checked_settings() -> Settings:
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
+    from jobs.logs import configure_logs
     from jobs.mongo.inspection import refusal
 
     settings = _settings()
+    configure_logs(settings)
     if reason := asyncio.run(refusal(settings.mongo_url)):
         _refuse(reason)
     return settings
+
+
+def _require_own_packages() -> None:
+    """Refuse an installed package that hides one of ours; PyPI has several."""
+    for name in OURS:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin != str(ROOT / name / "__init__.py"):
+            found = spec.origin if spec else "nothing"
+            _refuse(
+                f"`import {name}` finds {found}: give Ostinato a virtual environment of its own"
+            )
 
 
 def _require_own_name(module: str) -> None:
