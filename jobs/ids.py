@@ -8,16 +8,11 @@ from typing import Final
 
 ID_PATTERN: Final = re.compile(r"[0-9a-f]{24}")
 
-_process = os.urandom(3).hex()
+_process = [os.urandom(3).hex()]
 _sequence = itertools.count(int.from_bytes(os.urandom(3)))
 
-
-def _refresh_process() -> None:
-    global _process
-    _process = os.urandom(3).hex()
-
-
-os.register_at_fork(after_in_child=_refresh_process)
+# A forked process must not go on with its parent's ids.
+os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.urandom(3).hex()))
 
 
 def new_id() -> str:
@@ -27,7 +22,7 @@ def new_id() -> str:
     Source: the layout of a BSON ObjectId, with milliseconds in place of seconds.
     """
     ms = time.time_ns() // 1_000_000
-    return f"{ms:012x}{_process}{next(_sequence) & 0xFFFFFF:06x}"
+    return f"{ms:012x}{_process[0]}{next(_sequence) & 0xFFFFFF:06x}"
 
 
 def is_id(text: str) -> bool:

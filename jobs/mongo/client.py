@@ -63,6 +63,15 @@ class Mongo:
         self.client.close()
 
 
+async def require_replica_set(mongo: Mongo) -> None:
+    """Raise RuntimeError, with the fix, unless the server has transactions and change streams."""
+    if "setName" not in await mongo.client.admin.command("hello"):
+        raise RuntimeError(
+            "MongoDB is not a replica set: start mongod with --replSet rs0, run "
+            "rs.initiate() once in mongosh, and add ?replicaSet=rs0 to OSTINATO_MONGO_URL"
+        )
+
+
 def is_transient(error: BaseException) -> bool:
     """Tell whether a transaction that met `error` may simply run again."""
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")

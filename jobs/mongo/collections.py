@@ -95,6 +95,29 @@ COLLECTIONS: Final = (
                 "owner_state",
                 [("owner", ASCENDING), ("state", ASCENDING), ("_id", DESCENDING)],
             ),
+            # jobs(filter: {functionName}) of an owner
+            _index(
+                "owner_function",
+                [("owner", ASCENDING), ("functionName", ASCENDING), ("_id", DESCENDING)],
+            ),
+            # jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner
+            _index(
+                "owner_scheduled",
+                [
+                    ("owner", ASCENDING),
+                    ("internal", ASCENDING),
+                    ("scheduledTime", ASCENDING),
+                    ("_id", ASCENDING),
+                ],
+            ),
+            # the same of an admin
+            _index("scheduled", [("scheduledTime", ASCENDING), ("_id", ASCENDING)]),
+            # "what failed?" of an admin
+            _index(
+                "failed",
+                [("state", ASCENDING), ("_id", DESCENDING)],
+                partialFilterExpression={"state": "failed"},
+            ),
             _index("purge", [("purgeAt", ASCENDING)], expireAfterSeconds=0, sparse=True),
         ),
     ),
@@ -109,6 +132,8 @@ COLLECTIONS: Final = (
             _index("enabled_nextRunTime", [("enabled", ASCENDING), ("nextRunTime", ASCENDING)]),
             # registerCron: name taken; cron(name); crons
             _index("owner_name", [("owner", ASCENDING), ("name", ASCENDING)], unique=True),
+            # crons of an owner
+            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
         ),
     ),
     CollectionSpec(
@@ -117,7 +142,10 @@ COLLECTIONS: Final = (
         read_by="tasks.startRecurringTask, lists, sweeper",
         deleted_by="nobody: a stopped task keeps its generation",
         indexes=(
+            # startRecurringTask, stopRecurringTask
             _index("owner_taskId", [("owner", ASCENDING), ("taskId", ASCENDING)], unique=True),
+            # recurringTasks of an owner
+            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
             # sweep: enabled loops whose next run is missing
             _index("enabled", [("enabled", ASCENDING), ("nextRunTime", ASCENDING)]),
         ),

@@ -8,23 +8,21 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 from bson import Timestamp
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
-from jobs.changes import Position, Watched
+from jobs.changes import BEGINNING, ClusterTime, Position, Watched
 from jobs.errors import HistoryLost
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import BREAKS, Patience
 
-ClusterTime: TypeAlias = tuple[int, int]
-"""Seconds and a counter within the second: MongoDB's own clock."""
-
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 1_000  # how long the server holds a reply when nothing happens
+HURRY_MS: Final = 1  # while there is history to read, an empty reply tells that it is read
 REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
 WARM_S: Final = (60, 10, 1)  # a fresh replica set may not have a minute of history
 
@@ -98,9 +96,10 @@ class ChangeStream:
         self._cursor = 0
         self._reply: asyncio.Task[RawBSONDocument] | None = None
         self._opened: StreamBatch | None = None
+        self._is_behind = True
         self._patience = Patience()
         self.position = Position("")
-        self.present: ClusterTime = (0, 0)
+        self.present: ClusterTime = BEGINNING
         """When the stream was opened; what comes before is history."""
         self.reopened = 0
         """How often the stream broke and was opened again."""
@@ -156,6 +155,7 @@ class ChangeStream:
         else:
             assert self._reply is not None
             batch = self._take(await asyncio.shield(self._reply), "nextBatch")
+            self._is_behind = self._is_behind and bool(batch.events)
         self._reply = self._ask_more() if self._cursor else None
         return batch
 
@@ -166,7 +166,7 @@ class ChangeStream:
                     "getMore": self._cursor,
                     "collection": DATABASE_CURSOR,
                     "batchSize": BATCH_EVENTS,
-                    "maxTimeMS": self._await_ms,
+                    "maxTimeMS": HURRY_MS if self._is_behind else self._await_ms,
                 }
             )
         )
@@ -192,6 +192,7 @@ class ChangeStream:
             }
         )
         self._opened = self._take(reply, "firstBatch")
+        self._is_behind = True
         self.position = self._opened.position
 
     def _take(self, reply: RawBSONDocument, batch: str) -> StreamBatch:

@@ -1,0 +1,195 @@
+"""What a function is given: its job, the scheduler and, in a mutation, `ctx.db`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from jobs.clock import Clock
+from jobs.errors import BadRequest, OstinatoError
+from jobs.ids import new_id
+from jobs.logs import Log
+from jobs.mongo.bound import BoundDatabase
+from jobs.mongo.job_documents import NewJob
+from jobs.records import Cause, Json, Progress
+from jobs.registry import FunctionRef, Registry
+from jobs.settings import Settings
+
+FURTHEST = timedelta(days=5 * 365)
+
+Args = Mapping[str, object]
+Tick = Mapping[str, Any]
+"""What makes a second job for the same due time impossible; private, unique."""
+
+
+class JobSink(Protocol):
+    """Where scheduled jobs go: into a transaction, or straight to the database."""
+
+    async def put(self, new: NewJob) -> str: ...
+
+    async def cancel(self, job_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """The running job, as its function may know it."""
+
+    id: str
+    function_name: str
+    attempt: int
+    """From 1."""
+    max_attempts: int
+    owner: str | None
+    cause: Cause
+    scheduled_time: datetime
+    """When this attempt was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    function: FunctionRef
+    args: Args
+    cause: Cause | None
+    tick: Tick | None
+
+
+class Scheduler:
+    """Plan jobs. In a mutation they exist if and only if it commits; in an action at once."""
+
+    def __init__(
+        self, registry: Registry, clock: Clock, sink: JobSink, owner: str | None, cause: Cause
+    ) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._sink = sink
+        self._owner = owner
+        self._cause = cause
+
+    async def run_after(
+        self,
+        delay_ms: int,
+        function: FunctionRef,
+        args: Args | None = None,
+        *,
+        cause: Cause | None = None,
+        tick: Tick | None = None,
+    ) -> str:
+        """Plan a job `delay_ms` milliseconds from now and return its id.
+
+        Raises BadRequest at the call if the function does not exist, does not take these
+        arguments, or would run more than five years from now.
+        """
+        now = await self._clock.now()
+        if delay_ms < 0:
+            raise BadRequest.at(
+                "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
+            )
+        due = now + min(timedelta(milliseconds=delay_ms), FURTHEST + timedelta(days=1))
+        return await self._put(due, now, _Plan(function, args or {}, cause, tick))
+
+    async def run_at(
+        self,
+        when: datetime,
+        function: FunctionRef,
+        args: Args | None = None,
+        *,
+        cause: Cause | None = None,
+        tick: Tick | None = None,
+    ) -> str:
+        """Plan a job for an aware datetime; one in the past runs at once. Raises like run_after."""
+        if when.tzinfo is None:
+            raise BadRequest.at("when", message="the time has no time zone: pass an aware datetime")
+        plan = _Plan(function, args or {}, cause, tick)
+        return await self._put(when, await self._clock.now(), plan)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Cancel a pending job, or ask a running one to stop; False if it has ended already."""
+        return await self._sink.cancel(job_id)
+
+    async def _put(self, when: datetime, now: datetime, plan: "_Plan") -> str:
+        if when - now > FURTHEST:
+            message = f"{when.isoformat()} is more than five years away"
+            raise BadRequest.at("when", message=message, code="too_far")
+        function = self._registry.resolve(plan.function)
+        new = NewJob(
+            function=function,
+            args=function.bind(plan.args),
+            owner=self._owner,
+            cause=plan.cause or self._cause,
+            scheduled_time=when,
+            tick=dict(plan.tick) if plan.tick else None,
+        )
+        return await self._sink.put(new)
+
+
+RunMutation = Callable[[FunctionRef, Args], Awaitable[Any]]
+ReportProgress = Callable[[Progress], Awaitable[None]]
+
+
+class NotInMutation(OstinatoError):
+    """The function did something that its kind may not do."""
+
+    code = "BAD_REQUEST"
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """The first argument of every function."""
+
+    owner: str | None
+    """The user on whose behalf it runs; None for the system."""
+    scheduler: Scheduler
+    registry: Registry
+    settings: Settings
+    clock: Clock
+    log: Log
+    """Writes events with fields, `ctx.log.info("page.read", rows=10)`; the job's are added."""
+    job: JobInfo | None = None
+    """The running job; None in a write that the API makes."""
+    database: BoundDatabase | None = None
+    mutation_runner: RunMutation | None = None
+    report_progress: ReportProgress | None = None
+
+    @property
+    def db(self) -> BoundDatabase:
+        """Collections inside the mutation's transaction: `ctx.db["items"]`."""
+        if self.database is None:
+            raise NotInMutation("an action has no ctx.db: call ctx.run_mutation(function, args)")
+        return self.database
+
+    async def run_mutation(self, function: FunctionRef, args: Args | None = None) -> Any:
+        """Run a mutation function now, in a transaction of its own, and return its result."""
+        if self.mutation_runner is None:
+            raise NotInMutation("a mutation calls another function directly, with its own ctx")
+        return await self.mutation_runner(function, args or {})
+
+    async def now(self) -> datetime:
+        """Give due time: UTC, whole milliseconds."""
+        return await self.clock.now()
+
+    async def progress(
+        self, done: int, total: int | None = None, message: str | None = None
+    ) -> None:
+        """Show how far the job is; a mutation's progress appears when it commits."""
+        if self.report_progress is not None:
+            await self.report_progress(Progress(done=done, total=total, message=message))
+
+    def new_id(self) -> str:
+        return new_id()
+
+
+def json_result(value: object) -> Json:
+    """Check that a function's result is JSON; raises TypeError that says where it is not."""
+    return _checked(value, "result")
+
+
+def _checked(value: object, path: str) -> Json:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_checked(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {str(key): _checked(item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{path} is {type(value).__name__}, which is not JSON")

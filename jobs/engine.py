@@ -1,0 +1,175 @@
+"""The engine of one process: everything that schedules, cancels and reads jobs, wired up once."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self, TypeVar
+
+from jobs.clock import Clock
+from jobs.context import Context
+from jobs.documents import job_from
+from jobs.errors import Conflict, NotFound, PreconditionFailed
+from jobs.group_commit import GroupCommit
+from jobs.ids import new_id
+from jobs.lifecycle import MAX_ATTEMPTS
+from jobs.mongo.client import Document, Mongo, Session, require_replica_set
+from jobs.mongo.clock import ServerClock
+from jobs.mongo.collections import ensure_collections
+from jobs.mongo.job_documents import NewJob, job_document
+from jobs.mongo.job_store import JobStore
+from jobs.mongo.transaction import run_transaction
+from jobs.queue.connection import connect
+from jobs.queue.doorbell import Bell, Doorbell
+from jobs.records import Job, JobState
+from jobs.registry import Registry, registry
+from jobs.settings import Settings
+from jobs.transact import Identity, Transactor
+
+T = TypeVar("T")
+
+BUILT_IN = "jobs.functions"
+INSERTS_AT_ONCE = 1_000  # the most documents of one write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    settings: Settings
+    registry: Registry
+    clock: Clock
+    mongo: Mongo
+    store: JobStore
+    doorbell: Doorbell
+    transactor: Transactor
+    inserts: "GroupCommit[Document, bool]"
+    """Concurrent `schedule` calls share one write."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, app_name: str | None = None) -> AsyncIterator[Self]:
+        """Connect, load the functions and create what is missing; close all at the end.
+
+        Raises RuntimeError if MongoDB is not a replica set.
+        """
+        registry.load([BUILT_IN, *settings.functions])
+        mongo = Mongo.connect(settings, app_name or f"ostinato-api-{new_id()}")
+        redis = connect(settings.redis_url, f"{settings.redis_prefix}:queue")
+        try:
+            await require_replica_set(mongo)
+            await ensure_collections(mongo)
+            engine = cls._assemble(settings, mongo, Doorbell(redis, settings.redis_prefix))
+            yield engine
+            await engine.inserts.close()
+            await engine.doorbell.close()
+        finally:
+            await redis.aclose(close_connection_pool=True)
+            mongo.close()
+
+    @classmethod
+    def _assemble(cls, settings: Settings, mongo: Mongo, doorbell: Doorbell) -> Self:
+        clock = Clock(ServerClock(mongo), settings.mode)
+        store = JobStore(mongo, settings.purge_after_ms)
+
+        async def insert(documents: Sequence[Document]) -> Sequence[bool]:
+            existing = await store.insert(documents)
+            return [index not in existing for index in range(len(documents))]
+
+        async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
+            if scheduled:
+                await doorbell.ring(Bell.DUE)
+            if canceled:
+                await doorbell.ring(Bell.CANCEL)
+
+        return cls(
+            settings=settings,
+            registry=registry,
+            clock=clock,
+            mongo=mongo,
+            store=store,
+            doorbell=doorbell,
+            transactor=Transactor(
+                mongo=mongo,
+                store=store,
+                clock=clock,
+                registry=registry,
+                settings=settings,
+                after_commit=after_commit,
+            ),
+            inserts=GroupCommit(insert, INSERTS_AT_ONCE),
+        )
+
+    async def schedule(self, new: NewJob) -> Job:
+        """Insert a job, together with others that arrive now, and wake the dispatcher.
+
+        With a key that the owner has used, returns the job of that time; raises Conflict if
+        its function or arguments differ.
+        """
+        document = job_document(new, await self.clock.now(), self.settings.purge_after_ms)
+        if not await self.inserts.submit(document):
+            return await self._existing(new)
+        await self.doorbell.ring(Bell.DUE)
+        return job_from(document)
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a pending job, or ask a running one to stop; raises NotFound, or
+        PreconditionFailed if it has ended."""
+        changed = await self.store.cancel(job_id, await self.clock.offset_ms())
+        if changed is None:
+            raise _cannot("canceled", await self._state_of(job_id))
+        if changed["state"] == JobState.IN_PROGRESS:
+            await self.doorbell.ring(Bell.CANCEL)
+        return job_from(changed)
+
+    async def retry(self, job_id: str) -> Job:
+        """Give a failed or canceled job another round of attempts, due now, and resolve its
+        failure; raises NotFound, or PreconditionFailed in any other state."""
+        offset_ms = await self.clock.offset_ms()
+        before = await self.store.get(job_id)
+        if before is not None and before["attempt"] + before["retry"]["retries"] >= MAX_ATTEMPTS:
+            raise PreconditionFailed(
+                f"the job has started {before['attempt']} times; {MAX_ATTEMPTS} attempts are "
+                "allowed in all: schedule a new one"
+            )
+
+        async def body(session: Session) -> Document | None:
+            return await self.store.revive(session, job_id, offset_ms)
+
+        revived = await run_transaction(self.mongo, body)
+        if revived is None:
+            raise _cannot("retried", await self._state_of(job_id))
+        await self.doorbell.ring(Bell.DUE)
+        return job_from(revived)
+
+    async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
+        """Run `body` in one transaction with a Context and return its result.
+
+        The body runs again after a conflict; what it scheduled exists once it has committed.
+        """
+        return await self.transactor.run(Identity(owner=owner), body)
+
+    async def advance(self, ms: int) -> None:
+        """Move due time forward everywhere; in test and development modes only."""
+        await self.clock.advance(ms)
+        await self.doorbell.ring(Bell.DUE)
+
+    async def now(self) -> datetime:
+        return await self.clock.now()
+
+    async def _state_of(self, job_id: str) -> JobState:
+        found = await self.store.get(job_id)
+        if found is None:
+            raise NotFound("there is no such job")
+        return JobState(found["state"])
+
+    async def _existing(self, new: NewJob) -> Job:
+        found = await self.store.find_by_key(new.owner, new.key) if new.key else None
+        if found is None:
+            raise Conflict("a job for this due time exists already")
+        same = found["functionName"] == new.function.name and found["args"] == new.args
+        if not same:
+            raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
+        return job_from(found)
+
+
+def _cannot(what: str, state: JobState) -> PreconditionFailed:
+    return PreconditionFailed(f"the job is {state.value}: it cannot be {what}")

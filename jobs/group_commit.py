@@ -1,0 +1,62 @@
+"""Concurrent writes that share one round trip: what arrives during a write goes into the next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Commit = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Commit items in groups of at most `limit`, in the order they came.
+
+    `commit` answers with one result, or exception, for each item; what it raises itself is
+    raised to every item of its group. A caller that is cancelled leaves its item in the group.
+    """
+
+    def __init__(self, commit: Commit[Item, Result], limit: int) -> None:
+        self._commit = commit
+        self._limit = limit
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Commit one item; returns once its group is written."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="group-commit")
+        return await future
+
+    async def close(self) -> None:
+        """Wait until everything submitted so far is written."""
+        while self._flusher is not None:
+            await self._flusher
+
+    async def _flush(self) -> None:
+        # Give the callers that are ready now a turn, so that they share the first group.
+        await asyncio.sleep(0)
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self._limit)
+                group = [self._waiting.popleft() for _ in range(size)]
+                await self._write(group)
+        finally:
+            self._flusher = None
+
+    async def _write(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        results: Sequence[Result | Exception]
+        try:
+            results = await self._commit([item for item, _ in group])
+        except Exception as error:  # whatever it is, it belongs to the callers
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

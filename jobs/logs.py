@@ -1,0 +1,57 @@
+"""Logging: events with fields, as text for people or one JSON object a line. Never a secret."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from jobs.settings import Settings
+
+Log = structlog.stdlib.BoundLogger
+
+QUIET = ("arq", "motor", "pymongo", "asyncio", "httpx")
+"""Libraries whose own lines only matter when something is wrong."""
+
+
+def get_log(name: str) -> Log:
+    log: Log = structlog.get_logger(name)
+    return log
+
+
+def configure_logs(settings: Settings) -> None:
+    """Set up the process's logging; called once, at start."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,113 @@
+"""`ctx.db`: collections bound to a mutation function's transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from jobs.mongo.client import Collection, Document, Mongo, Session
+from jobs.mongo.collections import ENGINE_OWNED
+
+Filter = Mapping[str, Any]
+Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Sort = Sequence[tuple[str, int]]
+
+
+class BoundDatabase:
+    """The database inside one transaction: what is read is one snapshot, what is written appears
+    if and only if it commits."""
+
+    def __init__(self, mongo: Mongo, session: Session) -> None:
+        self._mongo = mongo
+        self._session = session
+
+    def __getitem__(self, name: str) -> "BoundCollection":
+        return BoundCollection(self._mongo[name], self._session, name not in ENGINE_OWNED)
+
+
+class BoundCollection:
+    """One collection inside one transaction; the verbs of MongoDB by their usual names."""
+
+    def __init__(self, collection: Collection, session: Session, writable: bool) -> None:
+        self._readable = collection
+        self._session = session
+        self._may_write = writable
+
+    @property
+    def _writable(self) -> Collection:
+        if not self._may_write:
+            raise PermissionError(
+                f"functions may read {self._readable.name!r}, and change jobs by ctx.scheduler only"
+            )
+        return self._readable
+
+    async def find_one(
+        self,
+        where: Filter,
+        projection: Mapping[str, Any] | None = None,
+        sort: Sort | None = None,
+    ) -> Document | None:
+        return await self._readable.find_one(
+            where, projection, sort=sort and list(sort), session=self._session
+        )
+
+    async def find(
+        self,
+        where: Filter,
+        projection: Mapping[str, Any] | None = None,
+        *,
+        sort: Sort | None = None,
+        limit: int = 0,
+    ) -> list[Document]:
+        """Read all that match, at most `limit` if it is not 0."""
+        cursor = self._readable.find(
+            where, projection, sort=sort and list(sort), limit=limit, session=self._session
+        )
+        return await cursor.to_list(None)
+
+    async def count_documents(self, where: Filter) -> int:
+        return await self._readable.count_documents(where, session=self._session)
+
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        cursor = self._readable.aggregate(list(pipeline), session=self._session)
+        return await cursor.to_list(None)
+
+    async def insert_one(self, document: Document) -> str:
+        """Insert a document and return its `_id`."""
+        inserted = await self._writable.insert_one(document, session=self._session)
+        return str(inserted.inserted_id)
+
+    async def insert_many(self, documents: Sequence[Document]) -> list[str]:
+        inserted = await self._writable.insert_many(documents, session=self._session)
+        return [str(one) for one in inserted.inserted_ids]
+
+    async def update_one(self, where: Filter, update: Update, *, upsert: bool = False) -> int:
+        """Change one document; returns how many matched."""
+        changed = await self._writable.update_one(
+            where, _as_given(update), upsert=upsert, session=self._session
+        )
+        return changed.matched_count
+
+    async def update_many(self, where: Filter, update: Update) -> int:
+        """Change every document that matches; returns how many did."""
+        changed = await self._writable.update_many(where, _as_given(update), session=self._session)
+        return changed.matched_count
+
+    async def find_one_and_update(self, where: Filter, update: Update) -> Document | None:
+        """Change one document and return it as it is then; None if none matched."""
+        found: Document | None = await self._writable.find_one_and_update(
+            where, _as_given(update), return_document=ReturnDocument.AFTER, session=self._session
+        )
+        return found
+
+    async def delete_one(self, where: Filter) -> int:
+        deleted = await self._writable.delete_one(where, session=self._session)
+        return deleted.deleted_count
+
+    async def delete_many(self, where: Filter) -> int:
+        deleted = await self._writable.delete_many(where, session=self._session)
+        return deleted.deleted_count
+
+
+def _as_given(update: Update) -> Mapping[str, Any] | list[Mapping[str, Any]]:
+    return update if isinstance(update, Mapping) else list(update)

@@ -1,0 +1,172 @@
+"""How attempts end: outcomes that arrive together share one write per kind."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.lifecycle import MOVES, Move
+from jobs.mongo import moves
+from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.transaction import run_transaction
+from jobs.records import JobState, Json
+
+LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
+
+WITH_RESULT = frozenset({Move.SUCCEED})
+WITH_ERROR = frozenset({Move.RETRY, Move.FAIL, Move.LOSE})
+WITH_DELAY = frozenset({Move.RETRY})
+TO_PENDING = frozenset({Move.RETRY, Move.LOSE, Move.HAND_BACK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attempt of a job ended. The attempt's number is its fence."""
+
+    job_id: str
+    attempt: int
+    move: Move
+    keep_ms: int
+    """How long the job is kept if it ends by this."""
+    result: Json = None
+    error: Document | None = None
+    """{name, message, traceback}"""
+    delay_ms: int = 0
+    """From now to the next attempt."""
+
+
+class Completions:
+    """Writes outcomes, guarded by state and attempt."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._jobs = mongo[JOBS]
+
+    async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
+        """Write outcomes; returns the ids of jobs whose attempt had been lost to somebody else.
+
+        Writing the same again is harmless: the guard lets nothing through twice.
+        """
+        lost: set[str] = set()
+        for group in _grouped(outcomes):
+            if group[0].move is Move.FAIL:
+                lost |= await self._fail(group, offset_ms)
+            elif await self._update(group, offset_ms) < len(group):
+                lost |= await self._lost(group)
+        return lost
+
+    async def write_in(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
+        """Write one outcome in a transaction; False if the attempt has been lost, or its end was
+        asked for: the transaction must abort then."""
+        filter_ = {**moves.guard(outcome.move, [outcome.job_id], outcome.attempt)}
+        filter_["cancelRequestedAt"] = None
+        changed = await self._jobs.update_one(
+            filter_, _pipeline([outcome], offset_ms), session=session
+        )
+        return changed.matched_count == 1
+
+    async def _update(
+        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
+    ) -> int:
+        ids = [outcome.job_id for outcome in group]
+        changed = await self._jobs.update_many(
+            moves.guard(group[0].move, ids, group[0].attempt),
+            _pipeline(group, offset_ms),
+            session=session,
+        )
+        return changed.matched_count
+
+    async def _fail(self, group: Sequence[Outcome], offset_ms: int) -> set[str]:
+        """Fail jobs together with the failures that record it."""
+
+        async def body(session: Session) -> int:
+            matched = await self._update(group, offset_ms, session)
+            await self._record_failures(session, group)
+            return matched
+
+        matched = await run_transaction(self._mongo, body)
+        return await self._lost(group) if matched < len(group) else set()
+
+    async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:
+        attempts = {outcome.job_id: outcome.attempt for outcome in group}
+        failed = self._jobs.find(
+            {
+                "_id": {"$in": list(attempts)},
+                "state": JobState.FAILED.value,
+                "attempt": group[0].attempt,
+            },
+            {"timeline": 0, "result": 0},
+            session=session,
+        )
+        failures = [_failure(job) for job in await failed.to_list(None)]
+        if failures:
+            known = self._mongo[FAILURES].find(
+                {"_id": {"$in": list(attempts)}}, {"_id": 1}, session=session
+            )
+            recorded = {found["_id"] for found in await known.to_list(None)}
+            new = [failure for failure in failures if failure["_id"] not in recorded]
+            if new:
+                await self._mongo[FAILURES].insert_many(new, session=session)
+
+    async def _lost(self, group: Sequence[Outcome]) -> set[str]:
+        """Tell whose attempt was lost: what is not where the outcome would have put it."""
+        ids = [outcome.job_id for outcome in group]
+        reached = [MOVES[group[0].move].target.value, JobState.CANCELED.value]
+        found = self._jobs.find(
+            {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
+            {"_id": 1},
+        )
+        return set(ids) - {job["_id"] for job in await found.to_list(None)}
+
+
+def _grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    alike: dict[Any, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        alike[outcome.move, outcome.attempt, outcome.keep_ms].append(outcome)
+    return [
+        group[start : start + LOOKUP_SIZE]
+        for group in alike.values()
+        for start in range(0, len(group), LOOKUP_SIZE)
+    ]
+
+
+def _pipeline(group: Sequence[Outcome], offset_ms: int) -> moves.Pipeline:
+    move = group[0].move
+    at = moves.now(offset_ms)
+    fields: dict[str, Any] = {}
+    event: dict[str, Any] = {}
+    if move in WITH_RESULT:
+        fields["result"] = _each(group, [outcome.result for outcome in group])
+    if move in WITH_ERROR:
+        error = _each(group, [outcome.error for outcome in group])
+        fields["error"] = error
+        event["error"] = error
+    if move in TO_PENDING:
+        delay = _each(group, [outcome.delay_ms for outcome in group])
+        due = {"$add": [at, delay]} if move in WITH_DELAY else at
+        fields["scheduledTime"] = due
+        event["nextRunAt"] = due
+    return moves.pipeline(move, at, fields, event, group[0].keep_ms)
+
+
+def _each(group: Sequence[Outcome], values: Sequence[object]) -> moves.Expression:
+    """Give each job its value; a value that all share is written as it is."""
+    first = values[0]
+    if all(value is first for value in values):  # equality would take [1] for [True]
+        return moves.literal(first)
+    return moves.looked_up([outcome.job_id for outcome in group], values)
+
+
+def _failure(job: Document) -> Document:
+    return {
+        "_id": job["_id"],
+        "jobId": job["_id"],
+        "owner": job["owner"],
+        "functionName": job["functionName"],
+        "error": job["error"],
+        "data": job["args"],
+        "attempts": job["attempt"],
+        "at": job["completedAt"],
+        "version": 1,
+    }

@@ -1,0 +1,81 @@
+"""How a job to be scheduled becomes a document."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs.documents import cause_document
+from jobs.ids import new_id
+from jobs.mongo.moves import first_event
+from jobs.records import Cause, JobState, JsonObject
+from jobs.registry import Function
+from jobs.retry import Retry
+
+DEFAULT_QUEUE = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be inserted; its arguments are validated already."""
+
+    function: Function
+    args: JsonObject
+    owner: str | None
+    cause: Cause
+    scheduled_time: datetime
+    key: str | None = None
+    """The client's idempotency key, unique per owner."""
+    tick: dict[str, Any] | None = None
+    """What makes a second job for the same due time impossible."""
+    canceled: bool = False
+    """Born canceled: what scheduled it had been canceled itself."""
+
+
+def job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
+    """Build the whole document of a new job, its first event included."""
+    document: dict[str, Any] = {
+        "_id": new_id(),
+        "functionName": new.function.name,
+        "args": new.args,
+        "owner": new.owner,
+        "internal": new.function.internal,
+        "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,
+        "scheduledTime": new.scheduled_time,
+        "queue": DEFAULT_QUEUE,
+        "priority": 0,
+        "attempt": 0,
+        "maxAttempts": new.function.retry.max_attempts,
+        "retry": retry_document(new.function.retry),
+        "cause": cause_document(new.cause),
+        "version": 1,
+        "createdAt": created_at,
+    }
+    if new.key is not None:
+        document["key"] = new.key
+    if new.canceled:
+        document["completedAt"] = created_at
+        document["purgeAt"] = created_at + timedelta(milliseconds=keep_ms)
+    elif new.tick is not None:
+        document["tick"] = new.tick
+    document["timeline"] = [first_event(document)]
+    return document
+
+
+def retry_document(retry: Retry) -> dict[str, Any]:
+    return {
+        "retries": retry.retries,
+        "baseMs": retry.base_ms,
+        "factor": retry.factor,
+        "jitter": retry.jitter,
+        "maxMs": retry.max_ms,
+    }
+
+
+def retry_from(document: dict[str, Any]) -> Retry:
+    return Retry(
+        retries=document["retries"],
+        base_ms=document["baseMs"],
+        factor=document["factor"],
+        jitter=document["jitter"],
+        max_ms=document["maxMs"],
+    )

@@ -1,0 +1,193 @@
+"""The verbs that change a job, each one guarded write. None is returned where somebody else
+moved first, which is no error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from jobs.lifecycle import Move
+from jobs.mongo import moves
+from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.collections import FAILURES, JOBS
+from jobs.records import JobState
+
+DUPLICATE_KEY = 11000
+
+CLAIMED_FIELDS = {"timeline": 0, "result": 0, "progress": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueJobs:
+    """What can be dispatched now, and when to look again."""
+
+    ids: tuple[str, ...]
+    more: bool
+    """Whether there are more due than were asked for."""
+    next_at: datetime | None
+    """When the first of the rest is due; None if nothing waits, or `more`."""
+
+
+class JobStore:
+    """The `jobs` collection, as the engine changes it."""
+
+    def __init__(self, mongo: Mongo, keep_ms: int) -> None:
+        self._mongo = mongo
+        self._jobs = mongo[JOBS]
+        self._keep_ms = keep_ms
+
+    async def insert(self, documents: Sequence[Document]) -> set[int]:
+        """Insert jobs in one write; returns the positions of those that exist already."""
+        try:
+            await self._jobs.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            failed: list[dict[str, Any]] = error.details["writeErrors"]
+            if any(one["code"] != DUPLICATE_KEY for one in failed):
+                raise
+            return {one["index"] for one in failed}
+        return set()
+
+    async def insert_in(self, session: Session, documents: Sequence[Document]) -> None:
+        """Insert jobs in a transaction: they exist if and only if it commits."""
+        await self._jobs.insert_many(documents, ordered=True, session=session)
+
+    async def get(self, job_id: str) -> Document | None:
+        return await self._jobs.find_one({"_id": job_id})
+
+    async def find_by_key(self, owner: str | None, key: str) -> Document | None:
+        return await self._jobs.find_one({"owner": owner, "key": key})
+
+    async def due(self, now: datetime, limit: int, excluded: frozenset[str]) -> DueJobs:
+        """Find jobs to dispatch, longest due first, less those `excluded`."""
+        cursor = self._jobs.find(
+            {"state": JobState.PENDING.value},
+            {"scheduledTime": 1},
+            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
+            limit=limit + len(excluded) + 1,
+            hint="due",
+        )
+        ids: list[str] = []
+        for found in await cursor.to_list(None):
+            if found["scheduledTime"] > now:
+                return DueJobs(ids=tuple(ids), more=False, next_at=found["scheduledTime"])
+            if found["_id"] in excluded:
+                continue
+            if len(ids) == limit:
+                return DueJobs(ids=tuple(ids), more=True, next_at=None)
+            ids.append(found["_id"])
+        return DueJobs(ids=tuple(ids), more=False, next_at=None)
+
+    async def claim(
+        self, ids: Sequence[str], worker: str, token: str, offset_ms: int
+    ) -> list[Document]:
+        """Start the next attempt of those of `ids` that are pending and due by the server's
+        clock; returns them without their timelines. `token` must be new with each call."""
+        due = moves.now(offset_ms)
+        await self._jobs.update_many(
+            {
+                **moves.guard(Move.CLAIM, ids),
+                "$expr": {"$lte": ["$scheduledTime", due]},
+            },
+            moves.pipeline(
+                Move.CLAIM,
+                due,
+                fields={
+                    "attempt": {"$add": ["$attempt", 1]},
+                    "lease": moves.literal({"worker": worker, "token": token}),
+                },
+                event={"attempt": {"$add": ["$attempt", 1]}, "worker": moves.literal(worker)},
+            ),
+        )
+        return await self.claimed(ids, token)
+
+    async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
+        """Find what a claim with `token` took out of `ids`."""
+        found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
+        return await found.to_list(None)
+
+    async def cancel(
+        self, job_id: str, offset_ms: int, session: Session | None = None
+    ) -> Document | None:
+        """Cancel a pending job, or ask for the end of a running one; returns it after.
+
+        A second request changes nothing. None if it is in a final state, or unknown.
+        """
+        at = moves.now(offset_ms)
+        canceled: Document | None = await self._jobs.find_one_and_update(
+            moves.guard(Move.CANCEL, [job_id]),
+            moves.pipeline(Move.CANCEL, at, keep_ms=self._keep_ms),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if canceled is not None:
+            return canceled
+        asked: Document | None = await self._jobs.find_one_and_update(
+            {**moves.guard(Move.REQUEST_CANCEL, [job_id]), "cancelRequestedAt": None},
+            moves.pipeline(Move.REQUEST_CANCEL, at),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if asked is not None:
+            return asked
+        running = {"_id": job_id, "state": JobState.IN_PROGRESS.value}
+        return await self._jobs.find_one(running, session=session)
+
+    async def revive(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
+        """Give an ended job another round of attempts and drop its failure; returns it after.
+
+        None if it has not failed, nor was canceled, or is unknown.
+        """
+        at = moves.now(offset_ms)
+        revived: Document | None = await self._jobs.find_one_and_update(
+            moves.guard(Move.REVIVE, [job_id]),
+            moves.pipeline(
+                Move.REVIVE,
+                at,
+                fields={
+                    "scheduledTime": at,
+                    "maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]},
+                    "error": moves.REMOVE,
+                    "result": moves.REMOVE,
+                    "cancelRequestedAt": moves.REMOVE,
+                },
+                event={"nextRunAt": at},
+            ),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if revived is not None:
+            await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
+        return revived
+
+    async def is_held(self, session: Session, job_id: str, attempt: int) -> bool:
+        """Tell whether an attempt still holds its job and may go on."""
+        held = {**moves.guard(Move.SUCCEED, [job_id], attempt), "cancelRequestedAt": None}
+        return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
+
+    async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
+        """Record how far an attempt has come; False if it has lost the job."""
+        changed = await self._jobs.update_one(
+            {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt},
+            {"$set": {"progress": progress}, "$inc": {"version": 1}},
+        )
+        return changed.matched_count == 1
+
+    async def held_by(self, worker: str) -> list[Document]:
+        """Find what a worker holds: id, attempt and whether its end was asked for."""
+        held = self._jobs.find(
+            {"lease.worker": worker, "state": JobState.IN_PROGRESS.value},
+            {"attempt": 1, "cancelRequestedAt": 1, "lease": 1},
+        )
+        return await held.to_list(None)
+
+    async def held_in_full(self, worker: str, limit: int) -> list[Document]:
+        """Find what a lost worker held, with the timelines."""
+        held = self._jobs.find(
+            {"lease.worker": worker, "state": JobState.IN_PROGRESS.value},
+            {"result": 0},
+            limit=limit,
+        )
+        return await held.to_list(None)

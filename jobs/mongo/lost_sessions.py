@@ -1,0 +1,44 @@
+"""Freeing what a dead worker's transactions have locked.
+
+A process killed inside a transaction leaves its writes locked until the server's
+`transactionLifetimeLimitSeconds` (60 s by default); killing its sessions frees them at once.
+Needs the privileges `inprog` and `killAnySession`.
+"""
+
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from jobs.logs import get_log
+from jobs.mongo.client import Mongo
+
+log = get_log(__name__)
+
+
+def app_name(worker_id: str) -> str:
+    """Name a worker's connections, so that `$currentOp` tells whose a transaction is."""
+    return f"ostinato-{worker_id}"
+
+
+async def kill_transactions(mongo: Mongo, worker_id: str) -> int:
+    """Abort every open transaction of a worker; returns how many there were."""
+    try:
+        sessions = await _open_transactions(mongo, worker_id)
+        if sessions:
+            await mongo.client.admin.command({"killAllSessionsByPattern": sessions})
+        return len(sessions)
+    except OperationFailure as error:
+        # Without the privileges the locks end by the server's own limit, later.
+        log.warning("transactions.not_killed", worker_id=worker_id, error=str(error))
+        return 0
+
+
+async def _open_transactions(mongo: Mongo, worker_id: str) -> list[dict[str, Any]]:
+    cursor = mongo.client.admin.aggregate(
+        [
+            {"$currentOp": {"allUsers": True, "idleSessions": True}},
+            {"$match": {"appName": app_name(worker_id), "transaction": {"$exists": True}}},
+            {"$project": {"lsid": 1}},
+        ]
+    )
+    return [{"lsid": found["lsid"]} for found in await cursor.to_list(None)]

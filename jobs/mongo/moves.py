@@ -1,0 +1,156 @@
+"""The one place that writes `state`: each move as a guard and an update pipeline.
+
+What came from a user enters a pipeline in `$literal` only: otherwise a result of "$owner" would
+read a field.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jobs.lifecycle import FINAL_STATES, MOVES, Move
+from jobs.records import JobState
+
+Expression = Any  # an aggregation expression, as BSON
+Fields = Mapping[str, Expression]
+Pipeline = list[dict[str, Any]]
+
+REMOVE: Final = "$$REMOVE"
+ROUTING: Final = {
+    "owner": "$owner",
+    "functionName": "$functionName",
+    "queue": "$queue",
+    "cause": "$cause",
+    "internal": "$internal",
+}
+"""What an event repeats of its job, so that a change is routed without reading the job."""
+
+# `cancelRequestedAt` is a date or missing; a missing field sorts below null.
+_CANCEL_REQUESTED: Final = {"$gt": ["$cancelRequestedAt", None]}
+
+
+def literal(value: object) -> Expression:
+    return {"$literal": value}
+
+
+def now(offset_ms: int) -> Expression:
+    """Give due time: the server's clock and the offset of tests and development."""
+    return {"$add": ["$$NOW", offset_ms]} if offset_ms else "$$NOW"
+
+
+def looked_up(ids: Sequence[str], values: Sequence[object]) -> Expression:
+    """Give each document its own value out of `values`, which stand in the order of `ids`."""
+    return {
+        "$arrayElemAt": [literal(list(values)), {"$indexOfArray": [literal(list(ids)), "$_id"]}]
+    }
+
+
+def guard(move: Move, ids: Sequence[str], attempt: int | None = None) -> dict[str, Any]:
+    """Match the jobs that may make the move; a fenced move needs the attempt that makes it.
+
+    The attempt's number rises at every start, so it names one start of a job for good.
+    """
+    transition = MOVES[move]
+    if transition.fenced and attempt is None:
+        raise ValueError(f"{move} needs the attempt that makes it")
+    sources = sorted(transition.sources)
+    matched: dict[str, Any] = {
+        "_id": ids[0] if len(ids) == 1 else {"$in": list(ids)},
+        "state": sources[0] if len(sources) == 1 else {"$in": sources},
+    }
+    if attempt is not None:
+        matched["attempt"] = attempt
+    return matched
+
+
+def pipeline(
+    move: Move,
+    at: Expression,
+    fields: Fields | None = None,
+    event: Fields | None = None,
+    keep_ms: Expression = 0,
+) -> Pipeline:
+    """Build the update of a move: state, version, `fields`, and one event with `event`.
+
+    `at` is due time; `keep_ms` is how long a job is kept that ends by this move.
+    """
+    transition = MOVES[move]
+    brought = _consequences(move, transition.target, at, keep_ms)
+    normal = _written(transition.target, at, {**brought, **(fields or {})}, event or {})
+    if not transition.yields_to_cancel:
+        return [{"$set": normal}]
+    stopped = _consequences(Move.STOP, JobState.CANCELED, at, keep_ms)
+    canceled = _written(JobState.CANCELED, at, stopped, {})
+    names = dict.fromkeys([*normal, *canceled])
+    return [
+        {
+            "$set": {
+                name: normal[name]
+                if normal.get(name) == canceled.get(name)
+                else {
+                    "$cond": [
+                        _CANCEL_REQUESTED,
+                        canceled.get(name, f"${name}"),
+                        normal.get(name, f"${name}"),
+                    ]
+                }
+                for name in names
+            }
+        }
+    ]
+
+
+def first_event(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the timeline entry that a new job's document starts with."""
+    return {
+        "seq": 1,
+        "at": document["createdAt"],
+        "from": None,
+        "state": document["state"],
+        "attempt": 0,
+        "nextRunAt": document["scheduledTime"],
+        **{name: document[name] for name in ROUTING},
+    }
+
+
+def _written(target: JobState, at: Expression, fields: Fields, event: Fields) -> dict[str, Any]:
+    entry = {
+        "seq": {"$add": [{"$size": "$timeline"}, 1]},
+        "at": at,
+        "from": "$state",
+        "state": target.value,
+        "attempt": "$attempt",
+        "worker": {"$ifNull": ["$lease.worker", REMOVE]},
+        **ROUTING,
+        **event,
+    }
+    return {
+        "state": target.value,
+        "version": {"$add": ["$version", 1]},
+        **fields,
+        "timeline": {"$concatArrays": ["$timeline", [entry]]},
+    }
+
+
+def _consequences(
+    move: Move, target: JobState, at: Expression, keep_ms: Expression
+) -> dict[str, Any]:
+    """Say what a state brings with it, whichever move led there."""
+    if move is Move.REQUEST_CANCEL:
+        return {"cancelRequestedAt": at}
+    if target is JobState.IN_PROGRESS:
+        return {"startedAt": at, "progress": REMOVE}
+    if target is JobState.PENDING:
+        pending: dict[str, Any] = {"lease": REMOVE, "completedAt": REMOVE, "purgeAt": REMOVE}
+        if move in (Move.LOSE, Move.HAND_BACK):
+            # The attempt did not end: the next one is not to be counted against the policy.
+            pending["maxAttempts"] = {"$max": ["$maxAttempts", {"$add": ["$attempt", 1]}]}
+        return pending
+    assert target in FINAL_STATES
+    ended: dict[str, Any] = {"lease": REMOVE, "completedAt": at}
+    # A failed job stays until its failure is resolved.
+    ended["purgeAt"] = REMOVE if target is JobState.FAILED else {"$add": [at, keep_ms]}
+    if target is JobState.CANCELED:
+        ended["tick"] = REMOVE  # the same due time may be scheduled again
+    if target is JobState.SUCCESS:
+        ended["error"] = REMOVE
+    return ended

@@ -1,0 +1,102 @@
+"""Heartbeats and leadership: liveness by the server's real clock, never the movable one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from jobs.mongo.client import Mongo
+from jobs.mongo.collections import JOBS, LEADERS, WORKERS
+from jobs.records import JobState
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What all workers have together."""
+
+    workers: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A worker that has not been heard of for longer than its lease."""
+
+    worker_id: str
+    heard_at: datetime | None
+    """None if it has no heartbeat document at all."""
+
+
+class WorkerStore:
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._workers = mongo[WORKERS]
+
+    async def register(self, worker_id: str, about: dict[str, Any]) -> None:
+        await self._workers.update_one(
+            {"_id": worker_id},
+            [{"$set": {**_literals(about), "startedAt": "$$NOW", "heardAt": "$$NOW"}}],
+            upsert=True,
+        )
+
+    async def beat(self, worker_id: str, running: int) -> bool:
+        """Say that a worker lives; False if it has been declared lost meanwhile."""
+        heard = await self._workers.update_one(
+            {"_id": worker_id}, [{"$set": {"heardAt": "$$NOW", "running": running}}]
+        )
+        return heard.matched_count == 1
+
+    async def remove(self, worker_id: str) -> None:
+        await self._workers.delete_one({"_id": worker_id})
+
+    async def fleet(self) -> Fleet:
+        """Count the workers that have registered, and their slots."""
+        rows = await self._workers.find({}, {"concurrency": 1}).to_list(None)
+        return Fleet(workers=len(rows), slots=sum(row["concurrency"] for row in rows))
+
+    async def silent(self, lease_ms: int) -> list[Silent]:
+        """Find workers whose lease is over, and holders of jobs that never registered."""
+        over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+        late = await self._workers.find({"$expr": over}, {"heardAt": 1}).to_list(None)
+        known = {row["_id"] for row in await self._workers.find({}, {"_id": 1}).to_list(None)}
+        holders = await self._mongo[JOBS].distinct(
+            "lease.worker", {"state": JobState.IN_PROGRESS.value}
+        )
+        return [
+            *(Silent(row["_id"], row["heardAt"]) for row in late),
+            *(Silent(holder, None) for holder in holders if holder not in known),
+        ]
+
+    async def lead(self, role: str, worker_id: str, lease_ms: int) -> bool:
+        """Take or renew the lead of `role`; False if another worker has it."""
+        mine = {"$eq": ["$worker", {"$literal": worker_id}]}
+        mine_now = {"$or": [mine, {"$lt": [{"$ifNull": ["$until", EPOCH]}, "$$NOW"]}]}
+        until = {"$add": ["$$NOW", lease_ms]}
+        try:
+            leader = await self._mongo[LEADERS].find_one_and_update(
+                {"_id": role},
+                [
+                    {
+                        "$set": {
+                            "worker": {"$cond": [mine_now, {"$literal": worker_id}, "$worker"]},
+                            "until": {"$cond": [mine_now, until, "$until"]},
+                        }
+                    }
+                ],
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:  # two stood for election at once, and the other was first
+            return False
+        return bool(leader["worker"] == worker_id)
+
+    async def resign(self, role: str, worker_id: str) -> None:
+        await self._mongo[LEADERS].delete_one({"_id": role, "worker": worker_id})
+
+
+def _literals(about: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"$literal": value} for name, value in about.items()}

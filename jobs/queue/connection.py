@@ -1,0 +1,44 @@
+"""The connection to Redis: data-only serialization, and a deadline on every command."""
+
+import json
+from typing import Any, Final
+
+from arq.connections import ArqRedis, RedisSettings
+from redis.exceptions import RedisError
+
+CONNECT_TIMEOUT_S: Final = 1.0
+COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
+
+RedisFailure = (RedisError, OSError)
+"""What any command may raise when Redis is away."""
+
+
+def serialize(value: dict[str, Any]) -> bytes:
+    # arq's default is pickle, which runs whatever a writer to Redis likes.
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(data)
+    return value
+
+
+def connect(url: str, queue_name: str) -> ArqRedis:
+    """Build a client; connects on first use."""
+    parsed = RedisSettings.from_dsn(url)
+    return ArqRedis(
+        host=str(parsed.host),
+        port=parsed.port,
+        db=parsed.database,
+        username=parsed.username,
+        password=parsed.password,
+        ssl=parsed.ssl,
+        unix_socket_path=parsed.unix_socket_path,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=COMMAND_TIMEOUT_S,
+        socket_keepalive=True,
+        health_check_interval=10,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        default_queue_name=queue_name,
+    )

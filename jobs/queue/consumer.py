@@ -1,0 +1,125 @@
+"""An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+
+from jobs.ids import is_id
+from jobs.logs import get_log
+from jobs.queue.chunks import RUN_CHUNK
+from jobs.queue.connection import RedisFailure, deserialize, serialize
+
+CHUNKS_AT_ONCE: Final = 8  # so that one claim's round trip does not hold up the next chunk
+CHUNK_TIMEOUT_S: Final = 5
+FALLBACK_S: Final = 1.0  # how late a chunk is noticed whose ring was lost
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 2.0
+
+TakeChunk = Callable[[list[str], bool], Awaitable[bool]]
+"""Told the ids and whether more are due; answers whether the dispatcher should look again."""
+HasRoom = Callable[[], bool]
+
+log = get_log(__name__)
+
+
+class Consumer:
+    """Takes chunks from arq's queue while there is room, until it is cancelled."""
+
+    def __init__(
+        self,
+        connect: Callable[[], ArqRedis],
+        take_chunk: TakeChunk,
+        has_room: HasRoom,
+        ask_for_more: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._connect = connect
+        self._take_chunk = take_chunk
+        self._has_room = has_room
+        self._ask_for_more = ask_for_more
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the queue now: a chunk was put there, or a slot became free."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Consume for ever; when Redis is away, reconnect with backoff."""
+        pause = FIRST_PAUSE_S
+        while True:
+            worker = self._worker()
+            try:
+                await worker.pool.ping()
+                pause = FIRST_PAUSE_S
+                await worker.main()
+            except RedisFailure as error:
+                log.warning("queue.lost", error=str(error), retry_in_s=pause)
+            finally:
+                await _close(worker)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _worker(self) -> "_DoorbellWorker":
+        unsatisfied: set[str] = set()
+
+        async def run_chunk(ctx: dict[str, Any], ids: object, more: object) -> None:
+            # Whoever writes to Redis may have written anything.
+            if isinstance(ids, list) and all(isinstance(one, str) and is_id(one) for one in ids):
+                if await self._take_chunk(ids, more is True):
+                    unsatisfied.add(ctx["job_id"])
+
+        async def chunk_done(name: str) -> None:
+            self._wake.set()  # there is room for the next chunk
+            if name in unsatisfied:
+                unsatisfied.discard(name)
+                await self._ask_for_more()
+
+        redis = self._connect()
+        worker = _DoorbellWorker(
+            functions=[func(run_chunk, name=RUN_CHUNK, timeout=CHUNK_TIMEOUT_S, max_tries=1)],
+            redis_pool=redis,
+            queue_name=redis.default_queue_name,
+            handle_signals=False,
+            max_jobs=CHUNKS_AT_ONCE,
+            job_timeout=CHUNK_TIMEOUT_S,
+            keep_result=0,
+            max_tries=1,
+            retry_jobs=False,
+            log_results=False,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+        )
+        worker.wake, worker.has_room, worker.chunk_done = self._wake, self._has_room, chunk_done
+        return worker
+
+
+class _DoorbellWorker(Worker):
+    wake: asyncio.Event
+    has_room: HasRoom
+    chunk_done: Callable[[str], Awaitable[None]]
+
+    async def main(self) -> None:
+        while True:
+            self.wake.clear()
+            self.allow_pick_jobs = self.has_room()
+            await self._poll_iteration()
+            try:
+                await asyncio.wait_for(self.wake.wait(), FALLBACK_S)
+            except TimeoutError:
+                continue
+
+    async def run_job(self, job_id: str, score: int) -> None:
+        try:
+            await super().run_job(job_id, score)
+        finally:
+            # Only now is the chunk gone from Redis, and its place free for another.
+            await self.chunk_done(job_id)
+
+
+async def _close(worker: _DoorbellWorker) -> None:
+    for task in worker.tasks.values():
+        task.cancel()
+    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    await worker.pool.aclose(close_connection_pool=True)

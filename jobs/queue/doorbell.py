@@ -1,0 +1,94 @@
+"""The doorbell: a word to whoever waits, over pub/sub. Any ring may be lost, doubled or late."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from arq.connections import ArqRedis
+
+from jobs.group_commit import GroupCommit
+from jobs.logs import get_log
+from jobs.queue.connection import RedisFailure
+
+LISTEN_S: Final = 1.0
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 2.0
+
+log = get_log(__name__)
+
+
+class Bell(StrEnum):
+    """What there is to do."""
+
+    DUE = "due"
+    """Jobs were scheduled, or slots became free: the dispatcher looks again."""
+    WORK = "work"
+    """A chunk is in the queue: workers look."""
+    CANCEL = "cancel"
+    """The end of running jobs was asked for: workers look at theirs."""
+
+
+_WORDS: Final = frozenset(bell.value for bell in Bell)
+
+Heard = Callable[[Bell], None]
+
+
+class Doorbell:
+    """Rings and hears; calls at the same time share one message."""
+
+    def __init__(self, redis: ArqRedis, prefix: str) -> None:
+        self._redis = redis
+        self._channel = f"{prefix}:doorbell"
+        self._rings: GroupCommit[Bell, None] = GroupCommit(self._publish, limit=10_000)
+
+    async def ring(self, bell: Bell) -> None:
+        """Tell everybody who listens; silent if Redis is away, for the timers will do."""
+        await self._rings.submit(bell)
+
+    async def listen(self, heard: Heard) -> None:
+        """Call `heard` for each ring, for ever; reconnects with backoff.
+
+        After each (re)connection it is called for every bell, since rings may have been missed.
+        """
+        pause = FIRST_PAUSE_S
+        while True:
+            since = time.monotonic()
+            try:
+                await self._listen(heard)
+            except RedisFailure as error:
+                log.warning("doorbell.lost", error=str(error), retry_in_s=pause)
+            held = time.monotonic() - since > LONGEST_PAUSE_S
+            pause = FIRST_PAUSE_S if held else min(pause * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause)
+
+    async def ping(self) -> None:
+        """Raise if Redis does not answer."""
+        await self._redis.ping()
+
+    async def close(self) -> None:
+        await self._rings.close()
+
+    async def _listen(self, heard: Heard) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(self._channel)
+            for bell in Bell:
+                heard(bell)
+            while True:
+                message = await pubsub.get_message(timeout=LISTEN_S)
+                if message is not None:
+                    _tell(heard, message["data"])
+
+    async def _publish(self, bells: Sequence[Bell]) -> Sequence[None]:
+        try:
+            await self._redis.publish(self._channel, ",".join(sorted(set(bells))))
+        except RedisFailure as error:
+            log.debug("doorbell.unheard", error=str(error))
+        return [None] * len(bells)
+
+
+def _tell(heard: Heard, data: bytes) -> None:
+    for word in data.decode(errors="replace").split(","):
+        if word in _WORDS:
+            heard(Bell(word))

@@ -1,0 +1,143 @@
+"""One body in one transaction, with a Context: a mutation function, or a write of the API."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from jobs.clock import Clock
+from jobs.context import Context, JobInfo, ReportProgress, Scheduler
+from jobs.errors import PayloadTooLarge
+from jobs.logs import get_log
+from jobs.mongo.bound import BoundDatabase
+from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.job_documents import NewJob, job_document
+from jobs.mongo.job_store import JobStore
+from jobs.mongo.transaction import run_transaction
+from jobs.records import Cause, CauseKind
+from jobs.registry import Registry
+from jobs.settings import Settings
+
+T = TypeVar("T")
+
+MAX_JOBS: Final = 1_000  # in one transaction: with their arguments they fit one oplog entry
+MAX_BYTES: Final = 8 * 1024 * 1024
+API_CAUSE: Final = Cause(kind=CauseKind.API)
+TRANSACTION_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """On whose behalf a body runs, and as what."""
+
+    owner: str | None
+    cause: Cause = API_CAUSE
+    job: JobInfo | None = None
+    report_progress: ReportProgress | None = None
+
+
+class Fence(Protocol):
+    """What holds a mutation function's transaction to its attempt; either may raise to abort."""
+
+    async def check(self, session: Session) -> None:
+        """Called before the body runs again."""
+
+    async def finish(self, session: Session, result: Any) -> None:
+        """Called with the body's result, as the transaction's last write."""
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """The jobs that a transaction schedules; they are inserted just before it commits."""
+
+    store: JobStore
+    session: Session
+    created_at: datetime
+    offset_ms: int
+    keep_ms: int
+    documents: dict[str, Document] = field(default_factory=dict)
+    size: int = 0
+    canceled: set[str] = field(default_factory=set)
+
+    async def put(self, new: NewJob) -> str:
+        document = job_document(new, self.created_at, self.keep_ms)
+        self.size += len(str(new.args))
+        if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
+            raise PayloadTooLarge(
+                f"one transaction schedules at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
+                "of arguments in all: schedule the rest from a job that this one schedules"
+            )
+        self.documents[document["_id"]] = document
+        return str(document["_id"])
+
+    async def cancel(self, job_id: str) -> bool:
+        if self.documents.pop(job_id, None) is not None:
+            return True
+        changed = await self.store.cancel(job_id, self.offset_ms, self.session)
+        if changed is not None and changed["state"] == "inProgress":
+            self.canceled.add(job_id)
+        return changed is not None
+
+    async def flush(self) -> None:
+        if self.documents:
+            await self.store.insert_in(self.session, list(self.documents.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transactor:
+    """Runs bodies in transactions and rings the doorbell after they commit."""
+
+    mongo: Mongo
+    store: JobStore
+    clock: Clock
+    registry: Registry
+    settings: Settings
+    after_commit: Callable[[bool, frozenset[str]], Awaitable[None]]
+    """Told whether jobs were scheduled, and which running jobs are to stop."""
+
+    async def run(
+        self,
+        identity: Identity,
+        body: Callable[[Context], Awaitable[T]],
+        fence: Fence | None = None,
+        *,
+        timeout_ms: int = TRANSACTION_MS,
+    ) -> T:
+        """Commit what `body` does, once, and return what it returned.
+
+        The body runs again after a conflict. Raises TimeoutError after `timeout_ms` of real
+        time, and whatever the fence raises.
+        """
+        offset_ms = await self.clock.offset_ms()
+        buffer: _Buffer | None = None
+
+        async def attempt(session: Session) -> T:
+            nonlocal buffer
+            if buffer is not None and fence is not None:
+                await fence.check(session)
+            buffer = _Buffer(
+                self.store, session, await self.clock.now(), offset_ms, self.settings.purge_after_ms
+            )
+            result = await body(self._context(identity, session, buffer))
+            await buffer.flush()
+            if fence is not None:
+                await fence.finish(session, result)
+            return result
+
+        result = await run_transaction(self.mongo, attempt, timeout_ms / 1000)
+        if buffer is not None and (buffer.documents or buffer.canceled):
+            await self.after_commit(bool(buffer.documents), frozenset(buffer.canceled))
+        return result
+
+    def _context(self, identity: Identity, session: Session, buffer: _Buffer) -> Context:
+        return Context(
+            owner=identity.owner,
+            scheduler=Scheduler(self.registry, self.clock, buffer, identity.owner, identity.cause),
+            registry=self.registry,
+            settings=self.settings,
+            clock=self.clock,
+            log=get_log("functions"),
+            job=identity.job,
+            database=BoundDatabase(self.mongo, session),
+            report_progress=identity.report_progress,
+        )

@@ -1,0 +1,1 @@
+"""The worker process: claims due jobs, runs them, and looks after those of lost workers."""

@@ -1,0 +1,142 @@
+"""One attempt of a job: what was claimed, and how an exception decides what comes next. Pure."""
+
+import traceback
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from jobs.context import JobInfo
+from jobs.documents import cause_from
+from jobs.lifecycle import MAX_WORKERS_LOST, Move
+from jobs.mongo.completions import Outcome
+from jobs.mongo.job_documents import retry_from
+from jobs.records import Cause, FunctionKind, Json, JsonObject
+from jobs.registry import Function
+from jobs.retry import Random, Retry
+
+MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
+TRACEBACK_CHARACTERS: Final = 4_096
+WORKER_LOST: Final = "WorkerLost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One start of a job, as its worker holds it."""
+
+    job_id: str
+    number: int
+    """From 1; the fence: it rises at every start."""
+    function_name: str
+    args: JsonObject
+    owner: str | None
+    cause: Cause
+    scheduled_time: datetime
+    max_attempts: int
+    retry: Retry
+    keep_ms: int
+
+    @classmethod
+    def of(cls, document: dict[str, Any], keep_ms: int) -> "Attempt":
+        return cls(
+            job_id=document["_id"],
+            number=document["attempt"],
+            function_name=document["functionName"],
+            args=document["args"],
+            owner=document["owner"],
+            cause=cause_from(document["cause"]),
+            scheduled_time=document["scheduledTime"],
+            max_attempts=document["maxAttempts"],
+            retry=retry_from(document["retry"]),
+            keep_ms=keep_ms,
+        )
+
+    @property
+    def info(self) -> JobInfo:
+        return JobInfo(
+            id=self.job_id,
+            function_name=self.function_name,
+            attempt=self.number,
+            max_attempts=self.max_attempts,
+            owner=self.owner,
+            cause=self.cause,
+            scheduled_time=self.scheduled_time,
+        )
+
+    @property
+    def is_last(self) -> bool:
+        return self.number >= self.max_attempts
+
+    def succeeded(self, result: Json) -> Outcome:
+        return self._outcome(Move.SUCCEED, result=result)
+
+    def stopped(self) -> Outcome:
+        return self._outcome(Move.STOP)
+
+    def raised(self, error: dict[str, Any], random: Random) -> Outcome:
+        """Decide after an exception: the next attempt by the policy, or failure."""
+        if self.is_last:
+            return self._outcome(Move.FAIL, error=error)
+        round_start = self.max_attempts - self.retry.max_attempts
+        delay_ms = self.retry.delay_ms(max(1, self.number - round_start), random)
+        return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
+
+    def handed_back(self, kind: FunctionKind) -> Outcome:
+        """Decide when the worker shuts down in the middle of it."""
+        if may_run_again(kind, self.is_last):
+            return self._outcome(Move.HAND_BACK)
+        message = "the worker shut down while the action ran, and its policy has no attempt left"
+        return self._outcome(Move.FAIL, error=error_of("WorkerStopped", message))
+
+    def lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
+        """Decide when the worker is gone; `times_lost` counts this time too."""
+        error = error_of(WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job")
+        again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
+        return self._outcome(Move.LOSE if again else Move.FAIL, error=error)
+
+    def _outcome(
+        self,
+        move: Move,
+        *,
+        result: Json = None,
+        error: dict[str, Any] | None = None,
+        delay_ms: int = 0,
+    ) -> Outcome:
+        return Outcome(
+            job_id=self.job_id,
+            attempt=self.number,
+            move=move,
+            keep_ms=self.keep_ms,
+            result=result,
+            error=error,
+            delay_ms=delay_ms,
+        )
+
+
+def may_run_again(kind: FunctionKind | None, last: bool) -> bool:
+    """Tell whether a job may be started once more after an attempt that did not end.
+
+    Nothing of a mutation was committed, so it simply runs again; an action may have touched the
+    outside world, so its policy decides.
+    """
+    return kind is FunctionKind.MUTATION or not last
+
+
+def keep_ms_of(function: Function | None, default_ms: int) -> int:
+    if function is None or function.result_ttl_ms is None:
+        return default_ms
+    return function.result_ttl_ms
+
+
+def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
+    """Build the stored form of an error, within its limits."""
+    return {
+        "name": name,
+        "message": message[:MESSAGE_CHARACTERS],
+        "traceback": trace[-TRACEBACK_CHARACTERS:] if trace else None,
+    }
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """Build the stored form of an exception."""
+    trace = "".join(traceback.format_exception(error, limit=-30))
+    return error_of(type(error).__name__, str(error), trace)

@@ -1,0 +1,36 @@
+"""Holds a mutation function's transaction to the attempt that runs it."""
+
+from dataclasses import dataclass
+
+from jobs.engine import Engine
+from jobs.mongo.client import Session
+from jobs.mongo.completions import Completions
+from jobs.records import Json
+from jobs.worker.attempt import Attempt
+
+
+class AttemptLost(Exception):
+    """Somebody else holds the job by now, or its end was asked for: nothing may be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFence:
+    engine: Engine
+    completions: Completions
+    attempt: Attempt
+
+    async def check(self, session: Session) -> None:
+        """Raise AttemptLost unless the attempt still holds its job.
+
+        A rerun after a conflict starts from a fresh snapshot, in which it may be another's.
+        """
+        attempt = self.attempt
+        if not await self.engine.store.is_held(session, attempt.job_id, attempt.number):
+            raise AttemptLost
+
+    async def finish(self, session: Session, result: Json) -> None:
+        """Write the success as the transaction's last write, or raise AttemptLost."""
+        outcome = self.attempt.succeeded(result)
+        offset_ms = await self.engine.clock.offset_ms()
+        if not await self.completions.write_in(session, outcome, offset_ms):
+            raise AttemptLost

@@ -1,0 +1,60 @@
+"""One worker of the fleet leads: it dispatches and sweeps. Another takes over within seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from jobs.logs import get_log
+from jobs.mongo.client import MongoError
+from jobs.mongo.workers import WorkerStore
+
+ROLE: Final = "dispatcher"
+LEASE_MS: Final = 3_000  # three renewals
+RENEW_EVERY_S: Final = 1.0
+
+log = get_log(__name__)
+
+Duty = Callable[[], Awaitable[None]]
+
+
+class Leadership:
+    """Runs duties while this worker leads, and stops them when it does not."""
+
+    def __init__(self, workers: WorkerStore, worker_id: str, duties: tuple[Duty, ...]) -> None:
+        self._workers = workers
+        self._worker_id = worker_id
+        self._duties = duties
+
+    async def run(self) -> None:
+        """Stand for election for ever."""
+        while True:
+            if await self._elected():
+                log.info("leader.elected", worker_id=self._worker_id)
+                await self._lead()
+                log.info("leader.deposed", worker_id=self._worker_id)
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def resign(self) -> None:
+        """Let another worker lead at once."""
+        await self._workers.resign(ROLE, self._worker_id)
+
+    async def _lead(self) -> None:
+        duties = [asyncio.ensure_future(duty()) for duty in self._duties]
+        try:
+            while await self._elected():
+                done, _ = await asyncio.wait(
+                    duties, timeout=RENEW_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                for duty in done:
+                    duty.result()
+        finally:
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
+
+    async def _elected(self) -> bool:
+        try:
+            return await self._workers.lead(ROLE, self._worker_id, LEASE_MS)
+        except MongoError as error:
+            log.warning("leader.unknown", error=str(error))
+            return False

@@ -1,0 +1,141 @@
+"""Runs one attempt: find the function, unpack its arguments, call it, say how it ended."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from jobs.arguments import depth_of
+from jobs.context import Context, ReportProgress, Scheduler, json_result
+from jobs.direct import DirectSink
+from jobs.engine import Engine
+from jobs.errors import BadRequest
+from jobs.logs import get_log
+from jobs.mongo.completions import Completions, Outcome
+from jobs.records import Cause, CauseKind, FunctionKind, Json
+from jobs.registry import Function, FunctionRef
+from jobs.transact import Identity
+from jobs.worker.attempt import Attempt, described, error_of
+from jobs.worker.fence import AttemptFence, AttemptLost
+from jobs.worker.progress import ProgressReport
+
+MAX_RESULT_DEPTH = 32
+
+log = get_log(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    engine: Engine
+    completions: Completions
+
+    async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
+        """Run an attempt; returns the outcome to write.
+
+        None if there is none to write: a mutation has committed it, or the attempt was lost.
+        Raises CancelledError only.
+        """
+        function = self.engine.registry.get(attempt.function_name)
+        if function is None:
+            message = f"no module of this worker has a function {attempt.function_name!r}"
+            return attempt.raised(error_of("UnknownFunction", message), random.random)
+        try:
+            match function.kind:
+                case FunctionKind.MUTATION:
+                    await self._mutate(function, attempt, progress)
+                    return None
+                case FunctionKind.ACTION:
+                    return await self._act(function, attempt, progress)
+                case never:
+                    assert_never(never)
+        except AttemptLost:
+            log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
+            return None
+        except TimeoutError as error:
+            return attempt.raised(self._timeout_error(function, error), random.random)
+        except Exception as error:  # user code ran here
+            return attempt.raised(described(error), random.random)
+
+    async def _mutate(self, function: Function, attempt: Attempt, progress: ProgressReport) -> None:
+        keyword_arguments = function.arguments.unpack(attempt.args)
+
+        async def body(ctx: Context) -> Json:
+            return self._checked(await function.call(ctx, **keyword_arguments))
+
+        await self.engine.transactor.run(
+            self._identity(attempt, progress.keep),
+            body,
+            AttemptFence(self.engine, self.completions, attempt),
+            timeout_ms=self._timeout_ms(function),
+        )
+
+    async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
+        identity = self._identity(attempt, None)
+        context = Context(
+            owner=attempt.owner,
+            scheduler=Scheduler(
+                self.engine.registry,
+                self.engine.clock,
+                DirectSink(self.engine),
+                attempt.owner,
+                identity.cause,
+            ),
+            registry=self.engine.registry,
+            settings=self.engine.settings,
+            clock=self.engine.clock,
+            log=get_log("functions").bind(job_id=attempt.job_id, attempt=attempt.number),
+            job=attempt.info,
+            mutation_runner=self._mutation_caller(identity),
+            report_progress=progress.write,
+        )
+        async with asyncio.timeout(self._timeout_ms(function) / 1000):
+            result = await function.call(context, **function.arguments.unpack(attempt.args))
+        return attempt.succeeded(self._checked(result))
+
+    def _mutation_caller(self, identity: Identity) -> Callable[..., Awaitable[Any]]:
+        async def run_mutation(ref: FunctionRef, args: dict[str, object]) -> Any:
+            function = self.engine.registry.resolve(ref)
+            if function.kind is not FunctionKind.MUTATION:
+                raise BadRequest(
+                    f"{function.name} is an action: call it with this ctx, or schedule it"
+                )
+            keyword_arguments = function.arguments.unpack(function.bind(args))
+
+            async def body(ctx: Context) -> Any:
+                return await function.call(ctx, **keyword_arguments)
+
+            return await self.engine.transactor.run(
+                identity, body, timeout_ms=self._timeout_ms(function)
+            )
+
+        return run_mutation
+
+    def _identity(self, attempt: Attempt, report: ReportProgress | None) -> Identity:
+        cause = Cause(kind=CauseKind.JOB, id=attempt.job_id)
+        return Identity(owner=attempt.owner, cause=cause, job=attempt.info, report_progress=report)
+
+    def _timeout_ms(self, function: Function) -> int:
+        if function.timeout_ms is not None:
+            return function.timeout_ms
+        settings = self.engine.settings
+        if function.kind is FunctionKind.MUTATION:
+            return settings.mutation_timeout_ms
+        return settings.action_timeout_ms
+
+    def _timeout_error(self, function: Function, error: TimeoutError) -> dict[str, Any]:
+        message = str(error) or f"{function.name} took longer than {self._timeout_ms(function)} ms"
+        return error_of("TimeoutError", message)
+
+    def _checked(self, value: object) -> Json:
+        result = json_result(value)
+        limit = self.engine.settings.result_limit_bytes
+        if result is None:
+            return None
+        if depth_of(result) > MAX_RESULT_DEPTH:
+            raise ValueError(f"the result nests deeper than {MAX_RESULT_DEPTH} levels")
+        size = len(json.dumps(result, ensure_ascii=False).encode())
+        if size > limit:
+            raise ValueError(f"the result takes {size:,} bytes as JSON; allowed are {limit:,}")
+        return result

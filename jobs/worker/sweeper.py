@@ -1,0 +1,41 @@
+"""Every second, looks for what should exist and does not. Each repair is idempotent."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+
+from jobs.logs import get_log
+from jobs.mongo.client import MongoError
+
+Repair = Callable[[], Awaitable[int]]
+"""Looks once and returns how much it mended."""
+
+log = get_log(__name__)
+
+
+class Sweeper:
+    """Runs in the one worker that leads."""
+
+    def __init__(self, repairs: Mapping[str, Repair], every_ms: int) -> None:
+        self._repairs = repairs
+        self._every_s = every_ms / 1000
+        self.mended: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._every_s)
+
+    async def sweep(self) -> None:
+        """Look at everything once; a repair that fails does not keep the others."""
+        for name, repair in self._repairs.items():
+            try:
+                mended = await repair()
+            except MongoError as error:
+                log.warning("sweep.failed", repair=name, error=str(error))
+            except Exception:  # a duty of the sweeper: the others go on, this one next time
+                log.exception("sweep.failed", repair=name)
+            else:
+                if mended:
+                    self.mended[name] += mended
+                    log.warning("sweep.mended", repair=name, count=mended)

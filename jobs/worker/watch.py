@@ -1,0 +1,82 @@
+"""Compares, every second and at each ring, what this worker runs with what it holds."""
+
+import asyncio
+import time
+from typing import Final
+
+from jobs.engine import Engine
+from jobs.lifecycle import Move
+from jobs.logs import get_log
+from jobs.mongo.client import MongoError
+from jobs.mongo.completions import Completions, Outcome
+from jobs.worker.executor import Ending, Executor
+
+EVERY_S: Final = 1.0
+SETTLED_S: Final = 2.0  # a claim or completion that is on its way looks like a difference
+
+AttemptKey = tuple[str, int]
+
+log = get_log(__name__)
+
+
+class Watch:
+    """Ends what was canceled or lost, and gives back what was claimed without an answer."""
+
+    def __init__(self, engine: Engine, worker_id: str, executor: Executor) -> None:
+        self._engine = engine
+        self._worker_id = worker_id
+        self._executor = executor
+        self._completions = Completions(engine.mongo)
+        self._wake = asyncio.Event()
+        self._differing_since: dict[AttemptKey, float] = {}
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self.compare()
+            except MongoError as error:
+                log.warning("watch.failed", error=str(error))
+            try:
+                await asyncio.wait_for(self._wake.wait(), EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def compare(self) -> None:
+        """Look once."""
+        before = self._running()
+        jobs = await self._engine.store.held_by(self._worker_id)
+        held: set[AttemptKey] = {(job["_id"], job["attempt"]) for job in jobs}
+        for job in jobs:
+            running = self._executor.running.get(job["_id"])
+            if running is not None and job.get("cancelRequestedAt") is not None:
+                running.end(Ending.STOP)
+        # What began or ended during the read is no difference yet.
+        strays = held - before - self._running()
+        lost = (before - held) & self._running()
+        for job_id, attempt in self._settled(strays | lost):
+            if (job_id, attempt) in strays:
+                await self._give_back(job_id, attempt)
+            else:
+                log.warning("attempt.lost", job_id=job_id, attempt=attempt)
+                self._executor.running[job_id].end(Ending.LOST)
+
+    def _running(self) -> set[AttemptKey]:
+        return {
+            (running.attempt.job_id, running.attempt.number)
+            for running in self._executor.running.values()
+        }
+
+    def _settled(self, differing: set[AttemptKey]) -> list[AttemptKey]:
+        """Give those that have differed for a while, in row."""
+        now = time.monotonic()
+        self._differing_since = {key: self._differing_since.get(key, now) for key in differing}
+        return [key for key, since in self._differing_since.items() if now - since >= SETTLED_S]
+
+    async def _give_back(self, job_id: str, attempt: int) -> None:
+        log.warning("claim.stray", job_id=job_id, attempt=attempt)
+        outcome = Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=0)
+        await self._completions.write([outcome], await self._engine.clock.offset_ms())

@@ -1,0 +1,144 @@
+"""One life of a worker, from its registration until it is told to stop or is declared lost."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from jobs.engine import Engine
+from jobs.ids import new_id
+from jobs.logs import get_log
+from jobs.mongo.client import MongoError
+from jobs.mongo.lost_sessions import app_name
+from jobs.mongo.workers import WorkerStore
+from jobs.queue.chunks import Chunks
+from jobs.queue.connection import connect
+from jobs.queue.consumer import Consumer
+from jobs.queue.doorbell import Bell
+from jobs.settings import Settings
+from jobs.worker.dispatcher import Dispatcher
+from jobs.worker.executor import Ending, Executor
+from jobs.worker.leader import Leadership
+from jobs.worker.lost_workers import LostWorkers
+from jobs.worker.repairs import repairs_of
+from jobs.worker.sweeper import Sweeper
+from jobs.worker.watch import Watch
+
+LAST_WORDS_S: Final = 2.0  # to leave without delay even if MongoDB is away
+
+log = get_log(__name__)
+
+
+class Deposed(Exception):
+    """This worker was declared lost, and its jobs are others' by now."""
+
+
+class Worker:
+    """Everything one worker runs; built by `Worker.open`."""
+
+    def __init__(self, engine: Engine, worker_id: str) -> None:
+        settings = engine.settings
+        queue_name = f"{settings.redis_prefix}:queue"
+        self.id = worker_id
+        self.engine = engine
+        self._store = WorkerStore(engine.mongo)
+        self._redis = connect(settings.redis_url, queue_name)
+        self.executor = Executor(engine, worker_id, lambda: self._consumer.wake())
+        self._consumer = Consumer(
+            lambda: connect(settings.redis_url, queue_name),
+            self.executor.take_chunk,
+            self.executor.has_room,
+            lambda: engine.doorbell.ring(Bell.DUE),
+        )
+        self._watch = Watch(engine, worker_id, self.executor)
+        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store)
+        lost = LostWorkers(engine, self._store, settings.lease_ms)
+        self.sweeper = Sweeper(
+            {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
+        )
+        self._leadership = Leadership(
+            self._store, worker_id, (self._dispatcher.run, self.sweeper.run)
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator["Worker"]:
+        """Register a worker with connections of its own; leave in good order at the end."""
+        worker_id = new_id()
+        async with Engine.open(settings, app_name(worker_id)) as engine:
+            worker = cls(engine, worker_id)
+            await worker._register()
+            try:
+                yield worker
+            finally:
+                await worker._leave()
+
+    async def run(self) -> None:
+        """Work until cancelled; raises Deposed when it has been declared lost."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.engine.doorbell.listen(self._heard))
+            tasks.create_task(self._beat())
+            tasks.create_task(self._watch.run())
+            tasks.create_task(self._leadership.run())
+            tasks.create_task(self._consumer.run())
+
+    async def drain(self) -> None:
+        """Let running jobs finish, up to the deadline; hand the rest back to `pending`."""
+        await self.executor.close(self.engine.settings.drain_timeout_ms / 1000)
+
+    async def abandon(self) -> None:
+        """Stop what runs without writing a word of it: the jobs are others' by now."""
+        await self.executor.end_all(Ending.LOST)
+
+    def _heard(self, bell: Bell) -> None:
+        match bell:
+            case Bell.DUE:
+                self._dispatcher.wake()
+            case Bell.WORK:
+                self._consumer.wake()
+            case Bell.CANCEL:
+                self._watch.wake()
+
+    async def _register(self) -> None:
+        settings = self.engine.settings
+        await self._store.register(
+            self.id,
+            {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "version": _version(),
+                "concurrency": settings.concurrency,
+                "queues": list(settings.queues),
+                "running": 0,
+            },
+        )
+        log.info("worker.started", worker_id=self.id, concurrency=settings.concurrency)
+
+    async def _beat(self) -> None:
+        every_s = self.engine.settings.heartbeat_ms / 1000
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                if not await self._store.beat(self.id, self.executor.slots.taken):
+                    raise Deposed(self.id)
+            except MongoError as error:
+                log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
+
+    async def _leave(self) -> None:
+        with suppress(MongoError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._leadership.resign()
+                await self._store.remove(self.id)
+                await self.engine.doorbell.ring(Bell.DUE)
+        await self._redis.aclose(close_connection_pool=True)
+        log.info("worker.stopped", worker_id=self.id)
+
+
+def _version() -> str:
+    try:
+        return version("ostinato")
+    except PackageNotFoundError:
+        return "unknown"
