@@ -15,7 +15,7 @@ DEV_STAMP := $(VENV)/.stamp-dev
 MONGOD_STAMP := $(VENV)/.stamp-mongod
 PAGE := frontend-demo
 PAGE_STAMP := $(PAGE)/node_modules/.stamp
-PAGE_SOURCES := $(shell find $(PAGE) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/*.* -type f -not -name generated.ts)
 NODE_TESTS_STAMP := tests/node/node_modules/.stamp
 
 say = @printf '\033[1m▸ %s\033[0m\n' "$(1)"
@@ -79,6 +79,9 @@ demo: $(RUN_STAMP) ## Drive all six patterns against the running server
 .PHONY: test
 test: setup ## Run the tests (ARGS='-k name' chooses)
 	@sh deploy/need.sh "command -v chromium" chromium
+	$(call say,Testing the page's own logic)
+	cd $(PAGE) && $(NPM) test
+	$(call say,Testing on real servers and in a real browser)
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: coverage

@@ -159,9 +159,7 @@ def _require_own_packages() -> None:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin != str(ROOT / name / "__init__.py"):
             found = spec.origin if spec else "nothing"
-            _refuse(
-                f"`import {name}` finds {found}: give Ostinato a virtual environment of its own"
-            )
+            _refuse(f"`import {name}` finds {found}: give Ostinato its own environment")
 
 
 def _require_own_name(module: str) -> None:
