@@ -17,6 +17,10 @@ export function readFunction(values: FormData): { functionName: string; args: un
   }
 }
 
+function summary({ description }: Runnable): string {
+  return description.split('\n', 1)[0] ?? '';
+}
+
 export const NOT_JSON = 'This is not JSON. Example: {"name": "report"}';
 
 export function FunctionFields({ functions, problems }: FunctionFieldsProps) {
@@ -29,7 +33,7 @@ export function FunctionFields({ functions, problems }: FunctionFieldsProps) {
         name="functionName"
         label="Function"
         problems={problems}
-        {...(functions.length === 0 && { hint: 'No function is public to you.' })}
+        hint={runnable ? summary(runnable) : 'No function is public to you.'}
       >
         {(control) => (
           <select {...control} value={chosen} onChange={(event) => setChosen(event.target.value)}>
