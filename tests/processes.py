@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import httpx
 import pytest
@@ -28,7 +28,11 @@ POLL_S = 0.02
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], Awaitable[T]] | Callable[[], T], within: float = 5.0) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], within: float = ...) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], within: float = ...) -> T: ...
+async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 5.0) -> T:
     """Return the check's first true value; fail when it had none within so many seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -1,0 +1,81 @@
+"""Functions of the tests' own, as a user's module would hold them."""
+
+import asyncio
+from typing import Any
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from jobs.sources import BatchPage, batch
+
+
+class Gate:
+    """Holds functions until a test lets them go, and tells it that they have come."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def pass_through(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+
+gate = Gate()
+faults: dict[str, int] = {}
+"""How often a named place still has to raise."""
+
+
+def stumble(place: str) -> None:
+    """Raise as often as the test asked for."""
+    if faults.get(place, 0) > 0:
+        faults[place] -= 1
+        raise ConnectionError(f"{place} was cut off")
+
+
+@mutation(public=True)
+async def break_down(ctx: Context, name: str = "") -> None:
+    """Raise, always."""
+    raise RuntimeError("broken")
+
+
+@action(public=True)
+async def wait_at_gate(ctx: Context, name: str = "") -> None:
+    """Run until the test opens the gate."""
+    await gate.pass_through()
+
+
+@mutation(public=True)
+async def needs_number(ctx: Context, number: int) -> None:
+    """Take an argument that can be wrong."""
+
+
+@batch("parcels", where={"sent": False}, public=True)
+async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
+    """Mark a page of parcels as sent, and be cut off in the middle if the test wants that."""
+    for parcel in parcels:
+        await ctx.db["parcels"].update_one(
+            {"_id": parcel["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
+        )
+        stumble("parcels")
+
+
+async def count_down(ctx: Context, cursor: str | None, size: int) -> BatchPage:
+    """Give numbers from 5 to 1 with a query of our own."""
+    start = int(cursor) if cursor else 5
+    numbers = [{"number": number} for number in range(start, max(start - size, 0), -1)]
+    left = start - size
+    return BatchPage(items=numbers, cursor=str(left) if left > 0 else None)
+
+
+@batch("numbers", pages=count_down, roles=("counter",))
+async def note_numbers(ctx: Context, numbers: list[dict[str, Any]]) -> None:
+    """Write the numbers down."""
+    await ctx.db["numbers"].insert_many([dict(one) for one in numbers])
+
+
+@batch("stamps", owned=False)
+async def stamp(ctx: Context, stamps: list[dict[str, Any]]) -> None:
+    """Do nothing to documents whose ids are not strings."""

@@ -1,0 +1,102 @@
+"""What the tests of the patterns do and see: an engine, a worker in this process, due time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from jobs.context import Context
+from jobs.documents import job_from
+from jobs.engine import Engine
+from jobs.mongo.job_documents import NewJob
+from jobs.records import Cause, CauseKind, Job, JobState
+from jobs.settings import Settings
+from jobs.worker.worker import Worker
+from tests.processes import eventually
+
+T = TypeVar("T")
+
+ALICE = "alice"
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One installation; `alice` is who acts unless another owner is named."""
+
+    engine: Engine
+
+    async def do(self, body: Callable[[Context], Awaitable[T]], owner: str | None = ALICE) -> T:
+        """Run a write as a resolver does: in one transaction."""
+        return await self.engine.transact(owner, body)
+
+    async def schedule(self, name: str, args: Mapping[str, Any], delay_ms: int = 0) -> str:
+        async def body(ctx: Context) -> str:
+            return await ctx.scheduler.run_after(delay_ms, name, args)
+
+        return await self.do(body)
+
+    async def schedule_at_once(self, name: str, args: Mapping[str, Any]) -> Job:
+        """Insert a job outside a transaction, as `scheduleJob` does."""
+        function = self.engine.registry.resolve(name)
+        return await self.engine.schedule(
+            NewJob(
+                function=function,
+                args=function.bind(args),
+                owner=ALICE,
+                cause=Cause(kind=CauseKind.API),
+                scheduled_time=await self.engine.now(),
+            )
+        )
+
+    async def advance(self, ms: int) -> None:
+        """Move due time, and wait until all that is due by then has ended."""
+        await self.engine.advance(ms)
+        await self.settled()
+
+    async def settled(self) -> None:
+        await eventually(self._is_settled, within=15)
+
+    async def jobs(self, name: str | None = None, **fields: Any) -> list[Job]:
+        """Read the jobs of a function, in the order in which they were due."""
+        wanted = {**fields, **({"functionName": name} if name else {})}
+        found = self.engine.mongo["jobs"].find(wanted, sort=[("scheduledTime", 1), ("_id", 1)])
+        return [job_from(document) for document in await found.to_list(None)]
+
+    async def one(self, collection: str, **fields: Any) -> dict[str, Any]:
+        found = await self.engine.mongo[collection].find_one(fields)
+        assert found is not None
+        return found
+
+    async def all(self, collection: str, **fields: Any) -> list[dict[str, Any]]:
+        return await self.engine.mongo[collection].find(fields, sort=[("_id", 1)]).to_list(None)
+
+    async def _is_settled(self) -> bool:
+        now = await self.engine.now()
+        due = {"state": JobState.PENDING.value, "scheduledTime": {"$lte": now}}
+        running = {"state": JobState.IN_PROGRESS.value}
+        return await self.engine.mongo["jobs"].find_one({"$or": [due, running]}) is None
+
+
+@asynccontextmanager
+async def running_world(settings: Settings) -> AsyncIterator[World]:
+    async with Worker.open(settings) as worker:
+        running = asyncio.create_task(worker.run())
+        try:
+            yield World(worker.engine)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await worker.drain()
+
+
+@asynccontextmanager
+async def idle_world(settings: Settings) -> AsyncIterator[World]:
+    """Open an installation in which no worker runs: nothing happens but what a test does."""
+    async with Engine.open(settings) as engine:
+        yield World(engine)
