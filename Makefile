@@ -49,7 +49,8 @@ $(MONGOD_STAMP): $(RUN_STAMP)
 
 $(PAGE_STAMP): $(PAGE)/package.json $(PAGE)/package-lock.json
 	$(call say,Installing the page's packages)
-	@sh deploy/need.sh "node -e 'process.exit(parseInt(process.versions.node) < 20)'" nodejs
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' \
+		|| { echo "Node 20 or later and npm are needed on PATH."; exit 1; }
 	cd $(PAGE) && $(NPM) ci
 	@touch $@
 
