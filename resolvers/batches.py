@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from jobs.errors import Forbidden
 from jobs.filters import Page
 from jobs.functions import batch as functions
 from jobs.mongo import reading
@@ -31,7 +32,13 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
 
 
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
-    """Start a pass over the viewer's documents of a source; raises BadRequest if it is unknown."""
+    """Start a pass over the viewer's documents of a source.
+
+    Raises BadRequest if it is unknown, Forbidden if it is not for the viewer.
+    """
+    found = ctx.engine.registry.batches.get(source)
+    if found is not None and not found.callable_by(ctx.viewer.roles):
+        raise Forbidden(f"You may not start batches over {source!r}")
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_batch(

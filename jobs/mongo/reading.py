@@ -71,6 +71,24 @@ class Ordering:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """A `find` of a page and of one document more, in the direction of reading."""
+
+    filter: Query
+    sort: list[tuple[str, int]]
+    limit: int
+
+    @classmethod
+    def of(cls, query: Query, ordering: Ordering, window: Window) -> "Find":
+        reading = ordering.reversed() if window.backward else ordering
+        return cls(
+            filter=_and(query, *_bounds(reading, window)),
+            sort=reading.sort,
+            limit=window.limit + 1,
+        )
+
+
 NEWEST: Final = Ordering()
 _JOB_ORDERINGS: Final = {
     JobOrder.NEWEST: NEWEST,
@@ -103,14 +121,19 @@ async def page(
     mongo: Mongo, kind: type[R], owner: str | None, window: Window, **fields: object
 ) -> Page[R]:
     """Read a page of the documents whose fields have these values, newest first."""
-    return await _page(mongo, kind, _owned(owner) | fields, NEWEST, window)
+    return await _page(mongo, kind, Find.of(_owned(owner) | fields, NEWEST, window), window)
 
 
 async def job_page(
     mongo: Mongo, owner: str | None, which: JobFilter, order: JobOrder, window: Window
 ) -> Page[Job]:
     """Read a page of jobs in that order."""
-    return await _page(mongo, Job, _owned(owner) | query_of(which), _JOB_ORDERINGS[order], window)
+    return await _page(mongo, Job, job_find(owner, which, order, window), window)
+
+
+def job_find(owner: str | None, which: JobFilter, order: JobOrder, window: Window) -> Find:
+    """Say how a page of jobs is found."""
+    return Find.of(_owned(owner) | query_of(which), _JOB_ORDERINGS[order], window)
 
 
 async def caused_job_pages(
@@ -120,8 +143,7 @@ async def caused_job_pages(
 
     Each cause costs an index range of a page's length, however many jobs it has.
     """
-    ordering = NEWEST.reversed() if window.backward else NEWEST
-    wanted = _and(_owned(owner), query_of(which), *_bounds(ordering, window))
+    find = Find.of(_owned(owner) | query_of(which), NEWEST, window)
     pipeline: list[Query] = [
         {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
         {
@@ -130,9 +152,9 @@ async def caused_job_pages(
                 "localField": "_id",
                 "foreignField": "cause.id",
                 "pipeline": [
-                    {"$match": wanted},
-                    {"$sort": dict(ordering.sort)},
-                    {"$limit": window.limit + 1},
+                    {"$match": find.filter},
+                    {"$sort": dict(find.sort)},
+                    {"$limit": find.limit},
                 ],
                 "as": "found",
             }
@@ -165,13 +187,9 @@ def query_of(which: JobFilter) -> Query:
     return query
 
 
-async def _page(
-    mongo: Mongo, kind: type[R], query: Query, ordering: Ordering, window: Window
-) -> Page[R]:
+async def _page(mongo: Mongo, kind: type[R], find: Find, window: Window) -> Page[R]:
     source = _SOURCES[kind]
-    reading = ordering.reversed() if window.backward else ordering
-    matched = _and(query, *_bounds(reading, window))
-    cursor = mongo[source.collection].find(matched).sort(reading.sort).limit(window.limit + 1)
+    cursor = mongo[source.collection].find(find.filter).sort(find.sort).limit(find.limit)
     found = [cast("R", source.decode(document)) for document in await cursor.to_list(None)]
     return cut(found, window)
 

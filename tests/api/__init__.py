@@ -1,0 +1,1 @@
+"""The GraphQL API, executed on a real engine without a transport."""

@@ -1,0 +1,127 @@
+"""Owns what the tests of the API share: an engine, viewers who ask, documents to read."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+
+from jobs.engine import Engine
+from jobs.hub import Hub
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from resolvers.request import RequestContext
+from schema.build import graphql_schema
+from tests.api.documents import Documents
+
+FUNCTIONS = "tests.api.functions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a client got, with what tests ask of it most."""
+
+    data: dict[str, Any]
+    errors: list[GraphQLError] = field(default_factory=list)
+
+    @property
+    def codes(self) -> list[str]:
+        return [str((error.extensions or {}).get("code", error.message)) for error in self.errors]
+
+    @property
+    def code(self) -> str | None:
+        """Return the one error's code, None if there was no error."""
+        assert len(self.errors) <= 1, self.errors
+        return self.codes[0] if self.errors else None
+
+    @property
+    def message(self) -> str:
+        return self.errors[0].message
+
+    @property
+    def issues(self) -> list[dict[str, Any]]:
+        """Return what was wrong with the input, in the order found."""
+        issues: list[dict[str, Any]] = (self.errors[0].extensions or {})["issues"]
+        return issues
+
+    @property
+    def paths(self) -> list[list[str | int]]:
+        return [issue["path"] for issue in self.issues]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Somebody who asks."""
+
+    context: RequestContext
+
+    async def __call__(self, document: str, **variables: Any) -> Answer:
+        result = await graphql_schema.execute(
+            document, variable_values=variables, context_value=self.context
+        )
+        return Answer(data=result.data or {}, errors=list(result.errors or ()))
+
+    async def get(self, document: str, **variables: Any) -> Any:
+        """Return the document's only root field; fails on errors."""
+        answer = await self(document, **variables)
+        assert not answer.errors, answer.errors
+        (value,) = answer.data.values()
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Make clients of one engine."""
+
+    engine: Engine
+    hub: Hub
+
+    def of(self, name: str, *roles: str) -> Client:
+        return self._client(Viewer(id=name, roles=frozenset(roles)))
+
+    def anonymous(self) -> Client:
+        return self._client(None)
+
+    def _client(self, viewer: Viewer | None) -> Client:
+        context = RequestContext(caller=viewer, engine=self.engine, hub=self.hub)
+        return Client(context=context)
+
+
+@pytest.fixture
+def api_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"functions": (FUNCTIONS,)})
+
+
+@pytest.fixture
+async def engine(api_settings: Settings) -> AsyncIterator[Engine]:
+    async with Engine.open(api_settings) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def clients(engine: Engine) -> AsyncIterator[Clients]:
+    async with Hub(engine.mongo, engine.settings) as hub:
+        yield Clients(engine=engine, hub=hub)
+
+
+@pytest.fixture
+def ann(clients: Clients) -> Client:
+    """Return an ordinary user."""
+    return clients.of("ann")
+
+
+@pytest.fixture
+def bob(clients: Clients) -> Client:
+    """Return another one."""
+    return clients.of("bob")
+
+
+@pytest.fixture
+def admin(clients: Clients) -> Client:
+    return clients.of("root", "admin")
+
+
+@pytest.fixture
+def documents(engine: Engine) -> Documents:
+    return Documents(engine.mongo)

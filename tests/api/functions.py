@@ -1,0 +1,32 @@
+"""A user's module: functions of each kind of visibility."""
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from jobs.retry import Retry
+from jobs.sources import batch
+
+
+@mutation(public=True)
+async def greet(ctx: Context, name: str, times: int = 1) -> str:
+    """Greet somebody, several times."""
+    return " ".join([f"hello {name}"] * times)
+
+
+@action(public=True, retry=Retry(retries=2), timeout_ms=1_500)
+async def call_out(ctx: Context) -> None:
+    """Touch the outside world."""
+
+
+@mutation(roles=("auditor",))
+async def audit(ctx: Context) -> None:
+    """Look at the books."""
+
+
+@mutation()
+async def hidden(ctx: Context) -> None:
+    """Serve other functions only."""
+
+
+@batch("ledger", roles=("auditor",))
+async def post(ctx: Context, items: list[dict[str, object]]) -> None:
+    """Post a page of the ledger."""

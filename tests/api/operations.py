@@ -1,0 +1,46 @@
+"""The operations that tests ask for, by the name of their root field."""
+
+from typing import Final
+
+PAGE: Final = "{ nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
+
+LOOKUPS: Final = {
+    "job": "query($id: ID!) { job(id: $id) { id } }",
+    "cron": "query($id: ID!) { cron(id: $id) { id } }",
+    "batch": "query($id: ID!) { batch(id: $id) { id } }",
+    "request": "query($id: ID!) { request(id: $id) { id } }",
+}
+NODE: Final = "query($id: ID!) { node(id: $id) { id version } }"
+
+LISTS: Final = {
+    name: f"query($first: Int, $after: String) {{ {name}(first: $first, after: $after) {PAGE} }}"
+    for name in ("jobs", "crons", "recurringTasks", "batches", "requests", "failures")
+}
+
+
+def mutation(name: str, input_type: str, selection: str) -> str:
+    """Write the mutation of that name; its variable is `$input`."""
+    return f"mutation($input: {input_type}!) {{ {name}(input: $input) {{ {selection} }} }}"
+
+
+CRON: Final = "cronId cron { id name enabled version functionName args nextRunTime }"
+JOB: Final = "jobId job { id state functionName args scheduledTime owner }"
+TASK: Final = "taskId recurringTask { id taskId enabled intervalMs functionName args }"
+
+REGISTER_CRON: Final = mutation("registerCron", "RegisterCronInput", CRON)
+PAUSE_CRON: Final = mutation("pauseCron", "CronIdInput", CRON)
+RESUME_CRON: Final = mutation("resumeCron", "CronIdInput", CRON)
+DELETE_CRON: Final = mutation("deleteCron", "CronIdInput", CRON)
+SCHEDULE_JOB: Final = mutation("scheduleJob", "ScheduleJobInput", JOB)
+CANCEL_JOB: Final = mutation("cancelJob", "JobIdInput", JOB)
+RETRY_JOB: Final = mutation("retryJob", "JobIdInput", JOB)
+START_TASK: Final = mutation("startRecurringTask", "StartRecurringTaskInput", TASK)
+STOP_TASK: Final = mutation("stopRecurringTask", "TaskIdInput", TASK)
+ADD_ITEMS: Final = mutation("addItems", "AddItemsInput", "added itemIds")
+START_BATCH: Final = mutation(
+    "startBatch", "StartBatchInput", "batchId batch { id state source batchSize delayMs }"
+)
+CANCEL_BATCH: Final = mutation("cancelBatch", "BatchIdInput", "batchId batch { id state }")
+CREATE_WITH_TIMEOUT: Final = mutation(
+    "createWithTimeout", "CreateWithTimeoutInput", "requestId request { id state data timeoutAt }"
+)

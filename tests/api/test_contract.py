@@ -1,0 +1,76 @@
+"""The schema as clients see it: committed, and described to the last argument."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    build_schema,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from schema.build import sdl
+
+COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
+SCHEMA = build_schema(sdl())
+TYPES = [
+    each
+    for each in SCHEMA.type_map.values()
+    if not is_introspection_type(each) and not is_specified_scalar_type(each)
+]
+ROOTS = ("Query", "Mutation", "Subscription")
+
+
+def _described(named: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
+    """Give every place of a type that can be described, with its description."""
+    yield named.name, named.description
+    if isinstance(named, GraphQLEnumType):
+        for name, value in named.values.items():
+            yield f"{named.name}.{name}", value.description
+    if isinstance(named, GraphQLInputObjectType):
+        for name, input_field in named.fields.items():
+            yield f"{named.name}.{name}", input_field.description
+    if isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in named.fields.items():
+            yield f"{named.name}.{name}", field.description
+            for argument_name, argument in field.args.items():
+                yield f"{named.name}.{name}({argument_name})", argument.description
+
+
+def test_the_committed_sdl_is_the_code() -> None:
+    assert COMMITTED.read_text() == sdl(), "run `make schema`"
+
+
+def test_every_type_field_argument_and_value_is_described() -> None:
+    missing = [place for each in TYPES for place, text in _described(each) if not text]
+    assert missing == []
+
+
+def test_descriptions_are_sentences() -> None:
+    places = [pair for each in TYPES for pair in _described(each)]
+    assert [place for place, text in places if text and not text.rstrip().endswith(".")] == []
+
+
+def test_a_failed_root_field_erases_nothing_else() -> None:
+    roots = [SCHEMA.type_map[name] for name in ROOTS]
+    fields = [
+        f"{root.name}.{name}"
+        for root in roots
+        if isinstance(root, GraphQLObjectType)
+        for name, field in root.fields.items()
+        if isinstance(field.type, GraphQLNonNull)
+    ]
+    assert fields == []
+
+
+def test_every_stored_object_is_a_node() -> None:
+    node = SCHEMA.type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+    names = {each.name for each in SCHEMA.get_possible_types(node)}
+    assert names == {"Job", "Cron", "RecurringTask", "Batch", "Request", "Failure"}

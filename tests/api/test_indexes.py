@@ -1,0 +1,61 @@
+"""Lists read a page's worth of an index, however many documents there are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from jobs.filters import JobFilter, JobOrder
+from jobs.ids import new_id
+from jobs.mongo.reading import Find, job_find
+from jobs.paging import Position, Window
+from jobs.records import JobState
+from tests.api.documents import DUE, Documents
+
+FAILED = JobFilter(states=(JobState.FAILED,))
+ENDED = JobFilter(states=(JobState.FAILED, JobState.SUCCESS))
+PLACE = Position(id=new_id(), instant=DUE)
+LISTS = [
+    ("ann", JobFilter(), JobOrder.NEWEST),
+    ("ann", JobFilter(), JobOrder.OLDEST),
+    ("ann", JobFilter(internal=None), JobOrder.NEWEST),
+    ("ann", FAILED, JobOrder.NEWEST),
+    ("ann", ENDED, JobOrder.NEWEST),
+    ("ann", JobFilter(function_name="functions.greet"), JobOrder.NEWEST),
+    ("ann", JobFilter(), JobOrder.SCHEDULED_ASC),
+    ("ann", JobFilter(), JobOrder.SCHEDULED_DESC),
+    ("ann", JobFilter(scheduled_from=DUE), JobOrder.SCHEDULED_ASC),
+    (None, JobFilter(), JobOrder.NEWEST),
+    (None, FAILED, JobOrder.NEWEST),
+    (None, JobFilter(), JobOrder.SCHEDULED_ASC),
+]
+
+
+def _stages(plan: dict[str, Any]) -> Iterator[str]:
+    yield plan["stage"]
+    for inner in (*plan.get("inputStages", ()), *filter(None, [plan.get("inputStage")])):
+        yield from _stages(inner)
+
+
+async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
+    command = {"filter": find.filter, "sort": dict(find.sort), "limit": find.limit}
+    explain = {"explain": {"find": "jobs", **command}, "verbosity": "queryPlanner"}
+    plan: dict[str, Any] = await engine.mongo.database.command(explain)
+    return plan["queryPlanner"]["winningPlan"]
+
+
+@pytest.mark.parametrize("place", [None, PLACE])
+@pytest.mark.parametrize(("owner", "which", "order"), LISTS)
+async def test_a_list_is_read_in_the_order_of_an_index(
+    engine: Engine,
+    documents: Documents,
+    owner: str | None,
+    which: JobFilter,
+    order: JobOrder,
+    place: Position | None,
+) -> None:
+    await documents.job()
+    find = job_find(owner, which, order, Window(limit=20, after=place))
+    stages = set(_stages(await _plan_of(engine, find)))
+    assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages

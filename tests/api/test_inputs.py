@@ -1,0 +1,155 @@
+"""Inputs: every limit, and all issues of an input at once."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from strawberry.scalars import JSON
+
+from jobs.errors import BadRequest
+from jobs.ids import new_id
+from schema.ids import global_id
+from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
+from schema.inputs.checking import checked
+from schema.inputs.crons import CronFilter, CronIdInput, PreviewCronInput, RegisterCronInput
+from schema.inputs.limits import MAX_DELAY_MS, JsonSize
+from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
+from schema.inputs.requests import CreateWithTimeoutInput
+from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
+
+SIZES = JsonSize(max_bytes=1_000)
+GOOD: dict[type, dict[str, Any]] = {
+    RegisterCronInput: {"name": "n", "interval_ms": 1_000},
+    CronIdInput: {"cron_id": global_id("Cron", new_id())},
+    PreviewCronInput: {"cronspec": "@daily"},
+    CronFilter: {},
+    ScheduleJobInput: {"function_name": "f.f"},
+    JobIdInput: {"job_id": global_id("Job", new_id())},
+    JobFilter: {},
+    StartRecurringTaskInput: {"task_id": "t", "interval_ms": 1_000},
+    TaskIdInput: {"task_id": "t"},
+    AddItemsInput: {"items": [JSON(1)]},
+    StartBatchInput: {},
+    BatchIdInput: {"batch_id": global_id("Batch", new_id())},
+    CreateWithTimeoutInput: {"data": JSON(None)},
+}
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
+    (RegisterCronInput, {"name": ""}, ("name",), "string_too_short"),
+    (RegisterCronInput, {"name": "x" * 201}, ("name",), "string_too_long"),
+    (RegisterCronInput, {"name": "a\0b"}, ("name",), "null_character"),
+    (RegisterCronInput, {"name": "\ud800"}, ("name",), "string_unicode"),
+    (RegisterCronInput, {"interval_ms": 999}, ("intervalMs",), "too_small"),
+    (RegisterCronInput, {"interval_ms": 2**50}, ("intervalMs",), "too_big"),
+    (RegisterCronInput, {"tz": "Mars/Olympus"}, ("tz",), "invalid_time_zone"),
+    (RegisterCronInput, {"args": [1]}, ("args",), "not_an_object"),
+    (RegisterCronInput, {"args": {"a": "x" * 1_000}}, ("args",), "too_long"),
+    (RegisterCronInput, {"args": nested(31)}, ("args",), "too_deep"),
+    (RegisterCronInput, {"args": {"\0": 1}}, ("args",), "null_character"),
+    (RegisterCronInput, {"args": {"a": "\ud800"}}, ("args",), "surrogate"),
+    (RegisterCronInput, {"args": {"a": 2**63}}, ("args",), "out_of_range"),
+    (RegisterCronInput, {"args": {"a": float("inf")}}, ("args",), "not_finite"),
+    (RegisterCronInput, {"jitter_ms": -1}, ("jitterMs",), "greater_than_equal"),
+    (RegisterCronInput, {"jitter_ms": 86_400_001}, ("jitterMs",), "less_than_equal"),
+    (CronIdInput, {"cron_id": "nonsense"}, ("cronId",), "invalid_id"),
+    (CronIdInput, {"cron_id": global_id("Job", new_id())}, ("cronId",), "invalid_id"),
+    (PreviewCronInput, {"count": 0}, ("count",), "greater_than_equal"),
+    (PreviewCronInput, {"count": 101}, ("count",), "less_than_equal"),
+    (PreviewCronInput, {"cronspec": "61 * * * *"}, ("cronspec",), "invalid_cronspec"),
+    (CronFilter, {"function_name": "x" * 201}, ("functionName",), "string_too_long"),
+    (ScheduleJobInput, {"run_after_ms": -1}, ("runAfterMs",), "greater_than_equal"),
+    (ScheduleJobInput, {"run_after_ms": MAX_DELAY_MS + 1}, ("runAfterMs",), "less_than_equal"),
+    (ScheduleJobInput, {"key": ""}, ("key",), "string_too_short"),
+    (ScheduleJobInput, {"function_name": ""}, ("functionName",), "string_too_short"),
+    (JobIdInput, {"job_id": ""}, ("jobId",), "invalid_id"),
+    (JobFilter, {"function_name": ""}, ("functionName",), "string_too_short"),
+    (StartRecurringTaskInput, {"interval_ms": 999}, ("intervalMs",), "greater_than_equal"),
+    (TaskIdInput, {"task_id": "x" * 201}, ("taskId",), "string_too_long"),
+    (AddItemsInput, {"items": []}, ("items",), "too_short"),
+    (AddItemsInput, {"items": [1] * 1_001}, ("items",), "too_long"),
+    (AddItemsInput, {"items": [1, "\0"]}, ("items", 1), "null_character"),
+    (StartBatchInput, {"batch_size": 0}, ("batchSize",), "greater_than_equal"),
+    (StartBatchInput, {"batch_size": 1_001}, ("batchSize",), "less_than_equal"),
+    (StartBatchInput, {"delay_ms": -1}, ("delayMs",), "greater_than_equal"),
+    (BatchIdInput, {"batch_id": "x" * 10_000}, ("batchId",), "invalid_id"),
+    (CreateWithTimeoutInput, {"timeout_ms": 0}, ("timeoutMs",), "greater_than_equal"),
+    (CreateWithTimeoutInput, {"data": "x" * 1_000}, ("data",), "too_long"),
+]
+
+
+def _issues(kind: type, **changes: Any) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        checked(kind(**(GOOD[kind] | changes)), SIZES, "input")
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_good_input_passes(kind: type) -> None:
+    assert isinstance(checked(kind(**GOOD[kind]), SIZES, "input"), kind)
+
+
+@pytest.mark.parametrize(("kind", "change", "path", "code"), BAD)
+def test_a_value_beyond_its_limit_is_an_issue_at_its_path(
+    kind: type, change: dict[str, Any], path: tuple[str | int, ...], code: str
+) -> None:
+    issues = _issues(kind, **change).issues
+    assert [(issue.path, issue.code) for issue in issues] == [(("input", *path), code)]
+
+
+def test_all_issues_of_an_input_come_at_once() -> None:
+    error = _issues(
+        RegisterCronInput, name="", interval_ms=1, tz="Mars", args=[1], jitter_ms=-1
+    )
+    paths = {issue.path[1] for issue in error.issues}
+    assert paths == {"name", "intervalMs", "tz", "args", "jitterMs"}
+
+
+def test_an_issue_says_what_was_given_and_what_is_allowed() -> None:
+    error = _issues(StartBatchInput, batch_size=0)
+    assert str(error) == "batchSize: Input should be greater than or equal to 1, got 0"
+
+
+def test_a_long_value_is_not_sent_back_whole() -> None:
+    assert len(str(_issues(RegisterCronInput, name="x" * 100_000))) < 200
+
+
+def test_ids_are_decoded() -> None:
+    identifier = new_id()
+    assert checked(JobIdInput(job_id=global_id("Job", identifier)), SIZES).job_id == identifier
+
+
+def test_what_is_left_out_is_none() -> None:
+    given = checked(ScheduleJobInput(function_name="f.f"), SIZES)
+    assert (given.run_after_ms, given.run_at, given.key, given.args) == (None, None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({"interval_ms": None}, "Either intervalMs or cronspec required"),
+        ({"cronspec": "@daily"}, "intervalMs and cronspec exclude each other: give one of them"),
+    ],
+)
+def test_a_cron_has_exactly_one_schedule(schedule: dict[str, Any], message: str) -> None:
+    error = _issues(RegisterCronInput, **schedule)
+    assert str(error) == message
+    assert [issue.path[1] for issue in error.issues] == ["intervalMs", "cronspec"]
+
+
+def test_a_job_has_one_time_at_most() -> None:
+    times = {"run_after_ms": 0, "run_at": datetime(2030, 1, 1, tzinfo=UTC)}
+    assert [i.code for i in _issues(ScheduleJobInput, **times).issues] == ["exclusive"] * 2
+
+
+def test_a_cron_does_not_end_before_it_starts() -> None:
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    issues = _issues(RegisterCronInput, start_at=noon, end_at=noon).issues
+    assert [issue.path for issue in issues] == [("input", "endAt")]

@@ -1,0 +1,80 @@
+"""The loader: one read for what one turn of the event loop asks for."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+import pytest
+
+from resolvers.loading import Loader
+
+
+class Reader:
+    """Answer with the double of each number, none for 0; notes what each read asked for."""
+
+    def __init__(self) -> None:
+        self.reads: list[list[int]] = []
+        self.started, self.gate = asyncio.Event(), asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def __call__(self, keys: Collection[int]) -> Mapping[int, int]:
+        self.reads.append(sorted(keys))
+        self.started.set()
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+        return {key: key * 2 for key in keys if key}
+
+
+@pytest.fixture
+def read() -> Reader:
+    return Reader()
+
+
+async def test_loads_of_one_turn_are_one_read(read: Reader) -> None:
+    loader = Loader(read)
+    found = await asyncio.gather(*(loader.load(key) for key in (1, 2, 2, 0)))
+    assert (found, read.reads) == ([2, 4, 4, None], [[0, 1, 2]])
+
+
+async def test_a_later_load_reads_again(read: Reader) -> None:
+    loader = Loader(read)
+    await loader.load(1)
+    await loader.load(1)
+    assert read.reads == [[1], [1]]
+
+
+async def test_no_key_is_nothing_without_a_read(read: Reader) -> None:
+    assert await Loader(read).load(None) is None
+    assert read.reads == []
+
+
+async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
+    loader = Loader(read)
+    read.gate.clear()
+    first = asyncio.create_task(loader.load(1))
+    await read.started.wait()
+    read.started.clear()
+    second = asyncio.create_task(loader.load(1))
+    await read.started.wait()
+    read.gate.set()
+    assert await asyncio.gather(first, second) == [2, 2]
+    assert read.reads == [[1], [1]]
+
+
+async def test_a_failed_read_fails_all_who_wait(read: Reader) -> None:
+    loader, read.error = Loader(read), ValueError("away")
+    found = await asyncio.gather(loader.load(1), loader.load(2), return_exceptions=True)
+    assert [str(each) for each in found] == ["away", "away"]
+
+
+async def test_who_waits_outlives_who_reads(read: Reader) -> None:
+    loader = Loader(read)
+    read.gate.clear()
+    leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
+    await read.started.wait()
+    leader.cancel()
+    read.gate.set()
+    assert await follower == 4
+    assert leader.cancelled()
+    assert read.reads == [[1, 2], [2]]

@@ -1,0 +1,150 @@
+"""Who sees and changes what: the owner and an admin do, others cannot tell that it exists."""
+
+from typing import Any
+
+import pytest
+
+from jobs.ids import new_id
+from schema.ids import global_id
+from tests.api import operations as op
+from tests.api.conftest import Client, Clients
+from tests.api.documents import Documents
+
+KINDS = ("job", "cron", "recurring_task", "batch", "request", "failure")
+TYPE_NAMES = {kind: kind.title().replace("_", "") for kind in KINDS}
+LISTED = dict(zip(op.LISTS, KINDS, strict=True))
+
+ON_OBJECTS = {
+    "pauseCron": ("cron", "cronId", op.PAUSE_CRON),
+    "resumeCron": ("cron", "cronId", op.RESUME_CRON),
+    "deleteCron": ("cron", "cronId", op.DELETE_CRON),
+    "cancelJob": ("job", "jobId", op.CANCEL_JOB),
+    "cancelBatch": ("batch", "batchId", op.CANCEL_BATCH),
+}
+CREATING: dict[str, tuple[str, dict[str, Any]]] = {
+    "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
+    "scheduleJob": (op.SCHEDULE_JOB, {"functionName": "tasks.runTask", "args": {"name": "x"}}),
+    "startRecurringTask": (op.START_TASK, {"taskId": "t", "intervalMs": 1_000}),
+    "stopRecurringTask": (op.STOP_TASK, {"taskId": "t"}),
+    "addItems": (op.ADD_ITEMS, {"items": [1]}),
+    "startBatch": (op.START_BATCH, {}),
+    "createWithTimeout": (op.CREATE_WITH_TIMEOUT, {"data": 1}),
+}
+READING = {
+    "viewer": "{ viewer { id } }",
+    "functions": "{ functions { name } }",
+    "previewCron": '{ previewCron(input: {cronspec: "@daily"}) }',
+    "recurringTask": '{ recurringTask(taskId: "t") { id } }',
+    "cronByName": '{ cron(name: "n") { id } }',
+}
+
+
+async def _insert(documents: Documents, kind: str, owner: str) -> str:
+    inserted: str = await getattr(documents, kind)(owner)
+    return inserted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_node_is_its_owners_and_an_admins(
+    clients: Clients, documents: Documents, kind: str
+) -> None:
+    identifier = await _insert(documents, kind, "ann")
+    for client in (clients.of("ann"), clients.of("root", "admin")):
+        assert (await client.get(op.NODE, id=identifier))["id"] == identifier
+    assert (await clients.of("bob")(op.NODE, id=identifier)).code == "NOT_FOUND"
+    assert (await clients.anonymous()(op.NODE, id=identifier)).code == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("kind", op.LOOKUPS)
+async def test_an_object_is_its_owners_and_an_admins(
+    clients: Clients, documents: Documents, kind: str
+) -> None:
+    identifier = await _insert(documents, kind, "ann")
+    for client in (clients.of("ann"), clients.of("root", "admin")):
+        assert (await client.get(op.LOOKUPS[kind], id=identifier))["id"] == identifier
+    assert (await clients.of("bob")(op.LOOKUPS[kind], id=identifier)).code == "NOT_FOUND"
+    assert (await clients.anonymous()(op.LOOKUPS[kind], id=identifier)).code == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_somebody_elses_id_and_an_unknown_one_give_the_same_error(
+    bob: Client, documents: Documents, kind: str
+) -> None:
+    theirs = await bob(op.NODE, id=await _insert(documents, kind, "ann"))
+    unknown = await bob(op.NODE, id=global_id(TYPE_NAMES[kind], new_id()))
+    assert theirs.message == unknown.message
+
+
+@pytest.mark.parametrize(("name", "kind"), LISTED.items())
+async def test_a_list_holds_the_viewers_own_or_an_admins_all(
+    clients: Clients, documents: Documents, name: str, kind: str
+) -> None:
+    anns, bobs = [await _insert(documents, kind, owner) for owner in ("ann", "bob")]
+    seen = {"ann": [anns], "bob": [bobs], "eve": []}
+    for viewer, ids in seen.items():
+        page = await clients.of(viewer).get(op.LISTS[name])
+        assert [node["id"] for node in page["nodes"]] == ids
+    page = await clients.of("root", "admin").get(op.LISTS[name])
+    assert [node["id"] for node in page["nodes"]] == [bobs, anns]
+    assert (await clients.anonymous()(op.LISTS[name])).code == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("name", ON_OBJECTS)
+@pytest.mark.parametrize(("who", "code"), [("bob", "NOT_FOUND"), (None, "UNAUTHORIZED")])
+async def test_others_cannot_change_an_object(
+    clients: Clients, documents: Documents, name: str, who: str | None, code: str
+) -> None:
+    kind, argument, document = ON_OBJECTS[name]
+    identifier = await _insert(documents, kind, "ann")
+    client = clients.of(who) if who else clients.anonymous()
+    assert (await client(document, input={argument: identifier})).code == code
+    assert (await clients.of("ann").get(op.NODE, id=identifier))["version"] == 1
+
+
+@pytest.mark.parametrize("name", ON_OBJECTS)
+@pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
+async def test_its_owner_and_an_admin_can_change_an_object(
+    clients: Clients, documents: Documents, name: str, roles: tuple[str, ...]
+) -> None:
+    kind, argument, document = ON_OBJECTS[name]
+    identifier = await _insert(documents, kind, "ann")
+    answer = await clients.of(*roles)(document, input={argument: identifier})
+    assert (answer.code, answer.data[name][argument]) == (None, identifier)
+
+
+@pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
+async def test_its_owner_and_an_admin_can_retry_a_job(
+    clients: Clients, documents: Documents, roles: tuple[str, ...]
+) -> None:
+    identifier = await documents.job("ann", state="failed", attempt=1)
+    answer = await clients.of("bob")(op.RETRY_JOB, input={"jobId": identifier})
+    assert answer.code == "NOT_FOUND"
+    payload = await clients.of(*roles).get(op.RETRY_JOB, input={"jobId": identifier})
+    assert (payload["job"]["state"], payload["job"]["owner"]) == ("PENDING", "ann")
+
+
+@pytest.mark.parametrize("name", CREATING)
+async def test_nobody_makes_anything_without_a_token(clients: Clients, name: str) -> None:
+    document, given = CREATING[name]
+    assert (await clients.anonymous()(document, input=given)).code == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("name", READING)
+async def test_nobody_reads_anything_without_a_token(clients: Clients, name: str) -> None:
+    assert (await clients.anonymous()(READING[name])).code == "UNAUTHORIZED"
+
+
+async def test_what_a_viewer_makes_is_the_viewers(ann: Client, bob: Client) -> None:
+    for document, given in CREATING.values():
+        assert (await ann(document, input=given)).code is None
+    for name in ("jobs", "crons", "recurringTasks", "batches", "requests"):
+        assert len((await ann.get(op.LISTS[name]))["nodes"]) >= 1
+        assert (await bob.get(op.LISTS[name]))["nodes"] == []
+
+
+async def test_names_are_of_the_viewers_own(ann: Client, admin: Client) -> None:
+    await ann.get(op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily"})
+    await ann.get(op.START_TASK, input={"taskId": "t", "intervalMs": 1_000})
+    for document in (READING["cronByName"], READING["recurringTask"]):
+        assert (await ann(document)).code is None
+        assert (await admin(document)).code == "NOT_FOUND"
