@@ -75,7 +75,7 @@ run: $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp ## Start MongoDB, Valkey, 
 
 .PHONY: demo
 demo: $(RUN_STAMP) ## Drive all six patterns against the running server
-	@exec $(BIN)/python examples/demo.py $(ARGS)
+	@exec $(BIN)/python docs/examples/demo.py $(ARGS)
 
 .PHONY: test
 test: setup ## Run the tests (ARGS='-k name' chooses)
@@ -117,6 +117,8 @@ schema: $(RUN_STAMP) ## Write the SDL from the code
 docs: $(RUN_STAMP) ## Write the documents that are made from the code
 	$(BIN)/python -m jobs.settings_page > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
+	$(BIN)/python -m jobs.lifecycle_page > docs/lifecycle.md.new
+	@mv docs/lifecycle.md.new docs/lifecycle.md
 
 .PHONY: bench
 bench: $(RUN_STAMP) $(MONGOD_STAMP) ## Measure jobs per second on embedded servers

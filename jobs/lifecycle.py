@@ -1,4 +1,4 @@
-"""The states of a job and the moves between them, as data. docs/lifecycle.md is made from it."""
+"""The states of a job and the moves between them, as data. docs/lifecycle.md is made of them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -122,14 +122,3 @@ def may(move: Move, state: JobState) -> bool:
     """Tell whether a job in `state` can make `move`."""
     return state in MOVES[move].sources
 
-
-def as_markdown() -> str:
-    """Draw the moves as the table of docs/lifecycle.md."""
-    rows = [
-        f"| `{move}` | {', '.join(f'`{s}`' for s in sorted(t.sources))} | `{t.target}` "
-        f"| {'the attempt' if t.fenced else 'the state'} "
-        f"| {'yes' if t.yields_to_cancel else 'no'} | {t.meaning} |"
-        for move, t in MOVES.items()
-    ]
-    head = "| move | from | to | guarded by | canceled instead, if asked | when |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from jobs import lifecycle_page
 from jobs.settings import Settings
 from jobs.settings_page import page
 
@@ -12,6 +13,10 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_configuration_page_is_what_the_settings_say() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == page(), "run: make docs"
+
+
+def test_the_lifecycle_page_is_what_the_moves_say() -> None:
+    assert (ROOT / "docs" / "lifecycle.md").read_text() == lifecycle_page.page(), "run: make docs"
 
 
 def test_every_setting_says_what_it_is() -> None:

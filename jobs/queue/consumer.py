@@ -66,9 +66,10 @@ class Consumer:
 
         async def run_chunk(ctx: dict[str, Any], ids: object, more: object) -> None:
             # Whoever writes to Redis may have written anything.
-            if isinstance(ids, list) and all(isinstance(one, str) and is_id(one) for one in ids):
-                if await self._take_chunk(ids, more is True):
-                    unsatisfied.add(ctx["job_id"])
+            if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
+                log.warning("chunk.malformed", chunk=ctx["job_id"])
+            elif await self._take_chunk(ids, more is True):
+                unsatisfied.add(ctx["job_id"])
 
         async def chunk_done(name: str) -> None:
             self._wake.set()  # there is room for the next chunk

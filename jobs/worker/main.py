@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from jobs.engine import Engine
-from jobs.functions.crons import sync_static_crons
+from jobs.functions.static_crons import sync_static_crons
 from jobs.logs import get_log
 from jobs.settings import Settings
 from jobs.worker.worker import Deposed, Worker

@@ -1,0 +1,203 @@
+"""Drives the six patterns against a running server and prints each change as it arrives.
+
+    make run          # in one terminal
+    make demo         # in another
+
+It may be disturbed: kill the worker with -9, or flush Valkey, while it runs.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import httpx
+from live_client import Client, Data, GraphQLError, Server
+
+DEADLINE_S = 60
+RUN = uuid4().hex[:6]
+STARTED = time.monotonic()
+
+JOBS_CHANGED = """
+subscription ($filter: JobFilter) {
+  jobsChanged(filter: $filter) {
+    kind jobId event { from state attempt error { message } }
+    job { functionName args result cause { kind } }
+  }
+}"""
+
+
+def say(what: str, text: str) -> None:
+    print(f"{time.monotonic() - STARTED:6.2f} s  {what:<10} {text}", flush=True)
+
+
+async def until(
+    changes: AsyncIterator[Data], enough: Callable[[Data], bool], show: Callable[[Data], None]
+) -> Data:
+    """Print changes until one is enough, and return it."""
+    async for change in changes:
+        show(change)
+        if enough(change):
+            return change
+    raise GraphQLError("the subscription ended")
+
+
+async def ready(changes: AsyncIterator[Data]) -> None:
+    """Wait until the subscription is live: what happens from now on will be received."""
+    await until(changes, lambda change: change["kind"] == "READY", lambda _: None)
+
+
+def show_job(change: Data) -> None:
+    event = change["event"]
+    if event:
+        error = f"  {event['error']['message']}" if event["error"] else ""
+        name = change["job"]["functionName"] if change["job"] else change["jobId"]
+        say("job", f"{name} {event['from']} → {event['state']} (attempt {event['attempt']}){error}")
+
+
+async def runtime_and_user_space_crons(client: Client) -> None:
+    """Register a cron at run time, see three ticks, pause, resume and delete it."""
+    watched = "subscription { cronsChanged { kind cron { name enabled nextRunTime } } }"
+    async with (
+        client.subscribe(JOBS_CHANGED, filter={"cause": "CRON"}) as jobs,
+        client.subscribe(watched) as crons,
+    ):
+        await ready(jobs)
+        await ready(crons)
+        registered = await client.call(
+            "mutation ($input: RegisterCronInput!) { registerCron(input: $input) { cronId } }",
+            input={"name": f"every second {RUN}", "intervalMs": 1000},
+        )
+        cron_id = registered["registerCron"]["cronId"]
+        ticks = 0
+
+        def third(change: Data) -> bool:
+            nonlocal ticks
+            ticks += bool(change["event"] and change["event"]["state"] == "SUCCESS")
+            return ticks == 3
+
+        await until(jobs, third, show_job)
+        for move in ("pauseCron", "resumeCron", "deleteCron"):
+            document = f"mutation ($input: CronIdInput!) {{ {move}(input: $input) {{ cronId }} }}"
+            await client.call(document, input={"cronId": cron_id})
+        await until(
+            crons,
+            lambda change: change["kind"] == "LEFT",
+            lambda change: say("cron", f"{change['kind']} {change['cron']}"),
+        )
+
+
+async def recurring_task(client: Client) -> None:
+    """Start a loop, see three rounds, and stop it."""
+    async with client.subscribe(JOBS_CHANGED, filter={"cause": "RECURRING"}) as jobs:
+        await ready(jobs)
+        await client.call(
+            "mutation ($input: StartRecurringTaskInput!)"
+            " { startRecurringTask(input: $input) { taskId } }",
+            input={"taskId": f"report {RUN}", "intervalMs": 1000},
+        )
+        rounds = 0
+
+        def third(change: Data) -> bool:
+            nonlocal rounds
+            rounds += bool(change["event"] and change["event"]["state"] == "SUCCESS")
+            return rounds == 3
+
+        await until(jobs, third, show_job)
+        await client.call(
+            "mutation ($input: TaskIdInput!) { stopRecurringTask(input: $input) { taskId } }",
+            input={"taskId": f"report {RUN}"},
+        )
+
+
+async def rate_limited_batch(client: Client) -> None:
+    """Add 250 items and process them, 100 a page, a page every half second."""
+    for start in range(0, 250, 50):
+        await client.call(
+            "mutation ($input: AddItemsInput!) { addItems(input: $input) { added } }",
+            input={"items": [{"number": start + offset} for offset in range(50)]},
+        )
+    started = await client.call(
+        "mutation ($input: StartBatchInput!) { startBatch(input: $input) { batchId } }",
+        input={"batchSize": 100, "delayMs": 500},
+    )
+    document = """
+    subscription ($id: ID!) {
+      batchChanged(batchId: $id) { kind batch { state processed remaining itemsPerSecond } }
+    }"""
+    async with client.subscribe(document, id=started["startBatch"]["batchId"]) as batches:
+        await until(
+            batches,
+            lambda change: bool(change["batch"]) and change["batch"]["state"] == "DONE",
+            lambda change: say("batch", str(change["batch"] or change["kind"])),
+        )
+
+
+async def timeouts(client: Client) -> None:
+    """Create a request that is completed in time, and one that is not."""
+    create = """
+    mutation ($input: CreateWithTimeoutInput!) {
+      createWithTimeout(input: $input) { requestId }
+    }"""
+    document = """
+    subscription ($id: ID!) { requestChanged(requestId: $id) { kind request { state result } } }
+    """
+    for data, timeout_ms, expected in (
+        ({"question": 42}, 30_000, "COMPLETED"),
+        ({"question": 43, "delayMs": 4_000}, 1_000, "TIMEOUT"),
+    ):
+        made = await client.call(create, input={"data": data, "timeoutMs": timeout_ms})
+        request_id = made["createWithTimeout"]["requestId"]
+        async with client.subscribe(document, id=request_id) as requests:
+            await until(
+                requests,
+                lambda change, expected=expected: (  # type: ignore[misc]
+                    bool(change["request"]) and change["request"]["state"] == expected
+                ),
+                lambda change: say("request", str(change["request"] or change["kind"])),
+            )
+
+
+async def retry_with_backoff(client: Client) -> None:
+    """Call an API that fails twice: again after 1 s and 2 s, each call a job of its own."""
+    url = client.server.graphql_url.replace("/graphql", f"/dev/flaky?key={RUN}&failures=2")
+    function = "actions.retryableAction"
+    async with client.subscribe(JOBS_CHANGED, filter={"functionName": function}) as jobs:
+        await ready(jobs)
+        await client.call(
+            "mutation ($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }",
+            input={"functionName": function, "args": {"data": {"url": url}}},
+        )
+
+        def answered(change: Data) -> bool:
+            job = change["job"]
+            ended = bool(change["event"]) and change["event"]["state"] == "SUCCESS"
+            return ended and bool(job and job["result"])
+
+        await until(jobs, answered, show_job)
+
+
+PATTERNS: dict[str, Callable[[Client], Awaitable[None]]] = {
+    "1 and 2: runtime and user-space crons": runtime_and_user_space_crons,
+    "3: a recurring task": recurring_task,
+    "4: a rate-limited batch": rate_limited_batch,
+    "5: requests with a timeout": timeouts,
+    "6: retry with exponential backoff": retry_with_backoff,
+}
+
+
+async def main() -> None:
+    async with Client.open(Server.running()) as client:
+        for title, pattern in PATTERNS.items():
+            say("pattern", title)
+            async with asyncio.timeout(DEADLINE_S):
+                await pattern(client)
+    say("pattern", "all six have run")
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except (GraphQLError, TimeoutError, httpx.HTTPError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -1,0 +1,93 @@
+"""A small client for the examples: GraphQL over HTTP, and subscriptions over WebSocket."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+Data = dict[str, Any]
+OPERATION = itertools.count(1)
+
+
+class GraphQLError(Exception):
+    """The server answered with errors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a development server is, and the token to call it with."""
+
+    graphql_url: str
+    ws_url: str
+    token: str
+
+    @classmethod
+    def running(cls, folder: Path = Path(".ostinato")) -> Self:
+        """Read what `make run` has written; raises SystemExit if it does not run."""
+        try:
+            found = json.loads((folder / "dev.json").read_text())
+        except FileNotFoundError:
+            raise SystemExit("No server is running here: start one with `make run`.") from None
+        return cls(
+            graphql_url=found["graphqlUrl"], ws_url=found["wsUrl"], token=found["token"]
+        )
+
+
+class Client:
+    """One user's connection; use `Client.open`."""
+
+    def __init__(self, server: Server, http: httpx.AsyncClient) -> None:
+        self.server = server
+        self._http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, server: Server) -> AsyncIterator[Self]:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        async with httpx.AsyncClient(headers=headers, timeout=20) as http:
+            yield cls(server, http)
+
+    async def call(self, document: str, **variables: object) -> Data:
+        """Run a query or mutation and return its data; raises GraphQLError."""
+        body = {"query": document, "variables": variables}
+        answer = (await self._http.post(self.server.graphql_url, json=body)).json()
+        if answer.get("errors"):
+            raise GraphQLError(answer["errors"][0]["message"])
+        data: Data = answer["data"]
+        return data
+
+    @asynccontextmanager
+    async def subscribe(
+        self, document: str, **variables: object
+    ) -> AsyncIterator[AsyncIterator[Data]]:
+        """Subscribe by the graphql-transport-ws protocol; what comes out is the root field."""
+        protocols = [Subprotocol("graphql-transport-ws")]
+        async with connect(self.server.ws_url, subprotocols=protocols) as socket:
+            token = {"Authorization": f"Bearer {self.server.token}"}
+            await socket.send(json.dumps({"type": "connection_init", "payload": token}))
+            operation = {"query": document, "variables": variables}
+            started = {"id": str(next(OPERATION)), "type": "subscribe", "payload": operation}
+            await socket.send(json.dumps(started))
+            yield _changes(socket)
+
+
+async def _changes(socket: ClientConnection) -> AsyncIterator[Data]:
+    async for text in socket:
+        message = json.loads(text)
+        match message["type"]:
+            case "next":
+                for change in message["payload"]["data"].values():
+                    yield change
+            case "error":
+                raise GraphQLError(message["payload"][0]["message"])
+            case "ping":
+                await socket.send('{"type":"pong"}')
+            case "complete":
+                return

@@ -1,0 +1,43 @@
+"""The functions of the README's tour: one of each kind, and a static cron.
+
+    OSTINATO_FUNCTIONS=docs.examples.my_functions make run
+"""
+
+import httpx
+
+from ostinato import Context, Retry, action, cron, mutation
+
+
+@mutation(public=True)
+async def transfer(ctx: Context, giver: str, taker: str, amount: int) -> int:
+    """Move points from one account to another: both writes and the receipt, or nothing."""
+    accounts = ctx.db["accounts"]
+    await accounts.update_one({"_id": giver}, {"$inc": {"points": -amount}}, upsert=True)
+    await accounts.update_one({"_id": taker}, {"$inc": {"points": amount}}, upsert=True)
+    await ctx.scheduler.run_after(2_000, receipt, {"taker": taker, "amount": amount})
+    return amount
+
+
+@action(public=True)
+async def receipt(ctx: Context, taker: str, amount: int) -> str:
+    """Say that points have arrived."""
+    for step in range(1, 4):
+        await ctx.progress(step, 3, f"writing line {step}")
+    return f"{taker} got {amount} points"
+
+
+@action(public=True, retry=Retry(retries=3, base_ms=1000, factor=2, jitter=0.1))
+async def fetch(ctx: Context, url: str) -> int:
+    """Call a URL and return its status; an error answer is tried again with backoff."""
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(url)
+    ctx.log.info("fetched", url=url, status=answer.status_code, attempt=ctx.job and ctx.job.attempt)
+    answer.raise_for_status()
+    return answer.status_code
+
+
+@cron(every_ms=60_000)
+@mutation()
+async def count_accounts(ctx: Context) -> int:
+    """Count the accounts, every minute."""
+    return await ctx.db["accounts"].count_documents({})

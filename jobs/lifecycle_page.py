@@ -1,0 +1,40 @@
+"""Owns docs/lifecycle.md, made from the table of moves: `make docs` writes it."""
+
+from jobs.lifecycle import FINAL_STATES, MOVES, Move, Transition
+from jobs.records import JobState
+
+HEAD = """\
+# The life of a job
+
+A job is in one of five states. What follows is every move between them; nothing else changes a
+job's state. Each move is one guarded update of one document that also appends one event to the
+job's timeline, so the change and its event are one. This page is made from `jobs/lifecycle.py`
+by `make docs`, and a test holds it to the code.
+
+- A move *guarded by its state* finds nothing to do if somebody else moved first.
+- A move *guarded by its attempt* can be made by the holder of the present attempt only. The
+  attempt's number rises at every start: whoever held an older one has nothing left to finish.
+- *Canceled instead*: once the job's cancellation was asked for, the move leads to `canceled`.
+
+| move | from | to | guarded by its | canceled instead, if asked | when |
+|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the page, whole."""
+    rows = "".join(_row(move, transition) for move, transition in MOVES.items())
+    ended = ", ".join(f"`{state}`" for state in JobState if state in FINAL_STATES)
+    return f"{HEAD}{rows}\nFinal states: {ended}.\n"
+
+
+def _row(move: Move, transition: Transition) -> str:
+    sources = ", ".join(f"`{state}`" for state in JobState if state in transition.sources)
+    guard = "attempt" if transition.fenced else "state"
+    instead = "yes" if transition.yields_to_cancel else "no"
+    target = f"`{transition.target}`"
+    return f"| `{move}` | {sources} | {target} | {guard} | {instead} | {transition.meaning} |\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
