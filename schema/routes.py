@@ -1,7 +1,7 @@
 """Assembles the ASGI application around a schema: its routes, its middleware, its lifespan."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -48,10 +48,9 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with parts.resources():
+        async with aclosing(authenticator), parts.resources():
             yield
             await sockets.drain(settings.drain_timeout_ms / 1_000)
-        await authenticator.aclose()
 
     routes: list[BaseRoute] = [
         Route("/graphql", HTTPEndpoint(runner, authenticator, settings)),
@@ -61,7 +60,9 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     ]
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
-    return Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
+    app = Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
+    app.state.sockets = sockets
+    return app
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 64  # BSON stops at 100 levels, and recursive readers behind us before 200
-JSONDecodeError = orjson.JSONDecodeError
+Container = dict[str, Any] | list[Any]
 
 
 def decode(data: bytes | str) -> Any:
@@ -32,15 +32,14 @@ def _openings(data: bytes | str) -> int:
 
 
 def _is_too_deep(value: object) -> bool:
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+    level = _containers([value])
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _containers(parent)]
         if not level:
             return False
     return True
 
 
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _containers(parent: Container) -> list[Container]:
+    children = parent.values() if isinstance(parent, dict) else parent
+    return [child for child in children if isinstance(child, dict | list)]

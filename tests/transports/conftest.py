@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 import uvicorn
 from pydantic import SecretStr
+from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -19,6 +21,7 @@ from websockets.typing import Subprotocol
 from jobs.settings import Mode, Settings
 from resolvers.auth import mint
 from schema.server import server_of
+from tests.processes import eventually
 from tests.transports.example import Probe, example_app
 
 SECRET = "a-secret-for-the-transports-of-48-bytes-01234567"
@@ -39,6 +42,7 @@ class Running:
     settings: Settings
     probe: Probe
     server: uvicorn.Server
+    app: Starlette
 
     @property
     def url(self) -> str:
@@ -110,19 +114,34 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
     """Run a real server on a free port."""
     probe = Probe()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = server_of(example_app(settings, probe), settings)
+    app = example_app(settings, probe)
+    server = server_of(app, settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         while not server.started:
             await asyncio.sleep(0.005)
         port = listener.getsockname()[1]
         try:
-            yield Running(port=port, settings=settings, probe=probe, server=server)
+            yield Running(port=port, settings=settings, probe=probe, server=server, app=app)
         finally:
             server.should_exit = True
 
 
-@pytest.fixture
-async def running() -> AsyncIterator[Running]:
+@pytest.fixture(autouse=True)
+def _no_exception_reaches_the_server(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [line for line in caplog.records if line.name == "uvicorn.error" and line.exc_info] == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Running]:
     async with serve(make_settings()) as server:
         yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def running(shared: Running) -> AsyncIterator[Running]:
+    """Return the module's server as if it had just been started."""
+    shared.probe.forget()
+    yield shared
+    await eventually(lambda: shared.probe.open_streams == 0 and not shared.app.state.sockets)

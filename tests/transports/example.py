@@ -26,10 +26,19 @@ class Probe:
     mutations: int = 0
     checks: dict[str, Check] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        self.tick = self.mutations = 0
+        self.checks.clear()
+
     async def publish(self) -> None:
         async with self.ticks:
             self.tick += 1
             self.ticks.notify_all()
+
+    async def tick_after(self, seen: int) -> int:
+        async with self.ticks:
+            await self.ticks.wait_for(lambda: self.tick > seen)
+        return self.tick
 
 
 @dataclass
@@ -100,7 +109,8 @@ class Query:
 
     @strawberry.field
     async def endless(self) -> str | None:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return "never"
 
 
 @strawberry.type
@@ -113,7 +123,12 @@ class Mutation:
     @strawberry.mutation
     async def stall(self, info: Info) -> str | None:
         info.context.probe.mutations += 1
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return "never"
+
+
+def _refuse() -> list[int]:
+    raise NotFound("You have no such thing")
 
 
 @strawberry.type
@@ -126,9 +141,7 @@ class Subscription:
             seen = probe.tick
             yield seen
             while True:
-                async with probe.ticks:
-                    await probe.ticks.wait_for(lambda: probe.tick > seen)
-                seen = probe.tick
+                seen = await probe.tick_after(seen)
                 yield seen
         finally:
             probe.open_streams -= 1
@@ -150,8 +163,8 @@ class Subscription:
 
     @strawberry.subscription
     async def hidden(self) -> AsyncGenerator[int | None, None]:
-        raise NotFound("You have no such thing")
-        yield 1
+        for number in _refuse():
+            yield number
 
 
 example_schema = strawberry.Schema(Query, Mutation, Subscription)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from gql import Client, gql
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
@@ -9,6 +10,8 @@ from gql.transport.websockets import WebsocketsTransport
 from tests.processes import eventually
 from tests.transports.conftest import Running
 from tests.transports.nodejs import Script, install_clients, node
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TICKS = "subscription { ticks }"
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.transports.conftest import Running, make_settings, serve
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 ACCEPT = {"accept": GRAPHQL_RESPONSE}
 
@@ -26,7 +28,9 @@ def _code(response: httpx.Response) -> str:
 async def test_query_is_answered_with_the_newer_media_type_when_it_is_accepted(
     running: Running,
 ) -> None:
-    response = await _post(running, "query Q($n: String!) { hello(name: $n) }", variables={"n": "x"})
+    response = await _post(
+        running, "query Q($n: String!) { hello(name: $n) }", variables={"n": "x"}
+    )
     assert response.status_code == HTTPStatus.OK
     assert response.headers["content-type"] == f"{GRAPHQL_RESPONSE}; charset=utf-8"
     assert response.json() == {"data": {"hello": "Hello x"}}
@@ -253,7 +257,10 @@ async def test_other_origins_get_no_answer_to_a_preflight(running: Running) -> N
 
 async def test_configured_origin_may_send_a_token() -> None:
     origin = "https://app.example"
-    async with serve(make_settings(allowed_origins=(origin,))) as running, running.client() as client:
+    async with (
+        serve(make_settings(allowed_origins=(origin,))) as running,
+        running.client() as client,
+    ):
         response = await client.options("/graphql", headers=_preflight(origin))
     assert response.headers["access-control-allow-origin"] == origin
     assert "authorization" in response.headers["access-control-allow-headers"].lower()

@@ -1,7 +1,11 @@
 """The GraphQL over HTTP specification, as the graphql-http package audits it."""
 
+import pytest
+
 from tests.transports.conftest import Running
 from tests.transports.nodejs import install_clients, node
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AUDITS = 61
 

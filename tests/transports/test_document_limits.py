@@ -1,0 +1,95 @@
+"""What a document may cost, and that a hostile one costs little."""
+
+import time
+
+import pytest
+from graphql import get_introspection_query
+
+from schema.transports.documents import Documents, RequestRejected
+from schema.transports.encoding import MAX_DEPTH, decode
+from schema.transports.limits import DocumentLimits
+from tests.transports.conftest import make_settings
+from tests.transports.example import example_schema
+
+CHAIN = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(100))
+HOSTILE = {
+    "too many tokens": "{ hello" + " hello" * 5_000 + "}",
+    "a body of one letter fields": "{" + "a " * 130_000 + "}",
+    "deep selections": "{ item " * 200 + "}" * 200,
+    "selections that the parser cannot follow": "{a" * 2_000 + "}" * 2_000,
+    "deep lists": "{ echo(value: " + "[" * 2_000 + "]" * 2_000 + ") }",
+    "deep types": "query($a: " + "[" * 2_000 + "Int" + "]" * 2_000 + ") { hello }",
+    "many aliases": "{" + "".join(f"a{n}: hello " for n in range(60)) + "}",
+    "many fields": "{" + "item { name } " * 600 + "}",
+    "many directives": "{ hello " + "@include(if: true) " * 60 + "}",
+    "repeated fields": "{" + 'hello(name: "x") ' * 500 + "}",
+    "repeated nested fields": "{" + "item { " + "name " * 60 + "} " + "item { name } " * 100 + "}",
+    "fragments that double": "{ ...F0 } " + CHAIN + "fragment F100 on Query { hello }",
+    "fragments that double to nothing": "{ ...F0 } " + CHAIN,
+    "fragments in a chain": "{ ...F0 } "
+    + "".join(f"fragment F{n} on Query {{ ...F{n + 1} hello }} " for n in range(500))
+    + "fragment F500 on Query { hello }",
+    "fragments in a circle": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+    "deep inline fragments": "{" + "... {" * 300 + "hello" + "}" * 300 + "}",
+    "thousand errors": "{" + " ".join(f"helo{n}" for n in range(900)) + "}",
+}
+
+
+@pytest.fixture
+def documents() -> Documents:
+    settings = make_settings()
+    return Documents(example_schema, DocumentLimits.of(settings), introspection=True)
+
+
+@pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_document_is_refused_with_a_code_and_soon(
+    documents: Documents, source: str
+) -> None:
+    started = time.perf_counter()
+    with pytest.raises(RequestRejected) as caught:
+        documents.prepare(source)
+    assert time.perf_counter() - started < 1
+    codes = {error["extensions"]["code"] for error in caught.value.errors}
+    assert codes <= {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
+
+
+def test_introspection_as_tools_send_it_is_within_the_limits(documents: Documents) -> None:
+    query = get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+    assert documents.prepare(query).operations
+
+
+def test_introspection_can_be_turned_off() -> None:
+    limits = DocumentLimits.of(make_settings())
+    documents = Documents(example_schema, limits, introspection=False)
+    with pytest.raises(RequestRejected, match="introspection"):
+        documents.prepare("{ __schema { queryType { name } } }")
+
+
+def test_repeated_document_is_prepared_once(documents: Documents) -> None:
+    assert documents.prepare("{ hello }") is documents.prepare("{ hello }")
+
+
+def test_least_recently_used_documents_are_dropped_first(documents: Documents) -> None:
+    kept, dropped = documents.prepare("{ kept: hello }"), documents.prepare("{ dropped: hello }")
+    for number in range(11):
+        documents.prepare("{ kept: hello }")
+        documents.prepare(f"{{ hello }} # {number}" + "#" * 100_000)
+    assert documents.prepare("{ kept: hello }") is kept
+    assert documents.prepare("{ dropped: hello }") is not dropped
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_json_is_read_to_the_depth_that_is_safe_to_walk(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    decode(opening * (MAX_DEPTH - 1) + "[]" + closing * (MAX_DEPTH - 1))
+    with pytest.raises(ValueError, match="nested deeper"):
+        decode(opening * MAX_DEPTH + "[]" + closing * MAX_DEPTH)
+
+
+def test_many_shallow_values_are_not_deep() -> None:
+    assert len(decode("[" + ",".join(["[]"] * 1_000) + "]")) == 1_000

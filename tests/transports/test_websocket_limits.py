@@ -1,0 +1,107 @@
+"""What a server does about clients that ask for too much, read too slowly, or vanish."""
+
+import pytest
+
+from tests.processes import eventually
+from tests.transports.conftest import Running, make_settings, serve
+
+
+async def test_operation_over_the_socket_s_bound_is_too_many_requests() -> None:
+    async with (
+        serve(make_settings(max_operations_per_socket=1)) as running,
+        running.acknowledged() as socket,
+    ):
+        await socket.subscribe("1", "subscription { ticks }")
+        await socket.receive()
+        await socket.subscribe("2", "{ hello }")
+        message = await socket.receive()
+        assert (message["id"], message["type"]) == ("2", "error")
+        extensions = message["payload"][0]["extensions"]
+        assert extensions == {"code": "TOO_MANY_REQUESTS", "retryAfterMs": 1_000}
+        await running.probe.publish()
+        assert (await socket.receive())["id"] == "1"
+
+
+async def test_socket_over_the_user_s_bound_closes_1013_and_others_are_let_in() -> None:
+    async with serve(make_settings(max_sockets_per_user=1)) as running:
+        async with running.acknowledged(running.token("ada")), running.socket() as second:
+            payload = {"Authorization": f"Bearer {running.token('ada')}"}
+            await second.send({"type": "connection_init", "payload": payload})
+            assert await second.closed() == 1013
+            async with running.acknowledged(running.token("bob")):
+                pass
+        await eventually(lambda: _can_connect(running))
+
+
+async def _can_connect(running: Running) -> bool:
+    async with running.socket() as socket:
+        payload = {"Authorization": f"Bearer {running.token('ada')}"}
+        await socket.send({"type": "connection_init", "payload": payload})
+        return bool(await socket.connection.recv())
+
+
+@pytest.mark.parametrize("size", [2_000, 500_000])
+async def test_message_over_the_limit_closes_1009(size: int) -> None:
+    async with (
+        serve(make_settings(body_limit_bytes=1_024)) as running,
+        running.acknowledged() as socket,
+    ):
+        await socket.subscribe("1", "{ hello }", variables={"x": "x" * size})
+        assert await socket.closed() == 1009
+
+
+async def test_quiet_client_is_pinged_and_stays_when_it_answers() -> None:
+    async with serve(make_settings(keep_alive_ms=100)) as running, running.acknowledged() as socket:
+        for _ in range(3):
+            assert await socket.connection.recv() == '{"type":"ping"}'
+            await socket.send({"type": "pong"})
+
+
+async def test_client_that_answers_no_ping_is_closed_1013() -> None:
+    async with serve(make_settings(keep_alive_ms=100)) as running, running.acknowledged() as socket:
+        assert await socket.closed() == 1013
+
+
+async def test_client_that_stops_reading_is_closed_1013_and_holds_nothing() -> None:
+    async with (
+        serve(make_settings(send_timeout_ms=200)) as running,
+        running.acknowledged() as socket,
+    ):
+        await socket.subscribe("ticks", "subscription { ticks }")
+        await socket.subscribe("flood", "subscription { flood(size: 100000) }")
+        socket.connection.transport.pause_reading()
+        await eventually(lambda: running.probe.open_streams == 1)
+        await eventually(lambda: running.probe.open_streams == 0)
+        socket.connection.transport.resume_reading()
+        assert await socket.closed() == 1013
+
+
+async def test_stopping_the_server_closes_sockets_1012() -> None:
+    async with serve(make_settings()) as running, running.acknowledged() as socket:
+        await socket.subscribe("1", "subscription { ticks }")
+        await socket.receive()
+        running.server.should_exit = True
+        assert await socket.closed() == 1012
+        await eventually(lambda: running.probe.open_streams == 0)
+
+
+async def test_stopping_the_server_closes_sockets_that_are_still_initialising() -> None:
+    async with serve(make_settings()) as running, running.socket() as socket:
+        running.server.should_exit = True
+        assert await socket.closed() == 1012
+
+
+async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
+    async with (
+        serve(make_settings()) as running,
+        running.acknowledged() as old,
+        running.socket() as initialising,
+    ):
+        await old.subscribe("1", "subscription { ticks }")
+        await old.receive()
+        await running.app.state.sockets.drain(5)
+        assert running.probe.open_streams == 0
+        assert len(running.app.state.sockets) == 0
+        assert (await old.closed(), await initialising.closed()) == (1012, 1012)
+        async with running.socket() as new:
+            assert await new.closed() == 1012
