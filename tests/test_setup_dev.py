@@ -36,10 +36,14 @@ class Run:
         stack.push_async_callback(self.child.stop, DOWN_WITHIN)
 
     async def up(self) -> dict[str, str]:
-        await eventually(lambda: self.description.exists() or self.child.exit_code, UP_WITHIN)
-        assert self.child.exit_code is None, self.child.tail()
+        await eventually(lambda: self.description.exists() or self._ended, UP_WITHIN)
+        assert not self._ended, self.child.tail()
         description: dict[str, str] = json.loads(self.description.read_text())
         return description
+
+    @property
+    def _ended(self) -> bool:
+        return self.child.exit_code is not None
 
     def processes(self) -> list[int]:
         """Return the children of this run: two servers, an API and a worker."""
