@@ -16,7 +16,8 @@ from tests.api.documents import DUE, Documents
 FAILED = JobFilter(states=(JobState.FAILED,))
 ENDED = JobFilter(states=(JobState.FAILED, JobState.SUCCESS))
 PLACE = Position(id=new_id(), instant=DUE)
-LISTS = [
+Wanted = tuple[str | None, JobFilter, JobOrder]
+LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.NEWEST),
     ("ann", JobFilter(), JobOrder.OLDEST),
     ("ann", JobFilter(internal=None), JobOrder.NEWEST),
@@ -46,16 +47,11 @@ async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("place", [None, PLACE])
-@pytest.mark.parametrize(("owner", "which", "order"), LISTS)
+@pytest.mark.parametrize("wanted", LISTS)
 async def test_a_list_is_read_in_the_order_of_an_index(
-    engine: Engine,
-    documents: Documents,
-    owner: str | None,
-    which: JobFilter,
-    order: JobOrder,
-    place: Position | None,
+    engine: Engine, documents: Documents, wanted: Wanted, place: Position | None
 ) -> None:
     await documents.job()
-    find = job_find(owner, which, order, Window(limit=20, after=place))
+    find = job_find(*wanted, Window(limit=20, after=place))
     stages = set(_stages(await _plan_of(engine, find)))
     assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages

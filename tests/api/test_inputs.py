@@ -105,9 +105,7 @@ def test_a_value_beyond_its_limit_is_an_issue_at_its_path(
 
 
 def test_all_issues_of_an_input_come_at_once() -> None:
-    error = _issues(
-        RegisterCronInput, name="", interval_ms=1, tz="Mars", args=[1], jitter_ms=-1
-    )
+    error = _issues(RegisterCronInput, name="", interval_ms=1, tz="Mars", args=[1], jitter_ms=-1)
     paths = {issue.path[1] for issue in error.issues}
     assert paths == {"name", "intervalMs", "tz", "args", "jitterMs"}
 

@@ -1,5 +1,6 @@
 """Paging: cursors and windows as values, then over real collections that change underneath."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from jobs.ids import new_id
 from jobs.mongo import reading
 from jobs.paging import Position, Window, cut
 from jobs.records import Job
+from schema.ids import global_id
 from schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
 from schema.types.job import cursor_order, job_connection
 from tests.api.documents import DUE, Documents
@@ -63,7 +65,10 @@ def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
         ({"last": -1}, ["last"]),
         ({"first": 1, "last": 1}, ["last"]),
         ({"after": "x"}, ["after"]),
-        ({"first": 0, "last": 500, "after": "x", "before": ""}, ["first", "last", "last", "after", "before"]),
+        (
+            {"first": 0, "last": 500, "after": "x", "before": ""},
+            ["first", "last", "last", "after", "before"],
+        ),
     ],
 )
 def test_bad_paging_arguments_are_issues(given: dict[str, Any], paths: list[str]) -> None:
@@ -84,25 +89,35 @@ def test_one_item_past_the_limit_tells_that_there_are_more() -> None:
     assert (page.items, page.has_next, page.has_previous) == ((1, 2), False, True)
 
 
-async def _walk(
-    engine: Engine, order: JobOrder, size: int, backward: bool, extra: list[int]
-) -> list[Job]:
-    """Read all pages; before each, a job is inserted for an entry of `extra`."""
-    found: list[Job] = []
-    cursor: str | None = None
-    while True:
-        if extra:
-            await _insert(engine, [extra.pop()])
-        paging = (
-            PageRequest(last=size, before=cursor) if backward else PageRequest(first=size, after=cursor)
-        )
-        window = paging.window(cursor_order(order))
-        page = await reading.job_page(engine.mongo, "ann", EVERYTHING, order, window)
-        found = [*page.items, *found] if backward else [*found, *page.items]
-        info = job_connection(page, order).page_info
-        cursor = info.start_cursor if backward else info.end_cursor
-        if not (info.has_previous_page if backward else info.has_next_page):
-            return found
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """How to read all pages of ann's jobs, and what is inserted on the way."""
+
+    order: JobOrder
+    size: int
+    backward: bool
+    extra: list[int]
+    """Before each page, a job is inserted for one of these minutes."""
+
+    async def run(self, engine: Engine) -> list[Job]:
+        found: list[Job] = []
+        cursor: str | None = None
+        extra = list(self.extra)
+        while True:
+            if extra:
+                await _insert(engine, [extra.pop()])
+            window = self._request(cursor).window(cursor_order(self.order))
+            page = await reading.job_page(engine.mongo, "ann", EVERYTHING, self.order, window)
+            found = [*page.items, *found] if self.backward else [*found, *page.items]
+            info = job_connection(page, self.order).page_info
+            cursor = info.start_cursor if self.backward else info.end_cursor
+            if not (info.has_previous_page if self.backward else info.has_next_page):
+                return found
+
+    def _request(self, cursor: str | None) -> PageRequest:
+        if self.backward:
+            return PageRequest(last=self.size, before=cursor)
+        return PageRequest(first=self.size, after=cursor)
 
 
 async def _insert(engine: Engine, minutes: list[int]) -> set[str]:
@@ -116,19 +131,27 @@ async def _insert(engine: Engine, minutes: list[int]) -> set[str]:
 MINUTES = st.lists(st.integers(0, 3), max_size=12)
 
 
+WALKS = st.builds(
+    Walk,
+    order=st.sampled_from(JobOrder),
+    size=st.integers(1, 5),
+    backward=st.booleans(),
+    extra=MINUTES,
+)
+
+
 @REAL
-@given(MINUTES, st.sampled_from(JobOrder), st.integers(1, 5), st.booleans(), MINUTES)
+@given(MINUTES, WALKS)
 async def test_paging_visits_each_job_once_in_order_while_others_come(
-    engine: Engine, minutes: list[int], order: JobOrder, size: int, backward: bool, extra: list[int]
+    engine: Engine, minutes: list[int], walk: Walk
 ) -> None:
     await engine.mongo["jobs"].delete_many({})
-    await _insert(engine, minutes)
-    before = {found["_id"] async for found in engine.mongo["jobs"].find({}, {"_id": 1})}
-    walked = await _walk(engine, order, size, backward, list(extra))
-    ids = [job.id for job in walked]
+    before = await _insert(engine, minutes)
+    walked = await walk.run(engine)
+    ids = [global_id("Job", job.id) for job in walked]
     assert before <= set(ids)
     assert len(set(ids)) == len(ids)
-    assert walked == sorted(walked, key=_KEYS[order], reverse=order in _DESCENDING)
+    assert walked == sorted(walked, key=_KEYS[walk.order], reverse=walk.order in _DESCENDING)
 
 
 _DESCENDING = (JobOrder.NEWEST, JobOrder.SCHEDULED_DESC)
@@ -153,4 +176,3 @@ async def test_a_page_between_two_cursors_is_what_lies_between(
 
 async def _page(engine: Engine, window: Window) -> Any:
     return await reading.job_page(engine.mongo, "ann", JobFilter(), JobOrder.NEWEST, window)
-

@@ -49,7 +49,8 @@ def test_an_instant_without_a_zone_or_form_is_refused(value: object, reason: str
 
 
 @pytest.mark.parametrize(
-    ("value", "read"), [(0, 0), (-5, -5), (1e3, 1000), (2**40, 2**40), (MAX_SAFE_INTEGER, 2**53 - 1)]
+    ("value", "read"),
+    [(0, 0), (-5, -5), (1e3, 1000), (2**40, 2**40), (MAX_SAFE_INTEGER, 2**53 - 1)],
 )
 def test_milliseconds_are_whole_numbers_beyond_32_bits(value: object, read: int) -> None:
     assert read_milliseconds(value) == read

@@ -1,0 +1,176 @@
+"""What stands beside an object: causes, children, runs, errors, rates; read at once for all."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from schema.ids import parse_global_id
+from tests.api.conftest import Client
+from tests.api.documents import DUE, ERROR, Documents
+
+CAUSES = {
+    "cron": ("cron", "cron"),
+    "recurring_task": ("recurring", "recurringTask"),
+    "batch": ("batch", "batch"),
+    "request": ("request", "request"),
+    "job": ("job", "job"),
+}
+CAUSE = """query($id: ID!) { job(id: $id) { cause { kind id
+  cron { id } recurringTask { id } batch { id } request { id } job { id } } } }"""
+JOBS_OF = "query($id: ID!) { node(id: $id) { ... on %s { %s { nodes { id } } } } }"
+
+
+def _document_id(global_id: str) -> str:
+    return parse_global_id(global_id)[1]
+
+
+@pytest.mark.parametrize("source", CAUSES)
+async def test_a_job_leads_to_what_created_it(
+    ann: Client, documents: Documents, source: str
+) -> None:
+    kind, field = CAUSES[source]
+    origin = await getattr(documents, source)()
+    job = await documents.job(cause={"kind": kind, "id": _document_id(origin)})
+    cause = (await ann.get(CAUSE, id=job))["cause"]
+    objects = {name: cause[name] for _, name in CAUSES.values()}
+    assert (cause["kind"], cause["id"]) == (kind.upper(), origin)
+    assert objects == dict.fromkeys(objects) | {field: {"id": origin}}
+
+
+async def test_a_clients_job_has_no_object_behind_it(ann: Client, documents: Documents) -> None:
+    cause = (await ann.get(CAUSE, id=await documents.job()))["cause"]
+    assert {name for name, value in cause.items() if value is not None} == {"kind"}
+
+
+@pytest.mark.parametrize(
+    ("source", "relation", "seen"),
+    [
+        ("job", ("Job", "children"), [True, False]),
+        ("cron", ("Cron", "runs"), [False]),
+        ("recurring_task", ("RecurringTask", "runs"), [False]),
+    ],
+)
+async def test_an_object_leads_to_the_jobs_that_it_created(
+    ann: Client, documents: Documents, source: str, relation: tuple[str, str], seen: list[bool]
+) -> None:
+    field = relation[1]
+    origin = await getattr(documents, source)()
+    cause = {"kind": CAUSES[source][0], "id": _document_id(origin)}
+    jobs = {own: await documents.job(cause=cause, internal=own) for own in (False, True)}
+    node = await ann.get(JOBS_OF % relation, id=origin)
+    assert [each["id"] for each in node[field]["nodes"]] == [jobs[own] for own in seen]
+
+
+async def test_the_runs_of_a_cron_are_paged(ann: Client, documents: Documents) -> None:
+    cron = await documents.cron()
+    cause = {"kind": "cron", "id": _document_id(cron)}
+    runs = [await documents.job(cause=cause) for _ in range(3)][::-1]
+    document = """query($id: ID!, $after: String) { cron(id: $id) {
+      runs(first: 2, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } } }"""
+    first = (await ann.get(document, id=cron))["runs"]
+    rest = (await ann.get(document, id=cron, after=first["pageInfo"]["endCursor"]))["runs"]
+    assert [node["id"] for node in first["nodes"] + rest["nodes"]] == runs
+    assert (first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (True, False)
+
+
+async def _reads(engine: Engine, client: Client, document: str) -> int:
+    """Count the reads that a document costs MongoDB."""
+    database = engine.mongo.database
+    await database.command("profile", 2)
+    try:
+        answer = await client(document)
+    finally:
+        await database.command("profile", 0)
+    assert not answer.errors
+    noted = await database["system.profile"].find({"op": {"$in": READS}}).to_list(None)
+    await database.drop_collection("system.profile")
+    return len(noted)
+
+
+READS = ["query", "command", "getmore"]
+NESTED = {
+    "jobs": "{ jobs { nodes { cause { cron { runs(first: 2) { nodes { id } } } } } } }",
+    "children": "{ jobs { nodes { children { nodes { id cause { job { id } } } } } } }",
+    "failures": "{ failures { nodes { job { id cause { cron { id } } } } } }",
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+async def test_many_objects_cost_no_more_reads_than_one(
+    ann: Client, engine: Engine, documents: Documents, name: str
+) -> None:
+    async def insert() -> None:
+        cron = await documents.cron()
+        job = await documents.job(cause={"kind": "cron", "id": _document_id(cron)})
+        await documents.job(internal=True, cause={"kind": "job", "id": _document_id(job)})
+        await documents.failure(jobId=_document_id(job))
+
+    await insert()
+    one = await _reads(engine, ann, NESTED[name])
+    for _ in range(5):
+        await insert()
+    assert await _reads(engine, ann, NESTED[name]) == one
+
+
+async def test_a_traceback_is_for_admins(ann: Client, admin: Client, documents: Documents) -> None:
+    job = await documents.job(state="failed", error=ERROR)
+    document = "query($id: ID!) { job(id: $id) { error { name message traceback } } }"
+    error = (await ann.get(document, id=job))["error"]
+    assert error == {"name": "ValueError", "message": "no luck", "traceback": None}
+    assert (await admin.get(document, id=job))["error"]["traceback"] == ERROR["traceback"]
+
+
+async def test_a_timeline_tells_every_change(ann: Client, documents: Documents) -> None:
+    retried = {"seq": 2, "at": DUE, "from": "inProgress", "state": "pending", "attempt": 1}
+    retried |= {"worker": "w", "nextRunAt": DUE, "error": ERROR}
+    job = await documents.job(timeline=[retried])
+    event = "seq at from state attempt workerId nextRunAt error { message traceback }"
+    found = await ann.get(
+        f"query($id: ID!) {{ job(id: $id) {{ timeline {{ {event} }} }} }}", id=job
+    )
+    at = "2030-01-01T00:00:00.000Z"
+    assert found["timeline"] == [
+        {
+            "seq": 2, "at": at, "from": "IN_PROGRESS", "state": "PENDING", "attempt": 1,
+            "workerId": "w", "nextRunAt": at, "error": {"message": "no luck", "traceback": None},
+        }
+    ]  # fmt: skip
+
+
+BATCH = "query($id: ID!) { batch(id: $id) { processed remaining itemsPerSecond estimatedEnd } }"
+
+
+async def test_a_batch_tells_its_rate_and_end(
+    ann: Client, engine: Engine, documents: Documents
+) -> None:
+    started = await engine.now() - timedelta(seconds=10)
+    batch = await documents.batch(processed=5, total=10, createdAt=started)
+    found = await ann.get(BATCH, id=batch)
+    assert (found["processed"], found["remaining"]) == (5, 5)
+    assert found["itemsPerSecond"] == pytest.approx(0.5, rel=0.2)
+    assert found["estimatedEnd"] > (started + timedelta(seconds=19)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("fields", "remaining"),
+    [({"processed": 0}, 10), ({"total": None}, None), ({"processed": 12, "total": 10}, 0)],
+)
+async def test_a_batch_without_a_rate_or_count_has_no_end(
+    ann: Client, documents: Documents, fields: dict[str, Any], remaining: int | None
+) -> None:
+    found = await ann.get(BATCH, id=await documents.batch(**fields))
+    assert (found["remaining"], found["estimatedEnd"]) == (remaining, None)
+
+
+async def test_an_ended_batch_keeps_its_rate(ann: Client, documents: Documents) -> None:
+    ended = {"state": "done", "processed": 10, "completedAt": DUE + timedelta(seconds=5)}
+    found = await ann.get(BATCH, id=await documents.batch(**ended))
+    assert (found["itemsPerSecond"], found["estimatedEnd"]) == (2.0, None)
+
+
+async def test_the_viewer_is_who_calls(ann: Client, admin: Client) -> None:
+    document = "{ viewer { id roles isAdmin } }"
+    assert await ann.get(document) == {"id": "ann", "roles": [], "isAdmin": False}
+    assert await admin.get(document) == {"id": "root", "roles": ["admin"], "isAdmin": True}

@@ -1,0 +1,183 @@
+"""Jobs: scheduling with every refusal, cancel and retry, filters and orders of the list."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from tests.api import operations as op
+from tests.api.conftest import Client, Clients
+from tests.api.documents import DUE, Documents
+
+GREET = {"functionName": "functions.greet", "args": {"name": "ann"}}
+FILTERED = """query($filter: JobFilter, $orderBy: JobOrder) {
+  jobs(filter: $filter, orderBy: $orderBy) { nodes { id } } }"""
+
+
+async def _ids(client: Client, **variables: Any) -> list[str]:
+    page = await client.get(FILTERED, **variables)
+    return [node["id"] for node in page["nodes"]]
+
+
+async def test_a_scheduled_job_is_complete_and_due_now(ann: Client, engine: Engine) -> None:
+    payload = await ann.get(op.SCHEDULE_JOB, input=GREET)
+    job = payload["job"]
+    assert payload["jobId"] == job["id"]
+    assert (job["state"], job["owner"]) == ("PENDING", "ann")
+    assert job["args"] == {"name": "ann", "times": 1}
+    assert (await ann.get(op.LOOKUPS["job"], id=job["id"]))["id"] == job["id"]
+
+
+async def test_a_job_can_be_due_later_or_at_a_time(ann: Client, engine: Engine) -> None:
+    at = "2026-12-31T12:00:00.000Z"
+    fixed = await ann.get(op.SCHEDULE_JOB, input=GREET | {"runAt": at})
+    assert fixed["job"]["scheduledTime"] == at
+    before = await engine.now() + timedelta(days=30)
+    later = await ann.get(op.SCHEDULE_JOB, input=GREET | {"runAfterMs": 30 * 86_400_000})
+    assert later["job"]["scheduledTime"] >= before.isoformat()[:19]
+
+
+async def test_a_past_time_stays_as_it_was_given(ann: Client) -> None:
+    at = "2001-01-01T00:00:00.000Z"
+    payload = await ann.get(op.SCHEDULE_JOB, input=GREET | {"runAt": at})
+    assert payload["job"]["scheduledTime"] == at
+
+
+async def test_a_time_more_than_five_years_away_is_refused(ann: Client) -> None:
+    answer = await ann(op.SCHEDULE_JOB, input=GREET | {"runAt": "2040-01-01T00:00:00Z"})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "runAt"]])
+
+
+async def test_an_unknown_function_is_named(ann: Client) -> None:
+    answer = await ann(op.SCHEDULE_JOB, input={"functionName": "no.such"})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "functionName"]])
+
+
+async def test_arguments_that_the_function_rejects_are_all_named(ann: Client) -> None:
+    given = {"functionName": "functions.greet", "args": {"times": "x", "nme": "ann"}}
+    answer = await ann(op.SCHEDULE_JOB, input=given)
+    assert answer.code == "BAD_REQUEST"
+    assert {tuple(path) for path in answer.paths} == {
+        ("input", "args", "name"),
+        ("input", "args", "times"),
+        ("input", "args", "nme"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("function", "roles", "code"),
+    [
+        ("functions.hidden", (), "FORBIDDEN"),
+        ("functions.hidden", ("admin",), "FORBIDDEN"),
+        ("functions.audit", (), "FORBIDDEN"),
+        ("functions.audit", ("auditor",), None),
+        ("crons.executeCron", ("admin",), "FORBIDDEN"),
+    ],
+)
+async def test_only_functions_that_are_public_to_the_viewer_can_be_scheduled(
+    clients: Clients, function: str, roles: tuple[str, ...], code: str | None
+) -> None:
+    client = clients.of("ann", *roles)
+    for document, extra in (
+        (op.SCHEDULE_JOB, {}),
+        (op.REGISTER_CRON, {"name": "n", "intervalMs": 1_000}),
+        (op.START_TASK, {"taskId": "t", "intervalMs": 1_000}),
+    ):
+        answer = await client(document, input={"functionName": function} | extra)
+        assert answer.code == code
+
+
+async def test_the_same_key_is_the_same_job(ann: Client, bob: Client) -> None:
+    first, again, bobs = [
+        await client.get(op.SCHEDULE_JOB, input=GREET | {"key": "k"}) for client in (ann, ann, bob)
+    ]
+    assert first["jobId"] == again["jobId"] != bobs["jobId"]
+
+
+async def test_the_same_key_with_other_arguments_is_a_conflict(ann: Client) -> None:
+    await ann.get(op.SCHEDULE_JOB, input=GREET | {"key": "k"})
+    answer = await ann(op.SCHEDULE_JOB, input=GREET | {"key": "k", "args": {"name": "bob"}})
+    assert answer.code == "CONFLICT"
+
+
+async def test_a_pending_job_is_canceled(ann: Client, documents: Documents) -> None:
+    payload = await ann.get(op.CANCEL_JOB, input={"jobId": await documents.job()})
+    assert payload["job"]["state"] == "CANCELED"
+
+
+@pytest.mark.parametrize("state", ["success", "failed", "canceled"])
+async def test_an_ended_job_cannot_be_canceled(
+    ann: Client, documents: Documents, state: str
+) -> None:
+    identifier = await documents.job(state=state)
+    assert (await ann(op.CANCEL_JOB, input={"jobId": identifier})).code == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize("state", ["pending", "inProgress", "success"])
+async def test_a_job_that_has_not_failed_cannot_be_retried(
+    ann: Client, documents: Documents, state: str
+) -> None:
+    identifier = await documents.job(state=state)
+    assert (await ann(op.RETRY_JOB, input={"jobId": identifier})).code == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize("document", [op.CANCEL_JOB, op.RETRY_JOB])
+async def test_the_systems_own_jobs_are_not_the_clients_to_change(
+    clients: Clients, documents: Documents, document: str
+) -> None:
+    identifier = await documents.job(internal=True, state="failed")
+    for client in (clients.of("ann"), clients.of("root", "admin")):
+        answer = await client(document, input={"jobId": identifier})
+        assert answer.code == "PRECONDITION_FAILED"
+
+
+async def test_the_systems_own_jobs_are_listed_only_if_asked_for(
+    ann: Client, documents: Documents
+) -> None:
+    own, systems = await documents.job(), await documents.job(internal=True)
+    assert await _ids(ann) == [own]
+    assert await _ids(ann, filter={}) == [own]
+    assert await _ids(ann, filter={"internal": True}) == [systems]
+    assert await _ids(ann, filter={"internal": None}) == [systems, own]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"state": "failed"}, {"states": ["FAILED", "SUCCESS"]}),
+        ({"functionName": "a.b"}, {"functionName": "a.b"}),
+        ({"cause": {"kind": "cron", "id": "c" * 24}}, {"cause": "CRON"}),
+        ({"scheduledTime": DUE + timedelta(days=1)}, {"scheduledFrom": "2030-01-02T00:00:00Z"}),
+        ({"scheduledTime": DUE - timedelta(days=1)}, {"scheduledTo": "2030-01-01T00:00:00Z"}),
+    ],
+)
+async def test_a_filter_keeps_what_matches(
+    ann: Client, documents: Documents, fields: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    await documents.job()
+    assert await _ids(ann, filter=wanted) == []
+    matching = await documents.job(**fields)
+    assert await _ids(ann, filter=wanted) == [matching]
+
+
+async def test_jobs_come_in_each_order(ann: Client, documents: Documents) -> None:
+    late, early = await documents.job(), await documents.job(scheduledTime=DUE - timedelta(days=1))
+    assert await _ids(ann) == await _ids(ann, orderBy="NEWEST") == [early, late]
+    assert await _ids(ann, orderBy="OLDEST") == [late, early]
+    assert await _ids(ann, orderBy="SCHEDULED_ASC") == [early, late]
+    assert await _ids(ann, orderBy="SCHEDULED_DESC") == [late, early]
+
+
+async def test_a_list_is_paged_by_its_cursors(ann: Client, documents: Documents) -> None:
+    inserted = [await documents.job() for _ in range(3)]
+    first = await ann.get(op.LISTS["jobs"], first=2)
+    assert first["pageInfo"]["hasNextPage"] is True
+    rest = await ann.get(op.LISTS["jobs"], after=first["pageInfo"]["endCursor"])
+    assert [node["id"] for node in first["nodes"] + rest["nodes"]] == inserted[::-1]
+    assert rest["pageInfo"]["hasNextPage"] is False
+
+
+async def test_bad_paging_arguments_are_refused(ann: Client) -> None:
+    answer = await ann('{ jobs(first: 101, last: 1, after: "x") { nodes { id } } }')
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["first"], ["last"], ["after"]])
