@@ -41,6 +41,9 @@ export async function inBrowser(scenario, options = {}) {
   );
   context.on('request', (request) => isElsewhere(request.url()) && foreign.push(request.url()));
   context.on('weberror', (error) => errors.push(String(error.error())));
+  context.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) errors.push(message.text());
+  });
   const page = await context.newPage();
   page.on('websocket', (socket) => isElsewhere(socket.url()) && foreign.push(socket.url()));
   page.setDefaultTimeout(15_000);

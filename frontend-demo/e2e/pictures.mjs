@@ -6,6 +6,8 @@ import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob 
 const picture = (name) => join(process.env.PICTURES, name);
 const VIEWPORT = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 };
 
+const reminder = { functionName: 'tasks.runTask', args: { name: 'reminder' }, delayMs: 3_600_000 };
+
 const SUBSCRIPTION = `subscription {
   jobsChanged(snapshot: true, first: 3) {
     kind
@@ -24,7 +26,11 @@ async function fill(page) {
   await registerCron(page, { name: 'weekly-cleanup', intervalMs: 604_800_000 });
   await cron(page, 'weekly-cleanup').getByRole('button', { name: 'Pause' }).click();
   await scheduleJob(page, { args: { name: 'invoice 4711' } });
-  await scheduleJob(page, { args: { name: 'reminder' }, delayMs: 3_600_000 });
+  await scheduleJob(page, { functionName: 'reports.build' });
+  await jobs(page, '42 of 100').waitFor();
+  await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
+  await jobs(page, 'reports.send', 'FAILED').waitFor();
+  await scheduleJob(page, { ...reminder });
   await jobs(page, 'reminder', 'PENDING').getByRole('button', { name: 'Cancel' }).click();
   await scheduleJob(page, { args: { name: 'follow-up' }, delayMs: 900_000 });
   await jobs(page, 'follow-up', 'PENDING').waitFor();
@@ -41,6 +47,6 @@ await inBrowser(async (page) => {
   await enter(page, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('button', { name: /^Execute/ }).click();
-  await page.locator('.graphiql-response').getByText('CHANGED').first().waitFor();
+  await page.locator('.graphiql-response').getByText('"SUCCESS"').first().waitFor();
   await page.screenshot({ path: picture('graphiql.png') });
 }, VIEWPORT);

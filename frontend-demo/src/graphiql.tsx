@@ -22,9 +22,8 @@ function Explorer({ session }: { session: Session }) {
   return (
     <GraphiQL
       fetcher={fetcher}
-      {...(query !== null && { initialQuery: query })}
+      {...(query === null ? { defaultTabs: EXAMPLES } : { initialQuery: query })}
       initialHeaders={JSON.stringify(authorization(session.token), null, 2)}
-      defaultTabs={EXAMPLES}
       defaultEditorToolsVisibility={false}
     >
       <GraphiQL.Logo>

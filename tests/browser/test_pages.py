@@ -6,11 +6,14 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 from jobs.embedded.process import Child
 from tests.processes import ApiProcess, Processes
 
 PAGE = Path(__file__).parents[2] / "frontend-demo"
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
+REPORTS = ("tests.browser.reports",)
 SCENARIO_S = 90.0
 
 Helps = Mapping[str, Callable[[], Awaitable[object]]]
@@ -51,6 +54,13 @@ async def play(name: str, api: ApiProcess, helps: Helps | None = None) -> None:
     assert scenario.returncode == 0, said
 
 
+@pytest.fixture
+async def reporting_api(processes: Processes) -> ApiProcess:
+    """Return an API with a user's own functions, and a worker that runs them."""
+    processes.worker(functions=REPORTS)
+    return await processes.api(functions=REPORTS)
+
+
 async def test_registered_cron_ticks_on_the_page(
     api_server: ApiProcess, worker_process: Child
 ) -> None:
@@ -65,6 +75,12 @@ async def test_scheduled_job_runs_or_is_canceled_on_the_page(
     api_server: ApiProcess, worker_process: Child
 ) -> None:
     await play("jobs", api_server)
+
+
+async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
+    reporting_api: ApiProcess,
+) -> None:
+    await play("outcomes", reporting_api)
 
 
 async def test_page_follows_again_after_the_api_was_killed(
@@ -91,15 +107,5 @@ async def test_graphiql_runs_a_query_and_a_subscription(api_server: ApiProcess) 
 
 if "OSTINATO_PICTURES" in os.environ:
 
-    async def test_pictures_of_the_documentation_are_taken(
-        api_server: ApiProcess, worker_process: Child
-    ) -> None:
-        await play("pictures", api_server)
-
-
-async def test_page_merges_rows_and_reads_issues_as_its_unit_tests_say() -> None:
-    unit_tests = await asyncio.create_subprocess_exec(
-        "npm", "test", "--silent", cwd=PAGE, stdout=PIPE, stderr=STDOUT
-    )
-    said, _ = await asyncio.wait_for(unit_tests.communicate(), SCENARIO_S)
-    assert unit_tests.returncode == 0, said.decode()
+    async def test_pictures_of_the_documentation_are_taken(reporting_api: ApiProcess) -> None:
+        await play("pictures", reporting_api)

@@ -30,13 +30,12 @@ export function JobOutcome({ job }: { job: Job }) {
       </p>
     );
   }
-  const text = brief(job.args);
+  const args = brief(job.args);
+  const result = job.state === 'SUCCESS' && job.result !== null ? ` → ${brief(job.result)}` : '';
   return (
-    <p className="row-note code" title={text}>
-      {text}
-      {job.state === 'SUCCESS' && job.result !== null && (
-        <span className="result"> → {brief(job.result)}</span>
-      )}
+    <p className="row-note code" title={args + result}>
+      {args}
+      {result && <span className="result">{result}</span>}
     </p>
   );
 }

@@ -1,0 +1,19 @@
+/* A job's progress is shown while it runs, and it can be canceled then; what failed says why. */
+import { inBrowser } from './browser.mjs';
+import { jobs, openLivePage, scheduleJob } from './page.mjs';
+
+await inBrowser(async (page) => {
+  await openLivePage(page);
+  await scheduleJob(page, { functionName: 'reports.build' });
+  const running = jobs(page, 'reports.build', 'IN_PROGRESS');
+  await running.getByText('42 of 100 · pages').waitFor();
+  await running.getByRole('progressbar', { name: 'Progress' }).waitFor();
+  await running.getByRole('button', { name: 'Cancel' }).click();
+  await jobs(page, 'reports.build', 'CANCELED').waitFor();
+
+  await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
+  const failed = jobs(page, 'reports.send', 'FAILED');
+  await failed.getByText('RuntimeError: the mailbox of ada is full').waitFor();
+  await failed.getByRole('button', { name: 'Retry' }).click();
+  await failed.getByText('attempt 2').waitFor();
+});
