@@ -1,5 +1,7 @@
 """Turns a bearer token into the viewer who is calling; must not know how the token travelled."""
 
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,8 @@ from resolvers.keys import KeyRing
 MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 ADMIN = "admin"
+VERIFIED_TOKENS = 1_000
+VERIFIED_S = 30.0  # a withdrawn key is noticed at most this much later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,7 @@ class Authenticator:
     def __init__(self, settings: Settings) -> None:
         """Raise ValueError when no key is configured: there is no default secret."""
         self._keys = KeyRing(settings)
+        self._verified = _Verified()
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
@@ -46,6 +51,13 @@ class Authenticator:
         """Return the viewer of `token`; raises Unauthorized, or Unavailable without its keys."""
         if len(token) > MAX_TOKEN_CHARS:
             raise Unauthorized("The token is too long")
+        viewer = self._verified.find(token)
+        if viewer is None:
+            viewer = await self._verify(token)
+            self._verified.keep(token, viewer)
+        return viewer
+
+    async def _verify(self, token: str) -> Viewer:
         try:
             key = await self._keys.find(jwt.get_unverified_header(token))
             claims = self._claims(token, key)
@@ -72,6 +84,27 @@ class Authenticator:
                 "enforce_minimum_key_length": True,
             },
         )
+
+
+class _Verified:
+    """The tokens verified lately: a signature costs as much as a small query."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
+
+    def find(self, token: str) -> Viewer | None:
+        viewer, until = self._kept.get(token, (None, 0.0))
+        if viewer is None or time.time() >= until:
+            return None
+        return viewer
+
+    def keep(self, token: str, viewer: Viewer) -> None:
+        until = time.time() + VERIFIED_S
+        if viewer.expires_at is not None:
+            until = min(until, viewer.expires_at.timestamp())
+        self._kept[token] = (viewer, until)
+        if len(self._kept) > VERIFIED_TOKENS:
+            self._kept.popitem(last=False)
 
 
 def mint(settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600) -> str:

@@ -66,6 +66,11 @@ class Item:
     def item(self) -> "Item":
         return Item()
 
+    @strawberry.field
+    async def never(self) -> str | None:
+        await asyncio.Event().wait()
+        return "never"
+
 
 @strawberry.input
 class ItemInput:
@@ -160,6 +165,10 @@ class Subscription:
     async def breaks(self, unavailable: bool = False) -> AsyncGenerator[int | None, None]:
         yield 1
         raise Unavailable("The history is away") if unavailable else RuntimeError("hunter2")
+
+    @strawberry.subscription
+    async def items(self) -> AsyncGenerator[Item | None, None]:
+        yield Item()
 
     @strawberry.subscription
     async def hidden(self) -> AsyncGenerator[int | None, None]:

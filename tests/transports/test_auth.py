@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 from jobs.errors import Unauthorized, Unavailable
 from jobs.settings import Settings
-from resolvers.auth import Authenticator, Viewer, bearer_token, mint
+from resolvers.auth import VERIFIED_TOKENS, Authenticator, Viewer, bearer_token, mint
 from resolvers.keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
+from tests.processes import eventually
 from tests.transports.conftest import SECRET, make_settings
 from tests.transports.key_server import KeyServer, serve_keys
 
@@ -92,6 +93,31 @@ async def test_ordinary_viewer_is_no_admin() -> None:
 async def test_token_with_wrong_claims_is_refused(changes: dict[str, Any]) -> None:
     token = jwt.encode(claims(**changes), SECRET, algorithm="HS256", sort_headers=True)
     assert await refused(make_settings(), token)
+
+
+async def test_token_is_verified_once_and_forgotten_when_it_expires() -> None:
+    authenticator = Authenticator(make_settings())
+    token = mint(make_settings(), "ada", ttl_s=2)
+    viewer = await authenticator.viewer(token)
+    assert await authenticator.viewer(token) is viewer
+    await eventually(lambda: _is_refused(authenticator, token))
+
+
+async def _is_refused(authenticator: Authenticator, token: str) -> bool:
+    try:
+        await authenticator.viewer(token)
+    except Unauthorized:
+        return True
+    return False
+
+
+async def test_only_so_many_verified_tokens_are_kept() -> None:
+    authenticator, settings = Authenticator(make_settings()), make_settings()
+    first = mint(settings, "first")
+    viewer = await authenticator.viewer(first)
+    for number in range(VERIFIED_TOKENS):
+        await authenticator.viewer(mint(settings, f"user {number}"))
+    assert await authenticator.viewer(first) is not viewer
 
 
 async def test_token_that_never_expires_in_our_calendar_is_accepted() -> None:

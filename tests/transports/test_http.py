@@ -5,9 +5,11 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
-from tests.transports.conftest import Running, make_settings, serve
+from resolvers.auth import mint
+from tests.transports.conftest import SECRET, Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -247,6 +249,20 @@ async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> b
         answer += await reader.read(1_000)
     writer.close()
     return answer
+
+
+async def test_keys_that_cannot_be_fetched_are_503() -> None:
+    settings = make_settings(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:9/keys")
+    token = mint(make_settings(), "ada")
+    async with serve(settings) as running, httpx.AsyncClient(base_url=running.url) as client:
+        header = {"authorization": f"Bearer {token}"}
+        no_key_id = await client.post("/graphql", json={"query": "{ hello }"}, headers=header)
+        token = jwt.encode({"sub": "ada"}, SECRET, headers={"kid": "1"})
+        header = {"authorization": f"Bearer {token}"}
+        response = await client.post("/graphql", json={"query": "{ hello }"}, headers=header)
+    assert no_key_id.status_code == HTTPStatus.UNAUTHORIZED
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert (_code(response), response.headers["retry-after"]) == ("UNAVAILABLE", "5")
 
 
 async def test_other_origins_get_no_answer_to_a_preflight(running: Running) -> None:

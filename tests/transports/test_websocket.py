@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import jwt
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from jobs.settings import Settings
 from resolvers.auth import mint
 from tests.processes import eventually
-from tests.transports.conftest import Running, Socket, make_settings, serve
+from tests.transports.conftest import SECRET, Running, Socket, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -226,6 +227,26 @@ async def test_source_that_breaks_is_masked_and_ends_its_operation_only(running:
         assert message["payload"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
         assert "hunter2" not in str(message)
         await _still_works(socket)
+
+
+async def test_event_that_takes_too_long_ends_its_operation_as_timeout() -> None:
+    settings = make_settings(request_timeout_ms=100)
+    async with serve(settings) as running, running.acknowledged() as socket:
+        await socket.subscribe("1", "subscription { items { never } }")
+        message = await socket.receive()
+        assert (message["type"], message["payload"][0]["extensions"]["code"]) == (
+            "error",
+            "TIMEOUT",
+        )
+
+
+async def test_keys_that_cannot_be_fetched_close_1013() -> None:
+    settings = make_settings(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:9/keys")
+    token = jwt.encode({"sub": "ada"}, SECRET, headers={"kid": "1"})
+    async with serve(settings) as running, running.socket() as socket:
+        payload = {"Authorization": f"Bearer {token}"}
+        await socket.send({"type": "connection_init", "payload": payload})
+        assert await socket.closed() == 1013
 
 
 async def test_source_that_can_be_resumed_elsewhere_closes_1013(running: Running) -> None:
