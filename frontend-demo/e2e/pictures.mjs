@@ -4,11 +4,11 @@ import { inBrowser } from './browser.mjs';
 import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob } from './page.mjs';
 
 const picture = (name) => join(process.env.PICTURES, name);
-const VIEWPORT = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 };
+const VIEWPORT = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
 
 const reminder = { functionName: 'tasks.runTask', args: { name: 'reminder' }, delayMs: 3_600_000 };
 
-const SUBSCRIPTION = `subscription {
+const SUBSCRIPTION = `subscription Watch {
   jobsChanged(snapshot: true, first: 3) {
     kind
     event { from state at }
@@ -47,6 +47,9 @@ await inBrowser(async (page) => {
   await enter(page, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('button', { name: /^Execute/ }).click();
-  await page.locator('.graphiql-response').getByText('"SUCCESS"').first().waitFor();
+  const response = page.locator('.graphiql-response');
+  await eventually('a change to success', async () =>
+    /"CHANGED"[^]*"SUCCESS"[^]*"heartbeat"/.test(await response.innerText()),
+  );
   await page.screenshot({ path: picture('graphiql.png') });
 }, VIEWPORT);
