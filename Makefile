@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NPM := npm --no-audit --no-fund --loglevel=error
+NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error
 ARGS ?=
 
 RUN_STAMP := $(VENV)/.stamp-run
