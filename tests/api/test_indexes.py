@@ -43,7 +43,8 @@ async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
     command = {"filter": find.filter, "sort": dict(find.sort), "limit": find.limit}
     explain = {"explain": {"find": "jobs", **command}, "verbosity": "queryPlanner"}
     plan: dict[str, Any] = await engine.mongo.database.command(explain)
-    return plan["queryPlanner"]["winningPlan"]
+    winning: dict[str, Any] = plan["queryPlanner"]["winningPlan"]
+    return winning
 
 
 @pytest.mark.parametrize("place", [None, PLACE])

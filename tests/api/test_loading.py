@@ -58,7 +58,7 @@ async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
     second = asyncio.create_task(loader.load(1))
     await read.started.wait()
     read.gate.set()
-    assert await asyncio.gather(first, second) == [2, 2]
+    assert list(await asyncio.gather(first, second)) == [2, 2]
     assert read.reads == [[1], [1]]
 
 

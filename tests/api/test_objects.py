@@ -165,8 +165,9 @@ async def test_a_batch_without_a_rate_or_count_has_no_end(
 
 
 async def test_an_ended_batch_keeps_its_rate(ann: Client, documents: Documents) -> None:
-    ended = {"state": "done", "processed": 10, "completedAt": DUE + timedelta(seconds=5)}
-    found = await ann.get(BATCH, id=await documents.batch(**ended))
+    completed_at = DUE + timedelta(seconds=5)
+    batch = await documents.batch(state="done", processed=10, completedAt=completed_at)
+    found = await ann.get(BATCH, id=batch)
     assert (found["itemsPerSecond"], found["estimatedEnd"]) == (2.0, None)
 
 

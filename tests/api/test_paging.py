@@ -169,8 +169,9 @@ async def test_a_page_between_two_cursors_is_what_lies_between(
     for _ in range(5):
         await documents.job()
     every = (await _page(engine, Window(limit=5))).items
-    ends = {"after": Position(id=every[0].id), "before": Position(id=every[4].id)}
-    for window in (Window(limit=9, **ends), Window(limit=9, backward=True, **ends)):
+    after, before = Position(id=every[0].id), Position(id=every[4].id)
+    for backward in (False, True):
+        window = Window(limit=9, backward=backward, after=after, before=before)
         assert (await _page(engine, window)).items == every[1:4]
 
 

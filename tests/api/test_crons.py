@@ -1,0 +1,155 @@
+"""Crons: registered, paused, resumed and deleted by their clients; previews of schedules."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from tests.api import operations as op
+from tests.api.conftest import Client
+from tests.api.documents import DUE, Documents
+
+NEXT_RUNS = "query($id: ID!, $count: Int!) { cron(id: $id) { nextRuns(count: $count) } }"
+PREVIEW = "query($input: PreviewCronInput!) { previewCron(input: $input) }"
+SCHEDULE = """query($id: ID!) { cron(id: $id) { schedule {
+  ... on IntervalSchedule { ms } ... on CronSchedule { cronspec tz } } } }"""
+TICKS = """{ jobs(filter: {internal: true, states: [PENDING]}) { nodes { id functionName
+  cause { cron { name } } } } }"""
+
+
+async def _register(client: Client, **given: Any) -> dict[str, Any]:
+    payload = await client.get(op.REGISTER_CRON, input={"name": "n", "intervalMs": 60_000} | given)
+    cron: dict[str, Any] = payload["cron"]
+    return cron
+
+
+def _instants(texts: list[str]) -> list[datetime]:
+    return [datetime.fromisoformat(text) for text in texts]
+
+
+async def test_a_registered_cron_is_complete_and_has_its_tick(ann: Client) -> None:
+    cron = await _register(ann)
+    assert (cron["name"], cron["enabled"], cron["functionName"]) == ("n", True, "tasks.runTask")
+    assert cron["args"] == {"name": "n"}
+    (tick,) = (await ann.get(TICKS))["nodes"]
+    assert (tick["functionName"], tick["cause"]["cron"]["name"]) == ("crons.executeCron", "n")
+
+
+@pytest.mark.parametrize(
+    ("given", "schedule"),
+    [
+        ({"intervalMs": 2**33}, {"ms": 2**33}),
+        (
+            {"intervalMs": None, "cronspec": "0 9 * * MON", "tz": "Europe/Berlin"},
+            {"cronspec": "0 9 * * MON", "tz": "Europe/Berlin"},
+        ),
+    ],
+)
+async def test_a_cron_has_either_schedule(
+    ann: Client, given: dict[str, Any], schedule: dict[str, Any]
+) -> None:
+    cron = await _register(ann, **given)
+    assert (await ann.get(SCHEDULE, id=cron["id"]))["schedule"] == schedule
+
+
+async def test_a_taken_name_is_a_conflict_for_its_owner_alone(ann: Client, bob: Client) -> None:
+    await _register(ann)
+    answer = await ann(op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily"})
+    assert answer.code == "CONFLICT"
+    assert (await _register(bob))["name"] == "n"
+
+
+async def test_a_cron_is_found_by_its_name(ann: Client) -> None:
+    cron = await _register(ann, name="tea")
+    found = await ann.get('{ cron(name: "tea") { id } }')
+    assert found["id"] == cron["id"]
+
+
+@pytest.mark.parametrize("arguments", ["", '(id: "x", name: "n")'])
+async def test_a_cron_is_looked_up_by_one_thing(ann: Client, arguments: str) -> None:
+    answer = await ann(f"{{ cron{arguments} {{ id }} }}")
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["id"]])
+
+
+async def test_issues_of_form_and_of_meaning_have_the_same_paths(ann: Client) -> None:
+    given = {"name": "", "cronspec": "61 * * * *", "tz": "Mars", "args": []}
+    answer = await ann(op.REGISTER_CRON, input=given)
+    assert answer.code == "BAD_REQUEST"
+    assert sorted(str(path[1]) for path in answer.paths) == ["args", "cronspec", "name", "tz"]
+    unknown = await ann(
+        op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily", "functionName": "a.b"}
+    )
+    assert unknown.paths == [["input", "functionName"]]
+
+
+async def test_a_crons_arguments_are_checked_when_it_is_registered(ann: Client) -> None:
+    given = {"name": "n", "intervalMs": 1_000, "functionName": "functions.greet", "args": {"x": 1}}
+    answer = await ann(op.REGISTER_CRON, input=given)
+    assert {tuple(path) for path in answer.paths} == {
+        ("input", "args", "name"),
+        ("input", "args", "x"),
+    }
+
+
+async def test_a_cron_is_paused_resumed_and_deleted(ann: Client) -> None:
+    given = {"cronId": (await _register(ann))["id"]}
+    paused = await ann.get(op.PAUSE_CRON, input=given)
+    resumed = await ann.get(op.RESUME_CRON, input=given)
+    assert (paused["cron"]["enabled"], resumed["cron"]["enabled"]) == (False, True)
+    assert paused["cron"]["version"] < resumed["cron"]["version"]
+    assert await ann.get(op.DELETE_CRON, input=given) == given | {"cron": None}
+    assert (await ann.get(TICKS))["nodes"] == []
+    assert (await ann(op.PAUSE_CRON, input=given)).code == "NOT_FOUND"
+
+
+async def test_crons_are_filtered(ann: Client, documents: Documents) -> None:
+    running = await documents.cron()
+    paused = await documents.cron(enabled=False, functionName="a.b")
+    document = "query($filter: CronFilter) { crons(filter: $filter) { nodes { id } } }"
+    for wanted, ids in (
+        ({}, [paused, running]),
+        ({"enabled": True}, [running]),
+        ({"functionName": "a.b"}, [paused]),
+    ):
+        page = await ann.get(document, filter=wanted)
+        assert [node["id"] for node in page["nodes"]] == ids
+
+
+async def test_the_next_runs_begin_with_the_next_run(ann: Client, documents: Documents) -> None:
+    cron = await documents.cron()
+    runs = (await ann.get(NEXT_RUNS, id=cron, count=3))["nextRuns"]
+    assert _instants(runs) == [DUE + timedelta(minutes=minute) for minute in range(3)]
+
+
+async def test_the_next_runs_of_a_paused_cron_are_counted_from_now(
+    ann: Client, engine: Engine, documents: Documents
+) -> None:
+    cron = await documents.cron(enabled=False)
+    now = await engine.now()
+    (run,) = _instants((await ann.get(NEXT_RUNS, id=cron, count=1))["nextRuns"])
+    assert timedelta(minutes=1) <= run - now < timedelta(minutes=2)
+
+
+async def test_the_next_runs_end_with_the_schedule(ann: Client, documents: Documents) -> None:
+    cron = await documents.cron(endAt=DUE + timedelta(minutes=2))
+    runs = (await ann.get(NEXT_RUNS, id=cron, count=9))["nextRuns"]
+    assert _instants(runs) == [DUE, DUE + timedelta(minutes=1)]
+
+
+@pytest.mark.parametrize("count", [0, 101])
+async def test_nobody_asks_for_endless_runs(ann: Client, documents: Documents, count: int) -> None:
+    answer = await ann(NEXT_RUNS, id=await documents.cron(), count=count)
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["count"]])
+
+
+async def test_a_schedule_is_previewed(ann: Client) -> None:
+    given = {"cronspec": "0 12 * * *", "tz": "Asia/Tokyo", "count": 2}
+    first, second = await ann.get(PREVIEW, input=given)
+    assert first.endswith("T03:00:00.000Z")
+    assert _instants([second])[0] - _instants([first])[0] == timedelta(days=1)
+
+
+async def test_a_bad_schedule_has_no_preview(ann: Client) -> None:
+    answer = await ann(PREVIEW, input={"cronspec": "never", "count": 0})
+    assert {tuple(path) for path in answer.paths} == {("input", "cronspec"), ("input", "count")}

@@ -1,0 +1,124 @@
+"""Recurring tasks, batches and requests, as clients start and stop them; the functions they see."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import operations as op
+from tests.api.conftest import Client, Clients
+from tests.api.documents import Documents
+
+FUNCTIONS = """{ functions { name kind description argsSchema callable maxAttempts timeoutMs } }"""
+PENDING = "{ jobs(filter: {internal: null, states: [PENDING]}) { nodes { functionName } } }"
+
+
+async def _pending(client: Client) -> list[str]:
+    return sorted(node["functionName"] for node in (await client.get(PENDING))["nodes"])
+
+
+async def test_a_recurring_task_is_started_and_stopped(ann: Client) -> None:
+    given = {"taskId": "t", "intervalMs": 1_000}
+    task = (await ann.get(op.START_TASK, input=given))["recurringTask"]
+    assert (task["taskId"], task["enabled"], task["functionName"]) == ("t", True, "tasks.runTask")
+    again = (await ann.get(op.START_TASK, input=given))["recurringTask"]
+    assert again["id"] == task["id"]
+    assert (await _pending(ann)).count("tasks.startRecurringTask") == 1
+    stopped = (await ann.get(op.STOP_TASK, input={"taskId": "t"}))["recurringTask"]
+    assert stopped["enabled"] is False
+    assert "tasks.startRecurringTask" not in await _pending(ann)
+
+
+async def test_a_task_that_never_was_cannot_be_stopped(ann: Client) -> None:
+    assert (await ann(op.STOP_TASK, input={"taskId": "t"})).code == "NOT_FOUND"
+
+
+async def test_a_tasks_arguments_are_checked_when_it_is_started(ann: Client) -> None:
+    given = {"taskId": "t", "intervalMs": 1_000, "functionName": "functions.greet"}
+    answer = await ann(op.START_TASK, input=given)
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "args", "name"]])
+
+
+async def test_items_are_added_with_ids_in_their_order(ann: Client) -> None:
+    payload = await ann.get(op.ADD_ITEMS, input={"items": [1, {"a": [None]}, "x"]})
+    assert payload["added"] == len(set(payload["itemIds"])) == 3
+
+
+async def test_a_batch_is_started_and_canceled(ann: Client) -> None:
+    await ann.get(op.ADD_ITEMS, input={"items": [1, 2]})
+    batch = (await ann.get(op.START_BATCH, input={}))["batch"]
+    assert batch == {
+        "id": batch["id"], "state": "RUNNING", "source": "items", "batchSize": 100, "delayMs": 1000
+    }  # fmt: skip
+    given = {"batchId": batch["id"]}
+    assert (await ann.get(op.CANCEL_BATCH, input=given))["batch"]["state"] == "CANCELED"
+    assert await _pending(ann) == []
+    assert (await ann(op.CANCEL_BATCH, input=given)).code == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("source", "roles", "code"),
+    [
+        ("nowhere", (), "BAD_REQUEST"),
+        ("ledger", (), "FORBIDDEN"),
+        ("ledger", ("auditor",), None),
+    ],
+)
+async def test_a_batch_goes_over_a_source_that_is_public_to_the_viewer(
+    clients: Clients, source: str, roles: tuple[str, ...], code: str | None
+) -> None:
+    answer = await clients.of("ann", *roles)(op.START_BATCH, input={"source": source})
+    assert answer.code == code
+    assert code != "BAD_REQUEST" or answer.paths == [["input", "source"]]
+
+
+async def test_a_request_is_made_with_its_two_jobs(ann: Client) -> None:
+    data: dict[str, Any] = {"state": "mine", "owner": "eve", "n": [1, 2.5, None]}
+    payload = await ann.get(op.CREATE_WITH_TIMEOUT, input={"data": data})
+    assert payload["requestId"] == payload["request"]["id"]
+    assert (payload["request"]["state"], payload["request"]["data"]) == ("PENDING", data)
+    assert await _pending(ann) == ["requests.process", "requests.timeout"]
+
+
+async def test_users_see_the_functions_that_they_may_use(clients: Clients) -> None:
+    found = {each["name"]: each for each in await clients.of("ann").get(FUNCTIONS)}
+    assert {"functions.greet", "functions.callOut", "tasks.runTask"} <= found.keys()
+    hidden = {"functions.hidden", "functions.audit", "crons.executeCron"}
+    assert hidden.isdisjoint(found)
+    assert all(each["callable"] for each in found.values())
+    roles = await clients.of("ann", "auditor").get(FUNCTIONS)
+    assert "functions.audit" in {each["name"] for each in roles}
+
+
+async def test_an_admin_sees_every_function_and_which_to_call(admin: Client) -> None:
+    found = {each["name"]: each["callable"] for each in await admin.get(FUNCTIONS)}
+    names = ("functions.greet", "functions.audit", "functions.hidden", "crons.executeCron")
+    assert [found[name] for name in names] == [True, False, False, False]
+
+
+async def test_a_function_tells_its_kind_arguments_and_policy(ann: Client) -> None:
+    found = {each["name"]: each for each in await ann.get(FUNCTIONS)}
+    greet, call_out = found["functions.greet"], found["functions.callOut"]
+    assert (greet["kind"], greet["description"]) == ("MUTATION", "Greet somebody, several times.")
+    assert greet["argsSchema"]["required"] == ["name"]
+    assert greet["argsSchema"]["properties"]["times"]["default"] == 1
+    assert (call_out["kind"], call_out["maxAttempts"], call_out["timeoutMs"]) == ("ACTION", 3, 1500)
+
+
+async def test_a_failure_leads_to_its_job(ann: Client, documents: Documents) -> None:
+    await documents.failure(data={"n": 1})
+    document = "{ failures { nodes { functionName attempts at data error { name } job { id } } } }"
+    (failure,) = (await ann.get(document))["nodes"]
+    assert (failure["attempts"], failure["data"], failure["job"]) == (1, {"n": 1}, None)
+    assert failure["error"]["name"] == "ValueError"
+
+
+@pytest.mark.parametrize("identifier", ["", "nonsense", "SXRlbTox"])
+async def test_what_is_no_id_is_a_bad_request_that_names_it(ann: Client, identifier: str) -> None:
+    for document in (op.NODE, *op.LOOKUPS.values()):
+        answer = await ann(document, id=identifier)
+        assert (answer.code, answer.paths) == ("BAD_REQUEST", [["id"]])
+
+
+async def test_an_item_has_an_id_but_is_no_node(ann: Client) -> None:
+    payload = await ann.get(op.ADD_ITEMS, input={"items": [1]})
+    assert (await ann(op.NODE, id=payload["itemIds"][0])).code == "NOT_FOUND"

@@ -1,0 +1,127 @@
+"""Subscriptions in the contract's shape: READY first, then changes, the object beside each."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from schema.build import graphql_schema
+from tests.api import operations as op
+from tests.api.conftest import Client
+from tests.api.documents import Documents
+
+JOB = "cursor kind jobId event { seq state } job { id state }"
+
+
+class Stream:
+    """The messages of one subscription."""
+
+    def __init__(self, results: Any) -> None:
+        self._results = results
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next message; raises what ended the subscription."""
+        result = await anext(self._results)
+        if result.errors:
+            raise result.errors[0].original_error or result.errors[0]
+        (message,) = result.data.values()
+        assert message["cursor"]
+        found: dict[str, Any] = message
+        return found
+
+    async def upto_ready(self) -> list[str]:
+        kinds: list[str] = []
+        while not kinds or kinds[-1] != "READY":
+            kinds.append((await self.next())["kind"])
+        return kinds
+
+
+@asynccontextmanager
+async def subscribed(client: Client, document: str, **variables: Any) -> AsyncIterator[Stream]:
+    results: Any = await graphql_schema.subscribe(
+        document, variable_values=variables, context_value=client.context
+    )
+    async with aclosing(results):
+        yield Stream(results)
+
+
+async def test_a_job_is_followed_to_its_end(ann: Client, documents: Documents) -> None:
+    job = await documents.job()
+    document = f"subscription($id: ID!) {{ jobChanged(jobId: $id) {{ {JOB} }} }}"
+    async with subscribed(ann, document, id=job) as stream:
+        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        await ann.get(op.CANCEL_JOB, input={"jobId": job})
+        change = await stream.next()
+    assert (change["kind"], change["jobId"], change["event"]["seq"]) == ("CHANGED", job, 2)
+    assert change["job"] == {"id": job, "state": "CANCELED"}
+
+
+async def test_jobs_enter_and_leave_a_filter(ann: Client) -> None:
+    document = f"subscription {{ jobsChanged(filter: {{states: [PENDING]}}) {{ {JOB} }} }}"
+    async with subscribed(ann, document) as stream:
+        assert await stream.upto_ready() == ["READY"]
+        given = {"functionName": "functions.greet", "args": {"name": "x"}, "runAfterMs": 60_000}
+        job = (await ann.get(op.SCHEDULE_JOB, input=given))["jobId"]
+        await ann.get(op.CANCEL_JOB, input={"jobId": job})
+        messages = [await stream.next(), await stream.next()]
+    assert [(each["kind"], each["jobId"]) for each in messages] == [("CHANGED", job), ("LEFT", job)]
+
+
+async def test_a_snapshot_comes_before_ready(ann: Client, documents: Documents) -> None:
+    await documents.job()
+    await documents.job("bob")
+    document = f"subscription {{ jobsChanged(snapshot: true) {{ {JOB} }} }}"
+    async with subscribed(ann, document) as stream:
+        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+
+
+LISTS = {
+    "cronsChanged": (
+        "cronId cron { id }",
+        op.REGISTER_CRON,
+        {"name": "n", "cronspec": "@daily"},
+        "cronId",
+    ),
+    "recurringTasksChanged": (
+        "taskId recurringTask { id }",
+        op.START_TASK,
+        {"taskId": "t", "intervalMs": 60_000},
+        "taskId",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_is_followed(ann: Client, name: str) -> None:
+    selection, write, given, identifier = LISTS[name]
+    document = f"subscription {{ {name} {{ cursor kind {selection} }} }}"
+    async with subscribed(ann, document) as stream:
+        assert await stream.upto_ready() == ["READY"]
+        payload = await ann.get(write, input=given)
+        change = await stream.next()
+    assert (change["kind"], change[identifier]) == ("CHANGED", payload[identifier])
+
+
+async def test_a_batch_is_followed(ann: Client, documents: Documents) -> None:
+    batch = await documents.batch()
+    fields = "cursor kind batchId batch { id state }"
+    document = f"subscription($id: ID!) {{ batchChanged(batchId: $id) {{ {fields} }} }}"
+    async with subscribed(ann, document, id=batch) as stream:
+        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        await ann.get(op.CANCEL_BATCH, input={"batchId": batch})
+        change = await stream.next()
+    assert change["batch"] == {"id": batch, "state": "CANCELED"}
+
+
+async def test_a_request_is_followed(ann: Client, documents: Documents) -> None:
+    request = await documents.request()
+    fields = "cursor kind requestId request { id state }"
+    document = f"subscription($id: ID!) {{ requestChanged(requestId: $id) {{ {fields} }} }}"
+    async with subscribed(ann, document, id=request) as stream:
+        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        await documents.mongo["requests"].update_one(
+            {}, {"$set": {"state": "timeout"}, "$inc": {"version": 1}}
+        )
+        change = await stream.next()
+    assert change["request"] == {"id": request, "state": "TIMEOUT"}
