@@ -118,8 +118,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
     server = server_of(app, settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0.005)
+        await eventually(lambda: server.started)
         port = listener.getsockname()[1]
         try:
             yield Running(port=port, settings=settings, probe=probe, server=server, app=app)

@@ -1,61 +1,29 @@
 """Tokens: which are accepted, by which key, and that nothing falls back to a weaker one."""
 
 import base64
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
-from jobs.errors import Unauthorized, Unavailable
-from jobs.settings import Settings
-from resolvers.auth import VERIFIED_TOKENS, Authenticator, Viewer, bearer_token, mint
-from resolvers.keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
+from jobs.errors import Unauthorized
+from resolvers.auth import VERIFIED_TOKENS, Authenticator, bearer_token, mint
 from tests.processes import eventually
 from tests.transports.conftest import SECRET, make_settings
-from tests.transports.key_server import KeyServer, serve_keys
-
-RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-SMALL_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505 # refused
-EC = ec.generate_private_key(ec.SECP256R1())
-SHORT_SECRET = "short"
-
-
-def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    public = key.public_key()
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def claims(**changes: Any) -> dict[str, Any]:
-    every = {"sub": "ada", "exp": datetime.now(UTC) + timedelta(minutes=1)} | changes
-    return {name: value for name, value in every.items() if value is not None}
-
-
-def unsigned(header: dict[str, Any], body: dict[str, Any]) -> str:
-    parts = (json.dumps(part).encode() for part in (header, body))
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
-
-
-async def refused(settings: Settings, token: str) -> bool:
-    try:
-        await viewer_of(settings, token)
-    except Unauthorized as error:
-        return token not in str(error)
-    return False
-
-
-async def viewer_of(settings: Settings, token: str) -> Viewer:
-    authenticator = Authenticator(settings)
-    try:
-        return await authenticator.viewer(token)
-    finally:
-        await authenticator.aclose()
+from tests.transports.tokens import (
+    EC,
+    OTHER_RSA,
+    RSA,
+    SMALL_RSA,
+    claims,
+    pem,
+    refused,
+    unsigned,
+    viewer_of,
+)
 
 
 async def test_minted_token_names_its_viewer() -> None:
@@ -219,87 +187,6 @@ def test_minting_needs_a_secret() -> None:
 def test_authorization_of_another_shape_is_unauthorized(header: object) -> None:
     with pytest.raises(Unauthorized):
         bearer_token(header)
-
-
-@pytest.fixture
-async def key_server() -> AsyncIterator[KeyServer]:
-    async with serve_keys() as server:
-        yield server
-
-
-def jwks_settings(server: KeyServer) -> Settings:
-    return make_settings(jwt_secret=None, jwt_jwks_url=server.url)
-
-
-async def test_key_set_verifies_by_key_id_and_is_fetched_once(key_server: KeyServer) -> None:
-    key_server.publish(rsa=RSA.public_key(), ec=EC.public_key())
-    authenticator = Authenticator(jwks_settings(key_server))
-    for key, algorithm, key_id in ((RSA, "RS256", "rsa"), (EC, "ES256", "ec")):
-        token = jwt.encode(claims(), key, algorithm=algorithm, headers={"kid": key_id})
-        assert (await authenticator.viewer(token)).id == "ada"
-    assert key_server.requests == 1
-    await authenticator.aclose()
-
-
-async def test_key_set_s_key_verifies_only_its_own_algorithm(key_server: KeyServer) -> None:
-    key_server.publish(rsa=RSA.public_key())
-    settings = jwks_settings(key_server)
-    for token in (
-        jwt.encode(claims(), EC, algorithm="ES256", headers={"kid": "rsa"}),
-        jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "rsa"}),
-        jwt.encode(claims(), RSA, algorithm="RS256"),
-        jwt.encode(claims(), OTHER_RSA, algorithm="RS256", headers={"kid": "rsa"}),
-        jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "unknown"}),
-    ):
-        assert await refused(settings, token)
-
-
-async def test_secret_published_in_a_key_set_is_not_used(key_server: KeyServer) -> None:
-    secret = base64.urlsafe_b64encode(SECRET.encode()).rstrip(b"=").decode()
-    key_server.body = {"keys": [{"kty": "oct", "kid": "s", "k": secret}, {"kty": "?"}, 1]}
-    token = jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "s"})
-    assert await refused(jwks_settings(key_server), token)
-
-
-async def test_new_key_is_found_after_a_rotation_and_invented_ids_do_not_flood_the_issuer(
-    key_server: KeyServer,
-) -> None:
-    now = 0.0
-    key_server.publish(old=RSA.public_key())
-    keys = RemoteKeys(key_server.url, frozenset({"RS256"}), lambda: now)
-    assert await keys.find("old")
-    key_server.publish(new=OTHER_RSA.public_key())
-    for _ in range(10):
-        assert await keys.find("new") is None
-    now += KEY_SET_COOLDOWN_S
-    assert await keys.find("new")
-    assert key_server.requests == 2
-    await keys.aclose()
-
-
-async def test_keys_stay_good_while_the_issuer_is_away_and_withdrawn_ones_go(
-    key_server: KeyServer,
-) -> None:
-    now = 0.0
-    key_server.publish(old=RSA.public_key())
-    keys = RemoteKeys(key_server.url, frozenset({"RS256"}), lambda: now)
-    assert await keys.find("old")
-    key_server.body, now = None, now + KEY_SET_TTL_S
-    assert await keys.find("old")
-    key_server.publish(new=RSA.public_key())
-    now += KEY_SET_TTL_S
-    assert await keys.find("old") is None
-    await keys.aclose()
-
-
-@pytest.mark.parametrize("body", [None, [], {"keys": 1}, "x" * 300_000])
-async def test_issuer_that_never_answered_well_makes_us_unavailable(
-    key_server: KeyServer, body: object
-) -> None:
-    key_server.body = body
-    token = jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "rsa"})
-    with pytest.raises(Unavailable):
-        await viewer_of(jwks_settings(key_server), token)
 
 
 def test_settings_never_show_the_secret() -> None:
