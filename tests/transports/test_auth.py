@@ -56,7 +56,7 @@ async def test_ordinary_viewer_is_no_admin() -> None:
         {"roles": [1]},
         {"roles": {"admin": True}},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 async def test_token_with_wrong_claims_is_refused(changes: dict[str, Any]) -> None:
     token = jwt.encode(claims(**changes), SECRET, algorithm="HS256", sort_headers=True)
