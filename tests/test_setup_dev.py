@@ -50,6 +50,17 @@ class Run:
         task = Path(f"/proc/{self.child.popen.pid}/task/{self.child.popen.pid}/children")
         return [int(pid) for pid in task.read_text().split()]
 
+    def process(self, word: str) -> int | None:
+        """Return the child with this word on its command line, None if there is none."""
+        lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in self.processes() if runs(pid)}
+        return next((pid for pid, path in lines.items() if word in path.read_text()), None)
+
+    def kill(self, word: str) -> int:
+        pid = self.process(word)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
     async def end(self, number: signal.Signals) -> int:
         self.child.popen.send_signal(number)
         return await asyncio.wait_for(self.child.wait(), DOWN_WITHIN)
@@ -124,14 +135,22 @@ async def test_a_port_in_use_is_refused_with_the_way_out(dev: Runs) -> None:
         assert "choose another port with OSTINATO_PORT" in _flat(run)
 
 
-async def test_the_death_of_a_worker_stops_all_and_says_so(dev: Runs) -> None:
+async def test_a_killed_worker_is_replaced_and_said(dev: Runs) -> None:
+    run = dev.start()
+    await run.up()
+    killed = run.kill("\0worker")
+    await eventually(lambda: run.process("\0worker") not in {None, killed}, UP_WITHIN)
+    assert "worker was ended by SIGKILL. Starting another." in _flat(run)
+    assert run.child.exit_code is None
+
+
+async def test_the_death_of_a_server_stops_all_and_says_so(dev: Runs) -> None:
     run = dev.start()
     await run.up()
     children = run.processes()
-    worker = next(pid for pid in children if _argument(pid) == "worker")
-    os.kill(worker, signal.SIGKILL)
+    run.kill("valkey-server")
     assert await asyncio.wait_for(run.child.wait(), DOWN_WITHIN) == 1
-    assert "Unexpectedly, worker was ended by SIGKILL" in _flat(run)
+    assert "Unexpectedly, valkey was ended by SIGKILL" in _flat(run)
     assert [pid for pid in children if runs(pid)] == []
 
 
@@ -139,10 +158,6 @@ def test_the_local_secret_is_kept_and_private(tmp_path: Path) -> None:
     secret = local_secret(tmp_path)
     assert local_secret(tmp_path) == secret
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
-
-
-def _argument(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").rpartition("\0")[2]
 
 
 def _flat(run: Run) -> str:

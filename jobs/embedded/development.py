@@ -5,21 +5,24 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from jobs.embedded.crew import Crew
 from jobs.embedded.folder import described, forget_description, local_secret, locked
 from jobs.embedded.ports import free_port, require_free
-from jobs.embedded.process import Child, EmbeddedError, spawn
+from jobs.embedded.process import EmbeddedError
 from jobs.embedded.services import Services, start_services
 from jobs.settings import Settings
 
 READY = 30.0  # seconds: the first start creates collections and indexes
 DRAIN_MS = 1_500  # of the 5 s that Ctrl-C may take
-STOP_PROCESSES_S = 2.5
-STOP_SERVERS_S = 2.0
+STOP_CREW_S = 2.5
+POLL_S = 0.1
+
+Description = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,6 @@ class Development:
     mint: Callable[[str, str, tuple[str, ...]], str]
     """Sign a token with a secret, for a user with roles."""
     say: Callable[[str], None]
-    children: list[Child] = field(default_factory=list)
 
     async def run(self, settings: Settings) -> None:
         """Run until a signal; raises EmbeddedError when something did not start or ended early."""
@@ -46,12 +48,10 @@ class Development:
             self.say("Stopped.")
 
     def _interrupt(self, session: "asyncio.Task[None]") -> None:
+        """Stop at the first signal; a further one must not cut the stopping short."""
         if not session.cancelling():
             self.say("Stopping…")
             session.cancel()
-            return
-        for child in self.children:
-            child.popen.kill()
 
     async def _session(self, settings: Settings) -> None:
         async with AsyncExitStack() as stack:
@@ -59,27 +59,30 @@ class Development:
             forget_description(self.folder)
             port = settings.port or free_port(settings.host)
             require_free(settings.host, port, "OSTINATO_PORT")
-            stack.push_async_callback(self._stop)
             services = await self._servers(settings)
+            stack.push_async_callback(services.stop)
             description = self._describe(settings, f"{settings.host}:{port}", services)
-            self._processes(settings, port, description)
-            await self._until_ready(f"http://{settings.host}:{port}/readyz")
+            crew = Crew(
+                command=self.command, env=self._env(settings, port, description), say=self.say
+            )
+            stack.push_async_callback(crew.stop, STOP_CREW_S)
+            self.say("Starting the API and a worker…")
+            crew.start()
+            await _until_ready(f"{description['pageUrl']}readyz", services, crew)
             stack.enter_context(described(self.folder, description))
             self._announce(description)
-            await self._until_one_ends()
+            await _until_one_ends(services, crew)
 
     async def _servers(self, settings: Settings) -> Services:
         given = settings.model_fields_set
         self.say("Starting MongoDB and Valkey…")
-        services = await start_services(
+        return await start_services(
             self.folder,
             mongo_url=settings.mongo_url if "mongo_url" in given else None,
             redis_url=settings.redis_url if "redis_url" in given else None,
         )
-        self.children.extend(services.children)
-        return services
 
-    def _describe(self, settings: Settings, address: str, services: Services) -> dict[str, str]:
+    def _describe(self, settings: Settings, address: str, services: Services) -> Description:
         secret = self._secret(settings)
         return {
             "pageUrl": f"http://{address}/",
@@ -97,8 +100,8 @@ class Development:
         given = settings.jwt_secret
         return given.get_secret_value() if given else local_secret(self.folder)
 
-    def _processes(self, settings: Settings, port: int, description: dict[str, str]) -> None:
-        env = {
+    def _env(self, settings: Settings, port: int, description: Description) -> Description:
+        return {
             "OSTINATO_ALLOWED_HOSTS_HTTP": f"{settings.host}:{port}",
             "OSTINATO_DRAIN_TIMEOUT_MS": str(DRAIN_MS),
             **os.environ,
@@ -110,30 +113,8 @@ class Development:
             "OSTINATO_JWT_SECRET": self._secret(settings),
             "OSTINATO_DEVELOPMENT_TOKEN": description["token"],
         }
-        self.say("Starting the API and a worker…")
-        for name in ("api", "worker"):
-            self.children.append(spawn(name, [*self.command, name], env=env))
 
-    async def _until_ready(self, url: str) -> None:
-        try:
-            async with asyncio.timeout(READY), httpx.AsyncClient(trust_env=False) as client:
-                while not await _answers(client, url):
-                    self._require_all_alive()
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise EmbeddedError(f"{url} was not ready within {READY:.0f} s") from None
-
-    async def _until_one_ends(self) -> None:
-        while True:
-            self._require_all_alive()
-            await asyncio.sleep(0.1)
-
-    def _require_all_alive(self) -> None:
-        for child in self.children:
-            if child.exit_code is not None:
-                raise EmbeddedError(f"Unexpectedly, {child.ending}. {child.tail()}".strip())
-
-    def _announce(self, description: dict[str, str]) -> None:
+    def _announce(self, description: Description) -> None:
         self.say(
             "\nOstinato is running. Ctrl-C stops it.\n\n"
             f"  Page      {description['pageUrl']}\n"
@@ -144,10 +125,23 @@ class Development:
             f"  More (bob, an admin, server URLs): {self.folder / 'dev.json'}\n"
         )
 
-    async def _stop(self) -> None:
-        processes = [child for child in self.children if child.name in {"api", "worker"}]
-        await asyncio.gather(*(child.stop(STOP_PROCESSES_S) for child in processes))
-        await asyncio.gather(*(child.stop(STOP_SERVERS_S) for child in self.children))
+
+async def _until_ready(url: str, services: Services, crew: Crew) -> None:
+    try:
+        async with asyncio.timeout(READY), httpx.AsyncClient(trust_env=False) as client:
+            while not await _answers(client, url):
+                services.require_alive()
+                crew.tend()
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise EmbeddedError(f"{url} was not ready within {READY:.0f} s") from None
+
+
+async def _until_one_ends(services: Services, crew: Crew) -> None:
+    while True:
+        services.require_alive()
+        crew.tend()
+        await asyncio.sleep(POLL_S)
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

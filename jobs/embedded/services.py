@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.embedded.mongod import start_mongod
-from jobs.embedded.process import Child
+from jobs.embedded.process import Child, EmbeddedError
 from jobs.embedded.valkey import start_valkey
+
+STOP_S = 2.0  # with the drain before it, less than the 5 s that Ctrl-C may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +19,15 @@ class Services:
     redis_url: str
     children: tuple[Child, ...]
 
+    def require_alive(self) -> None:
+        """Raise EmbeddedError, with the end of its log, if a server has ended."""
+        for child in self.children:
+            if child.exit_code is not None:
+                raise EmbeddedError(f"Unexpectedly, {child.ending}. Its log ends: {child.tail()}")
+
     async def stop(self) -> None:
         """Stop what was started here; may be called twice."""
-        await asyncio.gather(*(child.stop() for child in self.children))
+        await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
 
 
 async def start_services(
