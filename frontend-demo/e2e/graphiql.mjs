@@ -12,17 +12,24 @@ async function openWith(page, query) {
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
 }
 
+/** Execute until the response is as expected: GraphiQL knows a changed tab's operation a bit later. */
 async function runs(page, expected) {
   const response = page.locator('.graphiql-response');
-  await page.getByRole('button', { name: /^Execute/ }).click();
-  await eventually(`a response with ${expected}`, async () =>
-    (await response.innerText()).replaceAll('\u00a0', ' ').includes(expected),
-  );
+  const execute = page.getByRole('button', { name: /^Execute/ });
+  await eventually(`a response with ${expected}`, async () => {
+    if (await execute.isVisible()) await execute.click();
+    return (await response.innerText()).replaceAll('\u00a0', ' ').includes(expected);
+  });
 }
 
 await inBrowser(async (page) => {
   await enter(page, '/graphiql');
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+  await page.getByRole('tab', { name: 'Jobs' }).waitFor();
+  await runs(page, '"nodes": []');
+  await page.getByRole('tab', { name: 'Watch' }).click();
+  await page.getByText('subscription', { exact: true }).waitFor();
+  await runs(page, '"kind": "READY"');
   await openWith(page, QUERY);
   await runs(page, `"id": "${process.env.VIEWER}"`);
   await openWith(page, SUBSCRIPTION);

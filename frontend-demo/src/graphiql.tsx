@@ -7,23 +7,28 @@ import 'graphiql/style.css';
 import './styles/base.css';
 import './styles/form.css';
 import './styles/graphiql.css';
-import { EXAMPLES } from './graphiqlExamples';
+import { examples } from './graphiqlExamples';
 import { authorization } from './session/session';
 import type { Session } from './session/session';
 import { SessionGate } from './session/SessionGate';
 
 function Explorer({ session }: { session: Session }) {
+  const headers = authorization(session.token);
+  const shownHeaders = JSON.stringify(headers, null, 2);
   const fetcher = createGraphiQLFetcher({
     url: session.httpUrl,
     subscriptionUrl: session.webSocketUrl,
+    headers,
+    wsConnectionParams: headers,
   });
   // `/graphiql?query=…` is a link to a document.
   const query = new URLSearchParams(location.search).get('query');
   return (
     <GraphiQL
       fetcher={fetcher}
-      {...(query === null ? { defaultTabs: EXAMPLES } : { initialQuery: query })}
-      initialHeaders={JSON.stringify(authorization(session.token), null, 2)}
+      {...(query === null ? { defaultTabs: examples(shownHeaders) } : { initialQuery: query })}
+      initialHeaders={shownHeaders}
+      defaultHeaders={shownHeaders}
       defaultEditorToolsVisibility={false}
     >
       <GraphiQL.Logo>

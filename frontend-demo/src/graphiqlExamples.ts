@@ -37,4 +37,6 @@ mutation Register {
 }
 `;
 
-export const EXAMPLES = [{ query: JOBS }, { query: WATCH }, { query: REGISTER }];
+export function examples(headers: string): { query: string; headers: string }[] {
+  return [JOBS, WATCH, REGISTER].map((query) => ({ query, headers }));
+}

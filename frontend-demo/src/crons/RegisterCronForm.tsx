@@ -43,7 +43,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
         {(control) => <input {...control} autoFocus autoComplete="off" />}
       </Field>
       <ScheduleFields problems={problems} />
-      <FunctionFields functions={functions} problems={problems} />
+      <FunctionFields functions={functions} problems={problems} completed />
     </FormFrame>
   );
 }

@@ -1,11 +1,18 @@
 /** Chooses a function and writes its arguments as JSON. */
 import { useState } from 'react';
 import { Field } from './Field';
-import { firstArguments } from './functions';
+import { DEFAULT_FUNCTION, firstArguments } from './functions';
 import type { Runnable } from './functions';
 import type { Problems } from './issues';
 
-type FunctionFieldsProps = { functions: Runnable[]; problems: Problems };
+type FunctionFieldsProps = {
+  functions: Runnable[];
+  problems: Problems;
+  /** Whether the server completes the arguments of the default function. */
+  completed?: boolean;
+};
+
+const MOST_ROWS = 9;
 
 /** Read the fields back; arguments that are not JSON give null. */
 export function readFunction(values: FormData): { functionName: string; args: unknown } | null {
@@ -23,10 +30,11 @@ function summary({ description }: Runnable): string {
 
 export const NOT_JSON = 'This is not JSON. Example: {"name": "report"}';
 
-export function FunctionFields({ functions, problems }: FunctionFieldsProps) {
-  const preferred = functions.find(({ name }) => name === 'tasks.runTask') ?? functions[0];
+export function FunctionFields({ functions, problems, completed = false }: FunctionFieldsProps) {
+  const preferred = functions.find(({ name }) => name === DEFAULT_FUNCTION) ?? functions[0];
   const [chosen, setChosen] = useState(preferred?.name ?? '');
   const runnable = functions.find(({ name }) => name === chosen) ?? preferred;
+  const args = completed && runnable?.name === DEFAULT_FUNCTION ? '{}' : firstArguments(runnable);
   return (
     <>
       <Field
@@ -51,9 +59,9 @@ export function FunctionFields({ functions, problems }: FunctionFieldsProps) {
             {...control}
             key={chosen}
             className="code"
-            rows={3}
+            rows={Math.min(Math.max(args.split('\n').length, 3), MOST_ROWS)}
             spellCheck={false}
-            defaultValue={firstArguments(runnable)}
+            defaultValue={args}
           />
         )}
       </Field>

@@ -3,6 +3,9 @@ import type { WelcomeQuery } from '../generated';
 
 export type Runnable = NonNullable<WelcomeQuery['functions']>[number];
 
+/** What crons run by default; the server completes its `name` by the cron's. */
+export const DEFAULT_FUNCTION = 'tasks.runTask';
+
 /** The part of JSON Schema that tells what a first value looks like. */
 type Schema = {
   $ref?: string;
