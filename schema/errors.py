@@ -13,6 +13,7 @@ from graphql import GraphQLError
 
 from jobs.errors import BadRequest, Issue, OstinatoError
 from jobs.logs import get_log
+from resolvers.outages import expected
 
 log = get_log("ostinato.graphql")
 
@@ -48,6 +49,7 @@ def format_execution_errors(errors: Iterable[GraphQLError]) -> list[FormattedErr
 
 def format_exception(error: Exception) -> FormattedError:
     """Format an error that belongs to no field."""
+    error = expected(error)
     if isinstance(error, OstinatoError):
         return {"message": str(error), "extensions": error.extensions}
     return {"message": _MASK, "extensions": _mask(error)}
@@ -69,7 +71,7 @@ def _issue_of(found: re.Match[str]) -> Issue:
 
 
 def _format_execution_error(error: GraphQLError) -> FormattedError:
-    cause = _root_cause(error)
+    cause = expected(_root_cause(error))
     if isinstance(cause, OstinatoError):
         return _shape(error, str(cause), cause.extensions)
     if isinstance(cause, GraphQLError) and cause.nodes:

@@ -19,6 +19,8 @@ from schema.types.job import Job, job_connection
 from schema.types.node import Node
 from schema.types.schedule import Schedule, schedule_of
 
+DEFAULT_RUNS = 5
+
 
 @strawberry.type(description="A named schedule that creates a job per tick.")
 class Cron(Node):
@@ -65,9 +67,13 @@ class Cron(Node):
     async def next_runs(
         self,
         info: Info,
-        count: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = 5,
+        count: Annotated[
+            int | None, strawberry.argument(description="How many, 1 to 100.")
+        ] = DEFAULT_RUNS,
     ) -> list[datetime]:
-        return await crons.next_runs(info.context, self.record, count)
+        return await crons.next_runs(
+            info.context, self.record, DEFAULT_RUNS if count is None else count
+        )
 
     @strawberry_field(description="The jobs that it scheduled, newest first.")
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:

@@ -10,7 +10,7 @@ from tests.api import operations as op
 from tests.api.conftest import Client
 from tests.api.documents import DUE, Documents
 
-NEXT_RUNS = "query($id: ID!, $count: Int!) { cron(id: $id) { nextRuns(count: $count) } }"
+NEXT_RUNS = "query($id: ID!, $count: Int) { cron(id: $id) { nextRuns(count: $count) } }"
 PREVIEW = "query($input: PreviewCronInput!) { previewCron(input: $input) }"
 SCHEDULE = """query($id: ID!) { cron(id: $id) { schedule {
   ... on IntervalSchedule { ms } ... on CronSchedule { cronspec tz } } } }"""
@@ -135,6 +135,10 @@ async def test_the_next_runs_end_with_the_schedule(ann: Client, documents: Docum
     cron = await documents.cron(endAt=DUE + timedelta(minutes=2))
     runs = (await ann.get(NEXT_RUNS, id=cron, count=9))["nextRuns"]
     assert _instants(runs) == [DUE, DUE + timedelta(minutes=1)]
+
+
+async def test_five_runs_are_given_unless_said_otherwise(ann: Client, documents: Documents) -> None:
+    assert len((await ann.get(NEXT_RUNS, id=await documents.cron()))["nextRuns"]) == 5
 
 
 @pytest.mark.parametrize("count", [0, 101])

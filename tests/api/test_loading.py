@@ -78,3 +78,22 @@ async def test_who_waits_outlives_who_reads(read: Reader) -> None:
     assert await follower == 4
     assert leader.cancelled()
     assert read.reads == [[1, 2], [2]]
+
+
+async def test_a_read_that_never_began_is_begun_by_who_waits(read: Reader) -> None:
+    loader = Loader(read)
+    leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
+    asyncio.get_running_loop().call_soon(leader.cancel)
+    assert await follower == 4
+    assert (leader.cancelled(), read.reads) == (True, [[2]])
+
+
+async def test_who_gives_up_waiting_disturbs_nobody(read: Reader) -> None:
+    loader = Loader(read)
+    read.gate.clear()
+    tasks = [asyncio.create_task(loader.load(1)) for _ in range(3)]
+    await read.started.wait()
+    tasks[1].cancel()
+    read.gate.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [found[0], found[2]] == [2, 2]

@@ -114,6 +114,23 @@ async def test_many_objects_cost_no_more_reads_than_one(
     assert await _reads(engine, ann, NESTED[name]) == one
 
 
+async def test_a_job_tells_its_progress_and_result(ann: Client, documents: Documents) -> None:
+    progress = {"done": 1, "total": 2, "message": "half"}
+    document = "query($id: ID!) { job(id: $id) { result progress { done total message } } }"
+    running = await documents.job(state="inProgress", progress=progress)
+    assert await ann.get(document, id=running) == {"result": None, "progress": progress}
+    ended = await documents.job(state="success", result={"n": [1, None]})
+    assert await ann.get(document, id=ended) == {"result": {"n": [1, None]}, "progress": None}
+
+
+async def test_a_request_tells_its_result(ann: Client, documents: Documents) -> None:
+    request = await documents.request(state="completed", result="done", completedAt=DUE)
+    document = "query($id: ID!) { request(id: $id) { state result completedAt } }"
+    at = "2030-01-01T00:00:00.000Z"
+    found = await ann.get(document, id=request)
+    assert found == {"state": "COMPLETED", "result": "done", "completedAt": at}
+
+
 async def test_a_traceback_is_for_admins(ann: Client, admin: Client, documents: Documents) -> None:
     job = await documents.job(state="failed", error=ERROR)
     document = "query($id: ID!) { job(id: $id) { error { name message traceback } } }"

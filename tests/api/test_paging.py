@@ -49,6 +49,15 @@ def test_a_cursor_of_another_order_is_refused() -> None:
         read_cursor(BY_ID, cursor)
 
 
+def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
+    for order, place in (
+        (BY_ID, Position(id=new_id(), instant=DUE)),
+        ("scheduledAsc", Position(id=new_id())),
+    ):
+        with pytest.raises(ValueError, match="must be a cursor of this list"):
+            read_cursor(order, write_cursor(order, place))
+
+
 def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
     cursor = write_cursor("scheduledAsc", Position(id=new_id(), instant=DUE))
     forged = write_cursor("scheduledAsc:9" + "9" * 30, Position(id=new_id()))

@@ -76,6 +76,14 @@ async def test_a_snapshot_comes_before_ready(ann: Client, documents: Documents) 
         assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
 
 
+async def test_an_object_in_a_fragment_is_read_as_well(ann: Client, documents: Documents) -> None:
+    job = await documents.job()
+    document = """subscription($id: ID!) { jobChanged(jobId: $id) { ...Parts } }
+      fragment Parts on JobChange { cursor kind ... on JobChange { job { id } } }"""
+    async with subscribed(ann, document, id=job) as stream:
+        assert (await stream.next())["job"] == {"id": job}
+
+
 LISTS = {
     "cronsChanged": (
         "cronId cron { id }",
