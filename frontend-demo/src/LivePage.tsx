@@ -1,33 +1,33 @@
-/** The page of one session: its connection, its crons and its jobs. */
+/** The page of one viewer: its connection, its crons and its jobs. */
 import { useEffect, useState } from 'react';
 import { Provider } from 'urql';
 import { CronsPanel } from './crons/CronsPanel';
 import { JobsPanel } from './jobs/JobsPanel';
 import { PageHead } from './PageHead';
-import { connect } from './session/client';
-import type { Api } from './session/client';
-import { useConnection } from './session/ConnectionChip';
-import type { Session } from './session/session';
-import { useWelcome } from './session/useWelcome';
+import { connect } from './access/client';
+import type { Api } from './access/client';
+import { useConnection } from './access/ConnectionChip';
+import type { Access } from './access/access';
+import { useWelcome } from './access/useWelcome';
 
-type LivePageProps = { session: Session; onRefused: () => void };
+type LivePageProps = { access: Access; onRefused: () => void };
 
-export function LivePage({ session, onRefused }: LivePageProps) {
+export function LivePage({ access, onRefused }: LivePageProps) {
   const [api, setApi] = useState<Api | null>(null);
   useEffect(() => {
-    const opened = connect(session);
+    const opened = connect(access);
     setApi(opened);
     return opened.close;
-  }, [session]);
+  }, [access]);
   if (!api) return null;
   return (
     <Provider value={api.client}>
-      <LiveContent api={api} session={session} onRefused={onRefused} />
+      <LiveContent api={api} access={access} onRefused={onRefused} />
     </Provider>
   );
 }
 
-function LiveContent({ api, session, onRefused }: LivePageProps & { api: Api }) {
+function LiveContent({ api, access, onRefused }: LivePageProps & { api: Api }) {
   const state = useConnection(api.connection);
   const welcome = useWelcome(state);
   useEffect(() => {
@@ -35,7 +35,7 @@ function LiveContent({ api, session, onRefused }: LivePageProps & { api: Api }) 
   }, [state, onRefused]);
   return (
     <>
-      <PageHead connection={api.connection} viewer={welcome.viewer} pasted={session.pasted} />
+      <PageHead connection={api.connection} viewer={welcome.viewer} pasted={access.pasted} />
       <main className="page">
         <CronsPanel functions={welcome.functions} />
         <JobsPanel functions={welcome.functions} />

@@ -1,8 +1,8 @@
 /** The head of the page: what this is, who is looking, and whether it is live. */
 import { Mark } from './Mark';
-import type { Connection } from './session/connection';
-import { ConnectionChip } from './session/ConnectionChip';
-import { forgetToken } from './session/session';
+import type { Connection } from './access/connection';
+import { ConnectionChip } from './access/ConnectionChip';
+import { forgetToken } from './access/access';
 
 type PageHeadProps = { connection: Connection; viewer: string; pasted: boolean };
 
@@ -18,7 +18,7 @@ export function PageHead({ connection, viewer, pasted }: PageHeadProps) {
         <Mark />
         <h1>Ostinato</h1>
         <ConnectionChip connection={connection} />
-        <nav aria-label="Session">
+        <nav aria-label="Account">
           {viewer && <span className="viewer">{viewer}</span>}
           {pasted && (
             <button type="button" className="small" onClick={changeToken}>

@@ -1,5 +1,5 @@
 /** A titled section whose form opens from its head. */
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import type { ReactNode } from 'react';
 
 type PanelProps = {
@@ -12,17 +12,22 @@ type PanelProps = {
 
 export function Panel({ title, count, action, form, children }: PanelProps) {
   const [open, setOpen] = useState(false);
+  const opener = useRef<HTMLButtonElement>(null);
+  const close = (): void => {
+    setOpen(false);
+    opener.current?.focus();
+  };
   return (
     <section className="panel" aria-label={title}>
       <header className="panel-head">
         <h2>
           {title} <span className="count">{count}</span>
         </h2>
-        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button ref={opener} type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
           {action}
         </button>
       </header>
-      {open && form(() => setOpen(false))}
+      {open && form(close)}
       {children}
     </section>
   );

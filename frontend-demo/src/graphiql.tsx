@@ -8,16 +8,16 @@ import './styles/base.css';
 import './styles/form.css';
 import './styles/graphiql.css';
 import { examples } from './graphiqlExamples';
-import { authorization } from './session/session';
-import type { Session } from './session/session';
-import { SessionGate } from './session/SessionGate';
+import { authorization } from './access/access';
+import type { Access } from './access/access';
+import { AccessGate } from './access/AccessGate';
 
-function Explorer({ session }: { session: Session }) {
-  const headers = authorization(session.token);
+function Explorer({ access }: { access: Access }) {
+  const headers = authorization(access.token);
   const shownHeaders = JSON.stringify(headers, null, 2);
   const fetcher = createGraphiQLFetcher({
-    url: session.httpUrl,
-    subscriptionUrl: session.webSocketUrl,
+    url: access.httpUrl,
+    subscriptionUrl: access.webSocketUrl,
     headers,
     wsConnectionParams: headers,
   });
@@ -39,5 +39,5 @@ function Explorer({ session }: { session: Session }) {
 }
 
 createRoot(document.getElementById('root')!).render(
-  <SessionGate>{(session) => <Explorer session={session} />}</SessionGate>,
+  <AccessGate>{(access) => <Explorer access={access} />}</AccessGate>,
 );

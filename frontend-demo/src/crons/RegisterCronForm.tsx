@@ -40,7 +40,7 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       onCancel={onClose}
     >
       <Field name="name" label="Name" hint="Unique among your crons" problems={problems}>
-        {(control) => <input {...control} autoFocus autoComplete="off" />}
+        {(control) => <input {...control} autoComplete="off" />}
       </Field>
       <ScheduleFields problems={problems} />
       <FunctionFields functions={functions} problems={problems} completed />

@@ -15,9 +15,11 @@ type FormFrameProps = {
 
 export function FormFrame(props: FormFrameProps) {
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [props.problems]);
+  const focus = (selector: string): void => {
+    form.current?.querySelector<HTMLElement>(selector)?.focus();
+  };
+  useEffect(() => focus('input, select, textarea'), []);
+  useEffect(() => focus('[aria-invalid="true"]'), [props.problems]);
   return (
     <form
       ref={form}

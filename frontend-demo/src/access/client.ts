@@ -4,8 +4,8 @@ import type { Operation, SubscriptionOperation } from '@urql/core';
 import { createClient } from 'graphql-ws';
 import type { SubscribePayload } from 'graphql-ws';
 import { Connection } from './connection';
-import { authorization, freshToken } from './session';
-import type { Session } from './session';
+import { authorization, freshToken } from './access';
+import type { Access } from './access';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
@@ -32,11 +32,11 @@ function resumablePayload(request: SubscriptionOperation, operation: Operation):
   };
 }
 
-export function connect(session: Session): Api {
+export function connect(access: Access): Api {
   const connection = new Connection();
   const socket = createClient({
-    url: session.webSocketUrl,
-    connectionParams: async () => authorization(await freshToken(session)),
+    url: access.webSocketUrl,
+    connectionParams: async () => authorization(await freshToken(access)),
     keepAlive: PING_EVERY_MS,
     retryAttempts: Infinity,
     retryWait: backoff,
@@ -45,9 +45,9 @@ export function connect(session: Session): Api {
   });
   connection.onSilence = () => socket.terminate();
   const client = new Client({
-    url: session.httpUrl,
+    url: access.httpUrl,
     preferGetMethod: false,
-    fetchOptions: () => ({ headers: authorization(session.token) }),
+    fetchOptions: () => ({ headers: authorization(access.token) }),
     exchanges: [
       fetchExchange,
       subscriptionExchange({

@@ -4,7 +4,7 @@ const STORED_TOKEN = 'ostinato.token';
 
 type Config = { graphqlPath: string; token: string | null };
 
-export type Session = {
+export type Access = {
   httpUrl: string;
   webSocketUrl: string;
   token: string;
@@ -19,7 +19,7 @@ async function readConfig(): Promise<Config> {
 }
 
 /** Read where the API is and who calls; without any token, `token` is empty. */
-export async function openSession(): Promise<Session> {
+export async function readAccess(): Promise<Access> {
   const config = await readConfig();
   const httpUrl = new URL(config.graphqlPath, location.href);
   const webSocketUrl = new URL(httpUrl);
@@ -33,13 +33,13 @@ export async function openSession(): Promise<Session> {
 }
 
 /** The token to connect with now: a restarted development server may have made a new one. */
-export async function freshToken(session: Session): Promise<string> {
+export async function freshToken(access: Access): Promise<string> {
   try {
-    session.token = (await openSession()).token || session.token;
+    access.token = (await readAccess()).token || access.token;
   } catch {
     // The socket is already open, so the token in hand is the best one there is.
   }
-  return session.token;
+  return access.token;
 }
 
 export function keepToken(token: string): void {

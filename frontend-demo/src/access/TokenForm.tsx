@@ -1,6 +1,6 @@
 /** Asks for a bearer token when the server did not give one. */
 import { Mark } from '../Mark';
-import { keepToken } from './session';
+import { keepToken } from './access';
 
 type TokenFormProps = { refused: boolean; onToken: () => void };
 

@@ -1,0 +1,41 @@
+/** Finds out how to call the API, and shows its children only once there is a token to call with. */
+import { useEffect, useState } from 'react';
+import type { ReactNode } from 'react';
+import { forgetToken, readAccess } from './access';
+import type { Access } from './access';
+import { TokenForm } from './TokenForm';
+
+type Gate = { access: Access | null; problem: string | null; refused: boolean };
+
+type AccessGateProps = { children: (access: Access, onRefused: () => void) => ReactNode };
+
+export function AccessGate({ children }: AccessGateProps) {
+  const [gate, setGate] = useState<Gate>({ access: null, problem: null, refused: false });
+  const open = (): void => {
+    readAccess().then(
+      (access) => setGate({ access, problem: null, refused: false }),
+      (error: Error) => setGate({ access: null, problem: error.message, refused: false }),
+    );
+  };
+  const refuse = (): void => {
+    forgetToken();
+    setGate((before) => ({ ...before, refused: true }));
+  };
+  useEffect(open, []);
+  const { access, problem, refused } = gate;
+  if (problem !== null) {
+    return (
+      <main className="gate">
+        <p role="alert" className="issue banner">
+          The API could not be reached: {problem}
+        </p>
+        <button type="button" onClick={open}>
+          Try again
+        </button>
+      </main>
+    );
+  }
+  if (access === null) return <p className="gate hint">Opening…</p>;
+  if (refused || access.token === '') return <TokenForm refused={refused} onToken={open} />;
+  return children(access, refuse);
+}
