@@ -1,0 +1,1 @@
+"""Owns the measurements; nothing of the product imports them."""
