@@ -11,6 +11,7 @@ from jobs.ids import is_id
 from jobs.logs import get_log
 from jobs.queue.chunks import RUN_CHUNK
 from jobs.queue.connection import RedisFailure, deserialize, serialize
+from jobs.waiting import end_if_cancelled, wait_for_event
 
 CHUNKS_AT_ONCE: Final = 8  # so that one claim's round trip does not hold up the next chunk
 CHUNK_TIMEOUT_S: Final = 5
@@ -58,6 +59,7 @@ class Consumer:
                 log.warning("queue.lost", error=str(error), retry_in_s=pause)
             finally:
                 await _close(worker)
+            end_if_cancelled()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
@@ -106,10 +108,7 @@ class _DoorbellWorker(Worker):
             self.wake.clear()
             self.allow_pick_jobs = self.has_room()
             await self._poll_iteration()
-            try:
-                await asyncio.wait_for(self.wake.wait(), FALLBACK_S)
-            except TimeoutError:
-                continue
+            await wait_for_event(self.wake, FALLBACK_S)
 
     async def run_job(self, job_id: str, score: int) -> None:
         try:

@@ -11,6 +11,7 @@ from arq.connections import ArqRedis
 from jobs.group_commit import GroupCommit
 from jobs.logs import get_log
 from jobs.queue.connection import RedisFailure
+from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
 FIRST_PAUSE_S: Final = 0.05
@@ -59,6 +60,7 @@ class Doorbell:
                 await self._listen(heard)
             except RedisFailure as error:
                 log.warning("doorbell.lost", error=str(error), retry_in_s=pause)
+            end_if_cancelled()
             held = time.monotonic() - since > LONGEST_PAUSE_S
             pause = FIRST_PAUSE_S if held else min(pause * 2, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
@@ -77,6 +79,7 @@ class Doorbell:
                 heard(bell)
             while True:
                 message = await pubsub.get_message(timeout=LISTEN_S)
+                end_if_cancelled()
                 if message is not None:
                     _tell(heard, message["data"])
 

@@ -11,6 +11,7 @@ from jobs.mongo.workers import WorkerStore
 from jobs.queue.chunks import Chunks
 from jobs.queue.connection import RedisFailure
 from jobs.queue.doorbell import Bell
+from jobs.waiting import wait_for_event
 
 CHUNK_SIZE: Final = 250  # as many as one completion looks up
 FALLBACK_S: Final = 1.0  # how late a due job is noticed whose ring was lost
@@ -47,10 +48,7 @@ class Dispatcher:
                 log.warning("dispatch.failed", error=str(error))
             except MongoError as error:
                 log.warning("dispatch.failed", error=str(error))
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait_s)
-            except TimeoutError:
-                continue
+            await wait_for_event(self._wake, wait_s)
 
     async def dispatch(self) -> datetime | None:
         """Fill the queue once; returns when the next job is due, if that is known."""

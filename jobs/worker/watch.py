@@ -9,6 +9,7 @@ from jobs.lifecycle import Move
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
 from jobs.mongo.completions import Completions, Outcome
+from jobs.waiting import wait_for_event
 from jobs.worker.executor import Ending, Executor
 
 EVERY_S: Final = 1.0
@@ -40,10 +41,7 @@ class Watch:
                 await self.compare()
             except MongoError as error:
                 log.warning("watch.failed", error=str(error))
-            try:
-                await asyncio.wait_for(self._wake.wait(), EVERY_S)
-            except TimeoutError:
-                continue
+            await wait_for_event(self._wake, EVERY_S)
 
     async def compare(self) -> None:
         """Look once."""

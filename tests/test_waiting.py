@@ -1,0 +1,37 @@
+"""Endless loops end when they are cancelled, also when a library loses the cancellation."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from jobs.waiting import end_if_cancelled, wait_for_event
+
+
+async def swallow_one_cancellation() -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("waits_for_event", [True, False])
+async def test_a_loop_ends_although_its_cancellation_was_swallowed(waits_for_event: bool) -> None:
+    async def loop() -> None:
+        while True:
+            await swallow_one_cancellation()
+            if waits_for_event:
+                await wait_for_event(asyncio.Event(), 60)
+            end_if_cancelled()
+
+    task = asyncio.create_task(loop())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+
+
+async def test_waiting_ends_with_the_event_or_the_time() -> None:
+    event = asyncio.Event()
+    await wait_for_event(event, 0.001)
+    event.set()
+    await wait_for_event(event, 60)
+    end_if_cancelled()
