@@ -8,6 +8,7 @@ Needs the privileges `inprog` and `killAnySession`.
 from typing import Any
 
 from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
 
 from jobs.logs import get_log
 from jobs.mongo.client import Mongo
@@ -34,7 +35,8 @@ async def kill_transactions(mongo: Mongo, worker_id: str) -> int:
 
 
 async def _open_transactions(mongo: Mongo, worker_id: str) -> list[dict[str, Any]]:
-    cursor = mongo.client.admin.aggregate(
+    admin = mongo.client.get_database("admin", read_concern=ReadConcern("local"))
+    cursor = admin.aggregate(
         [
             {"$currentOp": {"allUsers": True, "idleSessions": True}},
             {"$match": {"appName": app_name(worker_id), "transaction": {"$exists": True}}},

@@ -1,0 +1,24 @@
+"""Holds the freeing of a dead worker's locks to its promise, on a real transaction left open."""
+
+from pymongo import AsyncMongoClient
+
+from jobs.mongo.client import Mongo
+from jobs.mongo.lost_sessions import app_name, kill_transactions
+from jobs.settings import Settings
+
+
+async def test_what_a_dead_worker_locked_is_free_at_once(settings: Settings) -> None:
+    mongo = Mongo.connect(settings, app_name("finder"))
+    async with AsyncMongoClient[dict[str, int]](
+        settings.mongo_url, appname=app_name("lost")
+    ) as lost:
+        things = lost[settings.database]["things"]
+        await things.insert_one({"_id": 1, "n": 0})
+        async with lost.start_session() as session, await session.start_transaction():
+            await things.update_one({"_id": 1}, {"$set": {"n": 1}}, session=session)
+            assert await kill_transactions(mongo, "another") == 0
+            assert await kill_transactions(mongo, "lost") == 1
+            await things.update_one({"_id": 1}, {"$set": {"n": 2}})
+            await session.abort_transaction()
+        assert await things.find_one({"_id": 1}) == {"_id": 1, "n": 2}
+    mongo.close()
