@@ -30,7 +30,8 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
     request_id = ctx.new_id()
     cause = Cause(kind=CauseKind.REQUEST, id=request_id)
     args = {"requestId": request_id}
-    timeout_id = await ctx.scheduler.run_after(timeout_ms, timeout, args, cause=cause)
+    timeout_at = now + timedelta(milliseconds=timeout_ms)
+    timeout_id = await ctx.scheduler.run_at(timeout_at, timeout, args, cause=cause)
     process_id = await ctx.scheduler.run_after(0, process, args, cause=cause)
     document: dict[str, Any] = {
         "_id": request_id,
@@ -39,7 +40,7 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
         "data": data,
         "result": None,
         "createdAt": now,
-        "timeoutAt": now + timedelta(milliseconds=timeout_ms),
+        "timeoutAt": timeout_at,
         "completedAt": None,
         "timeoutJobId": timeout_id,
         "processJobId": process_id,

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jobs.settings import Settings
+from tests.patterns import work
 from tests.patterns.world import World, idle_world, running_world
 
 
 @pytest.fixture
 def pattern_settings(settings: Settings) -> Settings:
     """Return settings that load the tests' own functions."""
+    work.faults.clear()
+    work.gate.reset()
     return settings.model_copy(update={"functions": ("tests.patterns.work",)})
 
 

@@ -108,7 +108,6 @@ async def test_all_runs_each_of_the_missed_ticks(world: World) -> None:
 
 async def overlapping(world: World, policy: OverlapPolicy) -> dict[str, Any]:
     """Let three ticks pass while the first execution runs on; returns the cron's document."""
-    gate.reset()
     cron = await register(world, function_name="work.waitAtGate", overlap=policy)
     for tick in range(3):
         await world.engine.advance(MINUTE)
@@ -159,6 +158,15 @@ async def test_pausing_drops_and_counts_what_is_queued(world: World) -> None:
     await world.advance(5 * SECOND)
     assert paused.skipped_ticks == 2
     assert len(await world.jobs("work.waitAtGate")) == 1
+
+
+async def test_nothing_is_released_when_nothing_is_queued(world: World) -> None:
+    cron = await register(world, overlap=OverlapPolicy.QUEUE)
+    before = await world.one("crons", _id=cron.id)
+    for cron_id in (cron.id, "0" * 24):
+        await world.schedule_at_once("crons.releaseQueued", {"cronId": cron_id})
+    await world.settled()
+    assert await world.one("crons", _id=cron.id) == before
 
 
 async def test_a_failing_function_does_not_stop_its_cron(world: World) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from jobs.context import Context
 from jobs.decorators import action, mutation
+from jobs.records import Json
 from jobs.sources import BatchPage, batch
 
 
@@ -79,3 +80,10 @@ async def note_numbers(ctx: Context, numbers: list[dict[str, Any]]) -> None:
 @batch("stamps", owned=False)
 async def stamp(ctx: Context, stamps: list[dict[str, Any]]) -> None:
     """Do nothing to documents whose ids are not strings."""
+
+
+async def answer(ctx: Context, data: Json) -> Json:
+    """Complete a request once the test opens the gate."""
+    await gate.pass_through()
+    stumble("answer")
+    return {"answer": data}

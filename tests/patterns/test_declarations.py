@@ -1,0 +1,78 @@
+"""What `@batch` and `@request_handler` declare, and calls to hosts outside."""
+
+import pytest
+
+from jobs import sources
+from jobs.context import Context
+from jobs.errors import Forbidden
+from jobs.functions.batch import mark_processed
+from jobs.functions.external_calls import HttpCall, call
+from jobs.records import Json
+from jobs.registry import Registry
+from jobs.sources import Document, batch, request_handler
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Return a registry of the test's own, which the decorators fill."""
+    registry = Registry()
+    monkeypatch.setattr(sources, "registry", registry)
+    return registry
+
+
+async def handle_page(ctx: Context, items: list[Document]) -> None:
+    """Do nothing."""
+
+
+async def handle_other_page(ctx: Context, items: list[Document]) -> None:
+    """Do nothing."""
+
+
+async def answer(ctx: Context, data: Json) -> Json:
+    """Give nothing."""
+    return None
+
+
+async def answer_otherwise(ctx: Context, data: Json) -> Json:
+    """Give nothing."""
+    return None
+
+
+def test_a_source_is_closed_to_users_unless_it_says_otherwise(empty: Registry) -> None:
+    batch("orders")(handle_page)
+    batch("public")(handle_page)
+    assert not empty.batches["orders"].callable_by(["anything"])
+
+
+def test_a_users_source_may_replace_the_built_in_one(empty: Registry) -> None:
+    batch("items")(mark_processed)
+    batch("items")(handle_page)
+    assert empty.batches["items"].handle is handle_page
+
+
+def test_two_sources_of_users_cannot_share_a_name(empty: Registry) -> None:
+    batch("orders")(handle_page)
+    batch("orders")(handle_page)
+    with pytest.raises(ValueError, match="two batches are named 'orders'"):
+        batch("orders")(handle_other_page)
+
+
+def test_there_is_one_request_handler(empty: Registry) -> None:
+    request_handler(answer)
+    request_handler(answer)
+    assert empty.request_handler is answer
+    with pytest.raises(ValueError, match="two request handlers"):
+        request_handler(answer_otherwise)
+
+
+async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> None:
+    # A name to us, which every resolver takes for 127.0.0.1.
+    wanted = HttpCall(url="http://127.1:9/")
+    with pytest.raises(Forbidden, match="private address"):
+        await call(wanted, ("127.1:9",))
+
+
+async def test_a_listed_host_means_the_port_of_its_scheme() -> None:
+    wanted = HttpCall(url="http://127.0.0.1:8080/")
+    with pytest.raises(Forbidden, match=r"127\.0\.0\.1:8080"):
+        await call(wanted, ("127.0.0.1",))
