@@ -14,9 +14,19 @@ from jobs.context import Context
 from jobs.decorators import action, cron, mutation
 from jobs.retry import Retry
 from jobs.settings import Settings
-from jobs.sources import batch, request_handler
+from jobs.sources import BatchPage, batch, request_handler
 
-__all__ = ["Context", "Retry", "action", "batch", "cron", "main", "mutation", "request_handler"]
+__all__ = [
+    "BatchPage",
+    "Context",
+    "Retry",
+    "action",
+    "batch",
+    "cron",
+    "main",
+    "mutation",
+    "request_handler",
+]
 
 ROOT = Path(__file__).resolve().parent
 OURS = ("schema", "resolvers", "jobs")

@@ -8,22 +8,25 @@ import pytest
 from jobs.waiting import end_if_cancelled, wait_for_event
 
 
-async def swallow_one_cancellation() -> None:
+async def swallow_one_cancellation(begun: asyncio.Event) -> None:
+    begun.set()
     with suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("waits_for_event", [True, False])
 async def test_a_loop_ends_although_its_cancellation_was_swallowed(waits_for_event: bool) -> None:
+    begun = asyncio.Event()
+
     async def loop() -> None:
         while True:
-            await swallow_one_cancellation()
+            await swallow_one_cancellation(begun)
             if waits_for_event:
                 await wait_for_event(asyncio.Event(), 60)
             end_if_cancelled()
 
     task = asyncio.create_task(loop())
-    await asyncio.sleep(0)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)

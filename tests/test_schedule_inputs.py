@@ -1,0 +1,96 @@
+"""What is accepted as a schedule, and how a mistake in one is named."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.errors import BadRequest
+from jobs.records import IntervalSchedule
+from jobs.schedules import MAX_INTERVAL_MS, next_run, parse_schedule
+
+NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
+
+
+def issues(interval_ms: int | None, cronspec: str | None, tz: str = "UTC") -> list[tuple[str, str]]:
+    with pytest.raises(BadRequest) as raised:
+        parse_schedule(interval_ms, cronspec, tz)
+    return [(str(issue.path[0]), issue.code) for issue in raised.value.issues]
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="0123456789*/,-#?@LWlwHR monjafeb", max_size=40) | st.text(max_size=300))
+def test_any_text_is_a_schedule_or_an_issue_of_the_cronspec(text: str) -> None:
+    try:
+        schedule = parse_schedule(None, text)
+    except BadRequest:
+        assert issues(None, text) == [("cronspec", "invalid_cronspec")]
+    else:
+        assert next_run(schedule, NOW) > NOW
+
+
+def test_a_schedule_needs_an_interval_or_a_cronspec() -> None:
+    with pytest.raises(BadRequest, match=r"^Either intervalMs or cronspec required$"):
+        parse_schedule(None, None)
+    assert issues(None, None) == [("intervalMs", "required"), ("cronspec", "required")]
+
+
+def test_a_schedule_is_not_both() -> None:
+    assert issues(1_000, "* * * * *") == [("intervalMs", "exclusive"), ("cronspec", "exclusive")]
+
+
+@pytest.mark.parametrize("ms", [-1, 0, 999])
+def test_interval_below_a_second_is_refused(ms: int) -> None:
+    assert issues(ms, None) == [("intervalMs", "too_small")]
+
+
+def test_interval_above_five_years_is_refused() -> None:
+    assert issues(MAX_INTERVAL_MS + 1, None) == [("intervalMs", "too_big")]
+    assert parse_schedule(MAX_INTERVAL_MS, None) == IntervalSchedule(ms=MAX_INTERVAL_MS)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "* * * *",
+        "60 * * * *",
+        "* * * * * * *",
+        "H H * * *",
+        "R * * * *",
+        "@reboot",
+        "é * * * *",
+    ],
+)
+def test_what_is_no_cronspec_is_refused(spec: str) -> None:
+    assert issues(None, spec) == [("cronspec", "invalid_cronspec")]
+
+
+def test_random_letters_do_not_hide_in_names() -> None:
+    parse_schedule(None, "0 0 * mar,apr thu,fri")
+
+
+@pytest.mark.parametrize("spec", ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *"])
+def test_date_that_never_comes_is_refused_in_clear_words(spec: str) -> None:
+    with pytest.raises(BadRequest, match="never fires: there is no such date"):
+        parse_schedule(None, spec)
+
+
+def test_hostile_length_is_refused_before_it_is_parsed() -> None:
+    assert issues(None, "0," * 1_000_000 + "0 * * * *") == [("cronspec", "invalid_cronspec")]
+
+
+@pytest.mark.parametrize("tz", ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Europe"])
+def test_what_is_no_time_zone_is_refused(tz: str) -> None:
+    assert issues(None, "* * * * *", tz) == [("tz", "invalid_time_zone")]
+
+
+def test_a_mistyped_time_zone_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(BadRequest, match="'Europe/Berlin'"):
+        parse_schedule(None, "* * * * *", "Europe/Berln")
+
+
+def test_all_issues_come_at_once() -> None:
+    found = issues(5, "never", "Nowhere")
+    assert {name for name, _ in found} == {"intervalMs", "cronspec", "tz"}
