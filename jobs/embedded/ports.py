@@ -1,5 +1,6 @@
 """Owns the choice of TCP ports on this host."""
 
+import os
 import socket
 
 from jobs.embedded.process import EmbeddedError
@@ -18,6 +19,6 @@ def require_free(host: str, port: int, variable: str) -> None:
         socket.create_server((host, port)).close()
     except OSError as error:
         raise EmbeddedError(
-            f"Port {port} on {host} is in use ({error.strerror}). Stop the program that has it, "
+            f"Port {port} on {host} is in use, or closed to us ({os.strerror(error.errno or 0)}). Stop the program that has it, "
             f"or choose another port with {variable}."
         ) from error
