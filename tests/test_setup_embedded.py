@@ -140,7 +140,7 @@ def test_a_program_without_its_run_bit_gets_it(tmp_path: Path) -> None:
 def test_a_port_in_use_is_named_with_the_variable_that_moves_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(EmbeddedError, match=r"Port .* is in use .*OSTINATO_PORT"):
+        with pytest.raises(EmbeddedError, match=r"Port .*: address already in use.*OSTINATO_PORT"):
             require_free("127.0.0.1", port, "OSTINATO_PORT")
 
 

@@ -18,7 +18,8 @@ def require_free(host: str, port: int, variable: str) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
         raise EmbeddedError(
-            f"Port {port} on {host} is in use, or closed to us ({os.strerror(error.errno or 0)}). Stop the program that has it, "
-            f"or choose another port with {variable}."
+            f"Port {port} on {host}: {reason}. Stop the program that has it, or choose another "
+            f"port with {variable}."
         ) from error
