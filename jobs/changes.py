@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType, TypeAlias
 
 from jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
 """A place in MongoDB's history; sorts, as text, in the order of the commits."""
+
+ClusterTime: TypeAlias = tuple[int, int]
+"""MongoDB's own clock: seconds, and a counter within the second."""
+
+BEGINNING: Final[ClusterTime] = (0, 0)
 
 
 class Watched(StrEnum):

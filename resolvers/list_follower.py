@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
 
 from jobs.changes import Change, Position
 from jobs.errors import BadRequest
@@ -13,6 +13,8 @@ from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 from resolvers.changes import ChangeKind, Following, Message
 from resolvers.cursors import Cursor, Cursors
 from resolvers.request import RequestContext
+
+SETTLE_S: Final = 0.05  # how often to see whether the changes have come up to the rows
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
@@ -42,8 +44,6 @@ class ListFollower(Generic[R]):
         self._wants_object = following.wants_object
         self._limit = _limit(following.first, settings.snapshot_limit)
         self._partial: tuple[str, int] | None = None
-        self._versions: dict[str, int] = {}
-        self._versions_until = (0, 0)
         self._position = Position("")
 
     async def messages(self) -> AsyncGenerator[Message[R], None]:
@@ -70,30 +70,42 @@ class ListFollower(Generic[R]):
             self._partial = cursor.partial, cursor.seq
         return cursor
 
-    async def _snapshot(self, position: Position) -> AsyncGenerator[Message[R], None]:
-        """Read the rows behind a position that was taken before, so that nothing falls between."""
-        page = await self._topic.read(self._limit)
-        self._versions = {row.id: row.version for row in page.items}
-        self._versions_until = await self._hub.present()
-        cursor = self._cursor(position, in_snapshot=True)
-        for row in page.items:
-            yield Message(
-                cursor=cursor,
-                kind=ChangeKind.SNAPSHOT,
-                id=row.id,
-                task_id=_task_id(row),
-                found=row,
-            )
-
     async def _until_reset(
         self, changes: Subscription, *, with_rows: bool
     ) -> AsyncGenerator[Message[R], None]:
+        held: Sequence[Notice] | None = ()
         if with_rows and self._following.snapshot:
-            async for row in self._snapshot(changes.position):
-                yield row
-        yield self._sign_post(ChangeKind.READY, changes.position)
+            page = await self._topic.read(self._limit)
+            for row in page.items:
+                yield self._row(row, changes.position)
+            held = await self._not_in(page, changes)
+        if held is None:
+            return
+        since = await self._messages_of(held)
+        start = self._cursor(changes.position, partial=self._partial, in_snapshot=bool(since))
+        yield Message(cursor=start, kind=ChangeKind.READY)
+        for message in since[:-1]:
+            yield replace(message, cursor=start)
+        for message in since[-1:]:
+            yield replace(message, cursor=self._cursor(changes.position))
         async for message in self._changes(changes):
             yield message
+
+    async def _not_in(self, page: Page[R], changes: Subscription) -> Sequence[Notice] | None:
+        """Hold what happened while the rows were read, less what they show; None at a reset.
+
+        The changes were listened to from before, so nothing falls between.
+        """
+        present = await self._hub.present()
+        versions = {row.id: row.version for row in page.items}
+        held: list[Notice] = []
+        while True:
+            delivery = await changes.next(SETTLE_S)
+            if delivery.reset:
+                return None
+            held += [n for n in delivery.notices if _is_newer(n.change, versions)]
+            if delivery.time >= present:
+                return held
 
     async def _changes(self, changes: Subscription) -> AsyncGenerator[Message[R], None]:
         self._position = changes.position
@@ -113,23 +125,15 @@ class ListFollower(Generic[R]):
                 yield message
 
     async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
-        news = [notice for notice in notices if self._is_news(notice.change)]
-        wanted = [n.change.document_id for n in news if n.doubtful or self._wants_object]
+        wanted = [n.change.document_id for n in notices if n.doubtful or self._wants_object]
         found = await self._hub.load(self._topic.kind, wanted)
         messages: list[Message[R]] = []
-        for notice in news:
+        for notice in notices:
             settled = self._settled(notice, found)
             if settled is not None:
                 messages += self._tell(settled, found)
             self._position = notice.change.position
         return messages
-
-    def _is_news(self, change: Change) -> bool:
-        """Tell whether the snapshot is older than this change."""
-        if self._versions and self._hub.time > self._versions_until:
-            self._versions = {}
-        seen = self._versions.get(change.document_id, 0)
-        return change.version is None or change.version > seen
 
     def _settled(self, notice: Notice, found: Mapping[str, R]) -> Notice | None:
         wanted = self._topic.watch.job_filter
@@ -167,6 +171,15 @@ class ListFollower(Generic[R]):
             told, self._partial = self._partial[1], None
         return [event for event in change.events if event.seq > told]
 
+    def _row(self, row: R, position: Position) -> Message[R]:
+        return Message(
+            cursor=self._cursor(position, in_snapshot=True),
+            kind=ChangeKind.SNAPSHOT,
+            id=row.id,
+            task_id=_task_id(row),
+            found=row,
+        )
+
     def _reset(self, changes: Subscription) -> Message[R]:
         cursor = self._cursor(changes.position, in_snapshot=self._following.snapshot)
         return Message(cursor=cursor, kind=ChangeKind.RESET)
@@ -191,6 +204,10 @@ class ListFollower(Generic[R]):
                 seq=seq,
             )
         )
+
+
+def _is_newer(change: Change, versions: Mapping[str, int]) -> bool:
+    return change.version is None or change.version > versions.get(change.document_id, 0)
 
 
 def _as_job(found: object) -> Job | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from jobs.changes import Position
+from jobs.changes import BEGINNING, ClusterTime, Position
 from jobs.errors import HistoryLost, Unavailable
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
@@ -21,7 +21,7 @@ from jobs.hub.watch import Watch
 from jobs.mongo.client import Mongo
 from jobs.mongo.decoding import decode_batch
 from jobs.mongo.patience import Patience
-from jobs.mongo.stream import ChangeStream, ClusterTime, StreamBatch, cluster_time
+from jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
 from jobs.records import Batch, Cron, Job, RecurringTask, Request
 from jobs.settings import Settings
 
@@ -65,8 +65,8 @@ class Hub:
         self.catch_ups = CatchUps(mongo, self.ring)
         self.position = Position("")
         """Everything up to here has been handed out."""
-        self.time: ClusterTime = (0, 0)
-        """When the newest change that was handed out was committed."""
+        self.time: ClusterTime = BEGINNING
+        """Everything that was committed up to then has been handed out."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
@@ -159,7 +159,7 @@ class Hub:
             self.ring.append(change)
         self.groups.publish(changes)
         self.position = batch.position
-        self.time = batch.time or self.time
+        self.time = batch.time
         self._changes += len(changes)
         if not batch.events or self.time >= self._stream.present:
             self._started.set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from jobs.changes import Position
+from jobs.changes import BEGINNING, ClusterTime, Position
 from jobs.errors import OstinatoError, SlowConsumer
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
@@ -25,6 +25,8 @@ class Delivery:
     notices: Sequence[Notice]
     position: Position
     """Everything watched up to here has been delivered."""
+    time: ClusterTime = BEGINNING
+    """Everything watched that was committed up to then has been delivered, if that is known."""
     reset: bool = False
     """Whether documents went away unannounced: what the reader knows is worth nothing."""
 
@@ -36,6 +38,7 @@ class Source(Protocol):
     groups: Groups
     catch_ups: CatchUps
     position: Position
+    time: ClusterTime
 
     def forget(self, subscription: "Subscription") -> None: ...
 
@@ -123,12 +126,12 @@ class Subscription:
         return self._delivery(notices) if notices else None
 
     async def _take_live(self, deadline: float) -> Delivery | None:
-        if not self._buffer and not await self._wake_up(deadline):
-            self.position = max(self.position, self._source.position)
-            return self._delivery(())
         if self._buffer.overflowed:
             self._stop_listening()
             raise SlowConsumer("Read faster, then resume by your last cursor")
+        if not self._buffer and not await self._wake_up(deadline):
+            self.position = max(self.position, self._source.position)
+            return self._delivery(())
         behind = self.position
         notices = [n for n in self._buffer.take() if n.change.position > behind]
         self.position = max(behind, self._source.position)
@@ -165,7 +168,8 @@ class Subscription:
         return self._live
 
     def _delivery(self, notices: Sequence[Notice]) -> Delivery:
-        return Delivery(notices=notices, position=self.position)
+        time = self._source.time if self._live else BEGINNING
+        return Delivery(notices=notices, position=self.position, time=time)
 
     def _stop_listening(self) -> None:
         self._live = False

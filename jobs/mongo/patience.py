@@ -25,7 +25,9 @@ BREAKS: Final = (PyMongoError, TimeoutError)
 class Patience:
     """Remember how long MongoDB has been failing one user of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, accepts_refusal: bool = True) -> None:
+        """Without `accepts_refusal`, what a healthy MongoDB refuses counts as lost."""
+        self._accepts_refusal = accepts_refusal
         self._backoff_s = FIRST_BACKOFF_S
 
     def renew(self) -> None:
@@ -45,8 +47,12 @@ class Patience:
 
     async def back_off(self, error: Exception) -> None:
         """Wait before the next try; raises HistoryLost when there is no sense in one."""
-        if isinstance(error, OperationFailure) and error.code in LOST_CODES:
+        if isinstance(error, OperationFailure) and self._is_lost(error):
             raise HistoryLost("The history behind this position is gone: ask for a snapshot")
         log.warning("stream.broken", extra={"error": str(error), "backoff_s": self._backoff_s})
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
         self._backoff_s = min(self._backoff_s * 2, LAST_BACKOFF_S)
+
+    def _is_lost(self, error: OperationFailure) -> bool:
+        may_pass = self._accepts_refusal or error.has_error_label("ResumableChangeStreamError")
+        return error.code in LOST_CODES or not may_pass

@@ -21,7 +21,7 @@ from jobs.mongo.client import Mongo
 from jobs.mongo.patience import BREAKS, Patience
 
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
-AWAIT_MS: Final = 1_000  # how long the server holds a reply when nothing happens
+AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
 HURRY_MS: Final = 1  # while there is history to read, an empty reply tells that it is read
 REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
 WARM_S: Final = (60, 10, 1)  # a fresh replica set may not have a minute of history
@@ -71,12 +71,12 @@ class StreamBatch:
     """Everything up to here is in this batch and those before it."""
 
     @property
-    def time(self) -> ClusterTime | None:
-        """Return when the last of the events was committed."""
+    def time(self) -> ClusterTime:
+        """Return a time up to which, itself included, everything was handed out."""
         if not self.events:
-            return None
+            return int(self.position[2:10], 16), int(self.position[10:18], 16)
         last: Timestamp = self.events[-1]["clusterTime"]
-        return last.time, last.inc
+        return last.time, last.inc - 1  # a transaction's changes share their time
 
 
 async def cluster_time(mongo: Mongo) -> ClusterTime:
@@ -89,9 +89,8 @@ async def cluster_time(mongo: Mongo) -> ClusterTime:
 class ChangeStream:
     """Follow the watched collections; one consumer. `async with`, then `open`, then `batches`."""
 
-    def __init__(self, mongo: Mongo, *, await_ms: int = AWAIT_MS) -> None:
+    def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._await_ms = await_ms
         self._session: AsyncIOMotorClientSession | None = None
         self._cursor = 0
         self._reply: asyncio.Task[RawBSONDocument] | None = None
@@ -117,7 +116,8 @@ class ChangeStream:
 
     async def open_after(self, position: Position) -> None:
         """Start behind `position`; raises HistoryLost when MongoDB no longer has what follows."""
-        await self._until_open({"startAfter": {"_data": position}})
+        start = {"startAfter": {"_data": position}}
+        await Patience(accepts_refusal=False).until_answered(lambda: self._open(start))
         self.position = position
 
     async def open_now(self) -> None:
@@ -166,7 +166,7 @@ class ChangeStream:
                     "getMore": self._cursor,
                     "collection": DATABASE_CURSOR,
                     "batchSize": BATCH_EVENTS,
-                    "maxTimeMS": HURRY_MS if self._is_behind else self._await_ms,
+                    "maxTimeMS": HURRY_MS if self._is_behind else AWAIT_MS,
                 }
             )
         )
@@ -209,7 +209,7 @@ class ChangeStream:
             )
 
     async def _close(self) -> None:
-        """Kill the cursor: its waiting reply then ends at once, and the session is free."""
+        """Kill the cursor, wait until its last reply lets go of the session."""
         cursor, self._cursor = self._cursor, 0
         if cursor:
             with suppress(*BREAKS):

@@ -1,0 +1,49 @@
+"""Owns the client's side of a subscription under test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Generic, Protocol, Self, TypeVar
+
+from resolvers.changes import ChangeKind
+
+PATIENCE_S = 10.0
+
+
+class Told(Protocol):
+    @property
+    def cursor(self) -> str: ...
+    @property
+    def kind(self) -> ChangeKind: ...
+
+
+M = TypeVar("M", bound=Told)
+
+
+class Client(Generic[M]):
+    """Read a subscription; `async with` closes it."""
+
+    def __init__(self, messages: AsyncIterator[M]) -> None:
+        self._messages = messages
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._messages.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    async def next(self) -> M:
+        async with asyncio.timeout(PATIENCE_S):
+            return await anext(self._messages)
+
+    async def take(self, count: int) -> list[M]:
+        return [await self.next() for _ in range(count)]
+
+    async def until(self, kind: ChangeKind) -> list[M]:
+        """Read up to the first message of that kind, which comes last."""
+        taken = [await self.next()]
+        while taken[-1].kind is not kind:
+            taken.append(await self.next())
+        return taken
+
+    async def ready(self) -> M:
+        return (await self.until(ChangeKind.READY))[-1]

@@ -1,0 +1,187 @@
+"""The parts of the hub without MongoDB: the ring, the groups, the buffers, who is concerned."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.changes import Change, ChangeType, Position, Route, Watched
+from jobs.filters import JobFilter
+from jobs.hub import Notice, Watch, settle
+from jobs.hub.buffer import Buffer
+from jobs.hub.groups import Groups
+from jobs.hub.ring import Ring
+from jobs.hub.watch import judge
+from jobs.records import Cause, CauseKind, Job, JobEvent, JobState
+
+AT = datetime(2030, 1, 1, tzinfo=UTC)
+ANN = Route(owner="ann", function_name="a.b", queue="default")
+PENDING = JobFilter(states=(JobState.PENDING,))
+
+
+def event(
+    state: JobState = JobState.PENDING, before: JobState | None = None, seq: int = 1
+) -> JobEvent:
+    return JobEvent(seq=seq, at=AT, from_state=before, state=state, attempt=0)
+
+
+def change(position: int = 1, document_id: str = "j1", *events: JobEvent) -> Change:
+    return Change(
+        collection=Watched.JOBS,
+        document_id=document_id,
+        type=ChangeType.CHANGED,
+        position=Position(f"{position:04}"),
+        version=position,
+        route=ANN,
+        events=events,
+    )
+
+
+def job(state: JobState = JobState.PENDING, due: datetime = AT) -> Job:
+    return Job(
+        id="j1",
+        function_name="a.b",
+        args={},
+        owner="ann",
+        internal=False,
+        state=state,
+        scheduled_time=due,
+        queue="default",
+        priority=0,
+        attempt=0,
+        max_attempts=1,
+        cause=Cause(kind=CauseKind.API),
+        version=1,
+        created_at=AT,
+    )
+
+
+class Ear:
+    """Remember what was offered."""
+
+    def __init__(self) -> None:
+        self.heard: list[Notice] = []
+
+    def offer(self, notices: Sequence[Notice]) -> None:
+        self.heard += notices
+
+
+ALL_JOBS = Watch(collection=Watched.JOBS)
+
+
+def test_ring_keeps_the_newest_and_says_from_where() -> None:
+    ring = Ring(capacity=3)
+    for number in range(1, 11):
+        ring.append(change(number, f"j{number % 2}"))
+    assert len(ring) == 3
+    assert (ring.covers(Position("0006")), ring.covers(Position("0007"))) == (False, True)
+    found = ring.after(ALL_JOBS.key, Position("0008"), 10)
+    assert [c.position for c in found] == ["0009", "0010"]
+
+
+@pytest.mark.parametrize(
+    ("watch", "positions"),
+    [
+        (ALL_JOBS, ["0001", "0002", "0003"]),
+        (Watch(collection=Watched.JOBS, owner="ann"), ["0001", "0003"]),
+        (Watch(collection=Watched.JOBS, document_id="j2"), ["0002"]),
+        (Watch(collection=Watched.CRONS), []),
+    ],
+)
+def test_ring_finds_by_owner_document_and_collection(watch: Watch, positions: list[str]) -> None:
+    ring = Ring(capacity=10)
+    for each in (change(1), replace(change(2, "j2"), route=Route(owner="bob")), change(3)):
+        ring.append(each)
+    assert [c.position for c in ring.after(watch.key, Position(""), 10)] == positions
+
+
+def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
+    ring = Ring(capacity=2)
+    for number in range(100):
+        ring.append(change(number, f"j{number}"))
+    assert len(ring._drawers) == 4
+    assert ring.route_of(Watched.JOBS, "j1") is None
+    assert ring.route_of(Watched.JOBS, "j99") is ANN
+
+
+def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
+    groups, first, second, other = Groups(), Ear(), Ear(), Ear()
+    pending = Watch(collection=Watched.JOBS, owner="ann", job_filter=PENDING)
+    groups.join(pending, first)
+    groups.join(pending, second)
+    groups.join(Watch(collection=Watched.JOBS, owner="bob"), other)
+    groups.publish([change(1, "j1", event())])
+    assert first.heard[0] is second.heard[0]
+    assert not other.heard
+
+
+def test_group_ends_with_its_last_member() -> None:
+    groups, ear = Groups(), Ear()
+    groups.join(ALL_JOBS, ear)
+    groups.leave(ALL_JOBS, ear)
+    groups.leave(ALL_JOBS, ear)
+    groups.publish([change()])
+    assert (len(groups), ear.heard) == (0, [])
+
+
+def test_buffer_past_its_limit_overflows_for_good() -> None:
+    buffer = Buffer(2, coalesce=False)
+    buffer.put([Notice(change(n), left=False) for n in range(3)])
+    buffer.put([Notice(change(9), left=False)])
+    assert buffer.overflowed
+    assert not buffer.take()
+
+
+def test_coalescing_buffer_keeps_the_newest_of_each_document_in_order() -> None:
+    buffer = Buffer(2, coalesce=True)
+    numbers = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")]
+    buffer.put([Notice(change(n, name), left=False) for n, name in numbers])
+    assert [notice.change.position for notice in buffer.take()] == ["0004", "0005"]
+    assert not buffer.overflowed
+
+
+def test_coalescing_buffer_is_bounded_by_distinct_documents_too() -> None:
+    buffer = Buffer(2, coalesce=True)
+    buffer.put([Notice(change(n, f"j{n}"), left=False) for n in range(3)])
+    assert buffer.overflowed
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        (None, JobState.PENDING, False),
+        (JobState.IN_PROGRESS, JobState.PENDING, False),
+        (JobState.PENDING, JobState.IN_PROGRESS, True),
+        (JobState.IN_PROGRESS, JobState.SUCCESS, None),
+    ],
+)
+def test_state_filter_tells_what_comes_and_what_leaves(
+    before: JobState | None, after: JobState, left: bool | None
+) -> None:
+    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
+    notice = judge(watch, change(1, "j1", event(after, before)))
+    assert (notice.left if notice else None) is left
+
+
+def test_change_without_a_route_concerns_nobody() -> None:
+    assert judge(ALL_JOBS, replace(change(), route=None)) is None
+
+
+def test_change_without_an_event_is_settled_by_the_job_itself() -> None:
+    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
+    notice = judge(watch, change())
+    assert notice is not None
+    assert notice.doubtful
+    assert settle(PENDING, notice, job()) is notice
+    assert settle(PENDING, notice, job(JobState.SUCCESS)) is None
+    assert settle(PENDING, notice, None) is None
+
+
+def test_window_is_settled_by_the_due_time() -> None:
+    window = JobFilter(scheduled_from=AT, scheduled_to=AT + timedelta(hours=1))
+    notice = Notice(change(1, "j1", event()), left=False, doubtful=True)
+    moved = notice._replace(change=replace(notice.change, scheduled_time=AT - timedelta(1)))
+    assert settle(window, notice, job()) is notice
+    assert settle(window, notice, job(due=AT + timedelta(hours=1))) is None
+    assert settle(window, moved, job()) == moved._replace(left=True, doubtful=False)

@@ -1,0 +1,138 @@
+"""Whatever happens in between, a client's merged view is the database, event by event."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounds
+from hypothesis import strategies as st
+
+from jobs.engine import Engine
+from jobs.filters import JobFilter, JobOrder
+from jobs.hub import Hub
+from jobs.ids import new_id
+from jobs.mongo import reading
+from jobs.paging import Window
+from jobs.records import Job
+from jobs.settings import Settings
+from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.live import jobs_changed
+from tests.live.conftest import As
+from tests.live.reading import Client
+from tests.live.writing import Writer
+
+ALL = JobFilter()
+WRITES = ("insert", "claim", "succeed", "retry", "progress")
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(WRITES), st.integers(0, 3)),
+    st.tuples(st.just("read"), st.just(0)),
+    st.tuples(st.just("reconnect"), st.integers(0, 1)),
+)
+
+
+class View:
+    """What a client knows: it merges by version and resumes by its newest cursor."""
+
+    def __init__(self, *, snapshot: bool) -> None:
+        self.snapshot = snapshot
+        self.cursor: str | None = None
+        self.is_whole = False
+        self.jobs: dict[str, Job] = {}
+        self.seqs: defaultdict[str, list[int]] = defaultdict(list)
+
+    def merge(self, message: JobChange) -> None:
+        self.cursor = message.cursor
+        self.is_whole = message.kind not in (ChangeKind.SNAPSHOT, ChangeKind.RESET)
+        if message.kind is ChangeKind.RESET:
+            self.jobs.clear()
+            self.seqs.clear()
+        if message.job is not None:
+            known = self.jobs.get(message.job.id)
+            if known is None or known.version < message.job.version:
+                self.jobs[message.job.id] = message.job
+        if message.kind is ChangeKind.SNAPSHOT and message.job is not None:
+            self.seqs[message.job.id] = [event.seq for event in message.job.timeline]
+        if message.event is not None and message.job_id is not None:
+            self.seqs[message.job_id].append(message.event.seq)
+
+
+class Session:
+    """One client, who moves between API processes, and one writer."""
+
+    def __init__(self, write: Writer, as_viewer: As, hubs: list[Hub], view: View) -> None:
+        self.write, self.as_viewer, self.hubs, self.view = write, as_viewer, hubs, view
+        self.owner = new_id()
+        self.ids: list[str] = []
+        self.client: Client[JobChange] | None = None
+
+    async def connect(self, hub: Hub) -> None:
+        """Drop the connection, make one to another API process, read its first message."""
+        await self.disconnect()
+        following = Following(after=self.view.cursor, snapshot=self.view.snapshot)
+        ctx = self.as_viewer(self.owner, at=hub)
+        self.client = Client(jobs_changed(ctx, ALL, following))
+        await self.read()
+
+    async def disconnect(self) -> None:
+        if self.client is not None:
+            await self.client.__aexit__()
+
+    async def read(self) -> None:
+        assert self.client is not None
+        self.view.merge(await self.client.next())
+
+    async def read_all(self) -> None:
+        """Read until a write that comes last."""
+        last = await self.write.job(self.owner)
+        self.ids.append(last)
+        while last not in self.view.jobs or not self.view.is_whole:
+            await self.read()
+
+    async def step(self, name: str, number: int) -> None:
+        if name == "reconnect":
+            await self.connect(self.hubs[number])
+        elif name == "read":
+            await self.read_all()
+        elif name == "insert" or not self.ids:
+            self.ids.append(await self.write.job(self.owner))
+        else:
+            await self.change(name, self.ids[number % len(self.ids)])
+
+    async def change(self, name: str, job_id: str) -> None:
+        if name == "progress":
+            await self.write.progress(job_id, done=1)
+        else:
+            await getattr(self.write, name)(job_id)
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"ring_events": 4})
+
+
+@pytest.fixture
+async def hubs(engine: Engine, hub: Hub) -> AsyncIterator[list[Hub]]:
+    large = engine.settings.model_copy(update={"ring_events": 50_000})
+    async with Hub(engine.mongo, large) as other:
+        yield [hub, other]
+
+
+@bounds(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans())
+async def test_merged_view_is_the_database_whatever_happens(
+    write: Writer, as_viewer: As, hubs: list[Hub], steps: list[tuple[str, int]], snapshot: bool
+) -> None:
+    view = View(snapshot=snapshot)
+    session = Session(write, as_viewer, hubs, view)
+    if snapshot:
+        await session.step("insert", 0)
+    await session.connect(hubs[0])
+    for name, number in steps:
+        await session.step(name, number)
+    await session.read_all()
+    await session.disconnect()
+    window = Window(limit=1_000)
+    stored = await reading.job_page(write.mongo, session.owner, ALL, JobOrder.NEWEST, window)
+    assert view.jobs == {job.id: job for job in stored.items}
+    assert view.seqs == {job.id: [event.seq for event in job.timeline] for job in stored.items}

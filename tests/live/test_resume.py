@@ -1,0 +1,286 @@
+"""Resuming: what a client missed comes once and in order, from wherever history is kept."""
+
+import asyncio
+
+import pytest
+
+from jobs.changes import Position
+from jobs.engine import Engine
+from jobs.errors import BadRequest, HistoryLost, SlowConsumer
+from jobs.filters import JobFilter
+from jobs.hub import Hub
+from jobs.settings import Settings
+from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.cursors import Cursor, Cursors
+from resolvers.live import crons_changed, jobs_changed
+from resolvers.request import RequestContext
+from tests.live.conftest import As
+from tests.live.reading import Client
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+ALL = JobFilter()
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
+
+
+def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:
+    return Client(jobs_changed(ctx, ALL, Following(after=after, **options)))
+
+
+def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:
+    return [(c.job_id, c.event.seq if c.event else None) for c in changes]
+
+
+async def disconnected(ctx: RequestContext) -> str:
+    """Connect, and return the cursor of READY."""
+    async with follow(ctx) as client:
+        return (await client.ready()).cursor
+
+
+async def test_missed_changes_come_from_the_ring(as_viewer: As, hub: Hub, write: Writer) -> None:
+    cursor = await disconnected(as_viewer())
+    job_id = await write.run()
+    await eventually(lambda: hub.facts.changes >= 3)
+    async with follow(as_viewer(), cursor) as client:
+        assert (await client.next()).kind is ChangeKind.READY
+        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+    assert hub.facts.catch_ups == 0
+
+
+async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    ids = [await write.run() for _ in range(5)]
+    await eventually(lambda: hub.facts.changes >= 15)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
+        live = await write.job()
+        assert (await client.next()).job_id == live
+    assert hub.facts.catch_ups == 1
+
+
+async def test_many_resumes_at_once_share_a_stream(as_viewer: As, hub: Hub, write: Writer) -> None:
+    cursors = []
+    for _ in range(20):
+        cursors.append(await disconnected(as_viewer()))
+        await write.job()
+    await eventually(lambda: hub.facts.changes >= 20)
+    clients = [follow(as_viewer(), cursor) for cursor in cursors]
+    for client in clients:
+        await client.ready()
+    counts = [20 - n for n in range(14)]
+    taken = await asyncio.gather(*(c.take(n) for c, n in zip(clients[:14], counts, strict=True)))
+    assert [len(set(told(t))) for t in taken] == counts
+    assert hub.facts.catch_ups == 1
+    for client in clients:
+        await client.__aexit__()
+
+
+async def test_cursor_is_valid_at_another_api_process(
+    as_viewer: As, engine: Engine, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    job_id = await write.run()
+    async with (
+        Hub(engine.mongo, engine.settings) as other,
+        follow(as_viewer(at=other), cursor) as client,
+    ):
+        await client.ready()
+        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+
+
+async def test_cursor_ahead_of_this_process_skips_what_was_told(
+    as_viewer: As, engine: Engine, hub: Hub, write: Writer
+) -> None:
+    """The other process is further: what this one has yet to hand out was told already."""
+    async with follow(as_viewer()) as client:
+        await client.ready()
+        told_job = await write.job()
+        cursor = (await client.next()).cursor
+    behind = hub.position
+    hub.position = Position("82" + "0" * 16)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        hub.position = behind
+        next_job = await write.job()
+        assert (await client.next()).job_id == next_job != told_job
+
+
+async def test_resuming_twice_at_one_cursor_tells_the_same(as_viewer: As, write: Writer) -> None:
+    cursor = await disconnected(as_viewer())
+    await write.run()
+    runs = []
+    for _ in range(2):
+        async with follow(as_viewer(), cursor) as client:
+            await client.ready()
+            runs.append(told(await client.take(3)))
+    assert runs[0] == runs[1]
+
+
+async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
+    as_viewer: As, write: Writer
+) -> None:
+    await write.job()
+    await write.job()
+    async with follow(as_viewer(), snapshot=True) as client:
+        row = await client.next()
+    async with follow(as_viewer(), row.cursor, snapshot=True) as client:
+        kinds = [message.kind for message in await client.until(ChangeKind.READY)]
+    assert kinds == [ChangeKind.RESET, ChangeKind.SNAPSHOT, ChangeKind.SNAPSHOT, ChangeKind.READY]
+
+
+async def test_cursor_older_than_the_history_is_history_lost(
+    as_viewer: As, engine: Engine, write: Writer
+) -> None:
+    lost = Cursors(engine.settings).encode(
+        Cursor(position=await rolled_back(as_viewer(), write), topic="jobs")
+    )
+    alive = await disconnected(as_viewer())
+    for _ in range(6):
+        await write.job()
+    async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
+        await gone.ready()
+        await client.ready()
+        with pytest.raises(HistoryLost):
+            await gone.next()
+        assert len(await client.take(6)) == 6
+
+
+async def test_position_that_mongodb_cannot_read_is_history_lost(
+    as_viewer: As, engine: Engine
+) -> None:
+    cursor = Cursor(position=Position("8200"), topic="jobs")
+    async with follow(as_viewer(), Cursors(engine.settings).encode(cursor)) as client:
+        await client.ready()
+        with pytest.raises(HistoryLost):
+            await client.next()
+
+
+async def rolled_back(ctx: RequestContext, write: Writer) -> Position:
+    """Return the position of an event that MongoDB does not have."""
+    cursors = Cursors(ctx.engine.settings)
+    async with follow(ctx) as client:
+        await client.ready()
+        await write.job()
+        position = cursors.decode((await client.next()).cursor, "jobs").position
+    return Position(f"{position[:-8]}67{position[-6:]}")  # an id ends in no g
+
+
+@pytest.mark.parametrize("at", [0, 3, 20, -3])
+async def test_tampered_cursor_is_refused_by_name(as_viewer: As, at: int) -> None:
+    cursor = list(await disconnected(as_viewer()))
+    cursor[at] = "a" if cursor[at] != "a" else "b"
+    with pytest.raises(BadRequest, match="after is not a cursor") as refused:
+        await anext(jobs_changed(as_viewer(), ALL, Following(after="".join(cursor))))
+    assert refused.value.issues[0].path == ("after",)
+
+
+@pytest.mark.parametrize("text", ["", "ü", "a", "ab" * 600, "!!!!"])
+async def test_text_that_is_no_cursor_is_refused(as_viewer: As, text: str) -> None:
+    with pytest.raises(BadRequest, match="after is not a cursor"):
+        await anext(jobs_changed(as_viewer(), ALL, Following(after=text)))
+
+
+async def test_cursor_of_another_subscription_is_refused(as_viewer: As) -> None:
+    cursor = await disconnected(as_viewer())
+    with pytest.raises(BadRequest, match="another subscription"):
+        await anext(crons_changed(as_viewer(), Following(after=cursor)))
+
+
+async def test_cursors_sort_as_the_changes_happened(as_viewer: As, write: Writer) -> None:
+    async with follow(as_viewer()) as client:
+        ready = await client.ready()
+        await write.run()
+        await write.run()
+        cursors = [ready.cursor, *(change.cursor for change in await client.take(6))]
+    assert cursors == sorted(set(cursors))
+
+
+async def test_slow_client_is_ended_and_resumes_by_its_cursor(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with follow(as_viewer()) as client:
+        await client.ready()
+        first = await write.job()
+        assert (await client.next()).job_id == first
+        cursor = await overtake(hub, client, write)
+        with pytest.raises(SlowConsumer):
+            await client.next()
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        assert len(set(told(await client.take(30)))) == 30
+
+
+async def overtake(hub: Hub, client: Client[JobChange], write: Writer) -> str:
+    """Bring a client to wait for news, then write more than its buffer holds."""
+    job_id = await write.job()
+    cursor = (await client.next()).cursor
+    assert job_id
+    before = hub.facts.changes
+    for _ in range(10):
+        await write.run()
+    await eventually(lambda: hub.facts.changes >= before + 30)
+    return cursor
+
+
+async def test_slow_client_that_coalesces_gets_the_newest_of_each_job(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with follow(as_viewer(), coalesce=True) as client:
+        await client.ready()
+        await write.job()
+        await client.next()
+        ids = [await write.job() for _ in range(5)]
+        await retry_often(write, ids)
+        await eventually(lambda: hub.facts.changes >= 1 + 5 * 11)
+        newest: dict[str | None, int] = {}
+        while list(newest.values()).count(11) < 5:
+            change = await client.next()
+            assert change.event is not None
+            newest[change.job_id] = change.event.seq
+    assert set(newest) == set(ids)
+
+
+async def retry_often(write: Writer, ids: list[str]) -> None:
+    """Bring each of the jobs to its eleventh event."""
+    for _ in range(4):
+        await write.claim(*ids)
+        await write.retry(*ids)
+    await write.claim(*ids)
+    await write.succeed(*ids)
+
+
+async def test_quiet_subscription_gets_checkpoints(
+    as_viewer: As, engine: Engine, write: Writer
+) -> None:
+    often = engine.settings.model_copy(update={"checkpoint_ms": 100})
+    ctx = as_viewer()
+    object.__setattr__(ctx.engine, "settings", often)
+    async with follow(ctx) as client:
+        ready = await client.ready()
+        assert (await client.next()).kind is ChangeKind.CHECKPOINT
+        await write.job("bob")
+        checkpoints = await client.take(5)
+    assert {c.kind for c in checkpoints} == {ChangeKind.CHECKPOINT}
+    assert checkpoints[-1].cursor > ready.cursor
+
+
+async def test_nothing_is_left_behind_when_clients_leave(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    for _ in range(6):
+        await write.job()
+    await eventually(lambda: hub.facts.changes >= 6)
+    for after in (None, cursor):
+        async with follow(as_viewer(), after) as client:
+            await client.ready()
+            await write.job()
+            await client.next()
+    await eventually(lambda: (hub.facts.subscriptions, hub.facts.groups) == (0, 0))

@@ -1,0 +1,75 @@
+"""The hub's one stream: what breaks it, and that nobody notices."""
+
+from jobs.filters import JobFilter
+from jobs.hub import Hub
+from jobs.mongo.client import Mongo
+from jobs.mongo.collections import ensure_collections
+from jobs.settings import Settings
+from resolvers.changes import ChangeKind, Following
+from resolvers.live import jobs_changed
+from tests.live.conftest import As
+from tests.live.reading import Client
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+ALL = JobFilter()
+
+
+async def kill_stream(hub: Hub, mongo: Mongo) -> None:
+    """Kill the stream's cursor, once it has one."""
+    cursor = await eventually(lambda: hub._stream._cursor)
+    await mongo.database.command({"killCursors": "$cmd.aggregate", "cursors": [cursor]})
+
+
+async def reopened(hub: Hub, times: int) -> None:
+    await eventually(lambda: hub.facts.reopened == times)
+
+
+async def test_broken_stream_is_reopened_without_a_gap(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+        await client.ready()
+        for round_ in range(1, 4):
+            before = await write.job()
+            await kill_stream(hub, write.mongo)
+            after = await write.job()
+            assert [change.job_id for change in await client.take(2)] == [before, after]
+            await reopened(hub, round_)
+
+
+async def test_dropped_database_resets_and_the_stream_goes_on(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    """The server ends such a stream with an invalidation and without an error."""
+    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+        await client.ready()
+        await write.mongo.client.drop_database(write.mongo.database.name)
+        await ensure_collections(write.mongo)
+        assert (await client.next()).kind is ChangeKind.RESET
+        await eventually(lambda: hub.facts.reopened == 1)
+        job_id = await write.job()
+        seen = await client.next()
+        while seen.job_id is None:
+            seen = await client.next()
+        assert seen.job_id == job_id
+
+
+async def test_hub_that_starts_knows_the_last_minute(
+    as_viewer: As, hub: Hub, write: Writer, settings: Settings
+) -> None:
+    for _ in range(5):
+        await write.job()
+    async with Hub(write.mongo, settings) as restarted:
+        assert restarted.facts.ring >= 5
+        assert restarted.following
+
+
+async def test_one_damaged_document_does_not_stop_the_hub(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+        await client.ready()
+        await write.mongo["jobs"].insert_one({"_id": "damaged", "timeline": [{"seq": 1}]})
+        job_id = await write.job()
+        assert (await client.next()).job_id == job_id

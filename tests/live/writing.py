@@ -1,0 +1,136 @@
+"""Owns the writes that the tests of the live layer follow: real moves, on small documents."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from jobs.ids import new_id
+from jobs.lifecycle import Move
+from jobs.mongo.client import Mongo
+from jobs.mongo.moves import first_event, now, pipeline
+
+DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
+CLAIMED: Final = {
+    "attempt": {"$add": ["$attempt", 1]},
+    "lease": {"worker": "w1", "token": "t1"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Write as the engine and the functions do."""
+
+    mongo: Mongo
+
+    async def job(self, owner: str | None = "ann", **fields: Any) -> str:
+        """Insert a pending job."""
+        document = {
+            "_id": new_id(),
+            "functionName": "tasks.runTask",
+            "args": {},
+            "owner": owner,
+            "internal": False,
+            "state": "pending",
+            "scheduledTime": DUE,
+            "queue": "default",
+            "priority": 0,
+            "attempt": 0,
+            "maxAttempts": 3,
+            "cause": {"kind": "api"},
+            "version": 1,
+            "createdAt": datetime.now(UTC),
+            **fields,
+        }
+        document["timeline"] = [first_event(document)]
+        await self.mongo["jobs"].insert_one(document)
+        return str(document["_id"])
+
+    async def move(self, move: Move, *ids: str, fields: Any = None, event: Any = None) -> None:
+        """Make a move, whatever the state."""
+        update = pipeline(move, now(0), fields, event)
+        await self.mongo["jobs"].update_many({"_id": {"$in": list(ids)}}, update)
+
+    async def claim(self, *ids: str) -> None:
+        await self.move(Move.CLAIM, *ids, fields=CLAIMED)
+
+    async def succeed(self, *ids: str, result: object = None) -> None:
+        await self.move(Move.SUCCEED, *ids, fields={"result": {"$literal": result}})
+
+    async def retry(self, *ids: str, due: datetime = DUE + timedelta(hours=1)) -> None:
+        await self.move(Move.RETRY, *ids, fields={"scheduledTime": due}, event={"nextRunAt": due})
+
+    async def progress(self, job_id: str, done: int) -> None:
+        update = {"$set": {"progress": {"done": done}}, "$inc": {"version": 1}}
+        await self.mongo["jobs"].update_one({"_id": job_id}, update)
+
+    async def run(self, owner: str | None = "ann", **fields: Any) -> str:
+        """Take a job through its whole life: three events."""
+        job_id = await self.job(owner, **fields)
+        await self.claim(job_id)
+        await self.succeed(job_id)
+        return job_id
+
+    async def cron(self, owner: str = "ann", name: str = "hourly") -> str:
+        document = {
+            "_id": new_id(),
+            "name": name,
+            "functionName": "tasks.runTask",
+            "args": {},
+            "schedule": {"kind": "interval", "ms": 3_600_000},
+            "owner": owner,
+            "enabled": True,
+            "nextRunTime": DUE,
+            "overlap": "skip",
+            "catchUp": "latest",
+            "version": 1,
+        }
+        await self.mongo["crons"].insert_one(document)
+        return str(document["_id"])
+
+    async def task(self, owner: str = "ann", task_id: str = "poll") -> str:
+        document = {
+            "_id": new_id(),
+            "taskId": task_id,
+            "owner": owner,
+            "functionName": "tasks.runTask",
+            "args": {},
+            "intervalMs": 1_000,
+            "enabled": True,
+            "generation": 1,
+            "version": 1,
+        }
+        await self.mongo["taskConfigs"].insert_one(document)
+        return str(document["_id"])
+
+    async def request(self, owner: str = "ann") -> str:
+        document = {
+            "_id": new_id(),
+            "owner": owner,
+            "state": "pending",
+            "data": {},
+            "timeoutAt": DUE,
+            "createdAt": DUE,
+            "version": 1,
+        }
+        await self.mongo["requests"].insert_one(document)
+        return str(document["_id"])
+
+    async def batch(self, owner: str = "ann") -> str:
+        document = {
+            "_id": new_id(),
+            "source": "items",
+            "owner": owner,
+            "state": "running",
+            "batchSize": 100,
+            "delayMs": 1_000,
+            "processed": 0,
+            "createdAt": DUE,
+            "version": 1,
+        }
+        await self.mongo["batches"].insert_one(document)
+        return str(document["_id"])
+
+    async def touch(self, collection: str, document_id: str, **fields: Any) -> None:
+        """Set fields of a document and raise its version."""
+        update = {"$set": fields, "$inc": {"version": 1}}
+        await self.mongo[collection].update_one({"_id": document_id}, update)
