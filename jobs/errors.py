@@ -11,7 +11,8 @@ OstinatoError
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
 ├── TimedOut              TIMEOUT
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis does not answer
-└── HistoryLost           HISTORY_LOST           the cursor is older than the history kept
+├── HistoryLost           HISTORY_LOST           the cursor is older than the history kept
+└── SlowConsumer          SLOW_CONSUMER          the subscriber did not keep up: resume by cursor
 """
 
 from collections.abc import Sequence
@@ -108,3 +109,7 @@ class Unavailable(OstinatoError):
 
 class HistoryLost(OstinatoError):
     code = "HISTORY_LOST"
+
+
+class SlowConsumer(OstinatoError):
+    code = "SLOW_CONSUMER"
