@@ -6,7 +6,8 @@ type PanelProps = {
   title: string;
   count: number;
   action: string;
-  form: (close: () => void) => ReactNode;
+  /** Null while what the form needs is loading. */
+  form: ((close: () => void) => ReactNode) | null;
   children: ReactNode;
 };
 
@@ -27,7 +28,7 @@ export function Panel({ title, count, action, form, children }: PanelProps) {
           {action}
         </button>
       </header>
-      {open && form(close)}
+      {open && (form ? form(close) : <p className="empty">Loading…</p>)}
       {children}
     </section>
   );

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from jobs.embedded.process import Child
 from tests.processes import ApiProcess, Processes
@@ -14,6 +15,7 @@ from tests.processes import ApiProcess, Processes
 PAGE = Path(__file__).parents[2] / "frontend-demo"
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
 REPORTS = ("tests.browser.reports",)
+OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
 SCENARIO_S = 90.0
 
 Helps = Mapping[str, Callable[[], Awaitable[object]]]
@@ -83,14 +85,21 @@ async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
     await play("outcomes", reporting_api)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="which resumes"),
+        pytest.param({"cursor_secret": OTHER_SECRET}, id="which does not know its cursors"),
+    ],
+)
 async def test_page_follows_again_after_the_api_was_killed(
-    processes: Processes, api_server: ApiProcess, worker_process: Child
+    processes: Processes, api_server: ApiProcess, worker_process: Child, changes: dict[str, object]
 ) -> None:
     async def kill() -> None:
         api_server.child.popen.kill()
 
     async def start() -> None:
-        await processes.api(port=api_server.settings.port)
+        await processes.api(port=api_server.settings.port, **changes)
 
     await play("restart", api_server, {"kill the API": kill, "start the API": start})
 

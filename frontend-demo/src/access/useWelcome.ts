@@ -5,19 +5,33 @@ import type { Runnable } from '../form/functions';
 import { WelcomeDocument } from '../generated';
 import type { ConnectionState } from './connection';
 
-export type Welcome = { viewer: string; functions: Runnable[] };
+export type Welcome = {
+  viewer: string;
+  /** Null until they are known. */
+  functions: Runnable[] | null;
+};
+
+const RETRY_AFTER_MS = 1_000;
 
 export function useWelcome(state: ConnectionState): Welcome {
   const client = useClient();
-  const [welcome, setWelcome] = useState<Welcome>({ viewer: '', functions: [] });
+  const [welcome, setWelcome] = useState<Welcome>({ viewer: '', functions: null });
+  const [failures, setFailures] = useState(0);
   useEffect(() => {
     if (state !== 'live') return;
+    let retry: ReturnType<typeof setTimeout> | undefined;
     const { unsubscribe } = client.query(WelcomeDocument, {}).subscribe(({ data }) => {
-      if (!data) return;
-      const functions = (data.functions ?? []).filter(({ callable }) => callable);
+      if (!data?.functions) {
+        retry = setTimeout(() => setFailures(failures + 1), RETRY_AFTER_MS);
+        return;
+      }
+      const functions = data.functions.filter(({ callable }) => callable);
       setWelcome({ viewer: data.viewer?.id ?? '', functions });
     });
-    return unsubscribe;
-  }, [client, state]);
+    return () => {
+      clearTimeout(retry);
+      unsubscribe();
+    };
+  }, [client, state, failures]);
   return welcome;
 }

@@ -7,7 +7,7 @@ import { CronRow } from './CronRow';
 import { byName, cronsFeed } from './cronsFeed';
 import { RegisterCronForm } from './RegisterCronForm';
 
-export function CronsPanel({ functions }: { functions: Runnable[] }) {
+export function CronsPanel({ functions }: { functions: Runnable[] | null }) {
   const view = useLive(cronsFeed);
   const crons = [...view.live.rows.values()].sort(byName);
   return (
@@ -15,7 +15,7 @@ export function CronsPanel({ functions }: { functions: Runnable[] }) {
       title="Crons"
       count={crons.length}
       action="New cron"
-      form={(close) => <RegisterCronForm functions={functions} onClose={close} />}
+      form={functions && ((close) => <RegisterCronForm functions={functions} onClose={close} />)}
     >
       <Rows
         label="Crons"

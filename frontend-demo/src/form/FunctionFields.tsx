@@ -31,10 +31,11 @@ function summary({ description }: Runnable): string {
 export const NOT_JSON = 'This is not JSON. Example: {"name": "report"}';
 
 export function FunctionFields({ functions, problems, completed = false }: FunctionFieldsProps) {
-  const preferred = functions.find(({ name }) => name === DEFAULT_FUNCTION) ?? functions[0];
-  const [chosen, setChosen] = useState(preferred?.name ?? '');
-  const runnable = functions.find(({ name }) => name === chosen) ?? preferred;
-  const args = completed && runnable?.name === DEFAULT_FUNCTION ? '{}' : firstArguments(runnable);
+  const preferred = functions.find((each) => each.name === DEFAULT_FUNCTION) ?? functions[0];
+  const [chosen, setChosen] = useState<string | null>(null);
+  const runnable = functions.find((each) => each.name === chosen) ?? preferred;
+  const name = runnable?.name ?? '';
+  const args = completed && name === DEFAULT_FUNCTION ? '{}' : firstArguments(runnable);
   return (
     <>
       <Field
@@ -44,10 +45,10 @@ export function FunctionFields({ functions, problems, completed = false }: Funct
         hint={runnable ? summary(runnable) : 'No function is public to you.'}
       >
         {(control) => (
-          <select {...control} value={chosen} onChange={(event) => setChosen(event.target.value)}>
-            {functions.map(({ name, kind }) => (
-              <option key={name} value={name}>
-                {name} · {kind.toLowerCase()}
+          <select {...control} value={name} onChange={(event) => setChosen(event.target.value)}>
+            {functions.map((each) => (
+              <option key={each.name} value={each.name}>
+                {each.name} · {each.kind.toLowerCase()}
               </option>
             ))}
           </select>
@@ -57,7 +58,7 @@ export function FunctionFields({ functions, problems, completed = false }: Funct
         {(control) => (
           <textarea
             {...control}
-            key={chosen}
+            key={name}
             className="code"
             rows={Math.min(Math.max(args.split('\n').length, 3), MOST_ROWS)}
             spellCheck={false}

@@ -17,7 +17,7 @@ function isKept(purgeAt: string | null, now: number): boolean {
   return purgeAt === null || Date.parse(purgeAt) > now;
 }
 
-export function JobsPanel({ functions }: { functions: Runnable[] }) {
+export function JobsPanel({ functions }: { functions: Runnable[] | null }) {
   const view = useLive(jobsFeed);
   const now = useNow();
   const [chosen, setChosen] = useState<JobState | null>(null);
@@ -31,7 +31,7 @@ export function JobsPanel({ functions }: { functions: Runnable[] }) {
       title="Jobs"
       count={jobs.length}
       action="Schedule job"
-      form={(close) => <ScheduleJobForm functions={functions} onClose={close} />}
+      form={functions && ((close) => <ScheduleJobForm functions={functions} onClose={close} />)}
     >
       <StateFilter jobs={jobs} chosen={chosen} onChoose={setChosen} />
       <Rows
