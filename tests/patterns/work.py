@@ -1,6 +1,7 @@
 """Functions of the tests' own, as a user's module would hold them."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from jobs.context import Context
@@ -61,6 +62,26 @@ async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
             {"_id": parcel["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
         )
         stumble("parcels")
+
+
+def told_to_hang(crate: dict[str, Any]) -> bool:
+    """Look for the test's file, and answer with another one."""
+    hang_here = Path(crate["folder"], f"hang-{crate['_id']}")
+    if not hang_here.exists():
+        return False
+    hang_here.with_suffix(".reached").touch()
+    return True
+
+
+@batch("crates", where={"sent": False}, public=True)
+async def send_crates(ctx: Context, crates: list[dict[str, Any]]) -> None:
+    """Mark a page of crates as sent; halfway, tell the test and hang if it wants that."""
+    for crate in crates:
+        await ctx.db["crates"].update_one(
+            {"_id": crate["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
+        )
+        if told_to_hang(crate):
+            await asyncio.Event().wait()
 
 
 async def count_down(ctx: Context, cursor: str | None, size: int) -> BatchPage:
