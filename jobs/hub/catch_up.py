@@ -135,6 +135,11 @@ class CatchUps:
         self.opened = 0
         """Streams opened so far."""
 
+    @property
+    def running(self) -> int:
+        """Count the streams that are open now."""
+        return len(self._running)
+
     def start(self, watch: Watch, after: Position) -> Feed:
         """Begin to replay what is watched; the feed must be stopped in the end."""
         feed = Feed(watch, after)

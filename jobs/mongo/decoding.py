@@ -21,7 +21,8 @@ DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinf
 ROUTES: Final = 4_096  # distinct routes that share one record each; jobs of one cron have one
 log = logging.getLogger("ostinato.stream")
 
-ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "internal", "cause", "taskId")
+ROUTE_NAMES: Final = ("owner", "functionName", "queue", "taskId")
+ROUTE_FIELDS: Final = (*ROUTE_NAMES, "internal", "cause")
 
 Document = Mapping[str, Any]
 
@@ -140,32 +141,22 @@ def _newest_events(full: Document) -> tuple[JobEvent, ...]:
 
 def _route_of(fields: Document) -> Route:
     cause = fields.get("cause") or {}
-    return _route(
-        fields.get("owner"),
-        fields.get("functionName"),
-        fields.get("queue"),
-        fields.get("internal", False),
-        cause.get("kind"),
-        cause.get("id"),
-        fields.get("taskId"),
-    )
+    names = tuple(fields.get(name) for name in ROUTE_NAMES)
+    return _route(names, bool(fields.get("internal")), (cause.get("kind"), cause.get("id")))
 
 
 @lru_cache(maxsize=ROUTES)
-def _route(  # noqa: PLR0913 - the key of the cache must be plain values
-    owner: str | None,
-    function_name: str | None,
-    queue: str | None,
-    internal: bool,
-    cause_kind: str | None,
-    cause_id: str | None,
-    task_id: str | None,
+def _route(
+    names: tuple[str | None, ...], internal: bool, cause: tuple[str | None, str | None]
 ) -> Route:
+    """Share one record between all jobs with the same route."""
+    owner, function_name, queue, task_id = names
+    kind, cause_id = cause
     return Route(
         owner=owner,
         function_name=function_name,
         queue=queue,
-        internal=bool(internal),
-        cause=Cause(kind=CauseKind(cause_kind), id=cause_id) if cause_kind else None,
+        internal=internal,
+        cause=Cause(kind=CauseKind(kind), id=cause_id) if kind else None,
         task_id=task_id,
     )

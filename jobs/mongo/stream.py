@@ -172,6 +172,7 @@ class ChangeStream:
         )
 
     async def _reopen(self, error: Exception | None) -> None:
+        await self._close()
         self.reopened += 1
         if error is not None:
             await self._patience.back_off(error)

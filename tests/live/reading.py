@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Generic, Protocol, Self, TypeVar
 
-from resolvers.changes import ChangeKind
+from jobs.filters import JobFilter
+from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.live import jobs_changed
+from resolvers.request import RequestContext
 
 PATIENCE_S = 10.0
+ALL = JobFilter()
 
 
 class Told(Protocol):
@@ -47,3 +51,17 @@ class Client(Generic[M]):
 
     async def ready(self) -> M:
         return (await self.until(ChangeKind.READY))[-1]
+
+
+def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:
+    return Client(jobs_changed(ctx, ALL, Following(after=after, **options)))
+
+
+def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:
+    return [(c.job_id, c.event.seq if c.event else None) for c in changes]
+
+
+async def disconnected(ctx: RequestContext) -> str:
+    """Connect, and return the cursor of READY."""
+    async with follow(ctx) as client:
+        return (await client.ready()).cursor

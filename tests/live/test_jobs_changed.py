@@ -9,18 +9,13 @@ from jobs.errors import BadRequest
 from jobs.filters import JobFilter
 from jobs.mongo.collections import ensure_collections
 from jobs.records import CauseKind, JobState
-from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
 from tests.live.conftest import As
-from tests.live.reading import Client
+from tests.live.reading import ALL, Client, told
 from tests.live.writing import DUE, Writer
 
-ALL = JobFilter()
 ROWS = Following(snapshot=True)
-
-
-def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:
-    return [(c.job_id, c.event.seq if c.event else None) for c in changes]
 
 
 async def test_ready_comes_first_even_without_rows(as_viewer: As) -> None:

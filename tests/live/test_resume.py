@@ -6,16 +6,16 @@ import pytest
 
 from jobs.changes import Position
 from jobs.engine import Engine
-from jobs.errors import BadRequest, HistoryLost, SlowConsumer
+from jobs.errors import BadRequest, HistoryLost
 from jobs.filters import JobFilter
 from jobs.hub import Hub
 from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.changes import ChangeKind, Following
 from resolvers.cursors import Cursor, Cursors
 from resolvers.live import crons_changed, jobs_changed
 from resolvers.request import RequestContext
 from tests.live.conftest import As
-from tests.live.reading import Client
+from tests.live.reading import disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -25,20 +25,6 @@ ALL = JobFilter()
 @pytest.fixture
 def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
-
-
-def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:
-    return Client(jobs_changed(ctx, ALL, Following(after=after, **options)))
-
-
-def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:
-    return [(c.job_id, c.event.seq if c.event else None) for c in changes]
-
-
-async def disconnected(ctx: RequestContext) -> str:
-    """Connect, and return the cursor of READY."""
-    async with follow(ctx) as client:
-        return (await client.ready()).cursor
 
 
 async def test_missed_changes_come_from_the_ring(as_viewer: As, hub: Hub, write: Writer) -> None:
@@ -200,87 +186,3 @@ async def test_cursors_sort_as_the_changes_happened(as_viewer: As, write: Writer
         await write.run()
         cursors = [ready.cursor, *(change.cursor for change in await client.take(6))]
     assert cursors == sorted(set(cursors))
-
-
-async def test_slow_client_is_ended_and_resumes_by_its_cursor(
-    as_viewer: As, hub: Hub, write: Writer
-) -> None:
-    async with follow(as_viewer()) as client:
-        await client.ready()
-        first = await write.job()
-        assert (await client.next()).job_id == first
-        cursor = await overtake(hub, client, write)
-        with pytest.raises(SlowConsumer):
-            await client.next()
-    async with follow(as_viewer(), cursor) as client:
-        await client.ready()
-        assert len(set(told(await client.take(30)))) == 30
-
-
-async def overtake(hub: Hub, client: Client[JobChange], write: Writer) -> str:
-    """Bring a client to wait for news, then write more than its buffer holds."""
-    job_id = await write.job()
-    cursor = (await client.next()).cursor
-    assert job_id
-    before = hub.facts.changes
-    for _ in range(10):
-        await write.run()
-    await eventually(lambda: hub.facts.changes >= before + 30)
-    return cursor
-
-
-async def test_slow_client_that_coalesces_gets_the_newest_of_each_job(
-    as_viewer: As, hub: Hub, write: Writer
-) -> None:
-    async with follow(as_viewer(), coalesce=True) as client:
-        await client.ready()
-        await write.job()
-        await client.next()
-        ids = [await write.job() for _ in range(5)]
-        await retry_often(write, ids)
-        await eventually(lambda: hub.facts.changes >= 1 + 5 * 11)
-        newest: dict[str | None, int] = {}
-        while list(newest.values()).count(11) < 5:
-            change = await client.next()
-            assert change.event is not None
-            newest[change.job_id] = change.event.seq
-    assert set(newest) == set(ids)
-
-
-async def retry_often(write: Writer, ids: list[str]) -> None:
-    """Bring each of the jobs to its eleventh event."""
-    for _ in range(4):
-        await write.claim(*ids)
-        await write.retry(*ids)
-    await write.claim(*ids)
-    await write.succeed(*ids)
-
-
-async def test_quiet_subscription_gets_checkpoints(
-    as_viewer: As, engine: Engine, write: Writer
-) -> None:
-    often = engine.settings.model_copy(update={"checkpoint_ms": 100})
-    ctx = as_viewer()
-    object.__setattr__(ctx.engine, "settings", often)
-    async with follow(ctx) as client:
-        ready = await client.ready()
-        assert (await client.next()).kind is ChangeKind.CHECKPOINT
-        await write.job("bob")
-        checkpoints = await client.take(5)
-    assert {c.kind for c in checkpoints} == {ChangeKind.CHECKPOINT}
-    assert checkpoints[-1].cursor > ready.cursor
-
-
-async def test_nothing_is_left_behind_when_clients_leave(
-    as_viewer: As, hub: Hub, write: Writer
-) -> None:
-    cursor = await disconnected(as_viewer())
-    for _ in range(6):
-        await write.job()
-    await eventually(lambda: hub.facts.changes >= 6)
-    for after in (None, cursor):
-        async with follow(as_viewer(), after) as client:
-            await client.ready()
-            await write.job()
-            await client.next()
-    await eventually(lambda: (hub.facts.subscriptions, hub.facts.groups) == (0, 0))

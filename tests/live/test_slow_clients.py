@@ -1,0 +1,135 @@
+"""Clients that do not keep up, say nothing, or leave: what they cost and what they are told."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from jobs.engine import Engine
+from jobs.errors import SlowConsumer
+from jobs.hub import Hub
+from jobs.records import Job
+from jobs.settings import Settings
+from resolvers.changes import ChangeKind, JobChange
+from tests.live.conftest import As
+from tests.live.reading import Client, disconnected, follow, told
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
+
+
+async def test_slow_client_is_ended_and_resumes_by_its_cursor(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with follow(as_viewer()) as client:
+        await client.ready()
+        first = await write.job()
+        assert (await client.next()).job_id == first
+        cursor = await overtake(hub, client, write)
+        with pytest.raises(SlowConsumer):
+            await client.next()
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        assert len(set(told(await client.take(30)))) == 30
+
+
+async def overtake(hub: Hub, client: Client[JobChange], write: Writer) -> str:
+    """Bring a client to wait for news, then write more than its buffer holds."""
+    job_id = await write.job()
+    cursor = (await client.next()).cursor
+    assert job_id
+    before = hub.facts.changes
+    for _ in range(10):
+        await write.run()
+    await eventually(lambda: hub.facts.changes >= before + 30)
+    return cursor
+
+
+async def test_slow_client_that_coalesces_gets_the_newest_of_each_job(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with follow(as_viewer(), coalesce=True) as client:
+        await client.ready()
+        await write.job()
+        await client.next()
+        ids = [await write.job() for _ in range(5)]
+        await retry_often(write, ids)
+        await eventually(lambda: hub.facts.changes >= 1 + 5 * 11)
+        newest: dict[str | None, int] = {}
+        while list(newest.values()).count(11) < 5:
+            change = await client.next()
+            assert change.event is not None
+            newest[change.job_id] = change.event.seq
+    assert set(newest) == set(ids)
+
+
+async def retry_often(write: Writer, ids: list[str]) -> None:
+    """Bring each of the jobs to its eleventh event."""
+    for _ in range(4):
+        await write.claim(*ids)
+        await write.retry(*ids)
+    await write.claim(*ids)
+    await write.succeed(*ids)
+
+
+async def test_quiet_subscription_gets_checkpoints(
+    as_viewer: As, engine: Engine, write: Writer
+) -> None:
+    often = engine.settings.model_copy(update={"checkpoint_ms": 100})
+    ctx = as_viewer()
+    ctx.engine = replace(engine, settings=often)
+    async with follow(ctx) as client:
+        ready = await client.ready()
+        assert (await client.next()).kind is ChangeKind.CHECKPOINT
+        await write.job("bob")
+        checkpoints = await client.take(5)
+    assert {c.kind for c in checkpoints} == {ChangeKind.CHECKPOINT}
+    assert checkpoints[-1].cursor > ready.cursor
+
+
+async def test_nothing_is_left_behind_when_clients_leave(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    for _ in range(6):
+        await write.job()
+    await eventually(lambda: hub.facts.changes >= 6)
+    for after in (None, cursor):
+        async with follow(as_viewer(), after) as client:
+            await client.ready()
+            await write.job()
+            await client.next()
+    await eventually(lambda: (hub.facts.subscriptions, hub.facts.groups) == (0, 0))
+
+
+async def test_objects_that_many_want_at_one_moment_are_one_read(hub: Hub, write: Writer) -> None:
+    ids = [await write.job() for _ in range(3)]
+    found = await asyncio.gather(*(hub.load(Job, [job_id]) for job_id in ids))
+    assert set(found[0]) == set(ids)
+    assert all(each is found[0] for each in found)
+
+
+async def test_reader_that_stalls_a_catch_up_stream_is_ended(
+    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.hub.catch_up.STALL_S", 0.05)
+    monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
+    cursor = await disconnected(as_viewer())
+    ids = [await write.job() for _ in range(12)]
+    await eventually(lambda: hub.facts.changes >= 12)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        taken = [await client.next()]
+        await eventually(lambda: hub.catch_ups.running == 0)
+        with pytest.raises(SlowConsumer):
+            await read_on(client, taken)
+    assert [change.job_id for change in taken] == ids[: len(taken)]
+
+
+async def read_on(client: Client[JobChange], taken: list[JobChange]) -> None:
+    while True:
+        taken.append(await client.next())
