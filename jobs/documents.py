@@ -13,7 +13,6 @@ from jobs.records import (
     JobError,
     JobEvent,
     JobState,
-    Lease,
     OverlapPolicy,
     Progress,
     RequestState,
@@ -70,7 +69,6 @@ def progress_from(document: Document | None) -> Progress | None:
 
 
 def job_from(document: Document) -> Job:
-    lease = document.get("lease")
     return Job(
         id=document["_id"],
         function_name=document["functionName"],
@@ -88,7 +86,6 @@ def job_from(document: Document) -> Job:
         created_at=document["createdAt"],
         timeline=tuple(job_event_from(entry) for entry in document.get("timeline", ())),
         key=document.get("key"),
-        lease=Lease(worker=lease["worker"], token=lease["token"]) if lease else None,
         progress=progress_from(document.get("progress")),
         result=document.get("result"),
         error=error_from(document.get("error")),

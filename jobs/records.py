@@ -110,15 +110,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """Who runs a job now."""
-
-    worker: str
-    token: str
-    """The fencing token of this attempt: what does not carry it cannot finish the job."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One scheduled execution of a function. Written by the lifecycle's moves only."""
 
@@ -140,7 +131,6 @@ class Job:
     created_at: datetime
     timeline: tuple[JobEvent, ...] = ()
     key: str | None = None
-    lease: Lease | None = None
     progress: Progress | None = None
     result: Json = None
     error: JobError | None = None

@@ -1,6 +1,5 @@
 """The collections: who writes, reads and deletes each, and the indexes with their one query."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +8,6 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from jobs.mongo.client import Mongo
 
-Keys = Sequence[tuple[str, int]]
 NAMESPACE_EXISTS: Final = 48
 
 JOBS: Final = "jobs"
@@ -38,8 +36,13 @@ class CollectionSpec:
     """Whether a change stream can tell what a deleted document was."""
 
 
-def _index(name: str, keys: Keys, **options: Any) -> IndexModel:
-    return IndexModel(list(keys), name=name, **options)
+def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
+    """Describe an index: the one query that it serves, and its keys, a `-` before descending."""
+    directed = [
+        (key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING)
+        for key in keys.split()
+    ]
+    return IndexModel(directed, name=name, **options)
 
 
 def _only(field: str, kind: str) -> dict[str, Any]:
@@ -53,72 +56,66 @@ COLLECTIONS: Final = (
         read_by="dispatcher, workers, sweeper, lists",
         deleted_by="the TTL index on purgeAt",
         indexes=(
-            # dispatch: what is due, and when the next is
             _index(
                 "due",
-                [("scheduledTime", ASCENDING), ("_id", ASCENDING)],
+                "dispatch: what is due, and when the next is",
+                "scheduledTime _id",
                 partialFilterExpression={"state": "pending"},
             ),
-            # sweep: what a lost worker held
             _index(
                 "leased",
-                [("lease.worker", ASCENDING)],
+                "sweep: what a lost worker held",
+                "lease.worker",
                 partialFilterExpression={"state": "inProgress"},
             ),
-            # scheduleJob with a key: the job it made before
             _index(
                 "owner_key",
-                [("owner", ASCENDING), ("key", ASCENDING)],
+                "scheduleJob with a key: the job it made before",
+                "owner key",
                 unique=True,
                 partialFilterExpression=_only("key", "string"),
             ),
-            # ticks and loops: one job per due time
             _index(
                 "tick",
-                [("tick", ASCENDING)],
+                "ticks and loops: one job per due time",
+                "tick",
                 unique=True,
                 partialFilterExpression=_only("tick", "object"),
             ),
-            # Cron.runs, Job.children and the like; overlap
             _index(
                 "cause",
-                [("cause.id", ASCENDING), ("_id", DESCENDING)],
+                "Cron.runs, Job.children and the like; overlap",
+                "cause.id -_id",
                 partialFilterExpression=_only("cause.id", "string"),
             ),
-            # jobs(orderBy: NEWEST | OLDEST) of an owner
             _index(
                 "owner_newest",
-                [("owner", ASCENDING), ("internal", ASCENDING), ("_id", DESCENDING)],
+                "jobs(orderBy: NEWEST | OLDEST) of an owner",
+                "owner internal -_id",
             ),
-            # jobs(filter: {states}) of an owner
             _index(
                 "owner_state",
-                [("owner", ASCENDING), ("state", ASCENDING), ("_id", DESCENDING)],
+                "jobs(filter: {states}) of an owner",
+                "owner state -_id",
             ),
-            # jobs(filter: {functionName}) of an owner
             _index(
                 "owner_function",
-                [("owner", ASCENDING), ("functionName", ASCENDING), ("_id", DESCENDING)],
+                "jobs(filter: {functionName}) of an owner",
+                "owner functionName -_id",
             ),
-            # jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner
             _index(
                 "owner_scheduled",
-                [
-                    ("owner", ASCENDING),
-                    ("internal", ASCENDING),
-                    ("scheduledTime", ASCENDING),
-                    ("_id", ASCENDING),
-                ],
+                "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
+                "owner internal scheduledTime _id",
             ),
-            # the same of an admin
-            _index("scheduled", [("scheduledTime", ASCENDING), ("_id", ASCENDING)]),
-            # "what failed?" of an admin
+            _index("scheduled", "the same of an admin", "scheduledTime _id"),
             _index(
                 "failed",
-                [("state", ASCENDING), ("_id", DESCENDING)],
+                "what failed, for an admin",
+                "state -_id",
                 partialFilterExpression={"state": "failed"},
             ),
-            _index("purge", [("purgeAt", ASCENDING)], expireAfterSeconds=0, sparse=True),
+            _index("purge", "TTL", "purgeAt", expireAfterSeconds=0, sparse=True),
         ),
     ),
     CollectionSpec(
@@ -128,12 +125,18 @@ COLLECTIONS: Final = (
         deleted_by="deleteCron",
         keeps_preimages=True,
         indexes=(
-            # sweep: enabled crons whose tick is missing
-            _index("enabled_nextRunTime", [("enabled", ASCENDING), ("nextRunTime", ASCENDING)]),
-            # registerCron: name taken; cron(name); crons
-            _index("owner_name", [("owner", ASCENDING), ("name", ASCENDING)], unique=True),
-            # crons of an owner
-            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
+            _index(
+                "enabled_nextRunTime",
+                "sweep: enabled crons whose tick is missing",
+                "enabled nextRunTime",
+            ),
+            _index(
+                "owner_name",
+                "registerCron: name taken; cron(name); crons",
+                "owner name",
+                unique=True,
+            ),
+            _index("owner_newest", "crons of an owner", "owner -_id"),
         ),
     ),
     CollectionSpec(
@@ -142,12 +145,13 @@ COLLECTIONS: Final = (
         read_by="tasks.startRecurringTask, lists, sweeper",
         deleted_by="nobody: a stopped task keeps its generation",
         indexes=(
-            # startRecurringTask, stopRecurringTask
-            _index("owner_taskId", [("owner", ASCENDING), ("taskId", ASCENDING)], unique=True),
-            # recurringTasks of an owner
-            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
-            # sweep: enabled loops whose next run is missing
-            _index("enabled", [("enabled", ASCENDING), ("nextRunTime", ASCENDING)]),
+            _index(
+                "owner_taskId", "startRecurringTask, stopRecurringTask", "owner taskId", unique=True
+            ),
+            _index("owner_newest", "recurringTasks of an owner", "owner -_id"),
+            _index(
+                "enabled", "sweep: enabled loops whose next run is missing", "enabled nextRunTime"
+            ),
         ),
     ),
     CollectionSpec(
@@ -156,10 +160,10 @@ COLLECTIONS: Final = (
         read_by="batch.processBatch",
         deleted_by="nobody",
         indexes=(
-            # a batch's page
             _index(
                 "owner_processed",
-                [("owner", ASCENDING), ("processed", ASCENDING), ("_id", ASCENDING)],
+                "a batch's page",
+                "owner processed _id",
             ),
         ),
     ),
@@ -169,9 +173,8 @@ COLLECTIONS: Final = (
         read_by="batch.processBatch, lists, sweeper",
         deleted_by="nobody",
         indexes=(
-            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
-            # sweep: running batches whose next page is missing
-            _index("state", [("state", ASCENDING)]),
+            _index("owner_newest", "batches of an owner", "owner -_id"),
+            _index("state", "sweep: running batches whose next page is missing", "state"),
         ),
     ),
     CollectionSpec(
@@ -180,11 +183,11 @@ COLLECTIONS: Final = (
         read_by="requests.process, requests.timeout, lists, sweeper",
         deleted_by="nobody",
         indexes=(
-            _index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),
-            # sweep: requests past their timeout
+            _index("owner_newest", "requests of an owner", "owner -_id"),
             _index(
                 "timeout",
-                [("timeoutAt", ASCENDING)],
+                "sweep: requests past their timeout",
+                "timeoutAt",
                 partialFilterExpression={"state": "pending"},
             ),
         ),
@@ -194,7 +197,7 @@ COLLECTIONS: Final = (
         written_by="the move `fail`; errors.logFailure",
         read_by="lists",
         deleted_by="the move `revive`",
-        indexes=(_index("owner_newest", [("owner", ASCENDING), ("_id", DESCENDING)]),),
+        indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
     ),
     CollectionSpec(
         name=WORKERS,
