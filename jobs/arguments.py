@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from jobs.errors import BadRequest, Issue
 from jobs.records import Json, JsonObject
+from jobs.values import NotJson, storable
 
 MAX_ARGS_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its arguments a few levels down
@@ -32,6 +33,8 @@ class Arguments:
     def bind(self, args: Mapping[str, object]) -> JsonObject:
         """Validate and complete `args`; raises BadRequest with issues under ("args", …)."""
         bound: JsonObject = self._validated(args).model_dump(mode="json", by_alias=True)
+        _check_depth(bound)
+        _check_storable(bound)
         _check_size(bound)
         return bound
 
@@ -88,10 +91,20 @@ def depth_of(value: Json) -> int:
     return deepest
 
 
-def _check_size(args: JsonObject) -> None:
+def _check_depth(args: JsonObject) -> None:
     if depth_of(args) > MAX_DEPTH:
         message = f"arguments nest deeper than {MAX_DEPTH} levels"
         raise BadRequest.at("args", message=message, code="too_deep")
+
+
+def _check_storable(args: JsonObject) -> None:
+    try:
+        storable(args, "args")
+    except NotJson as error:
+        raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
+
+
+def _check_size(args: JsonObject) -> None:
     size = len(json.dumps(args, separators=(",", ":"), ensure_ascii=False).encode())
     if size > MAX_ARGS_BYTES:
         message = f"arguments take {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"

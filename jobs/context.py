@@ -11,11 +11,13 @@ from jobs.ids import new_id
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, Json, Progress
+from jobs.records import Cause, Progress
 from jobs.registry import FunctionRef, Registry
 from jobs.settings import Settings
+from jobs.values import storable
 
 FURTHEST = timedelta(days=5 * 365)
+BEYOND_MS = (FURTHEST + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
 Tick = Mapping[str, Any]
@@ -84,7 +86,7 @@ class Scheduler:
             raise BadRequest.at(
                 "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
             )
-        due = now + min(timedelta(milliseconds=delay_ms), FURTHEST + timedelta(days=1))
+        due = now + timedelta(milliseconds=min(delay_ms, BEYOND_MS))
         return await self._put(due, now, _Plan(function, args or {}, cause, tick))
 
     async def run_at(
@@ -171,25 +173,9 @@ class Context:
         self, done: int, total: int | None = None, message: str | None = None
     ) -> None:
         """Show how far the job is; a mutation's progress appears when it commits."""
+        storable([done, total, message], "progress")
         if self.report_progress is not None:
             await self.report_progress(Progress(done=done, total=total, message=message))
 
     def new_id(self) -> str:
         return new_id()
-
-
-def json_result(value: object) -> Json:
-    """Check that a function's result is JSON; raises TypeError that says where it is not."""
-    return _checked(value, "result")
-
-
-def _checked(value: object, path: str) -> Json:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_checked(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {str(key): _checked(item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{path} is {type(value).__name__}, which is not JSON")

@@ -13,7 +13,7 @@ from jobs.errors import Conflict, NotFound, PreconditionFailed
 from jobs.group_commit import GroupCommit
 from jobs.ids import new_id
 from jobs.lifecycle import MAX_ATTEMPTS
-from jobs.mongo.client import Document, Mongo, Session, require_replica_set
+from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
 from jobs.mongo.clock import ServerClock
 from jobs.mongo.collections import ensure_collections
 from jobs.mongo.job_documents import NewJob, job_document
@@ -70,8 +70,13 @@ class Engine:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
 
-        async def insert(documents: Sequence[Document]) -> Sequence[bool]:
-            existing = await store.insert(documents)
+        async def insert(documents: Sequence[Document]) -> Sequence[bool | Exception]:
+            try:
+                existing = await store.insert(documents)
+            except NotEncodable as error:
+                if len(documents) == 1:
+                    return [error]
+                return [one for document in documents for one in await insert([document])]
             return [index not in existing for index in range(len(documents))]
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:

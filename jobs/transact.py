@@ -1,7 +1,7 @@
 """One body in one transaction, with a Context: a mutation function, or a write of the API."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -46,20 +46,27 @@ class Fence(Protocol):
         """Called with the body's result, as the transaction's last write."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Buffer:
     """The jobs that a transaction schedules; they are inserted just before it commits."""
 
     store: JobStore
     session: Session
+    caller: str | None
+    """The action's job in whose name the transaction runs, if it may be canceled meanwhile."""
     created_at: datetime
     offset_ms: int
     keep_ms: int
     documents: dict[str, Document] = field(default_factory=dict)
     size: int = 0
     canceled: set[str] = field(default_factory=set)
+    born_canceled: bool | None = None
+    """Whether the caller's end was asked for; read when the first job is scheduled."""
 
     async def put(self, new: NewJob) -> str:
+        if self.born_canceled is None:
+            self.born_canceled = await self._end_was_asked()
+        new = replace(new, canceled=self.born_canceled)
         document = job_document(new, self.created_at, self.keep_ms)
         self.size += len(str(new.args))
         if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
@@ -77,6 +84,11 @@ class _Buffer:
         if changed is not None and changed["state"] == "inProgress":
             self.canceled.add(job_id)
         return changed is not None
+
+    async def _end_was_asked(self) -> bool:
+        if self.caller is None:
+            return False
+        return await self.store.end_was_asked(self.caller, self.session)
 
     async def flush(self) -> None:
         if self.documents:
@@ -116,7 +128,12 @@ class Transactor:
             if buffer is not None and fence is not None:
                 await fence.check(session)
             buffer = _Buffer(
-                self.store, session, await self.clock.now(), offset_ms, self.settings.purge_after_ms
+                store=self.store,
+                session=session,
+                caller=identity.job.id if identity.job and fence is None else None,
+                created_at=await self.clock.now(),
+                offset_ms=offset_ms,
+                keep_ms=self.settings.purge_after_ms,
             )
             result = await body(self._context(identity, session, buffer))
             await buffer.flush()

@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any, TypeAlias
 
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -87,3 +88,5 @@ def is_commit_unknown(error: BaseException) -> bool:
 MongoError = PyMongoError
 MongoUnreachable = ConnectionFailure
 MongoRefused = OperationFailure
+NotEncodable = (BSONError, OverflowError, UnicodeError)
+"""What a value raises that BSON has no room for, before anything is sent."""

@@ -34,6 +34,8 @@ class Outcome:
     """{name, message, traceback}"""
     delay_ms: int = 0
     """From now to the next attempt."""
+    progress: Document | None = None
+    """How far it had come, if that has not been written yet."""
 
 
 class Completions:
@@ -123,7 +125,8 @@ class Completions:
 def _grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     alike: dict[Any, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        alike[outcome.move, outcome.attempt, outcome.keep_ms].append(outcome)
+        shown = outcome.progress is None
+        alike[outcome.move, outcome.attempt, outcome.keep_ms, shown].append(outcome)
     return [
         group[start : start + LOOKUP_SIZE]
         for group in alike.values()
@@ -136,6 +139,8 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> moves.Pipeline:
     at = moves.now(offset_ms)
     fields: dict[str, Any] = {}
     event: dict[str, Any] = {}
+    if group[0].progress is not None:
+        fields["progress"] = _each(group, [outcome.progress for outcome in group])
     if move in WITH_RESULT:
         fields["result"] = _each(group, [outcome.result for outcome in group])
     if move in WITH_ERROR:

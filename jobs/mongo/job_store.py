@@ -115,6 +115,16 @@ class JobStore:
 
         A second request changes nothing. None if it is in a final state, or unknown.
         """
+        while (changed := await self._try_cancel(job_id, offset_ms, session)) is None:
+            # Between the two guards it may have gone from running to pending.
+            pending = {"_id": job_id, "state": JobState.PENDING.value}
+            if await self._jobs.find_one(pending, {"_id": 1}, session=session) is None:
+                return None
+        return changed
+
+    async def _try_cancel(
+        self, job_id: str, offset_ms: int, session: Session | None
+    ) -> Document | None:
         at = moves.now(offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
             moves.guard(Move.CANCEL, [job_id]),
@@ -166,6 +176,11 @@ class JobStore:
         """Tell whether an attempt still holds its job and may go on."""
         held = {**moves.guard(Move.SUCCEED, [job_id], attempt), "cancelRequestedAt": None}
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
+
+    async def end_was_asked(self, job_id: str, session: Session | None = None) -> bool:
+        """Tell whether a job was canceled while it ran: what it schedules is born canceled."""
+        asked = {"_id": job_id, "cancelRequestedAt": {"$ne": None}}
+        return await self._jobs.find_one(asked, {"_id": 1}, session=session) is not None
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
         """Record how far an attempt has come; False if it has lost the job."""

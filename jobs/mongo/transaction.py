@@ -21,17 +21,29 @@ SNAPSHOT: Final = ReadConcern("snapshot")
 MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
 
 
+class Contended(TimeoutError):
+    """A transaction met rivals, or an unreachable server, until its time was up."""
+
+
 async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
     """Commit what `body` does with its session, exactly once, or raise and leave nothing.
 
     The body runs again after a conflict, with the same arguments and a fresh snapshot. Raises
-    TimeoutError when `deadline_s` of real time has passed without a commit.
+    TimeoutError when `deadline_s` of real time has passed without a commit: Contended if it had
+    to run again.
     """
-    async with asyncio.timeout(deadline_s), await mongo.client.start_session() as session:
-        return await _run_until_committed(session, body)
+    met: list[PyMongoError] = []
+    try:
+        async with asyncio.timeout(deadline_s) as deadline:
+            async with await mongo.client.start_session() as session:
+                return await _run_until_committed(session, body, met)
+    except TimeoutError as error:
+        if met and deadline.expired():
+            raise Contended(f"no commit within {deadline_s} s: {met[-1]}") from error
+        raise
 
 
-async def _run_until_committed(session: Session, body: Body[T]) -> T:
+async def _run_until_committed(session: Session, body: Body[T], met: list[PyMongoError]) -> T:
     pause = FIRST_PAUSE_S
     while True:
         try:
@@ -39,6 +51,7 @@ async def _run_until_committed(session: Session, body: Body[T]) -> T:
         except PyMongoError as error:
             if not is_transient(error):
                 raise
+            met[:] = [error]
         await asyncio.sleep(pause * random.random())
         pause = min(pause * 2, LONGEST_PAUSE_S)
 

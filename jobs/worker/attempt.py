@@ -13,10 +13,13 @@ from jobs.mongo.job_documents import retry_from
 from jobs.records import Cause, FunctionKind, Json, JsonObject
 from jobs.registry import Function
 from jobs.retry import Random, Retry
+from jobs.values import readable
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
 WORKER_LOST: Final = "WorkerLost"
+HINDRANCES: Final = 10  # each takes a mutation's timeout: longer than any outage it should outlive
+HINDERED_DELAY_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,13 @@ class Attempt:
         delay_ms = self.retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
+    def hindered(self, error: dict[str, Any]) -> Outcome:
+        """Decide when the database kept a mutation from its end: nothing of it was written, so
+        it runs again soon, beyond its policy if need be, but not for ever."""
+        if self.number >= self.max_attempts + HINDRANCES:
+            return self._outcome(Move.FAIL, error=error)
+        return self._outcome(Move.RETRY, error=error, delay_ms=HINDERED_DELAY_MS)
+
     def handed_back(self, kind: FunctionKind) -> Outcome:
         """Decide when the worker shuts down in the middle of it."""
         if may_run_again(kind, self.is_last):
@@ -131,12 +141,19 @@ def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any
     """Build the stored form of an error, within its limits."""
     return {
         "name": name,
-        "message": message[:MESSAGE_CHARACTERS],
-        "traceback": trace[-TRACEBACK_CHARACTERS:] if trace else None,
+        "message": readable(message[:MESSAGE_CHARACTERS]),
+        "traceback": readable(trace[-TRACEBACK_CHARACTERS:]) if trace else None,
     }
 
 
 def described(error: BaseException) -> dict[str, Any]:
     """Build the stored form of an exception."""
     trace = "".join(traceback.format_exception(error, limit=-30))
-    return error_of(type(error).__name__, str(error), trace)
+    return error_of(type(error).__name__, _message_of(error), trace)
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failed:  # a user's own exception class ran here
+        return f"its message cannot be read: {type(failed).__name__}"

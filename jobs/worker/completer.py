@@ -9,7 +9,7 @@ from jobs.clock import Clock
 from jobs.group_commit import GroupCommit
 from jobs.lifecycle import Move
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoRefused, MongoUnreachable
+from jobs.mongo.client import MongoError, MongoRefused, MongoUnreachable, NotEncodable
 from jobs.mongo.completions import Completions, Outcome
 from jobs.worker.attempt import described
 
@@ -38,12 +38,13 @@ class Completer:
     async def _write(self, outcomes: Sequence[Outcome]) -> Sequence[None]:
         try:
             await self._write_until_answered(outcomes)
-        except MongoRefused as error:
+        except (MongoRefused, *NotEncodable) as error:
             if len(outcomes) == 1:
                 await self._write_until_answered([_refused(outcomes[0], error)])
-            else:
-                for outcome in outcomes:  # one of them is what MongoDB will not take
-                    await self._write([outcome])
+            else:  # together they are too large, or one of them is what MongoDB will not take
+                middle = len(outcomes) // 2
+                await self._write(outcomes[:middle])
+                await self._write(outcomes[middle:])
         return [None] * len(outcomes)
 
     async def _write_until_answered(self, outcomes: Sequence[Outcome]) -> None:

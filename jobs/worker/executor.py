@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -128,12 +128,11 @@ class Executor:
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
-            await progress.flush()
         except asyncio.CancelledError:
             await self._ended_early(attempt)
             return
         if outcome is not None:
-            await self._completer.complete(outcome)
+            await self._completer.complete(replace(outcome, progress=progress.unwritten))
 
     async def _ended_early(self, attempt: Attempt) -> None:
         running = self.running[attempt.job_id]

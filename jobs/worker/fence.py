@@ -1,12 +1,13 @@
 """Holds a mutation function's transaction to the attempt that runs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.engine import Engine
 from jobs.mongo.client import Session
 from jobs.mongo.completions import Completions
 from jobs.records import Json
 from jobs.worker.attempt import Attempt
+from jobs.worker.progress import ProgressReport
 
 
 class AttemptLost(Exception):
@@ -18,6 +19,7 @@ class AttemptFence:
     engine: Engine
     completions: Completions
     attempt: Attempt
+    progress: ProgressReport
 
     async def check(self, session: Session) -> None:
         """Raise AttemptLost unless the attempt still holds its job.
@@ -30,7 +32,7 @@ class AttemptFence:
 
     async def finish(self, session: Session, result: Json) -> None:
         """Write the success as the transaction's last write, or raise AttemptLost."""
-        outcome = self.attempt.succeeded(result)
+        outcome = replace(self.attempt.succeeded(result), progress=self.progress.unwritten)
         offset_ms = await self.engine.clock.offset_ms()
         if not await self.completions.write_in(session, outcome, offset_ms):
             raise AttemptLost

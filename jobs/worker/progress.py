@@ -4,10 +4,14 @@ import time
 from dataclasses import asdict
 from typing import Final
 
+from jobs.logs import get_log
+from jobs.mongo.client import Document, MongoError
 from jobs.mongo.job_store import JobStore
 from jobs.records import Progress
 
 WRITE_EVERY_S: Final = 0.2  # faster is not readable, and each write travels to every watcher
+
+log = get_log(__name__)
 
 
 class ProgressReport:
@@ -17,23 +21,29 @@ class ProgressReport:
         self._store = store
         self._job_id = job_id
         self._attempt = attempt
-        self._unwritten: Progress | None = None
+        self._unwritten: Document | None = None
         self._written_at = 0.0
+
+    @property
+    def unwritten(self) -> Document | None:
+        """What has not been shown yet; the write that ends the attempt shows it."""
+        return self._unwritten
 
     async def write(self, progress: Progress) -> None:
         """Show progress now, or with the next call if the last write was just now."""
-        self._unwritten = progress
+        await self.keep(progress)
         if time.monotonic() - self._written_at >= WRITE_EVERY_S:
-            await self.flush()
+            await self._show(asdict(progress))
 
     async def keep(self, progress: Progress) -> None:
-        """Remember progress for `flush`: a mutation's own job must not change under it."""
-        self._unwritten = progress
+        """Remember progress for the end: a mutation's own job must not change under it."""
+        self._unwritten = asdict(progress)
 
-    async def flush(self) -> None:
-        """Show what has not been shown yet."""
-        if self._unwritten is None:
-            return
-        progress, self._unwritten = self._unwritten, None
+    async def _show(self, progress: Document) -> None:
         self._written_at = time.monotonic()
-        await self._store.set_progress(self._job_id, self._attempt, asdict(progress))
+        try:
+            await self._store.set_progress(self._job_id, self._attempt, progress)
+        except MongoError as error:
+            log.warning("progress.unwritten", job_id=self._job_id, error=str(error))
+        else:
+            self._unwritten = None

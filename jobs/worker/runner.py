@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from jobs.arguments import depth_of
-from jobs.context import Context, ReportProgress, Scheduler, json_result
+from jobs.context import Context, ReportProgress, Scheduler
 from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
+from jobs.mongo.client import MongoError
 from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
 from jobs.transact import Identity
+from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
 from jobs.worker.fence import AttemptFence, AttemptLost
 from jobs.worker.progress import ProgressReport
 
 MAX_RESULT_DEPTH = 32
+ANSWER_WITHIN_S = 1.0
 
 log = get_log(__name__)
 
@@ -51,12 +55,33 @@ class Runner:
                 case never:
                     assert_never(never)
         except AttemptLost:
+            # Its end was asked for; or another holds the job, and the guard refuses this.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
-            return None
-        except TimeoutError as error:
-            return attempt.raised(self._timeout_error(function, error), random.random)
-        except Exception as error:  # user code ran here
+            return attempt.stopped()
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
             return attempt.raised(described(error), random.random)
+        except BaseException as error:  # user code ran here: sys.exit() ends the job alone
+            return await self._raised(function, attempt, error)
+
+    async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
+        is_mutation = function.kind is FunctionKind.MUTATION
+        if isinstance(error, Contended):
+            return attempt.hindered(described(error))
+        if not isinstance(error, TimeoutError):
+            return attempt.raised(described(error), random.random)
+        if is_mutation and not await self._database_answers():
+            return attempt.hindered(error_of("Unavailable", "MongoDB did not answer"))
+        return attempt.raised(self._timeout_error(function, error), random.random)
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self.engine.mongo.ping()
+        except (MongoError, TimeoutError):
+            return False
+        return True
 
     async def _mutate(self, function: Function, attempt: Attempt, progress: ProgressReport) -> None:
         keyword_arguments = function.arguments.unpack(attempt.args)
@@ -67,7 +92,7 @@ class Runner:
         await self.engine.transactor.run(
             self._identity(attempt, progress.keep),
             body,
-            AttemptFence(self.engine, self.completions, attempt),
+            AttemptFence(self.engine, self.completions, attempt, progress),
             timeout_ms=self._timeout_ms(function),
         )
 
@@ -78,7 +103,7 @@ class Runner:
             scheduler=Scheduler(
                 self.engine.registry,
                 self.engine.clock,
-                DirectSink(self.engine),
+                DirectSink(self.engine, attempt.job_id),
                 attempt.owner,
                 identity.cause,
             ),
@@ -129,7 +154,7 @@ class Runner:
         return error_of("TimeoutError", message)
 
     def _checked(self, value: object) -> Json:
-        result = json_result(value)
+        result = storable(value, "result")
         limit = self.engine.settings.result_limit_bytes
         if result is None:
             return None
@@ -139,3 +164,9 @@ class Runner:
         if size > limit:
             raise ValueError(f"the result takes {size:,} bytes as JSON; allowed are {limit:,}")
         return result
+
+
+def _is_being_cancelled() -> bool:
+    """Tell whether the running attempt is told to end, rather than cancelling itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,39 @@
+"""Owns the rigs in which the engine is tested."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.engine import Engine
+from jobs.settings import Settings
+from tests.engine import functions
+from tests.engine.rig import Rig, working
+
+HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout_ms": 300}
+"""A lease short enough to wait for, and long enough for a busy machine."""
+
+
+@pytest.fixture
+def hasty(settings: Settings) -> Settings:
+    """Return settings that load the tests' functions and lose workers soon."""
+    return settings.model_copy(update={"functions": ("tests.engine.functions",), **HASTE})
+
+
+@pytest.fixture(autouse=True)
+def _fresh_functions() -> None:
+    functions.gate.reset()
+    functions.calls.clear()
+
+
+@pytest.fixture
+async def idle(hasty: Settings) -> AsyncIterator[Rig]:
+    """Return an installation without a worker."""
+    async with Engine.open(hasty) as engine:
+        yield Rig(engine)
+
+
+@pytest.fixture
+async def rig(hasty: Settings, idle: Rig) -> AsyncIterator[Rig]:
+    """Return an installation with a worker in this process."""
+    async with working(hasty):
+        yield idle

@@ -1,0 +1,279 @@
+"""The functions that the engine's tests run, loaded in this process and in real workers."""
+
+import asyncio
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from pymongo import monitoring
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from jobs.retry import Retry
+
+HALF_AN_HOUR_MS = 30 * 60 * 1000
+DEADLY = {"commitTransaction"}
+
+
+class Gate:
+    """Holds a function until a test lets it go, and tells the test that it has come."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.visits = 0
+
+    async def pass_through(self) -> None:
+        self.visits += 1
+        self.reached.set()
+        await self.opened.wait()
+
+
+gate = Gate()
+calls: list[Any] = []
+"""What functions in this process say of their runs; emptied before each test."""
+
+
+class Unspeakable(Exception):
+    """An error whose own text cannot be read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@action(public=True)
+async def echo(ctx: Context, value: JsonValue = None) -> JsonValue:
+    """Give the value back, and show it as progress."""
+    await ctx.progress(1, 2, str(value)[:100])
+    return value
+
+
+@mutation(public=True)
+async def echo_in_mutation(ctx: Context, value: JsonValue = None) -> JsonValue:
+    """Store the value, schedule it, and give it back."""
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "value": value})
+    await ctx.progress(1, 2, str(value)[:100])
+    await ctx.scheduler.run_after(0, echo, {"value": value})
+    return value
+
+
+@action(public=True)
+async def swell(ctx: Context, size: int) -> str:
+    """Wait for the others, then give a long text: the results of many are written together."""
+    gate.visits += 1
+    if gate.visits >= 100:
+        gate.opened.set()
+    await gate.opened.wait()
+    return "x" * size
+
+
+@action(public=True)
+async def shout(ctx: Context, message: str) -> None:
+    """Fail with the message."""
+    raise ValueError(message)
+
+
+RESULTS: dict[str, object] = {
+    "huge integer": 2**70,
+    "not a number": float("nan"),
+    "null in a key": {"a\0b": 1},
+    "half a character": "\ud800",
+    "too much": "x" * 300_000,
+    "not json": object(),
+}
+ERRORS: dict[str, BaseException] = {
+    "half a character in an error": ValueError("\ud800"),
+    "unspeakable error": Unspeakable(),
+    "leaves": SystemExit(3),
+    "cancels itself": asyncio.CancelledError(),
+}
+
+
+@action(public=True)
+async def come_to_grief(ctx: Context, way: str) -> object:
+    """End in one of the ways that a careless function finds."""
+    if way in ERRORS:
+        raise ERRORS[way]
+    return RESULTS[way]
+
+
+@mutation(public=True)
+async def count(ctx: Context, name: str, fail: bool = False) -> str:
+    """Note an effect, and schedule a job that must exist if and only if the note does."""
+    calls.append(ctx.job.attempt if ctx.job else 0)
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
+    scheduled = await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": name})
+    if fail:
+        raise ValueError(name)
+    return scheduled
+
+
+@mutation(public=True, timeout_ms=10_000)
+async def read_then_write(ctx: Context) -> int:
+    """Raise a counter by reading it first: two at once conflict."""
+    found = await ctx.db["counters"].find_one({"_id": "one"})
+    calls.append("read")
+    if gate.visits == 0:
+        await gate.pass_through()
+    value = (found["value"] if found else 0) + 1
+    await ctx.db["counters"].update_one({"_id": "one"}, {"$set": {"value": value}}, upsert=True)
+    return int(value)
+
+
+@mutation(public=True)
+async def schedule_many(ctx: Context, number: int, letters: int = 1) -> int:
+    """Schedule many jobs in one transaction."""
+    for _ in range(number):
+        await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": "x" * letters})
+    return number
+
+
+@mutation(public=True)
+async def schedule_badly(ctx: Context, name: str, args: JsonValue = None) -> None:
+    """Schedule a function by name with whatever arguments."""
+    await ctx.scheduler.run_after(0, name, args if isinstance(args, dict) else {})
+
+
+@mutation(public=True, timeout_ms=3_000)
+async def hold_in_mutation(ctx: Context) -> None:
+    """Write, then wait at the gate inside the transaction."""
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "held"})
+    await gate.pass_through()
+
+
+@mutation(public=True)
+async def cancel_in_mutation(ctx: Context, job_id: str) -> bool:
+    """Cancel a job from a mutation; with an empty id, itself."""
+    assert ctx.job is not None
+    return await ctx.scheduler.cancel(job_id or ctx.job.id)
+
+
+@action(public=True, retry=Retry(retries=2, base_ms=HALF_AN_HOUR_MS))
+async def fail_twice(ctx: Context) -> str:
+    """Succeed at the third attempt."""
+    assert ctx.job is not None
+    if ctx.job.attempt < 3:
+        raise ConnectionError(f"attempt {ctx.job.attempt}")
+    return "at last"
+
+
+@action(public=True)
+async def hold(ctx: Context) -> str:
+    """Wait at the gate."""
+    await gate.pass_through()
+    return "let go"
+
+
+@action(public=True)
+async def hold_deaf(ctx: Context) -> str:
+    """Wait at the gate, whoever asks for an end."""
+    waiting = asyncio.ensure_future(gate.pass_through())
+    while not waiting.done():
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            calls.append("asked to stop")
+    return "let go"
+
+
+@action(public=True)
+async def schedule_when_canceled(ctx: Context, directly: bool) -> None:
+    """Wait to be stopped, then schedule a job all the same."""
+    try:
+        await gate.pass_through()
+    finally:
+        if directly:
+            await ctx.scheduler.run_after(0, echo, {"value": "late"})
+        else:
+            await ctx.run_mutation(schedule_many, {"number": 1})
+
+
+@action(public=True, retry=Retry(retries=1, base_ms=0))
+async def wait_for_ever(ctx: Context) -> None:
+    """Run until somebody stops it; it may be started once more."""
+    await asyncio.Event().wait()
+
+
+@action(public=True)
+async def wait_for_ever_once(ctx: Context) -> None:
+    """Run until somebody stops it."""
+    await asyncio.Event().wait()
+
+
+@mutation(public=True)
+async def wait_in_mutation(ctx: Context, name: str) -> None:
+    """Write and, at the first attempt, hang inside the transaction until the process dies."""
+    assert ctx.job is not None
+    await ctx.db["effects"].update_one({"_id": name}, {"$inc": {"times": 1}}, upsert=True)
+    if ctx.job.attempt == 1:
+        Path(name).touch()
+        await asyncio.Event().wait()
+
+
+@action(public=True)
+async def freeze(ctx: Context, name: str) -> str:
+    """At the first attempt, stop the whole process as SIGSTOP does; then try to succeed."""
+    Path(name).write_text(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return "stale"
+
+
+@mutation(public=True)
+async def die(ctx: Context, when: str, name: str) -> None:
+    """Have one effect; at the first attempt, kill the process before, during or after commit."""
+    assert ctx.job is not None
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
+    await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": name})
+    if ctx.job.attempt == 1:
+        if when == "before":
+            _die()
+        assassin.when = when
+
+
+@action(public=True)
+async def die_outside(ctx: Context) -> None:
+    """Kill the process, each time."""
+    _die()
+
+
+@mutation(public=True)
+async def die_always(ctx: Context) -> None:
+    """Kill the process, each time."""
+    _die()
+
+
+@action(public=True)
+async def what_time(ctx: Context) -> dict[str, str]:
+    """Tell due time as the function sees it, and the host's own clock."""
+    return {"due": (await ctx.now()).isoformat(), "host": datetime.now(UTC).isoformat()}
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Assassin(monitoring.CommandListener):
+    """Kills the process around a commit: `during` it is on its way, `after` it has happened."""
+
+    when: str | None = None
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if self.when == "during" and event.command_name in DEADLY:
+            _die()
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        if self.when == "after" and event.command_name in DEADLY:
+            _die()
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Let failed commands be."""
+
+
+assassin = Assassin()
+monitoring.register(assassin)

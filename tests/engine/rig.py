@@ -1,0 +1,93 @@
+"""What the engine's tests drive: an engine, and if they want one a worker in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.engine import Engine
+from jobs.lifecycle import FINAL_STATES
+from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.job_documents import NewJob
+from jobs.records import Cause, CauseKind, Job
+from jobs.registry import camel
+from jobs.settings import Settings
+from jobs.worker.main import live_once
+from tests.processes import eventually
+
+Document = dict[str, Any]
+API = Cause(kind=CauseKind.API)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """One installation, seen from an engine of its own."""
+
+    engine: Engine
+
+    async def plan(self, name: str, args: Mapping[str, object] | None = None) -> NewJob:
+        function = self.engine.registry.resolve(f"functions.{camel(name)}")
+        now = await self.engine.now()
+        bound = function.bind(args or {})
+        return NewJob(function=function, args=bound, owner="alice", cause=API, scheduled_time=now)
+
+    async def schedule(self, name: str, **args: object) -> str:
+        """Schedule a function of the tests for now and return the job's id."""
+        return (await self.engine.schedule(await self.plan(name, args))).id
+
+    async def run(self, name: str, **args: object) -> Document:
+        """Schedule a function and return its job once it has ended."""
+        return await self.ended(await self.schedule(name, **args))
+
+    async def job(self, job_id: str) -> Document:
+        found = await self.engine.store.get(job_id)
+        assert found is not None
+        return found
+
+    async def reaches(self, job_id: str, *states: str, within: float = 10) -> Document:
+        """Return the job once it is in one of the states."""
+
+        async def look() -> Document | None:
+            found = await self.job(job_id)
+            return found if found["state"] in states else None
+
+        found = await eventually(look, within)
+        assert found is not None
+        return found
+
+    async def ended(self, job_id: str, within: float = 10) -> Document:
+        return await self.reaches(job_id, *FINAL_STATES, within=within)
+
+    async def cancel(self, job_id: str) -> Job:
+        return await self.engine.cancel(job_id)
+
+    async def claim(self, job_id: str, worker: str = "w") -> list[Document]:
+        return await self.engine.store.claim([job_id], worker, f"token-{worker}", 0)
+
+    async def complete(self, outcome: Outcome) -> set[str]:
+        return await Completions(self.engine.mongo).write([outcome], 0)
+
+    async def all(self, collection: str, **fields: object) -> list[Document]:
+        found = self.engine.mongo[collection].find(fields, sort=[("_id", 1)])
+        return await found.to_list(None)
+
+    async def jobs_of(self, name: str, **fields: object) -> list[Document]:
+        return await self.all("jobs", functionName=f"functions.{camel(name)}", **fields)
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """Run a worker in this process, from its start to its orderly end."""
+    stop = asyncio.Event()
+    life = asyncio.create_task(live_once(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await life
+
+
+def moves_of(job: Document) -> list[tuple[str | None, str]]:
+    """Give the states that a job went through, in pairs."""
+    return [(event["from"], event["state"]) for event in job["timeline"]]

@@ -1,0 +1,95 @@
+"""What users write arrives as they wrote it, and what cannot be stored hurts nobody else."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobs.errors import BadRequest
+from tests.engine.rig import Rig
+
+TRICKY: list[Any] = [
+    "$owner",
+    "$$NOW",
+    "$$REMOVE",
+    {"$literal": 1},
+    {"$owner": {"$add": [1, 2]}},
+    {"a.b": {"c.d$": ["$owner", {"$$ROOT": "$$ROOT"}]}, "$set": {"state": "success"}, "": 0},
+    ["$owner", True, 1, 1.0, None, [], {}, "\0", "ü€😀"],
+    2**63 - 1,
+    False,
+]
+
+GRIEF = {
+    "huge integer": "NotJson",
+    "not a number": "NotJson",
+    "null in a key": "NotJson",
+    "half a character": "NotJson",
+    "half a character in an error": "ValueError",
+    "unspeakable error": "Unspeakable",
+    "leaves": "SystemExit",
+    "cancels itself": "CancelledError",
+    "too much": "ValueError",
+    "not json": "NotJson",
+}
+
+
+@pytest.mark.parametrize("value", TRICKY, ids=repr)
+@pytest.mark.parametrize("name", ["echo", "echo_in_mutation"])
+async def test_a_value_arrives_unchanged(rig: Rig, name: str, value: Any) -> None:
+    job = await rig.run(name, value=value)
+    assert (job["state"], job["owner"]) == ("success", "alice")
+    assert [repr(job["args"]["value"]), repr(job["result"])] == [repr(value)] * 2
+    assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
+
+
+async def test_values_of_jobs_that_end_together_stay_apart(rig: Rig) -> None:
+    ids = await asyncio.gather(*(rig.schedule("echo", value=value) for value in TRICKY * 5))
+    jobs = [await rig.ended(job_id) for job_id in ids]
+    assert [repr(job["result"]) for job in jobs] == [repr(value) for value in TRICKY * 5]
+
+
+@pytest.mark.parametrize("message", ["$owner", "$$NOW", "a.b", '{"$literal": 1}'])
+async def test_an_error_arrives_unchanged(rig: Rig, message: str) -> None:
+    job = await rig.run("shout", message=message)
+    failure = (await rig.all("failures"))[0]
+    assert {job["error"]["message"], failure["error"]["message"]} == {message}
+    assert job["timeline"][-1]["error"]["message"] == message
+    assert failure["data"] == {"message": message}
+
+
+@pytest.mark.parametrize("way", GRIEF)
+async def test_a_function_that_comes_to_grief_fails_once(rig: Rig, way: str) -> None:
+    job = await rig.run("come_to_grief", way=way)
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    assert job["error"]["name"] == GRIEF[way]
+
+
+async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
+    bad = [rig.schedule("come_to_grief", way=way) for way in GRIEF]
+    good = [rig.schedule("echo", value=number) for number in range(20)]
+    ids = await asyncio.gather(*bad, *good)
+    jobs = [await rig.ended(job_id) for job_id in ids]
+    assert [job["state"] for job in jobs] == ["failed"] * len(bad) + ["success"] * len(good)
+    assert {job["attempt"] for job in jobs} == {1}
+
+
+async def test_large_results_that_come_together_are_all_kept(rig: Rig) -> None:
+    ids = await asyncio.gather(*(rig.schedule("swell", size=200_000) for _ in range(200)))
+    jobs = [await rig.ended(job_id) for job_id in ids]
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**70), {"a\0": 1}, [["\ud800"]]])
+async def test_what_cannot_be_stored_is_refused_at_the_call(idle: Rig, value: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await idle.schedule("echo", value=value)
+    assert refused.value.issues[0].path[:2] == ("args", "value")
+
+
+async def test_a_key_that_cannot_be_stored_fails_its_own_call_only(idle: Rig) -> None:
+    plan = await idle.plan("echo")
+    plans = [replace(plan, key=key) for key in ("a", "\ud800", "b")]
+    done = await asyncio.gather(*(idle.engine.schedule(p) for p in plans), return_exceptions=True)
+    assert [isinstance(one, Exception) for one in done] == [False, True, False]
