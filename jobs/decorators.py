@@ -5,9 +5,11 @@ from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
 from jobs.arguments import arguments_of
 from jobs.context import Context
-from jobs.records import CronSchedule, FunctionKind, IntervalSchedule, Schedule
+from jobs.errors import BadRequest
+from jobs.records import FunctionKind
 from jobs.registry import Function, StaticCron, name_of, registry
 from jobs.retry import NO_RETRY, Retry
+from jobs.schedules import parse_schedule
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,15 +65,15 @@ def cron(
     """Run the function below it on a schedule; goes above `@mutation` or `@action`.
 
     Either `cronspec` (in time zone `tz`) or `every_ms`. The cron is the system's own: it has no
-    owner, and the code is where it is changed. Its name is the function's unless given.
+    owner, and the code is where it is changed. Its name is the function's unless given. Raises
+    ValueError for a schedule that makes no sense.
     """
     if (cronspec is None) == (every_ms is None):
         raise ValueError("@cron takes either a cronspec or every_ms")
-    schedule: Schedule = (
-        IntervalSchedule(ms=every_ms)
-        if every_ms is not None
-        else CronSchedule(cronspec=cronspec or "", tz=tz)
-    )
+    try:
+        schedule = parse_schedule(every_ms, cronspec, tz)
+    except BadRequest as error:
+        raise ValueError(f"@cron: {error}") from None
 
     def declare(call: AnyCall) -> AnyCall:
         function = registry.resolve(call)

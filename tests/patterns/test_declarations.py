@@ -1,9 +1,12 @@
 """What `@batch` and `@request_handler` declare, and calls to hosts outside."""
 
+from typing import Any
+
 import pytest
 
 from jobs import sources
 from jobs.context import Context
+from jobs.decorators import cron
 from jobs.errors import Forbidden
 from jobs.functions.batch import mark_processed
 from jobs.functions.external_calls import HttpCall, call
@@ -76,3 +79,12 @@ async def test_a_listed_host_means_the_port_of_its_scheme() -> None:
     wanted = HttpCall(url="http://127.0.0.1:8080/")
     with pytest.raises(Forbidden, match=r"127\.0\.0\.1:8080"):
         await call(wanted, ("127.0.0.1",))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [{}, {"cronspec": "@daily", "every_ms": 1_000}, {"cronspec": "61 * * * *"}, {"every_ms": 5}],
+)
+def test_a_static_cron_that_makes_no_sense_is_refused_at_import(schedule: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="@cron"):
+        cron(**schedule)

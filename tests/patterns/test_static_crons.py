@@ -1,5 +1,6 @@
 """Crons that the code declares: the database follows the code."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -40,10 +41,10 @@ async def test_a_cron_that_is_new_in_the_code_is_added_and_runs(world: World) ->
 
 
 async def test_many_workers_that_start_make_one_cron(idle: World) -> None:
-    for _ in range(3):
-        await sync(idle, declared())
-    assert len(await idle.all("crons")) == 1
-    assert await pending_ticks(idle) == 1
+    await asyncio.gather(*(sync(idle, declared(), declared("other")) for _ in range(5)))
+    await sync(idle, declared(), declared("other"))
+    assert len(await idle.all("crons")) == 2
+    assert await pending_ticks(idle) == 2
 
 
 async def test_a_cron_that_changed_in_the_code_is_planned_anew(idle: World) -> None:
