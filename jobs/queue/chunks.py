@@ -17,6 +17,7 @@ EXPIRES_S: Final = 60  # a chunk that nobody took by then is dispatched anew lon
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 STALE_S: Final = 5.0  # whoever took a chunk claims its ids within this time, or never
+LONGEST_SIZE: Final = 4  # digits
 _numbers = itertools.count()
 
 
@@ -25,8 +26,8 @@ class Chunks:
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
-        self._ids: dict[str, tuple[str, ...]] = {}
-        self._seen: dict[str, float] = {}
+        self._ids: dict[bytes, tuple[str, ...]] = {}
+        self._seen: dict[bytes, float] = {}
 
     async def put(self, ids: Sequence[str], more: bool) -> None:
         """Enqueue a chunk; `more` asks its worker to ring when it has claimed it."""
@@ -41,7 +42,7 @@ class Chunks:
             _defer_until=LONG_AGO,
             _expires=EXPIRES_S,
         )
-        self._ids[name] = tuple(ids)
+        self._ids[name.encode()] = tuple(ids)
 
     async def outstanding(self) -> tuple[int, frozenset[str]]:
         """Count the ids that wait in Redis, and name those this process put there.
@@ -49,7 +50,7 @@ class Chunks:
         A chunk that stays too long is removed: its worker is gone, its ids are still pending.
         """
         now = time.monotonic()
-        names = [name.decode() for name in await self._redis.zrange(self._queue, 0, -1)]
+        names = await self._redis.zrange(self._queue, 0, -1)
         self._seen = {name: self._seen.get(name, now) for name in names}
         stale = [name for name, since in self._seen.items() if now - since > STALE_S]
         if stale:
@@ -64,6 +65,7 @@ class Chunks:
         return self._redis.default_queue_name
 
 
-def _size(name: str) -> int:
-    size = name.rpartition("-")[2]
-    return int(size) if size.isdigit() else 1
+def _size(name: bytes) -> int:
+    """Read how many ids a chunk carries; what others wrote there counts as one."""
+    size = name.rpartition(b"-")[2]
+    return int(size) if size.isdigit() and len(size) <= LONGEST_SIZE else 1

@@ -110,9 +110,21 @@ class _DoorbellWorker(Worker):
             await self._poll_iteration()
             await wait_for_event(self.wake, FALLBACK_S)
 
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        garbage = [name for name in job_ids if not name.isascii()]
+        if garbage:
+            log.warning("queue.garbage", names=len(garbage))
+            await self.pool.zrem(self.queue_name, *garbage)
+        await super().start_jobs([name for name in job_ids if name.isascii()])
+
     async def run_job(self, job_id: str, score: int) -> None:
         try:
             await super().run_job(job_id, score)
+        except RedisFailure:
+            raise
+        except Exception as error:  # whoever writes to Redis may have written anything
+            log.warning("chunk.malformed", chunk=job_id, error=str(error))
+            await self.pool.zrem(self.queue_name, job_id)
         finally:
             # Only now is the chunk gone from Redis, and its place free for another.
             await self.chunk_done(job_id)

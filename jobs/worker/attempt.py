@@ -90,6 +90,10 @@ class Attempt:
             return self._outcome(Move.FAIL, error=error)
         return self._outcome(Move.RETRY, error=error, delay_ms=HINDERED_DELAY_MS)
 
+    def never_begun(self) -> Outcome:
+        """Give back what was claimed, but not started."""
+        return self._outcome(Move.HAND_BACK)
+
     def handed_back(self, kind: FunctionKind) -> Outcome:
         """Decide when the worker shuts down in the middle of it."""
         if may_run_again(kind, self.is_last):

@@ -1,10 +1,11 @@
 """Claims chunks of due jobs and runs each in a task of its own, never more than its slots."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from jobs.engine import Engine
 from jobs.ids import new_id
@@ -19,6 +20,9 @@ from jobs.worker.runner import Runner
 from jobs.worker.slots import Slots
 
 CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
+LAST_CLAIM_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
+STOP_S: Final = 2.0  # for a cancelled function to clean up
+LAST_WRITES_S: Final = 2.0  # when MongoDB is away, the others find out by the lease
 
 log = get_log(__name__)
 
@@ -59,6 +63,8 @@ class Executor:
         self._completer = Completer(completions, engine.clock)
         self.slots = Slots(engine.settings.concurrency)
         self.running: dict[str, Running] = {}
+        self._claims: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     def has_room(self) -> bool:
         return self.slots.free > 0
@@ -74,25 +80,40 @@ class Executor:
                 while remaining:
                     room = await self.slots.take(len(remaining))
                     part, remaining = remaining[:room], remaining[room:]
-                    await self._claim(part)
+                    # A claim that is sent is seen through: its jobs are ours whatever happens.
+                    await asyncio.shield(self._claiming(part))
         except TimeoutError:
             return True
         return more
 
     async def close(self, patience_s: float) -> None:
         """Let running jobs finish, up to `patience_s` seconds; then give the rest back."""
-        tasks = [running.task for running in self.running.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=patience_s)
+        self._is_closing = True
+        await _wait(self._claims, LAST_CLAIM_S)
+        await _wait((running.task for running in self.running.values()), patience_s)
         await self.end_all(Ending.SHUTDOWN)
-        await self._completer.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITES_S):
+                await asyncio.gather(*map(self._ended_early, self._attempts()))
+                await self._completer.close()
 
     async def end_all(self, why: Ending) -> None:
-        """Cancel what runs and wait until it has stopped."""
+        """Cancel what runs and give it a while to stop."""
         ended = list(self.running.values())
         for running in ended:
             running.end(why)
-        await asyncio.gather(*(running.task for running in ended), return_exceptions=True)
+        await _wait((running.task for running in ended), STOP_S)
+        for running in self.running.values():
+            log.warning("attempt.deaf", job_id=running.attempt.job_id)
+
+    def _attempts(self) -> list[Attempt]:
+        return [running.attempt for running in self.running.values()]
+
+    def _claiming(self, ids: list[str]) -> asyncio.Task[None]:
+        claim = asyncio.create_task(self._claim(ids), name="claim")
+        self._claims.add(claim)
+        claim.add_done_callback(self._claims.discard)
+        return claim
 
     async def _claim(self, ids: list[str]) -> None:
         """Claim `ids`, for which slots are taken; give back the slots of those not won."""
@@ -107,12 +128,18 @@ class Executor:
         finally:
             self.slots.give_back(len(ids) - len(claimed))
         for document in claimed:
-            self._start(document)
+            function = self._engine.registry.get(document["functionName"])
+            keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
+            await self._begin(Attempt.of(document, keep_ms))
 
-    def _start(self, document: Document) -> None:
-        function = self._engine.registry.get(document["functionName"])
-        keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
-        attempt = Attempt.of(document, keep_ms)
+    async def _begin(self, attempt: Attempt) -> None:
+        if self._is_closing:
+            self.slots.give_back()
+            await self._completer.complete(attempt.never_begun())
+        else:
+            self._start(attempt)
+
+    def _start(self, attempt: Attempt) -> None:
         task = asyncio.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
         running = Running(attempt, task)
         self.running[attempt.job_id] = running
@@ -142,3 +169,9 @@ class Executor:
         elif running.ending is Ending.SHUTDOWN:
             kind = function.kind if function else FunctionKind.ACTION
             await self._completer.complete(attempt.handed_back(kind))
+
+
+async def _wait(tasks: "Iterable[asyncio.Task[Any]]", at_most_s: float) -> None:
+    waiting = set(tasks)
+    if waiting:
+        await asyncio.wait(waiting, timeout=at_most_s)

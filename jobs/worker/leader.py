@@ -9,8 +9,7 @@ from jobs.mongo.client import MongoError
 from jobs.mongo.workers import WorkerStore
 
 ROLE: Final = "dispatcher"
-LEASE_MS: Final = 3_000  # three renewals
-RENEW_EVERY_S: Final = 1.0
+RENEWALS: Final = 3  # in one lease, so that a slow one does not cost the lead
 
 log = get_log(__name__)
 
@@ -20,8 +19,12 @@ Duty = Callable[[], Awaitable[None]]
 class Leadership:
     """Runs duties while this worker leads, and stops them when it does not."""
 
-    def __init__(self, workers: WorkerStore, worker_id: str, duties: tuple[Duty, ...]) -> None:
+    def __init__(
+        self, workers: WorkerStore, worker_id: str, lease_ms: int, duties: tuple[Duty, ...]
+    ) -> None:
         self._workers = workers
+        self._lease_ms = lease_ms
+        self._renew_every_s = lease_ms / RENEWALS / 1000
         self._worker_id = worker_id
         self._duties = duties
 
@@ -32,7 +35,7 @@ class Leadership:
                 log.info("leader.elected", worker_id=self._worker_id)
                 await self._lead()
                 log.info("leader.deposed", worker_id=self._worker_id)
-            await asyncio.sleep(RENEW_EVERY_S)
+            await asyncio.sleep(self._renew_every_s)
 
     async def resign(self) -> None:
         """Let another worker lead at once."""
@@ -43,7 +46,7 @@ class Leadership:
         try:
             while await self._elected():
                 done, _ = await asyncio.wait(
-                    duties, timeout=RENEW_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+                    duties, timeout=self._renew_every_s, return_when=asyncio.FIRST_COMPLETED
                 )
                 for duty in done:
                     duty.result()
@@ -54,7 +57,7 @@ class Leadership:
 
     async def _elected(self) -> bool:
         try:
-            return await self._workers.lead(ROLE, self._worker_id, LEASE_MS)
+            return await self._workers.lead(ROLE, self._worker_id, self._lease_ms)
         except MongoError as error:
             log.warning("leader.unknown", error=str(error))
             return False

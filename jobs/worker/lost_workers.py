@@ -13,7 +13,7 @@ from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
 
 # When MongoDB itself was away, every lease is over and no worker is lost: each has this long to
 # be heard of again.
-GRACE_S: Final = 2.5
+GRACE_BEATS: Final = 2.5
 JOBS_AT_ONCE: Final = 500
 
 log = get_log(__name__)
@@ -22,10 +22,11 @@ log = get_log(__name__)
 class LostWorkers:
     """Declares workers lost, and reclaims what they held."""
 
-    def __init__(self, engine: Engine, workers: WorkerStore, lease_ms: int) -> None:
+    def __init__(self, engine: Engine, workers: WorkerStore) -> None:
         self._engine = engine
         self._workers = workers
-        self._lease_ms = lease_ms
+        self._lease_ms = engine.settings.lease_ms
+        self._grace_s = GRACE_BEATS * engine.settings.heartbeat_ms / 1000
         self._completions = Completions(engine.mongo)
         self._suspected: dict[Silent, float] = {}
 
@@ -34,21 +35,21 @@ class LostWorkers:
         now = time.monotonic()
         silent = await self._workers.silent(self._lease_ms)
         self._suspected = {one: self._suspected.get(one, now) for one in silent}
-        lost = [one for one, since in self._suspected.items() if now - since >= GRACE_S]
+        lost = [one for one, since in self._suspected.items() if now - since >= self._grace_s]
         return sum([await self._take_from(one.worker_id) for one in lost])
 
     async def _take_from(self, worker_id: str) -> int:
         # First the heartbeat: from now on the worker, if it lives, knows that it was deposed.
         await self._workers.remove(worker_id)
         killed = await kill_transactions(self._engine.mongo, worker_id)
-        jobs = await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE)
-        outcomes = [self._decide(job, worker_id) for job in jobs]
-        if outcomes:
-            offset_ms = await self._engine.clock.offset_ms()
-            await self._completions.write(outcomes, offset_ms)
+        taken = 0
+        while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
+            outcomes = [self._decide(job, worker_id) for job in jobs]
+            await self._completions.write(outcomes, await self._engine.clock.offset_ms())
             await self._engine.doorbell.ring(Bell.DUE)
-        log.warning("worker.lost", worker_id=worker_id, jobs=len(outcomes), transactions=killed)
-        return len(outcomes)
+            taken += len(jobs)
+        log.warning("worker.lost", worker_id=worker_id, jobs=taken, transactions=killed)
+        return taken
 
     def _decide(self, job: dict[str, Any], worker_id: str) -> Outcome:
         function = self._engine.registry.get(job["functionName"])

@@ -55,12 +55,12 @@ class Worker:
         )
         self._watch = Watch(engine, worker_id, self.executor)
         self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store)
-        lost = LostWorkers(engine, self._store, settings.lease_ms)
+        lost = LostWorkers(engine, self._store)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
         )
         self._leadership = Leadership(
-            self._store, worker_id, (self._dispatcher.run, self.sweeper.run)
+            self._store, worker_id, settings.lease_ms // 2, (self._dispatcher.run, self.sweeper.run)
         )
 
     @classmethod
@@ -79,15 +79,32 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled; raises Deposed when it has been declared lost."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.engine.doorbell.listen(self._heard))
-            tasks.create_task(self._beat())
-            tasks.create_task(self._watch.run())
+            tasks.create_task(self._keep_up())
             tasks.create_task(self._leadership.run())
             tasks.create_task(self._consumer.run())
 
+    async def _keep_up(self) -> None:
+        """Do what holds the jobs that run; raises Deposed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.engine.doorbell.listen(self._heard))
+            tasks.create_task(self._beat())
+            tasks.create_task(self._watch.run())
+
     async def drain(self) -> None:
-        """Let running jobs finish, up to the deadline; hand the rest back to `pending`."""
-        await self.executor.close(self.engine.settings.drain_timeout_ms / 1000)
+        """Let running jobs finish, up to the deadline; hand the rest back to `pending`.
+
+        Meanwhile the worker goes on to say that it lives, and to hear who is to be stopped.
+        """
+        await self._resign()
+        patience_s = self.engine.settings.drain_timeout_ms / 1000
+        closing = asyncio.create_task(self.executor.close(patience_s))
+        upkeep = asyncio.create_task(self._keep_up())
+        await asyncio.wait({closing, upkeep}, return_when=asyncio.FIRST_COMPLETED)
+        if not closing.done():
+            await self.abandon()
+        await closing
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
 
     async def abandon(self) -> None:
         """Stop what runs without writing a word of it: the jobs are others' by now."""
@@ -119,18 +136,27 @@ class Worker:
 
     async def _beat(self) -> None:
         every_s = self.engine.settings.heartbeat_ms / 1000
+        # A dead connection must not cost the lease: the next beat takes another.
+        answer_s = self.engine.settings.lease_ms / 3000
         while True:
             await asyncio.sleep(every_s)
             try:
-                if not await self._store.beat(self.id, self.executor.slots.taken):
+                async with asyncio.timeout(answer_s):
+                    known = await self._store.beat(self.id, self.executor.slots.taken)
+                if not known:
                     raise Deposed(self.id)
-            except MongoError as error:
+            except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 
-    async def _leave(self) -> None:
+    async def _resign(self) -> None:
         with suppress(MongoError, TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._leadership.resign()
+
+    async def _leave(self) -> None:
+        await self._resign()
+        with suppress(MongoError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
                 await self._store.remove(self.id)
                 await self.engine.doorbell.ring(Bell.DUE)
         await self._redis.aclose(close_connection_pool=True)
