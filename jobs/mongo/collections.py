@@ -63,9 +63,9 @@ COLLECTIONS: Final = (
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
-                "leased",
-                "sweep: what a lost worker held",
-                "lease.worker",
+                "running",
+                "what a worker holds; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
+                "owner -_id lease.worker",
                 partialFilterExpression={"state": "inProgress"},
             ),
             _index(
@@ -95,8 +95,9 @@ COLLECTIONS: Final = (
             ),
             _index(
                 "owner_state",
-                "jobs(filter: {states}) of an owner",
+                "jobs(filter: {states}) of an owner; the states that are not nearly all jobs",
                 "owner state -_id",
+                partialFilterExpression={"state": {"$in": ["pending", "failed", "canceled"]}},
             ),
             _index(
                 "owner_function",

@@ -195,6 +195,7 @@ class JobStore:
         held = self._jobs.find(
             {"lease.worker": worker, "state": JobState.IN_PROGRESS.value},
             {"attempt": 1, "cancelRequestedAt": 1, "lease": 1},
+            hint="running",
         )
         return await held.to_list(None)
 

@@ -63,13 +63,18 @@ class WorkerStore:
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
         late = await self._workers.find({"$expr": over}, {"heardAt": 1}).to_list(None)
         known = {row["_id"] for row in await self._workers.find({}, {"_id": 1}).to_list(None)}
-        holders = await self._mongo[JOBS].distinct(
-            "lease.worker", {"state": JobState.IN_PROGRESS.value}
-        )
+        holders = await self._holders()
         return [
             *(Silent(row["_id"], row["heardAt"]) for row in late),
             *(Silent(holder, None) for holder in holders if holder not in known),
         ]
+
+    async def _holders(self) -> list[str]:
+        running = {"$match": {"state": JobState.IN_PROGRESS.value}}
+        found = self._mongo[JOBS].aggregate(
+            [running, {"$group": {"_id": "$lease.worker"}}], hint="running"
+        )
+        return [row["_id"] for row in await found.to_list(None)]
 
     async def lead(self, role: str, worker_id: str, lease_ms: int) -> bool:
         """Take or renew the lead of `role`; False if another worker has it."""

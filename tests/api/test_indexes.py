@@ -22,6 +22,8 @@ LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.OLDEST),
     ("ann", JobFilter(internal=None), JobOrder.NEWEST),
     ("ann", FAILED, JobOrder.NEWEST),
+    ("ann", JobFilter(states=(JobState.PENDING,)), JobOrder.NEWEST),
+    ("ann", JobFilter(states=(JobState.IN_PROGRESS,)), JobOrder.NEWEST),
     ("ann", ENDED, JobOrder.NEWEST),
     ("ann", JobFilter(function_name="functions.greet"), JobOrder.NEWEST),
     ("ann", JobFilter(), JobOrder.SCHEDULED_ASC),
