@@ -122,7 +122,7 @@ docs: $(RUN_STAMP) ## Write the documents that are made from the code
 
 .PHONY: bench
 bench: $(RUN_STAMP) $(MONGOD_STAMP) ## Measure jobs per second on embedded servers
-	$(BIN)/python -m bench.drain $(ARGS)
+	$(BIN)/python -m benchmarks.drain $(ARGS)
 
 .PHONY: lock
 lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes

@@ -58,6 +58,7 @@ def show_job(change: Data) -> None:
 
 async def runtime_and_user_space_crons(client: Client) -> None:
     """Register a cron at run time, see three ticks, pause, resume and delete it."""
+    name = f"every second {RUN}"
     watched = "subscription { cronsChanged { kind cron { name enabled nextRunTime } } }"
     async with (
         client.subscribe(JOBS_CHANGED, filter={"cause": "CRON"}) as jobs,
@@ -67,14 +68,15 @@ async def runtime_and_user_space_crons(client: Client) -> None:
         await ready(crons)
         registered = await client.call(
             "mutation ($input: RegisterCronInput!) { registerCron(input: $input) { cronId } }",
-            input={"name": f"every second {RUN}", "intervalMs": 1000},
+            input={"name": name, "intervalMs": 1000},
         )
         cron_id = registered["registerCron"]["cronId"]
         ticks = 0
 
         def third(change: Data) -> bool:
             nonlocal ticks
-            ticks += bool(change["event"] and change["event"]["state"] == "SUCCESS")
+            ours = bool(change["job"]) and change["job"]["args"].get("name") == name
+            ticks += ours and bool(change["event"]) and change["event"]["state"] == "SUCCESS"
             return ticks == 3
 
         await until(jobs, third, show_job)
@@ -143,18 +145,14 @@ async def timeouts(client: Client) -> None:
     document = """
     subscription ($id: ID!) { requestChanged(requestId: $id) { kind request { state result } } }
     """
-    for data, timeout_ms, expected in (
-        ({"question": 42}, 30_000, "COMPLETED"),
-        ({"question": 43, "delayMs": 4_000}, 1_000, "TIMEOUT"),
-    ):
+    in_time, too_late = {"question": 42}, {"question": 43, "delayMs": 4_000}
+    for data, timeout_ms in ((in_time, 10_000), (too_late, 1_000)):
         made = await client.call(create, input={"data": data, "timeoutMs": timeout_ms})
         request_id = made["createWithTimeout"]["requestId"]
         async with client.subscribe(document, id=request_id) as requests:
             await until(
                 requests,
-                lambda change, expected=expected: (  # type: ignore[misc]
-                    bool(change["request"]) and change["request"]["state"] == expected
-                ),
+                lambda change: bool(change["request"]) and change["request"]["state"] != "PENDING",
                 lambda change: say("request", str(change["request"] or change["kind"])),
             )
 

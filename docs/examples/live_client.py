@@ -35,9 +35,7 @@ class Server:
             found = json.loads((folder / "dev.json").read_text())
         except FileNotFoundError:
             raise SystemExit("No server is running here: start one with `make run`.") from None
-        return cls(
-            graphql_url=found["graphqlUrl"], ws_url=found["wsUrl"], token=found["token"]
-        )
+        return cls(graphql_url=found["graphqlUrl"], ws_url=found["wsUrl"], token=found["token"])
 
 
 class Client:

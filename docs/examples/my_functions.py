@@ -1,6 +1,6 @@
 """The functions of the README's tour: one of each kind, and a static cron.
 
-    OSTINATO_FUNCTIONS=docs.examples.my_functions make run
+OSTINATO_FUNCTIONS=docs.examples.my_functions make run
 """
 
 import httpx

@@ -61,7 +61,7 @@ async def measure(folder: Path, jobs: int, function: str) -> None:
         mongo_url=services.mongo_url,
         redis_url=services.redis_url,
         mode=Mode.TEST,
-        functions=("bench.noop",),
+        functions=("benchmarks.noop",),
         log_level="WARNING",
     )
     try:
@@ -84,7 +84,7 @@ def _worker(settings: Settings) -> Child:
         "OSTINATO_MONGO_URL": settings.mongo_url,
         "OSTINATO_REDIS_URL": settings.redis_url,
         "OSTINATO_MODE": "test",
-        "OSTINATO_FUNCTIONS": "bench.noop",
+        "OSTINATO_FUNCTIONS": "benchmarks.noop",
         "OSTINATO_LOG_LEVEL": "WARNING",
     }
     return spawn("worker", [sys.executable, str(ROOT / "ostinato.py"), "worker"], env=env)
