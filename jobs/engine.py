@@ -1,5 +1,6 @@
 """The engine of one process: everything that schedules, cancels and reads jobs, wired up once."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from jobs.mongo.job_store import JobStore
 from jobs.mongo.transaction import run_transaction
 from jobs.queue.connection import connect
 from jobs.queue.doorbell import Bell, Doorbell
-from jobs.records import Job, JobState
+from jobs.records import Job, JobState, JsonObject
 from jobs.registry import Registry, registry
 from jobs.settings import Settings
 from jobs.transact import Identity, Transactor
@@ -170,7 +171,10 @@ class Engine:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
         if found is None:
             raise Conflict("a job for this due time exists already")
-        same = found["functionName"] == new.function.name and found["args"] == new.args
+        # Compared as text, since Python holds True and 1 for equal.
+        same = found["functionName"] == new.function.name and _text(found["args"]) == _text(
+            new.args
+        )
         if not same:
             raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
         return job_from(found)
@@ -178,3 +182,7 @@ class Engine:
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:
     return PreconditionFailed(f"the job is {state.value}: it cannot be {what}")
+
+
+def _text(args: JsonObject) -> str:
+    return json.dumps(args, sort_keys=True)

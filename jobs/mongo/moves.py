@@ -141,8 +141,8 @@ def _consequences(
         return {"startedAt": at, "progress": REMOVE}
     if target is JobState.PENDING:
         pending: dict[str, Any] = {"lease": REMOVE, "completedAt": REMOVE, "purgeAt": REMOVE}
-        if move in (Move.LOSE, Move.HAND_BACK):
-            # The attempt did not end: the next one is not to be counted against the policy.
+        if move is not Move.REVIVE:
+            # An attempt that was kept from its end does not take the next one from the policy.
             pending["maxAttempts"] = {"$max": ["$maxAttempts", {"$add": ["$attempt", 1]}]}
         return pending
     assert target in FINAL_STATES

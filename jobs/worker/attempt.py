@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jobs.context import JobInfo
 from jobs.documents import cause_from
-from jobs.lifecycle import MAX_WORKERS_LOST, Move
+from jobs.lifecycle import MAX_ATTEMPTS, MAX_WORKERS_LOST, Move
 from jobs.mongo.completions import Outcome
 from jobs.mongo.job_documents import retry_from
 from jobs.records import Cause, FunctionKind, Json, JsonObject
@@ -18,8 +18,7 @@ from jobs.values import readable
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
 WORKER_LOST: Final = "WorkerLost"
-HINDRANCES: Final = 10  # each takes a mutation's timeout: longer than any outage it should outlive
-HINDERED_DELAY_MS: Final = 1_000
+HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ class Attempt:
     def hindered(self, error: dict[str, Any]) -> Outcome:
         """Decide when the database kept a mutation from its end: nothing of it was written, so
         it runs again soon, beyond its policy if need be, but not for ever."""
-        if self.number >= self.max_attempts + HINDRANCES:
+        if self.number >= MAX_ATTEMPTS:
             return self._outcome(Move.FAIL, error=error)
         return self._outcome(Move.RETRY, error=error, delay_ms=HINDERED_DELAY_MS)
 
@@ -96,7 +95,7 @@ class Attempt:
 
     def handed_back(self, kind: FunctionKind) -> Outcome:
         """Decide when the worker shuts down in the middle of it."""
-        if may_run_again(kind, self.is_last):
+        if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(Move.HAND_BACK)
         message = "the worker shut down while the action ran, and its policy has no attempt left"
         return self._outcome(Move.FAIL, error=error_of("WorkerStopped", message))

@@ -140,7 +140,7 @@ async def schedule_badly(ctx: Context, name: str, args: JsonValue = None) -> Non
     await ctx.scheduler.run_after(0, name, args if isinstance(args, dict) else {})
 
 
-@mutation(public=True, timeout_ms=3_000)
+@mutation(public=True, timeout_ms=1_500)
 async def hold_in_mutation(ctx: Context) -> None:
     """Write, then wait at the gate inside the transaction."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "held"})
@@ -198,6 +198,18 @@ async def schedule_when_canceled(ctx: Context, directly: bool) -> None:
 async def wait_for_ever(ctx: Context) -> None:
     """Run until somebody stops it; it may be started once more."""
     await asyncio.Event().wait()
+
+
+@action(public=True)
+async def wait_for_file(ctx: Context, name: str) -> str:
+    """Run until a file is there."""
+    never = asyncio.ensure_future(asyncio.Event().wait())
+    try:
+        while not Path(name).exists():
+            await asyncio.wait({never}, timeout=0.02)
+    finally:
+        never.cancel()
+    return "found"
 
 
 @action(public=True)

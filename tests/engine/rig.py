@@ -1,9 +1,10 @@
 """What the engine's tests drive: an engine, and if they want one a worker in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from jobs.engine import Engine
@@ -32,11 +33,14 @@ class Rig:
         bound = function.bind(args or {})
         return NewJob(function=function, args=bound, owner="alice", cause=API, scheduled_time=now)
 
-    async def schedule(self, name: str, **args: object) -> str:
+    async def schedule(self, name: str, /, **args: object) -> str:
         """Schedule a function of the tests for now and return the job's id."""
         return (await self.engine.schedule(await self.plan(name, args))).id
 
-    async def run(self, name: str, **args: object) -> Document:
+    async def plan_at(self, plan: NewJob, when: datetime) -> str:
+        return (await self.engine.schedule(replace(plan, scheduled_time=when))).id
+
+    async def run(self, name: str, /, **args: object) -> Document:
         """Schedule a function and return its job once it has ended."""
         return await self.ended(await self.schedule(name, **args))
 
@@ -58,6 +62,25 @@ class Rig:
 
     async def ended(self, job_id: str, within: float = 10) -> Document:
         return await self.reaches(job_id, *FINAL_STATES, within=within)
+
+    async def attempted(self, job_id: str, attempt: int) -> Document:
+        """Return the job once an attempt has ended and another is to come."""
+
+        async def look() -> Document | None:
+            found = await self.job(job_id)
+            waits = (found["attempt"], found["state"]) == (attempt, "pending")
+            return found if waits else None
+
+        found = await eventually(look)
+        assert found is not None
+        return found
+
+    async def until(self, check: Callable[[], object], within: float = 10) -> None:
+        """Wait until a check, or what it awaits, is true."""
+        await eventually(check, within)
+
+    async def count_of(self, name: str, state: str, at_least: int = 1) -> bool:
+        return len(await self.jobs_of(name, state=state)) >= at_least
 
     async def cancel(self, job_id: str) -> Job:
         return await self.engine.cancel(job_id)

@@ -1,0 +1,123 @@
+"""A canceled job stops within two seconds, wherever it is, and schedules nothing that runs."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+
+from jobs.errors import PreconditionFailed
+from jobs.records import JobState
+from tests.engine.functions import calls, gate
+from tests.engine.rig import Rig, moves_of
+
+WITHIN = 2.0
+
+
+async def test_a_pending_job_never_runs(rig: Rig) -> None:
+    due = await rig.engine.now() + timedelta(hours=1)
+    plan = await rig.plan("shout", {"message": "never"})
+    job = await rig.plan_at(plan, due)
+    assert (await rig.cancel(job)).state is JobState.CANCELED
+    await rig.engine.advance(2 * 3_600_000)
+    await rig.run("echo")
+    assert moves_of(await rig.job(job)) == [(None, "pending"), ("pending", "canceled")]
+
+
+@pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_for_ever"])
+async def test_a_running_job_stops(rig: Rig, name: str) -> None:
+    job_id = await rig.schedule(name)
+    await rig.reaches(job_id, "inProgress")
+    asked = await rig.cancel(job_id)
+    assert (asked.state, asked.cancel_requested_at is not None) == (JobState.IN_PROGRESS, True)
+    job = await rig.ended(job_id, within=WITHIN)
+    assert moves_of(job)[-2:] == [("inProgress", "inProgress"), ("inProgress", "canceled")]
+    assert (await rig.all("effects"), await rig.all("failures")) == ([], [])
+
+
+async def test_a_running_job_stops_though_redis_says_nothing(rig: Rig) -> None:
+    job_id = await rig.schedule("wait_for_ever")
+    await rig.reaches(job_id, "inProgress")
+    await rig.engine.store.cancel(job_id, 0)
+    assert (await rig.ended(job_id, within=WITHIN))["state"] == "canceled"
+
+
+async def test_a_success_after_the_request_is_canceled_and_its_result_dropped(rig: Rig) -> None:
+    job_id = await rig.schedule("hold_deaf")
+    await gate.reached.wait()
+    await rig.cancel(job_id)
+    await rig.until(lambda: calls == ["asked to stop"])
+    gate.opened.set()
+    job = await rig.ended(job_id)
+    assert (job["state"], job.get("result")) == ("canceled", None)
+
+
+async def test_a_mutation_that_ends_after_the_request_is_canceled_at_once(rig: Rig) -> None:
+    job_id = await rig.schedule("hold_in_mutation")
+    await gate.reached.wait()
+    await rig.engine.store.cancel(job_id, 0)
+    gate.opened.set()
+    job = await rig.ended(job_id, within=1)
+    assert job["state"] == "canceled"
+    assert await rig.all("effects") == []
+
+
+async def test_a_second_request_changes_nothing(rig: Rig) -> None:
+    job_id = await rig.schedule("hold_deaf")
+    await gate.reached.wait()
+    first, second = await rig.cancel(job_id), await rig.cancel(job_id)
+    assert first.version == second.version
+    gate.opened.set()
+    await rig.ended(job_id)
+
+
+@pytest.mark.parametrize("name", ["echo", "come_to_grief"])
+async def test_an_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
+    job = await rig.run(name, **({"way": "not json"} if name == "come_to_grief" else {}))
+    with pytest.raises(PreconditionFailed, match=job["state"]):
+        await rig.cancel(job["_id"])
+    assert await rig.job(job["_id"]) == job
+
+
+@pytest.mark.parametrize("directly", [True, False])
+async def test_what_a_canceled_action_schedules_is_born_canceled(rig: Rig, directly: bool) -> None:
+    job_id = await rig.schedule("schedule_when_canceled", directly=directly)
+    await gate.reached.wait()
+    await rig.cancel(job_id)
+    assert (await rig.ended(job_id))["state"] == "canceled"
+    (late,) = await rig.jobs_of("echo")
+    assert (moves_of(late), "purgeAt" in late) == ([(None, "canceled")], True)
+
+
+async def test_a_canceled_job_can_run_again_and_schedule(rig: Rig) -> None:
+    job_id = await rig.schedule("schedule_when_canceled", directly=True)
+    await gate.reached.wait()
+    await rig.cancel(job_id)
+    await rig.ended(job_id)
+    gate.opened.set()
+    await rig.engine.retry(job_id)
+    assert (await rig.ended(job_id))["state"] == "success"
+    assert sorted(one["state"] for one in await rig.jobs_of("echo"))[0] == "canceled"
+    await rig.until(lambda: rig.count_of("echo", "success"))
+
+
+async def test_cancel_never_misses_a_job_that_goes_back_to_pending(rig: Rig) -> None:
+    ids = await asyncio.gather(*(rig.schedule("fail_twice") for _ in range(30)))
+    began = time.monotonic()
+    await asyncio.gather(*map(rig.cancel, ids))
+    jobs = [await rig.ended(job_id, within=WITHIN) for job_id in ids]
+    assert {job["state"] for job in jobs} == {"canceled"}
+    assert time.monotonic() - began < 2 * WITHIN
+
+
+async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
+    rig: Rig, redis_admin: Redis
+) -> None:
+    ids = await asyncio.gather(*(rig.schedule("wait_for_ever") for _ in range(100)))
+    await rig.until(lambda: rig.count_of("wait_for_ever", "inProgress", at_least=100))
+    waiting = await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
+    await rig.until(lambda: redis_admin.zcard("test-0:queue") or True)
+    await asyncio.gather(*map(rig.cancel, waiting))
+    await asyncio.gather(*map(rig.cancel, ids))
+    assert {(await rig.ended(one))["attempt"] for one in waiting} == {0}

@@ -1,0 +1,63 @@
+"""Each item of a group commit gets its own answer, in order, whatever the others do."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, lists
+
+from jobs.group_commit import GroupCommit
+
+
+class Ledger:
+    """Commits numbers: negative ones fail by themselves, a zero takes its whole group down."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+
+    async def commit(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.groups.append(list(items))
+        await asyncio.to_thread(self.groups.copy)
+        if 0 in items:
+            raise ConnectionError("a zero")
+        return [item * 2 if item > 0 else ValueError(item) for item in items]
+
+
+async def submitted(ledger: Ledger, items: list[int], limit: int) -> list[int | BaseException]:
+    group: GroupCommit[int, int] = GroupCommit(ledger.commit, limit)
+    answers = await asyncio.gather(*map(group.submit, items), return_exceptions=True)
+    await group.close()
+    return answers
+
+
+@given(items=lists(integers(-3, 9), max_size=30), limit=integers(1, 7))
+def test_each_item_gets_its_own_answer_and_order_is_kept(items: list[int], limit: int) -> None:
+    ledger = Ledger()
+    answers = asyncio.run(submitted(ledger, items, limit))
+    assert [item for group in ledger.groups for item in group] == items
+    assert all(len(group) <= limit for group in ledger.groups)
+    for group in ledger.groups:
+        for item in group:
+            answer = answers.pop(0)
+            expected = ConnectionError if 0 in group else int if item > 0 else ValueError
+            assert isinstance(answer, expected)
+            assert not isinstance(answer, int) or answer == item * 2
+
+
+async def test_items_that_come_together_share_a_write() -> None:
+    ledger = Ledger()
+    await submitted(ledger, list(range(1, 101)), 1_000)
+    assert len(ledger.groups) == 1
+
+
+async def test_a_caller_that_goes_away_leaves_its_item_and_harms_no_other() -> None:
+    ledger = Ledger()
+    group: GroupCommit[int, int] = GroupCommit(ledger.commit, 10)
+    impatient, patient = (asyncio.create_task(group.submit(item)) for item in (1, 2))
+    await asyncio.wait({impatient}, timeout=0)
+    impatient.cancel()
+    assert await patient == 4
+    assert ledger.groups == [[1, 2]]
+    with pytest.raises(asyncio.CancelledError):
+        await impatient

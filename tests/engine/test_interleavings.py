@@ -1,0 +1,131 @@
+"""Whatever order the engine's verbs come in, a job's record stays consistent."""
+
+import asyncio
+import itertools
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from hypothesis.strategies import integers, sampled_from
+
+from jobs.engine import Engine
+from jobs.errors import PreconditionFailed
+from jobs.lifecycle import FINAL_STATES, Move
+from jobs.mongo.completions import Outcome
+from jobs.records import FunctionKind
+from jobs.settings import Settings
+from jobs.worker.attempt import Attempt, error_of
+from tests.engine.rig import Rig
+
+T = TypeVar("T")
+ENDINGS = [Move.SUCCEED, Move.FAIL, Move.RETRY, Move.STOP, Move.HAND_BACK, Move.LOSE]
+ONCE = examples(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def consistent(job: dict[str, Any]) -> bool:
+    """Tell whether a job's fields agree with its timeline and with its state."""
+    timeline = job["timeline"]
+    ended = job["state"] in FINAL_STATES
+    steps = itertools.pairwise(timeline)
+    return (
+        [event["seq"] for event in timeline] == list(range(1, len(timeline) + 1))
+        and all(before["state"] == after["from"] for before, after in steps)
+        and timeline[-1]["state"] == job["state"]
+        and [event["attempt"] for event in timeline] == sorted(e["attempt"] for e in timeline)
+        and timeline[-1]["attempt"] == job["attempt"] <= job["maxAttempts"]
+        and ("purgeAt" in job) == (ended and job["state"] != "failed")
+        and ("lease" in job) == (job["state"] == "inProgress")
+        and ("completedAt" in job) == ended
+    )
+
+
+class Interleavings(RuleBasedStateMachine):
+    runner: asyncio.Runner
+    rig: Rig
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.versions: dict[str, int] = {}
+
+    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    @rule(target=jobs, name=sampled_from(["echo", "fail_twice", "echo_in_mutation"]))
+    def schedule(self, name: str) -> str:
+        self.ids.append(self.do(self.rig.schedule(name)))
+        return self.ids[-1]
+
+    @rule(job_id=jobs, worker=sampled_from("vw"))
+    def claim(self, job_id: str, worker: str) -> None:
+        before = self.do(self.rig.job(job_id))
+        claimed = self.do(self.rig.claim(job_id, worker))
+        held = before.get("lease", {}).get("worker")
+        assert bool(claimed) == (before["state"] == "pending" or held == worker)
+
+    @rule(job_id=jobs, move=sampled_from(ENDINGS), back=integers(0, 1))
+    def complete(self, job_id: str, move: Move, back: int) -> None:
+        before = self.do(self.rig.job(job_id))
+        attempt = before["attempt"] - back
+        outcome = Outcome(
+            job_id=job_id, attempt=attempt, move=move, keep_ms=9, error=error_of("E", "$owner")
+        )
+        self.do(self.rig.complete(outcome))
+        if back or before["state"] != "inProgress":
+            assert self.do(self.rig.job(job_id)) == before
+
+    @rule(job_id=jobs, kind=sampled_from(FunctionKind), times=integers(1, 3))
+    def lose_worker(self, job_id: str, kind: FunctionKind, times: int) -> None:
+        before = self.do(self.rig.job(job_id))
+        self.do(self.rig.complete(Attempt.of(before, 9).lost(kind, times, "w")))
+
+    @rule(job_id=jobs)
+    def cancel(self, job_id: str) -> None:
+        before = self.do(self.rig.job(job_id))
+        try:
+            self.do(self.rig.cancel(job_id))
+        except PreconditionFailed:
+            assert before["state"] in FINAL_STATES
+
+    @rule(job_id=jobs)
+    def revive(self, job_id: str) -> None:
+        before = self.do(self.rig.job(job_id))
+        try:
+            self.do(self.rig.engine.retry(job_id))
+        except PreconditionFailed:
+            assert before["state"] not in {"failed", "canceled"}
+
+    @invariant()
+    def every_record_is_consistent(self) -> None:
+        failed = []
+        for job in self.do(self.rig.all("jobs", _id={"$in": self.ids})):
+            assert consistent(job), job
+            assert job["version"] >= self.versions.get(job["_id"], 0)
+            self.versions[job["_id"]] = job["version"]
+            failed += [job["_id"]] * (job["state"] == "failed")
+        failures = self.do(self.rig.all("failures", _id={"$in": self.ids}))
+        assert [failure["_id"] for failure in failures] == failed
+
+
+def test_any_order_of_moves_keeps_a_job_consistent(hasty: Settings) -> None:
+    with asyncio.Runner() as runner:
+        opened = Engine.open(hasty)
+        Interleavings.runner, Interleavings.rig = runner, Rig(runner.run(opened.__aenter__()))
+        try:
+            run_state_machine_as_test(Interleavings, settings=ONCE)
+        finally:
+            runner.run(opened.__aexit__(None, None, None))

@@ -1,0 +1,122 @@
+"""Every move from every state, as the table of jobs.lifecycle says, against the database."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from jobs.errors import NotFound, PreconditionFailed
+from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
+from jobs.mongo import moves
+from jobs.mongo.completions import Outcome
+from jobs.records import JobState
+from jobs.worker.attempt import error_of
+from tests.engine.rig import Rig, moves_of
+
+ENDS = {JobState.SUCCESS: Move.SUCCEED, JobState.FAILED: Move.FAIL, JobState.CANCELED: Move.STOP}
+FENCED = [move for move in MOVES if MOVES[move].fenced]
+
+
+async def in_state(rig: Rig, state: JobState) -> str:
+    """Bring a job into a state by the moves that lead there."""
+    job_id = await rig.schedule("echo")
+    if state is not JobState.PENDING:
+        await rig.claim(job_id)
+    if state in FINAL_STATES:
+        await rig.complete(ending(job_id, ENDS[state]))
+    return job_id
+
+
+def ending(job_id: str, move: Move, attempt: int = 1) -> Outcome:
+    error = error_of("ValueError", "no")
+    return Outcome(job_id=job_id, attempt=attempt, move=move, keep_ms=1000, error=error)
+
+
+async def make(rig: Rig, move: Move, job_id: str, attempt: int | None = None) -> int:
+    """Make a move as the engine does: guard and pipeline; returns how many jobs it matched."""
+    changed = await rig.engine.mongo["jobs"].update_one(
+        moves.guard(move, [job_id], attempt), moves.pipeline(move, "$$NOW", keep_ms=1000)
+    )
+    return changed.matched_count
+
+
+@pytest.mark.parametrize(("state", "move"), list(itertools.product(JobState, Move)))
+async def test_a_move_is_made_from_its_states_and_from_no_other(
+    idle: Rig, state: JobState, move: Move
+) -> None:
+    job_id = await in_state(idle, state)
+    before = await idle.job(job_id)
+    made = await make(idle, move, job_id, before["attempt"] if MOVES[move].fenced else None)
+    after = await idle.job(job_id)
+    assert made == may(move, state)
+    if made:
+        assert moves_of(after)[-1] == (state, MOVES[move].target)
+        assert (after["state"], after["version"]) == (MOVES[move].target, before["version"] + 1)
+    else:
+        assert after == before
+
+
+@pytest.mark.parametrize("move", FENCED)
+@pytest.mark.parametrize("attempt", [0, 2])
+async def test_another_attempt_changes_nothing(idle: Rig, move: Move, attempt: int) -> None:
+    job_id = await in_state(idle, JobState.IN_PROGRESS)
+    before = await idle.job(job_id)
+    assert await idle.complete(ending(job_id, move, attempt)) == {job_id}
+    assert await idle.job(job_id) == before
+    assert await idle.all("failures") == []
+
+
+@pytest.mark.parametrize("move", FENCED)
+async def test_a_move_without_its_attempt_is_a_mistake(move: Move) -> None:
+    with pytest.raises(ValueError, match="needs the attempt"):
+        moves.guard(move, ["x"])
+
+
+@pytest.mark.parametrize("move", [move for move in MOVES if MOVES[move].yields_to_cancel])
+async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
+    idle: Rig, move: Move
+) -> None:
+    job_id = await in_state(idle, JobState.IN_PROGRESS)
+    await idle.cancel(job_id)
+    await idle.complete(ending(job_id, move))
+    job = await idle.job(job_id)
+    assert (job["state"], job.get("result"), job.get("error")) == ("canceled", None, None)
+    assert job["purgeAt"] is not None
+    assert await idle.all("failures") == []
+
+
+@pytest.mark.parametrize("state", JobState)
+async def test_purge_time_is_set_on_what_ended_well_only(idle: Rig, state: JobState) -> None:
+    job = await idle.job(await in_state(idle, state))
+    assert ("purgeAt" in job) == (state in (JobState.SUCCESS, JobState.CANCELED))
+    assert ("lease" in job) == (state is JobState.IN_PROGRESS)
+
+
+async def test_a_failed_job_leaves_one_failure_until_it_is_retried(idle: Rig) -> None:
+    job_id = await in_state(idle, JobState.FAILED)
+    await idle.complete(ending(job_id, Move.FAIL))
+    assert [failure["jobId"] for failure in await idle.all("failures")] == [job_id]
+    revived = await idle.engine.retry(job_id)
+    assert (revived.state, revived.error, revived.max_attempts) == (JobState.PENDING, None, 2)
+    assert await idle.all("failures") == []
+
+
+@pytest.mark.parametrize("state", [JobState.PENDING, JobState.IN_PROGRESS, JobState.SUCCESS])
+async def test_only_what_failed_or_was_canceled_can_be_retried(idle: Rig, state: JobState) -> None:
+    with pytest.raises(PreconditionFailed, match=state):
+        await idle.engine.retry(await in_state(idle, state))
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_an_unknown_job_is_not_found(idle: Rig, verb: str) -> None:
+    act: Any = getattr(idle.engine, verb)
+    with pytest.raises(NotFound):
+        await act("0" * 24)
+
+
+async def test_two_claims_at_once_start_one_attempt(idle: Rig) -> None:
+    job_id = await idle.schedule("echo")
+    claims = await asyncio.gather(*(idle.claim(job_id, f"w{number}") for number in range(8)))
+    assert [len(claim) for claim in claims].count(1) == 1
+    assert (await idle.job(job_id))["attempt"] == 1

@@ -1,0 +1,83 @@
+"""A mutation function's effect is there exactly once, or not at all."""
+
+import asyncio
+
+import pytest
+
+from jobs.errors import PayloadTooLarge
+from jobs.transact import MAX_JOBS
+from tests.engine.functions import calls, gate
+from tests.engine.rig import Rig, moves_of
+
+RUN = [(None, "pending"), ("pending", "inProgress")]
+
+
+async def test_its_writes_and_its_jobs_appear_with_its_success(rig: Rig) -> None:
+    job = await rig.run("count", name="a")
+    assert moves_of(job) == [*RUN, ("inProgress", "success")]
+    assert [effect["name"] for effect in await rig.all("effects")] == ["a"]
+    scheduled = await rig.jobs_of("echo")
+    assert [one["_id"] for one in scheduled] == [job["result"]]
+    assert scheduled[0]["cause"] == {"kind": "job", "id": job["_id"]}
+    assert (scheduled[0]["state"], scheduled[0]["owner"]) == ("pending", "alice")
+
+
+async def test_one_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
+    job = await rig.run("count", name="a", fail=True)
+    assert moves_of(job) == [*RUN, ("inProgress", "failed")]
+    assert (job["error"]["name"], job["error"]["message"]) == ("ValueError", "a")
+    assert [await rig.all("effects"), await rig.jobs_of("echo")] == [[], []]
+    assert [failure["jobId"] for failure in await rig.all("failures")] == [job["_id"]]
+
+
+async def test_a_conflict_runs_the_body_again_within_the_attempt(rig: Rig) -> None:
+    slow = await rig.schedule("read_then_write")
+    await gate.reached.wait()
+    assert (await rig.run("read_then_write"))["result"] == 1
+    gate.opened.set()
+    job = await rig.ended(slow)
+    assert (job["state"], job["result"], job["attempt"]) == ("success", 2, 1)
+    assert calls == ["read"] * 3
+
+
+async def test_many_conflicting_mutations_each_count_once(rig: Rig) -> None:
+    gate.visits = 1
+    ids = await asyncio.gather(*(rig.schedule("read_then_write") for _ in range(12)))
+    results = [(await rig.ended(job_id, within=20))["result"] for job_id in ids]
+    assert sorted(results) == list(range(1, 13))
+    assert [one["value"] for one in await rig.all("counters")] == [12]
+
+
+async def test_a_body_that_takes_too_long_fails_and_leaves_nothing(rig: Rig) -> None:
+    job = await rig.run("hold_in_mutation")
+    assert (job["state"], job["error"]["name"]) == ("failed", "TimeoutError")
+    assert "1500 ms" in job["error"]["message"]
+    assert await rig.all("effects") == []
+
+
+async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
+    assert (await rig.run("schedule_many", number=MAX_JOBS))["result"] == MAX_JOBS
+    assert len(await rig.jobs_of("echo")) == MAX_JOBS
+
+
+@pytest.mark.parametrize(("number", "letters"), [(MAX_JOBS + 1, 1), (200, 50_000)])
+async def test_more_than_a_transaction_holds_is_a_clear_error(
+    rig: Rig, number: int, letters: int
+) -> None:
+    job = await rig.run("schedule_many", number=number, letters=letters)
+    assert (job["state"], job["error"]["name"]) == ("failed", PayloadTooLarge.__name__)
+    assert "at most 1,000 jobs with 8,388,608 bytes" in job["error"]["message"]
+    assert await rig.jobs_of("echo") == []
+
+
+async def test_a_mutation_that_cancels_itself_is_canceled_and_leaves_nothing(rig: Rig) -> None:
+    job = await rig.run("cancel_in_mutation", job_id="")
+    assert job["state"] == "canceled"
+    assert job["attempt"] == 1
+
+
+async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
+    victim = (await rig.run("count", name="a"))["result"]
+    assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is True
+    assert (await rig.job(victim))["state"] == "canceled"
+    assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is False

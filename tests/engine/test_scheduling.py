@@ -1,0 +1,112 @@
+"""What can be scheduled, and what is refused at the call."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobs.context import Context
+from jobs.errors import BadRequest, Conflict
+from jobs.mongo.job_documents import NewJob
+from tests.engine.rig import Rig
+
+FIVE_YEARS_MS = 5 * 365 * 24 * 3_600_000
+
+
+async def scheduled(rig: Rig, **call: Any) -> str:
+    """Call `run_after`, or `run_at` if a time is given, in a transaction of the API."""
+
+    async def body(ctx: Context) -> str:
+        name, args = call.get("name", "functions.echo"), call.get("args", {})
+        if "when" in call:
+            return await ctx.scheduler.run_at(call["when"], name, args)
+        return await ctx.scheduler.run_after(call.get("delay_ms", 0), name, args)
+
+    return await rig.engine.transact("alice", body)
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        ({"name": "functions.nothing"}, ("functionName",)),
+        ({"name": "$owner"}, ("functionName",)),
+        ({"args": {"value": 1, "other": 2}}, ("args", "other")),
+        ({"name": "functions.scheduleMany", "args": {"number": "many"}}, ("args", "number")),
+        ({"name": "functions.scheduleMany"}, ("args", "number")),
+        ({"args": {"value": "x" * 70_000}}, ("args",)),
+        ({"delay_ms": -1}, ("delayMs",)),
+        ({"delay_ms": FIVE_YEARS_MS + 86_400_000}, ("when",)),
+        ({"delay_ms": 10**30}, ("when",)),
+        ({"when": datetime(2020, 1, 1)}, ("when",)),  # noqa: DTZ001 - what is refused
+    ],
+)
+async def test_a_bad_call_is_refused_with_its_issue(
+    idle: Rig, call: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await scheduled(idle, **call)
+    assert [issue.path for issue in refused.value.issues] == [path]
+    assert await idle.all("jobs") == []
+
+
+async def test_a_function_that_schedules_badly_fails_at_the_call(rig: Rig) -> None:
+    job = await rig.run("schedule_badly", name="functions.nothing")
+    assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
+
+
+async def test_all_issues_of_a_call_come_at_once(idle: Rig) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await idle.plan("schedule_many", {"number": "x", "letters": None, "more": 1})
+    assert len(refused.value.issues) == 3
+
+
+async def test_a_job_whose_time_is_past_runs_at_once_and_keeps_its_time(rig: Rig) -> None:
+    past = (await rig.engine.now()) - timedelta(days=400)
+    job = await rig.ended(await scheduled(rig, when=past))
+    assert (job["state"], job["scheduledTime"]) == ("success", past)
+
+
+async def test_a_job_within_five_years_is_kept(idle: Rig) -> None:
+    job = await idle.job(await scheduled(idle, delay_ms=FIVE_YEARS_MS))
+    ahead = job["scheduledTime"] - job["createdAt"] - timedelta(milliseconds=FIVE_YEARS_MS)
+    assert timedelta(0) <= ahead < timedelta(seconds=1)
+
+
+async def keyed(rig: Rig, value: object, key: str = "$key", owner: str = "alice") -> NewJob:
+    return replace(await rig.plan("echo", {"value": value}), key=key, owner=owner)
+
+
+async def test_the_same_key_gives_the_same_job(idle: Rig) -> None:
+    plans = [await keyed(idle, 1) for _ in range(10)]
+    first = await asyncio.gather(*map(idle.engine.schedule, plans))
+    second = await idle.engine.schedule(plans[0])
+    assert {job.id for job in [*first, second]} == {first[0].id}
+
+
+async def test_a_key_belongs_to_its_owner(idle: Rig) -> None:
+    mine = await idle.engine.schedule(await keyed(idle, 1))
+    theirs = await idle.engine.schedule(await keyed(idle, 2, owner="bob"))
+    assert mine.id != theirs.id
+
+
+@pytest.mark.parametrize("other", [2, True, 1.0, "1", None])
+async def test_a_key_with_other_arguments_is_a_conflict(idle: Rig, other: object) -> None:
+    await idle.engine.schedule(await keyed(idle, 1))
+    with pytest.raises(Conflict, match="key"):
+        await idle.engine.schedule(await keyed(idle, other))
+
+
+async def test_a_key_of_another_function_is_a_conflict(idle: Rig) -> None:
+    await idle.engine.schedule(await keyed(idle, 1))
+    other = replace(await idle.plan("echo_in_mutation", {"value": 1}), key="$key")
+    with pytest.raises(Conflict):
+        await idle.engine.schedule(other)
+
+
+async def test_a_burst_of_calls_is_all_there(rig: Rig) -> None:
+    ids = await asyncio.gather(*(rig.schedule("echo", value=number) for number in range(500)))
+    jobs = [await rig.ended(job_id) for job_id in ids]
+    assert [job["result"] for job in jobs] == list(range(500))
+    assert {job["attempt"] for job in jobs} == {1}
