@@ -17,6 +17,7 @@ Body = Callable[[Session], Awaitable[T]]
 DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2  # a conflict ends when the rival commits: milliseconds
+LATE_S: Final = 0.5
 SNAPSHOT: Final = ReadConcern("snapshot")
 MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
 
@@ -38,9 +39,17 @@ async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADL
             async with await mongo.client.start_session() as session:
                 return await _run_until_committed(session, body, met)
     except TimeoutError as error:
-        if met and deadline.expired():
-            raise Contended(f"no commit within {deadline_s} s: {met[-1]}") from error
+        if not deadline.expired():
+            raise
+        if met or _late_s(deadline) > LATE_S:
+            why = met[-1] if met else "MongoDB did not answer"
+            raise Contended(f"no commit within {deadline_s} s: {why}") from error
         raise
+
+
+def _late_s(deadline: asyncio.Timeout) -> float:
+    """Tell how long after its deadline a transaction was aborted: a server answers at once."""
+    return asyncio.get_running_loop().time() - (deadline.when() or 0.0)
 
 
 async def _run_until_committed(session: Session, body: Body[T], met: list[PyMongoError]) -> T:

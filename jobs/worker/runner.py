@@ -13,7 +13,7 @@ from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError
+from jobs.mongo.client import MongoError, MongoUnreachable
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
@@ -67,7 +67,7 @@ class Runner:
 
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
-        if isinstance(error, Contended):
+        if isinstance(error, Contended) or (is_mutation and isinstance(error, MongoUnreachable)):
             return attempt.hindered(described(error))
         if not isinstance(error, TimeoutError):
             return attempt.raised(described(error), random.random)

@@ -126,6 +126,15 @@ async def read_then_write(ctx: Context) -> int:
     return int(value)
 
 
+@mutation(public=True, timeout_ms=500)
+async def meet_a_rival(ctx: Context) -> int:
+    """Raise the counter, with little patience."""
+    where = {"_id": "one"}
+    await ctx.db["counters"].update_one(where, {"$inc": {"value": 1}}, upsert=True)
+    found = await ctx.db["counters"].find_one(where)
+    return int(found["value"]) if found else 0
+
+
 @mutation(public=True)
 async def schedule_many(ctx: Context, number: int, letters: int = 1) -> int:
     """Schedule many jobs in one transaction."""

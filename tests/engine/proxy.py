@@ -1,0 +1,62 @@
+"""A TCP proxy in front of a server, whose connections a test can cut or stall."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+CHUNK_BYTES = 65_536
+
+
+class Proxy:
+    """Forwards to a port of this host."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._refuses = False
+
+    def cut(self) -> None:
+        """Close every connection, and each new one at once."""
+        self._refuses = True
+        for writer in self._writers:
+            writer.close()
+
+    def stall(self) -> None:
+        """Let no byte through, as a stopped server does."""
+        self._flows.clear()
+
+    def heal(self) -> None:
+        self._refuses = False
+        self._flows.set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuses:
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        with suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                await self._flows.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+        self._writers.discard(writer)
+
+
+@asynccontextmanager
+async def proxied(target: int) -> AsyncIterator[tuple[Proxy, int]]:
+    """Open a proxy to a port and give it with its own port."""
+    proxy = Proxy(target)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    try:
+        yield proxy, server.sockets[0].getsockname()[1]
+    finally:
+        proxy.heal()
+        server.close()
+        await server.wait_closed()

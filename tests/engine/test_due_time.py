@@ -1,0 +1,83 @@
+"""Due time is the server's: neither early nor late, whatever the host's clock says."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import arq.connections
+import arq.worker
+import pytest
+
+from jobs.engine import Engine
+from jobs.settings import Mode, Settings
+from tests.engine.rig import Rig, working
+from tests.engine.test_crashes import started
+from tests.processes import Processes
+
+HOUR_MS = 3_600_000
+
+
+def set_host_clock(monkeypatch: pytest.MonkeyPatch, off_by_s: float) -> None:
+    """Let the host's clock be wrong, for us and for arq."""
+    real, real_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: real() + off_by_s)
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(off_by_s * 1e9))
+    for module in (arq.worker, arq.connections):
+        monkeypatch.setattr(module, "timestamp_ms", lambda: int((real() + off_by_s) * 1000))
+
+
+@pytest.mark.parametrize("off_by_s", [-86_400.0 * 365, -7_200.0, 7_200.0, 86_400.0 * 365])
+async def test_a_wrong_host_runs_nothing_early_and_nothing_late(
+    monkeypatch: pytest.MonkeyPatch, hasty: Settings, idle: Rig, off_by_s: float
+) -> None:
+    set_host_clock(monkeypatch, off_by_s)
+    async with working(hasty):
+        plan = await idle.plan("echo")
+        later = await idle.plan_at(plan, plan.scheduled_time + timedelta(hours=1))
+        assert (await idle.run("echo"))["state"] == "success"
+        assert (await idle.job(later))["attempt"] == 0
+        await idle.engine.advance(HOUR_MS)
+        assert (await idle.ended(later))["state"] == "success"
+
+
+async def test_a_job_starts_soon_after_its_due_time_and_never_before(rig: Rig) -> None:
+    now = await rig.engine.now()
+    plan = await rig.plan("echo")
+    ids = [await rig.plan_at(plan, now + timedelta(milliseconds=37 * n)) for n in range(30)]
+    for job in [await rig.ended(job_id) for job_id in ids]:
+        late = job["startedAt"] - job["scheduledTime"]
+        assert timedelta(0) <= late < timedelta(seconds=2)
+
+
+async def test_a_stale_hint_starts_nothing_early(idle: Rig) -> None:
+    plan = await idle.plan("echo")
+    later = await idle.plan_at(plan, plan.scheduled_time + timedelta(seconds=20))
+    assert await idle.claim(later) == []
+    assert (await idle.job(later))["attempt"] == 0
+
+
+async def test_moved_time_moves_for_every_process(idle: Rig, processes: Processes) -> None:
+    await started(idle, processes)
+    async with Engine.open(idle.engine.settings) as other:
+        plan = await idle.plan("what_time")
+        job_id = await idle.plan_at(plan, plan.scheduled_time + timedelta(days=400))
+        await other.advance(400 * 24 * HOUR_MS)
+        job = await idle.ended(job_id)
+        assert abs(await other.now() - await idle.engine.now()) < timedelta(milliseconds=500)
+    assert job["result"]["due"][:19] >= job["scheduledTime"].isoformat()[:19]
+    assert job["result"]["host"] < plan.scheduled_time.isoformat()[:4] + "-12-31T99"
+
+
+async def test_production_neither_moves_due_time_nor_follows_it(idle: Rig, hasty: Settings) -> None:
+    async with Engine.open(hasty.model_copy(update={"mode": Mode.PRODUCTION})) as production:
+        with pytest.raises(RuntimeError, match="test and development"):
+            await production.advance(1)
+        await idle.engine.advance(HOUR_MS)
+        ahead = await idle.engine.now() - await production.now()
+        assert abs(ahead - timedelta(hours=1)) < timedelta(seconds=1)
+
+
+async def test_due_time_is_in_whole_milliseconds(idle: Rig) -> None:
+    plan = replace(await idle.plan("echo"))
+    assert plan.scheduled_time.microsecond % 1000 == 0
+    assert plan.scheduled_time.utcoffset() == timedelta(0)

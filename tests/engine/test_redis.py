@@ -1,0 +1,125 @@
+"""Redis carries hints: lost, garbled or away, it costs no job and no worker."""
+
+import asyncio
+import json
+import pickle
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from jobs.embedded.ports import free_port
+from jobs.embedded.valkey import start_valkey
+from jobs.engine import Engine
+from jobs.queue.chunks import Chunks
+from jobs.queue.connection import connect, deserialize
+from jobs.queue.doorbell import Bell
+from jobs.settings import Settings
+from tests.engine.rig import Rig
+from tests.engine.test_crashes import started
+from tests.processes import Processes
+
+QUEUE = "test-{lane}:queue"
+LONG_AGO = 946_684_800_000
+GARBAGE: list[tuple[bytes, bytes | None]] = [
+    (b"\xff\xfe", None),
+    ("²-²".encode(), None),
+    (b"chunk-99999999999999999999", None),
+    (b"no-payload", None),
+    (b"pickled", pickle.dumps({"f": "run_chunk", "a": [], "k": {}})),
+    (b"list", b"[1, 2]"),
+    (b"odd-function", json.dumps({"t": 1, "f": ["x"], "a": [], "k": {}, "et": 1}).encode()),
+    (b"odd-time", json.dumps({"t": 1, "f": "run_chunk", "a": [], "k": {}, "et": "x"}).encode()),
+    (b"no-args", json.dumps({"t": 1, "f": "run_chunk", "a": [], "k": {}, "et": 1}).encode()),
+    (b"odd-ids", json.dumps({"t": 1, "f": "run_chunk", "a": [[{}], 1], "k": {}, "et": 1}).encode()),
+    (b"odd-try", json.dumps({"t": "x", "f": "run_chunk", "a": [[], 1], "k": {}, "et": 1}).encode()),
+]
+
+
+@pytest.fixture
+def queue(lane: int) -> str:
+    return QUEUE.format(lane=lane)
+
+
+async def test_a_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> None:
+    ids = []
+    for _ in range(20):
+        ids += await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
+        redis_admin.flushdb()
+    jobs = [await rig.ended(job_id, within=20) for job_id in ids]
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+
+
+async def test_a_flush_loses_nothing_that_is_planned(rig: Rig, redis_admin: Redis) -> None:
+    due = await rig.engine.now() + timedelta(days=2)
+    ids = [await rig.plan_at(await rig.plan("echo"), due) for _ in range(20)]
+    assert redis_admin.keys("arq:job:*") == []
+    redis_admin.flushdb()
+    await rig.engine.advance(2 * 86_400_000)
+    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+
+
+@pytest.mark.parametrize(("name", "payload"), GARBAGE, ids=lambda value: repr(value)[:20])
+async def test_garbage_in_the_queue_does_no_harm(
+    rig: Rig, redis_admin: Redis, queue: str, name: bytes, payload: bytes | None
+) -> None:
+    if payload is not None:
+        redis_admin.set(b"arq:job:" + name, payload)
+    redis_admin.zadd(queue, {name: LONG_AGO})
+    redis_admin.publish(queue.replace("queue", "doorbell"), "work,due")
+    await rig.until(lambda: redis_admin.zscore(queue, name) is None)
+    assert (await rig.run("echo"))["state"] == "success"
+
+
+@pytest.mark.parametrize("word", [b"\xff\xfe", b"", b"due,due,nothing", b"cancel" * 1000, b"$"])
+async def test_garbage_at_the_door_does_no_harm(
+    rig: Rig, redis_admin: Redis, queue: str, word: bytes
+) -> None:
+    await rig.run("echo")
+    redis_admin.publish(queue.replace("queue", "doorbell"), word)
+    assert (await rig.run("echo"))["state"] == "success"
+
+
+async def test_stale_and_doubled_chunks_start_nothing_twice(
+    rig: Rig, redis_admin: Redis, queue: str
+) -> None:
+    redis = connect(rig.engine.settings.redis_url, queue)
+    done = (await rig.run("echo"))["_id"]
+    for _ in range(5):
+        await Chunks(redis).put([done, "0" * 24], more=False)
+    await rig.engine.doorbell.ring(Bell.WORK)
+    await rig.until(lambda: redis_admin.zcard(queue) == 0)
+    await redis.aclose(close_connection_pool=True)
+    assert (await rig.job(done))["attempt"] == 1
+
+
+async def test_only_data_is_written_to_redis_and_read_from_it(
+    idle: Rig, redis_admin: Redis, queue: str
+) -> None:
+    redis = connect(idle.engine.settings.redis_url, queue)
+    await Chunks(redis).put(["0" * 24], more=False)
+    await redis.aclose(close_connection_pool=True)
+    (key,) = redis_admin.keys("arq:job:*")
+    assert json.loads(redis_admin.get(key))["a"] == [["0" * 24], False]
+    with pytest.raises(UnicodeDecodeError):
+        deserialize(pickle.dumps({}))
+
+
+async def test_a_worker_outlives_valkey_and_catches_up(
+    hasty: Settings, processes: Processes, tmp_path: Path
+) -> None:
+    port = free_port()
+    valkey, url = await start_valkey(tmp_path, port)
+    async with Engine.open(hasty.model_copy(update={"redis_url": url})) as engine:
+        rig = Rig(engine)
+        (worker,) = await started(rig, processes, redis_url=url)
+        await rig.run("echo")
+        valkey.popen.kill()
+        await valkey.wait()
+        ids = [await rig.schedule("echo") for _ in range(20)]
+        valkey, _ = await start_valkey(tmp_path, port)
+        states: set[Any] = {(await rig.ended(job_id))["state"] for job_id in ids}
+        await valkey.stop()
+    assert (states, worker.exit_code) == ({"success"}, None)
