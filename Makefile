@@ -110,7 +110,7 @@ check: lint types ## What CI runs before the tests
 
 .PHONY: schema
 schema: $(RUN_STAMP) ## Write the SDL from the code
-	$(BIN)/python -c "from schema.build import graphql_schema; print(graphql_schema.as_str())" > schema/schema.graphql.new
+	$(BIN)/python -m schema.build > schema/schema.graphql.new
 	@mv schema/schema.graphql.new schema/schema.graphql
 
 .PHONY: docs

@@ -13,7 +13,7 @@ from jobs.retry import Retry
 from jobs.sources import Document, batch
 
 MAX_BATCH_SIZE: Final = 1_000  # items whose effects share one transaction
-MAX_DELAY_MS: Final = 86_400_000
+MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day: a batch that goes slower is a cron
 MAX_ITEMS: Final = 1_000  # in one call
 
 PAGES: Final = Retry(retries=3, base_ms=1_000)
@@ -181,8 +181,8 @@ def _check(ctx: Context, source: str, batch_size: int, delay_ms: int) -> None:
     if not 1 <= batch_size <= MAX_BATCH_SIZE:
         message = f"batchSize is {batch_size}; allowed are 1 to {MAX_BATCH_SIZE}"
         issues.append(Issue(path=("batchSize",), message=message, code="out_of_range"))
-    if not 0 <= delay_ms <= MAX_DELAY_MS:
-        message = f"delayMs is {delay_ms}; allowed are 0 to {MAX_DELAY_MS} (a day)"
+    if not 0 <= delay_ms <= MAX_PAGE_DELAY_MS:
+        message = f"delayMs is {delay_ms}; allowed are 0 to {MAX_PAGE_DELAY_MS} (a day)"
         issues.append(Issue(path=("delayMs",), message=message, code="out_of_range"))
     if issues:
         raise BadRequest(issues[0].message, issues)

@@ -10,7 +10,7 @@ from jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
 from jobs.schedules import parse_schedule
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
-MAX_NAME_CHARS: Final = 200
+MAX_NAME_CHARS: Final = 200  # fits an index key many times over, and a line of a screen
 MAX_JITTER_MS: Final = 86_400_000  # a day: more would mix up the days of a daily cron
 
 

@@ -14,7 +14,7 @@ from jobs.functions.successors import cancel_if_known, other_is_active
 from jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1
-MAX_TIMEOUT_MS: Final = 365 * 86_400_000
+MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year: nobody waits longer for an answer
 MAX_DELAY_MS: Final = 60_000  # the built-in handler holds a place of the worker for this long
 
 

@@ -5,7 +5,7 @@ from typing import cast
 import strawberry
 
 from jobs import records
-from schema.inputs.limits import BatchId, BatchSize, Delay, Items, Name
+from schema.inputs.limits import BatchId, BatchSize, Items, Name, PageDelay
 from schema.scalars import Milliseconds
 
 
@@ -26,8 +26,9 @@ class StartBatchInput:
     batch_size: BatchSize = strawberry.field(
         default=100, description="How many items a page has, 1 to 1000."
     )
-    delay_ms: Delay = strawberry.field(
-        default=Milliseconds(1000), description="Time from one page to the next: 0 to 5 years."
+    delay_ms: PageDelay = strawberry.field(
+        default=Milliseconds(1000),
+        description="Time from one page to the next: 0 to 86400000 (a day).",
     )
 
 

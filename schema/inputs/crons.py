@@ -10,17 +10,15 @@ from strawberry import UNSET
 
 from jobs import records
 from jobs.errors import BadRequest, Issue
-from jobs.functions.new_cron import NewCron
+from jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
 from jobs.records import CatchUpPolicy, OverlapPolicy
 from jobs.schedules import parse_schedule
 from schema.absent import present
-from schema.inputs.limits import CronId, JsonObject, Name
+from schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from schema.scalars import Milliseconds
 
 MAX_PREVIEW = 100
-MAX_JITTER_MS = 86_400_000  # a day: more would mix up the days of a daily cron
 
-Jitter = Annotated[Milliseconds, Field(ge=0, le=MAX_JITTER_MS)]
 Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
 
 
@@ -136,6 +134,6 @@ class CronFilter:
     enabled: bool | None = strawberry.field(
         default=UNSET, description="Only those that run, or only those that are paused."
     )
-    function_name: Annotated[str | None, Field(max_length=200)] = strawberry.field(
+    function_name: Annotated[str | None, Field(max_length=MAX_NAME_CHARS)] = strawberry.field(
         default=UNSET, description="Only those of this function."
     )

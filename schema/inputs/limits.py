@@ -1,8 +1,9 @@
-"""The limits of input fields, each as one reusable type with its reason."""
+"""The limits of input fields, each as one reusable type; those that the engine has are its own."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
 
 import strawberry
@@ -10,14 +11,15 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 from strawberry.scalars import JSON
 
+from jobs.context import FURTHEST
+from jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
+from jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
+from jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
+from jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from schema.ids import document_id
 from schema.scalars import Milliseconds
 
-MAX_NAME_CHARS: Final = 200  # fits an index key many times over, and a line of a screen
-MAX_DELAY_MS: Final = 5 * 365 * 86_400_000  # nothing may be planned further away than 5 years
-MIN_INTERVAL_MS: Final = 1_000  # a tick a second: below that a loop in one job is cheaper
-MAX_BATCH_SIZE: Final = 1_000  # a page is one transaction, which has seconds
-MAX_ITEMS: Final = 1_000
+MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
 MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
 MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)
@@ -100,9 +102,11 @@ Name: TypeAlias = Annotated[
 ]
 AnyJson: TypeAlias = Annotated[JSON, AfterValidator(_bounded_json)]
 JsonObject: TypeAlias = Annotated[JSON, AfterValidator(_an_object), AfterValidator(_bounded_json)]
-Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_DELAY_MS)]
+Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_INTERVAL_MS)]
 Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
-Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=MAX_DELAY_MS)]
+PageDelay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_PAGE_DELAY_MS)]
+Jitter: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_JITTER_MS)]
+Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_TIMEOUT_MS, le=MAX_TIMEOUT_MS)]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]
 CronId: TypeAlias = Annotated[strawberry.ID, id_of("Cron")]

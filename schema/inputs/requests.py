@@ -16,7 +16,7 @@ class CreateWithTimeoutInput:
     )
     timeout_ms: Timeout = strawberry.field(
         default=Milliseconds(30_000),
-        description="How long it may take before it times out: 1 to 5 years' milliseconds.",
+        description="How long it may take before it times out: 1 to 31536000000 (a year).",
     )
 
     def to_plain(self) -> records.Json:

@@ -12,7 +12,7 @@ from schema.ids import global_id
 from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
 from schema.inputs.checking import checked
 from schema.inputs.crons import CronFilter, CronIdInput, PreviewCronInput, RegisterCronInput
-from schema.inputs.limits import MAX_DELAY_MS, JsonSize
+from schema.inputs.limits import MAX_DELAY_MS, MAX_PAGE_DELAY_MS, MAX_TIMEOUT_MS, JsonSize
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
 from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
@@ -79,8 +79,10 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (StartBatchInput, {"batch_size": 0}, ("batchSize",), "greater_than_equal"),
     (StartBatchInput, {"batch_size": 1_001}, ("batchSize",), "less_than_equal"),
     (StartBatchInput, {"delay_ms": -1}, ("delayMs",), "greater_than_equal"),
+    (StartBatchInput, {"delay_ms": MAX_PAGE_DELAY_MS + 1}, ("delayMs",), "less_than_equal"),
     (BatchIdInput, {"batch_id": "x" * 10_000}, ("batchId",), "invalid_id"),
     (CreateWithTimeoutInput, {"timeout_ms": 0}, ("timeoutMs",), "greater_than_equal"),
+    (CreateWithTimeoutInput, {"timeout_ms": MAX_TIMEOUT_MS + 1}, ("timeoutMs",), "less_than_equal"),
     (CreateWithTimeoutInput, {"data": "x" * 1_000}, ("data",), "too_long"),
 ]
 
