@@ -1,5 +1,6 @@
 """The engine of one process: everything that schedules, cancels and reads jobs, wired up once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -64,7 +65,7 @@ class Engine:
             await engine.doorbell.close()
         finally:
             await redis.aclose(close_connection_pool=True)
-            mongo.close()
+            await asyncio.to_thread(mongo.close)  # it says goodbye to the server, and waits
 
     @classmethod
     def _assemble(cls, settings: Settings, mongo: Mongo, doorbell: Doorbell) -> Self:

@@ -13,6 +13,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
+        self._accepted: set[asyncio.Task[None] | None] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._refuses = False
@@ -31,9 +32,17 @@ class Proxy:
         self._refuses = False
         self._flows.set()
 
+    async def end(self) -> None:
+        """Close what is open and wait until it is."""
+        self.heal()
+        self.cut()
+        await asyncio.gather(*filter(None, self._accepted), return_exceptions=True)
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._accepted.add(asyncio.current_task())
         if self._refuses:
             writer.close()
+            await writer.wait_closed()
             return
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
@@ -46,6 +55,8 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
         self._writers.discard(writer)
 
 
@@ -57,6 +68,6 @@ async def proxied(target: int) -> AsyncIterator[tuple[Proxy, int]]:
     try:
         yield proxy, server.sockets[0].getsockname()[1]
     finally:
-        proxy.heal()
         server.close()
+        await proxy.end()
         await server.wait_closed()

@@ -51,14 +51,15 @@ async def test_an_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way
 
 
 async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> None:
+    counters, where = rig.engine.mongo["counters"], {"_id": "one"}
+    await counters.insert_one({**where, "value": 0})
     async with await rig.engine.mongo.client.start_session() as session:
         session.start_transaction()
-        await rig.engine.mongo["counters"].insert_one({"_id": "one", "value": 0}, session=session)
-        gate.visits = 1
+        await counters.update_one(where, {"$set": {"value": 10}}, session=session)
         job_id = await rig.schedule("meet_a_rival")
         await rig.attempted(job_id, 1)
         await session.commit_transaction()
     await rig.engine.advance(1_000)
     job = await rig.ended(job_id)
-    assert (job["state"], job["result"], job["attempt"]) == ("success", 1, 2)
+    assert (job["state"], job["result"], job["attempt"]) == ("success", 11, 2)
     assert job["timeline"][2]["error"]["name"] == "Contended"

@@ -101,8 +101,9 @@ async def test_only_data_is_written_to_redis_and_read_from_it(
     redis = connect(idle.engine.settings.redis_url, queue)
     await Chunks(redis).put(["0" * 24], more=False)
     await redis.aclose(close_connection_pool=True)
-    (key,) = redis_admin.keys("arq:job:*")
-    assert json.loads(redis_admin.get(key))["a"] == [["0" * 24], False]
+    (key,) = redis_admin.scan_iter("arq:job:*")
+    payload: Any = redis_admin.get(key)
+    assert json.loads(payload)["a"] == [["0" * 24], False]
     with pytest.raises(UnicodeDecodeError):
         deserialize(pickle.dumps({}))
 
