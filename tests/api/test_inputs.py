@@ -7,12 +7,14 @@ import pytest
 from strawberry.scalars import JSON
 
 from jobs.errors import BadRequest
+from jobs.functions.batch import MAX_PAGE_DELAY_MS
+from jobs.functions.requests import MAX_TIMEOUT_MS
 from jobs.ids import new_id
 from schema.ids import global_id
 from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
 from schema.inputs.checking import checked
 from schema.inputs.crons import CronFilter, CronIdInput, PreviewCronInput, RegisterCronInput
-from schema.inputs.limits import MAX_DELAY_MS, MAX_PAGE_DELAY_MS, MAX_TIMEOUT_MS, JsonSize
+from schema.inputs.limits import MAX_DELAY_MS, JsonSize
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
 from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
