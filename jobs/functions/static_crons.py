@@ -27,7 +27,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
     for gone in found.values():
-        if not gone.get("retired"):
+        if gone["enabled"] or not gone.get("retired"):
             await cancel_if_known(ctx, gone["schedulerJobId"])
             await change(ctx, gone, {"enabled": False, "retired": True, "schedulerJobId": None})
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.errors import NotFound
-from jobs.functions.crons import pause_cron
+from jobs.functions.crons import pause_cron, resume_cron
 from jobs.functions.static_crons import sync_static_crons
 from jobs.records import CronSchedule, IntervalSchedule, JobState
 from jobs.registry import StaticCron
@@ -78,6 +78,16 @@ async def test_a_cron_that_was_paused_stays_paused(idle: World) -> None:
         {"name": "other"},
         0,
     )
+
+
+async def test_a_cron_that_is_gone_from_the_code_and_resumed_is_disabled_again(idle: World) -> None:
+    await sync(idle, declared())
+    await sync(idle)
+    [cron] = await idle.all("crons")
+    await idle.do(lambda ctx: resume_cron(ctx, cron["_id"]), owner=None)
+    await sync(idle)
+    [after] = await idle.all("crons")
+    assert (after["enabled"], await pending_ticks(idle)) == (False, 0)
 
 
 async def test_a_user_cannot_pause_a_cron_of_the_system(idle: World) -> None:
