@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from schema.transports.protocol import CloseCode
 
@@ -66,7 +66,9 @@ class Sockets:
         for end in tuple(self._ends):
             end(_restarting())
         if self._ends:
-            await asyncio.wait([asyncio.ensure_future(self._empty.wait())], timeout=within_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._empty.wait()
 
 
 def _restarting() -> SocketClosing:
