@@ -74,7 +74,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
 
 @cli.command()
 def api() -> None:
-    """Serve GraphQL over HTTP, WebSocket and SSE, GraphiQL and the page."""
+    """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
     from schema.app import create_app
     from schema.server import listen, server_of

@@ -1,4 +1,4 @@
-"""Turns the messages of a use case into those of the contract, one by one."""
+"""Turns the messages of a use case into those of the GraphQL schema, one by one."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar

@@ -19,7 +19,7 @@ async def log_failure(ctx: Context, error: str, data: JsonValue = None, attempts
 async def record_failure(
     ctx: Context, function_name: str, error: Exception, data: Json, attempts: int = 1
 ) -> str:
-    """Insert a failure of the viewer's and return its id; part of the caller's transaction."""
+    """Insert a failure of the owner's and return its id; part of the caller's transaction."""
     failure_id = ctx.new_id()
     await ctx.db["failures"].insert_one(
         {

@@ -1,7 +1,6 @@
 """Serves GraphQL over HTTP: reads a request, runs its operation, answers with the right status.
 
-Source: the GraphQL over HTTP specification. Streams (server-sent events, multipart) are chosen by
-`Accept` in `choose_media_type`; until one is served, a subscription is refused here.
+Source: the GraphQL over HTTP specification. A subscription is refused: it needs a socket.
 """
 
 import asyncio

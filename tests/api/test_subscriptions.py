@@ -1,4 +1,4 @@
-"""Subscriptions in the contract's shape: READY first, then changes, the object beside each."""
+"""Subscriptions as clients see them: READY first, then changes, the object beside each."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
