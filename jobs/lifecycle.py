@@ -121,4 +121,3 @@ FINAL_STATES: Final = frozenset({JobState.SUCCESS, JobState.FAILED, JobState.CAN
 def may(move: Move, state: JobState) -> bool:
     """Tell whether a job in `state` can make `move`."""
     return state in MOVES[move].sources
-
