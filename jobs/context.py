@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from jobs.clock import Clock
-from jobs.errors import BadRequest, OstinatoError
+from jobs.errors import BadRequest, WrongKind
 from jobs.ids import new_id
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
@@ -108,7 +108,7 @@ class Scheduler:
         """Cancel a pending job, or ask a running one to stop; False if it has ended already."""
         return await self._sink.cancel(job_id)
 
-    async def _put(self, when: datetime, now: datetime, plan: "_Plan") -> str:
+    async def _put(self, when: datetime, now: datetime, plan: _Plan) -> str:
         if when - now > FURTHEST:
             message = f"{when.isoformat()} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
@@ -126,12 +126,6 @@ class Scheduler:
 
 RunMutation = Callable[[FunctionRef, Args], Awaitable[Any]]
 ReportProgress = Callable[[Progress], Awaitable[None]]
-
-
-class NotInMutation(OstinatoError):
-    """The function did something that its kind may not do."""
-
-    code = "BAD_REQUEST"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,15 +148,18 @@ class Context:
 
     @property
     def db(self) -> BoundDatabase:
-        """Collections inside the mutation's transaction: `ctx.db["items"]`."""
+        """Collections inside the mutation's transaction: `ctx.db["items"]`; raises WrongKind."""
         if self.database is None:
-            raise NotInMutation("an action has no ctx.db: call ctx.run_mutation(function, args)")
+            raise WrongKind("an action has no ctx.db: call ctx.run_mutation(function, args)")
         return self.database
 
     async def run_mutation(self, function: FunctionRef, args: Args | None = None) -> Any:
-        """Run a mutation function now, in a transaction of its own, and return its result."""
+        """Run a mutation function now, in a transaction of its own, and return its result.
+
+        For actions only; raises WrongKind in a mutation.
+        """
         if self.mutation_runner is None:
-            raise NotInMutation("a mutation calls another function directly, with its own ctx")
+            raise WrongKind("a mutation calls another function directly, with its own ctx")
         return await self.mutation_runner(function, args or {})
 
     async def now(self) -> datetime:

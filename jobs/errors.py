@@ -2,6 +2,7 @@
 
 OstinatoError
 ├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
+│   └── WrongKind         BAD_REQUEST            a function did what its kind may not do
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
 ├── Forbidden             FORBIDDEN              the viewer may not do this
 ├── NotFound              NOT_FOUND              unknown, or someone else's
@@ -61,6 +62,10 @@ class BadRequest(OstinatoError):
     @property
     def extensions(self) -> dict[str, object]:
         return {"code": self.code, "issues": [issue.to_json() for issue in self.issues]}
+
+
+class WrongKind(BadRequest):
+    """A mutation function did what only an action may, or the other way round."""
 
 
 class Unauthorized(OstinatoError):

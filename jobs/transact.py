@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from jobs.clock import Clock
 from jobs.context import Context, JobInfo, ReportProgress, Scheduler
 from jobs.errors import PayloadTooLarge
-from jobs.logs import get_log
+from jobs.logs import Log, get_log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
@@ -44,6 +44,12 @@ class Fence(Protocol):
 
     async def finish(self, session: Session, result: Any) -> None:
         """Called with the body's result, as the transaction's last write."""
+
+
+def log_of(job: JobInfo | None) -> Log:
+    """Give the log of a function, whose lines name its job."""
+    log = get_log("functions")
+    return log if job is None else log.bind(job_id=job.id, attempt=job.attempt)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,7 +159,7 @@ class Transactor:
             registry=self.registry,
             settings=self.settings,
             clock=self.clock,
-            log=get_log("functions"),
+            log=log_of(identity.job),
             job=identity.job,
             database=BoundDatabase(self.mongo, session),
             report_progress=identity.report_progress,

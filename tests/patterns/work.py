@@ -64,6 +64,36 @@ async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
         stumble("parcels")
 
 
+@mutation()
+async def write_line(ctx: Context) -> None:
+    """Write a line to the log, in a mutation."""
+    ctx.log.info("line.written")
+
+
+@action()
+async def write_line_outside(ctx: Context) -> None:
+    """Write a line to the log, in an action."""
+    ctx.log.info("line.written")
+
+
+@mutation()
+async def call_mutation_within(ctx: Context) -> None:
+    """Do what only an action may."""
+    await ctx.run_mutation(write_line)
+
+
+@action()
+async def write_without_mutation(ctx: Context) -> None:
+    """Do what only a mutation may."""
+    await ctx.db["notes"].insert_one({"_id": "note"})
+
+
+@action()
+async def call_action_as_mutation(ctx: Context) -> None:
+    """Run an action where a mutation is meant."""
+    await ctx.run_mutation(write_line_outside)
+
+
 def told_to_hang(crate: dict[str, Any]) -> bool:
     """Look for the test's file, and answer with another one."""
     hang_here = Path(crate["folder"], f"hang-{crate['_id']}")

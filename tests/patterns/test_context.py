@@ -1,0 +1,35 @@
+"""What a function is given: a log that names its job, and only what its kind may do."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.records import JobState
+from tests.patterns.world import World
+
+
+@pytest.mark.parametrize("function", ["work.writeLine", "work.writeLineOutside"])
+async def test_a_line_of_a_function_names_its_job_and_attempt(world: World, function: str) -> None:
+    with capture_logs() as lines:
+        job_id = await world.schedule(function, {})
+        await world.settled()
+    [line] = [line for line in lines if line["event"] == "line.written"]
+    assert (line["job_id"], line["attempt"]) == (job_id, 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "advice"),
+    [
+        ("work.callMutationWithin", "calls another function directly"),
+        ("work.writeWithoutMutation", "an action has no ctx.db: call ctx.run_mutation"),
+        ("work.callActionAsMutation", "is an action: call it with this ctx"),
+    ],
+)
+async def test_what_is_not_for_its_kind_fails_the_job_with_advice(
+    world: World, function: str, advice: str
+) -> None:
+    await world.schedule(function, {})
+    await world.settled()
+    [job] = await world.jobs(function)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert advice in job.error.message
