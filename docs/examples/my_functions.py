@@ -26,9 +26,12 @@ async def receipt(ctx: Context, taker: str, amount: int) -> str:
     return f"{taker} got {amount} points"
 
 
-@action(public=True, retry=Retry(retries=3, base_ms=1000, factor=2, jitter=0.1))
+@action(roles=("admin",), retry=Retry(retries=3, base_ms=1000, factor=2, jitter=0.1))
 async def fetch(ctx: Context, url: str) -> int:
-    """Call a URL and return its status; an error answer is tried again with backoff."""
+    """Call a URL and return its status; an error answer is tried again with backoff.
+
+    For admins: whoever may name any address may use the server against its own network.
+    """
     async with httpx.AsyncClient() as http:
         answer = await http.get(url)
     ctx.log.info("fetched", url=url, status=answer.status_code, attempt=ctx.job and ctx.job.attempt)
