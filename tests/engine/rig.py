@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from jobs.embedded.process import Child
 from jobs.engine import Engine
 from jobs.lifecycle import FINAL_STATES
 from jobs.mongo.completions import Completions, Outcome
@@ -15,7 +16,7 @@ from jobs.records import Cause, CauseKind, Job
 from jobs.registry import camel
 from jobs.settings import Settings
 from jobs.worker.main import live_once
-from tests.processes import eventually
+from tests.processes import START_S, Processes, eventually
 
 Document = dict[str, Any]
 API = Cause(kind=CauseKind.API)
@@ -114,3 +115,18 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 def moves_of(job: Document) -> list[tuple[str | None, str]]:
     """Give the states that a job went through, in pairs."""
     return [(event["from"], event["state"]) for event in job["timeline"]]
+
+
+async def started(rig: Rig, processes: Processes, number: int = 1, **changes: Any) -> list[Child]:
+    """Start workers like those of `hasty` and return them once they have registered."""
+    settings = rig.engine.settings
+    hasty = {name: getattr(settings, name) for name in ("functions", "heartbeat_ms", "lease_ms")}
+    before = len(await rig.all("workers"))
+    given = {**hasty, "sweep_ms": 200, "drain_timeout_ms": 300, **changes}
+    workers = [processes.worker(**given) for _ in range(number)]
+
+    async def registered() -> bool:
+        return len(await rig.all("workers")) >= before + number
+
+    await rig.until(registered, within=START_S)
+    return workers

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,10 @@ from pymongo import MongoClient
 from jobs.mongo.workers import WorkerStore
 from jobs.settings import Settings
 from jobs.worker.lost_workers import LostWorkers
-from tests.engine.rig import Rig, moves_of, working
+from tests.engine.rig import Rig, moves_of, started, working
 from tests.processes import Processes
 
 WITHIN = 15.0
-LEASE_AND_GRACE_S = 3.0
-
-
-async def started(rig: Rig, processes: Processes, number: int = 1, **changes: Any) -> list[Any]:
-    """Start workers like those of `hasty` and return them once they have registered."""
-    settings = rig.engine.settings
-    hasty = {name: getattr(settings, name) for name in ("functions", "heartbeat_ms", "lease_ms")}
-    before = len(await rig.all("workers"))
-    given = {**hasty, "sweep_ms": 200, "drain_timeout_ms": 300, **changes}
-    workers = [processes.worker(**given) for _ in range(number)]
-
-    async def registered() -> bool:
-        return len(await rig.all("workers")) >= before + number
-
-    await rig.until(registered, within=WITHIN)
-    return workers
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
@@ -41,7 +24,8 @@ async def test_a_mutation_whose_worker_is_killed_around_its_commit_has_one_effec
 ) -> None:
     workers = await started(idle, processes, 2)
     job = await idle.ended(await idle.schedule("die", when=when, name="x"), within=WITHIN)
-    assert [worker.exit_code for worker in workers].count(-signal.SIGKILL) == 1
+    killed = -signal.SIGKILL
+    await idle.until(lambda: [worker.exit_code for worker in workers].count(killed) == 1)
     assert (job["state"], job["attempt"]) == ("success", 1 if when == "after" else 2)
     assert [effect["name"] for effect in await idle.all("effects")] == ["x"]
     assert [one["state"] for one in await idle.jobs_of("echo")] == ["pending"]
@@ -82,73 +66,17 @@ async def test_a_frozen_worker_s_result_is_refused_and_it_goes_on_under_another_
     idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
 ) -> None:
     (worker,) = await started(idle, processes)
-    (before,) = await idle.all("workers")
+    (before,), log = await idle.all("workers"), worker.log or tmp_path
     job_id = await idle.schedule("freeze", name=str(tmp_path / "pid"))
     await idle.until((tmp_path / "pid").exists)
     async with working(hasty):
         job = await idle.ended(job_id, within=WITHIN)
         os.kill(worker.popen.pid, signal.SIGCONT)
-        await idle.until(lambda: "worker.deposed" in worker.log.read_text())
-    await idle.until(lambda: worker.log.read_text().count("worker.started") == 2)
+        await idle.until(lambda: "worker.deposed" in log.read_text())
+    await idle.until(lambda: log.read_text().count("worker.started") == 2)
     assert job["error"]["name"] == "WorkerLost"
     assert (await idle.run("echo"))["timeline"][1]["worker"] != before["_id"]
     assert await idle.job(job_id) == job
-
-
-@pytest.mark.parametrize(
-    ("name", "state"), [("wait_for_ever", "pending"), ("wait_for_ever_once", "failed")]
-)
-async def test_a_worker_told_to_go_gives_its_jobs_back_at_once(
-    idle: Rig, processes: Processes, name: str, state: str
-) -> None:
-    (worker,) = await started(idle, processes)
-    for _ in range(20):
-        await idle.schedule(name)
-    await idle.until(lambda: idle.count_of(name, "inProgress", 20))
-    worker.popen.terminate()
-    assert await asyncio.wait_for(worker.wait(), 3) == 0
-    assert [job["state"] for job in await idle.jobs_of(name)] == [state] * 20
-    assert await idle.all("workers") == []
-
-
-async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
-    idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
-) -> None:
-    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
-    job_id = await idle.schedule("wait_for_file", name=str(tmp_path / "go"))
-    await idle.reaches(job_id, "inProgress")
-    worker.popen.terminate()
-    async with working(hasty):
-        later = time.monotonic() + LEASE_AND_GRACE_S + 1
-        await idle.until(lambda: time.monotonic() > later)
-        (tmp_path / "go").touch()
-        job = await idle.ended(job_id)
-    assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "found")
-    assert await asyncio.wait_for(worker.wait(), 3) == 0
-
-
-async def test_a_draining_worker_still_hears_who_is_canceled(
-    idle: Rig, processes: Processes
-) -> None:
-    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
-    job_id = await idle.schedule("wait_for_ever")
-    await idle.reaches(job_id, "inProgress")
-    worker.popen.terminate()
-    await idle.cancel(job_id)
-    assert (await idle.ended(job_id, within=2))["state"] == "canceled"
-    assert await asyncio.wait_for(worker.wait(), 3) == 0
-
-
-async def test_jobs_that_come_while_a_worker_goes_are_not_lost_nor_begun_for_nothing(
-    idle: Rig, processes: Processes
-) -> None:
-    (worker,) = await started(idle, processes)
-    ids = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
-    worker.popen.terminate()
-    more = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
-    assert await asyncio.wait_for(worker.wait(), 3) == 0
-    jobs = [await idle.job(job_id) for job_id in [*ids, *more]]
-    assert {job["state"] for job in jobs} <= {"pending", "success"}
 
 
 async def test_another_worker_dispatches_when_the_leader_is_killed(

@@ -10,8 +10,7 @@ import pytest
 
 from jobs.engine import Engine
 from jobs.settings import Mode, Settings
-from tests.engine.rig import Rig, working
-from tests.engine.test_crashes import started
+from tests.engine.rig import Rig, started, working
 from tests.processes import Processes
 
 HOUR_MS = 3_600_000

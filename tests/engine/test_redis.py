@@ -17,8 +17,7 @@ from jobs.queue.chunks import Chunks
 from jobs.queue.connection import connect, deserialize
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
-from tests.engine.rig import Rig
-from tests.engine.test_crashes import started
+from tests.engine.rig import Rig, started
 from tests.processes import Processes
 
 QUEUE = "test-{lane}:queue"

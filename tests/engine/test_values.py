@@ -35,13 +35,13 @@ GRIEF = {
 }
 
 
-@pytest.mark.parametrize("value", TRICKY, ids=repr)
 @pytest.mark.parametrize("name", ["echo", "echo_in_mutation"])
-async def test_a_value_arrives_unchanged(rig: Rig, name: str, value: Any) -> None:
-    job = await rig.run(name, value=value)
-    assert (job["state"], job["owner"]) == ("success", "alice")
-    assert [repr(job["args"]["value"]), repr(job["result"])] == [repr(value)] * 2
-    assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
+async def test_values_arrive_unchanged(rig: Rig, name: str) -> None:
+    for value in TRICKY:
+        job = await rig.run(name, value=value)
+        assert (job["state"], job["owner"]) == ("success", "alice")
+        assert [repr(job["args"]["value"]), repr(job["result"])] == [repr(value)] * 2
+        assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
 
 
 async def test_values_of_jobs_that_end_together_stay_apart(rig: Rig) -> None:

@@ -1,0 +1,69 @@
+"""Workers that are told to go finish what they can, and give back the rest at once."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.settings import Settings
+from tests.engine.rig import Rig, started, working
+from tests.processes import Processes
+
+LEASE_AND_GRACE_S = 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("wait_for_ever", "pending"), ("wait_for_ever_once", "failed")]
+)
+async def test_a_worker_told_to_go_gives_its_jobs_back_at_once(
+    idle: Rig, processes: Processes, name: str, state: str
+) -> None:
+    (worker,) = await started(idle, processes)
+    for _ in range(20):
+        await idle.schedule(name)
+    await idle.until(lambda: idle.count_of(name, "inProgress", 20))
+    worker.popen.terminate()
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+    assert [job["state"] for job in await idle.jobs_of(name)] == [state] * 20
+    assert await idle.all("workers") == []
+
+
+async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
+    idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
+) -> None:
+    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
+    job_id = await idle.schedule("wait_for_file", name=str(tmp_path / "go"))
+    await idle.reaches(job_id, "inProgress")
+    worker.popen.terminate()
+    async with working(hasty):
+        later = time.monotonic() + LEASE_AND_GRACE_S + 1
+        await idle.until(lambda: time.monotonic() > later)
+        (tmp_path / "go").touch()
+        job = await idle.ended(job_id)
+    assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "found")
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+
+
+async def test_a_draining_worker_still_hears_who_is_canceled(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
+    job_id = await idle.schedule("wait_for_ever")
+    await idle.reaches(job_id, "inProgress")
+    worker.popen.terminate()
+    await idle.cancel(job_id)
+    assert (await idle.ended(job_id, within=2))["state"] == "canceled"
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+
+
+async def test_jobs_that_come_while_a_worker_goes_are_not_lost_nor_begun_for_nothing(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes)
+    ids = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
+    worker.popen.terminate()
+    more = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+    jobs = [await idle.job(job_id) for job_id in [*ids, *more]]
+    assert {job["state"] for job in jobs} <= {"pending", "success"}
