@@ -1,0 +1,62 @@
+"""The demo: each pattern through GraphQL alone, on real processes that are killed and flushed."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from redis import Redis
+
+from jobs.embedded.ports import free_port
+from jobs.settings import Mode, Settings
+from tests.processes import ROOT, ApiProcess, Processes, eventually
+
+DEMO = ROOT / "docs" / "examples" / "demo.py"
+TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ")
+ENDED_WITHIN = 15.0
+Cues = Mapping[str, Callable[[], object]]
+
+
+def describe(server: ApiProcess, folder: Path) -> None:
+    """Write what `ostinato dev` writes for scripts."""
+    (folder / ".ostinato").mkdir()
+    found = {"graphqlUrl": server.graphql_url, "wsUrl": server.ws_url, "token": server.token()}
+    (folder / ".ostinato" / "dev.json").write_text(json.dumps(found))
+
+
+async def play(folder: Path, cues: Cues) -> tuple[int, str]:
+    """Run the demo in a folder; act when a line has the words of a cue. Returns code and output."""
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, str(DEMO), cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
+    )
+    assert demo.stdout is not None
+    output = ""
+    async for line in demo.stdout:
+        output += line.decode()
+        for words, act in cues.items():
+            if words in line.decode():
+                act()
+    return await demo.wait(), output
+
+
+async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey(
+    processes: Processes,
+    redis_admin: Redis,
+    mongo_admin: MongoClient[dict[str, Any]],
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    given = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": (f"127.0.0.1:{port}",)}
+    describe(await processes.api(port=port, **given), tmp_path)
+    workers = [processes.worker(**given) for _ in range(2)]
+    cues: Cues = {"4: a rate-limited": workers[0].popen.kill, "5: requests": redis_admin.flushdb}
+    code, output = await play(tmp_path, cues)
+    assert (code, [title for title in TITLES if title not in output]) == (0, []), output
+    database = mongo_admin[settings.database]
+    left = {"owner": "alice", "state": {"$in": ["pending", "inProgress"]}}
+    await eventually(lambda: database["jobs"].count_documents(left) == 0, within=ENDED_WITHIN)
+    assert database["items"].distinct("version") == [2], "each item was processed once"
