@@ -9,6 +9,7 @@ from jobs.settings import Settings
 from tests.engine import functions
 from tests.engine.rig import Rig, working
 
+MODULES = ("tests.engine.functions", "tests.engine.deadly")
 HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout_ms": 300}
 """A lease short enough to wait for, and long enough for a busy machine."""
 
@@ -16,7 +17,7 @@ HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout
 @pytest.fixture
 def hasty(settings: Settings) -> Settings:
     """Return settings that load the tests' functions and lose workers soon."""
-    return settings.model_copy(update={"functions": ("tests.engine.functions",), **HASTE})
+    return settings.model_copy(update={"functions": MODULES, **HASTE})
 
 
 @pytest.fixture(autouse=True)

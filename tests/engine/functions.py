@@ -1,21 +1,17 @@
 """The functions that the engine's tests run, loaded in this process and in real workers."""
 
 import asyncio
-import os
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
-from pymongo import monitoring
 
 from jobs.context import Context
 from jobs.decorators import action, mutation
 from jobs.retry import Retry
 
 HALF_AN_HOUR_MS = 30 * 60 * 1000
-DEADLY = {"commitTransaction"}
 
 
 class Gate:
@@ -227,74 +223,7 @@ async def wait_for_ever_once(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
-@mutation(public=True)
-async def wait_in_mutation(ctx: Context, name: str) -> None:
-    """Write and, at the first attempt, hang inside the transaction until the process dies."""
-    assert ctx.job is not None
-    await ctx.db["effects"].update_one({"_id": name}, {"$inc": {"times": 1}}, upsert=True)
-    if ctx.job.attempt == 1:
-        Path(name).touch()
-        await asyncio.Event().wait()
-
-
-@action(public=True)
-async def freeze(ctx: Context, name: str) -> str:
-    """At the first attempt, stop the whole process as SIGSTOP does; then try to succeed."""
-    Path(name).write_text(str(os.getpid()))
-    os.kill(os.getpid(), signal.SIGSTOP)
-    return "stale"
-
-
-@mutation(public=True)
-async def die(ctx: Context, when: str, name: str) -> None:
-    """Have one effect; at the first attempt, kill the process before, during or after commit."""
-    assert ctx.job is not None
-    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
-    await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": name})
-    if ctx.job.attempt == 1:
-        if when == "before":
-            _die()
-        assassin.when = when
-
-
-@action(public=True)
-async def die_outside(ctx: Context) -> None:
-    """Kill the process, each time."""
-    _die()
-
-
-@mutation(public=True)
-async def die_always(ctx: Context) -> None:
-    """Kill the process, each time."""
-    _die()
-
-
 @action(public=True)
 async def what_time(ctx: Context) -> dict[str, str]:
     """Tell due time as the function sees it, and the host's own clock."""
     return {"due": (await ctx.now()).isoformat(), "host": datetime.now(UTC).isoformat()}
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Assassin(monitoring.CommandListener):
-    """Kills the process around a commit: `during` it is on its way, `after` it has happened."""
-
-    when: str | None = None
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if self.when == "during" and event.command_name in DEADLY:
-            _die()
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        if self.when == "after" and event.command_name in DEADLY:
-            _die()
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Let failed commands be."""
-
-
-assassin = Assassin()
-monitoring.register(assassin)
