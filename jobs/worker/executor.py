@@ -43,12 +43,14 @@ class Running:
     attempt: Attempt
     task: asyncio.Task[None]
     ending: Ending | None = None
+    has_begun: bool = False
 
     def end(self, why: Ending) -> None:
-        """Cancel the coroutine, once."""
+        """Cancel the coroutine, once; one that has not begun looks for itself when it does."""
         if self.ending is None:
             self.ending = why
-            self.task.cancel(why)
+            if self.has_begun:  # a task cancelled before its first step could say nothing
+                self.task.cancel(why)
 
 
 class Executor:
@@ -152,6 +154,11 @@ class Executor:
         self._slot_freed()
 
     async def _run(self, attempt: Attempt) -> None:
+        running = self.running[attempt.job_id]
+        running.has_begun = True
+        if running.ending is not None:
+            await self._ended_unbegun(attempt, running.ending)
+            return
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
@@ -160,6 +167,12 @@ class Executor:
             return
         if outcome is not None:
             await self._completer.complete(replace(outcome, progress=progress.unwritten))
+
+    async def _ended_unbegun(self, attempt: Attempt, why: Ending) -> None:
+        if why is Ending.STOP:
+            await self._completer.complete(attempt.stopped())
+        elif why is Ending.SHUTDOWN:
+            await self._completer.complete(attempt.never_begun())
 
     async def _ended_early(self, attempt: Attempt) -> None:
         running = self.running[attempt.job_id]

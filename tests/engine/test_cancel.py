@@ -9,6 +9,9 @@ from redis import Redis
 
 from jobs.errors import PreconditionFailed
 from jobs.records import JobState
+from jobs.worker.attempt import Attempt
+from jobs.worker.executor import Ending
+from jobs.worker.worker import Worker
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Rig, moves_of
 
@@ -121,3 +124,18 @@ async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
     await asyncio.gather(*map(rig.cancel, waiting))
     await asyncio.gather(*map(rig.cancel, ids))
     assert {(await rig.ended(one))["attempt"] for one in waiting} == {0}
+
+
+@pytest.mark.parametrize(
+    ("why", "state"), [(Ending.STOP, "canceled"), (Ending.SHUTDOWN, "pending")]
+)
+async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
+    idle: Rig, why: Ending, state: str
+) -> None:
+    job_id = await idle.schedule("shout", message="never")
+    async with Worker.open(idle.engine.settings) as worker:
+        (document,) = await idle.claim(job_id, worker.id)
+        worker.executor._start(Attempt.of(document, 9))
+        worker.executor.running[job_id].end(why)
+        await worker.executor.running[job_id].task
+    assert (await idle.job(job_id))["state"] == state
