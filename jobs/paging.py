@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class Place:
     """The place of one document in an ordered list; it stays a place when the document goes."""
 
     id: str
@@ -26,8 +26,8 @@ class Window:
     limit: int
     backward: bool = False
     """Whether to take the last `limit` documents of the range instead of the first."""
-    after: Position | None = None
-    before: Position | None = None
+    after: Place | None = None
+    before: Place | None = None
 
 
 def cut(found: Sequence[T], window: Window) -> Page[T]:

@@ -12,7 +12,7 @@ import strawberry
 from jobs.errors import BadRequest, Issue
 from jobs.filters import Page
 from jobs.ids import is_id
-from jobs.paging import Position, Window
+from jobs.paging import Place, Window
 from schema.absent import present
 
 
@@ -78,14 +78,14 @@ class Connection(Generic[T]):
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
-def write_cursor(order: str, position: Position) -> str:
+def write_cursor(order: str, place: Place) -> str:
     """Write a place in a list that is ordered by `order`."""
-    instant = position.instant
+    instant = place.instant
     ms = "" if instant is None else str((instant - _EPOCH) // _MILLISECOND)
-    return urlsafe_b64encode(f"{order}:{ms}:{position.id}".encode()).decode().rstrip("=")
+    return urlsafe_b64encode(f"{order}:{ms}:{place.id}".encode()).decode().rstrip("=")
 
 
-def read_cursor(order: str, text: str) -> Position:
+def read_cursor(order: str, text: str) -> Place:
     """Read a cursor of a list in the same order; raises ValueError on anything else."""
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
@@ -97,7 +97,7 @@ def read_cursor(order: str, text: str) -> Position:
         raise ValueError("must be a cursor of this list in this order")
     if not is_id(identifier) or (instant is None) != (order == BY_ID):
         raise ValueError("must be a cursor of this list")
-    return Position(id=identifier, instant=instant)
+    return Place(id=identifier, instant=instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class PageRequest:
     def window(self, order: str = BY_ID) -> Window:
         """Check the arguments; raises BadRequest with all issues at once."""
         issues = list(self._size_issues())
-        places: dict[str, Position | None] = {}
+        places: dict[str, Place | None] = {}
         for name, given in (("after", self.after), ("before", self.before)):
             text = present(given)
             try:
@@ -150,12 +150,12 @@ class PageRequest:
 def connection(
     page: Page[R],
     node_of: Callable[[R], T],
-    position_of: Callable[[R], Position],
+    place_of: Callable[[R], Place],
     order: str = BY_ID,
 ) -> Connection[T]:
     """Make the connection of a page of records."""
     nodes = [node_of(record) for record in page.items]
-    cursors = [write_cursor(order, position_of(record)) for record in page.items]
+    cursors = [write_cursor(order, place_of(record)) for record in page.items]
     return Connection(
         edges=[Edge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)],
         nodes=nodes,
@@ -170,4 +170,4 @@ def connection(
 
 def by_id(page: Page[Stored], node_of: Callable[[Stored], T]) -> Connection[T]:
     """Make the connection of a page that is ordered by creation."""
-    return connection(page, node_of, lambda record: Position(id=record.id))
+    return connection(page, node_of, lambda record: Place(id=record.id))

@@ -18,7 +18,7 @@ from jobs.documents import (
 from jobs.filters import JobFilter, JobOrder, Page
 from jobs.mongo.client import Mongo
 from jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
-from jobs.paging import Position, Window, cut
+from jobs.paging import Place, Window, cut
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
@@ -58,15 +58,15 @@ class Ordering:
     def reversed(self) -> "Ordering":
         return Ordering(field=self.field, descending=not self.descending)
 
-    def past(self, position: Position) -> Query:
+    def past(self, place: Place) -> Query:
         """Match what comes after that place in this order."""
         beyond = "$lt" if self.descending else "$gt"
         if self.field is None:
-            return {"_id": {beyond: position.id}}
+            return {"_id": {beyond: place.id}}
         return {
             "$or": [
-                {self.field: {beyond: position.instant}},
-                {self.field: position.instant, "_id": {beyond: position.id}},
+                {self.field: {beyond: place.instant}},
+                {self.field: place.instant, "_id": {beyond: place.id}},
             ]
         }
 

@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 
 from jobs import records
 from jobs.filters import JobOrder
-from jobs.paging import Position
+from jobs.paging import Place
 from jobs.records import JobState
 from schema.context import Info
 from schema.fields import strawberry_field
@@ -125,6 +125,6 @@ def job_connection(page: "Page[records.Job]", order: JobOrder = JobOrder.NEWEST)
     """Make the connection of a page of jobs in that order."""
     if order in TIMED_ORDERS:
         return connection(
-            page, Job.of, lambda job: Position(id=job.id, instant=job.scheduled_time), order
+            page, Job.of, lambda job: Place(id=job.id, instant=job.scheduled_time), order
         )
     return by_id(page, Job.of)

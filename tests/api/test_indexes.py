@@ -9,13 +9,13 @@ from jobs.engine import Engine
 from jobs.filters import JobFilter, JobOrder
 from jobs.ids import new_id
 from jobs.mongo.reading import Find, job_find
-from jobs.paging import Position, Window
+from jobs.paging import Place, Window
 from jobs.records import JobState
 from tests.api.documents import DUE, Documents
 
 FAILED = JobFilter(states=(JobState.FAILED,))
 ENDED = JobFilter(states=(JobState.FAILED, JobState.SUCCESS))
-PLACE = Position(id=new_id(), instant=DUE)
+PLACE = Place(id=new_id(), instant=DUE)
 Wanted = tuple[str | None, JobFilter, JobOrder]
 LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.NEWEST),
@@ -52,7 +52,7 @@ async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
 @pytest.mark.parametrize("place", [None, PLACE])
 @pytest.mark.parametrize("wanted", LISTS)
 async def test_a_list_is_read_in_the_order_of_an_index(
-    engine: Engine, documents: Documents, wanted: Wanted, place: Position | None
+    engine: Engine, documents: Documents, wanted: Wanted, place: Place | None
 ) -> None:
     await documents.job()
     find = job_find(*wanted, Window(limit=20, after=place))

@@ -13,7 +13,7 @@ from jobs.errors import BadRequest
 from jobs.filters import JobFilter, JobOrder
 from jobs.ids import new_id
 from jobs.mongo import reading
-from jobs.paging import Position, Window, cut
+from jobs.paging import Place, Window, cut
 from jobs.records import Job
 from schema.ids import global_id
 from schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
@@ -33,7 +33,7 @@ REAL = settings(
 
 @given(INSTANTS)
 def test_a_cursor_keeps_its_place(instant: datetime) -> None:
-    place = Position(id=new_id(), instant=instant)
+    place = Place(id=new_id(), instant=instant)
     assert read_cursor("scheduledAsc", write_cursor("scheduledAsc", place)) == place
 
 
@@ -44,23 +44,23 @@ def test_anything_else_is_no_cursor(text: str) -> None:
 
 
 def test_a_cursor_of_another_order_is_refused() -> None:
-    cursor = write_cursor("scheduledAsc", Position(id=new_id(), instant=DUE))
+    cursor = write_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
     with pytest.raises(ValueError, match="in this order"):
         read_cursor(BY_ID, cursor)
 
 
 def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
     for order, place in (
-        (BY_ID, Position(id=new_id(), instant=DUE)),
-        ("scheduledAsc", Position(id=new_id())),
+        (BY_ID, Place(id=new_id(), instant=DUE)),
+        ("scheduledAsc", Place(id=new_id())),
     ):
         with pytest.raises(ValueError, match="must be a cursor of this list"):
             read_cursor(order, write_cursor(order, place))
 
 
 def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
-    cursor = write_cursor("scheduledAsc", Position(id=new_id(), instant=DUE))
-    forged = write_cursor("scheduledAsc:9" + "9" * 30, Position(id=new_id()))
+    cursor = write_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
+    forged = write_cursor("scheduledAsc:9" + "9" * 30, Place(id=new_id()))
     assert read_cursor("scheduledAsc", cursor).instant == DUE
     with pytest.raises(ValueError, match="must be a cursor"):
         read_cursor("scheduledAsc", forged)
@@ -94,7 +94,7 @@ def test_a_page_has_20_unless_said_otherwise() -> None:
 def test_one_item_past_the_limit_tells_that_there_are_more() -> None:
     page = cut([3, 2, 1], Window(limit=2, backward=True))
     assert (page.items, page.has_next, page.has_previous) == ((2, 3), False, True)
-    page = cut([1, 2], Window(limit=2, after=Position(id="x")))
+    page = cut([1, 2], Window(limit=2, after=Place(id="x")))
     assert (page.items, page.has_next, page.has_previous) == ((1, 2), False, True)
 
 
@@ -178,7 +178,7 @@ async def test_a_page_between_two_cursors_is_what_lies_between(
     for _ in range(5):
         await documents.job()
     every = (await _page(engine, Window(limit=5))).items
-    after, before = Position(id=every[0].id), Position(id=every[4].id)
+    after, before = Place(id=every[0].id), Place(id=every[4].id)
     for backward in (False, True):
         window = Window(limit=9, backward=backward, after=after, before=before)
         assert (await _page(engine, window)).items == every[1:4]
