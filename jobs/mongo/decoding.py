@@ -1,6 +1,5 @@
 """Turns raw change stream events into `Change` records; knows how jobs are stored."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -13,13 +12,14 @@ from bson.raw_bson import RawBSONDocument
 
 from jobs.changes import Change, ChangeType, Position, Route, Watched
 from jobs.documents import job_event_from
+from jobs.logs import get_log
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
 from jobs.records import Cause, CauseKind, JobEvent
 
 DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 ROUTES: Final = 4_096  # distinct routes that share one record each; jobs of one cron have one
-log = logging.getLogger("ostinato.stream")
+log = get_log(__name__)
 
 ROUTE_NAMES: Final = ("owner", "functionName", "queue", "taskId")
 ROUTE_FIELDS: Final = (*ROUTE_NAMES, "internal", "cause")
@@ -51,7 +51,7 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> Decoded:
         try:
             changes.append(decode(event))
         except (KeyError, TypeError, ValueError, AttributeError):  # written behind our back
-            log.exception("stream.undecodable", extra={"key": str(event.get("documentKey"))})
+            log.exception("stream.undecodable", key=str(event.get("documentKey")))
     return Decoded(changes=changes, vanished_at=vanished_at)
 
 

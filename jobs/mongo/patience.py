@@ -1,7 +1,6 @@
 """Repeats what failed for MongoDB's sake until it answers, ever more slowly."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -9,10 +8,11 @@ from typing import Final, TypeVar
 from pymongo.errors import OperationFailure, PyMongoError
 
 from jobs.errors import HistoryLost
+from jobs.logs import get_log
 
 T = TypeVar("T")
 
-log = logging.getLogger("ostinato.stream")
+log = get_log(__name__)
 
 FIRST_BACKOFF_S: Final = 0.05
 LAST_BACKOFF_S: Final = 5.0
@@ -49,7 +49,7 @@ class Patience:
         """Wait before the next try; raises HistoryLost when there is no sense in one."""
         if isinstance(error, OperationFailure) and self._is_lost(error):
             raise HistoryLost("The history behind this position is gone: ask for a snapshot")
-        log.warning("stream.broken", extra={"error": str(error), "backoff_s": self._backoff_s})
+        log.warning("stream.broken", error=str(error), retry_in_s=self._backoff_s)
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
         self._backoff_s = min(self._backoff_s * 2, LAST_BACKOFF_S)
 
