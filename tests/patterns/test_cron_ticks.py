@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from jobs.functions.crons import pause_cron, repair_cron
+from jobs.functions.crons import execute_cron, pause_cron, repair_cron
 from jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
 from tests.patterns.test_crons import TICK, pending_ticks, register
 from tests.patterns.work import gate
@@ -85,6 +85,16 @@ async def test_many_executions_of_one_tick_run_the_function_once(world: World) -
     assert await pending_ticks(world) == 1
 
 
+async def test_a_due_execution_takes_over_from_the_planned_tick(idle: World) -> None:
+    cron = await register(idle)
+    await idle.engine.advance(MINUTE)
+    await idle.do(lambda ctx: execute_cron(ctx, cron.id))
+    [tick] = await idle.jobs(TICK, state=JobState.PENDING.value)
+    [before] = await idle.jobs(TICK, state=JobState.CANCELED.value)
+    assert before.id == cron.scheduler_job_id
+    assert tick.scheduled_time == cron.next_run_time + timedelta(minutes=1)
+
+
 async def missed(world: World, policy: CatchUpPolicy) -> tuple[int, int]:
     """Let a minutely cron miss 9 ticks and come 30 s late to the tenth: (runs, skipped)."""
     cron = await register(world, catch_up=policy)
@@ -151,9 +161,23 @@ async def test_overlap_queue_runs_every_tick_one_after_the_other(world: World) -
     )
 
 
+async def test_a_hundred_ticks_are_queued_at_most_and_one_job_looks_after_them(
+    idle: World,
+) -> None:
+    cron = await register(idle, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL)
+    for ticks in (60, 60):
+        await idle.engine.advance(ticks * MINUTE)
+        await idle.do(lambda ctx: execute_cron(ctx, cron.id))
+    after = await idle.one("crons", _id=cron.id)
+    assert (len(after["queuedTicks"]), after["skippedTicks"]) == (100, 19)
+    assert len(await idle.jobs("crons.releaseQueued", state=JobState.PENDING.value)) == 1
+
+
 async def test_pausing_drops_and_counts_what_is_queued(world: World) -> None:
     document = await overlapping(world, OverlapPolicy.QUEUE)
     paused = await world.do(lambda ctx: pause_cron(ctx, document["_id"]))
+    [release] = await world.jobs("crons.releaseQueued", _id=document["releaseJobId"])
+    assert release.state is JobState.CANCELED
     gate.opened.set()
     await world.advance(5 * SECOND)
     assert paused.skipped_ticks == 2
