@@ -6,6 +6,8 @@ An address is looked up once and then called, so that a name cannot change its m
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Literal
@@ -55,16 +57,29 @@ async def call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
     url = httpx.URL(wanted.url)
     listed = _allowed_entry(url, allowed)
     async with asyncio.timeout(TOTAL_S):
-        address = await _resolve(url, private=listed)
-        async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TOTAL_S) as client:
-            request = client.build_request(
-                wanted.method,
-                url.copy_with(host=address),
-                headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity"},
-                json=wanted.body,
-                extensions={"sni_hostname": url.raw_host.decode()},
-            )
-            return await _send(client, request)
+        return await call_at(await _resolve(url, private=listed), wanted)
+
+
+async def call_at(addresses: Sequence[str], wanted: HttpCall) -> Json:
+    """Make the call at the first address that accepts a connection."""
+    *others, last = addresses
+    async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TOTAL_S) as client:
+        for address in others:
+            with suppress(httpx.ConnectError):  # nothing was sent yet
+                return await _send(client, _request(client, wanted, address))
+        return await _send(client, _request(client, wanted, last))
+
+
+def _request(client: httpx.AsyncClient, wanted: HttpCall, address: str) -> httpx.Request:
+    """Build the request to one address of the host, which hears its own name."""
+    url = httpx.URL(wanted.url)
+    return client.build_request(
+        wanted.method,
+        url.copy_with(host=address),
+        headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity"},
+        json=wanted.body,
+        extensions={"sni_hostname": url.raw_host.decode()},
+    )
 
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
@@ -96,15 +111,15 @@ def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
     )
 
 
-async def _resolve(url: httpx.URL, private: bool) -> str:
+async def _resolve(url: httpx.URL, private: bool) -> list[str]:
     """Look the host up; a listed name must not lead to a private address, a listed address may."""
     found = await asyncio.get_running_loop().getaddrinfo(
         url.host, url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
     )
-    addresses = [str(one[4][0]) for one in found]
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     if not private and not all(ip_address(one).is_global for one in addresses):
         raise Forbidden(f"{url.host} leads to a private address: list the address itself")
-    return addresses[0]
+    return addresses
 
 
 def _is_address(host: str) -> bool:

@@ -15,6 +15,8 @@ class FlakyApi:
     answer: bytes = b'{"ok": true}'
     calls: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Method, path and body of each call so far."""
+    names: list[str] = field(default_factory=list)
+    """The host that each call asked for."""
 
     @property
     def host(self) -> str:
@@ -33,6 +35,7 @@ def serving_flaky_api() -> Iterator[FlakyApi]:
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             api.calls.append((self.command, self.path, body))
+            api.names.append(self.headers["Host"])
             api.failures -= 1
             if self.path == "/moved":
                 self.send_response(302)

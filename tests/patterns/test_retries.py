@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.errors import BadRequest
+from jobs.functions.external_calls import HttpCall, call_at
 from jobs.records import JobState
 from jobs.settings import Settings
 from tests.patterns.flaky_api import FlakyApi, serving_flaky_api
@@ -26,7 +27,8 @@ def api() -> Iterator[FlakyApi]:
 @pytest.fixture
 async def caller(pattern_settings: Settings, api: FlakyApi) -> AsyncIterator[World]:
     """Return an installation that may call the API."""
-    allowed = {"allowed_hosts_http": (api.host, "localhost:9", "example.invalid")}
+    hosts = (api.host, f"localhost:{api.port}", "localhost:9", "example.invalid")
+    allowed = {"allowed_hosts_http": hosts}
     async with running_world(pattern_settings.model_copy(update=allowed)) as world:
         yield world
 
@@ -43,6 +45,18 @@ async def test_a_call_that_succeeds_is_made_once(caller: World, api: FlakyApi) -
     [job] = await caller.jobs(CALL)
     assert api.calls == [("POST", "/hook?x=1", b'{"a":1}')]
     assert job.result == {"status": 200, "body": '{"ok": true}'}
+
+
+async def test_a_host_is_called_at_the_first_of_its_addresses_that_answers(api: FlakyApi) -> None:
+    wanted = HttpCall(url=f"http://api.example:{api.port}/hook")
+    answer = await call_at(["127.0.0.9", "127.0.0.1"], wanted)
+    assert answer == {"status": 200, "body": '{"ok": true}'}
+    assert api.names == [f"api.example:{api.port}"]
+
+
+async def test_a_host_hears_its_own_name(caller: World, api: FlakyApi) -> None:
+    await call_until_quiet(caller, {"url": f"http://localhost:{api.port}/hook", "method": "POST"})
+    assert api.names == [f"localhost:{api.port}"]
 
 
 async def test_calls_that_fail_are_made_four_times_after_1_2_and_4_seconds(
