@@ -55,6 +55,13 @@ def test_skip_runs_the_newest_tick_if_that_one_is_on_time(schedule: Schedule) ->
     assert decided == CatchUp(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
 
 
+@minutely
+@pytest.mark.parametrize(("late_s", "runs"), [(15, 1), (16, 0)])
+def test_on_time_ends_after_15_seconds(schedule: Schedule, late_s: int, runs: int) -> None:
+    decided = late(schedule, timedelta(seconds=late_s), CatchUpPolicy.SKIP)
+    assert (len(decided.runs), decided.skipped) == (runs, 1 - runs)
+
+
 def test_all_is_bounded_and_counts_what_it_leaves_out() -> None:
     decided = late(IntervalSchedule(ms=1_000), timedelta(days=365), CatchUpPolicy.ALL)
     assert len(decided.runs) == MAX_CATCH_UP

@@ -78,7 +78,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     CatchUpPolicy: (
         "What happens to ticks that were missed while nothing ran.",
         {
-            "SKIP": "None of them runs; the cron goes on with the next tick.",
+            "SKIP": "None of them runs, but for one at most 15 seconds late.",
             "LATEST": "The last of them runs, once.",
             "ALL": "Each of them runs.",
         },
