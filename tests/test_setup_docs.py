@@ -1,14 +1,44 @@
-"""Holds the documents that are made from the code to the code."""
+"""Holds the documents to the code: those that are made from it, and what the README prints."""
 
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
+from graphql import build_schema, parse, validate
 
 from jobs import lifecycle_page
 from jobs.settings import Settings
 from jobs.settings_page import page
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+@pytest.mark.parametrize("document", _blocks("graphql"))
+def test_an_operation_of_the_readme_is_valid(document: str) -> None:
+    sdl = (ROOT / "schema" / "schema.graphql").read_text()
+    assert validate(build_schema(sdl), parse(document)) == []
+
+
+def test_the_function_of_the_readme_is_that_of_the_example() -> None:
+    [printed] = _blocks("python")
+    example = (ROOT / "docs" / "examples" / "my_functions.py").read_text()
+    assert printed.partition("@mutation")[2] in example
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md"])
+def test_what_a_document_names_is_there(file: str) -> None:
+    text = (ROOT / file).read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    quoted = re.findall(r"`((?:jobs|schema|resolvers)/[\w/]+(?:\.py)?/?)`", text)
+    folder = (ROOT / file).parent
+    assert [name for name in linked if not (folder / name).exists()] == []
+    assert [name for name in quoted if not (ROOT / name).exists()] == []
 
 
 def test_the_configuration_page_is_what_the_settings_say() -> None:
