@@ -59,6 +59,7 @@ async def test_an_object_leads_to_the_jobs_that_it_created(
     origin = await getattr(documents, source)()
     cause = {"kind": CAUSES[source][0], "id": _document_id(origin)}
     jobs = {own: await documents.job(cause=cause, internal=own) for own in (False, True)}
+    await documents.job("bob", cause=cause)
     node = await ann.get(JOBS_OF % relation, id=origin)
     assert [each["id"] for each in node[field]["nodes"]] == [jobs[own] for own in seen]
 
