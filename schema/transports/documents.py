@@ -12,9 +12,11 @@ from graphql import (
     OperationType,
     parse,
     specified_rules,
+    validate,
 )
 from strawberry import Schema
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.errors import (
     PARSE_FAILED,
@@ -24,6 +26,7 @@ from schema.errors import (
 )
 from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
 
+STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
 CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text
 
 
@@ -51,7 +54,8 @@ class Documents:
         self._schema = schema
         self._limits = limits
         hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
-        self._rules = (*specified_rules, *hidden)
+        self._rules = (*specified_rules, *STRAWBERRY_RULES, *hidden)
+        self._hide_suggestions = not introspection
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._kept_chars = 0
 
@@ -79,7 +83,12 @@ class Documents:
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         try:
             check_limits(document, self._limits)
-            return validate_document(self._schema._schema, document, self._rules)  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+            return validate(
+                self._schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+                document,
+                self._rules,
+                hide_suggestions=self._hide_suggestions,
+            )
         except LimitExceeded as error:
             return [error]
         except RecursionError:

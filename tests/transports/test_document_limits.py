@@ -7,6 +7,7 @@ from graphql import get_introspection_query
 
 from schema.transports.documents import Documents, RequestRejected
 from schema.transports.encoding import MAX_DEPTH, decode
+from schema.transports.execution import OperationRequest, OperationRunner
 from schema.transports.limits import DocumentLimits
 from tests.transports.conftest import make_settings
 from tests.transports.example import example_schema
@@ -68,6 +69,33 @@ def test_introspection_can_be_turned_off() -> None:
     documents = Documents(example_schema, limits, introspection=False)
     with pytest.raises(RequestRejected, match="introspection"):
         documents.prepare("{ __schema { queryType { name } } }")
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+def test_names_are_suggested_only_where_introspection_tells_them(introspection: bool) -> None:
+    limits = DocumentLimits.of(make_settings())
+    documents = Documents(example_schema, limits, introspection=introspection)
+    with pytest.raises(RequestRejected) as caught:
+        documents.prepare("{ helo }")
+    assert ("Did you mean 'hello'?" in str(caught.value)) is introspection
+
+
+async def test_a_value_s_names_are_not_suggested_without_introspection() -> None:
+    settings = make_settings(introspection=False)
+    runner = OperationRunner(example_schema, settings, lambda _: None)
+    query = "mutation($input: ItemInput!) { add(input: $input) }"
+    given = OperationRequest(query=query, variables={"input": {"name": "x", "sises": []}})
+    with pytest.raises(RequestRejected) as caught:
+        await runner.run(runner.prepare(given), None)
+    assert "sises" in str(caught.value)
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_operations_that_spread_one_fragment_are_counted_together(documents: Documents) -> None:
+    names = " ".join(f"f{n}" for n in range(200))
+    operations = " ".join(f"query Q{n} {{ ...F }}" for n in range(40))
+    with pytest.raises(RequestRejected, match="too many operations and fragments"):
+        documents.prepare(f"fragment F on Query {{ {names} }} {operations}")
 
 
 def test_repeated_document_is_prepared_once(documents: Documents) -> None:
