@@ -15,6 +15,7 @@ from redis import Redis
 
 from jobs.embedded import EmbeddedError, Services, start_services
 from jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
+from jobs.embedded.crew import MAX_REPLACEMENTS, Crew
 from jobs.embedded.mongod import start_mongod
 from jobs.embedded.ports import free_port, require_free
 from jobs.embedded.process import spawn
@@ -163,3 +164,13 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
     assert findings["transaction limit"].detail == "60 s"
     assert findings["transaction limit"].fix is not None
     assert findings["privileges"].ok
+
+
+async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
+    said: list[str] = []
+    crew = Crew(command=("/bin/sh", "-c", "kill -9 $$"), env={}, say=said.append)
+    crew.start()
+    with pytest.raises(EmbeddedError, match="was ended by SIGKILL"):
+        await eventually(crew.tend, within=20)
+    await crew.stop(1)
+    assert len(said) == MAX_REPLACEMENTS
