@@ -27,6 +27,11 @@ class Arguments:
 
     model: type[BaseModel]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Give the names as clients write them, in camelCase."""
+        return frozenset(field.alias or name for name, field in self.model.model_fields.items())
+
     def json_schema(self) -> dict[str, Any]:
         return self.model.model_json_schema(by_alias=True)
 
@@ -73,7 +78,11 @@ def arguments_of(call: Callable[..., Awaitable[Any]]) -> Arguments:
 def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     """Translate Pydantic's errors into issues, with `prefix` before each path."""
     return [
-        Issue(path=(*prefix, *found["loc"]), message=found["msg"], code=found["type"])
+        Issue(
+            path=(*prefix, *found["loc"]),
+            message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {found['msg']}",
+            code=found["type"],
+        )
         for found in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 

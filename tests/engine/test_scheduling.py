@@ -62,6 +62,11 @@ async def test_all_issues_of_a_call_come_at_once(idle: Rig) -> None:
     assert len(refused.value.issues) == 3
 
 
+async def test_the_message_of_a_refusal_names_the_argument(idle: Rig) -> None:
+    with pytest.raises(BadRequest, match=r"args\.number: Field required"):
+        await scheduled(idle, name="functions.scheduleMany")
+
+
 async def test_a_job_whose_time_is_past_runs_at_once_and_keeps_its_time(rig: Rig) -> None:
     past = (await rig.engine.now()) - timedelta(days=400)
     job = await rig.ended(await scheduled(rig, when=past))
