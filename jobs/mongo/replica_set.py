@@ -13,14 +13,35 @@ Client = AsyncMongoClient[dict[str, Any]]
 
 
 async def make_primary(address: str, name: str) -> None:
-    """Make the mongod at `host:port` the primary of its own set; wait until it takes writes."""
+    """Make the mongod at `host:port` the primary of its own set; wait until it takes writes.
+
+    May be cancelled at any time: PyMongo would leave the socket of a connection that is cut
+    while it is made, so none is made before mongod listens, and one alone for watching it.
+    """
+    await _listening(address)
     client: Client = AsyncMongoClient(
-        address, directConnection=True, serverSelectionTimeoutMS=60_000, heartbeatFrequencyMS=500
+        address,
+        directConnection=True,
+        serverSelectionTimeoutMS=60_000,
+        heartbeatFrequencyMS=500,
+        serverMonitoringMode="poll",
     )
     async with client:
         await _configure(client, address, name)
         while not (await client.admin.command("hello"))["isWritablePrimary"]:
             await asyncio.sleep(POLL_S)
+
+
+async def _listening(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            await asyncio.sleep(POLL_S)
+            continue
+        writer.close()
+        return await writer.wait_closed()
 
 
 async def _configure(client: Client, address: str, name: str) -> None:
