@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 from jobs.arguments import arguments_of
 from jobs.context import Context
 from jobs.errors import BadRequest
+from jobs.rate_limit import RateLimit
 from jobs.records import FunctionKind
 from jobs.registry import Function, StaticCron, name_of, registry
 from jobs.retry import NO_RETRY, Retry
@@ -34,6 +35,10 @@ class FunctionOptions(TypedDict, total=False):
     """Whether its jobs are the system's own: hidden from lists unless asked for."""
     result_ttl_ms: int
     """How long its finished jobs are kept. Default: the setting `purge_after_ms`."""
+    concurrency: int
+    """How many of it one worker process runs at once. Default: as many as there is room for."""
+    rate_limit: RateLimit
+    """How often it may start, in all workers together. Default: as often as it is asked."""
 
 
 def mutation(
@@ -108,6 +113,8 @@ def _registering(
                 timeout_ms=options.get("timeout_ms"),
                 internal=options.get("internal", False),
                 result_ttl_ms=options.get("result_ttl_ms"),
+                concurrency=options.get("concurrency"),
+                rate_limit=options.get("rate_limit"),
             )
         )
         return call

@@ -17,9 +17,9 @@ from jobs.ids import new_id
 from jobs.lifecycle import MAX_ATTEMPTS
 from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
 from jobs.mongo.clock import ServerClock
-from jobs.mongo.collections import ensure_collections
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import JobStore
+from jobs.mongo.provision import ensure_collections
 from jobs.mongo.transaction import run_transaction
 from jobs.queue.connection import connect
 from jobs.queue.doorbell import Bell, Doorbell

@@ -22,6 +22,7 @@ class Move(StrEnum):
     STOP = "stop"
     HAND_BACK = "handBack"
     LOSE = "lose"
+    RESERVE = "reserve"
     REVIVE = "revive"
 
 
@@ -106,6 +107,11 @@ MOVES: Final[dict[Move, Transition]] = {
         fenced=True,
         yields_to_cancel=True,
         meaning="its worker is gone and it may run again",
+    ),
+    Move.RESERVE: _transition(
+        JobState.PENDING,
+        to=JobState.PENDING,
+        meaning="its function's rate limit gives it a later start",
     ),
     Move.REVIVE: _transition(
         JobState.FAILED,

@@ -233,6 +233,21 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Jobs that workers take from together. Every name is one."""
+
+    name: str
+    paused: bool = False
+    """Whether its pending jobs stay so."""
+    weight: int = 1
+    """Its share of the workers, relative to others, when all have more due than there is room."""
+    version: int = 0
+    """0 for a queue that was never changed."""
+    pending_due: int = 0
+    """How many jobs are due in it; counted for readers only, up to 1,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """A job's last error, after its last attempt; kept until it is resolved."""
 

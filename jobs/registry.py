@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.arguments import Arguments
 from jobs.errors import BadRequest
+from jobs.lanes import Lane
+from jobs.rate_limit import RateLimit
 from jobs.records import FunctionKind, JsonObject, Schedule
 from jobs.retry import Retry
 
@@ -42,10 +44,26 @@ class Function:
     """Whether its jobs are the system's own: hidden from lists unless asked for."""
     result_ttl_ms: int | None = None
     """How long a finished job is kept; None for the setting's default."""
+    concurrency: int | None = None
+    """How many of it one worker runs at once; None for as many as there is room for."""
+    rate_limit: RateLimit | None = None
+    """How often it may start, in all workers together; None for as often as it is asked."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency of {self.name} is {self.concurrency}; the least is 1")
+        key = self.rate_limit.key if self.rate_limit else None
+        if key is not None and key not in self.arguments.names:
+            raise ValueError(f"the rate limit's key {key!r} is no argument of {self.name}")
 
     @property
     def description(self) -> str:
         return (self.call.__doc__ or "").strip()
+
+    def lane(self, queue: str, priority: int) -> Lane:
+        """Give the lane that its jobs of that priority wait in."""
+        limited = self.concurrency is not None or self.rate_limit is not None
+        return Lane(queue=queue, function=self.name if limited else None, priority=priority)
 
     def callable_by(self, roles: Iterable[str]) -> bool:
         return self.public or not self.roles.isdisjoint(roles)

@@ -4,11 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import CollectionInvalid, OperationFailure
-
-from jobs.mongo.client import Mongo
-
-NAMESPACE_EXISTS: Final = 48
 
 JOBS: Final = "jobs"
 CRONS: Final = "crons"
@@ -20,8 +15,10 @@ FAILURES: Final = "failures"
 WORKERS: Final = "workers"
 LEADERS: Final = "leaders"
 CLOCK: Final = "clock"
+QUEUES: Final = "queues"
+BUCKETS: Final = "buckets"
 
-ENGINE_OWNED: Final = frozenset({JOBS, WORKERS, LEADERS, CLOCK})
+ENGINE_OWNED: Final = frozenset({JOBS, WORKERS, LEADERS, CLOCK, QUEUES, BUCKETS})
 """Functions may read these, and write none of them."""
 
 
@@ -58,8 +55,14 @@ COLLECTIONS: Final = (
         indexes=(
             _index(
                 "due",
-                "dispatch: what is due, and when the next is",
-                "scheduledTime _id",
+                "dispatch: which lanes there are; what is due in one, and when the next is",
+                "state lane scheduledTime _id owner",
+                partialFilterExpression={"state": "pending"},
+            ),
+            _index(
+                "fair",
+                "dispatch, when more is due than there is room for: whose, and their first",
+                "state lane owner scheduledTime _id",
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
@@ -213,35 +216,22 @@ COLLECTIONS: Final = (
         deleted_by="the leader when it stops",
     ),
     CollectionSpec(
+        name=QUEUES,
+        written_by="pauseQueue, resumeQueue",
+        read_by="every worker, every second; queues",
+        deleted_by="nobody: a queue that was never paused has none",
+    ),
+    CollectionSpec(
+        name=BUCKETS,
+        written_by="workers, before they claim jobs of a function with a rate limit",
+        read_by="dispatcher, workers",
+        deleted_by="the TTL index on fullAt: a bucket that is full again is as good as none",
+        indexes=(_index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
+    ),
+    CollectionSpec(
         name=CLOCK,
         written_by="tests and the development mode: the offset of due time",
         read_by="every process in those modes",
         deleted_by="nobody",
     ),
 )
-
-
-async def ensure_collections(mongo: Mongo) -> None:
-    """Create what is missing; safe to run from many processes at once.
-
-    Collections are made up front because a transaction cannot make one that a rival makes too.
-    """
-    existing = set(await mongo.database.list_collection_names())
-    for spec in COLLECTIONS:
-        if spec.name not in existing:
-            await _create(mongo, spec)
-        if spec.indexes:
-            await mongo[spec.name].create_indexes(list(spec.indexes))
-
-
-async def _create(mongo: Mongo, spec: CollectionSpec) -> None:
-    options: dict[str, Any] = {}
-    if spec.keeps_preimages:
-        options["changeStreamPreAndPostImages"] = {"enabled": True}
-    try:
-        await mongo.database.create_collection(spec.name, **options)
-    except CollectionInvalid:
-        return
-    except OperationFailure as error:
-        if error.code != NAMESPACE_EXISTS:
-            raise

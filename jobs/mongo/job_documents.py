@@ -6,12 +6,11 @@ from typing import Any
 
 from jobs.documents import cause_document
 from jobs.ids import new_id
+from jobs.lanes import DEFAULT_QUEUE
 from jobs.mongo.moves import first_event
 from jobs.records import Cause, JobState, JsonObject
 from jobs.registry import Function
 from jobs.retry import Retry
-
-DEFAULT_QUEUE = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,11 @@ class NewJob:
     """The client's idempotency key, unique per owner."""
     tick: dict[str, Any] | None = None
     """What makes a second job for the same due time impossible."""
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    """From 0 to 9; higher runs sooner."""
+    timeout_ms: int | None = None
+    """Real time that one attempt may take; None for the function's own."""
     canceled: bool = False
     """Born canceled: what scheduled it had been canceled itself."""
 
@@ -41,8 +45,9 @@ def job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, A
         "internal": new.function.internal,
         "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,
         "scheduledTime": new.scheduled_time,
-        "queue": DEFAULT_QUEUE,
-        "priority": 0,
+        "queue": new.queue,
+        "priority": new.priority,
+        "lane": str(new.function.lane(new.queue, new.priority)),
         "attempt": 0,
         "maxAttempts": new.function.retry.max_attempts,
         "retry": retry_document(new.function.retry),
@@ -50,6 +55,8 @@ def job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, A
         "version": 1,
         "createdAt": created_at,
     }
+    if new.timeout_ms is not None:
+        document["timeoutMs"] = new.timeout_ms
     if new.key is not None:
         document["key"] = new.key
     if new.canceled:

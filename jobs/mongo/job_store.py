@@ -1,12 +1,11 @@
 """The verbs that change a job, each one guarded write. None is returned where somebody else
 moved first, which is no error."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from jobs.lifecycle import Move
@@ -18,17 +17,6 @@ from jobs.records import JobState
 DUPLICATE_KEY = 11000
 
 CLAIMED_FIELDS = {"timeline": 0, "result": 0, "progress": 0}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueJobs:
-    """What can be dispatched now, and when to look again."""
-
-    ids: tuple[str, ...]
-    more: bool
-    """Whether there are more due than were asked for."""
-    next_at: datetime | None
-    """When the first of the rest is due; None if nothing waits, or `more`."""
 
 
 class JobStore:
@@ -60,26 +48,6 @@ class JobStore:
     async def find_by_key(self, owner: str | None, key: str) -> Document | None:
         return await self._jobs.find_one({"owner": owner, "key": key})
 
-    async def due(self, now: datetime, limit: int, excluded: frozenset[str]) -> DueJobs:
-        """Find jobs to dispatch, longest due first, less those `excluded`."""
-        cursor = self._jobs.find(
-            {"state": JobState.PENDING.value},
-            {"scheduledTime": 1},
-            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
-            limit=limit + len(excluded) + 1,
-            hint="due",
-        )
-        ids: list[str] = []
-        for found in await cursor.to_list(None):
-            if found["scheduledTime"] > now:
-                return DueJobs(ids=tuple(ids), more=False, next_at=found["scheduledTime"])
-            if found["_id"] in excluded:
-                continue
-            if len(ids) == limit:
-                return DueJobs(ids=tuple(ids), more=True, next_at=None)
-            ids.append(found["_id"])
-        return DueJobs(ids=tuple(ids), more=False, next_at=None)
-
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
     ) -> list[Document]:
@@ -107,6 +75,20 @@ class JobStore:
         """Find what a claim with `token` took out of `ids`."""
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
         return await found.to_list(None)
+
+    async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
+        """Give due jobs the later starts that their function's rate limit has reserved."""
+        ids, due = list(starts), moves.now(offset_ms)
+        start = moves.looked_up(ids, list(starts.values()))
+        await self._jobs.update_many(
+            {**moves.guard(Move.RESERVE, ids), "$expr": {"$lte": ["$scheduledTime", due]}},
+            moves.pipeline(
+                Move.RESERVE,
+                due,
+                fields={"scheduledTime": start, "lane": {"$concat": [moves.UNRESERVED, "!"]}},
+                event={"nextRunAt": start},
+            ),
+        )
 
     async def cancel(
         self, job_id: str, offset_ms: int, session: Session | None = None

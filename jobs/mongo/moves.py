@@ -27,6 +27,9 @@ ROUTING: Final = {
 # `cancelRequestedAt` is a date or missing; a missing field sorts below null.
 _CANCEL_REQUESTED: Final = {"$gt": ["$cancelRequestedAt", None]}
 
+# A start that a rate limit gave is good for one attempt.
+UNRESERVED: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}
+
 
 def literal(value: object) -> Expression:
     return {"$literal": value}
@@ -139,8 +142,11 @@ def _consequences(
         return {"cancelRequestedAt": at}
     if target is JobState.IN_PROGRESS:
         return {"startedAt": at, "progress": REMOVE}
+    if move is Move.RESERVE:
+        return {}
     if target is JobState.PENDING:
         pending: dict[str, Any] = {"lease": REMOVE, "completedAt": REMOVE, "purgeAt": REMOVE}
+        pending["lane"] = UNRESERVED
         if move is not Move.REVIVE:
             # An attempt that was kept from its end does not take the next one from the policy.
             pending["maxAttempts"] = {"$max": ["$maxAttempts", {"$add": ["$attempt", 1]}]}

@@ -14,12 +14,29 @@ from jobs.records import JobState
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class FleetWorker:
+    slots: int
+    queues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """What all workers have together."""
 
-    workers: int
-    slots: int
+    workers: tuple["FleetWorker", ...]
+
+    def queues(self) -> set[str]:
+        return {queue for worker in self.workers for queue in worker.queues}
+
+    def size(self, queue: str) -> int:
+        """Count the workers that serve a queue."""
+        return sum(1 for worker in self.workers if queue in worker.queues)
+
+    def slots(self, queue: str | None = None) -> int:
+        """Count the slots of the workers that serve a queue, or of all."""
+        serving = (one for one in self.workers if queue is None or queue in one.queues)
+        return sum(worker.slots for worker in serving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +71,11 @@ class WorkerStore:
         await self._workers.delete_one({"_id": worker_id})
 
     async def fleet(self) -> Fleet:
-        """Count the workers that have registered, and their slots."""
-        rows = await self._workers.find({}, {"concurrency": 1}).to_list(None)
-        return Fleet(workers=len(rows), slots=sum(row["concurrency"] for row in rows))
+        """Give the workers that have registered."""
+        rows = await self._workers.find({}, {"concurrency": 1, "queues": 1}).to_list(None)
+        return Fleet(
+            tuple(FleetWorker(row["concurrency"], frozenset(row["queues"])) for row in rows)
+        )
 
     async def silent(self, lease_ms: int) -> list[Silent]:
         """Find workers whose lease is over, and holders of jobs that never registered."""

@@ -3,11 +3,16 @@
 import itertools
 import os
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote, unquote
 
 from arq.connections import ArqRedis
+
+from jobs.lanes import Lane
 
 RUN_CHUNK: Final = "run_chunk"
 EXPIRES_S: Final = 60  # a chunk that nobody took by then is dispatched anew long before
@@ -21,19 +26,34 @@ LONGEST_SIZE: Final = 4  # digits
 _numbers = itertools.count()
 
 
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """What waits in Redis, by lane of all priorities."""
+
+    counts: dict[Lane, int]
+    ids: dict[Lane, frozenset[str]]
+    """Those that this process put there."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def of_queue(self, queue: str) -> int:
+        return sum(count for lane, count in self.counts.items() if lane.queue == queue)
+
+
 class Chunks:
-    """The arq queue as the dispatcher sees it."""
+    """The arq queue as the dispatcher sees it. A chunk's name tells its size and its lane."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._ids: dict[bytes, tuple[str, ...]] = {}
         self._seen: dict[bytes, float] = {}
 
-    async def put(self, ids: Sequence[str], more: bool) -> None:
+    async def put(self, ids: Sequence[str], more: bool, lane: Lane | None = None) -> None:
         """Enqueue a chunk; `more` asks its worker to ring when it has claimed it."""
-        name = (
-            f"{time.time_ns() // 1_000_000:012x}-{next(_numbers)}-{os.urandom(4).hex()}-{len(ids)}"
-        )
+        order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
+        name = f"{order}-{len(ids)}|{quote(str(lane or Lane()), safe='/')}"
         await self._redis.enqueue_job(
             RUN_CHUNK,
             list(ids),
@@ -44,7 +64,7 @@ class Chunks:
         )
         self._ids[name.encode()] = tuple(ids)
 
-    async def outstanding(self) -> tuple[int, frozenset[str]]:
+    async def outstanding(self) -> Outstanding:
         """Count the ids that wait in Redis, and name those this process put there.
 
         A chunk that stays too long is removed: its worker is gone, its ids are still pending.
@@ -57,15 +77,26 @@ class Chunks:
             await self._redis.zrem(self._queue, *stale)
         live = self._seen.keys() - stale
         self._ids = {name: ids for name, ids in self._ids.items() if name in live}
-        waiting = sum(_size(name) for name in live)
-        return waiting, frozenset(itertools.chain.from_iterable(self._ids.values()))
+        counts: defaultdict[Lane, int] = defaultdict(int)
+        ids: defaultdict[Lane, set[str]] = defaultdict(set)
+        for name in live:
+            lane = lane_of(name)
+            counts[lane] += _size(name)
+            ids[lane].update(self._ids.get(name, ()))
+        return Outstanding(dict(counts), {lane: frozenset(some) for lane, some in ids.items()})
 
     @property
     def _queue(self) -> str:
         return self._redis.default_queue_name
 
 
+def lane_of(name: bytes) -> Lane:
+    """Read which lane a chunk's jobs wait in; the default one for what others wrote there."""
+    text = unquote(name.partition(b"|")[2].decode(errors="replace"))
+    return Lane.parse(text) or Lane()
+
+
 def _size(name: bytes) -> int:
     """Read how many ids a chunk carries; what others wrote there counts as one."""
-    size = name.rpartition(b"-")[2]
+    size = name.partition(b"|")[0].rpartition(b"-")[2]
     return int(size) if size.isdigit() and len(size) <= LONGEST_SIZE else 1

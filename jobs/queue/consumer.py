@@ -1,15 +1,16 @@
 """An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from jobs.ids import is_id
+from jobs.lanes import Lane
 from jobs.logs import get_log
-from jobs.queue.chunks import RUN_CHUNK
+from jobs.queue.chunks import RUN_CHUNK, lane_of
 from jobs.queue.connection import RedisFailure, deserialize, serialize
 from jobs.waiting import end_if_cancelled, wait_for_event
 
@@ -19,9 +20,13 @@ FALLBACK_S: Final = 1.0  # how late a chunk is noticed whose ring was lost
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 
-TakeChunk = Callable[[list[str], bool], Awaitable[bool]]
-"""Told the ids and whether more are due; answers whether the dispatcher should look again."""
-HasRoom = Callable[[], bool]
+NAMES_AT_ONCE: Final = 1_000  # those that are for others, or for later, stand before ours
+
+TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
+"""Told the ids, whether more are due, and their lane; answers whether the dispatcher should look
+again."""
+HasRoom = Callable[[Lane | None], bool]
+"""Asked for a lane; None: at all."""
 
 log = get_log(__name__)
 
@@ -70,7 +75,7 @@ class Consumer:
             # Whoever writes to Redis may have written anything.
             if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
-            elif await self._take_chunk(ids, more is True):
+            elif await self._take_chunk(ids, more is True, lane_of(ctx["job_id"].encode())):
                 unsatisfied.add(ctx["job_id"])
 
         async def chunk_done(name: str) -> None:
@@ -86,6 +91,7 @@ class Consumer:
             queue_name=redis.default_queue_name,
             handle_signals=False,
             max_jobs=CHUNKS_AT_ONCE,
+            queue_read_limit=NAMES_AT_ONCE,
             job_timeout=CHUNK_TIMEOUT_S,
             keep_result=0,
             max_tries=1,
@@ -94,6 +100,7 @@ class Consumer:
             job_serializer=serialize,
             job_deserializer=deserialize,
         )
+        worker.finishing = set()
         worker.wake, worker.has_room, worker.chunk_done = self._wake, self._has_room, chunk_done
         return worker
 
@@ -102,11 +109,12 @@ class _DoorbellWorker(Worker):
     wake: asyncio.Event
     has_room: HasRoom
     chunk_done: Callable[[str], Awaitable[None]]
+    finishing: set["asyncio.Task[Any]"]
 
     async def main(self) -> None:
         while True:
             self.wake.clear()
-            self.allow_pick_jobs = self.has_room()
+            self.allow_pick_jobs = self.has_room(None)
             await self._poll_iteration()
             await wait_for_event(self.wake, FALLBACK_S)
 
@@ -115,7 +123,35 @@ class _DoorbellWorker(Worker):
         if garbage:
             log.warning("queue.garbage", names=len(garbage))
             await self.pool.zrem(self.queue_name, *garbage)
-        await super().start_jobs([name for name in job_ids if name.isascii()])
+        await super().start_jobs(self._for_us(name for name in job_ids if name.isascii()))
+
+    def _for_us(self, names: Iterable[bytes]) -> list[bytes]:
+        """Choose what there is room for; of a function with a limit, one chunk at a time."""
+        chosen: list[bytes] = []
+        limited: set[Lane] = set()
+        for name in names:
+            lane = lane_of(name)
+            if lane not in limited and self.has_room(lane):
+                chosen.append(name)
+                if lane.function is not None:
+                    limited.add(lane)
+        return chosen
+
+    async def finish_job(self, *args: Any) -> None:
+        await self._seen_through(super().finish_job(*args))
+
+    async def finish_failed_job(self, *args: Any) -> None:
+        await self._seen_through(super().finish_failed_job(*args))
+
+    async def _seen_through(self, finishing: Awaitable[None]) -> None:
+        # arq shields these from cancellation: whoever closes the pool must wait for them.
+        task = asyncio.current_task()
+        assert task is not None
+        self.finishing.add(task)
+        try:
+            await finishing
+        finally:
+            self.finishing.discard(task)
 
     async def run_job(self, job_id: str, score: int) -> None:
         try:
@@ -134,4 +170,5 @@ async def _close(worker: _DoorbellWorker) -> None:
     for task in worker.tasks.values():
         task.cancel()
     await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    await asyncio.gather(*worker.finishing, return_exceptions=True)
     await worker.pool.aclose(close_connection_pool=True)

@@ -27,6 +27,8 @@ class Bell(StrEnum):
     """Jobs were scheduled, or slots became free: the dispatcher looks again."""
     WORK = "work"
     """A chunk is in the queue: workers look."""
+    QUEUES = "queues"
+    """A queue was paused or resumed: workers look which."""
     CANCEL = "cancel"
     """The end of running jobs was asked for: workers look at theirs."""
 

@@ -1,17 +1,22 @@
 """Puts due jobs into the queue, as many as the fleet has room for; wakes at the next due time."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from jobs.engine import Engine
+from jobs.lanes import Lane, Waiting
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.chunks import Chunks
+from jobs.mongo.workers import Fleet, WorkerStore
+from jobs.queue.chunks import Chunks, Outstanding
 from jobs.queue.connection import RedisFailure
 from jobs.queue.doorbell import Bell
 from jobs.waiting import wait_for_event
+from jobs.worker.queue_watch import QueueWatch
+from jobs.worker.selection import Demand, share
+from jobs.worker.survey import Survey, Surveyor
 
 CHUNK_SIZE: Final = 250  # as many as one completion looks up
 FALLBACK_S: Final = 1.0  # how late a due job is noticed whose ring was lost
@@ -23,14 +28,18 @@ log = get_log(__name__)
 class Dispatcher:
     """Runs in the one worker that leads. A second one would only do the work twice."""
 
-    def __init__(self, engine: Engine, chunks: Chunks, workers: WorkerStore) -> None:
+    def __init__(
+        self, engine: Engine, chunks: Chunks, workers: WorkerStore, queues: QueueWatch
+    ) -> None:
         self._engine = engine
         self._chunks = chunks
         self._workers = workers
+        self._queues = queues
+        self._surveyor = Surveyor(engine)
         self._wake = asyncio.Event()
-        self._slots = 0
-        self._fleet_size = 1
+        self._fleet = Fleet(())
         self._fleet_read_at = -FLEET_EVERY_S
+        self._served: dict[str, float] = {}
 
     def wake(self) -> None:
         self._wake.set()
@@ -53,22 +62,63 @@ class Dispatcher:
     async def dispatch(self) -> datetime | None:
         """Fill the queue once; returns when the next job is due, if that is known."""
         await self._read_fleet()
-        waiting, excluded = await self._chunks.outstanding()
-        room = 2 * self._slots - waiting  # the next are there when a slot becomes free
+        outstanding = await self._chunks.outstanding()
+        room = 2 * self._fleet.slots() - outstanding.total  # the next are there when a slot is free
         if room <= 0:
             return None
-        due = await self._engine.store.due(await self._engine.clock.now(), room, excluded)
-        size = min(CHUNK_SIZE, -(-len(due.ids) // self._fleet_size) or 1)
-        for start in range(0, len(due.ids), size):
-            await self._chunks.put(due.ids[start : start + size], due.more)
-        if due.ids:
+        surveys = await self._survey(room, outstanding)
+        demands = {
+            queue: Demand(len(survey.jobs), self._queues.weight_of(queue))
+            for queue, survey in surveys.items()
+        }
+        shares = share(room, demands, self._served)
+        self._served = shares.served
+        busy = outstanding.total + sum(shares.given.values()) >= self._fleet.slots()
+        for queue, survey in surveys.items():
+            # Once all are busy, what comes next waits for word that there is room again.
+            await self._put(queue, survey.jobs[: shares.given[queue]], busy or survey.more)
+        if any(shares.given.values()):
             await self._engine.doorbell.ring(Bell.WORK)
-        return due.next_at
+        return min((one.next_at for one in surveys.values() if one.next_at), default=None)
+
+    async def _survey(self, room: int, outstanding: Outstanding) -> dict[str, Survey]:
+        now = await self._engine.clock.now()
+        rooms = {
+            queue: min(room, 2 * self._fleet.slots(queue) - outstanding.of_queue(queue))
+            for queue in self._fleet.queues()
+            if not self._queues.is_paused(queue)
+        }
+        open_queues = [queue for queue, room_there in rooms.items() if room_there > 0]
+        surveys = await asyncio.gather(
+            *(
+                self._surveyor.look(
+                    queue, now, rooms[queue], self._fleet.size(queue), outstanding.ids
+                )
+                for queue in open_queues
+            )
+        )
+        return dict(zip(open_queues, surveys, strict=True))
+
+    async def _put(self, queue: str, jobs: Sequence[Waiting], more: bool) -> None:
+        by_gate: dict[Lane, list[str]] = {}
+        for job in jobs:
+            by_gate.setdefault(job.lane.gate, []).append(job.id)
+        for gate, ids in by_gate.items():
+            size = self._size_of(gate, len(ids))
+            for start in range(0, len(ids), size):
+                part = ids[start : start + size]
+                await self._chunks.put(part, more or gate.function is not None, gate)
+        if jobs:
+            self._surveyor.served(queue, jobs[-1])
+
+    def _size_of(self, gate: Lane, ids: int) -> int:
+        size = min(CHUNK_SIZE, -(-ids // max(1, self._fleet.size(gate.queue))))
+        function = self._engine.registry.get(gate.function) if gate.function else None
+        return min(size, function.concurrency or size) if function else size
 
     async def _read_fleet(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._fleet_read_at < FLEET_EVERY_S:
             return
-        fleet = await self._workers.fleet()
-        self._slots, self._fleet_size = fleet.slots, max(1, fleet.workers)
+        self._fleet = await self._workers.fleet()
         self._fleet_read_at = now

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from jobs.engine import Engine
 from jobs.ids import new_id
+from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
 from jobs.mongo.completions import Completions
 from jobs.records import FunctionKind
+from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
 from jobs.worker.completer import Completer
 from jobs.worker.progress import ProgressReport
+from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.runner import Runner
 from jobs.worker.slots import Slots
 
@@ -42,6 +45,8 @@ class Ending(StrEnum):
 class Running:
     attempt: Attempt
     task: asyncio.Task[None]
+    lane: Lane
+    """The one whose slot it has."""
     ending: Ending | None = None
     has_begun: bool = False
 
@@ -56,22 +61,27 @@ class Running:
 class Executor:
     """What runs in this worker."""
 
-    def __init__(self, engine: Engine, worker_id: str, slot_freed: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, worker_id: str, queues: QueueWatch, slot_freed: Callable[[], None]
+    ) -> None:
         completions = Completions(engine.mongo)
         self._engine = engine
         self._worker_id = worker_id
+        self._queues = queues
         self._slot_freed = slot_freed
+        self._admission = Admission(engine)
         self._runner = Runner(engine=engine, completions=completions)
         self._completer = Completer(completions, engine.clock)
-        self.slots = Slots(engine.settings.concurrency)
+        self.slots = Slots(engine.settings.concurrency, engine.registry)
         self.running: dict[str, Running] = {}
         self._claims: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
-    def has_room(self) -> bool:
-        return self.slots.free > 0
+    def has_room(self, lane: Lane | None) -> bool:
+        """Tell whether a job could begin now, one of that lane if it is given."""
+        return self.slots.has_room(lane) and (lane is None or self._is_served(lane))
 
-    async def take_chunk(self, ids: list[str], more: bool) -> bool:
+    async def take_chunk(self, ids: list[str], more: bool, lane: Lane) -> bool:
         """Claim and start as many of `ids` as there is room for, waiting for room a while.
 
         What is not claimed stays pending. Returns whether there is more to dispatch.
@@ -79,14 +89,13 @@ class Executor:
         remaining = ids
         try:
             async with asyncio.timeout(CHUNK_PATIENCE_S):
-                while remaining:
-                    room = await self.slots.take(len(remaining))
+                while remaining and (room := await self._room(lane, len(remaining))):
                     part, remaining = remaining[:room], remaining[room:]
                     # A claim that is sent is seen through: its jobs are ours whatever happens.
-                    await asyncio.shield(self._claiming(part))
+                    await asyncio.shield(self._claiming(part, lane))
         except TimeoutError:
             return True
-        return more
+        return more or bool(remaining)
 
     async def close(self, patience_s: float) -> None:
         """Let running jobs finish, up to `patience_s` seconds; then give the rest back."""
@@ -111,46 +120,56 @@ class Executor:
     def _attempts(self) -> list[Attempt]:
         return [running.attempt for running in self.running.values()]
 
-    def _claiming(self, ids: list[str]) -> asyncio.Task[None]:
-        claim = asyncio.create_task(self._claim(ids), name="claim")
+    async def _room(self, lane: Lane, wanted: int) -> int:
+        return await self.slots.take(lane, wanted) if self._is_served(lane) else 0
+
+    def _is_served(self, lane: Lane) -> bool:
+        is_ours = lane.queue in self._engine.settings.queues
+        return is_ours and not self._queues.is_paused(lane.queue)
+
+    def _claiming(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
+        claim = asyncio.create_task(self._claim(ids, lane), name="claim")
         self._claims.add(claim)
         claim.add_done_callback(self._claims.discard)
         return claim
 
-    async def _claim(self, ids: list[str]) -> None:
+    async def _claim(self, ids: list[str], lane: Lane) -> None:
         """Claim `ids`, for which slots are taken; give back the slots of those not won."""
         token = new_id()
         claimed: list[Document] = []
         try:
             offset_ms = await self._engine.clock.offset_ms()
-            claimed = await self._engine.store.claim(ids, self._worker_id, token, offset_ms)
+            admitted = await self._admission.admit(ids, lane, offset_ms)
+            if admitted:
+                store = self._engine.store
+                claimed = await store.claim(admitted, self._worker_id, token, offset_ms)
         except MongoError as error:
             # What was claimed without our knowing is found by the watch, and given back.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
-            self.slots.give_back(len(ids) - len(claimed))
+            self.slots.give_back(lane, len(ids) - len(claimed))
         for document in claimed:
             function = self._engine.registry.get(document["functionName"])
             keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
-            await self._begin(Attempt.of(document, keep_ms))
+            await self._begin(Attempt.of(document, keep_ms), lane)
 
-    async def _begin(self, attempt: Attempt) -> None:
+    async def _begin(self, attempt: Attempt, lane: Lane) -> None:
         if self._is_closing:
-            self.slots.give_back()
+            self.slots.give_back(lane)
             await self._completer.complete(attempt.never_begun())
         else:
-            self._start(attempt)
+            self._start(attempt, lane)
 
-    def _start(self, attempt: Attempt) -> None:
+    def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = asyncio.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
-        running = Running(attempt, task)
+        running = Running(attempt, task, lane)
         self.running[attempt.job_id] = running
         task.add_done_callback(lambda _: self._finished(running))
 
     def _finished(self, running: Running) -> None:
         if self.running.get(running.attempt.job_id) is running:
             del self.running[running.attempt.job_id]
-        self.slots.give_back()
+        self.slots.give_back(running.lane)
         self._slot_freed()
 
     async def _run(self, attempt: Attempt) -> None:

@@ -1,27 +1,46 @@
-"""How many jobs a worker runs at once: a claim never takes more than there is room for."""
+"""How many jobs a worker runs at once, in all and of functions with a limit of their own: a claim
+never takes more than there is room for."""
 
 import asyncio
 
+from jobs.lanes import Lane
+from jobs.registry import Registry
+from jobs.worker.gates import Gates
+
 
 class Slots:
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, registry: Registry) -> None:
         self.capacity = capacity
         self.free = capacity
+        self._gates = Gates(registry)
         self._freed = asyncio.Event()
 
     @property
     def taken(self) -> int:
         return self.capacity - self.free
 
-    async def take(self, wanted: int) -> int:
-        """Wait until there is room, and take as much of `wanted` as there is: at least one."""
-        while self.free == 0:
-            self._freed.clear()
-            await self._freed.wait()
-        taken = min(wanted, self.free)
-        self.free -= taken
+    def has_room(self, lane: Lane | None) -> bool:
+        """Tell whether a job could begin now, one of that lane if it is given."""
+        return self.free > 0 and (lane is None or self._gates.room(lane, 1) > 0)
+
+    async def take(self, lane: Lane, wanted: int) -> int:
+        """Wait until there is room, and take as much of `wanted` as there is: at least one.
+
+        Takes none, without waiting, if the lane's function has no room of its own.
+        """
+        entered = self._gates.enter(lane, wanted)
+        taken = 0
+        try:
+            while entered and self.free == 0:
+                self._freed.clear()
+                await self._freed.wait()
+            taken = min(entered, self.free)
+            self.free -= taken
+        finally:
+            self._gates.leave(lane, entered - taken)
         return taken
 
-    def give_back(self, number: int = 1) -> None:
+    def give_back(self, lane: Lane, number: int = 1) -> None:
         self.free += number
+        self._gates.leave(lane, number)
         self._freed.set()

@@ -23,6 +23,7 @@ from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
 from jobs.worker.leader import Leadership
 from jobs.worker.lost_workers import LostWorkers
+from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.repairs import repairs_of
 from jobs.worker.sweeper import Sweeper
 from jobs.worker.watch import Watch
@@ -46,7 +47,8 @@ class Worker:
         self.engine = engine
         self._store = WorkerStore(engine.mongo)
         self._redis = connect(settings.redis_url, queue_name)
-        self.executor = Executor(engine, worker_id, lambda: self._consumer.wake())
+        self._queues = QueueWatch(engine.mongo, self._queues_changed)
+        self.executor = Executor(engine, worker_id, self._queues, lambda: self._consumer.wake())
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
@@ -54,7 +56,7 @@ class Worker:
             lambda: engine.doorbell.ring(Bell.DUE),
         )
         self._watch = Watch(engine, worker_id, self.executor)
-        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store)
+        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store, self._queues)
         lost = LostWorkers(engine, self._store)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
@@ -82,6 +84,7 @@ class Worker:
             tasks.create_task(self._keep_up())
             tasks.create_task(self._leadership.run())
             tasks.create_task(self._consumer.run())
+            tasks.create_task(self._queues.run())
 
     async def _keep_up(self) -> None:
         """Do what holds the jobs that run; raises Deposed."""
@@ -116,10 +119,17 @@ class Worker:
                 self._dispatcher.wake()
             case Bell.WORK:
                 self._consumer.wake()
+            case Bell.QUEUES:
+                self._queues.wake()
             case Bell.CANCEL:
                 self._watch.wake()
 
+    def _queues_changed(self) -> None:
+        self._dispatcher.wake()
+        self._consumer.wake()
+
     async def _register(self) -> None:
+        await self._queues.read()
         settings = self.engine.settings
         await self._store.register(
             self.id,

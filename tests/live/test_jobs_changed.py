@@ -7,7 +7,7 @@ import pytest
 
 from jobs.errors import BadRequest
 from jobs.filters import JobFilter
-from jobs.mongo.collections import ensure_collections
+from jobs.mongo.provision import ensure_collections
 from jobs.records import CauseKind, JobState
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed

@@ -3,7 +3,7 @@
 from jobs.filters import JobFilter
 from jobs.hub import Hub
 from jobs.mongo.client import Mongo
-from jobs.mongo.collections import ensure_collections
+from jobs.mongo.provision import ensure_collections
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed

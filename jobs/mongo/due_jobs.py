@@ -1,0 +1,115 @@
+"""Reads what may be dispatched. Every read is answered by an index alone and costs what it returns,
+however many jobs are planned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo import ASCENDING
+
+from jobs.lanes import Lane, Waiting, bounds_of
+from jobs.mongo import moves
+from jobs.mongo.client import Document, Mongo
+from jobs.mongo.collections import JOBS
+from jobs.records import JobState
+
+PENDING: Final = {"state": JobState.PENDING.value}
+DUE_ORDER: Final = {"state": 1, "lane": 1, "scheduledTime": 1, "_id": 1, "owner": 1}
+COVERED: Final = {"scheduledTime": 1, "owner": 1}
+COUNTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimable:
+    """A pending job, as its function's rate limit needs to know it."""
+
+    id: str
+    lane: Lane
+    key: Any
+    """The argument that the limit goes by."""
+
+
+class DueJobs:
+    def __init__(self, mongo: Mongo) -> None:
+        self._jobs = mongo[JOBS]
+
+    async def heads(self, queue: str) -> dict[Lane, datetime]:
+        """Give each lane of a queue with pending jobs, and when its first is due."""
+        lower, upper = bounds_of(queue)
+        found = self._jobs.aggregate(
+            [
+                {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
+                {"$sort": DUE_ORDER},
+                {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
+            ],
+            hint="due",
+        )
+        rows = [(Lane.parse(row["_id"]), row["at"]) for row in await found.to_list(None)]
+        return {lane: at for lane, at in rows if lane is not None}
+
+    async def first(self, lane: Lane, limit: int) -> list[Waiting]:
+        """Find the first pending jobs of a lane, due or not, in the order of their times."""
+        found = self._jobs.find(
+            {**PENDING, "lane": str(lane)},
+            COVERED,
+            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
+            limit=limit,
+            hint="due",
+        )
+        return [_waiting(row, lane) for row in await found.to_list(None)]
+
+    async def first_of(
+        self, lane: Lane, owner: str | None, now: datetime, limit: int
+    ) -> list[Waiting]:
+        """Find the first due jobs of an owner in a lane."""
+        found = self._jobs.find(
+            {**PENDING, "lane": str(lane), "owner": owner, "scheduledTime": {"$lte": now}},
+            COVERED,
+            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
+            limit=limit,
+            hint="fair",
+        )
+        return [_waiting(row, lane) for row in await found.to_list(None)]
+
+    async def owners(self, lane: Lane) -> list[str | None]:
+        """Give everybody who has pending jobs in a lane; costs a seek an owner."""
+        found = self._jobs.aggregate(
+            [{"$match": {**PENDING, "lane": str(lane)}}, {"$group": {"_id": "$owner"}}],
+            hint="fair",
+        )
+        return [row["_id"] for row in await found.to_list(None)]
+
+    async def count(self, queue: str, now: datetime) -> int:
+        """Count the due jobs that wait in a queue, up to a thousand."""
+        due = [str(lane) for lane, at in (await self.heads(queue)).items() if at <= now]
+        counted = 0
+        for lane in due:
+            where: Document = {**PENDING, "lane": lane, "scheduledTime": {"$lte": now}}
+            rest = COUNTED - counted
+            if rest <= 0:
+                break
+            counted += await self._jobs.count_documents(where, limit=rest, hint="due")
+        return counted
+
+    async def claimable(
+        self, ids: Sequence[str], key: str | None, offset_ms: int
+    ) -> list[Claimable]:
+        """Read those of `ids` that are pending and due, in their order, with an argument."""
+        fields = ["lane"] if key is None else ["lane", f"args.{key}"]
+        due = {"$expr": {"$lte": ["$scheduledTime", moves.now(offset_ms)]}}
+        found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
+        rows = {row["_id"]: row for row in await found.to_list(None)}
+        return [_claimable(rows[job_id], key) for job_id in ids if job_id in rows]
+
+
+def _waiting(row: Document, lane: Lane) -> Waiting:
+    return Waiting(
+        id=row["_id"], lane=lane, scheduled_time=row["scheduledTime"], owner=row["owner"]
+    )
+
+
+def _claimable(row: Document, key: str | None) -> Claimable:
+    lane = Lane.parse(row["lane"]) or Lane()
+    value = None if key is None else row.get("args", {}).get(key)
+    return Claimable(id=row["_id"], lane=lane, key=value)

@@ -1,0 +1,33 @@
+"""How often a function may start: the policy that `@action(rate_limit=…)` takes. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MOST: Final = 1_000_000  # times the milliseconds since 1970, this still fits 64 bits
+LONGEST_MS: Final = 31 * 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """At most `count` starts in any `per_ms` milliseconds, spread evenly over them."""
+
+    count: int
+    per_ms: int
+    burst: int | None = None
+    """How many may start at once after a pause, beyond the even spread; None for one."""
+    key: str | None = None
+    """The argument, as clients write it, each value of which has a limit of its own; None: one
+    limit for the function."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST:
+            raise ValueError(f"count is {self.count}; allowed are 1 to {MOST:,}")
+        if not 1 <= self.per_ms <= LONGEST_MS:
+            raise ValueError(f"per_ms is {self.per_ms}; allowed are 1 to {LONGEST_MS:,}")
+        if self.burst is not None and not 1 <= self.burst <= MOST:
+            raise ValueError(f"burst is {self.burst}; allowed are 1 to {MOST:,}")
+
+    @property
+    def depth(self) -> int:
+        """Give how many may start at once after a pause."""
+        return self.burst or 1

@@ -1,0 +1,49 @@
+"""Knows which queues are paused, and their weights: read at each ring, and every second."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from jobs.logs import get_log
+from jobs.mongo.client import Mongo, MongoError
+from jobs.mongo.queues import QueueStore
+from jobs.records import Queue
+from jobs.waiting import wait_for_event
+
+EVERY_S: Final = 1.0
+
+log = get_log(__name__)
+
+
+class QueueWatch:
+    def __init__(self, mongo: Mongo, changed: Callable[[], None]) -> None:
+        self._store = QueueStore(mongo)
+        self._changed = changed
+        self._queues: dict[str, Queue] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def is_paused(self, queue: str) -> bool:
+        found = self._queues.get(queue)
+        return found is not None and found.paused
+
+    def weight_of(self, queue: str) -> int:
+        found = self._queues.get(queue)
+        return found.weight if found else 1
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self.read()
+            except MongoError as error:
+                log.warning("queues.unknown", error=str(error))
+            await wait_for_event(self._wake, EVERY_S)
+
+    async def read(self) -> None:
+        queues = await self._store.all()
+        if queues != self._queues:
+            self._queues = queues
+            self._changed()

@@ -1,0 +1,157 @@
+"""Looks at one queue: what is due there that could go now, and when there will be more."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from jobs.engine import Engine
+from jobs.lanes import Lane, Waiting
+from jobs.mongo.buckets import Allowance, Buckets, bucket_id
+from jobs.mongo.due_jobs import DueJobs
+from jobs.worker.selection import Limits, in_order, in_turns, rotated
+
+OWNERS_EVERY_S: Final = 0.25
+OWNERS_SHARE: Final = 0.05  # of the time may go into asking for owners, however many there are
+OWNERS_AT_ONCE: Final = 16
+
+InFlight = dict[Lane, frozenset[str]]
+"""What is in Redis already, by lane of all priorities."""
+
+
+@dataclass(slots=True)
+class _Owners:
+    """Who had jobs in a backlogged queue when it was last asked."""
+
+    lanes: dict[Lane, list[str | None]] = field(default_factory=dict)
+    ask_at: float = 0.0
+    served_last: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    jobs: tuple[Waiting, ...]
+    """What could go now, the first to go first."""
+    more: bool
+    """Whether more was due than there was room for."""
+    next_at: datetime | None
+    """When there is something to do again, if that is known."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    queue: str
+    now: datetime
+    room: int
+    in_flight: InFlight
+    limits: Limits = field(default_factory=Limits)
+    times: list[datetime] = field(default_factory=list)
+    more: bool = False
+
+
+class Surveyor:
+    def __init__(self, engine: Engine) -> None:
+        self._registry = engine.registry
+        self._due = DueJobs(engine.mongo)
+        self._buckets = Buckets(engine.mongo)
+        self._owners: dict[str, _Owners] = {}
+
+    async def look(
+        self, queue: str, now: datetime, room: int, workers: int, in_flight: InFlight
+    ) -> Survey:
+        """Choose at most `room` jobs of a queue that `workers` workers serve."""
+        look = _Look(queue=queue, now=now, room=room, in_flight=in_flight)
+        heads = await self._due.heads(queue)
+        look.times = [at for at in heads.values() if at > now]
+        due = [lane for lane, at in heads.items() if at <= now]
+        await self._limit(look, {lane.gate for lane in due}, workers)
+        open_lanes = [lane for lane in due if look.limits.room(lane, 1) > 0]
+        streams = await asyncio.gather(*(self._read(look, lane) for lane in open_lanes))
+        if not look.more:
+            jobs = in_order([one for one in streams if one], room, look.limits) if streams else []
+        else:
+            jobs = await self._fairly(look, open_lanes, streams)
+        return Survey(jobs=tuple(jobs), more=look.more, next_at=min(look.times, default=None))
+
+    def served(self, queue: str, last: Waiting) -> None:
+        """Remember whose turn was the last."""
+        if queue in self._owners:
+            self._owners[queue].served_last = last.owner
+
+    async def _limit(self, look: _Look, gates: Iterable[Lane], workers: int) -> None:
+        """Find what the functions' limits leave room for."""
+        for gate in gates:
+            function = self._registry.get(gate.function) if gate.function else None
+            if function is None:
+                continue
+            in_flight = len(look.in_flight.get(gate, ()))
+            if function.concurrency is not None:
+                # As many again as may run, so that the next is there when one ends.
+                look.limits.running[gate] = 2 * function.concurrency * workers - in_flight
+            limit = function.rate_limit
+            if limit is not None and limit.key is None:
+                bucket = bucket_id(function.name, limit, None)
+                allowance = await self._buckets.allowance(bucket, limit, look.now)
+                self._allow(look, gate, allowance, in_flight)
+
+    @staticmethod
+    def _allow(look: _Look, gate: Lane, allowance: Allowance, in_flight: int) -> None:
+        look.limits.starts[gate] = allowance.room - in_flight
+        if allowance.next_at is not None:
+            look.times.append(allowance.next_at)
+
+    async def _read(self, look: _Look, lane: Lane) -> list[Waiting]:
+        """Read a lane's due jobs that are not in Redis yet."""
+        in_flight = look.in_flight.get(lane.gate, frozenset())
+        room = look.limits.room(lane, look.room)
+        found = await self._due.first(lane, room + len(in_flight) + 1)
+        jobs = [job for job in found if job.scheduled_time <= look.now and job.id not in in_flight]
+        if found and found[-1].scheduled_time > look.now:
+            look.times.append(next(j.scheduled_time for j in found if j.scheduled_time > look.now))
+        look.more = look.more or len(jobs) > room
+        return jobs[:room]
+
+    async def _fairly(
+        self, look: _Look, lanes: list[Lane], streams: list[list[Waiting]]
+    ) -> list[Waiting]:
+        """Let owners take turns, for there is more than can go."""
+        owners = self._owners.setdefault(look.queue, _Owners())
+        if time.monotonic() >= owners.ask_at:
+            await self._ask(owners, lanes)
+        everybody = {owner for lane in lanes for owner in owners.lanes.get(lane, ())}
+        if len(everybody) < 2:
+            return in_order([one for one in streams if one], look.room, look.limits)
+        chosen = rotated(everybody, owners.served_last)[:OWNERS_AT_ONCE]
+        found = await self._first_of(look, owners, lanes, chosen)
+        jobs = {job.id: job for stream in (*streams, *found) for job in stream}
+        return in_turns(jobs.values(), look.room, look.limits, owners.served_last)
+
+    async def _ask(self, owners: _Owners, lanes: list[Lane]) -> None:
+        began = time.monotonic()
+        found = await asyncio.gather(*map(self._due.owners, lanes))
+        owners.lanes = dict(zip(lanes, found, strict=True))
+        now = time.monotonic()
+        owners.ask_at = now + max(OWNERS_EVERY_S, (now - began) / OWNERS_SHARE)
+
+    async def _first_of(
+        self, look: _Look, owners: _Owners, lanes: list[Lane], chosen: list[str | None]
+    ) -> list[list[Waiting]]:
+        """Read the share of each owner in each lane."""
+        most = -(-look.room // len(chosen))
+
+        async def read(lane: Lane, owner: str | None) -> list[Waiting]:
+            in_flight = look.in_flight.get(lane.gate, frozenset())
+            limit = look.limits.room(lane, most) + len(in_flight)
+            found = await self._due.first_of(lane, owner, look.now, limit)
+            return [job for job in found if job.id not in in_flight][:most]
+
+        return await asyncio.gather(
+            *(
+                read(lane, owner)
+                for lane in lanes
+                for owner in chosen
+                if owner in owners.lanes.get(lane, ())
+            )
+        )
