@@ -6,22 +6,30 @@ fragments spread out and without recursion; the walk stops at the first limit th
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    VariableNode,
 )
 
 from jobs.settings import Settings
+from schema.pagination import DEFAULT_PAGE, MAX_PAGE
 
+MAX_EXECUTED = 100_000  # fields of all list items: about 1 s of executing, which nobody else gets
 MAX_MERGES = 10_000  # pairs of fields that validation compares: about 15 ms
 DOCUMENT_TO_OPERATION = 5  # a document's fragments are also validated each by itself
+PAGE_SIZES = frozenset({"first", "last"})
+PAGE_ITEMS = frozenset({"nodes", "edges"})
+INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,11 @@ class _Visit:
     depth: int
     place: int
     inside: frozenset[str] = frozenset()
+    times: int = 1
+    """How many objects it is executed on, at most."""
+    page: int = 1
+    """How many items the list has that it selects from."""
+    introspects: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +82,7 @@ class _Walk:
     aliases: int = 0
     directives: int = 0
     merges: int = 0
+    executed: int = 0
     places: dict[tuple[int, str], int] = field(default_factory=dict)
     at_place: Counter[int] = field(default_factory=Counter)
 
@@ -90,11 +104,9 @@ class _Walk:
             elif isinstance(selection, FragmentSpreadNode):
                 yield from self._enter_fragment(selection.name.value, visit)
             else:
-                yield _Visit(
+                yield replace(
+                    visit,
                     selections=selection.selection_set,  # type: ignore[attr-defined] # inline fragment
-                    depth=visit.depth,
-                    place=visit.place,
-                    inside=visit.inside,
                 )
 
     def _enter_field(self, node: FieldNode, visit: _Visit) -> Iterator[_Visit]:
@@ -103,23 +115,23 @@ class _Walk:
         place = self.places.setdefault((visit.place, name), len(self.places) + 1)
         self.merges += self.at_place[place]
         self.at_place[place] += 1
+        self.executed += visit.times
+        introspects = _introspects(node, visit)
         if node.selection_set is not None:
             yield _Visit(
                 selections=node.selection_set,
                 depth=visit.depth + 1,
                 place=place,
                 inside=visit.inside,
+                times=_times(node, visit),
+                page=_page_size(node.arguments),
+                introspects=introspects,
             )
 
     def _enter_fragment(self, name: str, visit: _Visit) -> Iterator[_Visit]:
         fragment = self.fragments.get(name)
         if fragment is not None and name not in visit.inside:
-            yield _Visit(
-                selections=fragment.selection_set,
-                depth=visit.depth,
-                place=visit.place,
-                inside=visit.inside | {name},
-            )
+            yield replace(visit, selections=fragment.selection_set, inside=visit.inside | {name})
 
     def _check(self) -> None:
         for name in ("fields", "aliases", "directives"):
@@ -127,6 +139,33 @@ class _Walk:
                 raise LimitExceeded(f"The document has more than {most} {name}.")
         if self.merges > MAX_MERGES:
             raise LimitExceeded("The document repeats the same fields too often.")
+        if self.executed > MAX_EXECUTED:
+            message = f"The document may ask for more than {MAX_EXECUTED} fields of list items"
+            raise LimitExceeded(f"{message}: ask for smaller pages, or nest fewer lists.")
+
+
+def _times(node: FieldNode, visit: _Visit) -> int:
+    """Return on how many objects the field's selections are executed, at most."""
+    return visit.times * visit.page if node.name.value in PAGE_ITEMS else visit.times
+
+
+def _page_size(arguments: tuple[ArgumentNode, ...] | None) -> int:
+    """Return how long a list may be; a variable may say anything that is allowed."""
+    values = [each.value for each in arguments or () if each.name.value in PAGE_SIZES]
+    if any(isinstance(value, VariableNode) for value in values):
+        return MAX_PAGE
+    sizes = [value.value for value in values if isinstance(value, IntValueNode)]
+    if any(len(size) > len(str(MAX_PAGE)) for size in sizes):
+        return MAX_PAGE  # refused when it runs
+    return max((abs(int(size)) for size in sizes), default=DEFAULT_PAGE)
+
+
+def _introspects(node: FieldNode, visit: _Visit) -> bool:
+    """Whether the field is of the schema itself; raises LimitExceeded if that is multiplied."""
+    name = node.name.value
+    if node.alias is not None and (visit.introspects or name == "__schema"):
+        raise LimitExceeded("Introspection takes no aliases, but for `__type` itself.")
+    return visit.introspects or name in INTROSPECTION
 
 
 def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
