@@ -11,6 +11,7 @@ import jwt
 
 from jobs.errors import Unauthorized
 from jobs.settings import Settings
+from jobs.values import readable
 from resolvers.keys import KeyRing
 
 MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
@@ -140,6 +141,8 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
         raise Unauthorized("The token's `sub` must be 1 to 255 characters")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("The token's `roles` must be a list of strings")
+    if any(text != readable(text) for text in (subject, *roles)):
+        raise Unauthorized("The token's `sub` and `roles` must not hold half a surrogate pair")
     try:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
     except (ValueError, OverflowError, OSError):

@@ -1,5 +1,6 @@
 """An endpoint that fails a chosen number of times, to try retries on; for development only."""
 
+import re
 from collections import OrderedDict
 from http import HTTPStatus
 
@@ -9,7 +10,8 @@ from starlette.routing import Route
 
 MAX_KEYS = 1_000
 MAX_KEY_CHARS = 128
-MAX_FAILURES = 1_000
+MAX_FAILURES = 999
+_FAILURES = re.compile(r"[0-9]{1,3}")
 
 
 class FlakyCalls:
@@ -34,8 +36,8 @@ def flaky_route() -> Route:
     async def flaky(request: Request) -> JSONResponse:
         key = request.query_params.get("key", "default")
         failures = request.query_params.get("failures", "2")
-        if len(key) > MAX_KEY_CHARS or not (failures.isdecimal() and int(failures) < MAX_FAILURES):
-            message = f"key: at most {MAX_KEY_CHARS} characters; failures: 0 to {MAX_FAILURES - 1}"
+        if len(key) > MAX_KEY_CHARS or not _FAILURES.fullmatch(failures):
+            message = f"key: at most {MAX_KEY_CHARS} characters; failures: 0 to {MAX_FAILURES}"
             return JSONResponse({"error": message}, HTTPStatus.BAD_REQUEST)
         call = calls.count(key)
         succeeds = call > int(failures)
