@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +21,9 @@ from jobs.records import Json
 
 TOTAL_S: Final = 10.0
 MAX_RESPONSE_BYTES: Final = 65_536
+NAT64: Final = IPv6Network("64:ff9b::/96")
+IPV4_COMPATIBLE: Final = IPv6Network("::/96")
+SITE_LOCAL: Final = IPv6Network("fec0::/10")
 PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -114,12 +117,23 @@ def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
 async def _resolve(url: httpx.URL, private: bool) -> list[str]:
     """Look the host up; a listed name must not lead to a private address, a listed address may."""
     found = await asyncio.get_running_loop().getaddrinfo(
-        url.host, url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
+        url.raw_host.decode(), url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
     )
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-    if not private and not all(ip_address(one).is_global for one in addresses):
+    if not private and not all(_is_public(one) for one in addresses):
         raise Forbidden(f"{url.host} leads to a private address: list the address itself")
     return addresses
+
+
+def _is_public(text: str) -> bool:
+    """Whether an address is somebody's on the internet; of one that wraps another, the inner."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        wrapped = address in NAT64 or address in IPV4_COMPATIBLE
+        inner = IPv4Address(int(address) & 0xFFFF_FFFF) if wrapped else address.sixtofour
+        address = inner or address
+    special = address.is_multicast or address.is_reserved or address in SITE_LOCAL
+    return address.is_global and not special
 
 
 def _is_address(host: str) -> bool:

@@ -1,5 +1,6 @@
 """What `@batch` and `@request_handler` declare, and calls to hosts outside."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -73,6 +74,46 @@ async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> 
     wanted = HttpCall(url="http://127.1:9/")
     with pytest.raises(Forbidden, match="private address"):
         await call(wanted, ("127.1:9",))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1",
+        "224.0.0.1",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "fec0::1",
+        "ff0e::1",
+    ],
+)
+async def test_no_way_of_writing_a_private_address_is_called(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    async def look_up(*_: object, **__: object) -> list[Any]:
+        return [(None, None, None, "", (address, 80))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    with pytest.raises(Forbidden, match="private address"):
+        await call(HttpCall(url="http://api.example/"), ("api.example",))
+
+
+async def test_the_name_that_is_listed_is_the_one_that_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    async def look_up(name: object, *_: object, **__: object) -> list[Any]:
+        asked.append(name)
+        return [(None, None, None, "", ("10.0.0.1", 80))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    with pytest.raises(Forbidden, match="private address"):
+        await call(HttpCall(url="http://straße.example/"), ("xn--strae-oqa.example",))
+    assert asked == ["xn--strae-oqa.example"]
 
 
 async def test_a_listed_host_means_the_port_of_its_scheme() -> None:
