@@ -11,6 +11,7 @@ from jobs.functions.batch import add_items, cancel_batch, repair_batch, start_ba
 from jobs.records import Batch, BatchState, CauseKind, JobState, Json
 from tests.patterns.work import faults
 from tests.patterns.world import SECOND, World
+from tests.processes import eventually
 
 PAGE = "batch.processBatch"
 
@@ -72,8 +73,9 @@ async def test_a_batch_over_nothing_is_done_after_one_page(world: World) -> None
 async def test_a_batch_sees_the_items_of_its_owner_only(world: World) -> None:
     await add(world, 3)
     await add(world, 4, "bob")
-    await start(world)
+    batch = await start(world)
     await world.settled()
+    assert batch.total == 3
     assert len(await world.all("items", processed=True, owner="alice")) == 3
     assert await world.all("items", processed=True, owner="bob") == []
 
@@ -207,3 +209,12 @@ async def test_a_batch_whose_page_is_lost_is_repaired_once(idle: World) -> None:
     await idle.engine.mongo["jobs"].delete_many({})
     assert await idle.do(lambda ctx: repair_batch(ctx, batch.id))
     assert not await idle.do(lambda ctx: repair_batch(ctx, batch.id))
+
+
+async def test_a_lost_page_is_found_without_being_asked(world: World) -> None:
+    await add(world, 3)
+    batch = await start(world, batch_size=2)
+    await world.settled()
+    await world.engine.mongo["jobs"].delete_many({"state": JobState.PENDING.value})
+    await eventually(lambda: world.all("batches", _id=batch.id, state="done"), within=10)
+    assert len(await world.all("items", version=2)) == 3

@@ -165,6 +165,16 @@ async def test_a_request_whose_timeout_is_lost_is_ended_once(idle: World) -> Non
     assert (await idle.one("requests", _id=request.id))["state"] == RequestState.TIMEOUT
 
 
+async def test_a_lost_timeout_is_found_without_being_asked(
+    world: World, slow_handler: None
+) -> None:
+    request = await create(world)
+    await world.engine.mongo["jobs"].delete_one({"functionName": TIMEOUT})
+    await world.engine.advance(MINUTE)
+    await eventually(lambda: world.all("requests", _id=request.id, state="timeout"), within=10)
+    gate.opened.set()
+
+
 async def ended(world: World, request: Request) -> dict[str, Any] | None:
     document = await world.one("requests", _id=request.id)
     return None if document["state"] == RequestState.PENDING else document
