@@ -108,10 +108,14 @@ async def fail(ctx: Context, request_id: str) -> bool:
 
 
 async def repair_request(ctx: Context, request_id: str) -> bool:
-    """End a request past its timeout whose timeout was lost; False if it needs no repair."""
+    """End a request whose handler was cut off, or whose timeout was lost; False if neither."""
     found = await ctx.db["requests"].find_one(_pending(ctx, request_id))
-    if found is None or await ctx.now() < found["timeoutAt"]:
+    if found is None:
         return False
+    if await ctx.now() < found["timeoutAt"]:
+        if await other_is_active(ctx, found["processJobId"]):
+            return False
+        return await _finish(ctx, request_id, RequestState.FAILED)
     if await other_is_active(ctx, found["timeoutJobId"]):
         return False
     return await _end(ctx, request_id, RequestState.TIMEOUT) is not None

@@ -37,27 +37,32 @@ class MissingWork:
         return await self._without_job(BATCHES, {"state": BatchState.RUNNING.value})
 
     async def requests(self, before: datetime) -> list[Suspect]:
-        """Find pending requests that should have timed out before an instant."""
-        late = {"state": RequestState.PENDING.value, "timeoutAt": {"$lt": before}}
-        rows = await self._read(REQUESTS, late)
-        return [Suspect(row["_id"], row["owner"]) for row in rows]
+        """Find pending requests, of before an instant, that are late or that nobody processes."""
+        pending = {"state": RequestState.PENDING.value}
+        late = await self._read(REQUESTS, {**pending, "timeoutAt": {"$lt": before}})
+        old = {**pending, "createdAt": {"$lt": before}}
+        cut_off = await self._without_job(REQUESTS, old, "processJobId")
+        return [*(Suspect(row["_id"], row["owner"]) for row in late), *cut_off]
 
-    async def _without_job(self, collection: str, filter_: Mapping[str, Any]) -> list[Suspect]:
+    async def _without_job(
+        self, collection: str, filter_: Mapping[str, Any], job_field: str = "schedulerJobId"
+    ) -> list[Suspect]:
         rows = await self._read(collection, filter_)
-        wanted = [row["schedulerJobId"] for row in rows if row.get("schedulerJobId")]
+        wanted = [row[job_field] for row in rows if row.get(job_field)]
         active = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
         found = self._mongo[JOBS].find(
             {"_id": {"$in": wanted}, "state": {"$in": active}}, {"_id": 1}
         )
         alive = {job["_id"] for job in await found.to_list(None)} if wanted else set()
         return [
-            Suspect(row["_id"], row["owner"])
-            for row in rows
-            if row.get("schedulerJobId") not in alive
+            Suspect(row["_id"], row["owner"]) for row in rows if row.get(job_field) not in alive
         ]
 
     async def _read(self, collection: str, filter_: Mapping[str, Any]) -> list[Document]:
         rows = self._mongo[collection].find(
-            filter_, {"owner": 1, "schedulerJobId": 1}, limit=AT_ONCE, max_time_ms=5_000
+            filter_,
+            {"owner": 1, "schedulerJobId": 1, "processJobId": 1},
+            limit=AT_ONCE,
+            max_time_ms=5_000,
         )
         return await rows.to_list(None)

@@ -165,6 +165,18 @@ async def test_a_request_whose_timeout_is_lost_is_ended_once(idle: World) -> Non
     assert (await idle.one("requests", _id=request.id))["state"] == RequestState.TIMEOUT
 
 
+async def test_a_request_whose_handler_was_cut_off_becomes_failed(
+    world: World, slow_handler: None
+) -> None:
+    request = await create(world, timeout_ms=60 * MINUTE)
+    handling = {"functionName": PROCESS, "state": "inProgress"}
+    [job] = await eventually(lambda: world.all("jobs", **handling))
+    await world.engine.cancel(job["_id"])
+    await eventually(lambda: world.all("jobs", _id=job["_id"], state="canceled"))
+    await world.engine.advance(MINUTE)
+    await eventually(lambda: world.all("requests", _id=request.id, state="failed"), within=10)
+
+
 async def test_a_lost_timeout_is_found_without_being_asked(
     world: World, slow_handler: None
 ) -> None:
