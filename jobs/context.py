@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from jobs.clock import Clock
-from jobs.errors import BadRequest, WrongKind
+from jobs.errors import BadRequest, Issue, WrongKind
 from jobs.ids import new_id
+from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, is_queue_name
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.job_documents import NewJob
@@ -17,6 +18,7 @@ from jobs.settings import Settings
 from jobs.values import storable
 
 FURTHEST = timedelta(days=5 * 365)
+LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
 BEYOND_MS = (FURTHEST + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
@@ -47,12 +49,26 @@ class JobInfo:
     """When this attempt was due."""
 
 
+class JobOptions(TypedDict, total=False):
+    """What `run_after` and `run_at` take by name."""
+
+    queue: str
+    """1 to 64 of the characters a-z, 0-9, _ and -. Default: `default`."""
+    priority: int
+    """0 to 9; higher runs sooner, a point as if it waited a minute longer. Default: 0."""
+    timeout_ms: int
+    """Real time that one attempt may take, up to a day. Default: the function's own."""
+    cause: Cause
+    """What the job is for. Default: the running job."""
+    tick: Tick
+    """Default: none."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     function: FunctionRef
     args: Args
-    cause: Cause | None
-    tick: Tick | None
+    options: JobOptions
 
 
 class Scheduler:
@@ -72,9 +88,7 @@ class Scheduler:
         delay_ms: int,
         function: FunctionRef,
         args: Args | None = None,
-        *,
-        cause: Cause | None = None,
-        tick: Tick | None = None,
+        **options: Unpack[JobOptions],
     ) -> str:
         """Plan a job `delay_ms` milliseconds from now and return its id.
 
@@ -87,21 +101,19 @@ class Scheduler:
                 "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
             )
         due = now + timedelta(milliseconds=min(delay_ms, BEYOND_MS))
-        return await self._put(due, now, _Plan(function, args or {}, cause, tick))
+        return await self._put(due, now, _Plan(function, args or {}, options))
 
     async def run_at(
         self,
         when: datetime,
         function: FunctionRef,
         args: Args | None = None,
-        *,
-        cause: Cause | None = None,
-        tick: Tick | None = None,
+        **options: Unpack[JobOptions],
     ) -> str:
         """Plan a job for an aware datetime; one in the past runs at once. Raises like run_after."""
         if when.tzinfo is None:
             raise BadRequest.at("when", message="the time has no time zone: pass an aware datetime")
-        plan = _Plan(function, args or {}, cause, tick)
+        plan = _Plan(function, args or {}, options)
         return await self._put(when, await self._clock.now(), plan)
 
     async def cancel(self, job_id: str) -> bool:
@@ -112,16 +124,36 @@ class Scheduler:
         if when - now > FURTHEST:
             message = f"{when.isoformat()} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
+        _check(plan.options)
         function = self._registry.resolve(plan.function)
+        tick = plan.options.get("tick")
         new = NewJob(
             function=function,
             args=function.bind(plan.args),
             owner=self._owner,
-            cause=plan.cause or self._cause,
+            cause=plan.options.get("cause") or self._cause,
             scheduled_time=when,
-            tick=dict(plan.tick) if plan.tick else None,
+            queue=plan.options.get("queue", DEFAULT_QUEUE),
+            priority=plan.options.get("priority", 0),
+            timeout_ms=plan.options.get("timeout_ms"),
+            tick=dict(tick) if tick else None,
         )
         return await self._sink.put(new)
+
+
+def _check(options: JobOptions) -> None:
+    allowed = {
+        "queue": is_queue_name(options.get("queue", DEFAULT_QUEUE)),
+        "priority": 0 <= options.get("priority", 0) <= MAX_PRIORITY,
+        "timeoutMs": 1 <= options.get("timeout_ms", 1) <= LONGEST_TIMEOUT_MS,
+    }
+    issues = [
+        Issue(path=(name,), message=f"{name} is out of its range", code="out_of_range")
+        for name, is_fine in allowed.items()
+        if not is_fine
+    ]
+    if issues:
+        raise BadRequest("; ".join(issue.message for issue in issues), issues)
 
 
 RunMutation = Callable[[FunctionRef, Args], Awaitable[Any]]

@@ -86,6 +86,7 @@ def job_from(document: Document) -> Job:
         created_at=document["createdAt"],
         timeline=tuple(job_event_from(entry) for entry in document.get("timeline", ())),
         key=document.get("key"),
+        timeout_ms=document.get("timeoutMs"),
         progress=progress_from(document.get("progress")),
         result=document.get("result"),
         error=error_from(document.get("error")),

@@ -15,6 +15,7 @@ from jobs.errors import Conflict, NotFound, PreconditionFailed
 from jobs.group_commit import GroupCommit
 from jobs.ids import new_id
 from jobs.lifecycle import MAX_ATTEMPTS
+from jobs.modules import BUILT_IN
 from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
 from jobs.mongo.clock import ServerClock
 from jobs.mongo.job_documents import NewJob, job_document
@@ -23,6 +24,7 @@ from jobs.mongo.provision import ensure_collections
 from jobs.mongo.transaction import run_transaction
 from jobs.queue.connection import connect
 from jobs.queue.doorbell import Bell, Doorbell
+from jobs.queues import Queues
 from jobs.records import Job, JobState, JsonObject
 from jobs.registry import Registry, registry
 from jobs.settings import Settings
@@ -30,7 +32,6 @@ from jobs.transact import Identity, Transactor
 
 T = TypeVar("T")
 
-BUILT_IN = "jobs.functions"
 INSERTS_AT_ONCE = 1_000  # the most documents of one write
 
 
@@ -43,6 +44,7 @@ class Engine:
     store: JobStore
     doorbell: Doorbell
     transactor: Transactor
+    queues: Queues
     inserts: "GroupCommit[Document, bool]"
     """Concurrent `schedule` calls share one write."""
 
@@ -102,6 +104,7 @@ class Engine:
                 settings=settings,
                 after_commit=after_commit,
             ),
+            queues=Queues.of(mongo, clock, doorbell),
             inserts=GroupCommit(insert, INSERTS_AT_ONCE),
         )
 

@@ -1,5 +1,4 @@
-"""In which line a job waits for its turn: its queue, its function if that is limited, and its
-priority. Pure."""
+"""In which line a job waits: its queue, its function if that is limited, and its priority. Pure."""
 
 import re
 from dataclasses import dataclass, replace
@@ -58,6 +57,23 @@ class Waiting:
     lane: Lane
     scheduled_time: datetime
     owner: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Jobs that workers take from together. Every name is one."""
+
+    name: str
+    paused: bool = False
+    """Whether its pending jobs stay so."""
+    weight: int = 1
+    """Its share of the workers, relative to others, when all have more due than there is room."""
+    version: int = 0
+    """0 for a queue that was never changed."""
+    pending_due: int = 0
+    """How many jobs are due in it; counted for readers only, up to 1,000."""
+    workers: int = 0
+    """How many workers serve it; counted for readers only."""
 
 
 def is_queue_name(text: str) -> bool:

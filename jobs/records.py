@@ -131,6 +131,8 @@ class Job:
     created_at: datetime
     timeline: tuple[JobEvent, ...] = ()
     key: str | None = None
+    timeout_ms: int | None = None
+    """Real time that one attempt may take; None for the function's own."""
     progress: Progress | None = None
     result: Json = None
     error: JobError | None = None
@@ -230,21 +232,6 @@ class Request:
     version: int
     result: Json = None
     completed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """Jobs that workers take from together. Every name is one."""
-
-    name: str
-    paused: bool = False
-    """Whether its pending jobs stay so."""
-    weight: int = 1
-    """Its share of the workers, relative to others, when all have more due than there is room."""
-    version: int = 0
-    """0 for a queue that was never changed."""
-    pending_due: int = 0
-    """How many jobs are due in it; counted for readers only, up to 1,000."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

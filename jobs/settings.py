@@ -7,9 +7,12 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jobs.lanes import QUEUE_PATTERN
+
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
 
 Names = Annotated[tuple[str, ...], NoDecode]
+QueueNames = Annotated[tuple[Annotated[str, Field(pattern=QUEUE_PATTERN)], ...], NoDecode]
 
 
 class Mode(StrEnum):
@@ -173,11 +176,9 @@ class Settings(BaseSettings):
     )
 
     # Worker process
-    concurrency: int = Field(
-        100, ge=1, le=10_000, description="Jobs that one worker runs at the same time."
-    )
-    queues: Names = Field(
-        ("default",), description="Comma-separated queues that a worker takes jobs from."
+    concurrency: int = Field(100, ge=1, le=10_000, description="Jobs that one worker runs at once.")
+    queues: QueueNames = Field(
+        ("default",), min_length=1, description="Comma-separated queues that a worker serves."
     )
     heartbeat_ms: int = Field(
         1_000, ge=50, description="Time between a worker's heartbeats, in milliseconds."
@@ -236,8 +237,6 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if self.lease_ms < 3 * self.heartbeat_ms:
             raise ValueError("lease_ms must be at least three times heartbeat_ms")
-        if not self.queues:
-            raise ValueError("queues must name at least one queue")
         return self
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from jobs.context import FURTHEST
 from jobs.errors import BadRequest, PreconditionFailed
 from jobs.filters import JobFilter, JobOrder, Page
+from jobs.lanes import DEFAULT_QUEUE
 from jobs.mongo import reading
 from jobs.mongo.job_documents import NewJob
 from jobs.paging import Window
@@ -23,6 +24,9 @@ class Plan:
     run_after_ms: int | None = None
     run_at: datetime | None = None
     key: str | None = None
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    timeout_ms: int | None = None
 
 
 async def job(ctx: RequestContext, job_id: str) -> Job:
@@ -56,6 +60,9 @@ async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
             cause=Cause(kind=CauseKind.API),
             scheduled_time=due,
             key=plan.key,
+            queue=plan.queue,
+            priority=plan.priority,
+            timeout_ms=plan.timeout_ms,
         )
     )
 

@@ -4,12 +4,13 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from resolvers import batches, crons, recurring, requests, scheduling
+from resolvers import batches, crons, queues, recurring, requests, scheduling
 from schema.arguments import INPUT, submitted
 from schema.context import Info
 from schema.fields import strawberry_field
 from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
 from schema.inputs.crons import CronIdInput, RegisterCronInput
+from schema.inputs.queues import QueueInput, ResumeQueueInput
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
 from schema.inputs.scheduling import JobIdInput, ScheduleJobInput
@@ -18,6 +19,7 @@ from schema.types.payloads import (
     BatchPayload,
     CronPayload,
     JobPayload,
+    QueuePayload,
     RecurringTaskPayload,
     RequestPayload,
 )
@@ -163,3 +165,25 @@ class Mutation:
             ),
         )
         return RequestPayload.of(record)
+
+    @strawberry_field(
+        description="Keep a queue's pending jobs from starting, everywhere within a second; those "
+        "that run finish. A paused one stays as it is. For admins."
+    )
+    async def pause_queue(self, info: Info, given: Which[QueueInput]) -> QueuePayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: queues.pause_queue(ctx, wanted.queue)
+        )
+        return QueuePayload.of(record)
+
+    @strawberry_field(
+        description="Let a queue's jobs start again, with another weight if one is given. One that "
+        "is not paused goes on. For admins."
+    )
+    async def resume_queue(self, info: Info, given: Which[ResumeQueueInput]) -> QueuePayload | None:
+        record = await submitted(
+            info,
+            given,
+            lambda ctx, wanted: queues.resume_queue(ctx, wanted.queue, wanted.weight),
+        )
+        return QueuePayload.of(record)

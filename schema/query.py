@@ -9,7 +9,7 @@ from strawberry import UNSET
 from jobs import filters
 from jobs.errors import BadRequest
 from jobs.schedules import parse_schedule
-from resolvers import batches, crons, functions, recurring, requests, scheduling
+from resolvers import batches, crons, functions, queues, recurring, requests, scheduling
 from schema.absent import present
 from schema.arguments import INPUT, IdArgument, checked_argument
 from schema.context import Info
@@ -33,6 +33,7 @@ from schema.types.failure import Failure
 from schema.types.function import Function
 from schema.types.job import Job, cursor_order, job_connection
 from schema.types.node import Node
+from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
 from schema.types.request import Request
 from schema.types.viewer import Viewer
@@ -203,3 +204,10 @@ class Query:
     )
     def functions(self, info: Info) -> list[Function] | None:
         return [Function.of(entry) for entry in functions.functions_of(info.context)]
+
+    @strawberry_field(
+        description="The queues that workers serve, that jobs wait in, or that were ever changed, "
+        "by name. For admins."
+    )
+    async def queues(self, info: Info) -> list[Queue] | None:
+        return [Queue.of(entry) for entry in await queues.queues(info.context)]

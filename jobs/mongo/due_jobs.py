@@ -48,6 +48,14 @@ class DueJobs:
         rows = [(Lane.parse(row["_id"]), row["at"]) for row in await found.to_list(None)]
         return {lane: at for lane, at in rows if lane is not None}
 
+    async def queues(self) -> set[str]:
+        """Give the queues with pending jobs, a thousand lanes at most."""
+        found = self._jobs.aggregate(
+            [{"$match": PENDING}, {"$group": {"_id": "$lane"}}, {"$limit": COUNTED}], hint="due"
+        )
+        lanes = [Lane.parse(row["_id"]) for row in await found.to_list(None)]
+        return {lane.queue for lane in lanes if lane is not None}
+
     async def first(self, lane: Lane, limit: int) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, in the order of their times."""
         found = self._jobs.find(

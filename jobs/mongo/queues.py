@@ -2,9 +2,9 @@
 
 from pymongo import ReturnDocument
 
+from jobs.lanes import Queue
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import QUEUES
-from jobs.records import Queue
 
 
 class QueueStore:

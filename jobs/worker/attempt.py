@@ -36,6 +36,8 @@ class Attempt:
     max_attempts: int
     retry: Retry
     keep_ms: int
+    timeout_ms: int | None = None
+    """Real time that it may take; None for the function's own."""
 
     @classmethod
     def of(cls, document: dict[str, Any], keep_ms: int) -> "Attempt":
@@ -50,6 +52,7 @@ class Attempt:
             max_attempts=document["maxAttempts"],
             retry=retry_from(document["retry"]),
             keep_ms=keep_ms,
+            timeout_ms=document.get("timeoutMs"),
         )
 
     @property

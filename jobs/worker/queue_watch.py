@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from jobs.lanes import Queue
 from jobs.logs import get_log
 from jobs.mongo.client import Mongo, MongoError
 from jobs.mongo.queues import QueueStore
-from jobs.records import Queue
 from jobs.waiting import wait_for_event
 
 EVERY_S: Final = 1.0

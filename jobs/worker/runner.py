@@ -93,7 +93,7 @@ class Runner:
             self._identity(attempt, progress.keep),
             body,
             AttemptFence(self.engine, self.completions, attempt, progress),
-            timeout_ms=self._timeout_ms(function),
+            timeout_ms=self._timeout_ms(function, attempt),
         )
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
@@ -115,7 +115,7 @@ class Runner:
             mutation_runner=self._mutation_caller(identity),
             report_progress=progress.write,
         )
-        async with asyncio.timeout(self._timeout_ms(function) / 1000):
+        async with asyncio.timeout(self._timeout_ms(function, attempt) / 1000):
             result = await function.call(context, **function.arguments.unpack(attempt.args))
         return attempt.succeeded(self._checked(result))
 
@@ -141,7 +141,9 @@ class Runner:
         cause = Cause(kind=CauseKind.JOB, id=attempt.job_id)
         return Identity(owner=attempt.owner, cause=cause, job=attempt.info, report_progress=report)
 
-    def _timeout_ms(self, function: Function) -> int:
+    def _timeout_ms(self, function: Function, attempt: Attempt | None = None) -> int:
+        if attempt is not None and attempt.timeout_ms is not None:
+            return attempt.timeout_ms
         if function.timeout_ms is not None:
             return function.timeout_ms
         settings = self.engine.settings

@@ -11,15 +11,17 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 from strawberry.scalars import JSON
 
-from jobs.context import FURTHEST
+from jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
 from jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
 from jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
+from jobs.lanes import MAX_PRIORITY, QUEUE_PATTERN
 from jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from schema.ids import document_id
 from schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
+MAX_WEIGHT: Final = 1_000
 MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
 MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)
@@ -106,6 +108,10 @@ Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_I
 Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
 PageDelay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_PAGE_DELAY_MS)]
 Jitter: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_JITTER_MS)]
+JobTimeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=LONGEST_TIMEOUT_MS)]
+QueueName: TypeAlias = Annotated[str, Field(pattern=QUEUE_PATTERN)]
+Priority: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PRIORITY)]
+Weight: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WEIGHT)]
 Timeout: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_TIMEOUT_MS, le=MAX_TIMEOUT_MS)]
 BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 Items: TypeAlias = Annotated[list[AnyJson], Field(min_length=1, max_length=MAX_ITEMS)]

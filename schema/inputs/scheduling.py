@@ -9,10 +9,19 @@ from strawberry import UNSET
 
 from jobs import filters, records
 from jobs.errors import Issue
+from jobs.lanes import DEFAULT_QUEUE
 from jobs.records import CauseKind, JobState
 from resolvers.scheduling import Plan
 from schema.absent import present
-from schema.inputs.limits import Delay, JobId, JsonObject, Name
+from schema.inputs.limits import (
+    Delay,
+    JobId,
+    JobTimeout,
+    JsonObject,
+    Name,
+    Priority,
+    QueueName,
+)
 
 
 @strawberry.input(description="A job to schedule: at once, unless a time is given.")
@@ -38,6 +47,21 @@ class ScheduleJobInput:
         description="Makes the call safe to repeat: with the same key and arguments it returns "
         "the same job, with other arguments it is a CONFLICT. 1 to 200 characters.",
     )
+    queue: QueueName = strawberry.field(
+        default=DEFAULT_QUEUE,
+        description="The queue to wait in: 1 to 64 of the characters a-z, 0-9, _ and -. Its jobs "
+        "run if a worker takes jobs from it.",
+    )
+    priority: Priority = strawberry.field(
+        default=0,
+        description="0 to 9. Of the viewer's jobs in a queue, those with a higher one run sooner: "
+        "each point is worth a minute of waiting, so that nothing waits for ever.",
+    )
+    timeout_ms: JobTimeout | None = strawberry.field(
+        default=UNSET,
+        description="How long one attempt may take, at most a day; the function's own timeout if "
+        "not given.",
+    )
 
     def issues(self) -> Iterator[Issue]:
         if present(self.run_after_ms) is not None and present(self.run_at) is not None:
@@ -53,6 +77,9 @@ class ScheduleJobInput:
             run_after_ms=self.run_after_ms,
             run_at=self.run_at,
             key=self.key,
+            queue=self.queue,
+            priority=self.priority,
+            timeout_ms=self.timeout_ms,
         )
 
 
@@ -68,6 +95,9 @@ class JobFilter:
     )
     function_name: Name | None = strawberry.field(
         default=UNSET, description="Only jobs of this function."
+    )
+    queue: QueueName | None = strawberry.field(
+        default=UNSET, description="Only jobs of this queue."
     )
     internal: bool | None = strawberry.field(
         default=False,
@@ -89,6 +119,7 @@ class JobFilter:
         return filters.JobFilter(
             states=None if self.states is None else tuple(dict.fromkeys(self.states)),
             function_name=self.function_name,
+            queue=self.queue,
             internal=self.internal,
             cause_kind=self.cause,
             scheduled_from=self.scheduled_from,

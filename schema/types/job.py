@@ -15,6 +15,7 @@ from schema.context import Info
 from schema.fields import strawberry_field
 from schema.ids import global_id
 from schema.pagination import BY_ID, After, Connection, First, PageRequest, by_id, connection
+from schema.scalars import Milliseconds
 from schema.types.error import JobError
 from schema.types.event import JobEvent
 from schema.types.node import Node
@@ -49,6 +50,11 @@ class Job(Node):
     purge_at: datetime | None = strawberry.field(
         description="When it will be deleted; null while it is kept: until it has ended and, "
         "if it failed, its failure is resolved. No event tells of the deletion."
+    )
+    queue: str = strawberry.field(description="The queue that it waits in, or ran from.")
+    priority: int = strawberry.field(description="0 to 9: higher runs sooner.")
+    timeout_ms: Milliseconds | None = strawberry.field(
+        description="How long one attempt may take; null for the function's own timeout."
     )
     attempt: int = strawberry.field(description="How often it was started so far.")
     max_attempts: int = strawberry.field(description="How often it may be started: retries + 1.")
@@ -109,6 +115,9 @@ class Job(Node):
             completed_at=record.completed_at,
             cancel_requested_at=record.cancel_requested_at,
             purge_at=record.purge_at,
+            queue=record.queue,
+            priority=record.priority,
+            timeout_ms=None if record.timeout_ms is None else Milliseconds(record.timeout_ms),
             attempt=record.attempt,
             max_attempts=record.max_attempts,
             internal=record.internal,

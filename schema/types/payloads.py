@@ -5,11 +5,12 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
+from jobs import lanes, records
 from schema.ids import global_id
 from schema.types.batch import Batch
 from schema.types.cron import Cron
 from schema.types.job import Job
+from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
 from schema.types.request import Request
 
@@ -72,6 +73,15 @@ class BatchPayload:
     def of(cls, record: records.Batch) -> Self:
         batch = Batch.of(record)
         return cls(batch_id=batch.id, batch=batch)
+
+
+@strawberry.type(description="The queue that a mutation changed.")
+class QueuePayload:
+    queue: Queue = strawberry.field(description="The queue as it is now.")
+
+    @classmethod
+    def of(cls, record: lanes.Queue) -> Self:
+        return cls(queue=Queue.of(record))
 
 
 @strawberry.type(description="The request that a mutation made.")

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from jobs.errors import PreconditionFailed
+from jobs.lanes import Lane
 from jobs.records import JobState
 from jobs.worker.attempt import Attempt
 from jobs.worker.executor import Ending

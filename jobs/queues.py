@@ -1,0 +1,55 @@
+"""Queues as operators see and change them."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from jobs.clock import Clock
+from jobs.lanes import Queue
+from jobs.mongo.client import Mongo
+from jobs.mongo.due_jobs import DueJobs
+from jobs.mongo.queues import QueueStore
+from jobs.mongo.workers import WorkerStore
+from jobs.queue.doorbell import Bell, Doorbell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    store: QueueStore
+    due: DueJobs
+    workers: WorkerStore
+    clock: Clock
+    doorbell: Doorbell
+
+    @classmethod
+    def of(cls, mongo: Mongo, clock: Clock, doorbell: Doorbell) -> Self:
+        return cls(
+            store=QueueStore(mongo),
+            due=DueJobs(mongo),
+            workers=WorkerStore(mongo),
+            clock=clock,
+            doorbell=doorbell,
+        )
+
+    async def all(self) -> list[Queue]:
+        """Give every queue that is known of, by name, with what is due in it."""
+        changed = await self.store.all()
+        fleet = await self.workers.fleet()
+        names = changed.keys() | fleet.queues() | await self.due.queues()
+        return [await self._seen(changed.get(name) or Queue(name=name)) for name in sorted(names)]
+
+    async def pause(self, name: str) -> Queue:
+        """Keep a queue's pending jobs from starting; at every worker within a second."""
+        return await self._rung(await self.store.pause(name))
+
+    async def resume(self, name: str, weight: int | None = None) -> Queue:
+        """Let a queue's jobs start again, with another weight if one is given."""
+        return await self._rung(await self.store.resume(name, weight))
+
+    async def _rung(self, queue: Queue) -> Queue:
+        await self.doorbell.ring(Bell.QUEUES)
+        return await self._seen(queue)
+
+    async def _seen(self, queue: Queue) -> Queue:
+        due = await self.due.count(queue.name, await self.clock.now())
+        fleet = await self.workers.fleet()
+        return replace(queue, pending_due=due, workers=fleet.size(queue.name))
