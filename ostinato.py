@@ -12,6 +12,8 @@ from pydantic import SecretStr, ValidationError
 
 from jobs.context import Context
 from jobs.decorators import action, cron, mutation
+from jobs.modules import OURS, import_problems
+from jobs.rate_limit import RateLimit
 from jobs.retry import Retry
 from jobs.settings import Settings
 from jobs.sources import BatchPage, batch, request_handler
@@ -19,6 +21,7 @@ from jobs.sources import BatchPage, batch, request_handler
 __all__ = [
     "BatchPage",
     "Context",
+    "RateLimit",
     "Retry",
     "action",
     "batch",
@@ -29,7 +32,6 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent
-OURS = ("schema", "resolvers", "jobs")
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
@@ -59,6 +61,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
     from resolvers.auth import mint
 
     settings = _settings()
+    _require_functions(settings)
 
     def sign(secret: str, sub: str, roles: tuple[str, ...]) -> str:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
@@ -77,7 +80,7 @@ def api() -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
     from schema.app import create_app
-    from schema.server import listen, server_of
+    from schema.server import listen, serve
 
     try:
         app = create_app(settings)
@@ -86,9 +89,7 @@ def api() -> None:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"Cannot listen on {settings.host}:{settings.port} ({error}): set OSTINATO_PORT")
-    server = server_of(app, settings)
-    server.run(sockets=[listener])
-    if not server.started:
+    if not serve(app, settings, listener):
         raise typer.Exit(1)
 
 
@@ -106,8 +107,7 @@ def functions() -> None:
     """List the registered functions: name, kind, who may call it, and what it does."""
     from jobs.registry import registry
 
-    settings = _settings()
-    registry.load(("jobs.functions", *settings.functions))
+    _require_functions(_settings())
     for function in sorted(registry, key=lambda each: each.name):
         who = "public" if function.public else ",".join(sorted(function.roles)) or "internal"
         summary = function.description.partition("\n")[0]
@@ -127,7 +127,7 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Look at settings, MongoDB and Redis; say what is wrong and how to mend it."""
+    """Look at settings, functions, MongoDB and Redis; say what is wrong and how to mend it."""
     from jobs.doctor import diagnose
 
     findings = asyncio.run(diagnose(_settings()))
@@ -142,13 +142,10 @@ def doctor() -> None:
 def _settings() -> Settings:
     """Read the settings; end with one line a mistake, not with a traceback."""
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         lines = (f"OSTINATO_{_name(each['loc'])}: {each['msg']}" for each in error.errors())
         _refuse("\n".join(lines))
-    for module in settings.functions:
-        _require_own_name(module)
-    return settings
 
 
 def _checked_settings() -> Settings:
@@ -157,6 +154,7 @@ def _checked_settings() -> Settings:
     from jobs.mongo.inspection import refusal
 
     settings = _settings()
+    _require_functions(settings)
     configure_logs(settings)
     if reason := asyncio.run(refusal(settings.mongo_url)):
         _refuse(reason)
@@ -172,15 +170,10 @@ def _require_own_packages() -> None:
             _refuse(f"`import {name}` finds {found}: give Ostinato its own environment")
 
 
-def _require_own_name(module: str) -> None:
-    package = module.partition(".")[0]
-    if package in OURS:
-        _refuse(
-            f"OSTINATO_FUNCTIONS names {module}, but {package} is a package of Ostinato. "
-            "Rename your package."
-        )
-    if importlib.util.find_spec(package) is None:
-        _refuse(f"OSTINATO_FUNCTIONS names {module}, but there is no {package} to import.")
+def _require_functions(settings: Settings) -> None:
+    """Refuse a user's module that cannot be imported; register the functions of the others."""
+    if problems := import_problems(settings.functions):
+        _refuse("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -3,17 +3,32 @@
 import asyncio
 
 from jobs.findings import Finding
+from jobs.modules import import_problems
 from jobs.mongo.inspection import inspect_mongo
 from jobs.queue.inspection import inspect_redis
+from jobs.registry import registry
 from jobs.settings import Mode, Settings
+
+IMPORTABLE = (
+    "correct OSTINATO_FUNCTIONS or the module; modules are looked for beside Ostinato and in "
+    "the current folder"
+)
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Look at the settings, at MongoDB and at Redis; changes nothing."""
+    """Look at the settings, the functions, MongoDB and Redis; changes nothing."""
     mongo, redis = await asyncio.gather(
         inspect_mongo(settings.mongo_url), inspect_redis(settings.redis_url)
     )
-    return [*inspect_settings(settings), *mongo, *redis]
+    return [*inspect_settings(settings), *inspect_functions(settings), *mongo, *redis]
+
+
+def inspect_functions(settings: Settings) -> list[Finding]:
+    """Import the modules with functions; each that cannot be is a finding of its own."""
+    subject = "functions"
+    if problems := import_problems(settings.functions):
+        return [Finding(subject=subject, detail=each, fix=IMPORTABLE) for each in problems]
+    return [Finding(subject=subject, detail=f"{len([*registry])} are registered")]
 
 
 def inspect_settings(settings: Settings) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Runs an application on uvicorn with the options that its transports count on."""
 
+import signal
 import socket
 
 import uvicorn
@@ -26,6 +27,23 @@ def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
     return uvicorn.Server(config)
+
+
+def serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> bool:
+    """Serve until SIGTERM or Ctrl-C; True if the server started, and drained before it ended.
+
+    Call from the main thread. Once uvicorn has drained it raises the signal anew: with the
+    system's handler that would end the process as if it had been killed.
+    """
+    server = server_of(app, settings)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+    return server.started and not server.force_exit
 
 
 def listen(settings: Settings) -> socket.socket:

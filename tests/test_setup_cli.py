@@ -73,19 +73,50 @@ def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:
     assert "correct OSTINATO_REDIS_URL" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["api", "worker", "functions", "dev"])
+COMMANDS = pytest.mark.parametrize("command", ["api", "worker", "functions", "dev"])
+
+
+@COMMANDS
 def test_start_up_refuses_a_module_with_a_name_of_ours(command: str, tmp_path: Path) -> None:
     done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.mine"})
     assert done.returncode == 1
     assert "jobs is a package of Ostinato. Rename your package." in done.stderr
 
 
-def test_start_up_refuses_a_module_that_does_not_exist(tmp_path: Path) -> None:
-    done = ostinato(
-        "functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"}
-    )
+@COMMANDS
+def test_start_up_refuses_a_module_that_does_not_exist(command: str, tmp_path: Path) -> None:
+    done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"})
     assert done.returncode == 1
-    assert "there is no no_such to import" in done.stderr
+    assert done.stderr == (
+        "OSTINATO_FUNCTIONS: no_such.module cannot be imported: "
+        "ModuleNotFoundError: No module named 'no_such'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import no_such", "ModuleNotFoundError: No module named 'no_such' (mine.py, line 1)"),
+        ("x = 1\nx / 0", "ZeroDivisionError: division by zero (mine.py, line 2)"),
+        ("def", "SyntaxError: invalid syntax (mine.py, line 1)"),
+    ],
+)
+def test_a_module_that_fails_is_one_line_that_says_where(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    assert done.returncode == 1
+    assert done.stderr == f"OSTINATO_FUNCTIONS: mine cannot be imported: {reason}\n"
+
+
+def test_doctor_finds_each_module_that_cannot_be_imported(settings: Settings) -> None:
+    update = {"functions": ("your.module", "jobs.mine")}
+    done = ostinato("doctor", variables=environment(settings.model_copy(update=update)))
+    assert done.returncode == 1
+    assert "problem  functions: your.module cannot be imported: ModuleNotFoundError" in done.stdout
+    assert "problem  functions: jobs.mine cannot be imported: jobs is a package" in done.stdout
+    assert "replica set" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
