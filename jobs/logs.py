@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 from jobs.settings import Settings
 
@@ -19,6 +20,12 @@ def get_log(name: str) -> Log:
     return log
 
 
+def _without_colours(_: object, __: str, event: EventDict) -> EventDict:
+    """Drop uvicorn's second copy of its message, which is full of escape sequences."""
+    event.pop("color_message", None)
+    return event
+
+
 def configure_logs(settings: Settings) -> None:
     """Set up the process's logging; called once, at start."""
     shared: list[Any] = [
@@ -26,6 +33,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Any = (

@@ -26,7 +26,8 @@ def locked(folder: Path) -> Iterator[None]:
             holder = os.read(file, 32).decode() or "unknown"
             raise EmbeddedError(
                 f"Ostinato is running on {folder} already (process {holder}). Stop it first, or "
-                "give this one another folder with --data."
+                "give this one another folder: make run ARGS='--data DIR', or "
+                "ostinato dev --data DIR."
             ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
