@@ -33,6 +33,21 @@ async def test_terminated_api_sends_its_sockets_away_1012(api_server: ApiProcess
         assert await client.closed() == 1012
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_api_that_was_told_to_stop_ends_with_0(
+    api_server: ApiProcess, number: signal.Signals
+) -> None:
+    api_server.child.popen.send_signal(number)
+    assert await api_server.child.wait() == 0, api_server.child.tail()
+
+
+async def test_log_of_the_api_holds_no_escape_sequences(api_server: ApiProcess) -> None:
+    said = api_server.child.tail()
+    assert "Started server process" in said
+    assert "color_message" not in said
+    assert "x1b" not in said
+
+
 def test_port_that_is_taken_is_an_error_before_anything_starts() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     with taken, pytest.raises(OSError, match="in use"):
