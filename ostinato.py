@@ -17,6 +17,7 @@ from jobs.rate_limit import RateLimit
 from jobs.retry import Retry
 from jobs.settings import Settings
 from jobs.sources import BatchPage, batch, request_handler
+from jobs.wording import wording
 
 __all__ = [
     "BatchPage",
@@ -144,7 +145,7 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = (f"OSTINATO_{_name(each['loc'])}: {each['msg']}" for each in error.errors())
+        lines = (f"OSTINATO_{_name(each['loc'])}: {wording(each)}" for each in error.errors())
         _refuse("\n".join(lines))
 
 

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from jobs.errors import BadRequest, Issue
 from jobs.records import Json, JsonObject
 from jobs.values import NotJson, storable
+from jobs.wording import wording
 
 MAX_ARGS_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its arguments a few levels down
@@ -80,7 +81,7 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     return [
         Issue(
             path=(*prefix, *found["loc"]),
-            message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {found['msg']}",
+            message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {wording(found)}",
             code=found["type"],
         )
         for found in error.errors(include_url=False, include_context=False, include_input=False)

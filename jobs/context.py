@@ -15,7 +15,7 @@ from jobs.mongo.job_documents import NewJob
 from jobs.records import Cause, Progress
 from jobs.registry import FunctionRef, Registry
 from jobs.settings import Settings
-from jobs.values import storable
+from jobs.values import instant_text, storable
 
 FURTHEST = timedelta(days=5 * 365)
 LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
@@ -122,7 +122,7 @@ class Scheduler:
 
     async def _put(self, when: datetime, now: datetime, plan: _Plan) -> str:
         if when - now > FURTHEST:
-            message = f"{when.isoformat()} is more than five years away"
+            message = f"{instant_text(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
         _check(plan.options)
         function = self._registry.resolve(plan.function)

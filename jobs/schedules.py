@@ -125,7 +125,7 @@ def _issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[
         yield Issue(path=("cronspec",), message=fault, code="invalid_cronspec")
     if tz not in _zone_names():
         near = difflib.get_close_matches(tz[:64], _zone_names(), 1) or ["Europe/Berlin"]
-        message = f"Unknown time zone {tz[:64]!r}: use an IANA name such as {near[0]!r}"
+        message = f"unknown time zone {tz[:64]!r}: use an IANA name such as {near[0]!r}"
         yield Issue(path=("tz",), message=message, code="invalid_time_zone")
 
 

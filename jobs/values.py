@@ -1,7 +1,7 @@
 """What a job's arguments, progress and result may hold: JSON that MongoDB can keep. Pure."""
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from jobs.records import Json
@@ -36,9 +36,14 @@ def storable(value: object, *path: str | int) -> Json:
                 _name(key, path): storable(item, *path, str(key)) for key, item in value.items()
             }
         case datetime():
-            return value.isoformat()
+            return instant_text(value) if value.tzinfo else value.isoformat()
         case _:
             raise NotJson(path, f"is {type(value).__name__}, which is not JSON")
+
+
+def instant_text(instant: datetime) -> str:
+    """Write an aware instant as the API does: `2030-01-31T12:00:00.000Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def readable(text: str) -> str:

@@ -51,7 +51,7 @@ class Authenticator:
     async def viewer(self, token: str) -> Viewer:
         """Return the viewer of `token`; raises Unauthorized, or Unavailable without its keys."""
         if len(token) > MAX_TOKEN_CHARS:
-            raise Unauthorized("The token is too long")
+            raise Unauthorized("the token is too long")
         viewer = self._verified.find(token)
         if viewer is None:
             viewer = await self._verify(token)
@@ -63,9 +63,9 @@ class Authenticator:
             key = await self._keys.find(jwt.get_unverified_header(token))
             claims = self._claims(token, key)
         except jwt.ExpiredSignatureError:
-            raise Unauthorized("The token has expired: sign in again") from None
+            raise Unauthorized("the token has expired: sign in again") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            raise Unauthorized("The token is not valid") from None
+            raise Unauthorized("the token is not valid") from None
         return _viewer_of(claims, self._leeway)
 
     async def aclose(self) -> None:
@@ -132,17 +132,17 @@ def bearer_token(authorization: object) -> str | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             return token.strip()
-    raise Unauthorized("Send the token as `Authorization: Bearer <token>`")
+    raise Unauthorized("send the token as `Authorization: Bearer <token>`")
 
 
 def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
     subject, roles = claims["sub"], claims.get("roles", [])
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS:
-        raise Unauthorized("The token's `sub` must be 1 to 255 characters")
+        raise Unauthorized("the token's `sub` must be 1 to 255 characters")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise Unauthorized("The token's `roles` must be a list of strings")
+        raise Unauthorized("the token's `roles` must be a list of strings")
     if any(text != readable(text) for text in (subject, *roles)):
-        raise Unauthorized("The token's `sub` and `roles` must not hold half a surrogate pair")
+        raise Unauthorized("the token's `sub` and `roles` must not hold half a surrogate pair")
     try:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
     except (ValueError, OverflowError, OSError):

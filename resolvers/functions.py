@@ -45,5 +45,5 @@ def usable_function(ctx: RequestContext, name: str) -> Function:
     viewer = ctx.viewer
     function = ctx.engine.registry.resolve(name)
     if not function.callable_by(viewer.roles):
-        raise Forbidden(f"You may not use the function {name!r}; `functions` lists those you may")
+        raise Forbidden(f"you may not use the function {name!r}; `functions` lists those you may")
     return function

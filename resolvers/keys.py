@@ -80,7 +80,7 @@ class RemoteKeys:
                 if not self._is_fresh(key_id) and self._may_ask():
                     await self._refresh()
         if self._fetched_at == float("-inf"):
-            raise Unavailable("The keys that verify tokens cannot be fetched: try again")
+            raise Unavailable("the keys that verify tokens cannot be fetched: try again")
         return self._keys.get(key_id)
 
     async def aclose(self) -> None:

@@ -8,9 +8,9 @@ from jobs.mongo.transaction import Contended
 def expected(error: Exception) -> Exception:
     """Return the error that a client is told of; what is no outage stays as it is."""
     if isinstance(error, MongoUnreachable):
-        return Unavailable("The database does not answer: try again")
+        return Unavailable("the database does not answer: try again")
     if isinstance(error, Contended):
-        return Unavailable("Too many changes of the same objects at once: try again")
+        return Unavailable("too many changes of the same objects at once: try again")
     if isinstance(error, TimeoutError):
-        return TimedOut("It took too long, and may have happened: look before you try again")
+        return TimedOut("it took too long, and may have happened: look before you try again")
     return error

@@ -28,4 +28,4 @@ async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Qu
 
 def _require_admin(ctx: RequestContext) -> None:
     if not ctx.viewer.is_admin:
-        raise Forbidden("Queues are everybody's: only an admin may look after them")
+        raise Forbidden("queues are everybody's: only an admin may look after them")

@@ -26,7 +26,7 @@ async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
     """Read the viewer's own task of that name; raises NotFound."""
     found = await reading.one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
     if found is None:
-        raise NotFound("You have no recurring task with this taskId")
+        raise NotFound("you have no recurring task with this taskId")
     return found
 
 

@@ -38,7 +38,7 @@ class RequestContext:
     def viewer(self) -> Viewer:
         """Return who calls; raises Unauthorized without a token."""
         if self.caller is None:
-            raise Unauthorized("Sign in: send a token as `Authorization: Bearer <token>`")
+            raise Unauthorized("sign in: send a token as `Authorization: Bearer <token>`")
         return self.caller
 
     def require_viewer(self) -> None:
@@ -69,4 +69,4 @@ class RequestContext:
 
 def not_found(kind: type[R]) -> NotFound:
     """Build the one error for what is unknown and for what is somebody else's."""
-    return NotFound(f"You have no {NOUNS[kind]} with this id")
+    return NotFound(f"you have no {NOUNS[kind]} with this id")

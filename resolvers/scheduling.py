@@ -11,6 +11,7 @@ from jobs.mongo import reading
 from jobs.mongo.job_documents import NewJob
 from jobs.paging import Window
 from jobs.records import Cause, CauseKind, Failure, Job, JsonObject
+from jobs.values import instant_text
 from resolvers.functions import usable_function
 from resolvers.request import RequestContext
 
@@ -72,7 +73,7 @@ def due_time(plan: Plan, now: datetime) -> datetime:
     if plan.run_at is None:
         return now + timedelta(milliseconds=plan.run_after_ms or 0)
     if plan.run_at - now > FURTHEST:
-        message = f"runAt: {plan.run_at.isoformat()} is more than five years away"
+        message = f"runAt: {instant_text(plan.run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
     return plan.run_at
 

@@ -34,7 +34,7 @@ class _Resources:
     @property
     def now(self) -> _Open:
         if self._now is None:
-            raise Unavailable("The server is starting or stopping: try again")
+            raise Unavailable("the server is starting or stopping: try again")
         return self._now
 
     @asynccontextmanager
@@ -57,7 +57,7 @@ class _Resources:
 
     async def check_hub(self) -> None:
         if not self.now.hub.following:
-            raise Unavailable("The hub does not follow the changes")
+            raise Unavailable("the hub does not follow the changes")
 
 
 def create_app(settings: Settings) -> Starlette:

@@ -24,7 +24,7 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 FormattedError = dict[str, Any]
 
 
-_MASK = "Something went wrong on our side; report it with the id in `extensions`."
+_MASK = "something went wrong on our side; report it with the id in `extensions`"
 _VARIABLE = re.compile(
     r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>\S+))?: (?P<message>.*)",
     re.DOTALL,

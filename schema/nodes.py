@@ -65,5 +65,5 @@ async def node_of(ctx: RequestContext, global_id: str) -> Node:
         raise BadRequest.at("id", message=message, code="invalid_id") from error
     lookup = LOOKUPS.get(type_name)
     if lookup is None:
-        raise NotFound(f"There is no object to read behind the id of a {type_name}")
+        raise NotFound(f"there is no object to read behind the id of a {type_name}")
     return await lookup(ctx, document_id)

@@ -8,15 +8,12 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
+from jobs.values import instant_text
+
 Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)
 
 MAX_SAFE_INTEGER = 2**53 - 1  # the largest whole number that a JavaScript client reads exactly
-
-
-def write_datetime(value: datetime) -> str:
-    """Write an instant as `2030-01-31T12:00:00.000Z`."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_datetime(value: object) -> datetime:
@@ -59,7 +56,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="An instant: ISO 8601 in UTC with milliseconds, `2030-01-31T12:00:00.000Z`. "
         "As an input any offset is accepted, but there must be one.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
-        serialize=write_datetime,
+        serialize=instant_text,
         parse_value=read_datetime,
     ),
     Milliseconds: strawberry.scalar(

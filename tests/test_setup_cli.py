@@ -58,6 +58,11 @@ def test_a_wrong_setting_is_one_line_and_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_that_is_refused_by_a_rule_of_ours_is_said_in_our_words() -> None:
+    done = ostinato("token", "--sub", "carol", variables={"OSTINATO_JWT_SECRET": "short"})
+    assert done.stderr == "OSTINATO_JWT_SECRET: a secret must have at least 32 bytes\n"
+
+
 def test_doctor_is_content_with_the_embedded_servers(settings: Settings) -> None:
     done = ostinato("doctor", variables=environment(settings))
     assert done.returncode == 0, done.stdout

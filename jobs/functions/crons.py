@@ -19,6 +19,7 @@ from jobs.functions.successors import (
 )
 from jobs.records import Cron, JsonObject, Schedule
 from jobs.schedules import first_run
+from jobs.values import instant_text
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -208,5 +209,5 @@ async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:
 
 def _within_end(due: datetime, end_at: datetime | None) -> datetime:
     if end_at is not None and due >= end_at:
-        raise PreconditionFailed(f"the cron has no run before its end at {end_at.isoformat()}")
+        raise PreconditionFailed(f"the cron has no run before its end at {instant_text(end_at)}")
     return due

@@ -26,6 +26,7 @@ from jobs.records import (
     RecurringTask,
 )
 from jobs.schedules import parse_schedule
+from jobs.values import instant_text
 
 LOOP: Final = "tasks.startRecurringTask"
 
@@ -34,7 +35,7 @@ LOOP: Final = "tasks.startRecurringTask"
 async def run_task(ctx: Context, name: str) -> Json:
     """Write a line to the log: the function that crons and recurring tasks run by default."""
     ctx.log.info("task.run", name=name)
-    return {"name": name, "ranAt": (await ctx.now()).isoformat()}
+    return {"name": name, "ranAt": instant_text(await ctx.now())}
 
 
 async def start_task(

@@ -57,7 +57,7 @@ class CatchUp:
     def abandon(self) -> None:
         """Fail the feeds that are left: nobody would serve them any more."""
         for feed in list(self._feeds):
-            self._fail(feed, Unavailable("The server is stopping: resume elsewhere"))
+            self._fail(feed, Unavailable("the server is stopping: resume elsewhere"))
 
     async def _open(self, stream: ChangeStream) -> bool:
         while self._feeds:
@@ -111,7 +111,7 @@ class CatchUp:
                 async with asyncio.timeout_at(deadline):
                     await feed.drained()
             except TimeoutError:
-                self._fail(feed, SlowConsumer("Read faster, then resume by your last cursor"))
+                self._fail(feed, SlowConsumer("read faster, then resume by your last cursor"))
 
     def _end(self, say: Callable[[Feed], None]) -> None:
         for feed in self._feeds:

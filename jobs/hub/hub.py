@@ -117,7 +117,7 @@ class Hub:
     ) -> Subscription:
         """Listen to what happens behind `after`, or from now on; close it in the end."""
         if not self.following:
-            raise Unavailable("The server is stopping: resume elsewhere")
+            raise Unavailable("the server is stopping: resume elsewhere")
         buffer = Buffer(self._settings.subscription_buffer, coalesce=coalesce)
         subscription = Subscription(self, watch, after or self.position, buffer)
         self._subscriptions.add(subscription)
@@ -176,4 +176,4 @@ class Hub:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("hub.crashed", exc_info=error)
         for subscription in list(self._subscriptions):
-            subscription.fail(Unavailable("The server is stopping: resume elsewhere"))
+            subscription.fail(Unavailable("the server is stopping: resume elsewhere"))

@@ -128,7 +128,7 @@ class Subscription:
     async def _take_live(self, deadline: float) -> Delivery | None:
         if self._buffer.overflowed:
             self._stop_listening()
-            raise SlowConsumer("Read faster, then resume by your last cursor")
+            raise SlowConsumer("read faster, then resume by your last cursor")
         if not self._buffer and not await self._wake_up(deadline):
             self.position = max(self.position, self._source.position)
             return self._delivery(())

@@ -48,7 +48,7 @@ class Patience:
     async def back_off(self, error: Exception) -> None:
         """Wait before the next try; raises HistoryLost when there is no sense in one."""
         if isinstance(error, OperationFailure) and self._is_lost(error):
-            raise HistoryLost("The history behind this position is gone: ask for a snapshot")
+            raise HistoryLost("the history behind this position is gone: ask for a snapshot")
         log.warning("stream.broken", error=str(error), retry_in_s=self._backoff_s)
         await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
         self._backoff_s = min(self._backoff_s * 2, LAST_BACKOFF_S)

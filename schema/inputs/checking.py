@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from strawberry.scalars import JSON
 
 from jobs.errors import BadRequest, Issue
+from jobs.wording import wording
 from schema.absent import present
 from schema.inputs.limits import JsonSize
 
@@ -78,7 +79,7 @@ def _issue(found: Any) -> Issue:
     field = ".".join(str(step) for step in path)
     given = found["input"]
     got = f", got {_shown(given)}" if isinstance(given, str | int | float) else ""
-    message = f"{field}: {found['msg']}{got}"
+    message = f"{field}: {wording(found)}{got}"
     return Issue(path=path, message=message, code=found["type"])
 
 

@@ -103,7 +103,7 @@ class Documents:
 
 
 def _too_deep() -> GraphQLError:
-    return GraphQLError("The document is nested too deeply.")
+    return GraphQLError("the document is nested too deeply")
 
 
 def _rejected(errors: list[GraphQLError], code: str) -> RequestRejected:

@@ -122,7 +122,7 @@ class OperationRunner:
             raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:
-        return TimedOut(f"The operation took longer than {self._timeout_s:g} s")
+        return TimedOut(f"the operation took longer than {self._timeout_s:g} s")
 
     def _executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
         request = operation.request
@@ -142,8 +142,8 @@ class OperationRunner:
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:
     if request.operation_name is None:
-        return BadRequest("Give `operationName`: the document does not have exactly one operation.")
-    return BadRequest("The document has no operation of the name that `operationName` gives.")
+        return BadRequest("give `operationName`: the document does not have exactly one operation")
+    return BadRequest("the document has no operation of the name that `operationName` gives")
 
 
 def _encode_result(result: ExecutionResult) -> bytes:

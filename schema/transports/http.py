@@ -80,7 +80,7 @@ class HTTPEndpoint:
             async with asyncio.timeout(self._body_timeout_s):
                 body = await self._read_body(request)
         except TimeoutError:
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time") from None
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time") from None
         return _parameters_of(_decoded(body))
 
     async def _read_body(self, request: Request) -> bytes:
@@ -96,7 +96,7 @@ class HTTPEndpoint:
         if size_bytes > self._body_limit_bytes:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"The body is larger than {self._body_limit_bytes} bytes",
+                f"the body is larger than {self._body_limit_bytes} bytes",
                 code="PAYLOAD_TOO_LARGE",
                 headers={"connection": "close"},
             )
@@ -109,16 +109,16 @@ class HTTPEndpoint:
 
 def _require_method(method: str) -> None:
     if method not in {"GET", "POST"}:
-        message = "Use POST, or GET for queries"
+        message = "use POST, or GET for queries"
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "GET, POST"})
 
 
 def _require_servable(operation: Operation, method: str) -> None:
     if operation.kind is OperationType.SUBSCRIPTION:
-        message = "Subscriptions are served over WebSocket, with graphql-transport-ws, at this URL"
+        message = "subscriptions are served over WebSocket, with graphql-transport-ws, at this URL"
         raise Refused(HTTPStatus.BAD_REQUEST, message)
     if operation.kind is OperationType.MUTATION and method == "GET":
-        message = "Send mutations by POST"
+        message = "send mutations by POST"
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
 
 
@@ -134,13 +134,13 @@ def _decoded(data: bytes | str) -> object:
     try:
         return decode(data)
     except ValueError:
-        message = "The request is not JSON, or is nested too deeply"
+        message = "the request is not JSON, or is nested too deeply"
         raise Refused(HTTPStatus.BAD_REQUEST, message) from None
 
 
 def _parameters_of(payload: object) -> OperationRequest:
     if isinstance(payload, list):
-        raise Refused(HTTPStatus.BAD_REQUEST, "Send one operation a request: there is no batching")
+        raise Refused(HTTPStatus.BAD_REQUEST, "send one operation a request: there is no batching")
     try:
         return read_parameters(payload)
     except BadParameters as error:

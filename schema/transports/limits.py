@@ -95,7 +95,7 @@ class _Walk:
 
     def _step(self, visit: _Visit) -> Iterator[_Visit]:
         if visit.depth > self.limits.depth:
-            raise LimitExceeded(f"The document is deeper than {self.limits.depth} fields.")
+            raise LimitExceeded(f"the document is deeper than {self.limits.depth} fields")
         for selection in visit.selections.selections:
             self.fields += 1
             self.directives += len(selection.directives or ())
@@ -136,11 +136,11 @@ class _Walk:
     def _check(self) -> None:
         for name in ("fields", "aliases", "directives"):
             if getattr(self, name) > (most := getattr(self.limits, name)):
-                raise LimitExceeded(f"The document has more than {most} {name}.")
+                raise LimitExceeded(f"the document has more than {most} {name}")
         if self.merges > MAX_MERGES:
-            raise LimitExceeded("The document repeats the same fields too often.")
+            raise LimitExceeded("the document repeats the same fields too often")
         if self.executed > MAX_EXECUTED:
-            message = f"The document may ask for more than {MAX_EXECUTED} fields of list items"
+            message = f"the document may ask for more than {MAX_EXECUTED} fields of list items"
             raise LimitExceeded(f"{message}: ask for smaller pages, or nest fewer lists.")
 
 
@@ -164,7 +164,7 @@ def _introspects(node: FieldNode, visit: _Visit) -> bool:
     """Whether the field is of the schema itself; raises LimitExceeded if that is multiplied."""
     name = node.name.value
     if node.alias is not None and (visit.introspects or name == "__schema"):
-        raise LimitExceeded("Introspection takes no aliases, but for `__type` itself.")
+        raise LimitExceeded("introspection takes no aliases, but for `__type` itself")
     return visit.introspects or name in INTROSPECTION
 
 
@@ -182,4 +182,4 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
             walk.run(node)
             total += walk.fields
             if total > DOCUMENT_TO_OPERATION * limits.fields:
-                raise LimitExceeded("The document has too many operations and fragments.")
+                raise LimitExceeded("the document has too many operations and fragments")

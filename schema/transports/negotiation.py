@@ -43,7 +43,7 @@ def choose_media_type(accept: str | None) -> MediaType:
     best = max(MediaType, key=lambda media_type: _rank(ranges, media_type))
     if _rank(ranges, best) > UNACCEPTABLE:
         return best
-    message = f"Accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}"
+    message = f"accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}"
     raise Refused(HTTPStatus.NOT_ACCEPTABLE, message)
 
 
@@ -55,10 +55,10 @@ def require_json(content_type: str | None, content_encoding: str | None) -> None
     media_type, _, rest = (content_type or "").partition(";")
     charset = _parameters(rest).get("charset", "utf-8")
     if media_type.strip().lower() != MediaType.JSON or charset not in {"utf-8", "utf8"}:
-        message = "Send `Content-Type: application/json`, in UTF-8"
+        message = "send `Content-Type: application/json`, in UTF-8"
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     if content_encoding not in {None, "", "identity"}:
-        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body without Content-Encoding")
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
 
 
 def _ranges(accept: str) -> Iterator[_Range]:

@@ -58,7 +58,7 @@ class Operations:
             reason = f"Subscriber for {message.id} already exists"
             raise SocketClosing(CloseCode.SUBSCRIBER_EXISTS, reason)
         if len(self._running) >= self._most:
-            error = TooManyRequests(f"A socket may have {self._most} operations", RETRY_AFTER_MS)
+            error = TooManyRequests(f"a socket may have {self._most} operations", RETRY_AFTER_MS)
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
         task = self._tasks.create_task(self._run(message, viewer))
@@ -74,7 +74,7 @@ class Operations:
         expired, self._running = self._running, {}
         for running in expired.values():
             running.task.cancel()
-        errors = [format_exception(Unauthorized("The token has expired: sign in again"))]
+        errors = [format_exception(Unauthorized("the token has expired: sign in again"))]
         for operation_id, running in expired.items():
             await self._channel.send(_expiry_message(operation_id, running, errors))
 

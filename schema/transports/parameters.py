@@ -12,7 +12,7 @@ class BadParameters(ValueError):
 def read_parameters(payload: object) -> OperationRequest:
     """Check `query`, `variables`, `operationName` and `extensions`; raises BadParameters."""
     if not isinstance(payload, dict):
-        raise BadParameters("The request must be a JSON object")
+        raise BadParameters("the request must be a JSON object")
     query, name = payload.get("query"), payload.get("operationName")
     if not isinstance(query, str) or not query:
         raise BadParameters("`query` must be a string that is not empty")

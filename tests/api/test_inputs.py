@@ -116,7 +116,7 @@ def test_all_issues_of_an_input_come_at_once() -> None:
 
 def test_an_issue_says_what_was_given_and_what_is_allowed() -> None:
     error = _issues(StartBatchInput, batch_size=0)
-    assert str(error) == "batchSize: Input should be greater than or equal to 1, got 0"
+    assert str(error) == "batchSize: input should be greater than or equal to 1, got 0"
 
 
 def test_a_long_value_is_not_sent_back_whole() -> None:

@@ -63,7 +63,7 @@ async def test_all_issues_of_a_call_come_at_once(idle: Rig) -> None:
 
 
 async def test_the_message_of_a_refusal_names_the_argument(idle: Rig) -> None:
-    with pytest.raises(BadRequest, match=r"args\.number: Field required"):
+    with pytest.raises(BadRequest, match=r"args\.number: field required"):
         await scheduled(idle, name="functions.scheduleMany")
 
 

@@ -82,7 +82,7 @@ def test_lists_that_multiply_are_refused_for_that(documents: Documents, name: st
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "introspection" in name])
 def test_introspection_is_not_multiplied_by_aliases(documents: Documents, name: str) -> None:
-    with pytest.raises(RequestRejected, match="Introspection takes no aliases"):
+    with pytest.raises(RequestRejected, match="introspection takes no aliases"):
         documents.prepare(HOSTILE[name])
 
 

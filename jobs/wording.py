@@ -1,0 +1,16 @@
+"""Owns how Pydantic's messages read to a user: in our own form, without its machinery. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+OURS: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
+"""What Pydantic puts before a message that our own code raised, by the type of the error."""
+
+
+def wording(found: Mapping[str, Any]) -> str:
+    """Give the message of one of `ValidationError.errors()`; ours are kept letter by letter."""
+    message = str(found["msg"])
+    if prefix := OURS.get(found["type"]):
+        return message.removeprefix(prefix)
+    is_word = message[1:2].islower()
+    return message[:1].lower() + message[1:] if is_word else message
