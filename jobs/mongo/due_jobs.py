@@ -36,15 +36,7 @@ class DueJobs:
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
         """Give each lane of a queue with pending jobs, and when its first is due."""
-        lower, upper = bounds_of(queue)
-        found = self._jobs.aggregate(
-            [
-                {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
-                {"$sort": DUE_ORDER},
-                {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
-            ],
-            hint="due",
-        )
+        found = self._jobs.aggregate(heads_of(queue), hint="due")
         rows = [(Lane.parse(row["_id"]), row["at"]) for row in await found.to_list(None)]
         return {lane: at for lane, at in rows if lane is not None}
 
@@ -82,10 +74,7 @@ class DueJobs:
 
     async def owners(self, lane: Lane) -> list[str | None]:
         """Give everybody who has pending jobs in a lane; costs a seek an owner."""
-        found = self._jobs.aggregate(
-            [{"$match": {**PENDING, "lane": str(lane)}}, {"$group": {"_id": "$owner"}}],
-            hint="fair",
-        )
+        found = self._jobs.aggregate(owners_of(lane), hint="fair")
         return [row["_id"] for row in await found.to_list(None)]
 
     async def count(self, queue: str, now: datetime) -> int:
@@ -109,6 +98,21 @@ class DueJobs:
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
         rows = {row["_id"]: row for row in await found.to_list(None)}
         return [_claimable(rows[job_id], key) for job_id in ids if job_id in rows]
+
+
+def heads_of(queue: str) -> list[Document]:
+    """Build the pipeline that finds the first job of each lane: one seek a lane."""
+    lower, upper = bounds_of(queue)
+    return [
+        {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
+        {"$sort": DUE_ORDER},
+        {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
+    ]
+
+
+def owners_of(lane: Lane) -> list[Document]:
+    """Build the pipeline that finds who has jobs in a lane: one seek an owner."""
+    return [{"$match": {**PENDING, "lane": str(lane)}}, {"$group": {"_id": "$owner"}}]
 
 
 def _waiting(row: Document, lane: Lane) -> Waiting:

@@ -73,7 +73,7 @@ class Runner:
             return attempt.raised(described(error), random.random)
         if is_mutation and not await self._database_answers():
             return attempt.hindered(error_of("Unavailable", "MongoDB did not answer"))
-        return attempt.raised(self._timeout_error(function, error), random.random)
+        return attempt.raised(self._timeout_error(function, attempt, error), random.random)
 
     async def _database_answers(self) -> bool:
         try:
@@ -151,8 +151,11 @@ class Runner:
             return settings.mutation_timeout_ms
         return settings.action_timeout_ms
 
-    def _timeout_error(self, function: Function, error: TimeoutError) -> dict[str, Any]:
-        message = str(error) or f"{function.name} took longer than {self._timeout_ms(function)} ms"
+    def _timeout_error(
+        self, function: Function, attempt: Attempt, error: TimeoutError
+    ) -> dict[str, Any]:
+        timeout_ms = self._timeout_ms(function, attempt)
+        message = str(error) or f"{function.name} took longer than {timeout_ms} ms"
         return error_of("TimeoutError", message)
 
     def _checked(self, value: object) -> Json:

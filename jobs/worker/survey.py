@@ -139,7 +139,7 @@ class Surveyor:
         self, look: _Look, owners: _Owners, lanes: list[Lane], chosen: list[str | None]
     ) -> list[list[Waiting]]:
         """Read the share of each owner in each lane."""
-        most = -(-look.room // len(chosen))
+        most = -(-2 * look.room // len(chosen))  # twice: some owners have less than that
 
         async def read(lane: Lane, owner: str | None) -> list[Waiting]:
             in_flight = look.in_flight.get(lane.gate, frozenset())

@@ -47,8 +47,8 @@ class Worker:
         self.engine = engine
         self._store = WorkerStore(engine.mongo)
         self._redis = connect(settings.redis_url, queue_name)
-        self._queues = QueueWatch(engine.mongo, self._queues_changed)
-        self.executor = Executor(engine, worker_id, self._queues, lambda: self._consumer.wake())
+        self.queues = QueueWatch(engine.mongo, self._queues_changed)
+        self.executor = Executor(engine, worker_id, self.queues, lambda: self._consumer.wake())
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
@@ -56,7 +56,7 @@ class Worker:
             lambda: engine.doorbell.ring(Bell.DUE),
         )
         self._watch = Watch(engine, worker_id, self.executor)
-        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store, self._queues)
+        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store, self.queues)
         lost = LostWorkers(engine, self._store)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
@@ -84,7 +84,7 @@ class Worker:
             tasks.create_task(self._keep_up())
             tasks.create_task(self._leadership.run())
             tasks.create_task(self._consumer.run())
-            tasks.create_task(self._queues.run())
+            tasks.create_task(self.queues.run())
 
     async def _keep_up(self) -> None:
         """Do what holds the jobs that run; raises Deposed."""
@@ -120,7 +120,7 @@ class Worker:
             case Bell.WORK:
                 self._consumer.wake()
             case Bell.QUEUES:
-                self._queues.wake()
+                self.queues.wake()
             case Bell.CANCEL:
                 self._watch.wake()
 
@@ -129,7 +129,7 @@ class Worker:
         self._consumer.wake()
 
     async def _register(self) -> None:
-        await self._queues.read()
+        await self.queues.read()
         settings = self.engine.settings
         await self._store.register(
             self.id,

@@ -1,0 +1,207 @@
+"""Dispatch on real servers: what it reads, what it puts into Redis, and who runs it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from jobs.lanes import Lane
+from jobs.mongo.due_jobs import DueJobs, heads_of, owners_of
+from jobs.mongo.job_documents import job_document
+from jobs.mongo.workers import WorkerStore
+from jobs.queue.chunks import Chunks
+from jobs.queue.connection import connect
+from jobs.settings import Settings
+from jobs.worker.dispatcher import Dispatcher
+from jobs.worker.queue_watch import QueueWatch
+from jobs.worker.survey import Surveyor
+from tests.engine.functions import gate
+from tests.engine.limited import crowd
+from tests.engine.rig import Rig, working
+
+PLANNED = 20_000
+LANES = [Lane(), Lane(priority=5), Lane(function="f.f")]
+
+
+async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
+    """Insert many jobs at once and return their ids."""
+    plan = replace(await rig.plan("echo"), **changes)
+    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(number)]
+    await rig.engine.store.insert(documents)
+    return [document["_id"] for document in documents]
+
+
+async def chosen(rig: Rig, room: int) -> list[str]:
+    """Give what the dispatcher would put into Redis."""
+    now = await rig.engine.now()
+    survey = await Surveyor(rig.engine).look("default", now, room, 1, {})
+    return [job.id for job in survey.jobs]
+
+
+@pytest.fixture
+async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
+    """Return a dispatcher of an installation in which nobody takes what it puts."""
+    engine = idle.engine
+    redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
+    workers = WorkerStore(engine.mongo)
+    await workers.register("w", {"concurrency": 10, "queues": ["a", "b"]})
+    queues = QueueWatch(engine.mongo, lambda: None)
+    await engine.queues.resume("a", weight=3)
+    await queues.read()
+    yield Dispatcher(engine, Chunks(redis), workers, queues)
+    await redis.aclose(close_connection_pool=True)
+
+
+async def in_redis(idle: Rig) -> dict[Lane, int]:
+    settings = idle.engine.settings
+    redis = connect(settings.redis_url, f"{settings.redis_prefix}:queue")
+    counts = (await Chunks(redis).outstanding()).counts
+    await redis.aclose(close_connection_pool=True)
+    return counts
+
+
+async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
+    later = await idle.engine.now() + timedelta(days=7)
+    for lane in LANES:
+        await filled(idle, PLANNED // len(LANES), priority=lane.priority, scheduled_time=later)
+    for pipeline, hint in ((heads_of("default"), "due"), (owners_of(Lane()), "fair")):
+        command = {"aggregate": "jobs", "pipeline": pipeline, "cursor": {}, "hint": hint}
+        explain = {"explain": command, "verbosity": "executionStats"}
+        stats = (await idle.engine.mongo.database.command(explain))["stages"][0]["$cursor"]
+        assert stats["executionStats"]["totalKeysExamined"] <= 2 * len(LANES)
+        assert stats["executionStats"]["totalDocsExamined"] == 0
+    assert await chosen(idle, 100) == []
+
+
+async def test_the_due_jobs_of_a_lane_are_read_from_the_index_alone(idle: Rig) -> None:
+    await filled(idle, 500)
+    where = {"state": "pending", "lane": str(Lane())}
+    found = idle.engine.mongo["jobs"].find(where, {"scheduledTime": 1, "owner": 1}, limit=10)
+    plan = await found.sort([("scheduledTime", 1), ("_id", 1)]).hint("due").explain()
+    stats = plan["executionStats"]
+    assert (stats["totalKeysExamined"], stats["totalDocsExamined"]) == (10, 0)
+
+
+async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
+    now = await idle.engine.now()
+    times = [now + timedelta(hours=hours) for hours in (3, 2, 1)]
+    for lane, at in zip(LANES, times, strict=True):
+        await filled(idle, 1, priority=lane.priority, scheduled_time=at)
+    survey = await Surveyor(idle.engine).look("default", now, 10, 1, {})
+    assert (survey.jobs, survey.next_at) == ((), times[2])
+
+
+async def test_higher_priorities_go_first_and_waiting_makes_up_for_it(idle: Rig) -> None:
+    now = await idle.engine.now()
+    old = await filled(idle, 1, scheduled_time=now - timedelta(minutes=6))
+    fresh = await filled(idle, 2)
+    urgent = await filled(idle, 2, priority=5)
+    assert await chosen(idle, 5) == [*old, *urgent, *fresh]
+
+
+async def test_queues_share_the_room_by_weight_and_use_all_of_it(
+    idle: Rig, dispatcher: Dispatcher
+) -> None:
+    for queue in ("a", "b"):
+        await filled(idle, 100, queue=queue)
+    await dispatcher.dispatch()
+    assert await in_redis(idle) == {Lane(queue="a"): 15, Lane(queue="b"): 5}
+
+
+async def test_an_idle_queue_leaves_its_room_to_the_others(
+    idle: Rig, dispatcher: Dispatcher
+) -> None:
+    await filled(idle, 2, queue="a")
+    await filled(idle, 100, queue="b")
+    await filled(idle, 100, queue="served-by-nobody")
+    await dispatcher.dispatch()
+    assert await in_redis(idle) == {Lane(queue="a"): 2, Lane(queue="b"): 18}
+
+
+async def test_owners_take_turns_in_a_backlog(idle: Rig) -> None:
+    alice = await filled(idle, 5_000, owner="alice")
+    bob = await filled(idle, 40, owner="bob")
+    carol = await filled(idle, 1, owner="carol")
+    now_chosen = await chosen(idle, 61)
+    assert len(now_chosen) == len(set(now_chosen)) == 61
+    assert set(carol) <= set(now_chosen)
+    assert abs(len(set(bob) & set(now_chosen)) - len(set(alice) & set(now_chosen))) <= 1
+
+
+async def test_more_owners_than_are_asked_at_once_all_get_their_turn(idle: Rig) -> None:
+    await filled(idle, 500, owner="alice")
+    others = [(await filled(idle, 3, owner=f"owner-{n}"))[0] for n in range(40)]
+    surveyor, now = Surveyor(idle.engine), await idle.engine.now()
+    seen: set[str] = set()
+    for _ in range(10):
+        survey = await surveyor.look("default", now, 20, 1, {Lane(): frozenset(seen)})
+        seen |= {job.id for job in survey.jobs}
+        surveyor.served("default", survey.jobs[-1])
+    assert set(others) <= seen
+
+
+async def test_a_backlog_of_one_owner_does_not_delay_another_s_job(
+    hasty: Settings, idle: Rig
+) -> None:
+    await filled(idle, 5_000, owner="alice")
+    (bobs,) = await filled(idle, 1, owner="bob")
+    async with working(hasty):
+        job = await idle.ended(bobs, within=20)
+        before = {"owner": "alice", "startedAt": {"$lt": job["startedAt"]}}
+        assert await idle.engine.mongo["jobs"].count_documents(before) < 1_500
+
+
+async def test_a_worker_takes_jobs_of_its_own_queues_only(hasty: Settings, idle: Rig) -> None:
+    queues = {name: hasty.model_copy(update={"queues": (name,)}) for name in ("a", "b")}
+    async with working(queues["a"]), working(queues["b"]):
+        ids = {name: await filled(idle, 30, queue=name) for name in ("a", "b", "c")}
+        await idle.engine.advance(0)
+        workers = {
+            name: {(await idle.ended(job_id))["timeline"][1]["worker"] for job_id in ids[name]}
+            for name in ("a", "b")
+        }
+        assert len(workers["a"]) == len(workers["b"]) == len(workers["a"] | workers["b"]) - 1
+        assert {(await idle.job(job_id))["state"] for job_id in ids["c"]} == {"pending"}
+
+
+async def test_a_function_runs_no_more_than_its_number_at_once_and_holds_up_nobody(
+    rig: Rig,
+) -> None:
+    crowd.most = 0
+    ids = [await rig.schedule("three_at_once") for _ in range(20)]
+    await rig.until(lambda: crowd.now == 3)
+    await asyncio.gather(*(rig.run("echo") for _ in range(20)))
+    assert len(await rig.jobs_of("three_at_once", state="pending")) == 17
+    gate.opened.set()
+    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+    assert crowd.most == 3
+
+
+async def test_a_limited_backlog_flows_as_its_jobs_end(rig: Rig) -> None:
+    crowd.most = 0
+    ids = [await rig.schedule("three_at_once", held=False) for _ in range(200)]
+    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+    assert 1 <= crowd.most <= 3
+
+
+async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) -> None:
+    for _ in range(50):
+        await idle.schedule("three_at_once")
+    survey = await Surveyor(idle.engine).look("default", await idle.engine.now(), 100, 2, {})
+    assert len(survey.jobs) == 2 * 3 * 2
+
+
+async def test_a_job_s_own_timeout_ends_it(rig: Rig) -> None:
+    plan = replace(await rig.plan("hold"), timeout_ms=50)
+    job = await rig.ended((await rig.engine.schedule(plan)).id)
+    assert (job["state"], job["error"]["name"]) == ("failed", "TimeoutError")
+    assert "50 ms" in job["error"]["message"]
+
+
+async def test_reads_of_an_unknown_queue_find_nothing(idle: Rig, redis_admin: Redis) -> None:
+    assert await DueJobs(idle.engine.mongo).heads("no-such") == {}
+    assert redis_admin.keys("*") == []

@@ -1,0 +1,117 @@
+"""Pausing and resuming queues, everywhere within a second."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import BadRequest
+from jobs.settings import Settings
+from jobs.worker.worker import Worker
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, working
+
+
+async def in_queue(rig: Rig, name: str, queue: str) -> str:
+    plan = replace(await rig.plan(name), queue=queue)
+    return (await rig.engine.schedule(plan)).id
+
+
+@pytest.fixture
+def hasty(hasty: Settings) -> Settings:
+    return hasty.model_copy(update={"queues": ("default", "mail")})
+
+
+async def test_a_paused_queue_s_jobs_stay_pending_until_it_is_resumed(rig: Rig) -> None:
+    assert (await rig.engine.queues.pause("mail")).paused
+    job_id = await in_queue(rig, "echo", "mail")
+    for _ in range(5):
+        await rig.run("echo")
+    assert (await rig.job(job_id))["attempt"] == 0
+    assert not (await rig.engine.queues.resume("mail")).paused
+    assert (await rig.ended(job_id, within=2))["state"] == "success"
+
+
+async def test_what_runs_when_its_queue_is_paused_finishes(rig: Rig) -> None:
+    running = await in_queue(rig, "hold", "mail")
+    await gate.reached.wait()
+    await rig.engine.queues.pause("mail")
+    gate.opened.set()
+    assert (await rig.ended(running))["result"] == "let go"
+
+
+async def test_what_waits_in_redis_does_not_start_once_its_queue_is_paused(
+    hasty: Settings, idle: Rig
+) -> None:
+    async with Worker.open(hasty.model_copy(update={"concurrency": 1})) as worker:
+        life = asyncio.create_task(worker.run())
+        ids = [await in_queue(idle, "hold", "mail") for _ in range(10)]
+        await gate.reached.wait()
+        await idle.engine.queues.pause("mail")
+        await idle.until(lambda: worker.queues.is_paused("mail"), within=1)
+        gate.opened.set()
+        await idle.until(lambda: worker.executor.slots.taken == 0)
+        await idle.run("echo")
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
+    assert [(await idle.job(job_id))["attempt"] for job_id in ids] == [1] + [0] * 9
+
+
+async def test_a_pause_holds_for_workers_that_start_later(hasty: Settings, idle: Rig) -> None:
+    await idle.engine.queues.pause("mail")
+    job_id = await in_queue(idle, "echo", "mail")
+    async with working(hasty):
+        await idle.run("echo")
+        assert (await idle.job(job_id))["attempt"] == 0
+
+
+async def test_a_retry_in_a_paused_queue_waits(rig: Rig) -> None:
+    plan = replace(await rig.plan("fail_twice"), queue="mail")
+    job_id = (await rig.engine.schedule(plan)).id
+    await rig.attempted(job_id, 1)
+    await rig.engine.queues.pause("mail")
+    await rig.engine.advance(40 * 60_000)
+    await rig.run("echo")
+    assert (await rig.job(job_id))["attempt"] == 1
+
+
+async def test_pausing_twice_changes_it_once(idle: Rig) -> None:
+    first, second = [await idle.engine.queues.pause("mail") for _ in range(2)]
+    assert (first.version, second) == (1, first)
+    resumed = await idle.engine.queues.resume("mail", weight=4)
+    assert (resumed.version, resumed.weight, resumed.paused) == (2, 4, False)
+
+
+async def test_every_queue_that_is_known_of_is_listed_with_what_is_due(rig: Rig) -> None:
+    await rig.engine.queues.pause("mail")
+    for queue in ("mail", "mail", "nobody"):
+        await in_queue(rig, "echo", queue)
+    seen = [(one.name, one.pending_due, one.workers) for one in await rig.engine.queues.all()]
+    assert seen == [("default", 0, 1), ("mail", 2, 1), ("nobody", 1, 0)]
+
+
+async def test_a_function_schedules_with_queue_priority_and_timeout(idle: Rig) -> None:
+    options = {"queue": "mail", "priority": 7, "timeout_ms": 5_000}
+    job_id = await idle.engine.transact(
+        "ann",
+        lambda ctx: ctx.scheduler.run_after(
+            0, "functions.echo", queue="mail", priority=7, timeout_ms=5_000
+        ),
+    )
+    job = await idle.job(job_id)
+    assert {name: job[name] for name in ("queue", "priority")} == {
+        name: options[name] for name in ("queue", "priority")
+    }
+    assert (job["timeoutMs"], job["lane"]) == (5_000, "mail/:7")
+
+
+async def test_options_out_of_their_range_are_all_named(idle: Rig) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await idle.engine.transact(
+            "ann",
+            lambda ctx: ctx.scheduler.run_after(
+                0, "functions.echo", queue="No Queue", priority=10, timeout_ms=0
+            ),
+        )
+    paths = [issue.path for issue in refused.value.issues]
+    assert paths == [("queue",), ("priority",), ("timeoutMs",)]

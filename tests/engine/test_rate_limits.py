@@ -1,0 +1,169 @@
+"""Rate limits: never more starts in a window than allowed, each job with a start of its own."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from jobs.mongo.buckets import Asked, Buckets, bucket_id
+from jobs.rate_limit import RateLimit
+from jobs.settings import Settings
+from tests.engine.limited import MINUTE_MS
+from tests.engine.rig import Document, Rig, moves_of, working
+
+MINUTE = timedelta(milliseconds=MINUTE_MS)
+REAL = timedelta(seconds=5)
+"""Real time that passes in a test, beside the time it moves."""
+
+
+async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
+    """Return the function's jobs that have ended, once there are so many."""
+
+    async def look() -> list[Document]:
+        found = await rig.jobs_of(name, completedAt={"$ne": None})
+        return found if len(found) >= number else []
+
+    found: list[Document] = []
+
+    async def check() -> bool:
+        found[:] = await look()
+        return bool(found)
+
+    await rig.until(check)
+    assert len(found) == number
+    return found
+
+
+async def test_starts_are_spread_over_the_window_and_none_comes_early(rig: Rig) -> None:
+    for number in range(6):
+        await rig.schedule("thrice_a_minute", number=number)
+    for done in range(1, 7):
+        await ended_of(rig, "thrice_a_minute", done)
+        await rig.run("echo")
+        await rig.engine.advance(MINUTE_MS // 3)
+    starts = sorted(job["startedAt"] for job in await rig.jobs_of("thrice_a_minute"))
+    assert all(later - earlier >= MINUTE / 3 - REAL for earlier, later in pairwise(starts))
+
+
+async def test_the_order_of_a_limited_function_s_jobs_is_kept_until_they_start(rig: Rig) -> None:
+    await rig.schedule("thrice_a_minute")
+    await ended_of(rig, "thrice_a_minute", 1)
+    ids = [await rig.schedule("thrice_a_minute", number=number) for number in range(3)]
+    await rig.run("echo")
+    assert {(await rig.job(job_id))["lane"] for job_id in ids} == {
+        "default/functions.thriceAMinute"
+    }
+
+
+async def test_each_value_of_the_key_has_a_limit_of_its_own(rig: Rig) -> None:
+    ids = [await rig.schedule("once_per_user", userId="u1") for _ in range(3)]
+    other = await rig.run("once_per_user", userId="u2")
+    assert other["state"] == "success"
+    await ended_of(rig, "once_per_user", 2)
+    waiting = [await rig.job(job_id) for job_id in ids]
+    waiting = sorted((job for job in waiting if job["state"] == "pending"), key=_due)
+    (first,) = await rig.jobs_of("once_per_user", state="success", **{"args.userId": "u1"})
+    waits = [job["scheduledTime"] - first["startedAt"] for job in waiting]
+    assert all(abs(wait - n * MINUTE) < REAL for n, wait in enumerate(waits, 1))
+
+
+def _due(job: Document) -> datetime:
+    due: datetime = job["scheduledTime"]
+    return due
+
+
+async def test_a_reserved_start_is_on_the_timeline_and_is_kept(rig: Rig) -> None:
+    await rig.run("once_per_user", userId="u1")
+    job_id = await rig.schedule("once_per_user", userId="u1")
+
+    async def is_reserved() -> bool:
+        return bool((await rig.job(job_id))["lane"].endswith("!"))
+
+    await rig.until(is_reserved)
+    await rig.engine.advance(MINUTE_MS)
+    job = await rig.ended(job_id)
+    assert moves_of(job)[1:] == [
+        ("pending", "pending"),
+        ("pending", "inProgress"),
+        ("inProgress", "success"),
+    ]
+    assert job["timeline"][1]["nextRunAt"] == job["scheduledTime"] <= job["startedAt"]
+
+
+async def test_a_burst_goes_at_once_and_the_rest_is_spread(rig: Rig) -> None:
+    for _ in range(5):
+        await rig.schedule("in_bursts")
+    await ended_of(rig, "in_bursts", 3)
+    await rig.engine.advance(MINUTE_MS // 3)
+    await ended_of(rig, "in_bursts", 4)
+    await rig.engine.advance(MINUTE_MS // 3)
+    await ended_of(rig, "in_bursts", 5)
+
+
+async def test_what_an_outage_held_up_does_not_start_all_at_once(
+    hasty: Settings, idle: Rig
+) -> None:
+    for _ in range(5):
+        await idle.schedule("once_per_user", userId="u")
+    async with working(hasty):
+        await ended_of(idle, "once_per_user", 1)
+        await idle.until(lambda: _reserved(idle, 4))
+    await idle.engine.advance(10 * MINUTE_MS)
+    async with working(hasty):
+        await ended_of(idle, "once_per_user", 2)
+        await idle.run("echo")
+        await ended_of(idle, "once_per_user", 2)
+
+
+async def _reserved(rig: Rig, number: int) -> bool:
+    waiting = await rig.jobs_of("once_per_user", state="pending")
+    return len([job for job in waiting if job["lane"].endswith("!")]) == number
+
+
+async def test_a_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -> None:
+    for done in (1, 2):
+        async with working(hasty):
+            await idle.schedule("thrice_a_minute")
+            await idle.schedule("thrice_a_minute")
+            await ended_of(idle, "thrice_a_minute", done)
+            await idle.run("echo")
+        await ended_of(idle, "thrice_a_minute", done)
+        await idle.engine.advance(MINUTE_MS // 3)
+
+
+async def test_a_retry_is_charged_anew(rig: Rig) -> None:
+    job_id = await rig.schedule("fail_once_a_minute")
+
+    async def is_reserved() -> bool:
+        job = await rig.job(job_id)
+        return (job["attempt"], job["state"], job["lane"][-1]) == (1, "pending", "!")
+
+    await rig.until(is_reserved)
+    await rig.engine.advance(MINUTE_MS)
+    job = await rig.ended(job_id)
+    starts = [event["at"] for event in job["timeline"] if event["state"] == "inProgress"]
+    assert starts[1] - starts[0] >= MINUTE - REAL
+    assert (job["state"], job["attempt"]) == ("failed", 2)
+
+
+@pytest.mark.parametrize("limit", [RateLimit(count=7, per_ms=1_000), RateLimit(count=3, per_ms=1)])
+async def test_starts_are_exact_for_odd_rates(idle: Rig, limit: RateLimit) -> None:
+    grant = await Buckets(idle.engine.mongo).take("odd", limit, Asked(new=71, reserved=0), 0)
+    starts = grant.later
+    window = timedelta(milliseconds=limit.per_ms)
+    for n, start in enumerate(starts):
+        assert sum(start <= other < start + window for other in starts[n:]) <= limit.count
+
+
+async def test_a_key_of_any_shape_names_a_bucket() -> None:
+    limit = RateLimit(count=1, per_ms=1, key="x")
+    values = [None, 1, "1", True, {"a": [1]}, "x" * 10_000]
+    assert len({bucket_id("f.f", limit, value) for value in values}) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("count", "per_ms", "burst"), [(0, 1, None), (1, 0, None), (1, 1, 0), (10**7, 1, None)]
+)
+def test_a_rate_that_makes_no_sense_is_refused(count: int, per_ms: int, burst: int | None) -> None:
+    with pytest.raises(ValueError, match="allowed are"):
+        RateLimit(count=count, per_ms=per_ms, burst=burst)
