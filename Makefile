@@ -17,6 +17,9 @@ PAGE := frontend-demo
 PAGE_STAMP := $(PAGE)/node_modules/.stamp
 PAGE_SOURCES := $(shell find $(PAGE)/src $(PAGE)/*.* -type f -not -name generated.ts)
 NODE_TESTS_STAMP := tests/node/node_modules/.stamp
+PEERS := $(VENV)/peers
+PEERS_STAMP := $(PEERS)/.stamp
+NODE_PEERS_STAMP := benchmarks/peers/node/node_modules/.stamp
 
 say = @printf '\033[1m▸ %s\033[0m\n' "$(1)"
 
@@ -62,6 +65,17 @@ $(PAGE)/dist/.stamp: $(PAGE_STAMP) $(PAGE_SOURCES) schema/schema.graphql
 $(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json
 	$(call say,Installing the Node clients of the tests)
 	cd tests/node && $(NPM) ci
+	@touch $@
+
+$(PEERS_STAMP): deploy/requirements-bench.lock | $(BIN)/python
+	$(call say,Installing the Python peers of the benchmark)
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
+	@touch $@
+
+$(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json
+	$(call say,Installing the Node peers of the benchmark)
+	cd benchmarks/peers/node && $(NPM) ci
 	@touch $@
 
 .PHONY: setup
@@ -121,8 +135,8 @@ docs: $(RUN_STAMP) ## Write the documents that are made from the code
 	@mv docs/lifecycle.md.new docs/lifecycle.md
 
 .PHONY: bench
-bench: $(RUN_STAMP) $(MONGOD_STAMP) ## Measure jobs per second on embedded servers
-	$(BIN)/python -m benchmarks.drain $(ARGS)
+bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Measure beside arq, BullMQ and others (ARGS=--quick: minutes)
+	$(BIN)/python -m benchmarks.queue $(ARGS)
 
 .PHONY: lock
 lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes
@@ -132,5 +146,6 @@ lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes
 .PHONY: clean
 clean: ## Remove what was built or installed; the data under .ostinato stays
 	rm -rf $(VENV) $(PAGE)/node_modules $(PAGE)/dist tests/node/node_modules *.egg-info
+	rm -rf benchmarks/peers/node/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

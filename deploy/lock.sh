@@ -2,9 +2,14 @@
 # lock.sh UV: pin every dependency for all platforms. No index address is written.
 set -eu
 uv=$1
+compile() {
+    "$uv" pip compile --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --upgrade --quiet "$@"
+}
 lock() {
-    "$uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-        --no-emit-index-url --no-header --upgrade --quiet --extra build "$@"
+    compile pyproject.toml --extra build "$@"
 }
 lock --output-file deploy/requirements.lock
 lock --extra dev --constraint deploy/requirements.lock --output-file deploy/requirements-dev.lock
+compile benchmarks/peers/requirements.in --constraint deploy/requirements.lock \
+    --output-file deploy/requirements-bench.lock

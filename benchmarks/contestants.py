@@ -1,0 +1,181 @@
+"""Owns who is measured: how each is started, when its queue is empty, and what it makes durable."""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from redis import Redis
+
+from benchmarks.processes import ROOT, Program
+from benchmarks.servers import Servers, asked
+
+PEERS_PYTHON: Final = str(ROOT / ".venv" / "peers" / "bin" / "python")
+NODE_PEERS: Final = ROOT / "benchmarks" / "peers" / "node"
+NODE: Final = shutil.which("node") or "node"
+DATABASE: Final = "bench"
+SECRET: Final = "a-secret-of-the-benchmark-0123456789abcdef"  # noqa: S105 - guards nothing
+
+MEMORY_ONLY: Final = "nothing: this Valkey keeps no journal"
+ALL_JOURNALED: Final = "every state and event, with the result, journaled before it counts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    name: str
+    durable: str
+    """What has reached the disk when a job counts as done."""
+    command: tuple[str, ...]
+    url: Callable[[Servers], str]
+    is_empty: Callable[[Servers], bool]
+    """Whether no job waits or runs."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = False
+    slow: bool = False
+    """Whether asking `is_empty` often would slow it down."""
+
+    def program(self, servers: Servers) -> Program:
+        env = {"BENCH_URL": self.url(servers), "BENCH_MARKS": str(servers.marks)}
+        if self.ours:
+            env |= our_env(servers)
+        return Program(self.command, {**env, **self.env})
+
+
+def our_env(servers: Servers) -> dict[str, str]:
+    """Give the settings of our processes."""
+    return {
+        "OSTINATO_MONGO_URL": servers.mongo_url,
+        "OSTINATO_REDIS_URL": servers.redis_url,
+        "OSTINATO_DATABASE": DATABASE,
+        "OSTINATO_FUNCTIONS": "benchmarks.noop",
+        "OSTINATO_LOG_LEVEL": "WARNING",
+        "OSTINATO_JWT_SECRET": SECRET,
+        "BENCH_MARKS": str(servers.marks),
+    }
+
+
+def _ours_is_empty(servers: Servers, database: str = DATABASE) -> bool:
+    """Ask the two small indexes; in this order, since a job leaves the first for the second."""
+    jobs = servers.mongo[database]["jobs"]
+    due = {"state": "pending", "scheduledTime": {"$lte": datetime.now(UTC)}}
+    if jobs.find_one(due, hint="due") is not None:
+        return False
+    return jobs.find_one({"state": "inProgress"}, hint="running") is None
+
+
+def _zset(name: str) -> Callable[[Servers], bool]:
+    return lambda servers: _count(servers.redis, "zcard", name) == 0
+
+
+def _count(redis: Redis, command: str, *keys: str) -> int:
+    return sum(asked(redis, command, key) for key in keys)
+
+
+def _celery_is_empty(servers: Servers) -> bool:
+    waiting = _count(servers.redis, "llen", "celery")
+    return waiting + _count(servers.redis, "hlen", "unacked") == 0
+
+
+def _bullmq(redis: Callable[[Servers], Redis]) -> Callable[[Servers], bool]:
+    keys = ("bull:bench:wait", "bull:bench:active")
+    return lambda servers: _count(redis(servers), "llen", *keys) == 0
+
+
+def _agenda_is_empty(servers: Servers) -> bool:
+    jobs = servers.mongo["agenda"]["agendaJobs"]
+    return jobs.find_one({"lastFinishedAt": None}) is None
+
+
+def _python(module: str, python: str = PEERS_PYTHON) -> tuple[str, ...]:
+    return (python, "-m", f"benchmarks.peers.{module}")
+
+
+def _node(module: str) -> tuple[str, ...]:
+    return (NODE, str(NODE_PEERS / f"{module}.mjs"))
+
+
+OURS: Final = Contestant(
+    name="Ostinato, actions",
+    durable=ALL_JOURNALED,
+    command=_python("ostinato", sys.executable),
+    url=lambda servers: servers.mongo_url,
+    is_empty=_ours_is_empty,
+    ours=True,
+)
+
+
+def ours_in(database: str) -> Contestant:
+    """Give our actions, in another database."""
+    return replace(
+        OURS,
+        env={"OSTINATO_DATABASE": database},
+        is_empty=lambda servers: _ours_is_empty(servers, database),
+    )
+
+
+OUR_MUTATIONS: Final = Contestant(
+    name="Ostinato, mutation functions",
+    durable="the same, and the function's writes, in one transaction",
+    command=OURS.command,
+    url=OURS.url,
+    is_empty=_ours_is_empty,
+    env={"BENCH_FUNCTION": "noop.mutate"},
+    ours=True,
+)
+ARQ: Final = Contestant(
+    name="arq, default",
+    durable=MEMORY_ONLY,
+    command=_python("arq"),
+    url=lambda servers: servers.redis_url,
+    is_empty=_zset("arq:queue"),
+)
+ARQ_TUNED: Final = Contestant(
+    name="arq, tuned",
+    durable=MEMORY_ONLY,
+    command=ARQ.command,
+    url=ARQ.url,
+    is_empty=ARQ.is_empty,
+    env={"BENCH_TUNED": "1"},
+)
+SAQ: Final = Contestant(
+    name="SAQ",
+    durable=MEMORY_ONLY,
+    command=_python("saq"),
+    url=ARQ.url,
+    is_empty=_zset("saq:default:incomplete"),
+)
+BULLMQ: Final = Contestant(
+    name="BullMQ, no journal",
+    durable=MEMORY_ONLY,
+    command=_node("bullmq"),
+    url=ARQ.url,
+    is_empty=_bullmq(lambda servers: servers.redis),
+)
+BULLMQ_FSYNCED: Final = Contestant(
+    name="BullMQ, appendfsync always",
+    durable="its current state and result, journaled",
+    command=_node("bullmq"),
+    url=lambda servers: servers.fsynced_url,
+    is_empty=_bullmq(lambda servers: servers.fsynced),
+)
+AGENDA: Final = Contestant(
+    name="Agenda on MongoDB",
+    durable="its current state, journaled; no result, no history",
+    command=_node("agenda"),
+    url=lambda servers: servers.mongo_url,
+    is_empty=_agenda_is_empty,
+    slow=True,
+)
+CELERY: Final = Contestant(
+    name="Celery on Redis",
+    durable=MEMORY_ONLY,
+    command=_python("celery"),
+    url=ARQ.url,
+    is_empty=_celery_is_empty,
+)
+ALL: Final = (
+    *(OURS, OUR_MUTATIONS, ARQ, ARQ_TUNED, SAQ),
+    *(BULLMQ, BULLMQ_FSYNCED, AGENDA, CELERY),
+)

@@ -1,0 +1,80 @@
+"""Owns what a reader must know to judge the figures: the machine, the versions, the load."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.contestants import NODE, NODE_PEERS, PEERS_PYTHON
+from jobs.embedded.binaries import find_mongod, find_valkey
+
+GIBIBYTE = 1_073_741_824
+MISSING = "not installed"
+OUR_PACKAGES = ("ostinato", "motor", "pymongo", "strawberry-graphql", "starlette", "uvicorn")
+PYTHON_PEERS = ("arq", "saq", "celery", "redis", "uvloop")
+NODE_PACKAGES = (
+    "bullmq",
+    "ioredis",
+    "agenda",
+    "@agendajs/mongo-backend",
+    "graphql-yoga",
+    "mongodb",
+)
+ASK = """
+import json, sys
+from importlib.metadata import version
+print(json.dumps({name: version(name) for name in sys.argv[1:]}))
+"""
+
+
+def machine() -> dict[str, str]:
+    """Describe the machine, and how busy it was when asked."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIBIBYTE
+    return {
+        "cores": str(os.cpu_count()),
+        "processor": _processor(),
+        "memory": f"{memory:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "load average at the start": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that is measured; of what is missing, that it is."""
+    found = {"Python": platform.python_version(), "Node": _said(NODE, "--version")}
+    found["mongod"] = _said(str(find_mongod()), "--version")
+    found["Valkey"] = _said(str(find_valkey()), "--version")
+    found |= {name: _version(name) for name in OUR_PACKAGES}
+    peers = _said(PEERS_PYTHON, "-c", ASK, *PYTHON_PEERS)
+    found |= json.loads(peers) if peers.startswith("{") else {"Python peers": peers}
+    return found | {name: _node_version(name) for name in NODE_PACKAGES}
+
+
+def _processor() -> str:
+    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return MISSING
+
+
+def _node_version(name: str) -> str:
+    path = NODE_PEERS / "node_modules" / name / "package.json"
+    return str(json.loads(path.read_text())["version"]) if path.exists() else MISSING
+
+
+def _said(*command: str) -> str:
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return MISSING
+    line = ended.stdout.splitlines()[0]
+    found = re.search(r"v?=?(\d+\.\d+\.\d+)", line)
+    return line if line.startswith("{") or not found else found[1]

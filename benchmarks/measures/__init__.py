@@ -1,0 +1,1 @@
+"""Owns the measures: each returns what it found, and says of what could not run why."""

@@ -1,0 +1,101 @@
+"""Measures how fast jobs that do nothing are enqueued, and drained by one or more workers."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from benchmarks.contestants import Contestant
+from benchmarks.marks import begun_at, forget
+from benchmarks.our_api import our_api
+from benchmarks.processes import CouldNotRun, cpu_s, memory_mib, wait_until
+from benchmarks.servers import Servers
+from jobs.embedded.process import Child
+
+BEGIN_S = 60.0
+FINISH_S = 600.0
+SELDOM_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """One round: rates in jobs per second, processor time in ms per job."""
+
+    enqueued: float
+    drained: float
+    worker_ms: float
+    mongod_ms: float
+    valkey_ms: float
+    watch_ms: float
+    """Of the API process, whose hub follows every change."""
+    worker_mib: float
+    watch_mib: float
+
+
+@dataclass(slots=True)
+class Result:
+    contestant: Contestant
+    workers: int
+    rounds: list[Drained] = field(default_factory=list)
+    problem: str | None = None
+
+
+def measure(
+    servers: Servers, entrants: Sequence[tuple[Contestant, int]], jobs: int, rounds: int
+) -> list[Result]:
+    """Let the entrants, each with its number of workers, take turns over the rounds."""
+    results = [Result(contestant, workers) for contestant, workers in entrants]
+    for number in range(rounds):
+        for result in results[number % len(results) :] + results[: number % len(results)]:
+            servers.clean()
+            try:
+                result.rounds.append(drain(servers, result.contestant, jobs, result.workers))
+                rate = f"{result.rounds[-1].drained:,.0f} jobs/s"
+            except CouldNotRun as error:
+                result.problem = rate = str(error)
+            named = f"{result.contestant.name}, {result.workers} worker(s)"
+            print(f"  round {number + 1}: {named}: {rate}", flush=True)
+    return results
+
+
+def drain(servers: Servers, contestant: Contestant, jobs: int, workers: int = 1) -> Drained:
+    """Enqueue, then start the workers; from the first job's begin until none is left."""
+    forget(servers)
+    program = contestant.program(servers)
+    with ExitStack() as stack:
+        watching: list[Child] = []
+        if contestant.ours:
+            watching = [stack.enter_context(our_api(servers, contestant.env)).child]
+        enqueued_s = program.call("enqueue", str(jobs))["seconds"]
+        log = servers.folder / "worker.log"
+        log.unlink(missing_ok=True)
+        working = [stack.enter_context(program.running(log, "work")) for _ in range(workers)]
+        wait_until(lambda: begun_at(servers) is not None, BEGIN_S, working)
+        groups = (working, [servers.mongod], servers.valkeys, watching)
+        before = [cpu_s(group) for group in groups]
+        seconds = _until_empty(servers, contestant, working)
+        used = [(cpu_s(group) - b) * 1000 / jobs for group, b in zip(groups, before, strict=True)]
+        worker_ms, mongod_ms, valkey_ms, watch_ms = used
+        return Drained(
+            enqueued=jobs / enqueued_s,
+            drained=jobs / seconds,
+            worker_ms=worker_ms,
+            mongod_ms=mongod_ms,
+            valkey_ms=valkey_ms,
+            watch_ms=watch_ms,
+            worker_mib=max(memory_mib(worker) for worker in working),
+            watch_mib=max(map(memory_mib, watching), default=0.0),
+        )
+
+
+def _until_empty(servers: Servers, contestant: Contestant, working: Sequence[Child]) -> float:
+    def is_empty() -> bool:
+        if contestant.slow:
+            time.sleep(SELDOM_S)
+        return contestant.is_empty(servers)
+
+    wait_until(is_empty, FINISH_S, working)
+    ended = time.time()
+    begun = begun_at(servers)
+    assert begun is not None
+    return ended - begun

@@ -1,0 +1,35 @@
+// The command line of a measured program: `enqueue JOBS`, `plan JOBS SPAN LOAD` or `work`.
+// `enqueue` and `plan` print what they measured as one JSON object.
+import { setTimeout as sleep } from "node:timers/promises";
+
+const LEAD_MS = 1_000; // from planning to the first due time
+const BEAT_MS = 50; // the load comes in portions
+
+/** `open` returns {enqueue(jobs), plan(dueMs), close()}; `work` runs until it is stopped. */
+export async function run(open, work) {
+  const [command, ...numbers] = process.argv.slice(2);
+  if (command === "work") return work();
+  const producer = await open();
+  const measure = command === "enqueue" ? enqueue : plan;
+  console.log(JSON.stringify(await measure(producer, ...numbers.map(Number))));
+  await producer.close();
+}
+
+async function enqueue(producer, jobs) {
+  const started = performance.now();
+  await producer.enqueue(jobs);
+  return { seconds: (performance.now() - started) / 1000 };
+}
+
+async function plan(producer, jobs, spanS, load) {
+  const start = Date.now() + LEAD_MS;
+  for (let n = 0; n < jobs; n++) await producer.plan(start + Math.random() * spanS * 1000);
+  let sent = 0;
+  for (let passed = 0; load > 0 && passed < spanS; passed = (Date.now() - start) / 1000) {
+    const wanted = Math.floor(load * passed) - sent;
+    if (wanted > 0) await producer.enqueue(wanted);
+    sent += Math.max(0, wanted);
+    await sleep(BEAT_MS);
+  }
+  return { load: sent / spanS };
+}

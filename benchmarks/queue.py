@@ -1,0 +1,90 @@
+"""Measures Ostinato beside its peers in one run, and writes RESULTS.md."""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from benchmarks import report, sections
+from benchmarks.contestants import (
+    ALL,
+    ARQ,
+    ARQ_TUNED,
+    BULLMQ,
+    BULLMQ_FSYNCED,
+    OUR_MUTATIONS,
+    OURS,
+)
+from benchmarks.machine import machine, versions
+from benchmarks.measures import backlog, drain, idle, latency, profile, requests
+from benchmarks.servers import Servers, started
+
+PARTS: Final = ("drain", "latency", "backlog", "requests", "idle", "profile")
+IN_TWO: Final = (OURS, OUR_MUTATIONS, ARQ_TUNED, BULLMQ_FSYNCED)
+BACKLOGS: Final = (1_000, 100_000, 1_000_000)
+LATE: Final = (OURS, ARQ, BULLMQ)
+
+
+def options() -> argparse.Namespace:
+    """Read the arguments; `--quick` lowers what is not given."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small and inexact: one round")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
+    parser.add_argument("--rounds", type=int, help="turns of each (3; quick: 1)")
+    parser.add_argument("--jobs", type=int, help="jobs of one drain (10,000; quick: 1,000)")
+    parser.add_argument("--backlog", type=int, help="most jobs planned (1,000,000; quick: 10,000)")
+    parser.add_argument("--planned", type=int, help="jobs timed when due (201; quick: 40)")
+    parser.add_argument("--load", type=int, default=100, help="others a second meanwhile")
+    parser.add_argument("--seconds", type=float, help="of load on each API (5; quick: 2)")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness")
+    parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
+    given = parser.parse_args()
+    quick = {"rounds": 1, "jobs": 1_000, "backlog": 10_000, "planned": 40, "seconds": 2.0}
+    usual = {"rounds": 3, "jobs": 10_000, "backlog": 1_000_000, "planned": 201, "seconds": 5.0}
+    for name, value in (quick if given.quick else usual).items():
+        if getattr(given, name) is None:
+            setattr(given, name, value)
+    return given
+
+
+def run(servers: Servers, given: argparse.Namespace) -> list[str]:
+    """Measure the chosen parts and return their sections."""
+    entrants = [(each, 1) for each in ALL] + [(each, 2) for each in IN_TWO]
+    levels = [level for level in BACKLOGS if level < given.backlog] + [given.backlog]
+    jobs, rounds = given.jobs, given.rounds
+    parts = {
+        "drain": lambda: sections.drained(drain.measure(servers, entrants, jobs, rounds), jobs),
+        "latency": lambda: sections.late(
+            latency.measure(servers, LATE, (0, given.load), given.planned, rounds)
+        ),
+        "backlog": lambda: sections.planned(backlog.measure(servers, levels, jobs, rounds)),
+        "requests": lambda: sections.answered(requests.measure(servers, given.seconds, rounds)),
+        "idle": lambda: sections.idling(idle.measure(servers, given.idle), given.idle),
+        "profile": lambda: sections.profiled(profile.measure(servers, [OURS, OUR_MUTATIONS], jobs)),
+    }
+    found = []
+    for name in given.only:
+        print(f"▸ {name}", flush=True)
+        found.append(parts[name]())
+        print(f"\n{found[-1]}\n", flush=True)
+    return found
+
+
+def main() -> None:
+    given = options()
+    command = f"make bench ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
+    opening = sections.about(command, given.rounds, machine(), versions())
+    print(opening, flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="ostinato-bench-") as folder,
+        started(Path(folder)) as servers,
+    ):
+        found = run(servers, given)
+    report.write([opening, *found], given.output)
+    print(f"Written to {given.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Writes what was found into RESULTS.md, between two marks; what people wrote around them stays."""
+
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path(__file__).with_name("RESULTS.md")
+START: Final = "<!-- figures: written by `make bench` -->"
+END: Final = "<!-- end of figures -->"
+EMPTY: Final = f"# Ostinato beside its peers\n\n{START}\n{END}\n\n## What the figures say\n"
+
+
+def write(sections: list[str], path: Path = RESULTS) -> None:
+    """Replace what is between the marks."""
+    text = path.read_text() if path.exists() else EMPTY
+    before, found, rest = text.partition(START)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise ValueError(f"{path} has lost its marks {START!r} and {END!r}")
+    body = "\n\n".join(sections)
+    path.write_text(f"{before}{START}\n\n{body}\n\n{END}{after}")

@@ -1,0 +1,154 @@
+"""Turns what was measured into the sections of RESULTS.md."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.contestants import ARQ_TUNED, BULLMQ_FSYNCED, OURS
+from benchmarks.figures import NOTHING, Figures, percentile, ratio, short, table
+from benchmarks.measures import backlog, drain, idle, latency, profile, requests
+
+
+def about(command: str, rounds: int, machine: Mapping[str, str], used: Mapping[str, str]) -> str:
+    facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
+    versions = ", ".join(f"{name} {value}" for name, value in used.items())
+    return (
+        f"`{command}`, {rounds} round(s), the measured taking turns. Figures are medians, with "
+        f"the least and the most of the rounds.\n\n- Machine: {facts}\n- Versions: {versions}"
+    )
+
+
+def drained(results: Sequence[drain.Result], jobs: int) -> str:
+    head = [
+        *("measured", "workers", "jobs/s drained", "to Ostinato", "to arq tuned"),
+        *("to BullMQ fsynced", "jobs/s enqueued", "ms of processor a job: worker + servers"),
+        "durable when done",
+    ]
+    return (
+        f"## {jobs:,} jobs that do nothing, enqueued and drained\n\n"
+        "From the begin of the first job until none is left. Ours runs beside an API process "
+        "whose hub follows every change (counted with the servers).\n\n"
+        + table(head, [_drain_row(result, results) for result in results])
+    )
+
+
+def _drain_row(result: drain.Result, results: Sequence[drain.Result]) -> list[str]:
+    name, workers = result.contestant.name, str(result.workers)
+    if not result.rounds:
+        return [name, workers, f"could not run: {result.problem}", *[NOTHING] * 6]
+    rate = _rate(result)
+    servers = [each.mongod_ms + each.valkey_ms + each.watch_ms for each in result.rounds]
+    worker = Figures(tuple(each.worker_ms for each in result.rounds))
+    return [
+        *(name, workers, str(rate)),
+        *(
+            ratio(rate.median, _rate_of(results, other.name))
+            for other in (OURS, ARQ_TUNED, BULLMQ_FSYNCED)
+        ),
+        str(Figures(tuple(each.enqueued for each in result.rounds))),
+        f"{worker.median:.3f} + {Figures(tuple(servers)).median:.3f}",
+        result.contestant.durable + (f" (a round failed: {result.problem})" * bool(result.problem)),
+    ]
+
+
+def _rate(result: drain.Result) -> Figures:
+    return Figures(tuple(each.drained for each in result.rounds))
+
+
+def _rate_of(results: Sequence[drain.Result], name: str) -> float:
+    """Return the rate of one worker, 0 if it could not run."""
+    found = [each for each in results if each.contestant.name == name and each.workers == 1]
+    return _rate(found[0]).median if found and found[0].rounds else 0.0
+
+
+def late(results: Sequence[latency.Result]) -> str:
+    rows = []
+    for each in results:
+        row = [each.contestant.name, f"{each.load} others a second" if each.load else "quiet"]
+        if each.late_ms:
+            row += [short(each.percentile(percent)) for percent in (50, 99)]
+            row += [short(max(each.late_ms)), str(len(each.late_ms))]
+        else:
+            row += [f"could not run: {each.problem}", NOTHING, NOTHING, "0"]
+        rows.append(row)
+    head = ["measured", "meanwhile", "p50, ms", "p99, ms", "most, ms", "jobs"]
+    return (
+        "## From due to started\n\nSingle jobs planned for random instants, 10 a second.\n\n"
+        + table(head, rows)
+    )
+
+
+def planned(results: Sequence[backlog.Result]) -> str:
+    head = ["planned", "jobs/s drained", "cost of a job", "processor, ms a job"]
+    head += ["worker, MiB", "API, MiB", "ids in Redis", "bytes in Redis", "planned a second"]
+    asked = ["planned", "plan", "times in 5 s", "most keys", "most documents", "longest, ms"]
+    least = Figures(tuple(each.drained for each in results[0].rounds)).median
+    rows = []
+    for each in results:
+        rate = Figures(tuple(found.drained for found in each.rounds))
+        cpu = [one.worker_ms + one.mongod_ms + one.valkey_ms for one in each.rounds]
+        rows.append(
+            [
+                *(f"{each.planned:,}", str(rate), ratio(least, rate.median)),
+                f"{Figures(tuple(cpu)).median:.3f}",
+                *(short(max(one.worker_mib for one in each.rounds)),),
+                *(short(max(one.watch_mib for one in each.rounds)),),
+                *(str(each.redis_queued), f"{each.redis_bytes:,}", short(each.planned_per_s)),
+            ]
+        )
+    questions = [
+        [
+            *(f"{each.planned:,}", f"`{one.plan}`", str(one.times), str(one.most_keys)),
+            *(str(one.most_documents), str(one.longest_ms)),
+        ]
+        for each in results
+        for one in each.questions
+    ]
+    return (
+        "## Jobs while others are planned for next week\n\n"
+        f"{table(head, rows)}\n\nWhat an idle worker asked of the jobs meanwhile, as MongoDB's "
+        f"profiler recorded it:\n\n{table(asked, questions)}"
+    )
+
+
+def answered(results: Sequence[requests.Result]) -> str:
+    rows = []
+    ours = Figures(tuple(results[0].rates)).median if results[0].rates else 0.0
+    for each in results:
+        if each.rates:
+            rate = Figures(tuple(each.rates))
+            p50, p99 = (short(percentile(each.latencies_ms, percent)) for percent in (50, 99))
+            rows.append([each.name, str(rate), ratio(ours, rate.median), p50, p99])
+        else:
+            rows.append([each.name, f"could not run: {each.problem}", *[NOTHING] * 3])
+    head = ["server", "requests/s", "Ostinato to it", "p50, ms", "p99, ms"]
+    return (
+        f"## A mutation with one journaled insert, {requests.CONNECTIONS} connections\n\n"
+        + table(head, rows)
+    )
+
+
+def idling(results: Sequence[idle.Idle], seconds: float) -> str:
+    rows = [[each.name, f"{each.cpu_percent:.2f}", short(each.mib)] for each in results]
+    return f"## Idle for {seconds:.0f} s\n\n" + table(["process", "% of a core", "MiB"], rows)
+
+
+def profiled(results: Sequence[profile.Result]) -> str:
+    return "## Where the time goes\n\n" + "\n\n".join(map(_profile, results))
+
+
+def _profile(result: profile.Result) -> str:
+    if result.drained is None:
+        return f"{result.contestant.name}: could not run: {result.problem}"
+    ran = result.drained
+    rows = [
+        [
+            *(each.name, f"{each.count:,}", f"{each.seconds:.2f}"),
+            *(short(each.seconds * 1000 / each.count), f"{each.changed:,}"),
+        ]
+        for each in result.commands
+    ]
+    return (
+        f"{result.contestant.name}, {result.jobs:,} jobs at {short(ran.drained)} a second with a "
+        f"listener on each command; processor time a job: worker {ran.worker_ms:.3f} ms, mongod "
+        f"{ran.mongod_ms:.3f}, Valkey {ran.valkey_ms:.3f}, the API's hub {ran.watch_ms:.3f}.\n\n"
+        + table(["command", "times", "seconds in all", "ms each", "documents"], rows)
+    )
