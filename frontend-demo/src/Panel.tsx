@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 
 type PanelProps = {
   title: string;
-  count: number;
+  count: ReactNode;
   action: string;
   /** Null while what the form needs is loading. */
   form: ((close: () => void) => ReactNode) | null;

@@ -6,6 +6,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -17,6 +18,11 @@ PICTURES = Path(__file__).parents[2] / "docs" / "images"
 REPORTS = ("tests.browser.reports",)
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
 SCENARIO_S = 90.0
+LATER = """mutation {
+  scheduleJob(
+    input: {functionName: "tasks.runTask", args: {name: "later"}, runAfterMs: 3600000}
+  ) { jobId }
+}"""
 
 Helps = Mapping[str, Callable[[], Awaitable[object]]]
 
@@ -83,6 +89,19 @@ async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
     reporting_api: ApiProcess,
 ) -> None:
     await play("outcomes", reporting_api)
+
+
+async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
+    reporting_api: ApiProcess,
+) -> None:
+    async def schedule() -> None:
+        headers = {"authorization": f"Bearer {reporting_api.token('alice')}"}
+        async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+            for _ in range(100):
+                reply = await client.post(reporting_api.graphql_url, json={"query": LATER})
+                assert "errors" not in reply.json(), reply.text
+
+    await play("older", reporting_api, {"schedule 100 others": schedule})
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
-/** Counts of the jobs in view by state; one can be chosen to see it alone. */
+/** Counts of the newest jobs by state; one can be chosen to see its jobs alone. */
 import type { JobState } from '../generated';
 import type { Job } from './jobsFeed';
+import { NEWEST } from './jobsFeed';
 import { JOB_STATES, STATE_NAMES, tone } from './states';
 
 type StateFilterProps = {
   jobs: Job[];
+  /** Whether there are others, which are not counted. */
+  more: boolean;
   chosen: JobState | null;
   onChoose: (state: JobState | null) => void;
 };
 
-export function StateFilter({ jobs, chosen, onChoose }: StateFilterProps) {
+export function StateFilter({ jobs, more, chosen, onChoose }: StateFilterProps) {
   return (
     <div className="filter" role="group" aria-label="Show jobs by state">
       {JOB_STATES.map((state) => (
@@ -17,12 +20,15 @@ export function StateFilter({ jobs, chosen, onChoose }: StateFilterProps) {
           key={state}
           type="button"
           className={`filter-button ${tone(state)}`}
+          title={more ? `Counted among the newest ${NEWEST}` : undefined}
           aria-pressed={chosen === state}
           onClick={() => onChoose(chosen === state ? null : state)}
         >
           <span className="dot" aria-hidden="true" />
           {STATE_NAMES[state]}
-          <span className="count">{jobs.filter((job) => job.state === state).length}</span>
+          {!(more && chosen === state) && (
+            <span className="count">{jobs.filter((job) => job.state === state).length}</span>
+          )}
         </button>
       ))}
     </div>

@@ -1,20 +1,38 @@
-/** The feed of the newest jobs. */
+/** The feeds of the newest jobs: of all, and of those in one state. */
 import { JobsChangedDocument } from '../generated';
-import type { JobRowFragment, JobsChangedSubscription } from '../generated';
+import type { JobRowFragment, JobsChangedSubscription, JobState } from '../generated';
 import type { Source } from '../live/feed';
 
 export type Job = JobRowFragment;
 
 export const NEWEST = 100;
+/** One more than is shown tells whether there are more. */
+const LIMIT = NEWEST + 1;
 
 export function newestFirst(a: Job, b: Job): number {
   return b.createdAt.localeCompare(a.createdAt) || b.id.localeCompare(a.id);
 }
 
-export const jobsFeed: Source<JobsChangedSubscription, Job> = {
-  document: JobsChangedDocument,
-  variables: { first: NEWEST },
-  window: { limit: NEWEST, order: newestFirst },
-  change: ({ jobsChanged }) =>
-    jobsChanged && { ...jobsChanged, id: jobsChanged.jobId, entity: jobsChanged.job },
-};
+/** The server filters: a job of the state is found however many newer ones there are. */
+export function jobsFeed(state?: JobState): Source<JobsChangedSubscription, Job> {
+  return {
+    document: JobsChangedDocument,
+    variables: { first: LIMIT, filter: state && { states: [state] } },
+    window: { limit: LIMIT, order: newestFirst },
+    change: ({ jobsChanged }) =>
+      jobsChanged && { ...jobsChanged, id: jobsChanged.jobId, entity: jobsChanged.job },
+  };
+}
+
+export type Newest = { jobs: Job[]; more: boolean };
+
+/** Purges send no event: a job leaves the page when its own time to be purged has come. */
+function isKept({ purgeAt }: Job, now: number): boolean {
+  return purgeAt === null || Date.parse(purgeAt) > now;
+}
+
+/** The jobs to show, newest first, and whether the server has more than these. */
+export function newest(rows: ReadonlyMap<string, Job>, now: number): Newest {
+  const kept = [...rows.values()].filter((job) => isKept(job, now)).sort(newestFirst);
+  return { jobs: kept.slice(0, NEWEST), more: kept.length > NEWEST };
+}

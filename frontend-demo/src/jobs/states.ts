@@ -17,6 +17,15 @@ export const STATE_NAMES: Record<JobState, string> = {
   CANCELED: 'Canceled',
 };
 
+/** What is said when no job is in a state. */
+export const NONE_IN_STATE: Record<JobState, string> = {
+  PENDING: 'None of the jobs is pending.',
+  IN_PROGRESS: 'None of the jobs is in progress.',
+  SUCCESS: 'None of the jobs has succeeded.',
+  FAILED: 'None of the jobs has failed.',
+  CANCELED: 'None of the jobs was canceled.',
+};
+
 /** The class of a state's colours. */
 export function tone(state: JobState): string {
   return `tone-${state.toLowerCase().replace('_', '-')}`;

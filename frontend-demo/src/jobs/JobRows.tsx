@@ -1,0 +1,23 @@
+/** The rows of a feed of jobs, newest first, and a word when there are more. */
+import type { FeedView } from '../live/feed';
+import { Rows } from '../live/Rows';
+import { useNow } from '../time/now';
+import { JobRow } from './JobRow';
+import { NEWEST, newest } from './jobsFeed';
+import type { Job } from './jobsFeed';
+
+export function JobRows({ view, empty }: { view: FeedView<Job>; empty: string }) {
+  const { jobs, more } = newest(view.live.rows, useNow());
+  return (
+    <>
+      <Rows
+        label="Jobs"
+        empty={empty}
+        view={view}
+        entities={jobs}
+        row={(job) => <JobRow key={job.id} job={job} />}
+      />
+      {more && <p className="foot hint">The newest {NEWEST} of them.</p>}
+    </>
+  );
+}

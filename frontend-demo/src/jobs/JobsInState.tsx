@@ -1,0 +1,12 @@
+/** The newest jobs in one state; those that are older than the newest of all are among them. */
+import { useMemo } from 'react';
+import type { JobState } from '../generated';
+import { useLive } from '../live/useLive';
+import { JobRows } from './JobRows';
+import { jobsFeed } from './jobsFeed';
+import { NONE_IN_STATE } from './states';
+
+export function JobsInState({ state }: { state: JobState }) {
+  const source = useMemo(() => jobsFeed(state), [state]);
+  return <JobRows view={useLive(source)} empty={NONE_IN_STATE[state]} />;
+}

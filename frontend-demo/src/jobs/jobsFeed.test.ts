@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { NEWEST, jobsFeed, newest } from './jobsFeed';
+import type { Job } from './jobsFeed';
+
+const NOW = Date.parse('2030-01-31T12:00:00.000Z');
+
+function jobs(count: number, fields: Partial<Job> = {}): ReadonlyMap<string, Job> {
+  const made = Array.from({ length: count }, (_, index) => {
+    const createdAt = new Date(NOW + index).toISOString();
+    return { id: `job-${index}`, createdAt, purgeAt: null, ...fields } as Job;
+  });
+  return new Map(made.map((job) => [job.id, job]));
+}
+
+test('one job more than are shown tells that there are more', () => {
+  expect(newest(jobs(NEWEST), NOW).more).toBe(false);
+  const { jobs: shown, more } = newest(jobs(NEWEST + 1), NOW);
+  expect([shown.length, more, shown[0]?.id]).toEqual([NEWEST, true, `job-${NEWEST}`]);
+});
+
+test('a job leaves when its time to be purged has come', () => {
+  const rows = jobs(1, { purgeAt: new Date(NOW).toISOString() });
+  expect(newest(rows, NOW - 1).jobs).toHaveLength(1);
+  expect(newest(rows, NOW).jobs).toHaveLength(0);
+});
+
+test('a chosen state is asked of the server', () => {
+  expect(jobsFeed('FAILED').variables['filter']).toEqual({ states: ['FAILED'] });
+  expect(jobsFeed().variables['filter']).toBeUndefined();
+});
