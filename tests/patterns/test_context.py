@@ -1,5 +1,7 @@
 """What a function is given: a log that names its job, and only what its kind may do."""
 
+import re
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -14,6 +16,14 @@ async def test_a_line_of_a_function_names_its_job_and_attempt(world: World, func
         await world.settled()
     [line] = [line for line in lines if line["event"] == "line.written"]
     assert (line["job_id"], line["attempt"]) == (job_id, 1)
+
+
+async def test_the_demo_task_says_when_it_ran_in_the_form_of_the_api(world: World) -> None:
+    await world.schedule("tasks.runTask", {"name": "x"})
+    await world.settled()
+    [job] = await world.jobs("tasks.runTask")
+    assert isinstance(job.result, dict)
+    assert re.fullmatch(r"\d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z", str(job.result["ranAt"]))
 
 
 @pytest.mark.parametrize(
