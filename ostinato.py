@@ -14,7 +14,7 @@ from jobs.context import Context
 from jobs.decorators import action, cron, mutation
 from jobs.modules import OURS, import_problems
 from jobs.rate_limit import RateLimit
-from jobs.retry import Retry
+from jobs.retry import Retry, RetryAfter
 from jobs.settings import Settings
 from jobs.sources import BatchPage, batch, request_handler
 from jobs.wording import wording
@@ -24,6 +24,7 @@ __all__ = [
     "Context",
     "RateLimit",
     "Retry",
+    "RetryAfter",
     "action",
     "batch",
     "cron",

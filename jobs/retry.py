@@ -1,11 +1,31 @@
 """When a job that raised runs again: exponential backoff, capped and jittered. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from jobs.lifecycle import MAX_ATTEMPTS
 
 Random = Callable[[], float]  # uniform in [0, 1)
+ErrorClasses = tuple[type[BaseException], ...]
+
+LONGEST_WAIT_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
+"""How far ahead anything can be planned."""
+
+
+class RetryAfter(Exception):
+    """Raised by a function to say when it wants to run again, as an HTTP 429 asks.
+
+    The next attempt starts at exactly that time, whatever the policy's delays and `retry_on`
+    say. It is one of the policy's attempts: if none is left, the job fails. `when` is a number of
+    milliseconds from now, at most five years, or an aware datetime: one in the past runs at once,
+    one further away counts as five years. Raises ValueError for anything else.
+    """
+
+    def __init__(self, when: int | datetime, message: str | None = None) -> None:
+        self.when = when
+        super().__init__(message or f"asked to run again {_in_words(when)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +41,10 @@ class Retry:
     """From 0 to 1: each delay is spread evenly over ± this share of it."""
     max_ms: int = 24 * 60 * 60 * 1000
     """The longest delay, before jitter."""
+    retry_on: ErrorClasses = (BaseException,)
+    """Run again only after these errors; of a group, only if it holds no others."""
+    give_up_on: ErrorClasses = ()
+    """Never run again after these, or a group that holds one; stronger than `retry_on`."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.retries < MAX_ATTEMPTS:
@@ -31,10 +55,19 @@ class Retry:
             raise ValueError(f"factor is {self.factor}; it must be at least 1")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is {self.jitter}; allowed are 0 to 1")
+        for each in (*self.retry_on, *self.give_up_on):
+            _check_class(each)
 
     @property
     def max_attempts(self) -> int:
         return self.retries + 1
+
+    def covers(self, error: BaseException) -> bool:
+        """Tell whether an error is one to run again after."""
+        found = list(_leaves(error))
+        if any(isinstance(each, self.give_up_on) for each in found):
+            return False
+        return all(isinstance(each, (*self.retry_on, RetryAfter)) for each in found)
 
     def delay_ms(self, failed_attempts: int, random: Random) -> int:
         """Give the delay after the given number of failed attempts (from 1)."""
@@ -44,4 +77,27 @@ class Retry:
         return max(0, round(delay * (1 + spread)))
 
 
-NO_RETRY = Retry(retries=0)
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _check_class(given: object) -> None:
+    if not (isinstance(given, type) and issubclass(given, BaseException)):
+        raise ValueError(f"{given!r} is no class of errors")
+
+
+def _in_words(when: object) -> str:
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise ValueError("the time has no time zone: pass an aware datetime")
+        return f"at {when.isoformat()}"
+    if not isinstance(when, int) or not 0 <= when <= LONGEST_WAIT_MS:
+        raise ValueError(f"{when!r} is no datetime, and no ms from 0 to {LONGEST_WAIT_MS}")
+    return f"in {when} ms"
+
+
+NO_RETRY: Final = Retry(retries=0)

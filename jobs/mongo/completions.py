@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from jobs.lifecycle import MOVES, Move
@@ -11,6 +12,7 @@ from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.transaction import run_transaction
 from jobs.records import JobState, Json
+from jobs.retry import LONGEST_WAIT_MS
 
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
@@ -34,6 +36,8 @@ class Outcome:
     """{name, message, traceback}"""
     delay_ms: int = 0
     """From now to the next attempt."""
+    due_at: datetime | None = None
+    """When the next attempt is due, in place of a delay."""
     progress: Document | None = None
     """How far it had come, if that has not been written yet."""
 
@@ -125,8 +129,8 @@ class Completions:
 def _grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     alike: dict[Any, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        shown = outcome.progress is None
-        alike[outcome.move, outcome.attempt, outcome.keep_ms, shown].append(outcome)
+        kind = (outcome.progress is None, outcome.due_at is None)
+        alike[outcome.move, outcome.attempt, outcome.keep_ms, kind].append(outcome)
     return [
         group[start : start + LOOKUP_SIZE]
         for group in alike.values()
@@ -148,11 +152,17 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> moves.Pipeline:
         fields["error"] = error
         event["error"] = error
     if move in TO_PENDING:
-        delay = _each(group, [outcome.delay_ms for outcome in group])
-        due = {"$add": [at, delay]} if move in WITH_DELAY else at
+        due = _due(group, at) if move in WITH_DELAY else at
         fields["scheduledTime"] = due
         event["nextRunAt"] = due
     return moves.pipeline(move, at, fields, event, group[0].keep_ms)
+
+
+def _due(group: Sequence[Outcome], at: moves.Expression) -> moves.Expression:
+    if group[0].due_at is not None:
+        furthest = {"$add": [at, LONGEST_WAIT_MS]}
+        return {"$min": [_each(group, [outcome.due_at for outcome in group]), furthest]}
+    return {"$add": [at, _each(group, [outcome.delay_ms for outcome in group])]}
 
 
 def _each(group: Sequence[Outcome], values: Sequence[object]) -> moves.Expression:

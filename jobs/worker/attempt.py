@@ -1,7 +1,7 @@
 """One attempt of a job: what was claimed, and how an exception decides what comes next. Pure."""
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from jobs.mongo.completions import Outcome
 from jobs.mongo.job_documents import retry_from
 from jobs.records import Cause, FunctionKind, Json, JsonObject
 from jobs.registry import Function
-from jobs.retry import Random, Retry
+from jobs.retry import Random, Retry, RetryAfter
 from jobs.values import readable
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
@@ -77,13 +77,22 @@ class Attempt:
     def stopped(self) -> Outcome:
         return self._outcome(Move.STOP)
 
-    def raised(self, error: dict[str, Any], random: Random) -> Outcome:
-        """Decide after an exception: the next attempt by the policy, or failure."""
+    def raised(
+        self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
+    ) -> Outcome:
+        """Decide after an exception that the policy covers: the next attempt, when the policy
+        or the function itself says, or failure if none is left."""
         if self.is_last:
-            return self._outcome(Move.FAIL, error=error)
+            return self.given_up(error)
+        if after is not None:
+            return self._asked(error, after)
         round_start = self.max_attempts - self.retry.max_attempts
         delay_ms = self.retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
+
+    def given_up(self, error: dict[str, Any]) -> Outcome:
+        """Fail after an exception, whatever attempts are left."""
+        return self._outcome(Move.FAIL, error=error)
 
     def hindered(self, error: dict[str, Any]) -> Outcome:
         """Decide when the database kept a mutation from its end: nothing of it was written, so
@@ -108,6 +117,11 @@ class Attempt:
         error = error_of(WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job")
         again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
         return self._outcome(Move.LOSE if again else Move.FAIL, error=error)
+
+    def _asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
+        if isinstance(after.when, int):
+            return self._outcome(Move.RETRY, error=error, delay_ms=after.when)
+        return replace(self._outcome(Move.RETRY, error=error), due_at=after.when)
 
     def _outcome(
         self,

@@ -18,6 +18,7 @@ from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
+from jobs.retry import RetryAfter
 from jobs.transact import Identity
 from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
@@ -61,7 +62,7 @@ class Runner:
         except asyncio.CancelledError as error:
             if _is_being_cancelled():
                 raise
-            return attempt.raised(described(error), random.random)
+            return _judged(function, attempt, error)
         except BaseException as error:  # user code ran here: sys.exit() ends the job alone
             return await self._raised(function, attempt, error)
 
@@ -70,10 +71,11 @@ class Runner:
         if isinstance(error, Contended) or (is_mutation and isinstance(error, MongoUnreachable)):
             return attempt.hindered(described(error))
         if not isinstance(error, TimeoutError):
-            return attempt.raised(described(error), random.random)
+            return _judged(function, attempt, error)
         if is_mutation and not await self._database_answers():
             return attempt.hindered(error_of("Unavailable", "MongoDB did not answer"))
-        return attempt.raised(self._timeout_error(function, attempt, error), random.random)
+        error_in_words = self._timeout_error(function, attempt, error)
+        return _judged(function, attempt, error, error_in_words)
 
     async def _database_answers(self) -> bool:
         try:
@@ -175,3 +177,17 @@ def _is_being_cancelled() -> bool:
     """Tell whether the running attempt is told to end, rather than cancelling itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _judged(
+    function: Function,
+    attempt: Attempt,
+    error: BaseException,
+    in_words: dict[str, Any] | None = None,
+) -> Outcome:
+    """Let the function's policy decide about an error; the registry knows its classes."""
+    stored = in_words or described(error)
+    if not function.retry.covers(error):
+        return attempt.given_up(stored)
+    after = error if isinstance(error, RetryAfter) else None
+    return attempt.raised(stored, random.random, after)

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from jobs.context import Context
 from jobs.decorators import action, mutation
-from jobs.retry import Retry
+from jobs.retry import Retry, RetryAfter
 
 HALF_AN_HOUR_MS = 30 * 60 * 1000
 
@@ -166,6 +166,20 @@ async def fail_twice(ctx: Context) -> str:
     if ctx.job.attempt < 3:
         raise ConnectionError(f"attempt {ctx.job.attempt}")
     return "at last"
+
+
+@action(public=True, retry=Retry(retry_on=(OSError,), give_up_on=(PermissionError,)))
+async def meet(ctx: Context, error: str) -> None:
+    """Raise an error that the policy covers, or does not."""
+    classes = {"ConnectionError": ConnectionError, "PermissionError": PermissionError}
+    raise classes.get(error, ValueError)(error)
+
+
+@mutation(public=True, retry=Retry(retries=1, retry_on=(OSError,)))
+async def be_throttled(ctx: Context, ms: int = 0, at: datetime | None = None) -> None:
+    """Ask to run again after a time, or at a time; nothing of this attempt may stay."""
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "throttled"})
+    raise RetryAfter(at or ms, "429 Too Many Requests")
 
 
 @action(public=True)

@@ -1,16 +1,20 @@
 """Actions start at most once per attempt; the policy alone gives them another."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.lifecycle import Move
 from jobs.records import FunctionKind
-from jobs.retry import Retry
+from jobs.retry import LONGEST_WAIT_MS, NO_RETRY, Retry, RetryAfter
 from jobs.worker.attempt import Attempt
 from tests.engine.functions import HALF_AN_HOUR_MS
 from tests.engine.rig import Rig, moves_of
 
+NAIVE = datetime.fromisoformat("2030-01-01T00:00:00")
 HALF_AN_HOUR = timedelta(milliseconds=HALF_AN_HOUR_MS)
 
 
@@ -52,6 +56,89 @@ async def test_a_retried_job_gets_a_whole_new_round(rig: Rig) -> None:
     assert revived.max_attempts == 1 + 3
     job = await rig.attempted(job_id, 2)
     assert job["timeline"][-1]["nextRunAt"] - job["timeline"][-1]["at"] == HALF_AN_HOUR
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [("ConnectionError", "pending"), ("PermissionError", "failed"), ("ValueError", "failed")],
+)
+async def test_a_policy_says_which_errors_are_worth_another_attempt(
+    rig: Rig, error: str, state: str
+) -> None:
+    job = await rig.reaches(await rig.schedule("meet", error=error), state)
+    if state == "pending":
+        job = await rig.attempted(job["_id"], 1)
+    assert (job["attempt"], job["error"]["name"]) == (1, error)
+    assert len(await rig.all("failures")) == (state == "failed")
+
+
+async def test_a_function_asks_for_its_next_attempt_in_milliseconds(rig: Rig) -> None:
+    job = await rig.attempted(await rig.schedule("be_throttled", ms=90_001), 1)
+    event = job["timeline"][-1]
+    assert job["scheduledTime"] - event["at"] == timedelta(milliseconds=90_001)
+    assert event["error"]["message"] == "429 Too Many Requests"
+    await rig.engine.advance(90_001)
+    ended = await rig.ended(job["_id"])
+    assert (ended["state"], ended["attempt"]) == ("failed", 2)
+    assert await rig.all("effects") == []
+
+
+async def test_a_function_asks_for_its_next_attempt_at_a_time(rig: Rig) -> None:
+    when = (await rig.engine.now()) + timedelta(days=3, milliseconds=7)
+    job = await rig.attempted(await rig.schedule("be_throttled", at=when.isoformat()), 1)
+    assert job["scheduledTime"] == job["timeline"][-1]["nextRunAt"] == when
+
+
+async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: Rig) -> None:
+    past = datetime(2001, 1, 1, tzinfo=UTC)
+    job = await rig.run("be_throttled", at=past.isoformat())
+    assert (job["attempt"], job["scheduledTime"]) == (2, past)
+    far = datetime(9000, 1, 1, tzinfo=UTC)
+    job = await rig.attempted(await rig.schedule("be_throttled", at=far.isoformat()), 1)
+    wait = job["scheduledTime"] - job["timeline"][-1]["at"]
+    assert wait == timedelta(milliseconds=LONGEST_WAIT_MS)
+
+
+@pytest.mark.parametrize("when", [-1, LONGEST_WAIT_MS + 1, NAIVE, "soon", 1.5])
+def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
+    with pytest.raises(ValueError, match=r"time zone|no datetime"):
+        RetryAfter(when)  # type: ignore[arg-type]
+
+
+def test_a_group_of_errors_is_judged_by_all_in_it() -> None:
+    policy = Retry(retry_on=(OSError,), give_up_on=(PermissionError,))
+    inner = ExceptionGroup("inner", [ConnectionError()])
+    assert policy.covers(ExceptionGroup("all", [OSError(), inner, RetryAfter(1)]))
+    assert not policy.covers(ExceptionGroup("one other", [OSError(), ValueError()]))
+    assert not policy.covers(ExceptionGroup("one to give up on", [inner, PermissionError()]))
+    assert NO_RETRY.covers(SystemExit(3))
+
+
+def test_a_policy_takes_classes_of_errors_only() -> None:
+    with pytest.raises(ValueError, match="no class of errors"):
+        Retry(give_up_on=("ConnectionError",))  # type: ignore[arg-type]
+
+
+POLICIES = st.builds(
+    Retry,
+    retries=st.integers(0, 99),
+    base_ms=st.integers(0, 10_000_000),
+    factor=st.floats(1, 100),
+    jitter=st.floats(0, 1),
+    max_ms=st.integers(0, 10_000_000_000),
+)
+
+
+@given(policy=POLICIES, failed=st.integers(1, 99), chance=st.floats(0, 1, exclude_max=True))
+def test_delays_are_exact_capped_and_within_their_jitter(
+    policy: Retry, failed: int, chance: float
+) -> None:
+    uncapped = policy.base_ms * Fraction(policy.factor) ** (failed - 1)
+    exact = min(uncapped, Fraction(policy.max_ms))
+    delay = policy.delay_ms(failed, lambda: chance)
+    assert abs(delay - exact) <= exact * Fraction(policy.jitter) + 1
+    assert abs(policy.delay_ms(failed, lambda: 0.5) - exact) <= 1
+    assert 0 <= delay <= policy.max_ms * (1 + policy.jitter) + 1
 
 
 @pytest.mark.parametrize("failed", range(1, 20))
