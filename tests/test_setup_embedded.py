@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,22 @@ async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
     crew = Crew(command=("/bin/sh", "-c", "kill -9 $$"), env={}, say=said.append)
     crew.start()
-    with pytest.raises(EmbeddedError, match="was ended by SIGKILL"):
+    with pytest.raises(EmbeddedError, match="SIGKILL, and others 10 times in 10 s"):
         await eventually(crew.tend, within=20)
     await crew.stop(1)
     assert len(said) == MAX_REPLACEMENTS
+
+
+async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> None:
+    said: list[str] = []
+    minutes = map((60.0).__mul__, count())
+    command = ("/bin/sh", "-c", "kill -9 $$")
+    crew = Crew(command=command, env={}, say=said.append, clock=minutes.__next__)
+    crew.start()
+
+    def tended() -> bool:
+        crew.tend()
+        return len(said) > 2 * MAX_REPLACEMENTS
+
+    await eventually(tended, within=20)
+    await crew.stop(1)

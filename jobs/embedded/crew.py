@@ -1,13 +1,16 @@
 """Owns the API and worker processes of `ostinato dev`: started, replaced when killed, stopped."""
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from jobs.embedded.process import Child, EmbeddedError, spawn
 
 NAMES = ("api", "worker")
-MAX_REPLACEMENTS = 10  # of one run: what is killed more often has a reason that needs a look
+MAX_REPLACEMENTS = 10
+WITHIN_S = 10.0  # what is killed faster than it starts has a reason that needs a look
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +22,8 @@ class Crew:
     env: Mapping[str, str]
     say: Callable[[str], None]
     members: dict[str, Child] = field(default_factory=dict)
-    replacements: int = 0
+    clock: Callable[[], float] = time.monotonic
+    replaced_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_REPLACEMENTS))
 
     def start(self) -> None:
         for name in NAMES:
@@ -34,11 +38,18 @@ class Crew:
         for name, child in self.members.items():
             if child.exit_code is None:
                 continue
-            if child.exit_code >= 0 or self.replacements == MAX_REPLACEMENTS:
+            if child.exit_code >= 0:
                 raise EmbeddedError(f"Unexpectedly, {child.ending}.")
-            self.replacements += 1
+            if self._too_often():
+                how_often = f"{MAX_REPLACEMENTS} times in {WITHIN_S:g} s"
+                raise EmbeddedError(f"Unexpectedly, {child.ending}, and others {how_often}.")
+            self.replaced_at.append(self.clock())
             self.say(f"Unexpectedly, {child.ending}. Starting another.")
             self._spawn(name)
+
+    def _too_often(self) -> bool:
+        recent = self.replaced_at
+        return len(recent) == MAX_REPLACEMENTS and self.clock() - recent[0] < WITHIN_S
 
     async def stop(self, within_s: float) -> None:
         await asyncio.gather(*(child.stop(within_s) for child in self.members.values()))
