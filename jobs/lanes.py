@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 DEFAULT_QUEUE: Final = "default"
 QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
@@ -49,8 +49,7 @@ class Lane:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A pending job, as the dispatcher knows it."""
 
     id: str

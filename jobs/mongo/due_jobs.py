@@ -48,10 +48,10 @@ class DueJobs:
         lanes = [Lane.parse(row["_id"]) for row in await found.to_list(None)]
         return {lane.queue for lane in lanes if lane is not None}
 
-    async def first(self, lane: Lane, limit: int) -> list[Waiting]:
+    async def first(self, lane: Lane, limit: int, but: frozenset[str]) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, in the order of their times."""
         found = self._jobs.find(
-            {**PENDING, "lane": str(lane)},
+            {**PENDING, "lane": str(lane), **_without(but)},
             COVERED,
             sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
             limit=limit,
@@ -60,11 +60,11 @@ class DueJobs:
         return [_waiting(row, lane) for row in await found.to_list(None)]
 
     async def first_of(
-        self, lane: Lane, owner: str | None, now: datetime, limit: int
+        self, lane: Lane, owner: str | None, limit: int, but: frozenset[str]
     ) -> list[Waiting]:
-        """Find the first due jobs of an owner in a lane."""
+        """Find the first pending jobs of an owner in a lane, due or not."""
         found = self._jobs.find(
-            {**PENDING, "lane": str(lane), "owner": owner, "scheduledTime": {"$lte": now}},
+            {**PENDING, "lane": str(lane), "owner": owner, **_without(but)},
             COVERED,
             sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
             limit=limit,
@@ -113,6 +113,10 @@ def heads_of(queue: str) -> list[Document]:
 def owners_of(lane: Lane) -> list[Document]:
     """Build the pipeline that finds who has jobs in a lane: one seek an owner."""
     return [{"$match": {**PENDING, "lane": str(lane)}}, {"$group": {"_id": "$owner"}}]
+
+
+def _without(ids: frozenset[str]) -> Document:
+    return {"_id": {"$nin": list(ids)}} if ids else {}
 
 
 def _waiting(row: Document, lane: Lane) -> Waiting:

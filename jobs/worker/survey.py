@@ -106,12 +106,12 @@ class Surveyor:
         """Read a lane's due jobs that are not in Redis yet."""
         in_flight = look.in_flight.get(lane.gate, frozenset())
         room = look.limits.room(lane, look.room)
-        found = await self._due.first(lane, room + len(in_flight) + 1)
-        jobs = [job for job in found if job.scheduled_time <= look.now and job.id not in in_flight]
-        if found and found[-1].scheduled_time > look.now:
-            look.times.append(next(j.scheduled_time for j in found if j.scheduled_time > look.now))
-        look.more = look.more or len(jobs) > room
-        return jobs[:room]
+        found = await self._due.first(lane, room + 1, in_flight)
+        later = next((n for n, job in enumerate(found) if job.scheduled_time > look.now), None)
+        if later is not None:
+            look.times.append(found[later].scheduled_time)
+        look.more = look.more or len(found[:later]) > room
+        return found[:later][:room]
 
     async def _fairly(
         self, look: _Look, lanes: list[Lane], streams: list[list[Waiting]]
@@ -143,9 +143,9 @@ class Surveyor:
 
         async def read(lane: Lane, owner: str | None) -> list[Waiting]:
             in_flight = look.in_flight.get(lane.gate, frozenset())
-            limit = look.limits.room(lane, most) + len(in_flight)
-            found = await self._due.first_of(lane, owner, look.now, limit)
-            return [job for job in found if job.id not in in_flight][:most]
+            limit = look.limits.room(lane, most)
+            found = await self._due.first_of(lane, owner, limit, in_flight)
+            return [job for job in found if job.scheduled_time <= look.now]
 
         return await asyncio.gather(
             *(
