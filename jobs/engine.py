@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from jobs.clock import Clock
 from jobs.context import Context
-from jobs.documents import job_from
+from jobs.documents import failure_from, job_from
 from jobs.errors import Conflict, NotFound, PreconditionFailed
 from jobs.group_commit import GroupCommit
 from jobs.ids import new_id
@@ -25,7 +25,7 @@ from jobs.mongo.transaction import run_transaction
 from jobs.queue.connection import connect
 from jobs.queue.doorbell import Bell, Doorbell
 from jobs.queues import Queues
-from jobs.records import Job, JobState, JsonObject
+from jobs.records import Failure, Job, JobState, JsonObject
 from jobs.registry import Registry, registry
 from jobs.settings import Settings
 from jobs.transact import Identity, Transactor
@@ -149,6 +149,25 @@ class Engine:
             raise _cannot("retried", await self._state_of(job_id))
         await self.doorbell.ring(Bell.DUE)
         return job_from(revived)
+
+    async def resolve(self, failure: Failure) -> Failure:
+        """Drop a failure; its job, kept until now, is purged like any other that has ended.
+
+        Raises NotFound if it has been resolved meanwhile, or its job retried.
+        """
+        offset_ms = await self.clock.offset_ms()
+        function = self.registry.get(failure.function_name)
+        keep_ms = function.result_ttl_ms if function else None
+        if keep_ms is None:
+            keep_ms = self.settings.purge_after_ms
+
+        async def body(session: Session) -> Document | None:
+            return await self.store.resolve(session, failure.id, keep_ms, offset_ms)
+
+        resolved = await run_transaction(self.mongo, body)
+        if resolved is None:
+            raise NotFound("the failure has been resolved already")
+        return failure_from(resolved)
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.

@@ -1,4 +1,4 @@
-"""Use cases of jobs: read, schedule, cancel, retry."""
+"""Use cases of jobs: read, schedule, cancel, retry; and of their failures: read, resolve."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,6 +94,11 @@ async def retry_job(ctx: RequestContext, job_id: str) -> Job:
     """
     await _ordinary_job(ctx, job_id, "retried")
     return await ctx.engine.retry(job_id)
+
+
+async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
+    """Drop a failure of the viewer's, and let its job be purged; raises NotFound."""
+    return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
 
 
 async def _ordinary_job(ctx: RequestContext, job_id: str, verb: str) -> Job:

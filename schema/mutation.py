@@ -13,11 +13,12 @@ from schema.inputs.crons import CronIdInput, RegisterCronInput
 from schema.inputs.queues import QueueInput, ResumeQueueInput
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
-from schema.inputs.scheduling import JobIdInput, ScheduleJobInput
+from schema.inputs.scheduling import FailureIdInput, JobIdInput, ScheduleJobInput
 from schema.types.payloads import (
     AddItemsPayload,
     BatchPayload,
     CronPayload,
+    FailurePayload,
     JobPayload,
     QueuePayload,
     RecurringTaskPayload,
@@ -95,6 +96,19 @@ class Mutation:
             info, given, lambda ctx, wanted: scheduling.retry_job(ctx, wanted.job_id)
         )
         return JobPayload.of(record)
+
+    @strawberry_field(
+        description="Drop a failure that has been seen to. Its job, which is kept until then, is "
+        "purged like any other from now on; `job.purgeAt` says when. NOT_FOUND if it is resolved "
+        "already, or its job was retried."
+    )
+    async def resolve_failure(
+        self, info: Info, given: Which[FailureIdInput]
+    ) -> FailurePayload | None:
+        record = await submitted(
+            info, given, lambda ctx, wanted: scheduling.resolve_failure(ctx, wanted.failure_id)
+        )
+        return FailurePayload.of(record)
 
     @strawberry_field(
         description="Start a recurring task: its first round begins now, and it goes on until it "

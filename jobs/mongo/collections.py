@@ -200,7 +200,7 @@ COLLECTIONS: Final = (
         name=FAILURES,
         written_by="the move `fail`; errors.logFailure",
         read_by="lists",
-        deleted_by="the move `revive`",
+        deleted_by="the move `revive`; whoever resolves it",
         indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
     ),
     CollectionSpec(

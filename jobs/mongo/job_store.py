@@ -154,6 +154,29 @@ class JobStore:
             await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
         return revived
 
+    async def resolve(
+        self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
+    ) -> Document | None:
+        """Drop a failure and let its job, if it is still failed, be purged `keep_ms` from now;
+        returns the failure, or None if there is none."""
+        where = {"_id": failure_id}
+        failures = self._mongo[FAILURES]
+        failure: Document | None = await failures.find_one_and_delete(where, session=session)
+        if failure is not None and failure.get("jobId") is not None:
+            await self._jobs.update_one(
+                {"_id": failure["jobId"], "state": JobState.FAILED.value},
+                [
+                    {
+                        "$set": {
+                            "purgeAt": {"$add": [moves.now(offset_ms), keep_ms]},
+                            "version": {"$add": ["$version", 1]},
+                        }
+                    }
+                ],
+                session=session,
+            )
+        return failure
+
     async def is_held(self, session: Session, job_id: str, attempt: int) -> bool:
         """Tell whether an attempt still holds its job and may go on."""
         held = {**moves.guard(Move.SUCCEED, [job_id], attempt), "cancelRequestedAt": None}

@@ -15,6 +15,7 @@ from resolvers.scheduling import Plan
 from schema.absent import present
 from schema.inputs.limits import (
     Delay,
+    FailureId,
     JobId,
     JobTimeout,
     JsonObject,
@@ -86,6 +87,11 @@ class ScheduleJobInput:
 @strawberry.input(description="Which job. The system's own jobs are a PRECONDITION_FAILED.")
 class JobIdInput:
     job_id: JobId = strawberry.field(description="The job's id.")
+
+
+@strawberry.input(description="Which failure.")
+class FailureIdInput:
+    failure_id: FailureId = strawberry.field(description="The failure's id.")
 
 
 @strawberry.input(description="Which jobs; what is not given does not restrict.")

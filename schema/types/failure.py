@@ -16,8 +16,8 @@ from schema.types.node import Node
 
 
 @strawberry.type(
-    description="The record of a job's last error, after its last attempt; kept until the job is "
-    "retried."
+    description="The record of a job's last error, after its last attempt; kept until it is "
+    "resolved, or the job is retried."
 )
 class Failure(Node):
     record: strawberry.Private[records.Failure]

@@ -9,6 +9,7 @@ from jobs import lanes, records
 from schema.ids import global_id
 from schema.types.batch import Batch
 from schema.types.cron import Cron
+from schema.types.failure import Failure
 from schema.types.job import Job
 from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
@@ -41,6 +42,17 @@ class JobPayload:
     def of(cls, record: records.Job) -> Self:
         job = Job.of(record)
         return cls(job_id=job.id, job=job)
+
+
+@strawberry.type(description="The failure that a mutation resolved.")
+class FailurePayload:
+    failure_id: strawberry.ID = strawberry.field(description="The failure's id, which is gone now.")
+    failure: Failure = strawberry.field(description="The failure as it was.")
+
+    @classmethod
+    def of(cls, record: records.Failure) -> Self:
+        failure = Failure.of(record)
+        return cls(failure_id=failure.id, failure=failure)
 
 
 @strawberry.type(description="The recurring task that a mutation started or stopped.")

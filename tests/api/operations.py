@@ -34,6 +34,11 @@ DELETE_CRON: Final = mutation("deleteCron", "CronIdInput", CRON)
 SCHEDULE_JOB: Final = mutation("scheduleJob", "ScheduleJobInput", JOB)
 CANCEL_JOB: Final = mutation("cancelJob", "JobIdInput", JOB)
 RETRY_JOB: Final = mutation("retryJob", "JobIdInput", JOB)
+RESOLVE_FAILURE: Final = mutation(
+    "resolveFailure",
+    "FailureIdInput",
+    "failureId failure { id attempts job { id state purgeAt version } }",
+)
 START_TASK: Final = mutation("startRecurringTask", "StartRecurringTaskInput", TASK)
 STOP_TASK: Final = mutation("stopRecurringTask", "TaskIdInput", TASK)
 ADD_ITEMS: Final = mutation("addItems", "AddItemsInput", "added itemIds")

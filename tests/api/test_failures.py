@@ -1,0 +1,80 @@
+"""Failures are kept until somebody resolves them, or retries the job."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobs.engine import Engine
+from schema.ids import parse_global_id
+from tests.api import operations as op
+from tests.api.conftest import Client, Clients
+from tests.api.documents import DUE, ERROR, Documents
+
+FAILED: dict[str, Any] = {"state": "failed", "attempt": 1, "completedAt": DUE, "error": ERROR}
+WEEK = timedelta(days=7)
+
+
+async def _failed(documents: Documents, **fields: Any) -> tuple[str, str]:
+    """Return the ids of a failure and of its job."""
+    job = await documents.job(**FAILED | fields)
+    job_id = parse_global_id(job)[1]
+    return await documents.failure(_id=job_id, jobId=job_id), job
+
+
+@pytest.mark.parametrize("caller", ["ann", "admin"])
+async def test_a_resolved_failure_is_gone_and_its_job_will_be_purged(
+    clients: Clients, documents: Documents, engine: Engine, caller: str
+) -> None:
+    failure, job = await _failed(documents)
+    answer = await clients.of(caller, caller).get(op.RESOLVE_FAILURE, input={"failureId": failure})
+    assert (answer["failureId"], answer["failure"]["id"]) == (failure, failure)
+    seen = answer["failure"]["job"]
+    assert (seen["id"], seen["state"], seen["version"]) == (job, "FAILED", 2)
+    wait = datetime.fromisoformat(seen["purgeAt"]) - await engine.now()
+    assert abs(wait - WEEK) < timedelta(minutes=1)
+    assert (await clients.of("ann").get(op.LISTS["failures"]))["nodes"] == []
+
+
+async def test_a_failure_is_resolved_once(ann: Client, documents: Documents) -> None:
+    failure, _ = await _failed(documents)
+    await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
+    assert (await ann(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
+
+
+async def test_somebody_elses_failure_is_not_found_and_stays(
+    ann: Client, bob: Client, documents: Documents
+) -> None:
+    failure, _ = await _failed(documents)
+    assert (await bob(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
+    assert [one["id"] for one in (await ann.get(op.LISTS["failures"]))["nodes"]] == [failure]
+
+
+async def test_the_id_of_something_else_is_refused(ann: Client, documents: Documents) -> None:
+    answer = await ann(op.RESOLVE_FAILURE, input={"failureId": await documents.job()})
+    assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "failureId"]])
+
+
+async def test_a_failure_that_a_function_logged_itself_has_no_job_to_purge(
+    ann: Client, documents: Documents
+) -> None:
+    failure = await documents.failure()
+    answer = await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
+    assert answer["failure"]["job"] is None
+
+
+async def test_a_resolved_job_can_be_retried_and_is_kept_again(
+    ann: Client, documents: Documents, engine: Engine
+) -> None:
+    failure, job = await _failed(documents)
+    await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
+    await ann.get(op.RETRY_JOB, input={"jobId": job})
+    stored = await engine.store.get(parse_global_id(job)[1])
+    assert stored is not None
+    assert (stored["state"], stored.get("purgeAt")) == ("pending", None)
+
+
+async def test_a_retried_job_has_no_failure_to_resolve(ann: Client, documents: Documents) -> None:
+    failure, job = await _failed(documents)
+    await ann.get(op.RETRY_JOB, input={"jobId": job})
+    assert (await ann(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
