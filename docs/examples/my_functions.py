@@ -14,6 +14,7 @@ async def transfer(ctx: Context, giver: str, taker: str, amount: int) -> int:
     accounts = ctx.db["accounts"]
     await accounts.update_one({"_id": giver}, {"$inc": {"points": -amount}}, upsert=True)
     await accounts.update_one({"_id": taker}, {"$inc": {"points": amount}}, upsert=True)
+    # receipt is an action in the same file
     await ctx.scheduler.run_after(2_000, receipt, {"taker": taker, "amount": amount})
     return amount
 
