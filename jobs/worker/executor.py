@@ -121,7 +121,11 @@ class Executor:
         return [running.attempt for running in self.running.values()]
 
     async def _room(self, lane: Lane, wanted: int) -> int:
-        return await self.slots.take(lane, wanted) if self._is_served(lane) else 0
+        room = await self.slots.take(lane, wanted) if self._is_served(lane) else 0
+        if room and not self._is_served(lane):  # its queue was paused meanwhile
+            self.slots.give_back(lane, room)
+            return 0
+        return room
 
     def _is_served(self, lane: Lane) -> bool:
         is_ours = lane.queue in self._engine.settings.queues
