@@ -1,10 +1,11 @@
 """The connection to Redis: data-only serialization, and a deadline on every command."""
 
 import json
+from contextlib import suppress
 from typing import Any, Final
 
 from arq.connections import ArqRedis, RedisSettings
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
@@ -15,12 +16,23 @@ RedisFailure = (RedisError, OSError)
 
 def serialize(value: dict[str, Any]) -> bytes:
     # arq's default is pickle, which runs whatever a writer to Redis likes.
-    return json.dumps(value, separators=(",", ":")).encode()
+    # `default`: arq wants to serialize its own exceptions, too, which nobody reads.
+    return json.dumps(value, separators=(",", ":"), default=str).encode()
 
 
 def deserialize(data: bytes) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(data)
     return value
+
+
+async def drop_if_foreign(redis: ArqRedis, key: str, error: Exception) -> None:
+    """Remove `key` if `error` says that it holds something of another type.
+
+    Redis is no record: what stands in the way of the queue may go, whoever put it there.
+    """
+    if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+        with suppress(*RedisFailure):
+            await redis.unlink(key)
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:

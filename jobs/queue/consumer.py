@@ -1,6 +1,7 @@
 """An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from jobs.ids import is_id
 from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.queue.chunks import RUN_CHUNK, lane_of
-from jobs.queue.connection import RedisFailure, deserialize, serialize
+from jobs.queue.connection import RedisFailure, deserialize, drop_if_foreign, serialize
 from jobs.waiting import end_if_cancelled, wait_for_event
 
 CHUNKS_AT_ONCE: Final = 8  # so that one claim's round trip does not hold up the next chunk
@@ -56,17 +57,18 @@ class Consumer:
         pause = FIRST_PAUSE_S
         while True:
             worker = self._worker()
+            since = time.monotonic()
             try:
-                await worker.pool.ping()
-                pause = FIRST_PAUSE_S
                 await worker.main()
             except RedisFailure as error:
                 log.warning("queue.lost", error=str(error), retry_in_s=pause)
+                await drop_if_foreign(worker.pool, worker.queue_name, error)
             finally:
                 await _close(worker)
             end_if_cancelled()
+            held = time.monotonic() - since > LONGEST_PAUSE_S
+            pause = FIRST_PAUSE_S if held else min(pause * 2, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _worker(self) -> "_DoorbellWorker":
         unsatisfied: set[str] = set()

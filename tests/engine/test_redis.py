@@ -72,6 +72,13 @@ async def test_garbage_in_the_queue_does_no_harm(
     assert (await rig.run("echo"))["state"] == "success"
 
 
+async def test_a_queue_of_another_type_is_put_aside(
+    rig: Rig, redis_admin: Redis, queue: str
+) -> None:
+    redis_admin.set(queue, "not a queue")
+    assert (await rig.run("echo"))["state"] == "success"
+
+
 @pytest.mark.parametrize("word", [b"\xff\xfe", b"", b"due,due,nothing", b"cancel" * 1000, b"$"])
 async def test_garbage_at_the_door_does_no_harm(
     rig: Rig, redis_admin: Redis, queue: str, word: bytes
