@@ -9,7 +9,16 @@ from strawberry import UNSET
 from jobs import filters
 from jobs.errors import BadRequest
 from jobs.schedules import parse_schedule
-from resolvers import batches, crons, functions, queues, recurring, requests, scheduling
+from resolvers import (
+    batches,
+    crons,
+    functions,
+    queues,
+    recurring,
+    requests,
+    scheduling,
+    workers,
+)
 from schema.absent import present
 from schema.arguments import INPUT, IdArgument, checked_argument
 from schema.context import Info
@@ -37,6 +46,7 @@ from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
 from schema.types.request import Request
 from schema.types.viewer import Viewer
+from schema.types.worker import Worker
 
 FilterJobs = Annotated[
     JobFilter | None,
@@ -211,3 +221,10 @@ class Query:
     )
     async def queues(self, info: Info) -> list[Queue] | None:
         return [Queue.of(entry) for entry in await queues.queues(info.context)]
+
+    @strawberry_field(
+        description="The workers that have registered, oldest first, with what each said in its "
+        "last heartbeat. One that is lost disappears within seconds. For admins."
+    )
+    async def workers(self, info: Info) -> list[Worker] | None:
+        return [Worker.of(entry) for entry in await workers.workers(info.context)]

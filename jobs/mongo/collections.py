@@ -206,7 +206,7 @@ COLLECTIONS: Final = (
     CollectionSpec(
         name=WORKERS,
         written_by="each worker, its own heartbeat",
-        read_by="dispatcher, sweeper",
+        read_by="dispatcher, sweeper, admins",
         deleted_by="the worker itself at its end; the sweeper when it is lost",
     ),
     CollectionSpec(

@@ -7,7 +7,8 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from jobs.mongo.client import Mongo
+from jobs.fleet import Load, Worker
+from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS, LEADERS, WORKERS
 from jobs.records import JobState
 
@@ -60,12 +61,22 @@ class WorkerStore:
             upsert=True,
         )
 
-    async def beat(self, worker_id: str, running: int) -> bool:
-        """Say that a worker lives; False if it has been declared lost meanwhile."""
+    async def beat(self, worker_id: str, load: Load) -> bool:
+        """Say that a worker lives and what it does; False if it has been declared lost."""
+        said = {
+            "running": load.running,
+            "loopLagMs": load.loop_lag_ms,
+            "jobIds": list(load.job_ids),
+        }
         heard = await self._workers.update_one(
-            {"_id": worker_id}, [{"$set": {"heardAt": "$$NOW", "running": running}}]
+            {"_id": worker_id}, [{"$set": {**_literals(said), "heardAt": "$$NOW"}}]
         )
         return heard.matched_count == 1
+
+    async def all(self) -> list[Worker]:
+        """Give the workers that have registered, oldest first."""
+        rows = await self._workers.find({}, sort=[("_id", 1)]).to_list(None)
+        return [_worker_from(row) for row in rows]
 
     async def remove(self, worker_id: str) -> None:
         await self._workers.delete_one({"_id": worker_id})
@@ -120,6 +131,24 @@ class WorkerStore:
 
     async def resign(self, role: str, worker_id: str) -> None:
         await self._mongo[LEADERS].delete_one({"_id": role, "worker": worker_id})
+
+
+def _worker_from(row: Document) -> Worker:
+    return Worker(
+        id=row["_id"],
+        host=row["host"],
+        pid=row["pid"],
+        version=row["version"],
+        queues=tuple(row["queues"]),
+        slots=row["concurrency"],
+        load=Load(
+            running=row["running"],
+            loop_lag_ms=row.get("loopLagMs", 0),
+            job_ids=tuple(row.get("jobIds", ())),
+        ),
+        started_at=row["startedAt"],
+        heard_at=row["heardAt"],
+    )
 
 
 def _literals(about: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Final
 
 from jobs.engine import Engine
+from jobs.fleet import Load
 from jobs.ids import new_id
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
@@ -22,6 +24,7 @@ from jobs.settings import Settings
 from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
 from jobs.worker.leader import Leadership
+from jobs.worker.loop_watch import About, LoopWatch
 from jobs.worker.lost_workers import LostWorkers
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.repairs import repairs_of
@@ -29,6 +32,7 @@ from jobs.worker.sweeper import Sweeper
 from jobs.worker.watch import Watch
 
 LAST_WORDS_S: Final = 2.0  # to leave without delay even if MongoDB is away
+JOBS_SAID: Final = 100  # a heartbeat names no more of what runs
 
 log = get_log(__name__)
 
@@ -56,6 +60,7 @@ class Worker:
             lambda: engine.doorbell.ring(Bell.DUE),
         )
         self._watch = Watch(engine, worker_id, self.executor)
+        self._loop_watch = LoopWatch(settings.lease_ms / 2000, self._describe)
         self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store, self.queues)
         lost = LostWorkers(engine, self._store)
         self.sweeper = Sweeper(
@@ -92,6 +97,7 @@ class Worker:
             tasks.create_task(self.engine.doorbell.listen(self._heard))
             tasks.create_task(self._beat())
             tasks.create_task(self._watch.run())
+            tasks.create_task(self._loop_watch.run())
 
     async def drain(self) -> None:
         """Let running jobs finish, up to the deadline; hand the rest back to `pending`.
@@ -152,11 +158,29 @@ class Worker:
             await asyncio.sleep(every_s)
             try:
                 async with asyncio.timeout(answer_s):
-                    known = await self._store.beat(self.id, self.executor.slots.taken)
+                    known = await self._store.beat(self.id, self._load())
                 if not known:
                     raise Deposed(self.id)
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
+
+    def _load(self) -> Load:
+        return Load(
+            running=self.executor.slots.taken,
+            loop_lag_ms=self._loop_watch.take_lag_ms(),
+            job_ids=tuple(islice(self.executor.running, JOBS_SAID)),
+        )
+
+    def _describe(self, task_name: str) -> About:
+        running = self.executor.running.get(task_name.removeprefix("job-"))
+        if running is None:
+            return {"task": task_name}
+        attempt = running.attempt
+        return {
+            "function": attempt.function_name,
+            "job_id": attempt.job_id,
+            "attempt": attempt.number,
+        }
 
     async def _resign(self) -> None:
         with suppress(MongoError, TimeoutError):

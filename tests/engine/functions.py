@@ -1,6 +1,7 @@
 """The functions that the engine's tests run, loaded in this process and in real workers."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,12 @@ async def wait_for_file(ctx: Context, name: str) -> str:
 async def wait_for_ever_once(ctx: Context) -> None:
     """Run until somebody stops it."""
     await asyncio.Event().wait()
+
+
+@action(public=True)
+async def block_the_loop(ctx: Context, ms: int) -> None:
+    """Wait as no coroutine should."""
+    threading.Event().wait(ms / 1000)
 
 
 @action(public=True)

@@ -1,0 +1,101 @@
+"""Measures how late the event loop runs, and names the function that blocked it for too long."""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from itertools import islice, takewhile
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from jobs.logs import get_log
+
+LONGEST_TICK_S: Final = 0.25
+TICKS_PER_LIMIT: Final = 8
+ASYNCIO: Final = Path(asyncio.__file__).parent
+FRAMES: Final = 8  # the innermost: from the function to where it stands
+
+About = Mapping[str, str | int]
+Describe = Callable[[str], About]
+"""Told a task's name; answers what the log should say of the job that it runs."""
+
+log = get_log(__name__)
+
+
+class LoopWatch:
+    """A task that ticks, and a thread that looks whether it still does."""
+
+    def __init__(self, limit_s: float, describe: Describe) -> None:
+        self._limit_s = limit_s
+        self._describe = describe
+        self._tick_s = min(LONGEST_TICK_S, limit_s / TICKS_PER_LIMIT)
+        self._ticks = 0
+        self._ticked_at = time.monotonic()
+        self._worst_s = 0.0
+
+    def take_lag_ms(self) -> int:
+        """Give how late the loop was at worst since the last call."""
+        worst_s, self._worst_s = self._worst_s, 0.0
+        return round(worst_s * 1000)
+
+    async def run(self) -> None:
+        """Watch the running loop until cancelled."""
+        loop = asyncio.get_running_loop()
+        ended = threading.Event()
+        arguments = (loop, threading.get_ident(), ended)
+        thread = threading.Thread(target=self._look, args=arguments, name="loop-watch", daemon=True)
+        thread.start()
+        try:
+            while True:
+                due = loop.time() + self._tick_s
+                await asyncio.sleep(self._tick_s)
+                self._worst_s = max(self._worst_s, loop.time() - due)
+                self._ticks += 1
+                self._ticked_at = time.monotonic()
+        finally:
+            ended.set()
+            thread.join()
+
+    def _look(
+        self, loop: asyncio.AbstractEventLoop, loop_thread: int, ended: threading.Event
+    ) -> None:
+        seen, blocked_s = self._ticks, 0.0
+        real, cpu = time.monotonic(), time.process_time()
+        while not ended.wait(self._tick_s):
+            passed_s = _passed(real, cpu, self._tick_s)
+            real, cpu = time.monotonic(), time.process_time()
+            if self._ticks != seen:
+                seen, blocked_s = self._ticks, 0.0
+                passed_s = min(passed_s, real - self._ticked_at)
+            was_fine = blocked_s < self._limit_s
+            blocked_s += passed_s
+            if was_fine and blocked_s >= self._limit_s:
+                frame = sys._current_frames().get(loop_thread)  # noqa: SLF001 (no other way)
+                self._warn(asyncio.current_task(loop), frame, blocked_s)
+
+    def _warn(
+        self, task: "asyncio.Task[object] | None", frame: FrameType | None, blocked_s: float
+    ) -> None:
+        stack = traceback.extract_stack(frame)
+        inner = takewhile(lambda one: ASYNCIO not in Path(one.filename).parents, reversed(stack))
+        log.warning(
+            "loop.blocked",
+            blocked_ms=round(blocked_s * 1000),
+            **(self._describe(task.get_name()) if task else {}),
+            at=" < ".join(
+                f"{one.name} ({one.filename}:{one.lineno})" for one in islice(inner, FRAMES)
+            ),
+        )
+
+
+def _passed(real: float, cpu: float, tick_s: float) -> float:
+    """Give for how long the process ran since then, so that one that was stopped blames nobody.
+
+    A function in C that holds the interpreter stops the watching thread too, but it shows in the
+    time of the processor.
+    """
+    passed_s = time.monotonic() - real
+    return passed_s if passed_s < 2 * tick_s else time.process_time() - cpu

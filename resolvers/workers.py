@@ -1,0 +1,12 @@
+"""The use case of workers, for admins: look."""
+
+from jobs.errors import Forbidden
+from jobs.fleet import Worker
+from resolvers.request import RequestContext
+
+
+async def workers(ctx: RequestContext) -> list[Worker]:
+    """Read the workers that have registered, oldest first; raises Forbidden unless an admin."""
+    if not ctx.viewer.is_admin:
+        raise Forbidden("workers run everybody's jobs: only an admin may look at them")
+    return await ctx.engine.queues.workers.all()

@@ -1,0 +1,43 @@
+"""Workers in the API: what an admin sees of those that run."""
+
+import os
+import socket
+
+from jobs.engine import Engine
+from jobs.fleet import Load
+from jobs.mongo.workers import WorkerStore
+from jobs.settings import Settings
+from schema.ids import global_id
+from tests.api.conftest import Client
+from tests.engine.rig import working
+from tests.processes import eventually
+
+WORKERS = """{ workers {
+  id host pid version queues slots running runningJobIds loopLagMs startedAt heardAt } }"""
+JOB_ID = "0" * 24
+
+
+async def test_an_admin_sees_each_worker_that_runs(
+    admin: Client, api_settings: Settings, engine: Engine
+) -> None:
+    async with working(api_settings):
+        (worker,) = await eventually(lambda: admin.get(WORKERS))
+        assert (worker["host"], worker["pid"]) == (socket.gethostname(), os.getpid())
+        assert (worker["slots"], worker["queues"]) == (api_settings.concurrency, ["default"])
+        assert (worker["running"], worker["runningJobIds"]) == (0, [])
+    assert await admin.get(WORKERS) == []
+
+
+async def test_a_heartbeat_says_what_a_worker_runs(admin: Client, engine: Engine) -> None:
+    store = WorkerStore(engine.mongo)
+    about = {"host": "$h", "pid": 7, "version": "1", "queues": [], "concurrency": 3, "running": 0}
+    await store.register(JOB_ID, about)
+    assert await store.beat(JOB_ID, Load(running=1, loop_lag_ms=42, job_ids=(JOB_ID,)))
+    (worker,) = await admin.get(WORKERS)
+    assert worker["heardAt"] >= worker["startedAt"]
+    assert (worker["host"], worker["running"], worker["loopLagMs"]) == ("$h", 1, 42)
+    assert worker["runningJobIds"] == [global_id("Job", JOB_ID)]
+
+
+async def test_workers_are_for_admins(ann: Client) -> None:
+    assert (await ann(WORKERS)).code == "FORBIDDEN"
