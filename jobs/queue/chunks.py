@@ -4,7 +4,7 @@ import itertools
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -24,6 +24,9 @@ LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 STALE_S: Final = 5.0  # whoever took a chunk claims its ids within this time, or never
 LONGEST_SIZE: Final = 4  # digits
 _numbers = itertools.count()
+
+IsClosed = Callable[[str], bool]
+"""Told a queue; answers whether nobody is to take jobs from it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,20 @@ class Chunks:
         )
         self._ids[name.encode()] = tuple(ids)
 
-    async def outstanding(self) -> Outstanding:
+    async def outstanding(self, is_closed: IsClosed = lambda queue: False) -> Outstanding:
         """Count the ids that wait in Redis, and name those this process put there.
 
-        A chunk that stays too long is removed: its worker is gone, its ids are still pending.
+        A chunk that stays too long is removed: its worker is gone, its ids are still pending. So is
+        one of a closed queue: it would keep its place from the others.
         """
         now = time.monotonic()
         names = await self._redis.zrange(self._queue, 0, -1)
         self._seen = {name: self._seen.get(name, now) for name in names}
-        stale = [name for name, since in self._seen.items() if now - since > STALE_S]
+        stale = [
+            name
+            for name, since in self._seen.items()
+            if now - since > STALE_S or is_closed(lane_of(name).queue)
+        ]
         if stale:
             await self._redis.zrem(self._queue, *stale)
         live = self._seen.keys() - stale

@@ -62,7 +62,7 @@ class Dispatcher:
     async def dispatch(self) -> datetime | None:
         """Fill the queue once; returns when the next job is due, if that is known."""
         await self._read_fleet()
-        outstanding = await self._chunks.outstanding()
+        outstanding = await self._chunks.outstanding(self._queues.is_paused)
         room = 2 * self._fleet.slots() - outstanding.total  # the next are there when a slot is free
         if room <= 0:
             return None
