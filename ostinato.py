@@ -45,6 +45,9 @@ cli = typer.Typer(
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded servers' data.")]
 Subject = Annotated[str, typer.Option("--sub", help="The user: who owns what it creates.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; may be repeated.")]
+NumberOfProcesses = Annotated[
+    int, typer.Option("--processes", min=1, max=256, help="Workers to run, a process each.")
+]
 Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds.")]
 
 
@@ -96,9 +99,16 @@ def api() -> None:
 
 
 @cli.command()
-def worker() -> None:
+def worker(processes: NumberOfProcesses = 1) -> None:
     """Run jobs until SIGTERM or Ctrl-C."""
     settings = _checked_settings()
+    if processes > 1:
+        from jobs.worker.crew import Crew
+
+        command = (sys.executable, str(ROOT / "ostinato.py"), "worker")
+        if not asyncio.run(Crew(command, processes, settings.drain_timeout_ms).run()):
+            raise typer.Exit(1)
+        return
     from jobs.worker.main import run_worker
 
     _run(run_worker(settings))

@@ -109,15 +109,15 @@ class Processes:
         await server.ready()
         return server
 
-    def worker(self, **changes: object) -> Child:
+    def worker(self, *options: str, **changes: object) -> Child:
         """Start a worker; what it does is its sign of life."""
-        return self._spawn("worker", self._settings.model_copy(update=changes))
+        return self._spawn("worker", self._settings.model_copy(update=changes), *options)
 
-    def _spawn(self, command: str, settings: Settings) -> Child:
+    def _spawn(self, command: str, settings: Settings, *options: str) -> Child:
         self._count += 1
         log = self._logs / f"{command}-{self._count}.log"
         env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
-        child = spawn(command, [*OSTINATO, command], log=log, env=env)
+        child = spawn(command, [*OSTINATO, command, *options], log=log, env=env)
         self._stack.push_async_callback(child.stop)
         return child
 
