@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from jobs.arguments import MAX_ARGS_BYTES
 from jobs.engine import Engine
 from jobs.ids import new_id
 from jobs.lanes import Lane
@@ -22,6 +23,7 @@ from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.runner import Runner
 from jobs.worker.slots import Slots
 
+CLAIM_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
 CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
 LAST_CLAIM_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
 STOP_S: Final = 2.0  # for a cancelled function to clean up
@@ -89,7 +91,9 @@ class Executor:
         remaining = ids
         try:
             async with asyncio.timeout(CHUNK_PATIENCE_S):
-                while remaining and (room := await self._room(lane, len(remaining))):
+                while remaining and (
+                    room := await self._room(lane, min(len(remaining), CLAIM_SIZE))
+                ):
                     part, remaining = remaining[:room], remaining[room:]
                     # A claim that is sent is seen through: its jobs are ours whatever happens.
                     await asyncio.shield(self._claiming(part, lane))

@@ -1,0 +1,33 @@
+"""A claim takes what there is room for, and never more than 8 MiB of arguments."""
+
+from collections import Counter
+
+import pytest
+
+from jobs.arguments import MAX_ARGS_BYTES
+from jobs.errors import BadRequest
+from jobs.mongo.job_documents import job_document
+from jobs.settings import Settings
+from jobs.worker.executor import CLAIM_SIZE
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, working
+
+MIB = 1024 * 1024
+
+
+async def test_one_claim_takes_no_more_than_8_mib_of_arguments(hasty: Settings, idle: Rig) -> None:
+    assert CLAIM_SIZE * MAX_ARGS_BYTES <= 8 * MIB
+    plan = await idle.plan("hold")
+    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(CLAIM_SIZE + 50)]
+    await idle.engine.store.insert(documents)
+    async with working(hasty.model_copy(update={"concurrency": 1_000})):
+        await idle.until(lambda: gate.visits == CLAIM_SIZE + 50, within=20)
+        tokens = Counter(job["lease"]["token"] for job in await idle.jobs_of("hold"))
+        gate.opened.set()
+    assert max(tokens.values()) <= CLAIM_SIZE
+
+
+async def test_no_job_brings_more_arguments_than_that_counts_with(idle: Rig) -> None:
+    await idle.plan("echo", {"value": "x" * (MAX_ARGS_BYTES - 50)})
+    with pytest.raises(BadRequest, match="allowed are 65,536"):
+        await idle.plan("echo", {"value": "x" * MAX_ARGS_BYTES})
