@@ -47,7 +47,7 @@ def _named(name: str, command: Any) -> str:
     text = f"{name} {where}" if isinstance(where, str) else name
     if name == "update":
         state = command["updates"][0]["q"].get("state")
-        return f"{text}, from {state if isinstance(state, str) else 'several states'}"
+        return f"{text}, from {state}" if isinstance(state, str) else text
     if name == "find":
         return f"{text} by {', '.join(command['filter'])}"
     return text
