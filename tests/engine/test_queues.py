@@ -24,6 +24,8 @@ def hasty(hasty: Settings) -> Settings:
 
 async def test_a_paused_queue_s_jobs_stay_pending_until_it_is_resumed(rig: Rig) -> None:
     assert (await rig.engine.queues.pause("mail")).paused
+    for _ in range(5):
+        await rig.run("echo")
     job_id = await in_queue(rig, "echo", "mail")
     for _ in range(5):
         await rig.run("echo")
@@ -82,12 +84,15 @@ async def test_pausing_twice_changes_it_once(idle: Rig) -> None:
     assert (resumed.version, resumed.weight, resumed.paused) == (2, 4, False)
 
 
-async def test_every_queue_that_is_known_of_is_listed_with_what_is_due(rig: Rig) -> None:
-    await rig.engine.queues.pause("mail")
+async def test_every_queue_that_is_known_of_is_listed_with_what_is_due(
+    hasty: Settings, idle: Rig
+) -> None:
+    await idle.engine.queues.resume("quiet", weight=2)
     for queue in ("mail", "mail", "nobody"):
-        await in_queue(rig, "echo", queue)
-    seen = [(one.name, one.pending_due, one.workers) for one in await rig.engine.queues.all()]
-    assert seen == [("default", 0, 1), ("mail", 2, 1), ("nobody", 1, 0)]
+        await in_queue(idle, "echo", queue)
+    async with Worker.open(hasty):
+        seen = [(one.name, one.pending_due, one.workers) for one in await idle.engine.queues.all()]
+    assert seen == [("default", 0, 1), ("mail", 2, 1), ("nobody", 1, 0), ("quiet", 0, 0)]
 
 
 async def test_a_function_schedules_with_queue_priority_and_timeout(idle: Rig) -> None:
