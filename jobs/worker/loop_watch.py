@@ -26,7 +26,12 @@ log = get_log(__name__)
 
 
 class LoopWatch:
-    """A task that ticks, and a thread that looks whether it still does."""
+    """A task that ticks, and a thread that looks whether it still does.
+
+    A process that was stopped blames nobody: while the thread is held up itself, only the time of
+    the processor counts. A function in C that holds the interpreter holds up the thread, too: who
+    is seen after that is not sure, and if the loop was quicker nobody is named.
+    """
 
     def __init__(self, limit_s: float, describe: Describe) -> None:
         self._limit_s = limit_s
@@ -65,7 +70,8 @@ class LoopWatch:
         seen, blocked_s = self._ticks, 0.0
         real, cpu = time.monotonic(), time.process_time()
         while not ended.wait(self._tick_s):
-            passed_s = _passed(real, cpu, self._tick_s)
+            sure = time.monotonic() - real < 2 * self._tick_s
+            passed_s = time.monotonic() - real if sure else time.process_time() - cpu
             real, cpu = time.monotonic(), time.process_time()
             if self._ticks != seen:
                 seen, blocked_s = self._ticks, 0.0
@@ -74,28 +80,13 @@ class LoopWatch:
             blocked_s += passed_s
             if was_fine and blocked_s >= self._limit_s:
                 frame = sys._current_frames().get(loop_thread)  # noqa: SLF001 (no other way)
-                self._warn(asyncio.current_task(loop), frame, blocked_s)
-
-    def _warn(
-        self, task: "asyncio.Task[object] | None", frame: FrameType | None, blocked_s: float
-    ) -> None:
-        stack = traceback.extract_stack(frame)
-        inner = takewhile(lambda one: ASYNCIO not in Path(one.filename).parents, reversed(stack))
-        log.warning(
-            "loop.blocked",
-            blocked_ms=round(blocked_s * 1000),
-            **(self._describe(task.get_name()) if task else {}),
-            at=" < ".join(
-                f"{one.name} ({one.filename}:{one.lineno})" for one in islice(inner, FRAMES)
-            ),
-        )
+                task = asyncio.current_task(loop)
+                about = self._describe(task.get_name()) if task else {}
+                _warn(frame, blocked_ms=round(blocked_s * 1000), sure=sure, **about)
 
 
-def _passed(real: float, cpu: float, tick_s: float) -> float:
-    """Give for how long the process ran since then, so that one that was stopped blames nobody.
-
-    A function in C that holds the interpreter stops the watching thread too, but it shows in the
-    time of the processor.
-    """
-    passed_s = time.monotonic() - real
-    return passed_s if passed_s < 2 * tick_s else time.process_time() - cpu
+def _warn(frame: FrameType | None, **about: str | int) -> None:
+    stack = traceback.extract_stack(frame)
+    inner = takewhile(lambda one: ASYNCIO not in Path(one.filename).parents, reversed(stack))
+    places = (f"{one.name} ({one.filename}:{one.lineno})" for one in islice(inner, FRAMES))
+    log.warning("loop.blocked", **about, at=" < ".join(places))
