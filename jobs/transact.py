@@ -1,5 +1,6 @@
 """One body in one transaction, with a Context: a mutation function, or a write of the API."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -74,7 +75,7 @@ class _Buffer:
             self.born_canceled = await self._end_was_asked()
         new = replace(new, canceled=self.born_canceled)
         document = job_document(new, self.created_at, self.keep_ms)
-        self.size += len(str(new.args))
+        self.size += len(json.dumps(new.args, ensure_ascii=False).encode())
         if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
             raise PayloadTooLarge(
                 f"one transaction schedules at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "

@@ -13,6 +13,7 @@ from jobs.settings_page import page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
 def _blocks(language: str) -> list[str]:
@@ -29,6 +30,21 @@ def test_the_function_of_the_readme_is_that_of_the_example() -> None:
     [printed] = _blocks("python")
     example = (ROOT / "docs" / "examples" / "my_functions.py").read_text()
     assert printed.partition("@mutation")[2] in example
+
+
+def test_every_test_that_shows_a_guarantee_exists() -> None:
+    rows = re.findall(r"^\| (?!promise|what is lost|--)(.+) \|$", GUARANTEES, re.M)
+    named = [re.findall(r"`([\w/]+\.py)::(\w+)`", row) for row in rows]
+    assert [row for row, tests in zip(rows, named, strict=True) if not tests] == []
+    assert [pair for tests in named for pair in tests if not _has_test(*pair)] == []
+    assert len(rows) > 50
+
+
+def _has_test(file: str, name: str) -> bool:
+    path = ROOT / "tests" / file
+    return (
+        path.exists() and re.search(rf"^(async )?def {name}\(", path.read_text(), re.M) is not None
+    )
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/architecture.md"])
