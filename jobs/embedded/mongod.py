@@ -10,7 +10,6 @@ from jobs.mongo.replica_set import make_primary
 
 REPLICA_SET = "ostinato"
 START = 20.0  # seconds: a crashed data folder replays its journal first
-SETTLE = 3.0  # of a cancelled start: it is nearly there, and whoever cancels waits 5 s at most
 MISSING_LIBRARY = "error while loading shared libraries"
 OPTIONS = {
     "bind_ip": "127.0.0.1",
@@ -55,9 +54,6 @@ async def _ready(child: Child, port: int) -> None:
             return primary.result()
         raise EmbeddedError(_why(child))
     finally:
-        if not death.done():
-            # PyMongo leaves the socket of a connection that is cut while it is made.
-            await asyncio.wait({primary}, timeout=SETTLE)
         primary.cancel()
         death.cancel()
         await asyncio.gather(primary, death, return_exceptions=True)

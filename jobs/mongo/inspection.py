@@ -1,18 +1,21 @@
-"""Owns the questions whether a MongoDB server is fit for Ostinato: asked, never changed."""
+"""Owns the questions whether a MongoDB server is fit for Ostinato: asked, never changed.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+They are asked in a thread: PyMongo's asynchronous client leaves a socket open if it is closed
+while it still connects to watch the server.
+"""
+
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from pymongo import AsyncMongoClient
+from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from jobs.findings import Finding
 
-Client = AsyncMongoClient[dict[str, Any]]
+Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 ANSWER_WITHIN_MS = 3_000
@@ -31,26 +34,34 @@ REACH_IT = "start the server or correct OSTINATO_MONGO_URL"
 
 async def refusal(mongo_url: str) -> str | None:
     """Return why Ostinato cannot start on this server and what to do; None if it can."""
+    return await asyncio.to_thread(_refusal, mongo_url)
+
+
+async def inspect_mongo(mongo_url: str) -> list[Finding]:
+    """Look at everything that Ostinato needs of the server."""
+    return await asyncio.to_thread(_inspect, mongo_url)
+
+
+def _refusal(mongo_url: str) -> str | None:
     try:
-        async with _direct(mongo_url) as client:
-            found = _replica_set(await client.admin.command("hello"))
+        with _direct(mongo_url) as client:
+            found = _replica_set(client.admin.command("hello"))
     except PyMongoError as error:
         return f"MongoDB does not answer ({_short(error)}): {REACH_IT}"
     return None if found.ok else f"{found.detail}: {found.fix}"
 
 
-async def inspect_mongo(mongo_url: str) -> list[Finding]:
-    """Look at everything that Ostinato needs of the server."""
+def _inspect(mongo_url: str) -> list[Finding]:
     try:
-        async with _direct(mongo_url) as client:
-            hello = await client.admin.command("hello", codec_options=AWARE)
+        with _direct(mongo_url) as client:
+            hello = client.admin.command("hello", codec_options=AWARE)
             now = datetime.now(UTC)
             return [
                 Finding(subject="MongoDB", detail="answers"),
                 _replica_set(hello),
-                _version((await client.admin.command("buildInfo"))["versionArray"]),
-                await _transaction_limit(client),
-                await _privileges(client),
+                _version((client.admin.command("buildInfo"))["versionArray"]),
+                _transaction_limit(client),
+                _privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
             ]
     except PyMongoError as error:
@@ -59,8 +70,7 @@ async def inspect_mongo(mongo_url: str) -> list[Finding]:
         ]
 
 
-@asynccontextmanager
-async def _direct(mongo_url: str) -> AsyncIterator[Client]:
+def _direct(mongo_url: str) -> Client:
     """Connect to the first host alone: a URL that asks for a set never finds a lone server."""
     parts = parse_uri(mongo_url, validate=True, warn=False)
     host, port = parts["nodelist"][0]
@@ -69,8 +79,7 @@ async def _direct(mongo_url: str) -> AsyncIterator[Client]:
         options |= {"username": parts["username"], "password": parts["password"]}
         options.setdefault("authSource", parts["database"] or "admin")
     options["serverSelectionTimeoutMS"] = ANSWER_WITHIN_MS
-    async with AsyncMongoClient(host, port, directConnection=True, **options) as client:
-        yield client
+    return MongoClient(host, port, directConnection=True, **options)
 
 
 def _replica_set(hello: dict[str, Any]) -> Finding:
@@ -89,11 +98,11 @@ def _version(version: list[int]) -> Finding:
     return Finding(subject="MongoDB version", detail=text, fix=fix)
 
 
-async def _transaction_limit(client: Client) -> Finding:
+def _transaction_limit(client: Client) -> Finding:
     name = "transactionLifetimeLimitSeconds"
     subject = "transaction limit"
     try:
-        limit = (await client.admin.command({"getParameter": 1, name: 1}))[name]
+        limit = (client.admin.command({"getParameter": 1, name: 1}))[name]
     except OperationFailure as error:
         return Finding(
             subject=subject, detail=f"unknown ({_short(error)})", fix="grant getParameter"
@@ -102,9 +111,9 @@ async def _transaction_limit(client: Client) -> Finding:
     return Finding(subject=subject, detail=f"{limit} s", fix=fix)
 
 
-async def _privileges(client: Client) -> Finding:
+def _privileges(client: Client) -> Finding:
     subject = "privileges"
-    status = await client.admin.command({"connectionStatus": 1, "showPrivileges": True})
+    status = client.admin.command({"connectionStatus": 1, "showPrivileges": True})
     auth = status["authInfo"]
     if not auth["authenticatedUsers"]:
         return Finding(subject=subject, detail="not asked for: access control is off")

@@ -1,58 +1,85 @@
 """Owns the making of a replica set of one out of a fresh or moved mongod."""
 
 import asyncio
+import socket
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
-from pymongo import AsyncMongoClient
+from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 NOT_YET_INITIALIZED = 94
 POLL_S = 0.02
+ANSWER_MS = 3_000  # of a mongod that listens already
 
-Client = AsyncMongoClient[dict[str, Any]]
+Client = MongoClient[dict[str, Any]]
+
+
+class _Stopped(Exception):
+    """Whoever waited for the replica set does so no more."""
 
 
 async def make_primary(address: str, name: str) -> None:
     """Make the mongod at `host:port` the primary of its own set; wait until it takes writes.
 
-    May be cancelled at any time: PyMongo would leave the socket of a connection that is cut
-    while it is made, so none is made before mongod listens, and one alone for watching it.
+    May be cancelled at any time, and then ends as soon as mongod has answered what was asked.
+    It works in a thread: a connection that is cut while it is made would stay open.
     """
-    await _listening(address)
-    client: Client = AsyncMongoClient(
+    stop = threading.Event()
+    work = asyncio.ensure_future(asyncio.to_thread(_make_primary, address, name, stop))
+    try:
+        await asyncio.shield(work)
+    finally:
+        stop.set()
+        with suppress(_Stopped):
+            await work
+
+
+def _make_primary(address: str, name: str, stop: threading.Event) -> None:
+    _wait_until_listening(address, stop)
+    client: Client = MongoClient(
         address,
         directConnection=True,
-        serverSelectionTimeoutMS=60_000,
+        serverSelectionTimeoutMS=ANSWER_MS,
+        connectTimeoutMS=ANSWER_MS,
+        socketTimeoutMS=ANSWER_MS,
         heartbeatFrequencyMS=500,
         serverMonitoringMode="poll",
     )
-    async with client:
-        await _configure(client, address, name)
-        while not (await client.admin.command("hello"))["isWritablePrimary"]:
-            await asyncio.sleep(POLL_S)
+    with client:
+        _configure(client, address, name)
+        while not client.admin.command("hello")["isWritablePrimary"]:
+            _pause(stop)
 
 
-async def _listening(address: str) -> None:
+def _wait_until_listening(address: str, stop: threading.Event) -> None:
     host, _, port = address.rpartition(":")
     while True:
         try:
-            _, writer = await asyncio.open_connection(host, int(port))
+            socket.create_connection((host, int(port)), timeout=1).close()
         except OSError:
-            await asyncio.sleep(POLL_S)
-            continue
-        writer.close()
-        return await writer.wait_closed()
+            _pause(stop)
+        else:
+            return
 
 
-async def _configure(client: Client, address: str, name: str) -> None:
+def _pause(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise _Stopped
+    time.sleep(POLL_S)
+
+
+def _configure(client: Client, address: str, name: str) -> None:
     members = [{"_id": 0, "host": address}]
     try:
-        config = (await client.admin.command("replSetGetConfig"))["config"]
+        config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
         if error.code != NOT_YET_INITIALIZED:
             raise
-        await client.admin.command("replSetInitiate", {"_id": name, "members": members})
+        client.admin.command("replSetInitiate", {"_id": name, "members": members})
         return
     if config["members"][0]["host"] != address:
         moved = {**config, "members": members, "version": config["version"] + 1}
-        await client.admin.command("replSetReconfig", moved, force=True)
+        client.admin.command("replSetReconfig", moved, force=True)
