@@ -66,10 +66,7 @@ class Completer:
 
 
 def _may_pass(error: MongoError) -> bool:
-    return any(
-        error.has_error_label(label)
-        for label in ("RetryableWriteError", "TransientTransactionError")
-    )
+    return any(error.has_error_label(label) for label in PASSING)
 
 
 def _refused(outcome: Outcome, error: Exception) -> Outcome:

@@ -53,9 +53,7 @@ class Dispatcher:
                 if next_at is not None:
                     until = (next_at - await self._engine.clock.now()).total_seconds()
                     wait_s = min(FALLBACK_S, max(0.0, until))
-            except RedisFailure as error:
-                log.warning("dispatch.failed", error=str(error))
-            except MongoError as error:
+            except (*RedisFailure, MongoError) as error:
                 log.warning("dispatch.failed", error=str(error))
             await wait_for_event(self._wake, wait_s)
 
