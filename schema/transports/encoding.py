@@ -1,11 +1,22 @@
 """Reads and writes JSON for every transport, fast, and never deeper than is safe to walk."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 MAX_DEPTH = 64  # BSON stops at 100 levels, and recursive readers behind us before 200
 Container = dict[str, Any] | list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One result of a subscription, as every transport sends it."""
+
+    payload: bytes
+    """The whole response as JSON."""
+    cursor: str | None = None
+    """Where to resume behind it; None if its root field has no cursors."""
 
 
 def decode(data: bytes | str) -> Any:

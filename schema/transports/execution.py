@@ -24,7 +24,7 @@ from schema.errors import (
     format_variable_errors,
 )
 from schema.transports.documents import Documents, Prepared, RequestRejected
-from schema.transports.encoding import encode
+from schema.transports.encoding import Encoded, encode
 from schema.transports.limits import DocumentLimits
 
 ContextOf = Callable[[Viewer | None], object]
@@ -86,15 +86,16 @@ class OperationRunner:
 
     async def events(
         self, operation: Operation, viewer: Viewer | None
-    ) -> AsyncGenerator[bytes, None]:
-        """Execute a subscription and yield each response as JSON; raises RequestRejected."""
+    ) -> AsyncGenerator[Encoded, None]:
+        """Execute a subscription and yield each result; raises RequestRejected."""
         executor = self._executor(operation, viewer)
         source = await self._source(executor)
         try:
             async for event in source:
                 run = executor.build_per_event_executor(event)
                 run.context_value = self._context_of(viewer)
-                yield _encode_result(await self._run_event(run))
+                payload = _encode_result(await self._run_event(run))
+                yield Encoded(payload, getattr(event, "cursor", None))
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()

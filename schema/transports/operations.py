@@ -102,8 +102,8 @@ class Operations:
             await self._channel.send(f"{prefix}{response.decode()}}}")
             return
         async with aclosing(self._runner.events(operation, viewer)) as events:
-            async for response in events:
-                await self._channel.send(f"{prefix}{response.decode()}}}")
+            async for result in events:
+                await self._channel.send(f"{prefix}{result.payload.decode()}}}")
 
 
 def _format_broken(error: Exception) -> FormattedError:
