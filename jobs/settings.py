@@ -2,17 +2,26 @@
 
 import hmac
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from jobs.lanes import QUEUE_PATTERN
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
 
-Names = Annotated[tuple[str, ...], NoDecode]
-QueueNames = Annotated[tuple[Annotated[str, Field(pattern=QUEUE_PATTERN)], ...], NoDecode]
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Split = BeforeValidator(_split)
+Names = Annotated[tuple[str, ...], NoDecode, Split]
+QueueNames = Annotated[tuple[Annotated[str, Field(pattern=QUEUE_PATTERN)], ...], NoDecode, Split]
 
 
 class Mode(StrEnum):
@@ -107,6 +116,9 @@ class Settings(BaseSettings):
         "its own pages always may.",
     )
     introspection: bool = Field(True, description="Answer introspection queries.")
+    operations_file: Path | None = Field(
+        None, description="JSON file of the only operations that run: a manifest, or by their ids."
+    )
     body_limit_bytes: int = Field(
         262_144, ge=1_024, description="Largest HTTP body or WebSocket message, in bytes."
     )
@@ -136,7 +148,10 @@ class Settings(BaseSettings):
         128, ge=36, description="Longest operation id on a socket, in characters."
     )
     max_sockets_per_user: int = Field(
-        100, ge=1, description="Most WebSockets that one user may hold at one API process."
+        100, ge=1, description="Most sockets and streams that one user may hold at one API process."
+    )
+    max_sockets_per_address: int = Field(
+        1_000, ge=1, description="Most sockets and streams from one address at one API process."
     )
     request_timeout_ms: int = Field(
         15_000, ge=100, description="Longest run of one query or mutation, in milliseconds."
@@ -211,20 +226,6 @@ class Settings(BaseSettings):
         description="Comma-separated hosts (`host` or `host:port`) that "
         "`actions.retryableAction` may call.",
     )
-
-    @field_validator(
-        "functions",
-        "jwt_algorithms",
-        "allowed_origins",
-        "queues",
-        "allowed_hosts_http",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("jwt_secret", "cursor_secret")
     @classmethod

@@ -1,5 +1,6 @@
 """Owns docs/configuration.md, made from the settings themselves: `make docs` writes it."""
 
+from pathlib import Path
 from types import NoneType
 from typing import get_args, get_origin
 
@@ -22,6 +23,7 @@ WORDS: dict[object, str] = {
     int: "whole number",
     bool: "true or false",
     SecretStr: "secret",
+    Path: "file",
     Mode: "word",
 }
 

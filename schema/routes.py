@@ -43,7 +43,7 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     """Build the application; raises ValueError when no key could verify a token."""
     authenticator = Authenticator(settings)
     runner = OperationRunner(parts.schema, settings, parts.context_of)
-    sockets = Sockets(settings.max_sockets_per_user)
+    sockets = Sockets(settings.max_sockets_per_user, settings.max_sockets_per_address)
     endpoint = WebSocketEndpoint(runner, authenticator, sockets, settings)
 
     @asynccontextmanager

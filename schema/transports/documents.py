@@ -18,13 +18,16 @@ from strawberry import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from jobs.errors import OstinatoError
 from schema.errors import (
     PARSE_FAILED,
     VALIDATION_FAILED,
     FormattedError,
     format_document_errors,
+    format_exception,
 )
 from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
+from schema.transports.persisted import Extensions, PersistedDocuments
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
 CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text
@@ -50,7 +53,15 @@ class Prepared:
 class Documents:
     """Prepare documents for one schema; valid ones are kept, the least recently used go first."""
 
-    def __init__(self, schema: Schema, limits: DocumentLimits, *, introspection: bool) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        limits: DocumentLimits,
+        *,
+        introspection: bool,
+        allowed: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run only `allowed` documents, if given; raises ValueError when one is not valid."""
         self._schema = schema
         self._limits = limits
         hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
@@ -58,16 +69,30 @@ class Documents:
         self._hide_suggestions = not introspection
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._kept_chars = 0
+        self._persisted = PersistedDocuments(allowed)
+        for name, source in (allowed or {}).items():
+            self._require_valid(name, source)
 
-    def prepare(self, source: str) -> Prepared:
-        """Return the valid document of `source`; raises RequestRejected."""
+    def prepare(self, source: str, extensions: Extensions | None = None) -> Prepared:
+        """Return the valid document of `source`, or of its hash; raises RequestRejected."""
+        try:
+            source = self._persisted.text_of(source, extensions)
+        except OstinatoError as error:
+            raise RequestRejected([format_exception(error)]) from None
         prepared = self._kept.get(source)
         if prepared is None:
             prepared = self._prepare(source)
             self._keep(source, prepared)
         else:
             self._kept.move_to_end(source)
+        self._persisted.keep(source, extensions)
         return prepared
+
+    def _require_valid(self, name: str, source: str) -> None:
+        try:
+            self._prepare(source)
+        except RequestRejected as rejected:
+            raise ValueError(f"the allowed operation {name} is not valid: {rejected}") from None
 
     def _prepare(self, source: str) -> Prepared:
         try:

@@ -26,6 +26,7 @@ from schema.errors import (
 from schema.transports.documents import Documents, Prepared, RequestRejected
 from schema.transports.encoding import Encoded, encode
 from schema.transports.limits import DocumentLimits
+from schema.transports.persisted import read_allowed
 
 ContextOf = Callable[[Viewer | None], object]
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
@@ -36,9 +37,12 @@ class OperationRequest:
     """What a client asks to execute; the same on every transport."""
 
     query: str
+    """Empty when the client sent only the document's hash, in `extensions`."""
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
+    after: str | None = None
+    """Resume here, as if given to a subscription's root field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +64,18 @@ class OperationRunner:
         self._context_of = context_of
         self._timeout_s = settings.request_timeout_ms / 1_000
         limits = DocumentLimits.of(settings)
-        self._documents = Documents(schema, limits, introspection=settings.introspection)
+        path = settings.operations_file
+        self._documents = Documents(
+            schema,
+            limits,
+            introspection=settings.introspection,
+            allowed=None if path is None else read_allowed(path),
+        )
         self._hide_suggestions = not settings.introspection
 
     def prepare(self, request: OperationRequest) -> Operation:
         """Parse and validate, and choose the operation; raises RequestRejected."""
-        prepared = self._documents.prepare(request.query)
+        prepared = self._documents.prepare(request.query, request.extensions)
         kind = prepared.operations.get(request.operation_name)
         if kind is None:
             raise RequestRejected([format_exception(_unknown_operation(request))])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from schema.transports.execution import OperationRequest
+from schema.transports.persisted import EXTENSION
 
 
 class BadParameters(ValueError):
@@ -14,7 +15,10 @@ def read_parameters(payload: object) -> OperationRequest:
     if not isinstance(payload, dict):
         raise BadParameters("the request must be a JSON object")
     query, name = payload.get("query"), payload.get("operationName")
-    if not isinstance(query, str) or not query:
+    extensions = _object_or_null(payload, "extensions")
+    if not query and EXTENSION in (extensions or {}):
+        query = ""
+    elif not isinstance(query, str) or not query:
         raise BadParameters("`query` must be a string that is not empty")
     if name is not None and not isinstance(name, str):
         raise BadParameters("`operationName` must be a string or null")
@@ -22,7 +26,7 @@ def read_parameters(payload: object) -> OperationRequest:
         query=query,
         variables=_object_or_null(payload, "variables"),
         operation_name=name or None,
-        extensions=_object_or_null(payload, "extensions"),
+        extensions=extensions,
     )
 
 

@@ -1,9 +1,11 @@
-"""Counts the open sockets, all of them and each user's, and ends them when the process stops."""
+"""Counts open sockets and streams, each user's and address's too, and ends them at a stop."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from starlette.datastructures import Address
 
 from schema.transports.protocol import CloseCode
 
@@ -20,12 +22,34 @@ class SocketClosing(Exception):
 End = Callable[[SocketClosing], object]
 
 
-class Sockets:
-    """All sockets of a process; drain it before what they read from is closed."""
+class _Shares:
+    """What each of many holders may hold at most."""
 
-    def __init__(self, max_per_user: int) -> None:
-        self._max_per_user = max_per_user
-        self._per_user: Counter[str] = Counter()
+    def __init__(self, most: int, holder: str) -> None:
+        self._most = most
+        self._holder = holder
+        self._held: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        if self._held[name] >= self._most:
+            reason = f"Too many sockets of this {self._holder}"
+            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, reason)
+        self._held[name] += 1
+        try:
+            yield
+        finally:
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]
+
+
+class Sockets:
+    """All sockets and streams of a process; drain it before what they read from is closed."""
+
+    def __init__(self, max_per_user: int, max_per_address: int) -> None:
+        self._users = _Shares(max_per_user, "user")
+        self._addresses = _Shares(max_per_address, "address")
         self._ends: set[End] = set()
         self._draining = False
         self._empty = asyncio.Event()
@@ -46,18 +70,13 @@ class Sockets:
             if not self._ends:
                 self._empty.set()
 
-    @contextmanager
-    def entry_of_user(self, user: str) -> Iterator[None]:
-        """Count one socket of `user`; raises SocketClosing when there are too many."""
-        if self._per_user[user] >= self._max_per_user:
-            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "Too many sockets of this user")
-        self._per_user[user] += 1
-        try:
-            yield
-        finally:
-            self._per_user[user] -= 1
-            if not self._per_user[user]:
-                del self._per_user[user]
+    def entry_of_user(self, user: str) -> AbstractContextManager[None]:
+        """Count one socket of `user`; entering raises SocketClosing when there are too many."""
+        return self._users.hold(user)
+
+    def entry_of_address(self, client: Address | None) -> AbstractContextManager[None]:
+        """Count one socket from an address; entering raises SocketClosing beyond the bound."""
+        return self._addresses.hold(client.host if client else "")
 
     async def drain(self, within_s: float) -> None:
         """Refuse new sockets, end every open one as restarting, wait at most `within_s`."""

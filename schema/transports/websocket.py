@@ -61,11 +61,14 @@ class WebSocketEndpoint:
         spoken = SUBPROTOCOL in websocket.scope["subprotocols"]
         await websocket.accept(SUBPROTOCOL if spoken else None)
         channel = Channel(websocket, self.settings)
-        if spoken:
-            await Connection(channel, self).run()
-        else:
-            reason = f"Speak {SUBPROTOCOL}"
-            await channel.close(SocketClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason))
+        try:
+            with self.sockets.entry_of_address(websocket.client):
+                if not spoken:
+                    reason = f"Speak {SUBPROTOCOL}"
+                    raise SocketClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
+                await Connection(channel, self).run()
+        except SocketClosing as closing:
+            await channel.close(closing)
 
 
 class Connection:

@@ -105,3 +105,12 @@ async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
         assert (await old.closed(), await initialising.closed()) == (1012, 1012)
         async with running.socket() as new:
             assert await new.closed() == 1012
+
+
+async def test_socket_over_the_address_s_bound_closes_1013_before_it_initialises() -> None:
+    async with (
+        serve(make_settings(max_sockets_per_address=1)) as running,
+        running.acknowledged(running.token("ada")),
+        running.socket() as second,
+    ):
+        assert await second.closed() == 1013
