@@ -53,7 +53,7 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
             await sockets.drain(settings.drain_timeout_ms / 1_000)
 
     routes: list[BaseRoute] = [
-        Route("/graphql", HTTPEndpoint(runner, authenticator, settings)),
+        Route("/graphql", HTTPEndpoint(runner, authenticator, sockets, settings)),
         WebSocketRoute("/graphql", endpoint.serve),
         *health_routes(parts.checks),
         *page_routes(settings),
@@ -72,7 +72,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type"],
+        allow_headers=["authorization", "content-type", "last-event-id"],
         max_age=PREFLIGHT_MAX_AGE_S,
     )
     return [Middleware(SecurityHeaders), cors]

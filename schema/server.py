@@ -4,19 +4,34 @@ import signal
 import socket
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from jobs.settings import Settings
+from schema.transports.arrival import within
 
 BACKLOG = 2_048  # what uvicorn itself listens with
+ARRIVAL = 2  # times as long as a request may run: our own endpoint answers 408 before that
 
 
-def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that ends its application's streams when it stops: they are no running requests."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End sockets and streams first, then everything as uvicorn does."""
+        await self._app.state.sockets.drain(0)
+        await super().shutdown(sockets)
+
+
+def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
     """Make a server; the sockets' own pings replace uvicorn's, which busy dead peers survive."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=within(ARRIVAL * settings.request_timeout_ms / 1_000),
         ws="websockets-sansio",
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,
@@ -26,10 +41,10 @@ def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
-    return uvicorn.Server(config)
+    return Server(config, app)
 
 
-def serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> bool:
+def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
     """Serve until SIGTERM or Ctrl-C; True if the server started, and drained before it ended.
 
     Call from the main thread. Once uvicorn has drained it raises the signal anew: with the

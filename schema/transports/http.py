@@ -1,9 +1,8 @@
-"""Serves GraphQL over HTTP: reads a request, runs its operation, answers with the right status.
+"""Serves GraphQL over HTTP: runs what a request asks, answers with the right type and status.
 
-Source: the GraphQL over HTTP specification. A subscription is refused: it needs a socket.
+Source: the GraphQL over HTTP specification. A subscription is answered by a stream.
 """
 
-import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -11,48 +10,73 @@ from types import MappingProxyType
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jobs.errors import OstinatoError, Unauthorized, Unavailable
 from jobs.settings import Settings
 from resolvers.auth import Authenticator, Viewer, bearer_token
 from schema.errors import FormattedError, format_exception
+from schema.transports.compression import MIN_BYTES, gzipped
 from schema.transports.documents import RequestRejected
-from schema.transports.encoding import decode, encode
-from schema.transports.execution import Operation, OperationRequest, OperationRunner
-from schema.transports.negotiation import MediaType, choose_media_type, require_json
-from schema.transports.parameters import BadParameters, read_parameters
+from schema.transports.encoding import Encoded, encode
+from schema.transports.execution import Operation, OperationRunner
+from schema.transports.multipart import Multipart
+from schema.transports.negotiation import (
+    HOW_TO_SUBSCRIBE,
+    SINGLES,
+    Acceptable,
+    MediaType,
+    negotiate,
+    takes_gzip,
+)
+from schema.transports.protocol import CloseCode
+from schema.transports.reading import RequestReader
 from schema.transports.refusal import Refused
+from schema.transports.resuming import resumed
+from schema.transports.sockets import SocketClosing, Sockets
+from schema.transports.sse import EventStream
+from schema.transports.streaming import Framing, Results, Stream, Streamed, rejecting
 
-JSON_PARAMETERS = ("variables", "extensions")
-WITHOUT_CACHE = {"cache-control": "no-store"}
+HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
+FRAMINGS: Mapping[MediaType, Framing] = {
+    MediaType.EVENT_STREAM: EventStream(),
+    MediaType.MULTIPART: Multipart(),
+}
 
 
 class HTTPEndpoint:
     """The ASGI application behind `/graphql` for HTTP requests."""
 
     def __init__(
-        self, runner: OperationRunner, authenticator: Authenticator, settings: Settings
+        self,
+        runner: OperationRunner,
+        authenticator: Authenticator,
+        sockets: Sockets,
+        settings: Settings,
     ) -> None:
         self._runner = runner
         self._authenticator = authenticator
-        self._body_limit_bytes = settings.body_limit_bytes
-        self._body_timeout_s = settings.request_timeout_ms / 1_000
+        self._sockets = sockets
+        self._settings = settings
+        self._reader = RequestReader(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except SocketClosing as closing:
+            await _failed(_no_place(closing))(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> ASGIApp:
         media_type = MediaType.JSON
         try:
             _require_method(request.method)
-            media_type = choose_media_type(request.headers.get("accept"))
+            wanted = negotiate(request.headers.get("accept"))
+            media_type = wanted.single or media_type
             viewer = await self._viewer(request)
-            body = await self._run(await self._read(request), viewer, request.method)
-            return _response(HTTPStatus.OK, media_type, body)
+            return await self._answer(request, wanted, viewer)
         except Refused as refused:
-            return _failure(refused.status, media_type, refused.errors, refused.headers)
+            return _failed(refused, media_type)
         except RequestRejected as rejected:
             return _failure(_rejected_status(media_type), media_type, rejected.errors)
         except ClientDisconnect:
@@ -71,40 +95,42 @@ class HTTPEndpoint:
         except Unavailable as error:
             raise _refused(HTTPStatus.SERVICE_UNAVAILABLE, error, {"retry-after": "5"}) from None
 
-    async def _read(self, request: Request) -> OperationRequest:
-        if request.method == "GET":
-            return _parameters_of(_query_parameters(request))
-        headers = request.headers
-        require_json(headers.get("content-type"), headers.get("content-encoding"))
+    async def _answer(self, request: Request, wanted: Acceptable, viewer: Viewer | None) -> ASGIApp:
+        asked = await self._reader.read(request)
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                body = await self._read_body(request)
-        except TimeoutError:
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time") from None
-        return _parameters_of(_decoded(body))
+            operation = self._runner.prepare(asked)
+            _require_servable(operation, request.method, wanted)
+            if operation.kind is OperationType.SUBSCRIPTION:
+                operation = resumed(operation, request.headers.get("last-event-id"))
+                return self._stream(request, wanted, viewer, self._runner.events(operation, viewer))
+        except RequestRejected as rejected:
+            if wanted.single is not None:
+                raise
+            return self._stream(request, wanted, viewer, rejecting(rejected))
+        if wanted.single is None:
+            return self._stream(request, wanted, viewer, self._once(operation, viewer))
+        body = await self._runner.run(operation, viewer)
+        headers: dict[str, str] = {}
+        if len(body) >= MIN_BYTES and takes_gzip(request.headers.get("accept-encoding")):
+            body, headers = await gzipped(body), {"content-encoding": "gzip"}
+        return _response(HTTPStatus.OK, wanted.single, body, headers)
 
-    async def _read_body(self, request: Request) -> bytes:
-        body = bytearray()
-        announced = request.headers.get("content-length", "")
-        self._require_size(int(announced) if announced.isdecimal() else 0)
-        async for chunk in request.stream():
-            body += chunk
-            self._require_size(len(body))
-        return bytes(body)
+    async def _once(self, operation: Operation, viewer: Viewer | None) -> Results:
+        yield Encoded(await self._runner.run(operation, viewer))
 
-    def _require_size(self, size_bytes: int) -> None:
-        if size_bytes > self._body_limit_bytes:
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the body is larger than {self._body_limit_bytes} bytes",
-                code="PAYLOAD_TOO_LARGE",
-                headers={"connection": "close"},
-            )
-
-    async def _run(self, request: OperationRequest, viewer: Viewer | None, method: str) -> bytes:
-        operation = self._runner.prepare(request)
-        _require_servable(operation, method)
-        return await self._runner.run(operation, viewer)
+    def _stream(
+        self, request: Request, wanted: Acceptable, viewer: Viewer | None, results: Results
+    ) -> Stream:
+        if viewer is None:
+            error = Unauthorized("send a token: `Authorization: Bearer <token>`")
+            raise _refused(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
+        streamed = Streamed(
+            framing=FRAMINGS[wanted.stream or MediaType.EVENT_STREAM],
+            results=results,
+            viewer=viewer,
+            client=request.client,
+        )
+        return Stream(streamed, self._sockets, self._settings)
 
 
 def _require_method(method: str) -> None:
@@ -113,38 +139,22 @@ def _require_method(method: str) -> None:
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "GET, POST"})
 
 
-def _require_servable(operation: Operation, method: str) -> None:
-    if operation.kind is OperationType.SUBSCRIPTION:
-        message = "subscriptions are served over WebSocket, with graphql-transport-ws, at this URL"
-        raise Refused(HTTPStatus.BAD_REQUEST, message)
+def _require_servable(operation: Operation, method: str, wanted: Acceptable) -> None:
+    if operation.kind is OperationType.SUBSCRIPTION and wanted.stream is None:
+        message = f"a subscription is not answered by {SINGLES[0]}: send {HOW_TO_SUBSCRIBE}"
+        raise Refused(HTTPStatus.NOT_ACCEPTABLE, message)
     if operation.kind is OperationType.MUTATION and method == "GET":
         message = "send mutations by POST"
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
 
 
-def _query_parameters(request: Request) -> dict[str, object]:
-    parameters: dict[str, object] = dict(request.query_params)
-    for name in JSON_PARAMETERS:
-        if text := request.query_params.get(name):
-            parameters[name] = _decoded(text)
-    return parameters
-
-
-def _decoded(data: bytes | str) -> object:
-    try:
-        return decode(data)
-    except ValueError:
-        message = "the request is not JSON, or is nested too deeply"
-        raise Refused(HTTPStatus.BAD_REQUEST, message) from None
-
-
-def _parameters_of(payload: object) -> OperationRequest:
-    if isinstance(payload, list):
-        raise Refused(HTTPStatus.BAD_REQUEST, "send one operation a request: there is no batching")
-    try:
-        return read_parameters(payload)
-    except BadParameters as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+def _no_place(closing: SocketClosing) -> Refused:
+    headers = {"retry-after": "1"}
+    if closing.code is CloseCode.SERVICE_RESTART:
+        status, code = HTTPStatus.SERVICE_UNAVAILABLE, Unavailable.code
+    else:
+        status, code = HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"
+    return Refused(status, closing.reason, code=code, headers=headers)
 
 
 def _refused(status: HTTPStatus, error: OstinatoError, headers: dict[str, str]) -> Refused:
@@ -154,6 +164,10 @@ def _refused(status: HTTPStatus, error: OstinatoError, headers: dict[str, str]) 
 def _rejected_status(media_type: MediaType) -> HTTPStatus:
     # Clients of the older type take any other status for a failure of the connection.
     return HTTPStatus.OK if media_type is MediaType.JSON else HTTPStatus.BAD_REQUEST
+
+
+def _failed(refused: Refused, media_type: MediaType = MediaType.JSON) -> Response:
+    return _failure(refused.status, media_type, refused.errors, refused.headers)
 
 
 def _failure(
@@ -172,4 +186,4 @@ def _response(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     content_type = f"{media_type}; charset=utf-8"
-    return Response(body, status, {**WITHOUT_CACHE, **headers}, content_type)
+    return Response(body, status, {**HEADERS, **headers}, content_type)

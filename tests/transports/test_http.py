@@ -134,10 +134,37 @@ async def test_get_never_runs_mutations(running: Running) -> None:
     assert running.probe.mutations == 0
 
 
-async def test_subscription_over_http_is_refused_and_says_where_to_go(running: Running) -> None:
-    response = await _post(running, "subscription { ticks }")
-    assert response.status_code == HTTPStatus.BAD_REQUEST
-    assert "WebSocket" in response.json()["errors"][0]["message"]
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json", "text/*", "multipart/mixed", "text/event-stream;q=0, */*"]
+)
+async def test_subscription_without_a_stream_to_answer_by_is_406_and_says_what_to_accept(
+    running: Running, accept: str
+) -> None:
+    query, headers = "subscription { ticks }", {"accept": accept}
+    async with running.client() as client:
+        response = await client.post("/graphql", json={"query": query}, headers=headers)
+    assert response.status_code == HTTPStatus.NOT_ACCEPTABLE
+    message = response.json()["errors"][0]["message"]
+    for way in ("text/event-stream", "multipart/mixed; subscriptionSpec=1.0", "graphql-transport"):
+        assert way in message
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        ("text/event-stream, multipart/mixed", "text/event-stream"),
+        ("multipart/mixed;boundary=x;subscriptionSpec=1.0, application/json", "multipart/mixed"),
+        ("multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream", "text/event-stream"),
+    ],
+)
+async def test_subscription_is_answered_by_the_best_stream_that_accept_names(
+    running: Running, accept: str, answer: str
+) -> None:
+    query, headers = "subscription { count(to: 1) }", {"accept": accept}
+    async with running.client() as client:
+        response = await client.post("/graphql", json={"query": query}, headers=headers)
+    assert response.headers["content-type"].startswith(answer)
 
 
 async def test_other_origins_get_no_answer_to_a_preflight(running: Running) -> None:
@@ -154,7 +181,9 @@ async def test_configured_origin_may_send_a_token() -> None:
     ):
         response = await client.options("/graphql", headers=_preflight(origin))
     assert response.headers["access-control-allow-origin"] == origin
-    assert "authorization" in response.headers["access-control-allow-headers"].lower()
+    allowed = response.headers["access-control-allow-headers"].lower()
+    assert "authorization" in allowed
+    assert "last-event-id" in allowed
 
 
 def _preflight(origin: str) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""Reads what a client asks out of an HTTP request, within a bound of size and of time."""
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.requests import Request
+
+from jobs.settings import Settings
+from schema.transports.encoding import decode
+from schema.transports.execution import OperationRequest
+from schema.transports.negotiation import require_json
+from schema.transports.parameters import BadParameters, read_parameters
+from schema.transports.refusal import Refused
+
+JSON_PARAMETERS = ("variables", "extensions")
+
+
+class RequestReader:
+    """Read requests; raises Refused for one that has another form, size or pace."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._body_limit_bytes = settings.body_limit_bytes
+        self._body_timeout_s = settings.request_timeout_ms / 1_000
+
+    async def read(self, request: Request) -> OperationRequest:
+        """Return what a GET or POST asks for."""
+        if request.method == "GET":
+            return _parameters_of(_query_parameters(request))
+        headers = request.headers
+        require_json(headers.get("content-type"), headers.get("content-encoding"))
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._read_body(request)
+        except TimeoutError:
+            raise Refused(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+                headers={"connection": "close"},
+            ) from None
+        return _parameters_of(_decoded(body))
+
+    async def _read_body(self, request: Request) -> bytes:
+        body = bytearray()
+        announced = request.headers.get("content-length", "")
+        self._require_size(int(announced) if announced.isdecimal() else 0)
+        async for chunk in request.stream():
+            body += chunk
+            self._require_size(len(body))
+        return bytes(body)
+
+    def _require_size(self, size_bytes: int) -> None:
+        if size_bytes > self._body_limit_bytes:
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the body is larger than {self._body_limit_bytes} bytes",
+                code="PAYLOAD_TOO_LARGE",
+                headers={"connection": "close"},
+            )
+
+
+def _query_parameters(request: Request) -> dict[str, object]:
+    parameters: dict[str, object] = dict(request.query_params)
+    for name in JSON_PARAMETERS:
+        if text := request.query_params.get(name):
+            parameters[name] = _decoded(text)
+    return parameters
+
+
+def _decoded(data: bytes | str) -> object:
+    try:
+        return decode(data)
+    except ValueError:
+        message = "the request is not JSON, or is nested too deeply"
+        raise Refused(HTTPStatus.BAD_REQUEST, message) from None
+
+
+def _parameters_of(payload: object) -> OperationRequest:
+    if isinstance(payload, list):
+        raise Refused(HTTPStatus.BAD_REQUEST, "send one operation a request: there is no batching")
+    try:
+        return read_parameters(payload)
+    except BadParameters as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None

@@ -1,0 +1,72 @@
+"""Requests that do not arrive: their connections are not held for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.transports.conftest import RECEIVE_S, Running, make_settings, serve
+
+SLOW = {"request_timeout_ms": 100}
+HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+BODY = b'{"query":"{ hello }"}'
+WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+@asynccontextmanager
+async def _connected(
+    running: Running,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    try:
+        async with asyncio.timeout(RECEIVE_S):
+            yield reader, writer
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"", b"P", HEAD, HEAD + b"x-a: 1", WHOLE[:-3], b"POST /healthz HTTP/1.1\r\ncontent-length: 9"],
+)
+async def test_request_that_never_arrives_whole_is_cut_off(part: bytes) -> None:
+    async with (
+        serve(make_settings(**SLOW)) as running,
+        _connected(running) as (reader, writer),
+    ):
+        writer.write(part)
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_second_request_of_a_connection_is_timed_as_the_first() -> None:
+    async with (
+        serve(make_settings(**SLOW)) as running,
+        _connected(running) as (reader, writer),
+    ):
+        writer.write(WHOLE + HEAD)
+        answers = await reader.read()
+        assert answers.startswith(b"HTTP/1.1 200 OK")
+        assert b"HTTP/1.1 408 " in answers
+
+
+async def test_body_that_goes_on_behind_its_answer_is_cut_off() -> None:
+    async with (
+        serve(make_settings(**SLOW)) as running,
+        _connected(running) as (reader, writer),
+    ):
+        writer.write(b"PUT /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nx")
+        assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+
+
+async def test_stream_outlasts_the_time_for_its_request() -> None:
+    document = b'{"query":"subscription { ticks }"}'
+    async with (
+        serve(make_settings(**SLOW, keep_alive_ms=100)) as running,
+        _connected(running) as (reader, writer),
+    ):
+        head = HEAD + b"accept: text/event-stream\r\nauthorization: Bearer %b\r\n"
+        writer.write(head % running.token().encode())
+        writer.write(b"content-length: %d\r\n\r\n%b" % (len(document), document))
+        for _ in range(6):
+            await reader.readuntil(b"\r\n:\n\n\r\n")
