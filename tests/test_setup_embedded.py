@@ -17,10 +17,11 @@ from redis import Redis
 from jobs.embedded import EmbeddedError, Services, start_services
 from jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
 from jobs.embedded.crew import MAX_REPLACEMENTS, Crew
-from jobs.embedded.mongod import start_mongod
+from jobs.embedded.mongod import PARAMETERS, start_mongod
 from jobs.embedded.ports import free_port, require_free
 from jobs.embedded.process import spawn
 from jobs.mongo.inspection import inspect_mongo, refusal
+from jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
 from tests.processes import ROOT, eventually, runs
 
@@ -62,6 +63,22 @@ async def test_data_is_found_again_by_servers_on_other_ports(
             assert client["kept"]["things"].count_documents({"name": "x"}) == 1
     finally:
         await again.stop()
+
+
+async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMETERS, "enableTestCommands", "1")
+    mongod, url = await start_mongod(tmp_path)
+    unread = {"failCommands": ["replSetGetConfig"], "errorCode": NOT_YET_INITIALIZED}
+    try:
+        with MongoClient[dict[str, Any]](url) as client:
+            for times in (1, 3):
+                fail = {"configureFailPoint": "failCommand", "mode": {"times": times}}
+                client.admin.command({**fail, "data": unread})
+                await make_primary(url.split("/")[2], "ostinato")
+    finally:
+        await mongod.stop()
 
 
 async def test_stopping_twice_leaves_no_process(services: Services) -> None:

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 NOT_YET_INITIALIZED = 94
+ALREADY_INITIALIZED = 23
 POLL_S = 0.02
 ANSWER_MS = 3_000  # of a mongod that listens already
 
@@ -49,7 +50,7 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> None:
         serverMonitoringMode="poll",
     )
     with client:
-        _configure(client, address, name)
+        _configure(client, address, name, stop)
         while not client.admin.command("hello")["isWritablePrimary"]:
             _pause(stop)
 
@@ -71,15 +72,32 @@ def _pause(stop: threading.Event) -> None:
     time.sleep(POLL_S)
 
 
-def _configure(client: Client, address: str, name: str) -> None:
+def _configure(client: Client, address: str, name: str, stop: threading.Event) -> None:
     members = [{"_id": 0, "host": address}]
-    try:
-        config = client.admin.command("replSetGetConfig")["config"]
-    except OperationFailure as error:
-        if error.code != NOT_YET_INITIALIZED:
-            raise
-        client.admin.command("replSetInitiate", {"_id": name, "members": members})
-        return
+    while (config := _config(client)) is None:
+        if _is_initiated(client, {"_id": name, "members": members}):
+            return
+        _pause(stop)  # it has a configuration, and is about to read it
     if config["members"][0]["host"] != address:
         moved = {**config, "members": members, "version": config["version"] + 1}
         client.admin.command("replSetReconfig", moved, force=True)
+
+
+def _config(client: Client) -> dict[str, Any] | None:
+    try:
+        config: dict[str, Any] = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALIZED:
+            raise
+        return None
+    return config
+
+
+def _is_initiated(client: Client, config: dict[str, Any]) -> bool:
+    try:
+        client.admin.command("replSetInitiate", config)
+    except OperationFailure as error:
+        if error.code != ALREADY_INITIALIZED:
+            raise
+        return False
+    return True
