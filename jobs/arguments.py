@@ -1,13 +1,13 @@
 """The arguments of a function: a Pydantic model made from its signature."""
 
 import inspect
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
 from jobs.errors import BadRequest, Issue
 from jobs.records import Json, JsonObject
@@ -46,8 +46,7 @@ class Arguments:
 
     def unpack(self, args: JsonObject) -> dict[str, object]:
         """Give the keyword arguments to call the function with."""
-        model = self._validated(args)
-        return {name: getattr(model, name) for name in type(model).model_fields}
+        return dict(vars(self._validated(args)))
 
     def _validated(self, args: Mapping[str, object]) -> BaseModel:
         try:
@@ -115,7 +114,7 @@ def _check_storable(args: JsonObject) -> None:
 
 
 def _check_size(args: JsonObject) -> None:
-    size = len(json.dumps(args, separators=(",", ":"), ensure_ascii=False).encode())
+    size = len(to_json(args))
     if size > MAX_ARGS_BYTES:
         message = f"arguments take {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
         raise BadRequest.at("args", message=message, code="too_long")

@@ -22,10 +22,13 @@ class GroupCommit(Generic[Item, Result]):
         self._limit = limit
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._flusher: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: Item) -> Result:
         """Commit one item; returns once its group is written."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if self._loop is None:  # asking for it costs a system call before Python 3.12
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="group-commit")

@@ -15,8 +15,9 @@ QUIET = ("arq", "motor", "pymongo", "asyncio", "httpx")
 """Libraries whose own lines only matter when something is wrong."""
 
 
-def get_log(name: str) -> Log:
-    log: Log = structlog.get_logger(name)
+def get_log(name: str, **fields: object) -> Log:
+    """Give a log whose lines have `fields`; it costs next to nothing until its first line."""
+    log: Log = structlog.get_logger(name, **fields)
     return log
 
 

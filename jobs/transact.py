@@ -1,10 +1,11 @@
 """One body in one transaction, with a Context: a mutation function, or a write of the API."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
+
+from pydantic_core import to_json
 
 from jobs.clock import Clock
 from jobs.context import Context, JobInfo, ReportProgress, Scheduler
@@ -49,8 +50,9 @@ class Fence(Protocol):
 
 def log_of(job: JobInfo | None) -> Log:
     """Give the log of a function, whose lines name its job."""
-    log = get_log("functions")
-    return log if job is None else log.bind(job_id=job.id, attempt=job.attempt)
+    if job is None:
+        return get_log("functions")
+    return get_log("functions", job_id=job.id, attempt=job.attempt)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class _Buffer:
             self.born_canceled = await self._end_was_asked()
         new = replace(new, canceled=self.born_canceled)
         document = job_document(new, self.created_at, self.keep_ms)
-        self.size += len(json.dumps(new.args, ensure_ascii=False).encode())
+        self.size += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
             raise PayloadTooLarge(
                 f"one transaction schedules at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "

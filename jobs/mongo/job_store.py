@@ -16,7 +16,10 @@ from jobs.records import JobState
 
 DUPLICATE_KEY = 11000
 
-CLAIMED_FIELDS = {"timeline": 0, "result": 0, "progress": 0}
+CLAIMED_FIELDS = (
+    *("functionName", "args", "owner", "cause", "scheduledTime"),
+    *("attempt", "maxAttempts", "retry", "timeoutMs"),
+)
 
 
 class JobStore:
@@ -52,7 +55,7 @@ class JobStore:
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
     ) -> list[Document]:
         """Start the next attempt of those of `ids` that are pending and due by the server's
-        clock; returns them without their timelines. `token` must be new with each call."""
+        clock; returns what an attempt needs of them. `token` must be new with each call."""
         due = moves.now(offset_ms)
         await self._jobs.update_many(
             {

@@ -2,17 +2,17 @@
 
 import traceback
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 from jobs.context import JobInfo
 from jobs.documents import cause_from
 from jobs.lifecycle import MAX_ATTEMPTS, MAX_WORKERS_LOST, Move
+from jobs.mongo.client import Document
 from jobs.mongo.completions import Outcome
 from jobs.mongo.job_documents import retry_from
-from jobs.records import Cause, FunctionKind, Json, JsonObject
+from jobs.records import FunctionKind, Json, JsonObject
 from jobs.registry import Function
-from jobs.retry import Random, Retry, RetryAfter
+from jobs.retry import Random, RetryAfter
 from jobs.values import readable
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
@@ -25,47 +25,49 @@ HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage i
 class Attempt:
     """One start of a job, as its worker holds it."""
 
-    job_id: str
-    number: int
-    """From 1; the fence: it rises at every start."""
-    function_name: str
+    job: JobInfo
     args: JsonObject
-    owner: str | None
-    cause: Cause
-    scheduled_time: datetime
-    max_attempts: int
-    retry: Retry
+    policy: Document
+    """The job's `Retry`, as it is stored: read when an attempt fails."""
     keep_ms: int
     timeout_ms: int | None = None
     """Real time that it may take; None for the function's own."""
 
     @classmethod
-    def of(cls, document: dict[str, Any], keep_ms: int) -> "Attempt":
-        return cls(
-            job_id=document["_id"],
-            number=document["attempt"],
+    def of(cls, document: Document, keep_ms: int) -> "Attempt":
+        job = JobInfo(
+            id=document["_id"],
             function_name=document["functionName"],
-            args=document["args"],
+            attempt=document["attempt"],
+            max_attempts=document["maxAttempts"],
             owner=document["owner"],
             cause=cause_from(document["cause"]),
             scheduled_time=document["scheduledTime"],
-            max_attempts=document["maxAttempts"],
-            retry=retry_from(document["retry"]),
+        )
+        return cls(
+            job=job,
+            args=document["args"],
+            policy=document["retry"],
             keep_ms=keep_ms,
             timeout_ms=document.get("timeoutMs"),
         )
 
     @property
-    def info(self) -> JobInfo:
-        return JobInfo(
-            id=self.job_id,
-            function_name=self.function_name,
-            attempt=self.number,
-            max_attempts=self.max_attempts,
-            owner=self.owner,
-            cause=self.cause,
-            scheduled_time=self.scheduled_time,
-        )
+    def job_id(self) -> str:
+        return self.job.id
+
+    @property
+    def number(self) -> int:
+        """From 1; the fence: it rises at every start."""
+        return self.job.attempt
+
+    @property
+    def function_name(self) -> str:
+        return self.job.function_name
+
+    @property
+    def max_attempts(self) -> int:
+        return self.job.max_attempts
 
     @property
     def is_last(self) -> bool:
@@ -86,8 +88,9 @@ class Attempt:
             return self.given_up(error)
         if after is not None:
             return self._asked(error, after)
-        round_start = self.max_attempts - self.retry.max_attempts
-        delay_ms = self.retry.delay_ms(max(1, self.number - round_start), random)
+        retry = retry_from(self.policy)
+        round_start = self.max_attempts - retry.max_attempts
+        delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
     def given_up(self, error: dict[str, Any]) -> Outcome:

@@ -13,7 +13,7 @@ from jobs.ids import new_id
 from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
-from jobs.mongo.completions import Completions
+from jobs.mongo.completions import Completions, Outcome
 from jobs.records import FunctionKind
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
@@ -51,6 +51,8 @@ class Running:
     """The one whose slot it has."""
     ending: Ending | None = None
     has_begun: bool = False
+    has_returned: bool = False
+    """Whether its slot is another's, and only the write of how it ended is to come."""
 
     def end(self, why: Ending) -> None:
         """Cancel the coroutine, once; one that has not begun looks for itself when it does."""
@@ -78,6 +80,7 @@ class Executor:
         self.running: dict[str, Running] = {}
         self._claims: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._loop = asyncio.get_running_loop()
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""
@@ -109,7 +112,9 @@ class Executor:
         await self.end_all(Ending.SHUTDOWN)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES_S):
-                await asyncio.gather(*map(self._ended_early, self._attempts()))
+                deaf = [one for one in self.running.values() if not one.has_returned]
+                outcomes = (self._ended_early(one) for one in deaf)
+                await asyncio.gather(*(self._completer.complete(one) for one in outcomes if one))
                 await self._completer.close()
 
     async def end_all(self, why: Ending) -> None:
@@ -120,9 +125,6 @@ class Executor:
         await _wait((running.task for running in ended), STOP_S)
         for running in self.running.values():
             log.warning("attempt.deaf", job_id=running.attempt.job_id)
-
-    def _attempts(self) -> list[Attempt]:
-        return [running.attempt for running in self.running.values()]
 
     async def _room(self, lane: Lane, wanted: int) -> int:
         room = await self.slots.take(lane, wanted) if self._is_served(lane) else 0
@@ -169,7 +171,7 @@ class Executor:
             self._start(attempt, lane)
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
-        task = asyncio.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
+        task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
         running = Running(attempt, task, lane)
         self.running[attempt.job_id] = running
         task.add_done_callback(lambda _: self._finished(running))
@@ -177,38 +179,55 @@ class Executor:
     def _finished(self, running: Running) -> None:
         if self.running.get(running.attempt.job_id) is running:
             del self.running[running.attempt.job_id]
-        self.slots.give_back(running.lane)
+        if running.has_returned:
+            self.slots.written()
+        else:
+            self.slots.give_back(running.lane)
         self._slot_freed()
 
     async def _run(self, attempt: Attempt) -> None:
         running = self.running[attempt.job_id]
         running.has_begun = True
-        if running.ending is not None:
-            await self._ended_unbegun(attempt, running.ending)
+        outcome = await self._outcome_of(running)
+        if outcome is None:
             return
+        running.has_returned = True
+        self.slots.await_write(running.lane)
+        self._slot_freed()
+        await self._completer.complete(outcome)
+
+    async def _outcome_of(self, running: Running) -> Outcome | None:
+        attempt = running.attempt
+        if running.ending is not None:
+            return self._unbegun(attempt, running.ending)
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
         except asyncio.CancelledError:
-            await self._ended_early(attempt)
-            return
-        if outcome is not None:
-            await self._completer.complete(replace(outcome, progress=progress.unwritten))
+            return self._ended_early(running)
+        if outcome is None or progress.unwritten is None:
+            return outcome
+        return replace(outcome, progress=progress.unwritten)
 
-    async def _ended_unbegun(self, attempt: Attempt, why: Ending) -> None:
-        if why is Ending.STOP:
-            await self._completer.complete(attempt.stopped())
-        elif why is Ending.SHUTDOWN:
-            await self._completer.complete(attempt.never_begun())
+    def _unbegun(self, attempt: Attempt, why: Ending) -> Outcome | None:
+        match why:
+            case Ending.STOP:
+                return attempt.stopped()
+            case Ending.SHUTDOWN:
+                return attempt.never_begun()
+            case Ending.LOST:
+                return None
 
-    async def _ended_early(self, attempt: Attempt) -> None:
-        running = self.running[attempt.job_id]
-        function = self._engine.registry.get(attempt.function_name)
-        if running.ending is Ending.STOP:
-            await self._completer.complete(attempt.stopped())
-        elif running.ending is Ending.SHUTDOWN:
-            kind = function.kind if function else FunctionKind.ACTION
-            await self._completer.complete(attempt.handed_back(kind))
+    def _ended_early(self, running: Running) -> Outcome | None:
+        attempt = running.attempt
+        match running.ending:
+            case Ending.STOP:
+                return attempt.stopped()
+            case Ending.SHUTDOWN:
+                function = self._engine.registry.get(attempt.function_name)
+                return attempt.handed_back(function.kind if function else FunctionKind.ACTION)
+            case Ending.LOST | None:
+                return None
 
 
 async def _wait(tasks: "Iterable[asyncio.Task[Any]]", at_most_s: float) -> None:

@@ -1,14 +1,15 @@
 """Runs one attempt: find the function, unpack its arguments, call it, say how it ended."""
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from pydantic_core import to_json
+
 from jobs.arguments import depth_of
-from jobs.context import Context, ReportProgress, Scheduler
+from jobs.context import Context, JobInfo, ReportProgress, Scheduler
 from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
@@ -19,7 +20,7 @@ from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
 from jobs.retry import RetryAfter
-from jobs.transact import Identity
+from jobs.transact import Identity, log_of
 from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
 from jobs.worker.fence import AttemptFence, AttemptLost
@@ -92,28 +93,24 @@ class Runner:
             return self._checked(await function.call(ctx, **keyword_arguments))
 
         await self.engine.transactor.run(
-            self._identity(attempt, progress.keep),
+            _identity(attempt.job, progress.keep),
             body,
             AttemptFence(self.engine, self.completions, attempt, progress),
             timeout_ms=self._timeout_ms(function, attempt),
         )
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
-        identity = self._identity(attempt, None)
+        job, engine = attempt.job, self.engine
+        identity = _identity(job, None)
+        sink = DirectSink(engine, job.id)
         context = Context(
-            owner=attempt.owner,
-            scheduler=Scheduler(
-                self.engine.registry,
-                self.engine.clock,
-                DirectSink(self.engine, attempt.job_id),
-                attempt.owner,
-                identity.cause,
-            ),
-            registry=self.engine.registry,
-            settings=self.engine.settings,
-            clock=self.engine.clock,
-            log=get_log("functions").bind(job_id=attempt.job_id, attempt=attempt.number),
-            job=attempt.info,
+            owner=job.owner,
+            scheduler=Scheduler(engine.registry, engine.clock, sink, job.owner, identity.cause),
+            registry=engine.registry,
+            settings=engine.settings,
+            clock=engine.clock,
+            log=log_of(job),
+            job=job,
             mutation_runner=self._mutation_caller(identity),
             report_progress=progress.write,
         )
@@ -139,10 +136,6 @@ class Runner:
 
         return run_mutation
 
-    def _identity(self, attempt: Attempt, report: ReportProgress | None) -> Identity:
-        cause = Cause(kind=CauseKind.JOB, id=attempt.job_id)
-        return Identity(owner=attempt.owner, cause=cause, job=attempt.info, report_progress=report)
-
     def _timeout_ms(self, function: Function, attempt: Attempt | None = None) -> int:
         if attempt is not None and attempt.timeout_ms is not None:
             return attempt.timeout_ms
@@ -167,10 +160,15 @@ class Runner:
             return None
         if depth_of(result) > MAX_RESULT_DEPTH:
             raise ValueError(f"the result nests deeper than {MAX_RESULT_DEPTH} levels")
-        size = len(json.dumps(result, ensure_ascii=False).encode())
+        size = len(to_json(result))
         if size > limit:
             raise ValueError(f"the result takes {size:,} bytes as JSON; allowed are {limit:,}")
         return result
+
+
+def _identity(job: JobInfo, report: ReportProgress | None) -> Identity:
+    cause = Cause(kind=CauseKind.JOB, id=job.id)
+    return Identity(owner=job.owner, cause=cause, job=job, report_progress=report)
 
 
 def _is_being_cancelled() -> bool:

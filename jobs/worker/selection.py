@@ -40,6 +40,8 @@ class Limits:
 
     def take(self, lane: Lane) -> bool:
         """Use the room of one job; False if there is none."""
+        if not self.running and not self.starts:
+            return True
         if self.room(lane, 1) == 0:
             return False
         gate = lane.gate

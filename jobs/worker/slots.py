@@ -1,17 +1,25 @@
 """How many jobs a worker runs at once, in all and of functions with a limit of their own: a claim
-never takes more than there is room for."""
+never takes more than there is room for.
+
+A function that has returned has no slot any more, though how it ended is still to be written: so
+the next one runs meanwhile. What is unwritten has a bound of its own.
+"""
 
 import asyncio
+from typing import Final
 
 from jobs.lanes import Lane
 from jobs.registry import Registry
 from jobs.worker.gates import Gates
+
+UNWRITTEN_AT_MOST: Final = 4  # times the capacity: what a slow database is let fall behind
 
 
 class Slots:
     def __init__(self, capacity: int, registry: Registry) -> None:
         self.capacity = capacity
         self.free = capacity
+        self._unwritten = 0
         self._gates = Gates(registry)
         self._freed = asyncio.Event()
 
@@ -21,7 +29,7 @@ class Slots:
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""
-        return self.free > 0 and (lane is None or self._gates.room(lane, 1) > 0)
+        return self._is_open and (lane is None or self._gates.room(lane, 1) > 0)
 
     async def take(self, lane: Lane, wanted: int) -> int:
         """Wait until there is room, and take as much of `wanted` as there is: at least one.
@@ -31,7 +39,7 @@ class Slots:
         entered = self._gates.enter(lane, wanted)
         taken = 0
         try:
-            while entered and self.free == 0:
+            while entered and not self._is_open:
                 self._freed.clear()
                 await self._freed.wait()
             taken = min(entered, self.free)
@@ -44,3 +52,16 @@ class Slots:
         self.free += number
         self._gates.leave(lane, number)
         self._freed.set()
+
+    def await_write(self, lane: Lane) -> None:
+        """Give back the slot of a job that has returned; `written` must follow."""
+        self._unwritten += 1
+        self.give_back(lane)
+
+    def written(self) -> None:
+        self._unwritten -= 1
+        self._freed.set()
+
+    @property
+    def _is_open(self) -> bool:
+        return self.free > 0 and self._unwritten < UNWRITTEN_AT_MOST * self.capacity
