@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error
 ARGS ?=
+# Without bytecode kept, each start of a process compiles our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev

@@ -19,6 +19,7 @@ from jobs.embedded.ports import free_port
 from jobs.embedded.process import Child, spawn
 from jobs.settings import Settings
 from resolvers.auth import mint
+from tests.forking import fork
 
 ROOT = Path(__file__).parent.parent
 OSTINATO = (sys.executable, str(ROOT / "ostinato.py"))
@@ -117,7 +118,8 @@ class Processes:
         self._count += 1
         log = self._logs / f"{command}-{self._count}.log"
         env = {**os.environ, "PYTHONPATH": str(ROOT), **environment(settings)}
-        child = spawn(command, [*OSTINATO, command, *options], log=log, env=env)
+        start = spawn if "COVERAGE_PROCESS_CONFIG" in os.environ else fork
+        child = start(command, [*OSTINATO, command, *options], log=log, env=env)
         self._stack.push_async_callback(child.stop)
         return child
 

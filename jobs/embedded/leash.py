@@ -11,12 +11,17 @@ import sys
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def main(argv: list[str]) -> None:
-    parent, command = int(argv[1]), argv[2:]
+def die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; call from the main thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the request: nobody would signal us
             raise SystemExit(1)
+
+
+def main(argv: list[str]) -> None:
+    parent, command = int(argv[1]), argv[2:]
+    die_with(parent)
     os.execv(command[0], command)
 
 

@@ -1,0 +1,68 @@
+"""Owns processes of the product that start at once: forks of one that has imported it already."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from jobs.embedded.leash import die_with
+from jobs.embedded.process import Child
+
+PRELOADED = ["tests.forking", "ostinato", "schema.app", "schema.server", "jobs.worker.main"]
+
+nursery = multiprocessing.get_context("forkserver")
+nursery.set_forkserver_preload(PRELOADED)
+
+
+class Forked(subprocess.Popen[bytes]):
+    """A forked process behind the face of one that was executed."""
+
+    _child_created = False  # whoever forked it waits for it
+
+    def __init__(self, process: BaseProcess) -> None:
+        assert process.pid
+        self.process, self.pid, self.returncode = process, process.pid, None
+
+    def poll(self) -> int | None:
+        self.returncode = self.process.exitcode
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self.process.join(timeout)
+        code = self.poll()
+        assert code is not None, f"{self.process.name} still runs"
+        return code
+
+
+def fork(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Child:
+    """Do what `spawn` does for `python ostinato.py …`, without the imports."""
+    process = nursery.Process(target=_become, args=(tuple(command[1:]), log, dict(env)), name=name)
+    process.start()
+    return Child(name=name, popen=Forked(process), log=log)
+
+
+def _become(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+    """Turn this child into what the executed command would be; it dies with its parent, too."""
+    import ostinato
+
+    die_with(os.getppid())
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(env)
+    _redirect(log)
+    sys.argv[:] = argv
+    ostinato.main()
+
+
+def _redirect(log: Path) -> None:
+    with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(line_buffering=True)
