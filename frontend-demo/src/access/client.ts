@@ -1,8 +1,7 @@
 /** The GraphQL client: queries and mutations over HTTP, subscriptions over one WebSocket. */
 import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
-import type { Operation, SubscriptionOperation } from '@urql/core';
 import { createClient } from 'graphql-ws';
-import type { SubscribePayload } from 'graphql-ws';
+import { resumable } from '../../resume/src';
 import { Connection } from './connection';
 import { authorization, freshToken } from './access';
 import type { Access } from './access';
@@ -11,25 +10,11 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
 const PING_EVERY_MS = 12_000;
 
-/** The variables to subscribe with now; asked for again at each reconnection. */
-export type Resume = () => Record<string, unknown>;
-
 export type Api = { client: Client; connection: Connection; close: () => void };
 
 function backoff(retries: number): Promise<void> {
   const wait = Math.min(FIRST_WAIT_MS * 2 ** retries, LONGEST_WAIT_MS);
   return new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
-}
-
-/** A payload that is read when it is sent, so that a reconnection sends the cursor of that moment. */
-function resumablePayload(request: SubscriptionOperation, operation: Operation): SubscribePayload {
-  const resume = operation.context['resume'] as Resume | undefined;
-  return {
-    query: request.query ?? '',
-    get variables() {
-      return { ...request.variables, ...resume?.() };
-    },
-  };
 }
 
 export function connect(access: Access): Api {
@@ -44,6 +29,7 @@ export function connect(access: Access): Api {
     on: connection.handlers,
   });
   connection.onSilence = () => socket.terminate();
+  const subscriptions = resumable(socket);
   const client = new Client({
     url: access.httpUrl,
     preferGetMethod: false,
@@ -51,9 +37,9 @@ export function connect(access: Access): Api {
     exchanges: [
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: (request, operation) => ({
+        forwardSubscription: ({ query = '', variables }) => ({
           subscribe: (sink) => ({
-            unsubscribe: socket.subscribe(resumablePayload(request, operation), sink as never),
+            unsubscribe: subscriptions.subscribe({ query, variables }, sink as never),
           }),
         }),
       }),

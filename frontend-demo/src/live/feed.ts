@@ -1,4 +1,4 @@
-/** Keeps one subscription's rows, across reconnections and lost histories. */
+/** Keeps one subscription's rows; the client below resumes it after each reconnection. */
 import type { AnyVariables, Client, CombinedError, DocumentInput } from '@urql/core';
 import { applyChange, emptyRows, startSnapshot } from './merge';
 import type { Change, LiveRows, Versioned, Window } from './merge';
@@ -42,19 +42,12 @@ export class Feed<Data, Entity extends Versioned> {
     };
   };
 
-  /** The variables for this moment: with a cursor we resume, without one a snapshot begins. */
-  readonly #resume = (): Record<string, unknown> => {
-    const { live } = this.#view;
-    if (live.cursor !== null) return { after: live.cursor };
-    this.#show({ ...this.#view, live: startSnapshot(live) });
-    return { after: null };
-  };
-
   #start(): void {
     this.#end();
+    this.#show({ ...this.#view, live: startSnapshot(this.#view.live) });
     const { document, variables } = this.#source;
     const { unsubscribe } = this.#client
-      .subscription(document, variables as AnyVariables, { resume: this.#resume })
+      .subscription(document, variables as AnyVariables)
       .subscribe(({ data, error, hasNext }) => {
         if (error) this.#fail(error);
         else if (!hasNext) this.#startIn(RETRY_AFTER_MS);
@@ -76,13 +69,9 @@ export class Feed<Data, Entity extends Versioned> {
     this.#show({ live, error: null });
   }
 
-  /** A cursor that the server refused, too old or of another server, is not sent again. */
   #fail(error: CombinedError): void {
-    const codes = error.graphQLErrors.map(({ extensions }) => extensions['code']);
-    const lost = codes.includes('HISTORY_LOST');
-    const live = codes.length > 0 ? startSnapshot(this.#view.live) : this.#view.live;
-    this.#show({ live, error: lost ? null : error });
-    this.#startIn(lost ? 0 : RETRY_AFTER_MS);
+    this.#show({ ...this.#view, error });
+    this.#startIn(RETRY_AFTER_MS);
   }
 
   #startIn(delayMs: number): void {

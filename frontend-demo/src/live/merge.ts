@@ -6,7 +6,6 @@ export type Versioned = { id: string; version: number };
 /** One message of a `…Changed` subscription; `entity` is null where the object is not sent. */
 export type Change<Entity> = {
   kind: ChangeKind;
-  cursor: string;
   id: string | null;
   entity: Entity | null;
 };
@@ -15,8 +14,6 @@ export type LiveRows<Entity> = {
   /** `loading` until the first snapshot is complete. */
   phase: 'loading' | 'live';
   rows: ReadonlyMap<string, Entity>;
-  /** Where to resume; null until a snapshot is complete, and again when it must be taken anew. */
-  cursor: string | null;
   /** Ids of the snapshot that is arriving; null when none is. */
   arriving: ReadonlySet<string> | null;
 };
@@ -25,12 +22,12 @@ export type LiveRows<Entity> = {
 export type Window<Entity> = { limit: number; order: (a: Entity, b: Entity) => number };
 
 export function emptyRows<Entity>(): LiveRows<Entity> {
-  return { phase: 'loading', rows: new Map(), cursor: null, arriving: null };
+  return { phase: 'loading', rows: new Map(), arriving: null };
 }
 
 /** A snapshot is about to arrive: rows stay in view; those it does not name go when it is complete. */
 export function startSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
-  return { ...state, cursor: null, arriving: new Set() };
+  return { ...state, arriving: new Set() };
 }
 
 export function applyChange<Entity extends Versioned>(
@@ -42,13 +39,13 @@ export function applyChange<Entity extends Versioned>(
     case 'SNAPSHOT':
       return addToSnapshot(state, change, window);
     case 'READY':
-      return completeSnapshot(state, change.cursor);
+      return completeSnapshot(state);
     case 'CHANGED':
       return moveOn(state, change, upsert(state.rows, change.entity, window));
     case 'LEFT':
       return moveOn(state, change, without(state.rows, change.id));
     case 'CHECKPOINT':
-      return moveOn(state, change, state.rows);
+      return state;
     case 'RESET':
       return startSnapshot(state);
   }
@@ -61,24 +58,24 @@ function addToSnapshot<Entity extends Versioned>(
 ): LiveRows<Entity> {
   const arriving = new Set(state.arriving);
   if (change.id !== null) arriving.add(change.id);
-  return { ...state, cursor: null, arriving, rows: upsert(state.rows, change.entity, window) };
+  return { ...state, arriving, rows: upsert(state.rows, change.entity, window) };
 }
 
-function completeSnapshot<Entity>(state: LiveRows<Entity>, cursor: string): LiveRows<Entity> {
+function completeSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
   const { arriving } = state;
   const rows = arriving
     ? new Map([...state.rows].filter(([id]) => arriving.has(id)))
     : state.rows;
-  return { ...state, phase: 'live', cursor, arriving: null, rows };
+  return { ...state, phase: 'live', arriving: null, rows };
 }
 
-/** A cursor inside a snapshot is not kept: resuming from it would leave the rest of it out. */
+/** A row that was created while the snapshot arrived is part of it. */
 function moveOn<Entity>(
   state: LiveRows<Entity>,
   change: Change<Entity>,
   rows: ReadonlyMap<string, Entity>,
 ): LiveRows<Entity> {
-  if (state.arriving === null) return { ...state, rows, cursor: change.cursor };
+  if (state.arriving === null) return { ...state, rows };
   const arriving = new Set(state.arriving);
   if (change.kind === 'CHANGED' && change.id !== null) arriving.add(change.id);
   return { ...state, rows, arriving };

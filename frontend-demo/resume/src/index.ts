@@ -1,0 +1,145 @@
+/**
+ * Lets subscriptions go on where a lost connection broke them off. It wraps a client of graphql-ws or
+ * graphql-sse, both of which subscribe again by themselves, but from scratch.
+ */
+import { Place } from './place.js';
+import type { Problem, Result } from './place.js';
+
+/** What an operation is sent as. */
+export type Payload = { query: string; variables?: Record<string, unknown> | null | undefined };
+
+/** What receives the results. */
+export type Sink = {
+  next(result: never): void;
+  error(error: unknown): void;
+  complete(): void;
+};
+
+/** A client of graphql-ws or graphql-sse, or anything that subscribes as they do. */
+export type Subscribing = {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- both clients have types of their own
+  subscribe(payload: any, sink: any, ...rest: any[]): () => void;
+};
+
+/**
+ * Return the client with a `subscribe` and an `iterate` that resume each subscription which declares
+ * the variable `$after`, and passes it to its root field. `cursor` must be selected.
+ */
+export function resumable<Client extends Subscribing>(client: Client): Client {
+  const subscribe = (payload: Payload, sink: Sink, ...rest: unknown[]): (() => void) =>
+    canResume(payload)
+      ? new Subscription(client, payload, sink, rest).end
+      : client.subscribe(payload, sink, ...rest);
+  const iterate = (payload: Payload, ...rest: unknown[]) =>
+    iterated((sink) => subscribe(payload, sink, ...rest));
+  return { ...client, subscribe, iterate };
+}
+
+function canResume({ query }: Payload): boolean {
+  return /\bsubscription\b/.test(query) && /\$after\b/.test(query);
+}
+
+class Subscription {
+  readonly #place = new Place();
+  readonly #payload: Payload;
+  #stop: () => void = () => {};
+  #ended = false;
+
+  constructor(
+    readonly client: Subscribing,
+    payload: Payload,
+    readonly sink: Sink,
+    readonly rest: unknown[],
+  ) {
+    const place = this.#place;
+    this.#payload = {
+      ...payload,
+      /** Read by the client each time it connects. */
+      get variables() {
+        return place.restarted || place.cursor !== null
+          ? { ...payload.variables, after: place.cursor }
+          : payload.variables;
+      },
+    };
+    this.#start();
+  }
+
+  readonly end = (): void => {
+    this.#ended = true;
+    this.#stop();
+  };
+
+  #start(): void {
+    const stop = this.client.subscribe(this.#payload, this.#guarded(), ...this.rest);
+    this.#stop = stop;
+    if (this.#ended) stop();
+  }
+
+  /** A sink for one start, deaf to what still comes once there was another. */
+  #guarded() {
+    let current = true;
+    const refused = (problems: unknown): boolean => {
+      const over = !this.#ended && this.#place.cursor !== null && refusesCursor(problems);
+      if (over) current = false;
+      return over;
+    };
+    return {
+      next: (result: Result) => {
+        if (!current || isExpiry(result)) return;
+        if (result.data == null && refused(result.errors)) return this.#restart();
+        this.#place.see(result);
+        this.sink.next(result as never);
+      },
+      error: (error: unknown) => {
+        if (!current) return;
+        if (refused(error)) this.#restart();
+        else this.sink.error(error);
+      },
+      complete: () => {
+        if (current) this.sink.complete();
+      },
+    };
+  }
+
+  /** The history behind the cursor is gone: tell the sink to begin anew, and do so. */
+  #restart(): void {
+    this.#stop();
+    this.sink.next(this.#place.reset() as never);
+    if (!this.#ended) this.#start();
+  }
+}
+
+/** The server says so before it closes; the client then connects with a fresh token by itself. */
+function isExpiry({ data, errors }: Result): boolean {
+  return data == null && errors?.[0]?.extensions?.code === 'UNAUTHORIZED';
+}
+
+function refusesCursor(problems: unknown): boolean {
+  return Array.isArray(problems) && problems.some(isAboutCursor);
+}
+
+function isAboutCursor({ extensions }: Problem): boolean {
+  if (extensions?.code === 'HISTORY_LOST') return true;
+  return extensions?.issues?.some(({ path }) => path[0] === 'after') ?? false;
+}
+
+async function* iterated(subscribe: (sink: Sink) => () => void): AsyncGenerator<never, void> {
+  const waiting: never[] = [];
+  const state = { over: false, failed: false, error: undefined as unknown };
+  let wake = () => {};
+  const end = subscribe({
+    next: (result) => (waiting.push(result), wake()),
+    error: (error) => (Object.assign(state, { over: true, failed: true, error }), wake()),
+    complete: () => ((state.over = true), wake()),
+  });
+  try {
+    for (;;) {
+      while (waiting.length > 0) yield waiting.shift() as never;
+      if (state.failed) throw state.error;
+      if (state.over) return;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    end();
+  }
+}
