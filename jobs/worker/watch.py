@@ -55,12 +55,12 @@ class Watch:
         # What began or ended during the read is no difference yet.
         strays = held - before - self._running()
         lost = (before - held) & self._running()
-        for job_id, attempt in self._settled(strays | lost):
-            if (job_id, attempt) in strays:
-                await self._give_back(job_id, attempt)
-            else:
-                log.warning("attempt.lost", job_id=job_id, attempt=attempt)
-                self._executor.running[job_id].end(Ending.LOST)
+        settled = self._settled(strays | lost)
+        for job_id, attempt in settled & lost:
+            log.warning("attempt.lost", job_id=job_id, attempt=attempt)
+            self._executor.running[job_id].end(Ending.LOST)
+        # Only now: whatever runs may end while this is written.
+        await self._give_back(settled & strays)
 
     def _running(self) -> set[AttemptKey]:
         return {
@@ -68,13 +68,18 @@ class Watch:
             for running in self._executor.running.values()
         }
 
-    def _settled(self, differing: set[AttemptKey]) -> list[AttemptKey]:
+    def _settled(self, differing: set[AttemptKey]) -> set[AttemptKey]:
         """Give those that have differed for a while, in row."""
         now = time.monotonic()
         self._differing_since = {key: self._differing_since.get(key, now) for key in differing}
-        return [key for key, since in self._differing_since.items() if now - since >= SETTLED_S]
+        return {key for key, since in self._differing_since.items() if now - since >= SETTLED_S}
 
-    async def _give_back(self, job_id: str, attempt: int) -> None:
-        log.warning("claim.stray", job_id=job_id, attempt=attempt)
-        outcome = Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=0)
-        await self._completions.write([outcome], await self._engine.clock.offset_ms())
+    async def _give_back(self, strays: set[AttemptKey]) -> None:
+        if not strays:
+            return
+        outcomes = [
+            Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=0)
+            for job_id, attempt in sorted(strays)
+        ]
+        log.warning("claim.stray", job_ids=[outcome.job_id for outcome in outcomes])
+        await self._completions.write(outcomes, await self._engine.clock.offset_ms())

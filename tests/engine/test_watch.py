@@ -1,0 +1,57 @@
+"""A worker compares what it runs with what it holds, and mends the difference."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.lanes import Lane
+from jobs.lifecycle import Move
+from jobs.mongo.completions import Outcome
+from jobs.worker import watch
+from jobs.worker.attempt import Attempt
+from jobs.worker.worker import Worker
+from tests.engine.functions import gate
+from tests.engine.rig import Rig
+
+MANY = 20
+
+
+@pytest.fixture
+async def worker(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+    """Return a worker that does nothing by itself, and finds a difference settled at once."""
+    monkeypatch.setattr(watch, "SETTLED_S", 0.0)
+    async with Worker.open(idle.engine.settings) as worker:
+        yield worker
+
+
+async def claimed(idle: Rig, worker: Worker, name: str) -> list[Attempt]:
+    ids = await asyncio.gather(*(idle.schedule(name) for _ in range(MANY)))
+    documents = await idle.engine.store.claim(ids, worker.id, f"token-{name}", 0)
+    return [Attempt.of(document, 9) for document in documents]
+
+
+async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
+    idle: Rig, worker: Worker
+) -> None:
+    strays = await claimed(idle, worker, "echo")
+    await worker._watch.compare()
+    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    assert {(job["state"], job["maxAttempts"]) for job in jobs} == {("pending", 2)}
+    assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
+
+
+async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
+    idle: Rig, worker: Worker
+) -> None:
+    strays, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
+    for attempt in lost:
+        worker.executor._start(attempt, Lane())
+    await idle.until(lambda: gate.visits == MANY)
+    for attempt in lost:
+        back = Outcome(job_id=attempt.job_id, attempt=1, move=Move.HAND_BACK, keep_ms=0)
+        await idle.complete(back)
+    gate.opened.set()
+    await worker._watch.compare()
+    states = [(await idle.job(attempt.job_id))["state"] for attempt in [*strays, *lost]]
+    assert set(states) == {"pending"}
