@@ -14,7 +14,7 @@ from jobs.records import Json, JsonObject
 from jobs.values import NotJson, storable
 from jobs.wording import wording
 
-MAX_ARGS_BYTES: Final = 64 * 1024
+MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
 MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its arguments a few levels down
 
 _CONFIG: Final = ConfigDict(

@@ -122,13 +122,6 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         262_144, ge=1_024, description="Largest HTTP body or WebSocket message, in bytes."
     )
-    args_limit_bytes: int = Field(
-        65_536,
-        ge=1_024,
-        le=1_048_576,
-        description="Largest JSON value in a client's input (`args`, `data`, an item), in bytes; "
-        "the arguments of one job take at most 65,536 however large this is.",
-    )
     result_limit_bytes: int = Field(
         262_144, ge=1_024, le=4_194_304, description="Largest result of one job, in bytes."
     )

@@ -9,7 +9,6 @@ from jobs.errors import BadRequest
 from resolvers.request import RequestContext
 from schema.context import Info
 from schema.inputs.checking import bad_request, checked
-from schema.inputs.limits import JsonSize
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,8 +23,7 @@ IdArgument = Annotated[
 def checked_argument(info: Info, given: T, name: str) -> T:
     """Check the input in the argument of that name; raises Unauthorized or BadRequest."""
     info.context.require_viewer()
-    sizes = JsonSize(max_bytes=info.context.engine.settings.args_limit_bytes)
-    return checked(given, sizes, name)
+    return checked(given, name)
 
 
 async def submitted(

@@ -15,7 +15,6 @@ from strawberry.scalars import JSON
 from jobs.errors import BadRequest, Issue
 from jobs.wording import wording
 from schema.absent import present
-from schema.inputs.limits import JsonSize
 
 SHOWN_CHARS = 60
 
@@ -31,16 +30,16 @@ class WithIssues(Protocol):
         ...
 
 
-def checked(given: T, sizes: JsonSize, *path: str) -> T:
+def checked(given: T, *path: str) -> T:
     """Return the input with ids decoded and absent fields None; raises BadRequest.
 
-    `path` names the argument that holds it. `sizes` bounds its JSON.
+    `path` names the argument that holds it.
     """
     kind: type = type(given)
     values = _values(given)
     wire = {to_camel(name): value for name, value in values.items()}
     try:
-        model = model_of(kind).model_validate(wire, context=sizes)
+        model = model_of(kind).model_validate(wire)
         issues: list[Issue] = []
     except ValidationError as error:
         issues = [_issue(found) for found in error.errors(include_url=False)]

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
 
 import strawberry
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from strawberry.scalars import JSON
 
+from jobs.arguments import MAX_ARGS_BYTES
 from jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
 from jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
@@ -27,19 +27,11 @@ MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
-class JsonSize:
-    """How large JSON in an input may be; comes from the settings."""
-
-    max_bytes: int = 65_536
-
-
-def _bounded_json(value: Any, info: ValidationInfo) -> Any:
+def _bounded_json(value: Any) -> Any:
     _check_values(value)
-    limit = info.context.max_bytes if isinstance(info.context, JsonSize) else JsonSize().max_bytes
     size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > limit:
-        message = f"takes {size} bytes as JSON; at most {limit} are allowed"
+    if size > MAX_ARGS_BYTES:
+        message = f"takes {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
         raise PydanticCustomError("too_long", message)
     return value
 

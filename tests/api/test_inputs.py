@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from strawberry.scalars import JSON
 
+from jobs.arguments import MAX_ARGS_BYTES
 from jobs.errors import BadRequest
 from jobs.functions.batch import MAX_PAGE_DELAY_MS
 from jobs.functions.requests import MAX_TIMEOUT_MS
@@ -14,12 +15,11 @@ from schema.ids import global_id
 from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
 from schema.inputs.checking import checked
 from schema.inputs.crons import CronFilter, CronIdInput, PreviewCronInput, RegisterCronInput
-from schema.inputs.limits import MAX_DELAY_MS, JsonSize
+from schema.inputs.limits import MAX_DELAY_MS
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
 from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
 
-SIZES = JsonSize(max_bytes=1_000)
 GOOD: dict[type, dict[str, Any]] = {
     RegisterCronInput: {"name": "n", "interval_ms": 1_000},
     CronIdInput: {"cron_id": global_id("Cron", new_id())},
@@ -53,7 +53,7 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (RegisterCronInput, {"interval_ms": 2**50}, ("intervalMs",), "too_big"),
     (RegisterCronInput, {"tz": "Mars/Olympus"}, ("tz",), "invalid_time_zone"),
     (RegisterCronInput, {"args": [1]}, ("args",), "not_an_object"),
-    (RegisterCronInput, {"args": {"a": "x" * 1_000}}, ("args",), "too_long"),
+    (RegisterCronInput, {"args": {"a": "x" * MAX_ARGS_BYTES}}, ("args",), "too_long"),
     (RegisterCronInput, {"args": nested(31)}, ("args",), "too_deep"),
     (RegisterCronInput, {"args": {"\0": 1}}, ("args",), "null_character"),
     (RegisterCronInput, {"args": {"a": "\ud800"}}, ("args",), "surrogate"),
@@ -77,6 +77,7 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (TaskIdInput, {"task_id": "x" * 201}, ("taskId",), "string_too_long"),
     (AddItemsInput, {"items": []}, ("items",), "too_short"),
     (AddItemsInput, {"items": [1] * 1_001}, ("items",), "too_long"),
+    (AddItemsInput, {"items": [1, "x" * MAX_ARGS_BYTES]}, ("items", 1), "too_long"),
     (AddItemsInput, {"items": [1, "\0"]}, ("items", 1), "null_character"),
     (StartBatchInput, {"batch_size": 0}, ("batchSize",), "greater_than_equal"),
     (StartBatchInput, {"batch_size": 1_001}, ("batchSize",), "less_than_equal"),
@@ -85,19 +86,19 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (BatchIdInput, {"batch_id": "x" * 10_000}, ("batchId",), "invalid_id"),
     (CreateWithTimeoutInput, {"timeout_ms": 0}, ("timeoutMs",), "greater_than_equal"),
     (CreateWithTimeoutInput, {"timeout_ms": MAX_TIMEOUT_MS + 1}, ("timeoutMs",), "less_than_equal"),
-    (CreateWithTimeoutInput, {"data": "x" * 1_000}, ("data",), "too_long"),
+    (CreateWithTimeoutInput, {"data": "x" * MAX_ARGS_BYTES}, ("data",), "too_long"),
 ]
 
 
 def _issues(kind: type, **changes: Any) -> BadRequest:
     with pytest.raises(BadRequest) as caught:
-        checked(kind(**(GOOD[kind] | changes)), SIZES, "input")
+        checked(kind(**(GOOD[kind] | changes)), "input")
     return caught.value
 
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_good_input_passes(kind: type) -> None:
-    assert isinstance(checked(kind(**GOOD[kind]), SIZES, "input"), kind)
+    assert isinstance(checked(kind(**GOOD[kind]), "input"), kind)
 
 
 @pytest.mark.parametrize(("kind", "change", "path", "code"), BAD)
@@ -125,11 +126,11 @@ def test_a_long_value_is_not_sent_back_whole() -> None:
 
 def test_ids_are_decoded() -> None:
     identifier = new_id()
-    assert checked(JobIdInput(job_id=global_id("Job", identifier)), SIZES).job_id == identifier
+    assert checked(JobIdInput(job_id=global_id("Job", identifier))).job_id == identifier
 
 
 def test_what_is_left_out_is_none() -> None:
-    given = checked(ScheduleJobInput(function_name="f.f"), SIZES)
+    given = checked(ScheduleJobInput(function_name="f.f"))
     assert [given.run_after_ms, given.run_at, given.key] == [None] * 3
     assert given.args == JSON({})
 
