@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.arguments import Arguments
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # How a function is called once its arguments are validated: what it returns is checked at run.
 AnyFunction = Callable[..., Awaitable[Any]]
 
+LIKE: Final = 0.7  # one letter wrong of four, and more of a longer name
 _NAME: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 
 
@@ -123,11 +125,7 @@ class Registry:
         name = ref if isinstance(ref, str) else name_of(ref)
         function = self._functions.get(name)
         if function is None:
-            raise BadRequest.at(
-                "functionName",
-                message=f"there is no function {name!r}; `functions` lists those that exist",
-                code="unknown_function",
-            )
+            raise unknown_function(name)
         return function
 
     def declare_cron(self, cron: StaticCron) -> None:
@@ -161,6 +159,23 @@ class Registry:
 
 
 registry: Final = Registry()
+
+
+def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
+    """Build the error for a name that no function has; of `known`, it offers the most similar.
+
+    Give only names that whoever reads the error may know.
+    """
+    likeness, best = max(((_likeness(name, each), each) for each in known), default=(0.0, ""))
+    hint = f": did you mean {best!r}?" if likeness >= LIKE else ";"
+    message = f"there is no function {name!r}{hint} `functions` lists those that exist"
+    return BadRequest.at("functionName", message=message, code="unknown_function")
+
+
+def _likeness(given: str, known: str) -> float:
+    """Compare module with module and name with name; a module that is left out is no difference."""
+    parts = zip(*(reversed(name.lower().split(".")) for name in (given, known)), strict=False)
+    return min(SequenceMatcher(None, *pair).ratio() for pair in parts)
 
 
 def _origin(call: AnyFunction) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jobs.errors import Forbidden
 from jobs.records import FunctionKind
-from jobs.registry import Function
+from jobs.registry import Function, unknown_function
 from resolvers.request import RequestContext
 
 
@@ -42,8 +42,10 @@ def usable_function(ctx: RequestContext, name: str) -> Function:
 
     Raises BadRequest at ("functionName",) if there is none, Forbidden if it is not for the viewer.
     """
-    viewer = ctx.viewer
-    function = ctx.engine.registry.resolve(name)
-    if not function.callable_by(viewer.roles):
+    roles, registry = ctx.viewer.roles, ctx.engine.registry
+    function = registry.get(name)
+    if function is None:
+        raise unknown_function(name, [each.name for each in registry if each.callable_by(roles)])
+    if not function.callable_by(roles):
         raise Forbidden(f"you may not use the function {name!r}; `functions` lists those you may")
     return function

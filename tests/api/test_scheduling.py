@@ -54,6 +54,25 @@ async def test_an_unknown_function_is_named(ann: Client) -> None:
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "functionName"]])
 
 
+@pytest.mark.parametrize("name", ["functions.gret", "function.greet", "Greet"])
+async def test_a_similar_function_is_offered_for_an_unknown_one(ann: Client, name: str) -> None:
+    answer = await ann(op.SCHEDULE_JOB, input={"functionName": name})
+    assert answer.message == (
+        f"there is no function {name!r}: did you mean 'functions.greet'? "
+        "`functions` lists those that exist"
+    )
+
+
+@pytest.mark.parametrize("name", ["functions.hiden", "hidden", "functions.audi", "audit"])
+async def test_a_function_that_is_not_for_the_viewer_is_never_offered(
+    ann: Client, clients: Clients, name: str
+) -> None:
+    answer = await ann(op.SCHEDULE_JOB, input={"functionName": name})
+    assert "did you mean" not in answer.message
+    answer = await clients.of("eve", "auditor")(op.SCHEDULE_JOB, input={"functionName": name})
+    assert ("did you mean 'functions.audit'?" in answer.message) == ("audi" in name)
+
+
 async def test_arguments_that_the_function_rejects_are_all_named(ann: Client) -> None:
     given = {"functionName": "functions.greet", "args": {"times": "x", "nme": "ann"}}
     answer = await ann(op.SCHEDULE_JOB, input=given)
