@@ -36,6 +36,11 @@ class Viewer:
     def is_admin(self) -> bool:
         return ADMIN in self.roles
 
+    @property
+    def scope(self) -> str | None:
+        """Return whose documents the viewer may read: None is everybody's, for an admin."""
+        return None if self.is_admin else self.id
+
 
 class Authenticator:
     """Verify tokens with the configured keys; shared by all requests of a process."""

@@ -2,11 +2,53 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from jobs.changes import Position
+from jobs.errors import BadRequest
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+
+
+class Place(NamedTuple):
+    """Where in history a message belongs."""
+
+    position: Position
+    """Everything before this has been told."""
+    subject: str | None = None
+    """The object it is about: a newer message about it can stand for this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """Where somebody else can go on telling: everything up to there, and no more, was told."""
+
+    position: Position
+    seq: int = 0
+    """The newest event told, where one object is watched."""
+    version: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Leg:
+    """Which part of a subscription's way one iterator goes, and where it left: all, by default."""
+
+    after: str | None = None
+    """The cursor to resume behind, if the client did not give one as an argument."""
+    begins_at: Joint | None = None
+    """Tell only what comes behind this: without SNAPSHOT and READY."""
+    starts_over: bool = False
+    """Tell RESET first: what was told is worth nothing."""
+    ends_live: bool = False
+    """End once everything up to the present has been told, and say where in `joint`."""
+    ends_at_reset: bool = False
+    """End where the client must start again, and say so in `was_reset`."""
+    coalesces: bool = False
+    """Set on the way: whether the client asked for it."""
+    joint: Joint | None = None
+    """Set at the end of a way that `ends_live`."""
+    was_reset: bool = False
 
 
 class ChangeKind(StrEnum):
@@ -35,6 +77,15 @@ class Following:
     wants_object: bool = True
     """Whether the selection asks for the object: reading it costs a query per batch."""
 
+    def limit(self, most: int) -> int:
+        """Return how many rows the snapshot may have; raises BadRequest naming `first`."""
+        if self.first is None:
+            return most
+        if not 1 <= self.first <= most:
+            message = f"first must be from 1 to {most}, got {self.first}"
+            raise BadRequest.at("first", message=message, code="out_of_range")
+        return self.first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Generic[R]):
@@ -42,6 +93,7 @@ class Message(Generic[R]):
 
     cursor: str
     kind: ChangeKind
+    place: Place
     id: str | None = None
     """None in READY, CHECKPOINT and RESET."""
     task_id: str | None = None
@@ -54,6 +106,7 @@ class Message(Generic[R]):
 class JobChange:
     cursor: str
     kind: ChangeKind
+    place: Place
     job_id: str | None = None
     event: JobEvent | None = None
     """None for progress, and in SNAPSHOT, READY, CHECKPOINT and RESET."""
@@ -64,6 +117,7 @@ class JobChange:
 class CronChange:
     cursor: str
     kind: ChangeKind
+    place: Place
     cron_id: str | None = None
     cron: Cron | None = None
 
@@ -72,6 +126,7 @@ class CronChange:
 class RecurringTaskChange:
     cursor: str
     kind: ChangeKind
+    place: Place
     task_id: str | None = None
     """The client's own name of the task."""
     recurring_task: RecurringTask | None = None
@@ -81,6 +136,7 @@ class RecurringTaskChange:
 class RequestChange:
     cursor: str
     kind: ChangeKind
+    place: Place
     request_id: str | None = None
     request: Request | None = None
 
@@ -89,5 +145,6 @@ class RequestChange:
 class BatchChange:
     cursor: str
     kind: ChangeKind
+    place: Place
     batch_id: str | None = None
     batch: Batch | None = None

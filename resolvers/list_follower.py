@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from jobs.changes import Change, Position
-from jobs.errors import BadRequest
 from jobs.filters import Page
-from jobs.hub import Notice, Subscription, Watch, settle
+from jobs.hub import Delivery, Notice, Subscription, Watch, settle
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
-from resolvers.changes import ChangeKind, Following, Message
+from resolvers.changes import ChangeKind, Following, Joint, Message, Place
 from resolvers.cursors import Cursor, Cursors
 from resolvers.request import RequestContext
 
@@ -39,38 +38,51 @@ class ListFollower(Generic[R]):
         self._hub = ctx.hub
         self._topic: Topic[R] = topic
         self._following = following
+        self._leg = ctx.leg
+        self._leg.coalesces = following.coalesce
         self._cursors = Cursors(settings)
         self._checkpoint_s = settings.checkpoint_ms / 1000
         self._wants_object = following.wants_object
-        self._limit = _limit(following.first, settings.snapshot_limit)
+        self._limit = following.limit(settings.snapshot_limit)
         self._partial: tuple[str, int] | None = None
         self._position = Position("")
 
     async def messages(self) -> AsyncGenerator[Message[R], None]:
-        """Yield for ever."""
-        cursor = self._resumed()
-        starts_over = cursor is not None and cursor.in_snapshot
+        """Yield for ever, or to the end of this leg of the way."""
+        cursor, begins_at = self._resumed(), self._leg.begins_at
+        starts_over = self._leg.starts_over or (cursor is not None and cursor.in_snapshot)
         after = None if cursor is None or starts_over else cursor.position
-        with_rows = after is None
-        coalesce = self._following.coalesce
-        async with self._hub.subscribe(self._topic.watch, after, coalesce=coalesce) as changes:
+        if begins_at is not None:
+            after = begins_at.position
+        async with self._hub.subscribe(self._topic.watch, after) as changes:
             if starts_over:
                 yield self._reset(changes)
+            told = self._from_start(changes, with_rows=after is None)
+            if begins_at is not None:
+                told = self._changes(changes)
             while True:
-                async for message in self._until_reset(changes, with_rows=with_rows):
+                async for message in told:
                     yield message
+                if self._has_ended():
+                    return
                 yield self._reset(changes)
-                with_rows = True
+                told = self._from_start(changes, with_rows=True)
+
+    def _has_ended(self) -> bool:
+        """Tell whether the leg ends here; otherwise the client starts again."""
+        self._leg.was_reset = self._leg.joint is None and self._leg.ends_at_reset
+        return self._leg.was_reset or self._leg.joint is not None
 
     def _resumed(self) -> Cursor | None:
-        if self._following.after is None:
+        after = self._leg.after if self._following.after is None else self._following.after
+        if after is None or self._leg.begins_at is not None or self._leg.starts_over:
             return None
-        cursor = self._cursors.decode(self._following.after, self._topic.name)
+        cursor = self._cursors.decode(after, self._topic.name)
         if cursor.partial is not None:
             self._partial = cursor.partial, cursor.seq
         return cursor
 
-    async def _until_reset(
+    async def _from_start(
         self, changes: Subscription, *, with_rows: bool
     ) -> AsyncGenerator[Message[R], None]:
         held: Sequence[Notice] | None = ()
@@ -83,7 +95,7 @@ class ListFollower(Generic[R]):
             return
         since = await self._messages_of(held)
         start = self._cursor(changes.position, partial=self._partial, in_snapshot=bool(since))
-        yield Message(cursor=start, kind=ChangeKind.READY)
+        yield Message(cursor=start, kind=ChangeKind.READY, place=Place(changes.position))
         for message in since[:-1]:
             yield replace(message, cursor=start)
         for message in since[-1:]:
@@ -112,8 +124,8 @@ class ListFollower(Generic[R]):
         clock = asyncio.get_running_loop().time
         due = clock() + self._checkpoint_s
         while True:
-            delivery = await changes.next(max(due - clock(), 0))
-            if delivery.reset:
+            delivery = await self._next(changes, due - clock())
+            if delivery is None or delivery.reset:
                 return
             messages = await self._messages_of(delivery.notices)
             self._position = delivery.position
@@ -124,9 +136,20 @@ class ListFollower(Generic[R]):
             for message in messages:
                 yield message
 
+    async def _next(self, changes: Subscription, within_s: float) -> Delivery | None:
+        """Wait for news; None where this leg ends."""
+        if not self._leg.ends_live or self._partial is not None:
+            return await changes.next(max(within_s, 0))
+        delivery = await changes.catch_up()
+        if delivery is None:
+            self._leg.joint = Joint(position=changes.position)
+        return delivery
+
     async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
         wanted = [n.change.document_id for n in notices if n.doubtful or self._wants_object]
-        found = await self._hub.load(self._topic.kind, wanted)
+        owner = self._topic.watch.owner
+        loaded = await self._hub.load(self._topic.kind, wanted)
+        found = {name: each for name, each in loaded.items() if owner in (None, each.owner)}
         messages: list[Message[R]] = []
         for notice in notices:
             settled = self._settled(notice, found)
@@ -151,6 +174,7 @@ class ListFollower(Generic[R]):
                 cursor=self._cursor(change.position)
                 if index == last or event is None
                 else self._cursor(self._position, partial=(change.document_id, event.seq)),
+                place=Place(change.position, change.document_id),
                 kind=ChangeKind.LEFT if notice.left else ChangeKind.CHANGED,
                 id=change.document_id,
                 task_id=change.route.task_id if change.route else None,
@@ -175,6 +199,7 @@ class ListFollower(Generic[R]):
         return Message(
             cursor=self._cursor(position, in_snapshot=True),
             kind=ChangeKind.SNAPSHOT,
+            place=Place(position, row.id),
             id=row.id,
             task_id=_task_id(row),
             found=row,
@@ -182,10 +207,11 @@ class ListFollower(Generic[R]):
 
     def _reset(self, changes: Subscription) -> Message[R]:
         cursor = self._cursor(changes.position, in_snapshot=self._following.snapshot)
-        return Message(cursor=cursor, kind=ChangeKind.RESET)
+        return Message(cursor=cursor, kind=ChangeKind.RESET, place=Place(changes.position))
 
     def _sign_post(self, kind: ChangeKind, position: Position) -> Message[R]:
-        return Message(cursor=self._cursor(position, partial=self._partial), kind=kind)
+        cursor = self._cursor(position, partial=self._partial)
+        return Message(cursor=cursor, kind=kind, place=Place(position))
 
     def _cursor(
         self,
@@ -216,12 +242,3 @@ def _as_job(found: object) -> Job | None:
 
 def _task_id(row: object) -> str | None:
     return row.task_id if isinstance(row, RecurringTask) else None
-
-
-def _limit(first: int | None, most: int) -> int:
-    if first is None:
-        return most
-    if not 1 <= first <= most:
-        message = f"first must be from 1 to {most}, got {first}"
-        raise BadRequest.at("first", message=message, code="out_of_range")
-    return first

@@ -39,7 +39,9 @@ async def job_changed(
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after, from_seq)) as messages:
         async for m in messages:
-            yield JobChange(cursor=m.cursor, kind=m.kind, job_id=m.id, event=m.event, job=m.found)
+            yield JobChange(
+                cursor=m.cursor, kind=m.kind, place=m.place, job_id=m.id, event=m.event, job=m.found
+            )
 
 
 async def jobs_changed(
@@ -57,7 +59,9 @@ async def jobs_changed(
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
-            yield JobChange(cursor=m.cursor, kind=m.kind, job_id=m.id, event=m.event, job=m.found)
+            yield JobChange(
+                cursor=m.cursor, kind=m.kind, place=m.place, job_id=m.id, event=m.event, job=m.found
+            )
 
 
 async def crons_changed(ctx: RequestContext, following: Following) -> AsyncIterator[CronChange]:
@@ -71,7 +75,9 @@ async def crons_changed(ctx: RequestContext, following: Following) -> AsyncItera
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
-            yield CronChange(cursor=m.cursor, kind=m.kind, cron_id=m.id, cron=m.found)
+            yield CronChange(
+                cursor=m.cursor, kind=m.kind, place=m.place, cron_id=m.id, cron=m.found
+            )
 
 
 async def recurring_tasks_changed(
@@ -88,7 +94,11 @@ async def recurring_tasks_changed(
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
             yield RecurringTaskChange(
-                cursor=m.cursor, kind=m.kind, task_id=m.task_id, recurring_task=m.found
+                cursor=m.cursor,
+                kind=m.kind,
+                place=m.place,
+                task_id=m.task_id,
+                recurring_task=m.found,
             )
 
 
@@ -100,7 +110,9 @@ async def request_changed(
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after)) as messages:
         async for m in messages:
-            yield RequestChange(cursor=m.cursor, kind=m.kind, request_id=m.id, request=m.found)
+            yield RequestChange(
+                cursor=m.cursor, kind=m.kind, place=m.place, request_id=m.id, request=m.found
+            )
 
 
 async def batch_changed(
@@ -111,4 +123,6 @@ async def batch_changed(
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after)) as messages:
         async for m in messages:
-            yield BatchChange(cursor=m.cursor, kind=m.kind, batch_id=m.id, batch=m.found)
+            yield BatchChange(
+                cursor=m.cursor, kind=m.kind, place=m.place, batch_id=m.id, batch=m.found
+            )

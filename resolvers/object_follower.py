@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from jobs.changes import ChangeType, Position, Watched
+from jobs.changes import BEGINNING, ChangeType, Position, Watched
 from jobs.errors import BadRequest
-from jobs.hub import Notice, Subscription, Watch
+from jobs.hub import Delivery, Notice, Subscription, Watch
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
-from resolvers.changes import ChangeKind, Message
+from resolvers.changes import ChangeKind, Joint, Message, Place
 from resolvers.cursors import Cursor, Cursors
 from resolvers.request import RequestContext
 
@@ -39,30 +39,49 @@ class ObjectFollower(Generic[R]):
         self._wants_object = wants_object
         self._cursors = Cursors(ctx.engine.settings)
         self._checkpoint_s = ctx.engine.settings.checkpoint_ms / 1000
+        self._leg = ctx.leg
+        self._present = BEGINNING
         self._seq = 0
         self._version = 0
+        self._is_gone = False
 
     async def messages(
         self, after: str | None = None, from_seq: int | None = None
     ) -> AsyncGenerator[Message[R], None]:
-        """Yield until the object is deleted."""
+        """Yield until the object is deleted, or to the end of this leg of the way."""
         if from_seq is not None and from_seq < 1:
             problem = f"fromSeq must be at least 1, got {from_seq}"
             raise BadRequest.at("fromSeq", message=problem, code="out_of_range")
-        cursor = self._cursors.decode(after, self._topic) if after is not None else None
-        watch = Watch(collection=self._subject.collection, document_id=self._subject.id)
-        async with self._hub.subscribe(watch) as changes:
-            found = await self._find()
-            if cursor is None or cursor.in_snapshot:
-                yield self._snapshot(found, changes.position)
-                self._begin(found, from_seq)
+        after = self._leg.after if after is None or self._leg.starts_over else after
+        watch = Watch(
+            collection=self._subject.collection, owner=self._ctx.scope, document_id=self._subject.id
+        )
+        joint = self._leg.begins_at
+        async with self._hub.subscribe(watch, None if joint is None else joint.position) as changes:
+            if joint is not None:
+                self._seq, self._version = joint.seq, joint.version
             else:
-                self._seq, self._version = cursor.seq, cursor.version
-            yield self._sign_post(ChangeKind.READY, changes.position)
-            for message in self._missed(found, changes.position):
-                yield message
+                async for message in self._from_start(changes, after, from_seq):
+                    yield message
             async for message in self._go_on(changes):
                 yield message
+
+    async def _from_start(
+        self, changes: Subscription, after: str | None, from_seq: int | None
+    ) -> AsyncGenerator[Message[R], None]:
+        cursor = self._cursors.decode(after, self._topic) if after is not None else None
+        found = await self._find()
+        if cursor is None or cursor.in_snapshot:
+            yield self._snapshot(found, changes.position)
+            self._begin(found, from_seq)
+        else:
+            self._seq, self._version = cursor.seq, cursor.version
+        if not self._leg.starts_over:
+            yield self._sign_post(ChangeKind.READY, changes.position)
+        for message in self._missed(found, changes.position):
+            yield message
+        if self._leg.ends_live:
+            self._present = await self._hub.present()
 
     def _begin(self, found: R, from_seq: int | None) -> None:
         self._seq, self._version = _last_seq(found), found.version
@@ -71,7 +90,9 @@ class ObjectFollower(Generic[R]):
 
     async def _go_on(self, changes: Subscription) -> AsyncGenerator[Message[R], None]:
         while True:
-            delivery = await changes.next(self._checkpoint_s)
+            delivery = await self._next(changes)
+            if delivery is None:
+                return
             if delivery.reset:  # what happened meanwhile is on the object itself
                 for message in self._missed(await self._find(), delivery.position):
                     yield message
@@ -79,14 +100,27 @@ class ObjectFollower(Generic[R]):
                 yield self._sign_post(ChangeKind.CHECKPOINT, delivery.position)
             async for message in self._told(delivery.notices):
                 yield message
-                if message.kind is ChangeKind.LEFT:
-                    return
+            if self._is_gone:
+                return
+
+    async def _next(self, changes: Subscription) -> Delivery | None:
+        """Wait for news; None where this leg ends: behind everything that was on the object."""
+        if not self._leg.ends_live:
+            delivery = await changes.next(self._checkpoint_s)
+            self._leg.was_reset = delivery.reset and self._leg.ends_at_reset
+            return None if self._leg.was_reset else delivery
+        caught_up = await changes.catch_up(self._present)
+        if caught_up is None:
+            self._leg.joint = Joint(position=changes.position, seq=self._seq, version=self._version)
+        return caught_up
 
     async def _told(self, notices: Sequence[Notice]) -> AsyncGenerator[Message[R], None]:
         found = await self._load() if notices and self._wants_object else None
         for change in (notice.change for notice in notices):
             if change.type is ChangeType.DELETED:
+                self._is_gone = True
                 yield self._message(ChangeKind.LEFT, change.position)
+                return
             elif change.version is None or change.version > self._version:
                 news = [event for event in change.events if event.seq > self._seq]
                 version = change.version or self._version
@@ -114,6 +148,7 @@ class ObjectFollower(Generic[R]):
         return Message(
             cursor=self._cursor(position, in_snapshot=True),
             kind=ChangeKind.SNAPSHOT,
+            place=Place(position, found.id),
             id=found.id,
             found=found if self._wants_object else None,
         )
@@ -128,13 +163,14 @@ class ObjectFollower(Generic[R]):
         return Message(
             cursor=self._cursor(position),
             kind=kind,
+            place=Place(position, self._subject.id),
             id=self._subject.id,
             event=event,
             found=found if self._wants_object else None,
         )
 
     def _sign_post(self, kind: ChangeKind, position: Position) -> Message[R]:
-        return Message(cursor=self._cursor(position), kind=kind)
+        return Message(cursor=self._cursor(position), kind=kind, place=Place(position))
 
     def _cursor(self, position: Position, *, in_snapshot: bool = False) -> str:
         return self._cursors.encode(
@@ -152,8 +188,9 @@ class ObjectFollower(Generic[R]):
         return await self._ctx.find(self._subject.kind, self._subject.id)
 
     async def _load(self) -> R | None:
-        found = await self._hub.load(self._subject.kind, [self._subject.id])
-        return found.get(self._subject.id)
+        loaded = await self._hub.load(self._subject.kind, [self._subject.id])
+        found = loaded.get(self._subject.id)
+        return found if found is not None and self._ctx.scope in (None, found.owner) else None
 
 
 def _timeline(found: object) -> Sequence[JobEvent]:

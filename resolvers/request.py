@@ -11,6 +11,7 @@ from jobs.hub import Hub
 from jobs.mongo import reading
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from resolvers.auth import Viewer
+from resolvers.changes import Leg
 from resolvers.loaders import Loaders
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
@@ -33,6 +34,8 @@ class RequestContext:
     """None without a token."""
     engine: Engine
     hub: Hub = field(repr=False)
+    leg: Leg = field(default_factory=Leg)
+    """Which part of its way a subscription goes in this context."""
 
     @property
     def viewer(self) -> Viewer:
@@ -48,8 +51,7 @@ class RequestContext:
     @property
     def scope(self) -> str | None:
         """Return whose documents the viewer may read: None is everybody's, for an admin."""
-        viewer = self.viewer
-        return None if viewer.is_admin else viewer.id
+        return self.viewer.scope
 
     @cached_property
     def loaders(self) -> Loaders:

@@ -11,6 +11,7 @@ from jobs.errors import Unavailable
 from jobs.hub import Hub
 from jobs.settings import Settings
 from resolvers.auth import Viewer
+from resolvers.changes import Leg
 from resolvers.request import RequestContext
 from schema.build import graphql_schema
 from schema.routes import Parts, assemble
@@ -46,8 +47,8 @@ class _Resources:
             finally:
                 self._now = None
 
-    def context_of(self, viewer: Viewer | None) -> RequestContext:
-        return RequestContext(caller=viewer, engine=self.now.engine, hub=self.now.hub)
+    def context_of(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
+        return RequestContext(caller=viewer, engine=self.now.engine, hub=self.now.hub, leg=leg)
 
     async def check_mongo(self) -> None:
         await self.now.engine.mongo.ping()

@@ -1,16 +1,37 @@
 """Strawberry's field decorators with their types kept: theirs return Any, and mypy loses track."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import strawberry
+from graphql import GraphQLField
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
 
 F = TypeVar("F", bound=Callable[..., object])
 
+SHARED: Final = {"shared": True}
 
-def strawberry_field(description: str) -> Callable[[F], F]:
-    """Make a method the resolver of a field of its name."""
-    return cast("Callable[[F], F]", strawberry.field(description=description))
+
+def strawberry_field(description: str, *, shared: bool = False) -> Callable[[F], F]:
+    """Make a method the resolver of a field of its name.
+
+    `shared` promises that all viewers with the same scope and roles are told the same. Without
+    it, a resolver that takes `info` is executed for each viewer, wherever it is selected.
+    """
+    metadata = SHARED if shared else None
+    return cast("Callable[[F], F]", strawberry.field(description=description, metadata=metadata))
+
+
+def is_shared(field: GraphQLField) -> bool:
+    """Tell whether the field's value is the same for all viewers with the same scope and roles."""
+    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if not isinstance(definition, StrawberryField):
+        return False
+    resolver = definition.base_resolver
+    if resolver is None or definition.metadata.get("shared"):
+        return not definition.extensions
+    return resolver.info_parameter is None and not definition.extensions
 
 
 def strawberry_subscription(description: str) -> Callable[[F], F]:

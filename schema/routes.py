@@ -48,7 +48,7 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with aclosing(authenticator), parts.resources():
+        async with aclosing(authenticator), parts.resources(), aclosing(runner):
             yield
             await sockets.drain(settings.drain_timeout_ms / 1_000)
 

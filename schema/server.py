@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from jobs.settings import Settings
 from schema.transports.arrival import within
+from schema.transports.wire import WireProtocol
 
 BACKLOG = 2_048  # what uvicorn itself listens with
 ARRIVAL = 2  # times as long as a request may run: our own endpoint answers 408 before that
@@ -32,7 +33,7 @@ def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
         app,
         loop="uvloop",
         http=within(ARRIVAL * settings.request_timeout_ms / 1_000),
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,
         ws_per_message_deflate=False,

@@ -6,14 +6,13 @@ from jobs.hub.watch import Notice
 
 
 class Buffer:
-    """Queue notices; past `limit` of them keep the newest per document, or overflow for good."""
+    """Queue notices; past `limit` of them drop all: the reader reads on in the history."""
 
-    def __init__(self, limit: int, *, coalesce: bool) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._coalesce = coalesce
         self._notices: list[Notice] = []
         self.overflowed = False
-        """Whether notices were dropped: the reader must resume by its position."""
+        """Whether notices were dropped since it was cleared."""
 
     def __len__(self) -> int:
         return len(self._notices)
@@ -22,10 +21,8 @@ class Buffer:
         if self.overflowed:
             return
         self._notices.extend(notices)
-        if len(self._notices) > self._limit and self._coalesce:
-            self._notices = _newest_of_each(self._notices)
         if len(self._notices) > self._limit:
-            self.clear()
+            self._notices = []
             self.overflowed = True
 
     def take(self) -> Sequence[Notice]:
@@ -34,11 +31,4 @@ class Buffer:
 
     def clear(self) -> None:
         self._notices = []
-
-
-def _newest_of_each(notices: Sequence[Notice]) -> list[Notice]:
-    newest: dict[str, Notice] = {}
-    for notice in notices:
-        newest.pop(notice.change.document_id, None)  # so that the order stays that of the history
-        newest[notice.change.document_id] = notice
-    return list(newest.values())
+        self.overflowed = False

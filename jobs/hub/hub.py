@@ -112,13 +112,11 @@ class Hub:
             catch_ups=self.catch_ups.opened,
         )
 
-    def subscribe(
-        self, watch: Watch, after: Position | None = None, *, coalesce: bool = False
-    ) -> Subscription:
+    def subscribe(self, watch: Watch, after: Position | None = None) -> Subscription:
         """Listen to what happens behind `after`, or from now on; close it in the end."""
         if not self.following:
             raise Unavailable("the server is stopping: resume elsewhere")
-        buffer = Buffer(self._settings.subscription_buffer, coalesce=coalesce)
+        buffer = Buffer(self._settings.subscription_buffer)
         subscription = Subscription(self, watch, after or self.position, buffer)
         self._subscriptions.add(subscription)
         return subscription

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from jobs.changes import BEGINNING, ClusterTime, Position
-from jobs.errors import OstinatoError, SlowConsumer
+from jobs.errors import OstinatoError
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
 from jobs.hub.feed import Feed
@@ -16,6 +16,7 @@ from jobs.hub.ring import Ring
 from jobs.hub.watch import Notice, Watch, judge
 
 CHUNK_CHANGES = 500  # looked at in one go: about 1 ms
+SETTLE_S = 0.05  # how often to see whether the hub has come up to the present
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +96,32 @@ class Subscription:
     async def next(self, within_s: float) -> Delivery:
         """Wait for the next delivery, at most `within_s`; raises HistoryLost and SlowConsumer."""
         deadline = asyncio.get_running_loop().time() + within_s
-        while True:
-            if self._error is not None:
-                raise self._error
-            if self._was_reset:
-                self._was_reset = False
-                return Delivery(notices=(), position=self.position, reset=True)
-            delivery = await self._step(deadline)
-            if delivery is not None:
-                return delivery
+        while (delivery := await self._step(deadline)) is None:
+            pass
+        return delivery
+
+    async def catch_up(self, present: ClusterTime = BEGINNING) -> Delivery | None:
+        """Wait for a delivery; None once all that was committed up to `present` is delivered,
+        and all that the hub has handed out: the history behind `position` is still to come."""
+        delivery = None
+        while delivery is None and not self._has_arrived(present):
+            delivery = await self._step(asyncio.get_running_loop().time() + SETTLE_S)
+            if delivery is not None and not delivery.notices and not delivery.reset:
+                delivery = None
+        return delivery
+
+    def _has_arrived(self, present: ClusterTime) -> bool:
+        if not self._live or self._buffer or self._buffer.overflowed or self._was_reset:
+            return False
+        self.position = max(self.position, self._source.position)
+        return self._source.time >= present
 
     async def _step(self, deadline: float) -> Delivery | None:
+        if self._error is not None:
+            raise self._error
+        if self._was_reset:
+            self._was_reset = False
+            return Delivery(notices=(), position=self.position, reset=True)
         if self._live:
             return await self._take_live(deadline)
         if self._feed is None and self._source.ring.covers(self.position):
@@ -128,7 +144,8 @@ class Subscription:
     async def _take_live(self, deadline: float) -> Delivery | None:
         if self._buffer.overflowed:
             self._stop_listening()
-            raise SlowConsumer("read faster, then resume by your last cursor")
+            self._buffer.clear()
+            return None
         if not self._buffer and not await self._wake_up(deadline):
             self.position = max(self.position, self._source.position)
             return self._delivery(())

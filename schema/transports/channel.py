@@ -6,6 +6,7 @@ from contextlib import suppress
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from jobs.settings import Settings
+from schema.transports.frames import EXTENSION, FrameWriter, text_frame
 from schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
 from schema.transports.sockets import SocketClosing
 
@@ -18,6 +19,8 @@ class Channel:
 
     def __init__(self, websocket: WebSocket, settings: Settings) -> None:
         self._websocket = websocket
+        extensions = websocket.scope.get("extensions") or {}
+        self._writer: FrameWriter | None = extensions.get(EXTENSION)
         self._max_chars = settings.body_limit_bytes
         self._max_id_chars = settings.max_operation_id_chars
         self._send_timeout_s = settings.send_timeout_ms / 1_000
@@ -37,11 +40,17 @@ class Channel:
         except BadMessage as error:
             raise SocketClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
 
-    async def send(self, message: str) -> None:
+    def push(self, frames: bytes) -> bool:
+        """Write whole frames at once; False if the server cannot, or its client does not read."""
+        return self._writer is not None and self._writer.write(frames)
+
+    async def send(self, message: bytes) -> None:
         """Write a message; raises SocketClosing when the client is gone or has stopped reading."""
+        if self._writer is not None and self._writer.write(text_frame(message)):
+            return
         try:
             async with asyncio.timeout(self._send_timeout_s):
-                await self._websocket.send({"type": "websocket.send", "text": message})
+                await self._websocket.send({"type": "websocket.send", "text": message.decode()})
         except TimeoutError:
             raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "Client reads too slowly") from None
         except (WebSocketDisconnect, RuntimeError):  # the server below has closed already

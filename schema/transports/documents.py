@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -28,6 +28,7 @@ from schema.errors import (
 )
 from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
 from schema.transports.persisted import Extensions, PersistedDocuments
+from schema.transports.sharing import Shape
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
 CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text
@@ -48,6 +49,8 @@ class Prepared:
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
     """Kind by operation name; None stands for the only operation of the document."""
+    shapes: dict[str | None, Shape] = field(default_factory=dict, compare=False, repr=False)
+    """What each operation is told, once somebody has asked."""
 
 
 class Documents:

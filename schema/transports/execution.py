@@ -4,8 +4,10 @@ An event of a subscription leaves here encoded, so that one event can be written
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
@@ -17,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 from jobs.errors import BadRequest, TimedOut
 from jobs.settings import Settings
 from resolvers.auth import Viewer
+from resolvers.changes import Leg
 from schema.errors import (
     FormattedError,
     format_exception,
@@ -25,10 +28,14 @@ from schema.errors import (
 )
 from schema.transports.documents import Documents, Prepared, RequestRejected
 from schema.transports.encoding import Encoded, encode
+from schema.transports.groups import Groups, Source
 from schema.transports.limits import DocumentLimits
+from schema.transports.members import NOWHERE, Push, Told
 from schema.transports.persisted import read_allowed
+from schema.transports.sharing import Shape, group_key, shape_of
+from schema.transports.way import Way
 
-ContextOf = Callable[[Viewer | None], object]
+ContextOf = Callable[[Viewer | None, Leg], object]
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
 
@@ -72,6 +79,7 @@ class OperationRunner:
             allowed=None if path is None else read_allowed(path),
         )
         self._hide_suggestions = not settings.introspection
+        self.groups = Groups(settings.subscription_buffer)
 
     def prepare(self, request: OperationRequest) -> Operation:
         """Parse and validate, and choose the operation; raises RequestRejected."""
@@ -83,7 +91,7 @@ class OperationRunner:
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
-        executor = self._executor(operation, viewer)
+        executor = self._executor(operation, viewer, Leg())
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = executor.execute_operation()
@@ -95,17 +103,44 @@ class OperationRunner:
         return _encode_result(cast("ExecutionResult", result))
 
     async def events(
-        self, operation: Operation, viewer: Viewer | None
+        self, operation: Operation, viewer: Viewer | None, push: Push | None = None
     ) -> AsyncGenerator[Encoded, None]:
-        """Execute a subscription and yield each result; raises RequestRejected."""
-        executor = self._executor(operation, viewer)
+        """Yield each result of a subscription that is not pushed; raises RequestRejected."""
+
+        def key_of() -> tuple[Hashable, Source]:
+            key, behalf = group_key(self._shape_of(operation), operation.request.variables, viewer)
+            return key, partial(self._told, operation, behalf)
+
+        way = Way(partial(self._told, operation, viewer), key_of, self.groups, push)
+        async with aclosing(way.results(operation.request.after)) as results:
+            async for result in results:
+                yield result
+
+    async def aclose(self) -> None:
+        """End whatever is still told."""
+        await self.groups.aclose()
+
+    def _shape_of(self, operation: Operation) -> Shape:
+        prepared, name = operation.prepared, operation.request.operation_name
+        shape = prepared.shapes.get(name)
+        if shape is None:
+            core = self._schema._schema  # noqa: SLF001 # Strawberry's only way to it
+            shape = prepared.shapes[name] = shape_of(core, prepared.document, name)
+        return shape
+
+    async def _told(
+        self, operation: Operation, viewer: Viewer | None, leg: Leg
+    ) -> AsyncGenerator[Told, None]:
+        """Execute one leg of a subscription's way."""
+        executor = self._executor(operation, viewer, leg)
         source = await self._source(executor)
         try:
             async for event in source:
                 run = executor.build_per_event_executor(event)
-                run.context_value = self._context_of(viewer)
+                run.context_value = self._context_of(viewer, leg)
                 payload = _encode_result(await self._run_event(run))
-                yield Encoded(payload, getattr(event, "cursor", None))
+                encoded = Encoded(payload, getattr(event, "cursor", None))
+                yield Told(encoded, getattr(event, "place", NOWHERE))
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
@@ -135,12 +170,12 @@ class OperationRunner:
     def _timed_out(self) -> TimedOut:
         return TimedOut(f"the operation took longer than {self._timeout_s:g} s")
 
-    def _executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
+    def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
         request = operation.request
         executor = self._schema.execution_context_class.build(
             self._schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
             operation.prepared.document,
-            context_value=self._context_of(viewer),
+            context_value=self._context_of(viewer, leg),
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
             is_awaitable=cast("AwaitableTest", optimized_is_awaitable),

@@ -12,8 +12,9 @@ from resolvers.auth import Viewer
 from schema.errors import FormattedError, format_exception
 from schema.transports.channel import Channel
 from schema.transports.documents import RequestRejected
-from schema.transports.encoding import encode_text
+from schema.transports.encoding import encode
 from schema.transports.execution import Operation, OperationRunner
+from schema.transports.frames import Batch
 from schema.transports.protocol import (
     CloseCode,
     Subscribe,
@@ -34,6 +35,8 @@ class _Running:
 
     task: asyncio.Task[None]
     is_subscription: bool = False
+    is_over: bool = False
+    """Whether its last message was sent, or its client wants no more."""
 
 
 class Operations:
@@ -67,12 +70,14 @@ class Operations:
     def stop(self, operation_id: str) -> None:
         """End an operation that its client has completed; nothing more is sent of it."""
         if running := self._running.pop(operation_id, None):
+            running.is_over = True
             running.task.cancel()
 
     async def expire(self) -> None:
         """End all operations because the token has expired, and say so in each."""
         expired, self._running = self._running, {}
         for running in expired.values():
+            running.is_over = True
             running.task.cancel()
         errors = [format_exception(Unauthorized("the token has expired: sign in again"))]
         for operation_id, running in expired.items():
@@ -83,7 +88,7 @@ class Operations:
         try:
             operation = self._runner.prepare(message.request)
             running.is_subscription = operation.kind is OperationType.SUBSCRIPTION
-            await self._answer(message.id, operation, viewer)
+            await self._answer(message.id, operation, viewer, running)
             last = complete_message(message.id)
         except RequestRejected as rejected:
             last = error_message(message.id, rejected.errors)
@@ -95,15 +100,21 @@ class Operations:
             del self._running[message.id]
             await self._channel.send(last)
 
-    async def _answer(self, operation_id: str, operation: Operation, viewer: Viewer) -> None:
+    async def _answer(
+        self, operation_id: str, operation: Operation, viewer: Viewer, running: _Running
+    ) -> None:
         prefix = next_prefix(operation_id)
         if operation.kind is not OperationType.SUBSCRIPTION:
             response = await self._runner.run(operation, viewer)
-            await self._channel.send(f"{prefix}{response.decode()}}}")
+            await self._channel.send(prefix + response + b"}")
             return
-        async with aclosing(self._runner.events(operation, viewer)) as events:
+
+        def push(batch: Batch) -> bool:
+            return running.is_over or self._channel.push(batch.framed(prefix))
+
+        async with aclosing(self._runner.events(operation, viewer, push)) as events:
             async for result in events:
-                await self._channel.send(f"{prefix}{result.payload.decode()}}}")
+                await self._channel.send(prefix + result.payload + b"}")
 
 
 def _format_broken(error: Exception) -> FormattedError:
@@ -113,7 +124,7 @@ def _format_broken(error: Exception) -> FormattedError:
     return format_exception(error)
 
 
-def _expiry_message(operation_id: str, running: _Running, errors: list[FormattedError]) -> str:
+def _expiry_message(operation_id: str, running: _Running, errors: list[FormattedError]) -> bytes:
     """Write the error that an expired token means for an operation.
 
     To graphql-ws clients an `error` message is final, while after `next` and the close they
@@ -121,4 +132,4 @@ def _expiry_message(operation_id: str, running: _Running, errors: list[Formatted
     """
     if not running.is_subscription:
         return error_message(operation_id, errors)
-    return next_prefix(operation_id) + encode_text({"data": None, "errors": errors}) + "}"
+    return next_prefix(operation_id) + encode({"data": None, "errors": errors}) + b"}"

@@ -9,14 +9,14 @@ from enum import IntEnum
 from typing import Any
 
 from schema.errors import FormattedError
-from schema.transports.encoding import decode, encode_text
+from schema.transports.encoding import decode, encode
 from schema.transports.execution import OperationRequest
 from schema.transports.parameters import BadParameters, read_parameters
 
 SUBPROTOCOL = "graphql-transport-ws"
-CONNECTION_ACK = '{"type":"connection_ack"}'
-PING = '{"type":"ping"}'
-PONG = '{"type":"pong"}'
+CONNECTION_ACK = b'{"type":"connection_ack"}'
+PING = b'{"type":"ping"}'
+PONG = b'{"type":"pong"}'
 
 
 class CloseCode(IntEnum):
@@ -99,20 +99,20 @@ def parse_message(text: str, max_id_chars: int) -> ClientMessage:
             raise BadMessage("Message has an unknown type")
 
 
-def next_prefix(operation_id: str) -> str:
+def next_prefix(operation_id: str) -> bytes:
     """Return what goes before the response of a `next` message; `}` goes behind it.
 
     It is the only part of the message that differs between clients watching the same.
     """
-    return f'{{"id":{encode_text(operation_id)},"type":"next","payload":'
+    return b'{"id":' + encode(operation_id) + b',"type":"next","payload":'
 
 
-def error_message(operation_id: str, errors: list[FormattedError]) -> str:
-    return encode_text({"id": operation_id, "type": "error", "payload": errors})
+def error_message(operation_id: str, errors: list[FormattedError]) -> bytes:
+    return encode({"id": operation_id, "type": "error", "payload": errors})
 
 
-def complete_message(operation_id: str) -> str:
-    return encode_text({"id": operation_id, "type": "complete"})
+def complete_message(operation_id: str) -> bytes:
+    return encode({"id": operation_id, "type": "complete"})
 
 
 def _object_or_null(payload: object) -> Mapping[str, Any]:

@@ -37,14 +37,16 @@ class Batch(Node):
 
     @strawberry_field(
         description="How many items a second it has processed on average; null before the first "
-        "page."
+        "page.",
+        shared=True,
     )
     async def items_per_second(self, info: Info) -> float | None:
         return batches.items_per_second(self.record, await info.context.now())
 
     @strawberry_field(
         description="When it will be done if it goes on at this rate; null unless it runs and "
-        "its source counts."
+        "its source counts.",
+        shared=True,
     )
     async def estimated_end(self, info: Info) -> datetime | None:
         return batches.estimated_end(self.record, await info.context.now())

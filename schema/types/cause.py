@@ -37,27 +37,27 @@ class Cause:
         type_name, document_id = TYPE_NAMES.get(self.kind), self.record.id
         return global_id(type_name, document_id) if type_name and document_id else None
 
-    @strawberry_field(description="The cron whose tick created it.")
+    @strawberry_field(description="The cron whose tick created it.", shared=True)
     async def cron(self, info: Info) -> Cron | None:
         found = await info.context.loaders.crons.load(self._id_if(CauseKind.CRON))
         return None if found is None else Cron.of(found)
 
-    @strawberry_field(description="The recurring task that created it.")
+    @strawberry_field(description="The recurring task that created it.", shared=True)
     async def recurring_task(self, info: Info) -> RecurringTask | None:
         found = await info.context.loaders.tasks.load(self._id_if(CauseKind.RECURRING))
         return None if found is None else RecurringTask.of(found)
 
-    @strawberry_field(description="The batch that created it.")
+    @strawberry_field(description="The batch that created it.", shared=True)
     async def batch(self, info: Info) -> Batch | None:
         found = await info.context.loaders.batches.load(self._id_if(CauseKind.BATCH))
         return None if found is None else Batch.of(found)
 
-    @strawberry_field(description="The request that created it.")
+    @strawberry_field(description="The request that created it.", shared=True)
     async def request(self, info: Info) -> Request | None:
         found = await info.context.loaders.requests.load(self._id_if(CauseKind.REQUEST))
         return None if found is None else Request.of(found)
 
-    @strawberry_field(description="The job whose function scheduled it.")
+    @strawberry_field(description="The job whose function scheduled it.", shared=True)
     async def job(self, info: Info) -> Job | None:
         found = await info.context.loaders.jobs.load(self._id_if(CauseKind.JOB))
         return None if found is None else Job.of(found)

@@ -25,6 +25,7 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
 
 @strawberry.type(description="A message about a job.")
 class JobChange:
+    place: strawberry.Private[changes.Place]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     job_id: strawberry.ID | None = strawberry.field(
@@ -42,6 +43,7 @@ class JobChange:
     @classmethod
     def of(cls, change: changes.JobChange) -> Self:
         return cls(
+            place=change.place,
             cursor=Cursor(change.cursor),
             kind=change.kind,
             job_id=_id_of("Job", change.job_id),
@@ -52,6 +54,7 @@ class JobChange:
 
 @strawberry.type(description="A message about a cron.")
 class CronChange:
+    place: strawberry.Private[changes.Place]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     cron_id: strawberry.ID | None = strawberry.field(
@@ -64,6 +67,7 @@ class CronChange:
     @classmethod
     def of(cls, change: changes.CronChange) -> Self:
         return cls(
+            place=change.place,
             cursor=Cursor(change.cursor),
             kind=change.kind,
             cron_id=_id_of("Cron", change.cron_id),
@@ -73,6 +77,7 @@ class CronChange:
 
 @strawberry.type(description="A message about a recurring task.")
 class RecurringTaskChange:
+    place: strawberry.Private[changes.Place]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     task_id: str | None = strawberry.field(
@@ -86,6 +91,7 @@ class RecurringTaskChange:
     def of(cls, change: changes.RecurringTaskChange) -> Self:
         task = change.recurring_task
         return cls(
+            place=change.place,
             cursor=Cursor(change.cursor),
             kind=change.kind,
             task_id=change.task_id,
@@ -95,6 +101,7 @@ class RecurringTaskChange:
 
 @strawberry.type(description="A message about a request.")
 class RequestChange:
+    place: strawberry.Private[changes.Place]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     request_id: strawberry.ID | None = strawberry.field(
@@ -107,6 +114,7 @@ class RequestChange:
     @classmethod
     def of(cls, change: changes.RequestChange) -> Self:
         return cls(
+            place=change.place,
             cursor=Cursor(change.cursor),
             kind=change.kind,
             request_id=_id_of("Request", change.request_id),
@@ -116,6 +124,7 @@ class RequestChange:
 
 @strawberry.type(description="A message about a batch.")
 class BatchChange:
+    place: strawberry.Private[changes.Place]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     batch_id: strawberry.ID | None = strawberry.field(
@@ -128,6 +137,7 @@ class BatchChange:
     @classmethod
     def of(cls, change: changes.BatchChange) -> Self:
         return cls(
+            place=change.place,
             cursor=Cursor(change.cursor),
             kind=change.kind,
             batch_id=_id_of("Batch", change.batch_id),

@@ -62,7 +62,8 @@ class Cron(Node):
 
     @strawberry_field(
         description="The ticks to come, from `nextRunTime` on; of a paused cron, those that it "
-        "would have if it were resumed now. Fewer than asked for if the schedule ends."
+        "would have if it were resumed now. Fewer than asked for if the schedule ends.",
+        shared=True,
     )
     async def next_runs(
         self,
@@ -75,7 +76,7 @@ class Cron(Node):
             info.context, self.record, DEFAULT_RUNS if count is None else count
         )
 
-    @strawberry_field(description="The jobs that it scheduled, newest first.")
+    @strawberry_field(description="The jobs that it scheduled, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))

@@ -16,7 +16,8 @@ class JobError:
     message: str = strawberry.field(description="The exception's message, at most 4 KiB.")
 
     @strawberry_field(
-        description="Where it was raised, at most 16 KiB. Null unless the viewer is an admin."
+        description="Where it was raised, at most 16 KiB. Null unless the viewer is an admin.",
+        shared=True,
     )
     def traceback(self, info: Info) -> str | None:
         return self.private_traceback if info.context.viewer.is_admin else None

@@ -35,7 +35,8 @@ class Failure(Node):
 
     @strawberry_field(
         description="The job that failed; null if a function logged the failure by itself, or the "
-        "job has been purged."
+        "job has been purged.",
+        shared=True,
     )
     async def job(self, info: Info) -> Job | None:
         if self.record.job_id is None:

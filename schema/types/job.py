@@ -92,7 +92,9 @@ class Job(Node):
         return Cause.of(self.record.cause)
 
     @strawberry_field(
-        description="The jobs that its function scheduled, newest first, the system's own included."
+        description="The jobs that its function scheduled, newest first, the system's own "
+        "included.",
+        shared=True,
     )
     async def children(
         self, info: Info, first: First = UNSET, after: After = UNSET

@@ -34,7 +34,7 @@ class RecurringTask(Node):
     def args(self) -> JSON:
         return JSON(self.record.args)
 
-    @strawberry_field(description="The jobs that it scheduled, newest first.")
+    @strawberry_field(description="The jobs that it scheduled, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))

@@ -1,7 +1,9 @@
 """Owns what the tests of the live layer share: an engine, a hub, a writer, viewers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -10,6 +12,8 @@ from jobs.hub import Hub
 from jobs.settings import Settings
 from resolvers.auth import Viewer
 from resolvers.request import RequestContext
+from schema.build import graphql_schema
+from tests.live.watching import Station, Watcher
 from tests.live.writing import Writer
 
 As: TypeAlias = Callable[..., RequestContext]
@@ -47,3 +51,46 @@ def as_viewer(engine: Engine, hub: Hub) -> As:
         return RequestContext(caller=viewer, engine=engine, hub=at or hub)
 
     return make
+
+
+@pytest.fixture
+async def station(engine: Engine, hub: Hub) -> AsyncIterator[Station]:
+    async with Station.open(graphql_schema, engine, hub) as station:
+        yield station
+
+
+class Started:
+    """Bring watchers to wait for what comes behind READY; whoever is left leaves in the end."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Watcher, asyncio.Task[dict[str, Any]]] = {}
+        self._stack = AsyncExitStack()
+
+    async def __call__(self, *watchers: Watcher, up_to: str | None = None) -> None:
+        """Read READY of each, and on up to a job if one is named."""
+        for watcher in watchers:
+            await self._stack.enter_async_context(watcher)
+            await watcher.ready()
+            while up_to is not None and (await watcher.next())["jobId"] != up_to:
+                pass
+            self._waiting[watcher] = asyncio.create_task(watcher.next())
+
+    async def told(self) -> list[dict[str, Any]]:
+        """Return the next message of each; they wait for the one behind."""
+        told = await asyncio.gather(*self._waiting.values())
+        for watcher in self._waiting:
+            self._waiting[watcher] = asyncio.create_task(watcher.next())
+        return told
+
+    async def leave(self) -> None:
+        for task in self._waiting.values():
+            task.cancel()
+        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+        await self._stack.aclose()
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[Started]:
+    started = Started()
+    yield started
+    await started.leave()

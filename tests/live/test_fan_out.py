@@ -125,26 +125,15 @@ def test_group_ends_with_its_last_member() -> None:
     assert (len(groups), ear.heard) == (0, [])
 
 
-def test_buffer_past_its_limit_overflows_for_good() -> None:
-    buffer = Buffer(2, coalesce=False)
+def test_buffer_past_its_limit_keeps_nothing_until_it_is_cleared() -> None:
+    buffer = Buffer(2)
     buffer.put([Notice(change(n), left=False) for n in range(3)])
     buffer.put([Notice(change(9), left=False)])
     assert buffer.overflowed
     assert not buffer.take()
-
-
-def test_coalescing_buffer_keeps_the_newest_of_each_document_in_order() -> None:
-    buffer = Buffer(2, coalesce=True)
-    numbers = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")]
-    buffer.put([Notice(change(n, name), left=False) for n, name in numbers])
-    assert [notice.change.position for notice in buffer.take()] == ["0004", "0005"]
-    assert not buffer.overflowed
-
-
-def test_coalescing_buffer_is_bounded_by_distinct_documents_too() -> None:
-    buffer = Buffer(2, coalesce=True)
-    buffer.put([Notice(change(n, f"j{n}"), left=False) for n in range(3)])
-    assert buffer.overflowed
+    buffer.clear()
+    buffer.put([Notice(change(9), left=False)])
+    assert len(buffer.take()) == 1
 
 
 @pytest.mark.parametrize(

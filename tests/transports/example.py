@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 from jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from jobs.settings import Settings
 from resolvers.auth import Viewer
+from resolvers.changes import Leg
 from schema.health import Check
 from schema.routes import Parts, assemble
 
@@ -186,7 +187,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     async def nothing() -> AsyncIterator[None]:
         yield
 
-    def context_of(viewer: Viewer | None) -> Context:
+    def context_of(viewer: Viewer | None, _leg: Leg) -> Context:
         return Context(probe, viewer)
 
     parts = Parts(

@@ -122,7 +122,7 @@ def test_names_are_suggested_only_where_introspection_tells_them(introspection: 
 
 async def test_a_value_s_names_are_not_suggested_without_introspection() -> None:
     settings = make_settings(introspection=False)
-    runner = OperationRunner(example_schema, settings, lambda _: None)
+    runner = OperationRunner(example_schema, settings, lambda _viewer, _leg: None)
     query = "mutation($input: ItemInput!) { add(input: $input) }"
     given = OperationRequest(query=query, variables={"input": {"name": "x", "sises": []}})
     with pytest.raises(RequestRejected) as caught:

@@ -58,7 +58,7 @@ def test_valid_subscribe_is_read_as_it_was_sent(operation_id: str, query: str) -
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_message_with_a_spliced_in_id_is_the_message_that_was_meant(operation_id: str) -> None:
     response = '{"data":{"a":"}"}}'
-    assert json.loads(next_prefix(operation_id) + response + "}") == {
+    assert json.loads(next_prefix(operation_id) + response.encode() + b"}") == {
         "id": operation_id,
         "type": "next",
         "payload": {"data": {"a": "}"}},

@@ -1,0 +1,113 @@
+"""What a group must never do: tell one viewer what only another may be told."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import strawberry
+
+from jobs.engine import Engine
+from jobs.filters import JobFilter
+from jobs.hub import Hub
+from resolvers import live
+from resolvers.auth import Viewer
+from resolvers.changes import Following, JobChange, Place
+from schema.build import graphql_schema
+from schema.context import Info
+from schema.fields import strawberry_field, strawberry_subscription
+from schema.ids import global_id
+from schema.sending import sent
+from tests.live.conftest import Started
+from tests.live.watching import Station
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+ADMIN = frozenset({"admin"})
+ADMINS = [Viewer(id="root", roles=ADMIN), Viewer(id="toor", roles=ADMIN)]
+
+
+@strawberry.type
+class Change:
+    """A message with fields that know who asks."""
+
+    place: strawberry.Private[Place]
+    kind: str
+
+    @classmethod
+    def of(cls, change: JobChange) -> "Change":
+        return cls(place=change.place, kind=change.kind.name)
+
+    @strawberry_field(description="Who asks.")
+    def viewer(self, info: Info) -> str:
+        return info.context.viewer.id
+
+    @strawberry_field(description="Who asks, by a field that promises too much.", shared=True)
+    def promised(self, info: Info) -> str:
+        return info.context.viewer.id
+
+    @strawberry_field(description="The same message.")
+    def again(self) -> "Change":
+        return self
+
+
+@strawberry.type
+class Query:
+    nothing: str = ""
+
+
+@strawberry.type
+class Subscription:
+    @strawberry_subscription(description="Every job.")
+    def changes(self, info: Info) -> AsyncIterator[Change]:
+        return sent(live.jobs_changed(info.context, JobFilter(), Following()), Change.of)
+
+
+@pytest.fixture
+async def station(engine: Engine, hub: Hub) -> AsyncIterator[Station]:
+    schema = strawberry.Schema(Query, subscription=Subscription)
+    async with Station.open(schema, engine, hub) as station:
+        yield station
+
+
+@pytest.mark.parametrize(
+    "selection",
+    ["viewer", "again { again { viewer } }", "...F", "... on Change { again { ...F } }"],
+)
+async def test_two_admins_who_ask_who_they_are_are_told_apart(
+    station: Station, write: Writer, started: Started, selection: str
+) -> None:
+    fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
+    query = f"subscription {{ changes {{ kind {selection} }} }} {fragment}"
+    await started(*(station.watch(query, admin) for admin in ADMINS))
+    await eventually(lambda: station.groups == [1, 1])
+    await write.job()
+    first, second = await started.told()
+    assert "root" in str(first)
+    assert "toor" in str(second)
+    assert "toor" not in str(first)
+
+
+async def test_field_that_promises_too_much_tells_of_nobody(
+    station: Station, write: Writer, started: Started
+) -> None:
+    await started(*(station.watch("subscription { changes { kind promised } }", a) for a in ADMINS))
+    await eventually(lambda: station.groups == [2])
+    await write.job()
+    assert [told["promised"] for told in await started.told()] == ["", ""]
+
+
+async def test_job_that_changes_hands_is_no_longer_shown_to_its_old_owner(
+    engine: Engine, hub: Hub, write: Writer, started: Started
+) -> None:
+    query = "subscription { jobsChanged { kind job { id owner } } }"
+    before = hub.facts.changes
+    job_id = await write.job("ann")
+    await eventually(lambda: hub.facts.changes > before)
+    async with Station.open(graphql_schema, engine, hub) as station:
+        await started(*(station.watch(query, Viewer(id=name)) for name in ("ann", "bob")))
+        await eventually(lambda: station.groups == [1, 1])
+        await write.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"owner": "bob"}})
+        await write.claim(job_id)
+        old, new = await started.told()
+        await started.leave()
+    assert (old["kind"], old["job"]) == ("CHANGED", None)
+    assert new["job"] == {"id": global_id("Job", job_id), "owner": "bob"}

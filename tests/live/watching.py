@@ -1,0 +1,110 @@
+"""Owns clients of whole subscriptions, from the document to the bytes a transport sends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import orjson
+from graphql import OperationType
+from strawberry import Schema
+
+from jobs.engine import Engine
+from jobs.hub import Hub
+from resolvers.auth import Viewer
+from resolvers.changes import Leg
+from resolvers.request import RequestContext
+from schema.transports.encoding import Encoded
+from schema.transports.execution import OperationRequest, OperationRunner
+from schema.transports.frames import Batch
+from tests.live.reading import PATIENCE_S
+
+JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"
+JOBS += " jobsChanged(after: $after, snapshot: $snapshot, coalesce: $coalesce) {"
+JOBS += " cursor kind jobId event { seq } } }"
+JOB = "subscription($id: ID!) { jobChanged(jobId: $id) { cursor kind jobId event { seq } } }"
+ANN = Viewer(id="ann")
+
+
+class Watcher:
+    """Read one subscription, message by message."""
+
+    def __init__(self, results: Any) -> None:
+        self._results = results
+        self.encoded: list[Encoded] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._results.aclose()
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next message; fails on errors in it."""
+        async with asyncio.timeout(PATIENCE_S):
+            self.encoded.append(await anext(self._results))
+        response = orjson.loads(self.encoded[-1].payload)
+        assert "errors" not in response, response
+        (message,) = response["data"].values()
+        found: dict[str, Any] = message
+        return found
+
+    async def take(self, count: int) -> list[dict[str, Any]]:
+        return [await self.next() for _ in range(count)]
+
+    async def ready(self) -> str:
+        """Read up to READY and return its cursor."""
+        while (await self.next())["kind"] != "READY":
+            pass
+        return str(self.encoded[-1].cursor)
+
+    async def starts(self) -> "asyncio.Task[dict[str, Any]]":
+        """Read READY and return the task that waits for what comes behind."""
+        await self.ready()
+        return asyncio.create_task(self.next())
+
+
+@dataclass
+class Pushed:
+    """A client that is sent to directly while `reads`."""
+
+    reads: bool = True
+    batches: list[bytes] = field(default_factory=list)
+
+    def __call__(self, batch: Batch) -> bool:
+        if self.reads:
+            self.batches.append(batch.framed(b""))
+        return self.reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """What API processes have: a runner over a hub."""
+
+    runner: OperationRunner
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, schema: Schema, engine: Engine, hub: Hub) -> AsyncIterator["Station"]:
+        def context_of(viewer: Viewer | None, leg: Leg) -> RequestContext:
+            return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
+
+        runner = OperationRunner(schema, engine.settings, context_of)
+        try:
+            yield cls(runner=runner)
+        finally:
+            await runner.aclose()
+
+    @property
+    def groups(self) -> list[int]:
+        """Count the members of each group."""
+        return sorted(len(group) for group in self.runner.groups)
+
+    def watch(
+        self, query: str = JOBS, viewer: Viewer = ANN, push: Pushed | None = None, **variables: Any
+    ) -> Watcher:
+        """Subscribe; the variables are the operation's."""
+        operation = self.runner.prepare(OperationRequest(query=query, variables=variables))
+        assert operation.kind is OperationType.SUBSCRIPTION
+        return Watcher(self.runner.events(operation, viewer, push))
