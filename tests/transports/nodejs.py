@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 FOLDER = Path(__file__).parent.parent / "node"
-LINE_S = 10.0
+RESUME = FOLDER.parent.parent / "frontend-demo" / "resume"
+LINE_S = 30.0
 
 
 def install_clients() -> None:
@@ -19,9 +20,18 @@ def install_clients() -> None:
     with (FOLDER / ".npmrc").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         installed = FOLDER / "node_modules" / ".package-lock.json"
-        locked = FOLDER / "package-lock.json"
-        if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)  # noqa: S607 # npm is on PATH
+        if _is_older(installed, FOLDER / "package-lock.json"):
+            _npm(FOLDER, "ci")
+        if any(_is_older(RESUME / "dist" / "index.js", source) for source in RESUME.glob("src/*")):
+            _npm(RESUME, "run", "build")
+
+
+def _is_older(made: Path, source: Path) -> bool:
+    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
+
+
+def _npm(folder: Path, *arguments: str) -> None:
+    subprocess.run(["npm", "--no-audit", "--no-fund", *arguments], cwd=folder, check=True)  # noqa: S607 # npm is on PATH
 
 
 class Script:
