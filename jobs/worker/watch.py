@@ -49,18 +49,25 @@ class Watch:
         jobs = await self._engine.store.held_by(self._worker_id)
         held: set[AttemptKey] = {(job["_id"], job["attempt"]) for job in jobs}
         for job in jobs:
-            running = self._executor.running.get(job["_id"])
-            if running is not None and job.get("cancelRequestedAt") is not None:
-                running.end(Ending.STOP)
+            if job.get("cancelRequestedAt") is not None:
+                self._end(job["_id"], Ending.STOP)
         # What began or ended during the read is no difference yet.
         strays = held - before - self._running()
         lost = (before - held) & self._running()
         settled = self._settled(strays | lost)
         for job_id, attempt in settled & lost:
-            log.warning("attempt.lost", job_id=job_id, attempt=attempt)
-            self._executor.running[job_id].end(Ending.LOST)
+            if self._end(job_id, Ending.LOST):
+                log.warning("attempt.lost", job_id=job_id, attempt=attempt)
         # Only now: whatever runs may end while this is written.
         await self._give_back(settled & strays)
+
+    def _end(self, job_id: str, why: Ending) -> bool:
+        """End a running attempt; False if its function has returned: that is being written."""
+        running = self._executor.running.get(job_id)
+        if running is None or running.has_returned:
+            return False
+        running.end(why)
+        return True
 
     def _running(self) -> set[AttemptKey]:
         return {
@@ -77,8 +84,9 @@ class Watch:
     async def _give_back(self, strays: set[AttemptKey]) -> None:
         if not strays:
             return
+        keep_ms = self._engine.settings.purge_after_ms  # if its end was asked for, this ends it
         outcomes = [
-            Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=0)
+            Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=keep_ms)
             for job_id, attempt in sorted(strays)
         ]
         log.warning("claim.stray", job_ids=[outcome.job_id for outcome in outcomes])

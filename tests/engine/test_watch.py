@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from jobs.lifecycle import Move
 from jobs.mongo.completions import Outcome
 from jobs.worker import watch
 from jobs.worker.attempt import Attempt
+from jobs.worker.executor import Ending
 from jobs.worker.worker import Worker
 from tests.engine.functions import gate
 from tests.engine.rig import Rig
@@ -39,6 +41,33 @@ async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
     jobs = [await idle.job(attempt.job_id) for attempt in strays]
     assert {(job["state"], job["maxAttempts"]) for job in jobs} == {("pending", 2)}
     assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
+
+
+async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
+    idle: Rig, worker: Worker
+) -> None:
+    strays = await claimed(idle, worker, "echo")
+    await idle.cancel(strays[0].job_id)
+    await worker._watch.compare()
+    job = await idle.job(strays[0].job_id)
+    assert job["state"] == "canceled"
+    assert job["purgeAt"] - job["completedAt"] == timedelta(days=7)
+
+
+async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
+    idle: Rig, worker: Worker
+) -> None:
+    attempt = (await claimed(idle, worker, "hold"))[0]
+    worker.executor._start(attempt, Lane())
+    await gate.reached.wait()
+    running = worker.executor.running[attempt.job_id]
+    running.has_returned = True
+    await idle.cancel(attempt.job_id)
+    await worker._watch.compare()
+    assert running.ending is None
+    running.has_returned = False
+    await worker._watch.compare()
+    assert running.ending is Ending.STOP
 
 
 async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
