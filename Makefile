@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error
 ARGS ?=
+RUNS ?= 1
 # Without bytecode kept, each start of a process compiles our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -139,6 +140,10 @@ docs: $(RUN_STAMP) ## Write the documents that are made from the code
 .PHONY: bench
 bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Measure beside arq, BullMQ and others (ARGS=--quick: minutes)
 	$(BIN)/python -m benchmarks.queue $(ARGS)
+
+.PHONY: chaos
+chaos: $(RUN_STAMP) $(MONGOD_STAMP) ## Kill and cut off everything under load; check that nothing is lost or doubled (RUNS=3)
+	$(BIN)/python -m benchmarks.chaos --runs $(RUNS) $(ARGS)
 
 .PHONY: lock
 lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes

@@ -1,0 +1,44 @@
+"""Writes what the database holds at the end into one file, and reads it again."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.chaos.installation import DATABASE, Mongo
+from benchmarks.chaos.ledger import EFFECTS, TALLIES
+
+COLLECTIONS: Final = ("jobs", "failures", "crons", EFFECTS, TALLIES)
+INSTANT: Final = "$instant"
+
+Document = dict[str, Any]
+Dump = dict[str, list[Document]]
+
+
+def write(mongo: Mongo, path: Path) -> None:
+    """Write a line for each document."""
+    with path.open("w") as file:
+        for collection in COLLECTIONS:
+            for document in mongo[DATABASE][collection].find({}):
+                line = {"in": collection, "document": document}
+                file.write(json.dumps(line, default=_encoded) + "\n")
+
+
+def read(lines: Iterable[str]) -> Dump:
+    """Give each collection's documents."""
+    found: Dump = {collection: [] for collection in COLLECTIONS}
+    for line in lines:
+        entry = json.loads(line, object_hook=_decoded)
+        found[entry["in"]].append(entry["document"])
+    return found
+
+
+def _encoded(value: object) -> object:
+    if isinstance(value, datetime):
+        return {INSTANT: value.isoformat()}
+    raise TypeError(f"{value!r} is nothing that a job, a cron or an effect holds")
+
+
+def _decoded(found: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(found[INSTANT]) if INSTANT in found else found

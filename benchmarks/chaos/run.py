@@ -1,0 +1,148 @@
+"""One run: an installation under load, harmed again and again, then judged by what it left."""
+
+import asyncio
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from benchmarks.chaos import checker, dump, history
+from benchmarks.chaos.faults import FAULTS, Nemesis
+from benchmarks.chaos.history import History
+from benchmarks.chaos.installation import DATABASE, OURS, START_S, Installation, installed
+from benchmarks.chaos.load import Orders
+from benchmarks.chaos.operations import Acknowledged, Answered
+from benchmarks.chaos.promises import CRONS
+from benchmarks.chaos.recovery import PROMISED_S, Recovery, recovery
+from jobs.lifecycle import FINAL_STATES
+
+CLIENT: Final = "client"
+LOOK_EVERY_S: Final = 0.2
+LOAD_WITHIN_S: Final = 600.0  # a slow machine gets more time, a stuck one not for ever
+CLIENT_ENDS_WITHIN_S: Final = 45.0  # its last calls, then its crons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one run."""
+
+    fault: str
+    seed: int
+    acknowledged: int
+    """Different jobs that the API said it has."""
+    unknown: int
+    """Operations without an answer that says what happened."""
+    faults: int
+    recovery: Recovery
+    took_s: float
+    violations: dict[str, list[str]]
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.violations
+
+
+def run(fault: str, seed: int, jobs: int, folder: Path) -> Verdict:
+    """Torture an installation whose data and logs are in the folder."""
+    began = time.monotonic()
+    faults = asyncio.run(_torture(fault, Random(f"{fault}-{seed}"), jobs, folder))  # noqa: S311 - no secret
+    found = history.read(folder)
+    return Verdict(
+        fault=fault,
+        seed=seed,
+        acknowledged=len(_acknowledged(found)),
+        unknown=sum(one.answer.answered is Answered.UNKNOWN for one in found.operations),
+        faults=faults,
+        recovery=recovery(found),
+        took_s=time.monotonic() - began,
+        violations=checker.violations(found),
+    )
+
+
+def clean(folder: Path, entirely: bool) -> None:
+    """Remove a run's folder, or what takes most of its room: the servers' data."""
+    for path in [folder] if entirely else [folder / "mongo", folder / "valkey"]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _acknowledged(found: History) -> set[object]:
+    said = (one.answer.value.get("scheduled") for one in found.operations if one.is_ok)
+    return {job_id for job_id in said if job_id is not None}
+
+
+async def _torture(fault: str, random: Random, jobs: int, folder: Path) -> int:
+    async with installed(folder) as installation:
+        tending = asyncio.create_task(installation.tend())
+        try:
+            _start_client(installation, random.randrange(2**32))
+            counted = Acknowledged(folder / history.OPERATIONS)
+            await _begun(counted)
+            faults = await _harm(fault, Nemesis(installation, random), counted, jobs)
+            deadline = time.monotonic() + PROMISED_S
+            await installation.stop(CLIENT, within_s=CLIENT_ENDS_WITHIN_S)
+            has_settled = await _settles(installation, deadline)
+        finally:
+            tending.cancel()
+            await asyncio.gather(tending, return_exceptions=True)
+        await _take_down(installation, has_settled)
+    return faults
+
+
+def _start_client(installation: Installation, seed: int) -> None:
+    orders = Orders(
+        url=installation.api_url,
+        tokens=installation.tokens(),
+        seed=seed,
+        log=str(installation.folder / history.OPERATIONS),
+        mongo_url=installation.mongo_url,
+        database=DATABASE,
+    )
+    installation.start(CLIENT, "-m", "benchmarks.chaos.load", json.dumps(asdict(orders)))
+
+
+async def _begun(counted: Acknowledged) -> None:
+    async with asyncio.timeout(START_S):
+        while not counted.count() or counted.crons < len(CRONS):
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _harm(fault: str, nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
+    """Harm it until there were enough faults and jobs; return how many faults."""
+    plan, made = FAULTS[fault], 0
+    async with asyncio.timeout(LOAD_WITHIN_S):
+        while made < plan.times or counted.count() < jobs:
+            await nemesis.target.is_whole()
+            await asyncio.sleep(nemesis.random.uniform(0.5, 1.5) * plan.pause_s)
+            nemesis.target.marks.note("began", fault=fault)
+            await plan.harm(nemesis)
+            nemesis.target.marks.note("ended", fault=fault)
+            made += 1
+    return made
+
+
+async def _settles(installation: Installation, deadline: float) -> bool:
+    """Wait until every job has ended; False if some have not by the deadline."""
+    undone = {"state": {"$nin": sorted(FINAL_STATES)}}
+    with installation.mongo() as mongo:
+        while await asyncio.to_thread(mongo[DATABASE]["jobs"].find_one, undone, {"_id": 1}):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+    return True
+
+
+async def _take_down(installation: Installation, has_settled: bool) -> None:
+    """Stop what could still write, then write down what the database holds.
+
+    What is undone is written down first: workers that stop give it back, or end it.
+    """
+    path = installation.folder / history.DATABASE
+    with installation.mongo() as mongo:
+        if not has_settled:
+            dump.write(mongo, path)
+        await installation.stop(*OURS)
+        if has_settled:
+            dump.write(mongo, path)

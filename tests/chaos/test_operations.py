@@ -1,0 +1,145 @@
+"""What the torture's client is told is logged as ok, failed or unknown, and never guessed."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.chaos.calls import Api
+from benchmarks.chaos.operations import (
+    Acknowledged,
+    Answer,
+    Answered,
+    Kind,
+    OperationLog,
+    Request,
+    read,
+)
+from benchmarks.chaos.plan import LONGEST_PAUSE_S, Plan
+from jobs.embedded.ports import free_port
+
+ENTER = Request(Kind.SCHEDULE, {"functionName": "ledger.enter", "args": {"mark": "m"}})
+JOB_ID = "Sm9iOjAxYTIwYTVlNmIwZmY2NmUyMTlhYmNmYw"
+DOCUMENT_ID = "01a20a5e6b0ff66e219abcfc"
+CANCEL = Request(Kind.CANCEL, {"jobId": DOCUMENT_ID})
+OK = Answer(Answered.OK, {"scheduled": "j1"})
+
+
+def answering(**body: Any) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(200, json=body)
+
+
+async def told(respond: Callable[[httpx.Request], httpx.Response], *requests: Request) -> list[str]:
+    transport = httpx.MockTransport(respond)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        return [answer.answered for answer in await Api(client, "token").call(requests)]
+
+
+def error(code: str, *path: str) -> dict[str, Any]:
+    return {"message": code, "path": list(path), "extensions": {"code": code}}
+
+
+async def test_each_call_of_a_document_has_its_own_answer() -> None:
+    errors = [error("CONFLICT", "a1"), error("UNAVAILABLE", "a2"), error("TIMEOUT", "a3")]
+    respond = answering(data={"a0": {"jobId": JOB_ID}, "a1": None}, errors=errors)
+    assert await told(respond, *[ENTER] * 4) == ["ok", "failed", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"errors": [{"message": "", "extensions": {"code": "UNAUTHORIZED"}}]}, "failed"),
+        ({"errors": [{"message": "", "extensions": {"code": "UNAVAILABLE"}}]}, "unknown"),
+        ({"data": {"a0": None}, "errors": [error("INTERNAL_SERVER_ERROR", "a0")]}, "unknown"),
+        ({"data": {"a0": None}}, "unknown"),
+    ],
+)
+async def test_an_answer_without_data_is_judged_by_its_code(
+    body: dict[str, Any], expected: str
+) -> None:
+    assert await told(answering(**body), ENTER) == [expected]
+
+
+async def test_what_is_no_answer_is_unknown() -> None:
+    assert await told(lambda _: httpx.Response(502, text="Bad Gateway"), ENTER) == ["unknown"]
+
+
+async def test_a_call_that_was_never_sent_failed_and_one_that_was_cut_off_is_unknown() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    found = []
+    async with server:
+        for port in (free_port(), server.sockets[0].getsockname()[1]):
+            url = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                found += await Api(client, "token").call([ENTER])
+    assert [answer.answered for answer in found] == [Answered.FAILED, Answered.UNKNOWN]
+
+
+async def test_ids_are_logged_as_the_database_has_them() -> None:
+    sent: list[Any] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content)["variables"])
+        canceled = {"jobId": JOB_ID, "job": {"state": "CANCELED"}}
+        return httpx.Response(200, json={"data": {"a0": {"jobId": JOB_ID}, "a1": canceled}})
+
+    transport = httpx.MockTransport(respond)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        answers = await Api(client, "token").call([ENTER, CANCEL])
+    assert [answer.value for answer in answers] == [
+        {"scheduled": DOCUMENT_ID},
+        {"state": "CANCELED"},
+    ]
+    assert sent == [{"a0": ENTER.input, "a1": {"jobId": JOB_ID}}]
+
+
+def test_a_call_that_the_log_has_no_answer_for_is_unknown(tmp_path: Path) -> None:
+    log = OperationLog(tmp_path / "log")
+    log.end(log.invoke(ENTER), OK)
+    log.invoke(CANCEL)
+    log.close()
+    done, cut_off = read((tmp_path / "log").read_text().splitlines())
+    assert (done.request, done.answer, done.is_ok) == (ENTER, OK, True)
+    assert (cut_off.request, cut_off.answer.answered) == (CANCEL, Answered.UNKNOWN)
+
+
+def test_a_growing_log_is_counted_once_a_line(tmp_path: Path) -> None:
+    counted = Acknowledged(tmp_path / "log")
+    assert counted.count() == 0
+    log = OperationLog(tmp_path / "log")
+    log.end(log.invoke(ENTER), OK)
+    log.end(log.invoke(ENTER), OK)  # the same job again: its key was repeated
+    log.end(log.invoke(ENTER), Answer(Answered.UNKNOWN, {}))
+    assert counted.count() == 1
+    with (tmp_path / "log").open("a") as file:
+        file.write('{"op": 4, "type": "ok", "value": {"sched')
+        file.flush()
+        assert counted.count() == 1
+        file.write('uled": "j2"}}\n')
+    log.close()
+    assert counted.count() == 2
+
+
+def test_the_same_seed_asks_the_same_and_every_mark_is_new() -> None:
+    one, other = Plan("0", Random(1)), Plan("0", Random(1))
+    asked = [request for _ in range(50) for request in one.next(0)]
+    assert asked == [request for _ in range(50) for request in other.next(0)]
+    marks = [str(request.input["args"]) for request in asked]
+    assert len(set(marks)) == len(marks)
+
+
+def test_a_keyed_call_is_repeated_until_it_is_answered_and_no_other_is() -> None:
+    plan, unknown = Plan("0", Random(1)), Answer(Answered.UNKNOWN, {})
+    keyed = Request(Kind.SCHEDULE, {**ENTER.input, "key": "k"})
+    plan.learn(ENTER, unknown, now=0)
+    plan.learn(keyed, unknown, now=0)
+    later = [request for _ in range(9) for request in plan.next(LONGEST_PAUSE_S)]
+    assert (later.count(keyed), later.count(ENTER)) == (1, 0)

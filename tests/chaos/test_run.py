@@ -1,0 +1,88 @@
+"""A whole run of the torture, small: it ends well, and what is changed in its files is found."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.chaos import history, report
+from benchmarks.chaos.run import Verdict, clean, run
+from tests.processes import ROOT
+
+JOBS = 150
+EFFECT = "an effect is doubled or missing"
+CHANGES: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "an effect more": ("effects", lambda line: line * 2, EFFECT),
+    "an effect less": ("effects", lambda line: "", EFFECT),
+    "another state": ("jobs", lambda line: line.replace('"success"', '"failed"'), "a job ended"),
+    "another event": ("jobs", lambda line: line.replace('"seq": 2', '"seq": 3'), "a timeline is"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chaos")
+
+
+@pytest.fixture(scope="module")
+def verdict(folder: Path) -> Verdict:
+    return run("flush", 7, JOBS, folder)
+
+
+def judge(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check a run's files in a process that sees nothing else."""
+    command = [sys.executable, "-m", "benchmarks.chaos.checker", str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def lines_of(folder: Path, collection: str) -> list[str]:
+    """Give the lines of the dump that hold effects, or ordinary jobs that succeeded."""
+    lines = (folder / history.DATABASE).read_text().splitlines()
+    found = [(line, json.loads(line)) for line in lines]
+    return [
+        line
+        for line, entry in found
+        if entry["in"] == collection and entry["document"].get("state", "success") == "success"
+    ]
+
+
+def test_a_run_keeps_every_promise(verdict: Verdict, folder: Path) -> None:
+    assert verdict.violations == {}
+    assert verdict.acknowledged >= JOBS
+    assert verdict.faults >= 4
+    assert report.line(verdict).endswith("ok")
+    assert judge(folder).stdout == "every promise was kept\n"
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_is_changed_in_its_files_is_found(
+    verdict: Verdict, folder: Path, tmp_path: Path, what: str
+) -> None:
+    collection, change, found = CHANGES[what]
+    for name in (history.OPERATIONS, history.NOTES, history.FAULTS):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    line, text = lines_of(folder, collection)[0], (folder / history.DATABASE).read_text()
+    (tmp_path / history.DATABASE).write_text(text.replace(f"{line}\n", change(f"{line}\n")))
+    judged = judge(tmp_path)
+    assert (judged.returncode, found in judged.stdout) == (1, True), judged.stdout + judged.stderr
+
+
+def test_a_record_says_what_was_run_and_how_it_went(verdict: Verdict, tmp_path: Path) -> None:
+    path = tmp_path / "CHAOS.md"
+    report.record([verdict], ["--fault", "flush"], path)
+    text = path.read_text()
+    assert report.line(verdict) in text
+    assert "make chaos ARGS='--fault flush'" in text
+    assert "| flush | 1 | 1 |" in text
+
+
+def test_a_kept_folder_has_its_logs_and_not_the_servers_data(tmp_path: Path) -> None:
+    for name in ("mongo", "valkey", "logs"):
+        (tmp_path / name).mkdir()
+    clean(tmp_path, entirely=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    clean(tmp_path, entirely=True)
+    assert not tmp_path.exists()

@@ -1,0 +1,114 @@
+"""Timelines that follow the table of moves are legal; whatever is changed in one is seen."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.chaos.timelines import flaws, starts
+from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
+from jobs.records import Job, JobEvent, JobState
+from tests.chaos.histories import BEGIN, SECOND, SUCCEEDED, made
+
+STEPS_AT_MOST = 12
+TO_AN_END = {
+    JobState.PENDING: [*SUCCEEDED],
+    JobState.IN_PROGRESS: [Move.SUCCEED],
+}
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Move]:
+    """Walk through the table of moves at random, to an end."""
+    moves: list[Move] = []
+    state, was_asked = JobState.PENDING, False
+    while state not in FINAL_STATES and len(moves) < STEPS_AT_MOST:
+        allowed = [
+            move
+            for move in MOVES
+            if may(move, state)
+            and not (move is Move.REQUEST_CANCEL and was_asked)
+            and not (move is Move.STOP and not was_asked)
+        ]
+        move = draw(st.sampled_from(allowed))
+        moves.append(move)
+        stops = was_asked and MOVES[move].yields_to_cancel
+        state = JobState.CANCELED if stops else MOVES[move].target
+        was_asked = was_asked or move is Move.REQUEST_CANCEL
+    return [*moves, *TO_AN_END.get(state, [])]
+
+
+def with_events(job: Job, events: list[JobEvent]) -> Job:
+    """Give the job with other events, numbered anew."""
+    numbered = (replace(event, seq=number) for number, event in enumerate(events, 1))
+    return replace(job, timeline=tuple(numbered))
+
+
+@given(lives())
+def test_every_life_by_the_table_is_legal(moves: list[Move]) -> None:
+    job = made("j", moves)
+    assert list(flaws(job)) == []
+    assert starts(job) == list(range(1, moves.count(Move.CLAIM) + 1))
+
+
+@given(lives(), st.data())
+def test_a_missing_event_is_seen(moves: list[Move], data: st.DataObject) -> None:
+    job = made("j", moves)
+    gone = data.draw(st.sampled_from(job.timeline))
+    left = [event for event in job.timeline if event is not gone]
+    assert list(flaws(replace(job, timeline=tuple(left))))
+    if (gone.from_state, gone.state) != (JobState.PENDING, JobState.PENDING):
+        assert list(flaws(with_events(job, left)))
+
+
+@given(lives(), st.data())
+def test_a_doubled_event_is_seen(moves: list[Move], data: st.DataObject) -> None:
+    job = made("j", moves)
+    doubled = data.draw(st.sampled_from(job.timeline))
+    events = [one for event in job.timeline for one in [event] * (1 + (event is doubled))]
+    assert list(flaws(replace(job, timeline=tuple(events))))
+    if doubled.from_state is not doubled.state:
+        assert list(flaws(with_events(job, events)))
+
+
+@given(lives(), st.data())
+def test_another_attempt_or_state_in_an_event_is_seen(
+    moves: list[Move], data: st.DataObject
+) -> None:
+    job = made("j", moves)
+    number = data.draw(st.integers(0, len(job.timeline) - 1))
+    event = job.timeline[number]
+    others = [state for state in JobState if state is not event.state]
+    for changed in (
+        replace(event, attempt=event.attempt + 1),
+        replace(event, state=data.draw(st.sampled_from(others))),
+    ):
+        events = [changed if one is event else one for one in job.timeline]
+        assert list(flaws(replace(job, timeline=tuple(events))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "flaw"),
+    [
+        ({"timeline": ()}, "it has no timeline"),
+        ({"version": 2}, "its version 2 is less than its 3 events"),
+        ({"completed_at": None}, "it is success and was completed at None"),
+        ({"attempt": 2}, "it is success at attempt 2, but its last event says success at"),
+    ],
+)
+def test_a_job_that_does_not_agree_with_its_timeline_is_seen(
+    changes: dict[str, object], flaw: str
+) -> None:
+    (found,) = flaws(replace(made("j"), **changes))  # type: ignore[arg-type]  # by name
+    assert found.startswith(flaw)
+
+
+def test_a_start_before_its_due_time_is_seen() -> None:
+    job = made("j")
+    first, *rest = job.timeline
+    late = replace(first, next_run_at=BEGIN + 2 * SECOND)
+    assert "before it was due" in "".join(flaws(replace(job, timeline=(late, *rest))))
+    start = replace(rest[0], worker_id=None)
+    (found,) = flaws(replace(job, timeline=(first, start, *rest[1:])))
+    assert found == "nobody started attempt 1"
