@@ -1,10 +1,12 @@
 """What the hub hands out: one write to a watched document, as a frozen record."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NewType, TypeAlias
+from typing import Any, Final, NamedTuple, NewType, TypeAlias
 
+from jobs.documents import job_event_from
 from jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
@@ -45,8 +47,7 @@ class Route:
     """The client's name of a recurring task."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One write to one document, decoded once and shared by everybody who hears of it."""
 
     collection: Watched
@@ -57,17 +58,23 @@ class Change:
     """The document's version after this write; None when it was deleted."""
     route: Route | None = None
     """None only until the hub has looked it up."""
-    events: tuple[JobEvent, ...] = ()
-    """What this write appended to the job's timeline; empty for progress."""
+    entries: Sequence[Mapping[str, Any]] = ()
+    """What this write appended to the job's timeline, as stored; empty for progress."""
     scheduled_time: datetime | None = None
     """The job's new due time, when this write set it."""
 
     @property
+    def events(self) -> tuple[JobEvent, ...]:
+        """Decode what this write appended: only those who tell of it need that."""
+        return tuple(map(job_event_from, self.entries))
+
+    @property
     def state_before(self) -> JobState | None:
         """Return the job's state before this write, None if the write did not touch it."""
-        return self.events[0].from_state if self.events else None
+        source = self.entries[0].get("from") if self.entries else None
+        return JobState(source) if source else None
 
     @property
     def state_after(self) -> JobState | None:
         """Return the job's state after this write, None if the write did not touch it."""
-        return self.events[-1].state if self.events else None
+        return JobState(self.entries[-1]["state"]) if self.entries else None

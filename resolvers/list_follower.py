@@ -186,14 +186,15 @@ class ListFollower(Generic[R]):
 
     def _events_of(self, notice: Notice) -> Sequence[JobEvent | None]:
         change = notice.change
-        if not change.events:
+        events = change.events
+        if not events:
             return (None,)
         if notice.left:
-            return change.events[-1:]
+            return events[-1:]
         told = 0
         if self._partial is not None and self._partial[0] == change.document_id:
             told, self._partial = self._partial[1], None
-        return [event for event in change.events if event.seq > told]
+        return [event for event in events if event.seq > told]
 
     def _row(self, row: R, position: Position) -> Message[R]:
         return Message(

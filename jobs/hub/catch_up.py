@@ -29,7 +29,7 @@ class CatchUp:
         self._mongo = mongo
         self._ring = ring
         self._groups = Groups()
-        self._feeds = sorted(feeds, key=attrgetter("after"))
+        self._feeds = dict.fromkeys(sorted(feeds, key=attrgetter("after")))
         self.position: Position | None = None
         """Everything behind this is still to come; None before the stream is open."""
         for feed in self._feeds:
@@ -39,13 +39,13 @@ class CatchUp:
         """Take in a feed that has missed nothing of this stream."""
         if self.position is None or feed.after < self.position:
             return False
-        self._feeds.append(feed)
+        self._feeds[feed] = None
         self._groups.join(feed.watch, feed)
         return True
 
     def discard(self, feed: Feed) -> None:
         if feed in self._feeds:
-            self._feeds.remove(feed)
+            del self._feeds[feed]
             self._groups.leave(feed.watch, feed)
 
     async def run(self) -> None:
@@ -61,7 +61,7 @@ class CatchUp:
 
     async def _open(self, stream: ChangeStream) -> bool:
         while self._feeds:
-            oldest = self._feeds[0].after
+            oldest = next(iter(self._feeds)).after
             try:
                 await stream.open_after(oldest)
             except HistoryLost as error:
@@ -116,7 +116,7 @@ class CatchUp:
     def _end(self, say: Callable[[Feed], None]) -> None:
         for feed in self._feeds:
             say(feed)
-        self._feeds = []
+        self._feeds = {}
 
     def _fail(self, feed: Feed, error: OstinatoError) -> None:
         feed.fail(error)
@@ -129,7 +129,7 @@ class CatchUps:
     def __init__(self, mongo: Mongo, ring: Ring) -> None:
         self._mongo = mongo
         self._ring = ring
-        self._waiting: list[Feed] = []
+        self._waiting: dict[Feed, None] = {}
         self._running: dict[CatchUp, asyncio.Task[None]] = {}
         self._gathering: asyncio.Task[None] | None = None
         self.opened = 0
@@ -144,15 +144,14 @@ class CatchUps:
         """Begin to replay what is watched; the feed must be stopped in the end."""
         feed = Feed(watch, after)
         if not any(stream.admit(feed) for stream in self._running):
-            self._waiting.append(feed)
+            self._waiting[feed] = None
             self._open_soon()
         return feed
 
     def stop(self, feed: Feed) -> None:
         """Forget a feed; harmless when it has ended."""
         feed.close()
-        if feed in self._waiting:
-            self._waiting.remove(feed)
+        self._waiting.pop(feed, None)
         for stream in self._running:
             stream.discard(feed)
 
@@ -172,7 +171,7 @@ class CatchUps:
     async def _open(self) -> None:
         await asyncio.sleep(GATHER_S)
         self._gathering = None
-        feeds, self._waiting = self._waiting, []
+        feeds, self._waiting = list(self._waiting), {}
         if feeds:
             stream = CatchUp(self._mongo, self._ring, feeds)
             self.opened += 1

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from jobs.changes import Change
-from jobs.hub.watch import Key, Notice, Watch, judge, keys_of
+from jobs.hub.watch import Key, Notice, Watch, judge, offered_by
 
 
 class Member(Protocol):
@@ -20,7 +20,7 @@ class Member(Protocol):
 
 
 class Groups:
-    """The live members by watch, in drawers as the ring's."""
+    """The live members by watch, and the watches by what they seek."""
 
     def __init__(self) -> None:
         self._members: dict[Watch, set[Member]] = {}
@@ -31,16 +31,16 @@ class Groups:
 
     def join(self, watch: Watch, member: Member) -> None:
         self._members.setdefault(watch, set()).add(member)
-        self._watches[watch.key].add(watch)
+        self._watches[watch.sought].add(watch)
 
     def leave(self, watch: Watch, member: Member) -> None:
         """Forget a member; harmless when it is not there."""
         members = self._members.get(watch, set())
         members.discard(member)
         if not members and self._members.pop(watch, None) is not None:
-            self._watches[watch.key].discard(watch)
-            if not self._watches[watch.key]:
-                del self._watches[watch.key]
+            self._watches[watch.sought].discard(watch)
+            if not self._watches[watch.sought]:
+                del self._watches[watch.sought]
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Hand a batch to everybody it concerns."""
@@ -54,8 +54,12 @@ class Groups:
             for member in self._members[watch]:
                 member.offer(concerning)
 
+    def candidates(self, change: Change) -> Iterator[Watch]:
+        """Find the watches that have to be asked whether the change concerns them."""
+        for key in offered_by(change):
+            yield from self._watches.get(key, ())
+
     def _concerned(self, change: Change) -> Iterator[tuple[Watch, Notice]]:
-        for key in keys_of(change):
-            for watch in self._watches.get(key, ()):
-                if notice := judge(watch, change):
-                    yield watch, notice
+        for watch in self.candidates(change):
+            if notice := judge(watch, change):
+                yield watch, notice

@@ -31,6 +31,7 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, RecurringTask, Batch, Request)
 
 START_S: Final = 15.0  # a failover and a reconnection fit in
+WARM_S: Final = 5.0  # history that takes longer to read is left to the catch-up streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +136,28 @@ class Hub:
     async def _follow(self) -> None:
         async with self._stream as stream:
             await stream.open_recent()
+            if not await self._warm_up(stream):
+                log.info("hub.started_cold")
+                await stream.open_now()
+                self.ring.clear(stream.position)
             while True:
                 with suppress(HistoryLost):
                     await self._take_all(stream)
                 log.warning("hub.history_lost", extra={"position": self.position})
                 await stream.open_now()
                 self._start_ring(stream.position)
+
+    async def _warm_up(self, stream: ChangeStream) -> bool:
+        """Read up to the present; False if there is too much to read, or it is lost already."""
+        deadline = asyncio.get_running_loop().time() + WARM_S
+        with suppress(HistoryLost):
+            async for batch in stream.batches():
+                await self._take(batch)
+                if self._started.is_set():
+                    return True
+                if asyncio.get_running_loop().time() > deadline:
+                    break
+        return False
 
     async def _take_all(self, stream: ChangeStream) -> None:
         async for batch in stream.batches():
@@ -159,7 +176,7 @@ class Hub:
         self.position = batch.position
         self.time = batch.time
         self._changes += len(changes)
-        if not batch.events or self.time >= self._stream.present:
+        if self.time >= self._stream.present:
             self._started.set()
 
     def _start_ring(self, position: Position) -> None:

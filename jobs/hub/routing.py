@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jobs.changes import Change, Route, Watched
 from jobs.hub.ring import Ring
@@ -32,6 +31,6 @@ async def with_routes(mongo: Mongo, ring: Ring, changes: Sequence[Change]) -> Se
     return [
         change
         if change.route
-        else replace(change, route=known.get((change.collection, change.document_id)))
+        else change._replace(route=known.get((change.collection, change.document_id)))
         for change in changes
     ]

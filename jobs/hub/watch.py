@@ -1,7 +1,8 @@
 """What a subscription watches, and whether a change concerns it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from jobs.changes import Change, ChangeType, Route, Watched
 from jobs.filters import JobFilter
@@ -9,6 +10,9 @@ from jobs.records import Job
 
 Key: TypeAlias = tuple[str | None, ...]
 """A drawer of an index: all of a collection, an owner's, or one document's."""
+
+RAREST_FIRST: Final = ("cause_id", "function_name", "queue")
+"""Fields of a filter by which watches are found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,21 @@ class Watch:
         if self.owner is not None:
             return (self.collection, "owner", self.owner)
         return (self.collection,)
+
+    @property
+    def sought(self) -> Key:
+        """Name the rarest thing that a change must have to concern it: one of `offered_by`."""
+        if self.document_id is not None:
+            return (self.collection, "id", self.document_id)
+        scope = _scope(self.collection, self.owner)
+        wanted = self.job_filter
+        if wanted is None:
+            return scope
+        for name in RAREST_FIRST:
+            value = getattr(wanted, name)
+            if value is not None:
+                return (*scope, name, value)
+        return scope
 
 
 class Notice(NamedTuple):
@@ -53,6 +72,27 @@ def keys_of(change: Change) -> tuple[Key, Key, Key]:
     )
 
 
+def offered_by(change: Change) -> Iterator[Key]:
+    """Name all that a watch may seek and this change has; nothing if nobody may hear of it."""
+    route = change.route
+    if route is None:
+        return
+    yield (change.collection, "id", change.document_id)
+    scopes = ((change.collection, "everybody"), (change.collection, "owner", route.owner))
+    for scope in scopes:
+        yield scope
+        if route.cause is not None and route.cause.id is not None:
+            yield (*scope, "cause_id", route.cause.id)
+        if route.function_name is not None:
+            yield (*scope, "function_name", route.function_name)
+        if route.queue is not None:
+            yield (*scope, "queue", route.queue)
+
+
+def _scope(collection: Watched, owner: str | None) -> Key:
+    return (collection, "everybody") if owner is None else (collection, "owner", owner)
+
+
 def judge(watch: Watch, change: Change) -> Notice | None:
     """Decide whether a change from the watch's drawer concerns it; pure."""
     route, wanted = change.route, watch.job_filter
@@ -67,7 +107,7 @@ def judge(watch: Watch, change: Change) -> Notice | None:
 
 def _judge_state(wanted: JobFilter, change: Change) -> Notice | None:
     has_window = wanted.scheduled_from is not None or wanted.scheduled_to is not None
-    if wanted.states is None or not change.events:
+    if wanted.states is None or not change.entries:
         doubtful = has_window or wanted.states is not None
         return Notice(change, left=False, doubtful=doubtful)
     if change.state_after in wanted.states:
@@ -82,7 +122,7 @@ def settle(wanted: JobFilter, notice: Notice, job: Job | None) -> Notice | None:
     if job is None:
         return None
     change = notice.change
-    if not change.events and wanted.states is not None and job.state not in wanted.states:
+    if not change.entries and wanted.states is not None and job.state not in wanted.states:
         return None
     due = change.scheduled_time or job.scheduled_time
     if (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (

@@ -1,8 +1,7 @@
 """Turns raw change stream events into `Change` records; knows how jobs are stored."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,22 +10,21 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
 from jobs.changes import Change, ChangeType, Position, Route, Watched
-from jobs.documents import job_event_from
 from jobs.logs import get_log
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
-from jobs.records import Cause, CauseKind, JobEvent
+from jobs.records import Cause, CauseKind, JobState
 
-DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True)
 ROUTES: Final = 4_096  # distinct routes that share one record each; jobs of one cron have one
 log = get_log(__name__)
 
-ROUTE_NAMES: Final = ("owner", "functionName", "queue", "taskId")
-ROUTE_FIELDS: Final = (*ROUTE_NAMES, "internal", "cause")
+ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
 
 Document = Mapping[str, Any]
 
 _WATCHED: Final = {str(name): name for name in Watched}
+_STATES: Final = frozenset(map(str, JobState))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,45 +67,45 @@ async def read_routes(
 
 def _inserted(event: Document) -> Change:
     full = event["fullDocument"]
-    return _change(
-        event,
-        ChangeType.INSERTED,
+    return Change(
+        *_place_of(event, ChangeType.INSERTED),
         version=full.get("version"),
         route=_route_of(full),
-        events=tuple(map(job_event_from, full.get("timeline", ()))),
+        entries=_checked(full.get("timeline", ())),
         scheduled_time=full.get("scheduledTime"),
     )
 
 
 def _replaced(event: Document) -> Change:
     full = event["fullDocument"]
-    return _change(
-        event,
-        ChangeType.CHANGED,
+    return Change(
+        *_place_of(event, ChangeType.CHANGED),
         version=full.get("version"),
         route=_route_of(full),
-        events=_newest_events(full),
+        entries=_checked(_newest_entries(full)),
         scheduled_time=full.get("scheduledTime"),
     )
 
 
 def _updated(event: Document) -> Change:
     fields = event["updateDescription"]["updatedFields"]
-    appended = [value for name, value in fields.items() if _is_entry(name)]
+    appended = [
+        fields[name] for name in fields if name.startswith("timeline.") and name[9:].isdigit()
+    ]
     routed = appended[-1] if appended else event.get("fullDocumentBeforeChange")
-    return _change(
-        event,
-        ChangeType.CHANGED,
+    return Change(
+        *_place_of(event, ChangeType.CHANGED),
         version=fields.get("version"),
         route=_route_of(routed) if routed else None,
-        events=tuple(map(job_event_from, appended)),
+        entries=_checked(appended),
         scheduled_time=fields.get("scheduledTime"),
     )
 
 
 def _deleted(event: Document) -> Change:
     before = event.get("fullDocumentBeforeChange")
-    return _change(event, ChangeType.DELETED, route=_route_of(before) if before else None)
+    route = _route_of(before) if before else None
+    return Change(*_place_of(event, ChangeType.DELETED), route=route)
 
 
 _DECODERS: Final[dict[str, Callable[[Document], Change]]] = {
@@ -118,31 +116,35 @@ _DECODERS: Final[dict[str, Callable[[Document], Change]]] = {
 }
 
 
-def _change(event: Document, type_: ChangeType, **known: Any) -> Change:
-    return Change(
-        collection=_WATCHED[event["ns"]["coll"]],
-        document_id=event["documentKey"]["_id"],
-        type=type_,
-        position=Position(event["_id"]["_data"]),
-        **known,
+def _place_of(event: Document, type_: ChangeType) -> tuple[Watched, str, ChangeType, Position]:
+    return (
+        _WATCHED[event["ns"]["coll"]],
+        event["documentKey"]["_id"],
+        type_,
+        Position(event["_id"]["_data"]),
     )
 
 
-def _is_entry(name: str) -> bool:
-    return name.startswith("timeline.") and name[9:].isdigit()
+def _checked(entries: Sequence[Document]) -> Sequence[Document]:
+    """Require what every reader counts on; raises as decoding does."""
+    for entry in entries:
+        if not (entry["seq"] and entry["at"] and entry["state"] in _STATES):
+            raise ValueError("not an entry of a timeline")
+    return entries
 
 
-def _newest_events(full: Document) -> tuple[JobEvent, ...]:
+def _newest_entries(full: Document) -> Sequence[Document]:
     """Find what a replacing write appended: a move appends one entry, or marks each it adds."""
-    timeline = full.get("timeline", ())
+    timeline: Sequence[Document] = full.get("timeline", ())
     marked = [entry for entry in timeline if entry.get("version") == full.get("version")]
-    return tuple(map(job_event_from, marked or timeline[-1:]))
+    return marked or timeline[-1:]
 
 
 def _route_of(fields: Document) -> Route:
-    cause = fields.get("cause") or {}
-    names = tuple(fields.get(name) for name in ROUTE_NAMES)
-    return _route(names, bool(fields.get("internal")), (cause.get("kind"), cause.get("id")))
+    get = fields.get
+    cause = get("cause") or {}
+    names = (get("owner"), get("functionName"), get("queue"), get("taskId"))
+    return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
 
 
 @lru_cache(maxsize=ROUTES)

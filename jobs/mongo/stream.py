@@ -23,6 +23,10 @@ from jobs.mongo.patience import BREAKS, Patience
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
 HURRY_MS: Final = 1  # while there is history to read, an empty reply tells that it is read
+PACE_S: Final = (
+    0.004  # changes in quick succession are one reply: a reply costs as much as many events
+)
+SOON_S: Final = 0.01  # a reply within this time says that changes keep coming
 REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
 WARM_S: Final = (60, 10, 1)  # a fresh replica set may not have a minute of history
 
@@ -96,6 +100,7 @@ class ChangeStream:
         self._reply: asyncio.Task[RawBSONDocument] | None = None
         self._opened: StreamBatch | None = None
         self._is_behind = True
+        self._asked_at = 0.0
         self._patience = Patience()
         self.position = Position("")
         self.present: ClusterTime = BEGINNING
@@ -156,19 +161,26 @@ class ChangeStream:
             assert self._reply is not None
             batch = self._take(await asyncio.shield(self._reply), "nextBatch")
             self._is_behind = self._is_behind and bool(batch.events)
-        self._reply = self._ask_more() if self._cursor else None
+        pause_s = self._pause_s(len(batch.events))
+        self._reply = asyncio.create_task(self._ask_more(pause_s)) if self._cursor else None
         return batch
 
-    def _ask_more(self) -> "asyncio.Task[RawBSONDocument]":
-        return asyncio.create_task(
-            self._command(
-                {
-                    "getMore": self._cursor,
-                    "collection": DATABASE_CURSOR,
-                    "batchSize": BATCH_EVENTS,
-                    "maxTimeMS": HURRY_MS if self._is_behind else AWAIT_MS,
-                }
-            )
+    def _pause_s(self, events: int) -> float:
+        """Choose how long to let changes gather; the first after a quiet time goes at once."""
+        keep_coming = events and asyncio.get_running_loop().time() - self._asked_at < SOON_S
+        return PACE_S if keep_coming and events < BATCH_EVENTS // 2 else 0
+
+    async def _ask_more(self, pause_s: float) -> RawBSONDocument:
+        if pause_s:
+            await asyncio.sleep(pause_s)
+        self._asked_at = asyncio.get_running_loop().time()
+        return await self._command(
+            {
+                "getMore": self._cursor,
+                "collection": DATABASE_CURSOR,
+                "batchSize": BATCH_EVENTS,
+                "maxTimeMS": HURRY_MS if self._is_behind else AWAIT_MS,
+            }
         )
 
     async def _reopen(self, error: Exception | None) -> None:

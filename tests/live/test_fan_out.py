@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from jobs.hub.buffer import Buffer
 from jobs.hub.groups import Groups
 from jobs.hub.ring import Ring
 from jobs.hub.watch import judge
-from jobs.records import Cause, CauseKind, Job, JobEvent, JobState
+from jobs.records import Cause, CauseKind, Job, JobState
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ANN = Route(owner="ann", function_name="a.b", queue="default")
@@ -22,11 +23,11 @@ PENDING = JobFilter(states=(JobState.PENDING,))
 
 def event(
     state: JobState = JobState.PENDING, before: JobState | None = None, seq: int = 1
-) -> JobEvent:
-    return JobEvent(seq=seq, at=AT, from_state=before, state=state, attempt=0)
+) -> dict[str, Any]:
+    return {"seq": seq, "at": AT, "from": before, "state": state, "attempt": 0}
 
 
-def change(position: int = 1, document_id: str = "j1", *events: JobEvent) -> Change:
+def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any]) -> Change:
     return Change(
         collection=Watched.JOBS,
         document_id=document_id,
@@ -34,7 +35,7 @@ def change(position: int = 1, document_id: str = "j1", *events: JobEvent) -> Cha
         position=Position(f"{position:04}"),
         version=position,
         route=ANN,
-        events=events,
+        entries=entries,
     )
 
 
@@ -91,7 +92,7 @@ def test_ring_keeps_the_newest_and_says_from_where() -> None:
 )
 def test_ring_finds_by_owner_document_and_collection(watch: Watch, positions: list[str]) -> None:
     ring = Ring(capacity=10)
-    for each in (change(1), replace(change(2, "j2"), route=Route(owner="bob")), change(3)):
+    for each in (change(1), change(2, "j2")._replace(route=Route(owner="bob")), change(3)):
         ring.append(each)
     assert [c.position for c in ring.after(watch.key, Position(""), 10)] == positions
 
@@ -114,6 +115,35 @@ def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
     groups.publish([change(1, "j1", event())])
     assert first.heard[0] is second.heard[0]
     assert not other.heard
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [Watch(collection=Watched.JOBS, owner=f"u{n}") for n in range(999)],
+        [Watch(collection=Watched.JOBS, document_id=f"d{n}") for n in range(999)],
+        [
+            Watch(
+                collection=Watched.JOBS,
+                owner=owner,
+                job_filter=replace(JobFilter(), **{name: f"x{n}"}),
+            )
+            for n in range(333)
+            for owner in ("ann", None)
+            for name in ("function_name", "queue", "cause_id")
+        ],
+    ],
+)
+def test_change_is_judged_for_the_groups_that_may_match_not_for_those_that_exist(
+    wanted: list[Watch],
+) -> None:
+    groups, ear = Groups(), Ear()
+    for watch in wanted:
+        groups.join(watch, ear)
+    assert list(groups.candidates(change())) == []
+    match = Watch(collection=Watched.JOBS, job_filter=JobFilter(function_name="a.b"))
+    groups.join(match, ear)
+    assert list(groups.candidates(change())) == [match]
 
 
 def test_group_ends_with_its_last_member() -> None:
@@ -154,7 +184,7 @@ def test_state_filter_tells_what_comes_and_what_leaves(
 
 
 def test_change_without_a_route_concerns_nobody() -> None:
-    assert judge(ALL_JOBS, replace(change(), route=None)) is None
+    assert judge(ALL_JOBS, change()._replace(route=None)) is None
 
 
 def test_change_without_an_event_is_settled_by_the_job_itself() -> None:
@@ -170,7 +200,7 @@ def test_change_without_an_event_is_settled_by_the_job_itself() -> None:
 def test_window_is_settled_by_the_due_time() -> None:
     window = JobFilter(scheduled_from=AT, scheduled_to=AT + timedelta(hours=1))
     notice = Notice(change(1, "j1", event()), left=False, doubtful=True)
-    moved = notice._replace(change=replace(notice.change, scheduled_time=AT - timedelta(1)))
+    moved = notice._replace(change=notice.change._replace(scheduled_time=AT - timedelta(1)))
     assert settle(window, notice, job()) is notice
     assert settle(window, notice, job(due=AT + timedelta(hours=1))) is None
     assert settle(window, moved, job()) == moved._replace(left=True, doubtful=False)

@@ -1,5 +1,7 @@
 """The hub's one stream: what breaks it, and that nobody notices."""
 
+import pytest
+
 from jobs.filters import JobFilter
 from jobs.hub import Hub
 from jobs.mongo.client import Mongo
@@ -8,7 +10,7 @@ from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
 from tests.live.conftest import As
-from tests.live.reading import Client
+from tests.live.reading import Client, disconnected, follow
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -75,3 +77,19 @@ async def test_one_damaged_document_does_not_stop_the_hub(
         await write.mongo["jobs"].insert_one({"_id": "damaged", "timeline": [{"seq": 1}]})
         job_id = await write.job()
         assert (await client.next()).job_id == job_id
+
+
+async def test_hub_that_has_too_much_to_read_starts_at_the_present(
+    as_viewer: As, hub: Hub, write: Writer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.hub.hub.WARM_S", 0)
+    monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
+    cursor = await disconnected(as_viewer())
+    ids = [await write.job() for _ in range(10)]
+    async with (
+        Hub(write.mongo, settings) as cold,
+        follow(as_viewer(at=cold), cursor) as client,
+    ):
+        await client.ready()
+        assert [change.job_id for change in await client.take(10)] == ids
+        assert cold.facts.ring < 10
