@@ -1,11 +1,14 @@
-"""Cuts off connections whose requests do not arrive: uvicorn itself waits for ever for a head."""
+"""Cuts off connections whose requests do not arrive: uvicorn takes heads of any age and size."""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+MAX_HEAD_BYTES = 65_536  # beyond what is read at once: some thousand headers
+SLOW = b"408 Request Timeout"
+LARGE = b"431 Request Header Fields Too Large"
+ANSWER = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class TimelyProtocol(HttpToolsProtocol):
@@ -13,15 +16,30 @@ class TimelyProtocol(HttpToolsProtocol):
 
     arrival_timeout_s: float = 30.0
     _deadline: asyncio.TimerHandle | None = None
+    _in_head = False
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._expect()
 
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        super().data_received(data)
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(LARGE)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
         self.scope["state"]["abort"] = self.transport.abort
         self._expect()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -41,10 +59,13 @@ class TimelyProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _cut_off(self) -> None:
-        """Say so where nothing else has been said, and close."""
+        self._refuse(SLOW)
+
+    def _refuse(self, status: bytes) -> None:
+        """Say why where nothing else is being said, and close."""
         answering = getattr(self, "cycle", None)  # None before the first head
         if answering is None or answering.response_complete:
-            self.transport.write(SLOW)
+            self.transport.write(ANSWER % status)
             self.transport.close()
         else:
             self.transport.abort()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -24,6 +24,8 @@ async def _connected(
             yield reader, writer
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,28 @@ async def test_request_that_never_arrives_whole_is_cut_off(part: bytes) -> None:
     ):
         writer.write(part)
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_head_without_end_is_cut_off_when_it_is_too_large() -> None:
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        writer.write(HEAD)
+        sent = 0
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"x-a: " + b"x" * 8_000 + b"\r\n")
+                await writer.drain()
+                sent += 8_000
+        assert sent < 10_000_000
+
+
+async def test_large_body_in_one_piece_with_its_head_is_no_large_head() -> None:
+    body = b'{"query":"{ hello }", "x": "%b"}' % (b"x" * 200_000)
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        for _ in range(2):
+            writer.write(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            await reader.readuntil(b"Hello world")
+            await reader.readuntil(b"}}")
 
 
 async def test_second_request_of_a_connection_is_timed_as_the_first() -> None:
