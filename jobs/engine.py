@@ -67,6 +67,7 @@ class Engine:
             await engine.doorbell.close()
         finally:
             await redis.aclose(close_connection_pool=True)
+            await mongo.sessions.close()
             await asyncio.to_thread(mongo.close)  # it says goodbye to the server, and waits
 
     @classmethod

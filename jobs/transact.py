@@ -15,7 +15,7 @@ from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import JobStore
-from jobs.mongo.transaction import run_transaction
+from jobs.mongo.transaction import Body, run_transaction
 from jobs.records import Cause, CauseKind
 from jobs.registry import Registry
 from jobs.settings import Settings
@@ -36,6 +36,12 @@ class Identity:
     cause: Cause = API_CAUSE
     job: JobInfo | None = None
     report_progress: ReportProgress | None = None
+
+
+class RunBody(Protocol):
+    """Runs a body in a transaction, within a deadline in seconds."""
+
+    async def __call__(self, body: Body[T], deadline_s: float, /) -> T: ...
 
 
 class Fence(Protocol):
@@ -123,11 +129,12 @@ class Transactor:
         fence: Fence | None = None,
         *,
         timeout_ms: int = TRANSACTION_MS,
+        run_body: RunBody | None = None,
     ) -> T:
         """Commit what `body` does, once, and return what it returned.
 
-        The body runs again after a conflict. Raises TimeoutError after `timeout_ms` of real
-        time, and whatever the fence raises.
+        The body runs again after a conflict. `run_body` replaces a transaction of its own. Raises
+        TimeoutError after `timeout_ms` of real time, and whatever the fence raises.
         """
         offset_ms = await self.clock.offset_ms()
         buffer: _Buffer | None = None
@@ -135,7 +142,7 @@ class Transactor:
         async def attempt(session: Session) -> T:
             nonlocal buffer
             if buffer is not None and fence is not None:
-                await fence.check(session)
+                await self.mongo.sessions.answered(session, fence.check(session))
             buffer = _Buffer(
                 store=self.store,
                 session=session,
@@ -145,15 +152,21 @@ class Transactor:
                 keep_ms=self.settings.purge_after_ms,
             )
             result = await body(self._context(identity, session, buffer))
-            await buffer.flush()
-            if fence is not None:
-                await fence.finish(session, result)
+            await self.mongo.sessions.answered(session, self._finish(buffer, fence, result))
             return result
 
-        result = await run_transaction(self.mongo, attempt, timeout_ms / 1000)
+        if run_body is not None:
+            result = await run_body(attempt, timeout_ms / 1000)
+        else:
+            result = await run_transaction(self.mongo, attempt, timeout_ms / 1000)
         if buffer is not None and (buffer.documents or buffer.canceled):
             await self.after_commit(bool(buffer.documents), frozenset(buffer.canceled))
         return result
+
+    async def _finish(self, buffer: _Buffer, fence: Fence | None, result: Any) -> None:
+        await buffer.flush()
+        if fence is not None:
+            await fence.finish(buffer.session, result)
 
     def _context(self, identity: Identity, session: Session, buffer: _Buffer) -> Context:
         return Context(

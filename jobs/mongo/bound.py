@@ -1,12 +1,14 @@
 """`ctx.db`: collections bound to a mutation function's transaction."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pymongo import ReturnDocument
 
 from jobs.mongo.client import Collection, Document, Mongo, Session
 from jobs.mongo.collections import ENGINE_OWNED
+
+T = TypeVar("T")
 
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -22,16 +24,17 @@ class BoundDatabase:
         self._session = session
 
     def __getitem__(self, name: str) -> "BoundCollection":
-        return BoundCollection(self._mongo[name], self._session, name not in ENGINE_OWNED)
+        return BoundCollection(self._mongo, name, self._session)
 
 
 class BoundCollection:
     """One collection inside one transaction; the verbs of MongoDB by their usual names."""
 
-    def __init__(self, collection: Collection, session: Session, writable: bool) -> None:
-        self._readable = collection
+    def __init__(self, mongo: Mongo, name: str, session: Session) -> None:
+        self._sessions = mongo.sessions
+        self._readable = mongo[name]
         self._session = session
-        self._may_write = writable
+        self._may_write = name not in ENGINE_OWNED
 
     @property
     def _writable(self) -> Collection:
@@ -41,14 +44,19 @@ class BoundCollection:
             )
         return self._readable
 
+    async def _answered(self, command: Awaitable[T]) -> T:
+        return await self._sessions.answered(self._session, command)
+
     async def find_one(
         self,
         where: Filter,
         projection: Mapping[str, Any] | None = None,
         sort: Sort | None = None,
     ) -> Document | None:
-        return await self._readable.find_one(
-            where, projection, sort=sort and list(sort), session=self._session
+        return await self._answered(
+            self._readable.find_one(
+                where, projection, sort=sort and list(sort), session=self._session
+            )
         )
 
     async def find(
@@ -63,49 +71,60 @@ class BoundCollection:
         cursor = self._readable.find(
             where, projection, sort=sort and list(sort), limit=limit, session=self._session
         )
-        return await cursor.to_list(None)
+        return await self._answered(cursor.to_list(None))
 
     async def count_documents(self, where: Filter) -> int:
-        return await self._readable.count_documents(where, session=self._session)
+        return await self._answered(self._readable.count_documents(where, session=self._session))
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         cursor = self._readable.aggregate(list(pipeline), session=self._session)
-        return await cursor.to_list(None)
+        return await self._answered(cursor.to_list(None))
 
     async def insert_one(self, document: Document) -> str:
         """Insert a document and return its `_id`."""
-        inserted = await self._writable.insert_one(document, session=self._session)
+        inserted = await self._answered(self._writable.insert_one(document, session=self._session))
         return str(inserted.inserted_id)
 
     async def insert_many(self, documents: Sequence[Document]) -> list[str]:
-        inserted = await self._writable.insert_many(documents, session=self._session)
+        inserted = await self._answered(
+            self._writable.insert_many(documents, session=self._session)
+        )
         return [str(one) for one in inserted.inserted_ids]
 
     async def update_one(self, where: Filter, update: Update, *, upsert: bool = False) -> int:
         """Change one document; returns how many matched."""
-        changed = await self._writable.update_one(
-            where, _as_given(update), upsert=upsert, session=self._session
+        changed = await self._answered(
+            self._writable.update_one(
+                where, _as_given(update), upsert=upsert, session=self._session
+            )
         )
         return changed.matched_count
 
     async def update_many(self, where: Filter, update: Update) -> int:
         """Change every document that matches; returns how many did."""
-        changed = await self._writable.update_many(where, _as_given(update), session=self._session)
+        changed = await self._answered(
+            self._writable.update_many(where, _as_given(update), session=self._session)
+        )
         return changed.matched_count
 
     async def find_one_and_update(self, where: Filter, update: Update) -> Document | None:
         """Change one document and return it as it is then; None if none matched."""
-        found: Document | None = await self._writable.find_one_and_update(
-            where, _as_given(update), return_document=ReturnDocument.AFTER, session=self._session
+        found: Document | None = await self._answered(
+            self._writable.find_one_and_update(
+                where,
+                _as_given(update),
+                return_document=ReturnDocument.AFTER,
+                session=self._session,
+            )
         )
         return found
 
     async def delete_one(self, where: Filter) -> int:
-        deleted = await self._writable.delete_one(where, session=self._session)
+        deleted = await self._answered(self._writable.delete_one(where, session=self._session))
         return deleted.deleted_count
 
     async def delete_many(self, where: Filter) -> int:
-        deleted = await self._writable.delete_many(where, session=self._session)
+        deleted = await self._answered(self._writable.delete_many(where, session=self._session))
         return deleted.deleted_count
 
 

@@ -18,6 +18,8 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from jobs.mongo.availability import Availability
+from jobs.mongo.sessions import Sessions
 from jobs.settings import Settings
 
 Document: TypeAlias = dict[str, Any]
@@ -35,12 +37,16 @@ class Mongo:
 
     client: Client
     database: "AsyncIOMotorDatabase[Document]"
+    availability: Availability
+    sessions: Sessions
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":
         """Build the pool; connects on first use. `app_name` is what `$currentOp` shows."""
+        availability = Availability()
         client: Client = AsyncIOMotorClient(
             settings.mongo_url,
+            event_listeners=[availability],
             appname=app_name,
             tz_aware=True,
             tzinfo=UTC,
@@ -52,7 +58,8 @@ class Mongo:
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
         )
         options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
-        return cls(client, client.get_database(settings.database, codec_options=options))
+        database = client.get_database(settings.database, codec_options=options)
+        return cls(client, database, availability, Sessions(client))
 
     def __getitem__(self, collection: str) -> Collection:
         return self.database[collection]

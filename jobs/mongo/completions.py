@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
@@ -14,6 +14,8 @@ from jobs.mongo.transaction import run_transaction
 from jobs.records import JobState, Json
 from jobs.retry import LONGEST_WAIT_MS
 
+ALL: Final[Document] = {}
+UNASKED: Final[Document] = {"cancelRequestedAt": None}
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
 WITH_RESULT = frozenset({Move.SUCCEED})
@@ -62,22 +64,27 @@ class Completions:
                 lost |= await self._lost(group)
         return lost
 
-    async def write_in(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
-        """Write one outcome in a transaction; False if the attempt has been lost, or its end was
-        asked for: the transaction must abort then."""
-        filter_ = {**moves.guard(outcome.move, [outcome.job_id], outcome.attempt)}
-        filter_["cancelRequestedAt"] = None
-        changed = await self._jobs.update_one(
-            filter_, _pipeline([outcome], offset_ms), session=session
-        )
-        return changed.matched_count == 1
+    async def write_in(
+        self, session: Session, outcomes: Sequence[Outcome], offset_ms: int
+    ) -> set[str]:
+        """Write successes in a transaction; returns the ids of jobs whose attempt has been lost,
+        or whose end was asked for: if there are any, the transaction must abort."""
+        lost: set[str] = set()
+        for group in _grouped(outcomes):
+            if await self._update(group, offset_ms, session, UNASKED) < len(group):
+                lost |= await self._lost(group, session)
+        return lost
 
     async def _update(
-        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
+        self,
+        group: Sequence[Outcome],
+        offset_ms: int,
+        session: Session | None = None,
+        where: Document = ALL,
     ) -> int:
         ids = [outcome.job_id for outcome in group]
         changed = await self._jobs.update_many(
-            moves.guard(group[0].move, ids, group[0].attempt),
+            {**moves.guard(group[0].move, ids, group[0].attempt), **where},
             _pipeline(group, offset_ms),
             session=session,
         )
@@ -115,13 +122,14 @@ class Completions:
             if new:
                 await self._mongo[FAILURES].insert_many(new, session=session)
 
-    async def _lost(self, group: Sequence[Outcome]) -> set[str]:
+    async def _lost(self, group: Sequence[Outcome], session: Session | None = None) -> set[str]:
         """Tell whose attempt was lost: what is not where the outcome would have put it."""
         ids = [outcome.job_id for outcome in group]
         reached = [MOVES[group[0].move].target.value, JobState.CANCELED.value]
         found = self._jobs.find(
             {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
             {"_id": 1},
+            session=session,
         )
         return set(ids) - {job["_id"] for job in await found.to_list(None)}
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -23,60 +25,91 @@ MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
 
 
 class Contended(TimeoutError):
-    """A transaction met rivals, or an unreachable server, until its time was up."""
+    """A transaction met rivals, or a server that was away or slow, until its time was up."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """What a transaction has met so far."""
+
+    began: float
+    session: Session | None = None
+    met: PyMongoError | None = None
 
 
 async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
     """Commit what `body` does with its session, exactly once, or raise and leave nothing.
 
     The body runs again after a conflict, with the same arguments and a fresh snapshot. Raises
-    TimeoutError when `deadline_s` of real time has passed without a commit: Contended if it had
-    to run again.
+    TimeoutError when `deadline_s` of real time has passed without a commit: Contended if that was
+    no fault of the body, and then it may have been committed after all.
     """
-    met: list[PyMongoError] = []
+    course = _Course(time.monotonic())
     try:
         async with asyncio.timeout(deadline_s) as deadline:
-            async with await mongo.client.start_session() as session:
-                return await _run_until_committed(session, body, met)
+            async with mongo.sessions.opened() as session:
+                course.session = session
+                return await _run_until_committed(mongo, body, course)
     except TimeoutError as error:
         if not deadline.expired():
             raise
-        if met or _late_s(deadline) > LATE_S:
-            why = met[-1] if met else "MongoDB did not answer"
+        if why := _hindrance(mongo, course, deadline):
             raise Contended(f"no commit within {deadline_s} s: {why}") from error
         raise
 
 
-def _late_s(deadline: asyncio.Timeout) -> float:
-    """Tell how long after its deadline a transaction was aborted: a server answers at once."""
-    return asyncio.get_running_loop().time() - (deadline.when() or 0.0)
+def _hindrance(mongo: Mongo, course: _Course, deadline: asyncio.Timeout) -> object:
+    """Say what kept a body from its end, if anything but itself."""
+    if course.met is not None:
+        return course.met
+    if course.session is not None and mongo.sessions.is_busy(course.session):
+        return "MongoDB had not answered"
+    if mongo.availability.was_away_since(course.began):
+        return "MongoDB was away"
+    # A server that answers aborts at once.
+    late_s = asyncio.get_running_loop().time() - (deadline.when() or 0.0)
+    return "MongoDB did not answer" if late_s > LATE_S else None
 
 
-async def _run_until_committed(session: Session, body: Body[T], met: list[PyMongoError]) -> T:
+async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course) -> T:
+    session = course.session
+    assert session is not None
     pause = FIRST_PAUSE_S
     while True:
         try:
-            return await _run_once(session, body)
+            begin(session)
+            result = await _run_to_end(mongo, session, body)
+            await commit(mongo, session)
+            return result
         except PyMongoError as error:
             if not is_transient(error):
                 raise
-            met[:] = [error]
+            course.met = error
         await asyncio.sleep(pause * random.random())
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-async def _run_once(session: Session, body: Body[T]) -> T:
-    async with session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY):
-        result = await body(session)
-        # Leaving the block would commit as well, but not again when the reply is lost.
-        await _commit(session)
-        return result
+async def _run_to_end(mongo: Mongo, session: Session, body: Body[T]) -> T:
+    try:
+        return await body(session)
+    except Exception:
+        await mongo.sessions.answered(session, session.abort_transaction())
+        raise
 
 
-async def _commit(session: Session) -> None:
+def begin(session: Session) -> None:
+    """Begin a transaction; whoever does so commits it, aborts it, or lets its session end.
+
+    The driver's own `async with` would abort it when its commit is cancelled, which is an error.
+    """
+    session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
+
+
+async def commit(mongo: Mongo, session: Session) -> None:
+    """Commit, again and again while it is not known whether it has happened."""
     while True:
         try:
-            await session.commit_transaction()
+            await mongo.sessions.answered(session, session.commit_transaction())
             return
         except PyMongoError as error:
             if not is_commit_unknown(error):

@@ -19,6 +19,7 @@ MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
 WORKER_LOST: Final = "WorkerLost"
 HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
+LONGEST_DELAY_MS: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ class Attempt:
         it runs again soon, beyond its policy if need be, but not for ever."""
         if self.number >= MAX_ATTEMPTS:
             return self._outcome(Move.FAIL, error=error)
-        return self._outcome(Move.RETRY, error=error, delay_ms=HINDERED_DELAY_MS)
+        delay_ms = min(HINDERED_DELAY_MS * 2 ** (self.number - 1), LONGEST_DELAY_MS)
+        return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
     def never_begun(self) -> Outcome:
         """Give back what was claimed, but not started."""

@@ -18,9 +18,11 @@ from jobs.records import FunctionKind
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
 from jobs.worker.completer import Completer
+from jobs.worker.pace import Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.runner import Runner
+from jobs.worker.shared_transactions import SharedTransactions
 from jobs.worker.slots import Slots
 
 CLAIM_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
@@ -55,8 +57,9 @@ class Running:
     """Whether its slot is another's, and only the write of how it ended is to come."""
 
     def end(self, why: Ending) -> None:
-        """Cancel the coroutine, once; one that has not begun looks for itself when it does."""
-        if self.ending is None:
+        """Cancel the coroutine, once; one that has not begun looks for itself when it does, and
+        of one that has returned, the end is being written."""
+        if self.ending is None and not self.has_returned:
             self.ending = why
             if self.has_begun:  # a task cancelled before its first step could say nothing
                 self.task.cancel(why)
@@ -74,7 +77,8 @@ class Executor:
         self._queues = queues
         self._slot_freed = slot_freed
         self._admission = Admission(engine)
-        self._runner = Runner(engine=engine, completions=completions)
+        self._shared = SharedTransactions(engine.mongo, completions)
+        self._runner = Runner(engine=engine, shared=self._shared, pace=Pace())
         self._completer = Completer(completions, engine.clock)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self.running: dict[str, Running] = {}
@@ -116,6 +120,7 @@ class Executor:
                 outcomes = (self._ended_early(one) for one in deaf)
                 await asyncio.gather(*(self._completer.complete(one) for one in outcomes if one))
                 await self._completer.close()
+                await self._shared.close()
 
     async def end_all(self, why: Ending) -> None:
         """Cancel what runs and give it a while to stop."""

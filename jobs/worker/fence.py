@@ -1,13 +1,18 @@
 """Holds a mutation function's transaction to the attempt that runs it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from jobs.engine import Engine
 from jobs.mongo.client import Session
-from jobs.mongo.completions import Completions
+from jobs.mongo.completions import Outcome
 from jobs.records import Json
 from jobs.worker.attempt import Attempt
 from jobs.worker.progress import ProgressReport
+
+WriteLast = Callable[[Session, Outcome, int], Awaitable[bool]]
+"""Writes an outcome in a transaction, with the offset of due time in milliseconds; answers False
+if the attempt is lost."""
 
 
 class AttemptLost(Exception):
@@ -17,7 +22,7 @@ class AttemptLost(Exception):
 @dataclass(frozen=True, slots=True)
 class AttemptFence:
     engine: Engine
-    completions: Completions
+    write: WriteLast
     attempt: Attempt
     progress: ProgressReport
 
@@ -34,5 +39,5 @@ class AttemptFence:
         """Write the success as the transaction's last write, or raise AttemptLost."""
         outcome = replace(self.attempt.succeeded(result), progress=self.progress.unwritten)
         offset_ms = await self.engine.clock.offset_ms()
-        if not await self.completions.write_in(session, outcome, offset_ms):
+        if not await self.write(session, outcome, offset_ms):
             raise AttemptLost

@@ -15,7 +15,7 @@ from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError, MongoUnreachable
-from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.completions import Outcome
 from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
@@ -24,7 +24,9 @@ from jobs.transact import Identity, log_of
 from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
 from jobs.worker.fence import AttemptFence, AttemptLost
+from jobs.worker.pace import Pace
 from jobs.worker.progress import ProgressReport
+from jobs.worker.shared_transactions import SharedTransactions
 
 MAX_RESULT_DEPTH = 32
 ANSWER_WITHIN_S = 1.0
@@ -35,7 +37,8 @@ log = get_log(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     engine: Engine
-    completions: Completions
+    shared: SharedTransactions
+    pace: Pace
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
         """Run an attempt; returns the outcome to write.
@@ -90,14 +93,20 @@ class Runner:
         keyword_arguments = function.arguments.unpack(attempt.args)
 
         async def body(ctx: Context) -> Json:
-            return self._checked(await function.call(ctx, **keyword_arguments))
+            with self.pace.measured(function.name):
+                return self._checked(await function.call(ctx, **keyword_arguments))
 
         await self.engine.transactor.run(
             _identity(attempt.job, progress.keep),
             body,
-            AttemptFence(self.engine, self.completions, attempt, progress),
+            AttemptFence(self.engine, self.shared.finish, attempt, progress),
             timeout_ms=self._timeout_ms(function, attempt),
+            run_body=self.shared.run if self._may_share(function, attempt) else None,
         )
+
+    def _may_share(self, function: Function, attempt: Attempt) -> bool:
+        # What has failed, or taken its worker with it, does so alone the next time.
+        return attempt.number == 1 and self.pace.is_quick(function.name)
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.job, self.engine

@@ -11,6 +11,7 @@ class Proxy:
     """Forwards to a port of this host."""
 
     def __init__(self, target: int) -> None:
+        self.url = ""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._accepted: set[asyncio.Task[None] | None] = set()

@@ -1,29 +1,40 @@
 """MongoDB away for longer than every lease: nothing is lost, nobody is declared lost."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
+from jobs.mongo.bound import BoundDatabase
+from jobs.mongo.client import Mongo, Session
+from jobs.mongo.transaction import Contended, run_transaction
 from jobs.settings import Settings
 from tests.engine.functions import gate
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig, working
+from tests.processes import eventually
 
 OUTAGE_S = 4.0  # longer than lease and grace of the hasty settings together
 
 
 @pytest.fixture
-async def proxy(hasty: Settings) -> AsyncIterator[Proxy]:
-    """Run a worker that sees MongoDB through a proxy."""
+async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+    """Return a proxy before MongoDB."""
     port = urlsplit(hasty.mongo_url).port
     assert port is not None
     async with proxied(port) as (proxy, own_port):
-        url = f"mongodb://127.0.0.1:{own_port}/?directConnection=true"
-        async with working(hasty.model_copy(update={"mongo_url": url})):
-            yield proxy
-            proxy.heal()
+        proxy.url = f"mongodb://127.0.0.1:{own_port}/?directConnection=true"
+        yield proxy
+
+
+@pytest.fixture
+async def proxy(hasty: Settings, between: Proxy) -> AsyncIterator[Proxy]:
+    """Run a worker that sees MongoDB through a proxy."""
+    async with working(hasty.model_copy(update={"mongo_url": between.url})):
+        yield between
+        between.heal()
 
 
 async def outage_over(rig: Rig, proxy: Proxy) -> None:
@@ -48,6 +59,77 @@ async def test_an_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way
     ]
     assert "WorkerLost" not in errors
     assert len(await idle.all("effects")) == 1
+
+
+async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
+    hasty: Settings, between: Proxy
+) -> None:
+    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
+    await mongo.ping()
+    began = time.monotonic()
+
+    async def body(session: Session) -> None:
+        between.cut()
+        await eventually(lambda: mongo.availability.was_away_since(began))
+        between.heal()
+        await asyncio.Event().wait()
+
+    with pytest.raises(Contended, match="away"):
+        await run_transaction(mongo, body, 1.5)
+    await asyncio.to_thread(mongo.close)
+
+
+async def test_a_body_that_waits_for_a_database_without_an_answer_may_run_again(
+    hasty: Settings, between: Proxy
+) -> None:
+    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
+
+    async def body(session: Session) -> None:
+        between.stall()
+        asyncio.get_running_loop().call_later(1.0, between.heal)
+        await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+
+    await mongo.ping()
+    with pytest.raises(Contended, match="had not answered"):
+        await run_transaction(mongo, body, 0.5)
+    await mongo.sessions.close()
+    await asyncio.to_thread(mongo.close)
+
+
+async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
+    hasty: Settings, between: Proxy
+) -> None:
+    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
+
+    async def body(session: Session) -> None:
+        await mongo["effects"].insert_one({"_id": "one"}, session=session)
+        between.cut()
+        await asyncio.Event().wait()
+
+    began = time.monotonic()
+    with pytest.raises(Contended):
+        await run_transaction(mongo, body, 0.5)
+    assert time.monotonic() - began < 3.0
+    between.heal()
+    await mongo.sessions.close()
+    await asyncio.to_thread(mongo.close)
+
+
+async def test_a_commit_that_is_not_answered_in_time_may_run_again(
+    hasty: Settings, between: Proxy
+) -> None:
+    url = f"{between.url}&maxPoolSize=1"  # so that what comes later waits for the commit's end
+    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": url}), "test")
+
+    async def body(session: Session) -> None:
+        await mongo["effects"].insert_one({"_id": "one"}, session=session)
+        between.stall()
+        asyncio.get_running_loop().call_later(1.0, between.heal)
+
+    with pytest.raises(Contended, match="had not answered"):
+        await run_transaction(mongo, body, 0.5)
+    await mongo.ping()
+    await asyncio.to_thread(mongo.close)
 
 
 async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> None:

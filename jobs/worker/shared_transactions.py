@@ -1,0 +1,193 @@
+"""Lets quick mutation functions share a transaction: one commit for those that wait together.
+
+Each runs in its own task, in turn, on one session. If one of them fails, nothing of the shared
+transaction is kept, and every other runs again in one of its own.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, TypeVar
+
+from jobs.mongo.client import Mongo, MongoError, Session, is_transient
+from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction
+
+T = TypeVar("T")
+
+MEMBERS_AT_MOST: Final = 50
+SHARED_AT_ONCE: Final = 2  # one commits while the other runs
+TURNS_S: Final = 0.25  # after which nobody gets a turn any more: the others wait for the commit
+
+
+class _Verdict(Enum):
+    COMMITTED = auto()
+    AGAIN = auto()
+
+
+def _future() -> "asyncio.Future[T]":
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    turn: "asyncio.Future[Session]" = field(default_factory=_future)
+    done: "asyncio.Future[bool]" = field(default_factory=_future)
+    """Whether the body has run to its end; False as well if its caller went away."""
+    verdict: "asyncio.Future[_Verdict]" = field(default_factory=_future)
+    session: Session | None = None
+    was_busy: bool = False
+
+    @property
+    def was_kept(self) -> bool:
+        """Tell whether it went away while it waited for others, or for the database."""
+        return self.session is None or self.done.result() or self.was_busy
+
+
+@dataclass(slots=True, eq=False)
+class _Shared:
+    """One transaction and who is in it."""
+
+    session: Session
+    members: list[_Member] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    offset_ms: int = 0
+
+
+class SharedTransactions:
+    """Runs bodies like `run_transaction`, several to a transaction."""
+
+    def __init__(self, mongo: Mongo, completions: Completions) -> None:
+        self._mongo = mongo
+        self._completions = completions
+        self._waiting: deque[_Member] = deque()
+        self._conductors: set[asyncio.Task[None]] = set()
+        self._open: dict[int, _Shared] = {}  # by the session's identity: it has no hash
+
+    async def run(self, body: Body[T], deadline_s: float) -> T:
+        """Commit what `body` does, exactly once, or raise and leave nothing.
+
+        The body runs again, alone, if somebody it shared with failed. Raises like
+        `run_transaction`.
+        """
+        began = time.monotonic()
+        until = asyncio.get_running_loop().time() + deadline_s
+        member = _Member()
+        try:
+            async with asyncio.timeout_at(until) as deadline:
+                verdict, result = await self._take_part(member, body)
+        except TimeoutError as error:
+            if deadline.expired() and (member.was_kept or self._was_away_since(began)):
+                raise Contended(f"no commit within {deadline_s} s") from error
+            raise
+        if verdict is _Verdict.COMMITTED:
+            assert result is not None
+            return result[0]
+        rest_s = until - asyncio.get_running_loop().time()
+        return await run_transaction(self._mongo, body, rest_s)
+
+    async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
+        """Write how an attempt ended as the last write of its transaction, shared or not; False
+        if the attempt is lost. In a shared one, that is known when all have had their turn."""
+        shared = self._open.get(id(session))
+        if shared is None:
+            return not await self._completions.write_in(session, [outcome], offset_ms)
+        shared.outcomes.append(outcome)
+        shared.offset_ms = offset_ms
+        return True
+
+    async def close(self) -> None:
+        """Wait for the transactions that are under way."""
+        await asyncio.gather(*self._conductors, return_exceptions=True)
+
+    def _was_away_since(self, began: float) -> bool:
+        return self._mongo.availability.was_away_since(began)
+
+    async def _take_part(self, member: _Member, body: Body[T]) -> tuple[_Verdict, tuple[T] | None]:
+        self._waiting.append(member)
+        if len(self._conductors) < SHARED_AT_ONCE:
+            conductor = asyncio.create_task(self._conduct(), name="shared-transactions")
+            self._conductors.add(conductor)
+            conductor.add_done_callback(self._conductors.discard)
+        try:
+            member.session = await member.turn
+            result = await body(member.session)
+            member.done.set_result(True)
+        except MongoError as error:
+            if not is_transient(error):
+                raise
+            return _Verdict.AGAIN, None
+        finally:
+            if member.session is not None:
+                member.was_busy = self._mongo.sessions.is_busy(member.session)
+            if not member.done.done():
+                member.done.set_result(False)
+        return await member.verdict, (result,)
+
+    async def _conduct(self) -> None:
+        try:
+            while group := self._next_group():
+                async with self._mongo.sessions.opened() as session:
+                    await self._share(_Shared(session), group)
+                self._waiting.extendleft(reversed(group))  # those who had no turn
+        except Exception as error:  # whatever it is, it belongs to those who wait
+            _refuse([*group, *self._waiting], error)
+            self._waiting.clear()
+
+    def _next_group(self) -> deque[_Member]:
+        """Choose who may take part: only those whose claim the transaction's snapshot will have."""
+        size = min(len(self._waiting), MEMBERS_AT_MOST)
+        return deque(self._waiting.popleft() for _ in range(size))
+
+    async def _share(self, shared: _Shared, group: deque[_Member]) -> None:
+        session = shared.session
+        self._open[id(session)] = shared
+        try:
+            begin(session)
+            if await self._give_turns(shared, group) and await self._write(shared):
+                await commit(self._mongo, session)
+                _tell(shared.members, _Verdict.COMMITTED)
+            else:
+                await session.abort_transaction()
+        except MongoError as error:
+            _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
+        finally:
+            del self._open[id(session)]
+            _tell(shared.members, _Verdict.AGAIN)
+
+    async def _give_turns(self, shared: _Shared, group: deque[_Member]) -> bool:
+        """Let them run one after another, as long as there is time; False if one failed."""
+        until = time.monotonic() + TURNS_S
+        while group and time.monotonic() < until:
+            member = group.popleft()
+            if member.turn.done():  # it went away before its turn
+                continue
+            shared.members.append(member)
+            member.turn.set_result(shared.session)
+            if not await member.done:
+                return False
+        return True
+
+    async def _write(self, shared: _Shared) -> bool:
+        """Write how all ended; False if an attempt was lost: on its own, it will see that."""
+        session, outcomes = shared.session, shared.outcomes
+        return not await self._completions.write_in(session, outcomes, shared.offset_ms)
+
+
+def _refuse(members: Iterable[_Member], error: Exception) -> None:
+    for member in members:
+        if not member.turn.done():
+            member.turn.set_exception(error)
+
+
+def _tell(members: Sequence[_Member], verdict: _Verdict | MongoError) -> None:
+    """Tell those who wait for a verdict, and have none yet."""
+    for member in members:
+        if not member.verdict.done() and member.done.done() and member.done.result():
+            if isinstance(verdict, _Verdict):
+                member.verdict.set_result(verdict)
+            else:
+                member.verdict.set_exception(verdict)

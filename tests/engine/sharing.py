@@ -1,0 +1,18 @@
+"""A mutation function that notes an effect, and may then go wrong in several ways."""
+
+from jobs.context import Context
+from jobs.decorators import mutation
+from tests.engine.functions import gate
+
+
+@mutation(public=True, name="functions.share", timeout_ms=1_500)
+async def share(ctx: Context, name: str, way: str = "write") -> str:
+    """Note an effect, beside others in the same transaction; fail or wait after it, if told."""
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
+    if way == "raise":
+        raise ValueError(name)
+    if way == "hold":
+        await gate.pass_through()
+    if way == "break":
+        await ctx.db["effects"].insert_one({"_id": "the same"})
+    return name

@@ -1,0 +1,85 @@
+"""Quick mutation functions share a transaction, and none of them can tell."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from tests.engine.functions import gate
+from tests.engine.rig import Document, Rig
+
+WRITERS = 12
+
+
+@pytest.fixture
+async def sharing(rig: Rig) -> Rig:
+    """Return an installation whose worker has seen that `share` is quick."""
+    await rig.run("share", name="first")
+    return rig
+
+
+async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
+    names = [str(number) for number in range(len(ways))]
+    calls = (
+        rig.schedule("share", name=name, way=way) for name, way in zip(names, ways, strict=True)
+    )
+    return [await rig.ended(job_id, within=20) for job_id in await asyncio.gather(*calls)]
+
+
+async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
+    noted = Counter(effect.get("name") for effect in await rig.all("effects"))
+    succeeded = [job["args"]["name"] for job in jobs if job["state"] == "success"]
+    return noted == Counter(["first", *succeeded])
+
+
+async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
+    jobs = await all_ended(sharing, ["write"] * 40)
+    assert len({job["completedAt"] for job in jobs}) < 20
+    assert [job["result"] for job in jobs] == [job["args"]["name"] for job in jobs]
+    assert await effects_are_those_of(sharing, jobs)
+    assert {job["attempt"] for job in jobs} == {1}
+
+
+@pytest.mark.parametrize("way", ["raise", "hold", "break"])
+async def test_one_that_does_not_end_well_takes_nobody_with_it(sharing: Rig, way: str) -> None:
+    await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
+    await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
+    jobs = await all_ended(sharing, ["write"] * WRITERS + [way] + ["write"] * WRITERS)
+    assert [job["state"] for job in jobs].count("success") == 2 * WRITERS
+    assert jobs[WRITERS]["state"] == "failed"
+    assert await effects_are_those_of(sharing, jobs)
+
+
+async def test_one_canceled_in_the_middle_takes_nobody_with_it(sharing: Rig) -> None:
+    held = await sharing.schedule("share", name="held", way="hold")
+    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
+    await sharing.until(gate.reached.is_set)
+    await sharing.cancel(held)
+    ended = [await sharing.ended(job_id) for job_id in [held, *others]]
+    assert [job["state"] for job in ended] == ["canceled", *["success"] * WRITERS]
+    assert await effects_are_those_of(sharing, ended)
+
+
+async def test_one_that_somebody_else_holds_by_now_takes_nobody_with_it(sharing: Rig) -> None:
+    held = await sharing.schedule("share", name="held", way="hold")
+    await sharing.until(gate.reached.is_set)
+    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
+    await sharing.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
+    gate.opened.set()
+    jobs = [await sharing.ended(job_id) for job_id in others]
+    assert [job["state"] for job in jobs] == ["success"] * WRITERS
+    assert await effects_are_those_of(sharing, jobs)
+
+
+async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
+    mongo = sharing.engine.mongo
+    async with await mongo.client.start_session() as session:
+        session.start_transaction()
+        await mongo["effects"].insert_one({"_id": "the same", "name": "rival"}, session=session)
+        ways = ["write"] * WRITERS + ["break"]
+        running = asyncio.ensure_future(all_ended(sharing, ways))
+        await sharing.until(lambda: sharing.count_of("share", "inProgress"))
+        await session.abort_transaction()
+    jobs = await running
+    assert [job["state"] for job in jobs] == ["success"] * (WRITERS + 1)
