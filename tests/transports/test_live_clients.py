@@ -9,8 +9,9 @@ import httpx
 import orjson
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
+from pydantic import SecretStr
 
-from tests.processes import ApiProcess
+from tests.processes import ApiProcess, Processes
 from tests.transports.nodejs import install_clients, node
 
 CHECKS = {
@@ -55,6 +56,20 @@ async def _schedule(api: ApiProcess, user: str = "alice") -> str:
         response = await client.post(api.graphql_url, json={"query": SCHEDULE})
     job_id: str = response.json()["data"]["scheduleJob"]["jobId"]
     return job_id
+
+
+async def test_client_that_resumes_begins_anew_where_its_cursor_is_refused(
+    processes: Processes,
+) -> None:
+    install_clients()
+    first = await processes.api()
+    await _schedule(first)
+    async with node("restart.mjs", first.ws_url, first.token()) as js:
+        assert [await js.line(), await js.line()] == ["SNAPSHOT", "READY"]
+        await first.child.stop()
+        key = SecretStr("another-secret-of-the-cursors-of-48-bytes-012345")
+        await processes.api(port=first.settings.port, cursor_secret=key)
+        assert [await js.line() for _ in range(3)] == ["RESET", "SNAPSHOT", "READY"]
 
 
 class Curl:
