@@ -97,6 +97,7 @@ demo: $(RUN_STAMP) ## Drive all six patterns against the running server
 .PHONY: test
 test: setup ## Run the tests (ARGS='-k name' chooses)
 	@sh deploy/need.sh "command -v chromium" chromium
+	@sh deploy/need.sh "command -v curl" curl
 	$(call say,Testing the page's own logic)
 	cd $(PAGE) && $(NPM) test
 	$(call say,Testing on real servers and in a real browser)

@@ -23,6 +23,7 @@ CHECKS = {
     "eventsRefresh",
     "apolloOverSocket",
     "apolloOverMultipart",
+    "apolloIsToldOfTheExpiry",
     "apolloPersisted",
     "urqlOverSocket",
     "urqlOverEvents",

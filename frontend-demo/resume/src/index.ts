@@ -17,7 +17,7 @@ export type Sink = {
 
 /** A client of graphql-ws or graphql-sse, or anything that subscribes as they do. */
 export type Subscribing = {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- both clients have types of their own
+  // Both clients have types of their own.
   subscribe(payload: any, sink: any, ...rest: any[]): () => void;
 };
 

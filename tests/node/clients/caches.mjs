@@ -61,6 +61,18 @@ export async function apolloOverMultipart(api) {
   await followWithApollo(api, new HttpLink({ uri: api.url, headers: api.headers }));
 }
 
+/** What ends an answer in parts is an error of the protocol to Apollo, and none of the operation. */
+export async function apolloIsToldOfTheExpiry(api) {
+  const headers = { authorization: `Bearer ${api.mint(2)}` };
+  const client = new ApolloClient({ link: new HttpLink({ uri: api.url, headers }), cache: new InMemoryCache() });
+  const error = await new Promise((resolve) => {
+    const next = (result) => result.error && resolve(result.error);
+    client.subscribe({ query: gql(JOBS) }).subscribe({ next, error: resolve });
+  });
+  assert.equal(error.name, 'CombinedProtocolErrors');
+  assert.equal(error.errors[0].extensions.code, 'UNAUTHORIZED');
+}
+
 /** Apollo sends a hash, is asked for the document, sends both, and then the hash is enough. */
 export async function apolloPersisted(api) {
   const bodies = [];
