@@ -25,7 +25,8 @@ class Forked(subprocess.Popen[bytes]):
 
     def __init__(self, process: BaseProcess) -> None:
         assert process.pid
-        self.process, self.pid, self.returncode = process, process.pid, None
+        self.process, self.args = process, process.name
+        self.pid, self.returncode = process.pid, None
 
     def poll(self) -> int | None:
         self.returncode = self.process.exitcode

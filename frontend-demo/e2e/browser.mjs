@@ -1,11 +1,5 @@
-/* A headless Chromium that can reach the server under test and nothing else, and records who tried. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/* A headless Chromium whose pages can reach the server under test and nothing else, and record who tried. */
 import { chromium } from 'playwright-core';
-
-export const baseUrl = process.env.BASE_URL ?? 'http://127.0.0.1:8000';
-const server = new URL(baseUrl);
 
 const FLAGS = [
   '--no-sandbox',
@@ -15,53 +9,58 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${server.hostname}`,
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-function isElsewhere(url) {
-  const { protocol, host } = new URL(url);
-  return ['http:', 'https:', 'ws:', 'wss:'].includes(protocol) && host !== server.host;
+export function openBrowser() {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  return chromium.launch({ executablePath, headless: true, args: FLAGS });
 }
 
-/** Run `scenario(page)`; whatever a page asked of another host fails it, as does any page error. */
-export async function inBrowser(scenario, options = {}) {
-  const profile = await mkdtemp(join(tmpdir(), 'ostinato-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: FLAGS,
-    viewport: { width: 1280, height: 900 },
-    ...options,
-  });
-  const foreign = [];
-  const errors = [];
+/** Say of a URL whether it is of another host than the server's; what has no host stays here. */
+function elsewhere(baseUrl) {
+  const server = new URL(baseUrl).host;
+  return (url) => {
+    const { protocol, host } = new URL(url);
+    return ['http:', 'https:', 'ws:', 'wss:'].includes(protocol) && host !== server;
+  };
+}
+
+/** Say of a message whether it tells of a fault; that the API is away is none. */
+function isFault(message) {
+  if (message.text().includes('net::ERR_CONNECTION_REFUSED')) return false;
+  return message.type() === 'error' || message.text().includes('Content Security Policy');
+}
+
+/** List what goes wrong in a context: what it asks of other hosts, its errors. */
+async function watch(context, isElsewhere) {
+  const faults = [];
+  const note = (url) => isElsewhere(url) && faults.push(`asked of another host: ${url}`);
   await context.route(
     (url) => isElsewhere(url.href),
     (route) => route.abort('blockedbyclient'),
   );
-  context.on('request', (request) => isElsewhere(request.url()) && foreign.push(request.url()));
-  context.on('weberror', (error) => {
-    const text = String(error.error());
-    // monaco-graphql restarts its worker when the schema arrives, and trips over a look-up that
-    // was under way: nothing is lost, the next keystroke asks the new one.
-    if (!text.includes("reading 'withSyncedResources'")) errors.push(text);
-  });
-  context.on('console', (message) => {
-    if (message.text().includes('Content Security Policy')) errors.push(message.text());
-  });
+  context.on('request', (request) => note(request.url()));
+  context.on('page', (page) => page.on('websocket', (socket) => note(socket.url())));
+  context.on('weberror', (error) => faults.push(String(error.error())));
+  context.on('console', (message) => isFault(message) && faults.push(message.text()));
+  return faults;
+}
+
+/** Run `scenario(page)` in a context of its own; any fault of its pages fails it. */
+export async function visit(browser, { baseUrl, screenshot }, options, scenario) {
+  const viewport = { width: 1280, height: 900 };
+  const context = await browser.newContext({ baseURL: baseUrl, viewport, ...options });
+  const faults = await watch(context, elsewhere(baseUrl));
   const page = await context.newPage();
-  page.on('websocket', (socket) => isElsewhere(socket.url()) && foreign.push(socket.url()));
   page.setDefaultTimeout(15_000);
   try {
-    await scenario(page, context);
+    await scenario(page);
   } catch (error) {
-    const shot = process.env.FAILURE_SCREENSHOT;
-    if (shot) await page.screenshot({ path: shot, fullPage: true });
+    if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
     throw error;
   } finally {
     await context.close();
-    await rm(profile, { recursive: true, force: true });
   }
-  if (foreign.length) throw new Error(`Asked of other hosts: ${foreign.join(', ')}`);
-  if (errors.length) throw new Error(`Errors in the page: ${errors.join('\n')}`);
+  if (faults.length) throw new Error(`Faults of the page: ${faults.join('\n')}`);
 }

@@ -1,9 +1,8 @@
 /* A cron registered through the form ticks on the page; it can be paused, resumed and deleted. */
-import { inBrowser } from './browser.mjs';
 import { cron, eventually, jobs, openLivePage, registerCron } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token }) {
+  await openLivePage(page, token);
   await page.getByText('No crons yet.').waitFor();
   await registerCron(page, { name: 'metronome', intervalMs: 1000, args: { name: 'tock' } });
   const row = cron(page, 'metronome');
@@ -23,4 +22,4 @@ await inBrowser(async (page) => {
   await row.getByText('Really delete?').click();
   await row.waitFor({ state: 'detached' });
   await page.getByText('No crons yet.').waitFor();
-});
+}

@@ -1,14 +1,14 @@
-/* GraphiQL runs a query and a subscription, with nothing but this server to load from. */
-import { inBrowser } from './browser.mjs';
+/* GraphiQL runs a query and a subscription and underlines a mistake, with nothing but this server to load from. */
 import { enter, eventually } from './page.mjs';
 
 const QUERY = '{ viewer { id } }';
+const WRONG = '{ viewer { idd } }';
 const SUBSCRIPTION = 'subscription { jobsChanged(snapshot: true) { kind cursor } }';
 
 /** Open GraphiQL with a document in place; the address is its own way to give one. */
-async function openWith(page, query) {
+async function openWith(page, token, query) {
   await page.evaluate(() => localStorage.clear());
-  await enter(page, `/graphiql?query=${encodeURIComponent(query)}`);
+  await enter(page, token, `/graphiql?query=${encodeURIComponent(query)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
 }
 
@@ -22,16 +22,18 @@ async function runs(page, expected) {
   });
 }
 
-await inBrowser(async (page) => {
-  await enter(page, '/graphiql');
+export default async function scenario(page, { token, viewer }) {
+  await enter(page, token, '/graphiql');
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('tab', { name: 'Jobs' }).waitFor();
   await runs(page, '"nodes": []');
   await page.getByRole('tab', { name: 'Watch' }).click();
   await page.getByText('subscription', { exact: true }).waitFor();
   await runs(page, '"kind": "READY"');
-  await openWith(page, QUERY);
-  await runs(page, `"id": "${process.env.VIEWER}"`);
-  await openWith(page, SUBSCRIPTION);
+  await openWith(page, token, QUERY);
+  await runs(page, `"id": "${viewer}"`);
+  await openWith(page, token, WRONG);
+  await page.locator('.graphiql-query-editor .squiggly-error').first().waitFor();
+  await openWith(page, token, SUBSCRIPTION);
   await runs(page, '"kind": "READY"');
-});
+}

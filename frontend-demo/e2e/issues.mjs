@@ -1,9 +1,8 @@
 /* What the server finds wrong is shown at its field, and goes when it is right. */
-import { inBrowser } from './browser.mjs';
 import { cron, openLivePage, registerCron } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token }) {
+  await openLivePage(page, token);
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
   await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();
@@ -25,4 +24,4 @@ await inBrowser(async (page) => {
 
   await registerCron(page, { name: 'too-fast', intervalMs: 60_000 });
   await page.getByRole('form').getByRole('alert').filter({ hasText: 'too-fast' }).waitFor();
-});
+}

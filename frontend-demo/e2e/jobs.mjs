@@ -1,9 +1,8 @@
 /* A job runs and shows its result; one that is scheduled for later can be canceled before it runs. */
-import { inBrowser } from './browser.mjs';
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token }) {
+  await openLivePage(page, token);
   await page.getByText('No jobs yet.').waitFor();
   await scheduleJob(page, { args: { name: 'right away' } });
   await jobs(page, 'right away', 'SUCCESS').waitFor();
@@ -17,4 +16,4 @@ await inBrowser(async (page) => {
   await page.getByRole('button', { name: /^Canceled/ }).click();
   await jobs(page, 'right away').waitFor({ state: 'detached' });
   await jobs(page, 'much later').waitFor();
-});
+}

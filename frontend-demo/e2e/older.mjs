@@ -1,9 +1,8 @@
 /* A job that is older than the newest ones is found by its state, which the server is asked for. */
-import { inBrowser } from './browser.mjs';
-import { jobs, openLivePage, please, scheduleJob } from './page.mjs';
+import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token, please }) {
+  await openLivePage(page, token);
   await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
   await jobs(page, 'reports.send', 'FAILED').waitFor();
 
@@ -15,4 +14,4 @@ await inBrowser(async (page) => {
   await jobs(page, 'reports.send', 'FAILED').waitFor();
   await page.getByRole('button', { name: /^Success/ }).click();
   await page.getByText('None of the jobs has succeeded.').waitFor();
-});
+}

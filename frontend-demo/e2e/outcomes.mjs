@@ -1,9 +1,8 @@
 /* A job's progress is shown while it runs, and it can be canceled then; what failed says why. */
-import { inBrowser } from './browser.mjs';
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token }) {
+  await openLivePage(page, token);
   await scheduleJob(page, { functionName: 'reports.build' });
   const running = jobs(page, 'reports.build', 'IN_PROGRESS');
   await running.getByText('42 of 100 · pages').waitFor();
@@ -16,4 +15,4 @@ await inBrowser(async (page) => {
   await failed.getByText('RuntimeError: the mailbox of ada is full').waitFor();
   await failed.getByRole('button', { name: 'Retry' }).click();
   await failed.getByText('attempt 2').waitFor();
-});
+}

@@ -1,22 +1,12 @@
-/* What a person does on the live page, and the words with which the test that started it is asked. */
-import { createInterface } from 'node:readline';
-import { baseUrl } from './browser.mjs';
+/* What a person does on the live page. */
 
-/** Ask the test that started this scenario to do something, and wait until it has. */
-export async function please(request) {
-  console.log(request);
-  const answers = createInterface({ input: process.stdin });
-  await new Promise((resolve) => answers.once('line', resolve));
-  answers.close();
-}
-
-/** Paste the token that the environment gives, if the page asks for one. */
-export async function enter(page, path = '/') {
-  await page.goto(new URL(path, baseUrl).href);
-  const token = page.getByLabel('Token');
-  await page.locator('[data-connection], .graphiql-container').or(token).first().waitFor();
-  if (!(await token.isVisible())) return;
-  await token.fill(process.env.TOKEN ?? '');
+/** Go to a page, and paste the token if it asks for one. */
+export async function enter(page, token, path = '/') {
+  await page.goto(path);
+  const field = page.getByLabel('Token');
+  await page.locator('[data-connection], .graphiql-container').or(field).first().waitFor();
+  if (!(await field.isVisible())) return;
+  await field.fill(token);
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
@@ -24,8 +14,8 @@ export async function connection(page, state) {
   await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 30_000 });
 }
 
-export async function openLivePage(page) {
-  await enter(page);
+export async function openLivePage(page, token) {
+  await enter(page, token);
   await connection(page, 'live');
 }
 

@@ -1,10 +1,8 @@
 /* Takes the pictures of the documentation: the live page at work, and GraphiQL with a subscription. */
 import { join } from 'node:path';
-import { inBrowser } from './browser.mjs';
 import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob } from './page.mjs';
 
-const picture = (name) => join(process.env.PICTURES, name);
-const VIEWPORT = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
+export const options = { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 };
 
 const reminder = { functionName: 'tasks.runTask', args: { name: 'reminder' }, delayMs: 3_600_000 };
 
@@ -37,19 +35,19 @@ async function fill(page) {
   await page.getByRole('button', { name: 'Close' }).click();
 }
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token, pictures }) {
+  await openLivePage(page, token);
   await fill(page);
   await eventually('six ticks', async () => (await jobs(page, 'heartbeat', 'SUCCESS').count()) >= 6);
-  await page.screenshot({ path: picture('live.png') });
+  await page.screenshot({ path: join(pictures, 'live.png') });
 
   await page.goto('about:blank');
-  await enter(page, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
+  await enter(page, token, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('button', { name: /^Execute/ }).click();
   const response = page.locator('.graphiql-response');
   await eventually('a change to success', async () =>
     /"CHANGED"[^]*"SUCCESS"[^]*"heartbeat"/.test(await response.innerText()),
   );
-  await page.screenshot({ path: picture('graphiql.png') });
-}, VIEWPORT);
+  await page.screenshot({ path: join(pictures, 'graphiql.png') });
+}

@@ -1,9 +1,8 @@
 /* The page says that it is reconnecting while the API is away, and follows again when it is back. */
-import { inBrowser } from './browser.mjs';
-import { connection, jobs, openLivePage, please, scheduleJob } from './page.mjs';
+import { connection, jobs, openLivePage, scheduleJob } from './page.mjs';
 
-await inBrowser(async (page) => {
-  await openLivePage(page);
+export default async function scenario(page, { token, please }) {
+  await openLivePage(page, token);
   await scheduleJob(page, { args: { name: 'before' } });
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
@@ -16,4 +15,4 @@ await inBrowser(async (page) => {
   await scheduleJob(page, { args: { name: 'after' } });
   await jobs(page, 'after', 'SUCCESS').waitFor();
   if ((await jobs(page, 'before').count()) !== 1) throw new Error('The row of before is not there once.');
-});
+}

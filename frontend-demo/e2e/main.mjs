@@ -1,0 +1,32 @@
+/* Plays scenarios one after another in one Chromium: a line of JSON for each comes in, lines of JSON go out.
+
+     {"scenario": "crons", "baseUrl": "http://127.0.0.1:8000", "token": "…", "viewer": "alice"}
+
+   The answer is {"passed": true} or {"failed": "why"}. Before it, {"please": "what"} asks for something that a page
+   cannot do; any line says that it is done. It ends with its input.                                            */
+import { createInterface } from 'node:readline';
+import { openBrowser, visit } from './browser.mjs';
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (message) => console.log(JSON.stringify(message));
+
+async function please(request) {
+  say({ please: request });
+  await lines.next();
+}
+
+async function play(browser, { scenario, ...given }) {
+  const { default: act, options } = await import(`./${scenario}.mjs`);
+  await visit(browser, given, options, (page) => act(page, { ...given, please }));
+}
+
+const browser = await openBrowser();
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  try {
+    await play(browser, JSON.parse(line.value));
+    say({ passed: true });
+  } catch (error) {
+    say({ failed: String(error.stack ?? error) });
+  }
+}
+await browser.close();

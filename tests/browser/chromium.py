@@ -1,0 +1,76 @@
+"""Owns the one Chromium of a test run, in which the scenarios of frontend-demo/e2e are played."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping
+from subprocess import PIPE
+from typing import Any
+
+from tests.processes import ROOT, ApiProcess
+
+PAGE = ROOT / "frontend-demo"
+PICTURES = ROOT / "docs" / "images"
+SCENARIO_S = 90.0
+CLOSE_S = 10.0
+
+Helps = Mapping[str, Callable[[], Awaitable[object]]]
+
+
+class Chromium:
+    """Started with the first scenario, and again after one that did not end."""
+
+    def __init__(self) -> None:
+        self._node: subprocess.Popen[str] | None = None
+
+    async def play(self, scenario: str, api: ApiProcess, helps: Helps | None = None) -> None:
+        """Play a scenario against an API, doing what it asks for; fail with what it says."""
+        node = self._started()
+        try:
+            async with asyncio.timeout(SCENARIO_S):
+                said = await _converse(node, _given(scenario, api), helps or {})
+        except BaseException:
+            self.close()  # the thread that reads must end with the test
+            raise
+        assert said == {"passed": True}, said["failed"]
+
+    def close(self) -> None:
+        node, self._node = self._node, None
+        if node is None:
+            return
+        with node:
+            node.kill()
+
+    def _started(self) -> "subprocess.Popen[str]":
+        if self._node is None:
+            command = ["node", "e2e/main.mjs"]
+            self._node = subprocess.Popen(command, cwd=PAGE, stdin=PIPE, stdout=PIPE, text=True)
+        return self._node
+
+
+async def _converse(
+    node: "subprocess.Popen[str]", given: Mapping[str, object], helps: Helps
+) -> dict[str, Any]:
+    assert node.stdin
+    assert node.stdout
+    message = given
+    while True:
+        node.stdin.write(f"{json.dumps(message)}\n")
+        node.stdin.flush()
+        said: dict[str, Any] = json.loads(await asyncio.to_thread(node.stdout.readline))
+        if "please" not in said:
+            return said
+        await helps[said["please"]]()
+        message = {"done": said["please"]}
+
+
+def _given(scenario: str, api: ApiProcess) -> dict[str, object]:
+    return {
+        "scenario": scenario,
+        "baseUrl": api.url,
+        "token": api.token("alice"),
+        "viewer": "alice",
+        "pictures": str(PICTURES),
+        "screenshot": os.environ.get("OSTINATO_FAILURE_SCREENSHOT"),
+    }
