@@ -55,9 +55,9 @@ class RegisterCronInput:
         description="The function to schedule at each tick, out of those that `functions` marks "
         "as callable.",
     )
-    args: JsonObject = strawberry.field(
-        default_factory=dict,
-        description="The function's arguments, an object of at most 64 KiB. "
+    args: JsonObject | None = strawberry.field(
+        default=UNSET,
+        description="The function's arguments, an object of at most 64 KiB; empty unless given. "
         "`tasks.runTask` gets the cron's `name` unless you give one.",
     )
     overlap: OverlapPolicy = strawberry.field(
@@ -96,7 +96,7 @@ class RegisterCronInput:
             cronspec=self.cronspec,
             tz=self.tz,
             function_name=self.function_name,
-            args=cast("records.JsonObject", self.args),
+            args=cast("records.JsonObject", self.args or {}),
             overlap=self.overlap,
             catch_up=self.catch_up,
             jitter_ms=self.jitter_ms,

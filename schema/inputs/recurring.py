@@ -3,6 +3,7 @@
 from typing import cast
 
 import strawberry
+from strawberry import UNSET
 
 from jobs import records
 from resolvers.recurring import NewTask
@@ -25,9 +26,9 @@ class StartRecurringTaskInput:
         description="The function to schedule at each round, out of those that `functions` marks "
         "as callable.",
     )
-    args: JsonObject = strawberry.field(
-        default_factory=dict,
-        description="The function's arguments, an object of at most 64 KiB.",
+    args: JsonObject | None = strawberry.field(
+        default=UNSET,
+        description="The function's arguments, an object of at most 64 KiB; empty unless given.",
     )
 
     def to_plain(self) -> NewTask:
@@ -36,7 +37,7 @@ class StartRecurringTaskInput:
             task_id=self.task_id,
             interval_ms=self.interval_ms,
             function_name=self.function_name,
-            args=cast("records.JsonObject", self.args),
+            args=cast("records.JsonObject", self.args or {}),
         )
 
 

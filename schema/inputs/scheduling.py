@@ -30,10 +30,10 @@ class ScheduleJobInput:
     function_name: Name = strawberry.field(
         description="The function to run, out of those that `functions` marks as callable."
     )
-    args: JsonObject = strawberry.field(
-        default_factory=dict,
-        description="The function's arguments, an object of at most 64 KiB; `functions` gives "
-        "their JSON Schema.",
+    args: JsonObject | None = strawberry.field(
+        default=UNSET,
+        description="The function's arguments, an object of at most 64 KiB; empty unless given. "
+        "`functions` gives their JSON Schema.",
     )
     run_after_ms: Delay | None = strawberry.field(
         default=UNSET, description="Run this long from now: 0 to 5 years."
@@ -74,7 +74,7 @@ class ScheduleJobInput:
         """Translate the checked input."""
         return Plan(
             function_name=self.function_name,
-            args=cast("records.JsonObject", self.args),
+            args=cast("records.JsonObject", self.args or {}),
             run_after_ms=self.run_after_ms,
             run_at=self.run_at,
             key=self.key,

@@ -52,6 +52,11 @@ def test_every_type_field_argument_and_value_is_described() -> None:
     assert missing == []
 
 
+def test_no_default_is_an_object() -> None:
+    # graphql-js cannot print one of a custom scalar: GraphiQL would complete nothing
+    assert "= {" not in sdl()
+
+
 def test_descriptions_are_sentences() -> None:
     places = [pair for each in TYPES for pair in _described(each)]
     assert [place for place, text in places if text and not text.rstrip().endswith(".")] == []
