@@ -21,7 +21,7 @@ from jobs.mongo.clock import ServerClock
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import JobStore
 from jobs.mongo.provision import ensure_collections
-from jobs.mongo.transaction import run_transaction
+from jobs.mongo.transaction import run_seen_through
 from jobs.queue.connection import connect
 from jobs.queue.doorbell import Bell, Doorbell
 from jobs.queues import Queues
@@ -145,7 +145,7 @@ class Engine:
         async def body(session: Session) -> Document | None:
             return await self.store.revive(session, job_id, offset_ms)
 
-        revived = await run_transaction(self.mongo, body)
+        revived = await run_seen_through(self.mongo, body)
         if revived is None:
             raise _cannot("retried", await self._state_of(job_id))
         await self.doorbell.ring(Bell.DUE)
@@ -165,7 +165,7 @@ class Engine:
         async def body(session: Session) -> Document | None:
             return await self.store.resolve(session, failure.id, keep_ms, offset_ms)
 
-        resolved = await run_transaction(self.mongo, body)
+        resolved = await run_seen_through(self.mongo, body)
         if resolved is None:
             raise NotFound("the failure has been resolved already")
         return failure_from(resolved)

@@ -15,6 +15,7 @@ from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import JobStore
+from jobs.mongo.sessions import Sessions
 from jobs.mongo.transaction import Body, run_transaction
 from jobs.records import Cause, CauseKind
 from jobs.registry import Registry
@@ -66,6 +67,7 @@ class _Buffer:
     """The jobs that a transaction schedules; they are inserted just before it commits."""
 
     store: JobStore
+    sessions: Sessions
     session: Session
     caller: str | None
     """The action's job in whose name the transaction runs, if it may be canceled meanwhile."""
@@ -95,7 +97,8 @@ class _Buffer:
     async def cancel(self, job_id: str) -> bool:
         if self.documents.pop(job_id, None) is not None:
             return True
-        changed = await self.store.cancel(job_id, self.offset_ms, self.session)
+        canceling = self.store.cancel(job_id, self.offset_ms, self.session)
+        changed = await self.sessions.answered(self.session, canceling)
         if changed is not None and changed["state"] == "inProgress":
             self.canceled.add(job_id)
         return changed is not None
@@ -103,7 +106,8 @@ class _Buffer:
     async def _end_was_asked(self) -> bool:
         if self.caller is None:
             return False
-        return await self.store.end_was_asked(self.caller, self.session)
+        asking = self.store.end_was_asked(self.caller, self.session)
+        return await self.sessions.answered(self.session, asking)
 
     async def flush(self) -> None:
         if self.documents:
@@ -145,13 +149,18 @@ class Transactor:
                 await self.mongo.sessions.answered(session, fence.check(session))
             buffer = _Buffer(
                 store=self.store,
+                sessions=self.mongo.sessions,
                 session=session,
                 caller=identity.job.id if identity.job and fence is None else None,
                 created_at=await self.clock.now(),
                 offset_ms=offset_ms,
                 keep_ms=self.settings.purge_after_ms,
             )
-            result = await body(self._context(identity, session, buffer))
+            context = self._context(identity, session, buffer)
+            try:
+                result = await body(context)
+            finally:
+                context.db.close()
             await self.mongo.sessions.answered(session, self._finish(buffer, fence, result))
             return result
 

@@ -22,19 +22,38 @@ class BoundDatabase:
     def __init__(self, mongo: Mongo, session: Session) -> None:
         self._mongo = mongo
         self._session = session
+        self._is_over = False
+
+    @property
+    def session(self) -> Session:
+        """Give the session; raises RuntimeError after the function's end: what it would write
+        then were in no transaction."""
+        if self._is_over:
+            raise RuntimeError("the function has ended, and its transaction with it")
+        return self._session
 
     def __getitem__(self, name: str) -> "BoundCollection":
-        return BoundCollection(self._mongo, name, self._session)
+        return BoundCollection(self, self._mongo[name], name not in ENGINE_OWNED)
+
+    async def answered(self, command: Awaitable[T]) -> T:
+        return await self._mongo.sessions.answered(self._session, command)
+
+    def close(self) -> None:
+        """Refuse whatever comes later."""
+        self._is_over = True
 
 
 class BoundCollection:
     """One collection inside one transaction; the verbs of MongoDB by their usual names."""
 
-    def __init__(self, mongo: Mongo, name: str, session: Session) -> None:
-        self._sessions = mongo.sessions
-        self._readable = mongo[name]
-        self._session = session
-        self._may_write = name not in ENGINE_OWNED
+    def __init__(self, within: BoundDatabase, collection: Collection, writable: bool) -> None:
+        self._within = within
+        self._readable = collection
+        self._may_write = writable
+
+    @property
+    def _session(self) -> Session:
+        return self._within.session
 
     @property
     def _writable(self) -> Collection:
@@ -44,16 +63,13 @@ class BoundCollection:
             )
         return self._readable
 
-    async def _answered(self, command: Awaitable[T]) -> T:
-        return await self._sessions.answered(self._session, command)
-
     async def find_one(
         self,
         where: Filter,
         projection: Mapping[str, Any] | None = None,
         sort: Sort | None = None,
     ) -> Document | None:
-        return await self._answered(
+        return await self._within.answered(
             self._readable.find_one(
                 where, projection, sort=sort and list(sort), session=self._session
             )
@@ -71,29 +87,33 @@ class BoundCollection:
         cursor = self._readable.find(
             where, projection, sort=sort and list(sort), limit=limit, session=self._session
         )
-        return await self._answered(cursor.to_list(None))
+        return await self._within.answered(cursor.to_list(None))
 
     async def count_documents(self, where: Filter) -> int:
-        return await self._answered(self._readable.count_documents(where, session=self._session))
+        return await self._within.answered(
+            self._readable.count_documents(where, session=self._session)
+        )
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         cursor = self._readable.aggregate(list(pipeline), session=self._session)
-        return await self._answered(cursor.to_list(None))
+        return await self._within.answered(cursor.to_list(None))
 
     async def insert_one(self, document: Document) -> str:
         """Insert a document and return its `_id`."""
-        inserted = await self._answered(self._writable.insert_one(document, session=self._session))
+        inserted = await self._within.answered(
+            self._writable.insert_one(document, session=self._session)
+        )
         return str(inserted.inserted_id)
 
     async def insert_many(self, documents: Sequence[Document]) -> list[str]:
-        inserted = await self._answered(
+        inserted = await self._within.answered(
             self._writable.insert_many(documents, session=self._session)
         )
         return [str(one) for one in inserted.inserted_ids]
 
     async def update_one(self, where: Filter, update: Update, *, upsert: bool = False) -> int:
         """Change one document; returns how many matched."""
-        changed = await self._answered(
+        changed = await self._within.answered(
             self._writable.update_one(
                 where, _as_given(update), upsert=upsert, session=self._session
             )
@@ -102,14 +122,14 @@ class BoundCollection:
 
     async def update_many(self, where: Filter, update: Update) -> int:
         """Change every document that matches; returns how many did."""
-        changed = await self._answered(
+        changed = await self._within.answered(
             self._writable.update_many(where, _as_given(update), session=self._session)
         )
         return changed.matched_count
 
     async def find_one_and_update(self, where: Filter, update: Update) -> Document | None:
         """Change one document and return it as it is then; None if none matched."""
-        found: Document | None = await self._answered(
+        found: Document | None = await self._within.answered(
             self._writable.find_one_and_update(
                 where,
                 _as_given(update),
@@ -120,11 +140,15 @@ class BoundCollection:
         return found
 
     async def delete_one(self, where: Filter) -> int:
-        deleted = await self._answered(self._writable.delete_one(where, session=self._session))
+        deleted = await self._within.answered(
+            self._writable.delete_one(where, session=self._session)
+        )
         return deleted.deleted_count
 
     async def delete_many(self, where: Filter) -> int:
-        deleted = await self._answered(self._writable.delete_many(where, session=self._session))
+        deleted = await self._within.answered(
+            self._writable.delete_many(where, session=self._session)
+        )
         return deleted.deleted_count
 
 

@@ -10,7 +10,7 @@ from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
-from jobs.mongo.transaction import run_transaction
+from jobs.mongo.transaction import run_seen_through
 from jobs.records import JobState, Json
 from jobs.retry import LONGEST_WAIT_MS
 
@@ -98,7 +98,7 @@ class Completions:
             await self._record_failures(session, group)
             return matched
 
-        matched = await run_transaction(self._mongo, body)
+        matched = await run_seen_through(self._mongo, body)
         return await self._lost(group) if matched < len(group) else set()
 
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:

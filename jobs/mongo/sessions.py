@@ -1,8 +1,9 @@
 """Sessions that are used by one command at a time, and end without holding up the event loop.
 
-The driver runs a command in a thread, which goes on when its caller is cancelled; its session is
-not for two threads. To leave a session in the middle of a transaction, the driver aborts it on
-the caller's thread, and looks for a server for seconds if there is none.
+The driver runs a command in a thread, which goes on when its caller is cancelled: it must come
+back before its transaction is aborted, or it is written outside of any. To leave a session in the
+middle of a transaction, the driver aborts it on the caller's thread, and looks for a server for
+seconds if there is none.
 """
 
 import asyncio
@@ -22,13 +23,15 @@ Session = AsyncIOMotorClientSession
 class Sessions:
     def __init__(self, client: "AsyncIOMotorClient[Any]") -> None:
         self._client = client
-        self._unanswered: dict[int, asyncio.Future[Any]] = {}
+        self._under_way: dict[int, set[asyncio.Future[Any]]] = {}  # a session has no hash
+        self._left: set[int] = set()
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Session]:
         """Open a session; what is left of its transaction is aborted behind the caller's back."""
         session = await self._client.start_session()
+        self._under_way[id(session)] = set()
         try:
             yield session
         finally:
@@ -39,16 +42,37 @@ class Sessions:
     async def answered(self, session: Session, command: Awaitable[T]) -> T:
         """Await what uses a session; it is seen through if the caller is cancelled."""
         answer = asyncio.ensure_future(command)
+        under_way = self._under_way[id(session)]
+        under_way.add(answer)
+        answer.add_done_callback(under_way.discard)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             if not answer.done():
-                self._unanswered[id(session)] = answer
+                self._left.add(id(session))
             raise
 
-    def is_busy(self, session: Session) -> bool:
+    async def commit(self, session: Session) -> None:
+        """Commit once nothing uses the session any more."""
+        await self.quiet(session)
+        await self.answered(session, session.commit_transaction())
+
+    async def abort(self, session: Session) -> None:
+        """Abort once nothing uses the session any more.
+
+        What came after the abort would be written outside of any transaction.
+        """
+        await self.quiet(session)
+        await self.answered(session, session.abort_transaction())
+
+    async def quiet(self, session: Session) -> None:
+        """Wait until every command of a session has come back."""
+        while under_way := self._under_way[id(session)]:
+            await asyncio.wait(under_way)
+
+    def was_left(self, session: Session) -> bool:
         """Tell whether a caller went away while the database had not answered."""
-        return id(session) in self._unanswered
+        return id(session) in self._left
 
     async def close(self) -> None:
         """Let the last sessions end, for a second."""
@@ -56,8 +80,7 @@ class Sessions:
             await asyncio.wait(self._ending, timeout=LAST_ANSWER_S)
 
     async def _end(self, session: Session) -> None:
-        unanswered = self._unanswered.get(id(session))
-        if unanswered is not None:
-            await asyncio.gather(unanswered, return_exceptions=True)
-            del self._unanswered[id(session)]
+        await self.quiet(session)
+        del self._under_way[id(session)]
+        self._left.discard(id(session))
         await session.end_session()

@@ -40,9 +40,10 @@ class _Course:
 async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
     """Commit what `body` does with its session, exactly once, or raise and leave nothing.
 
-    The body runs again after a conflict, with the same arguments and a fresh snapshot. Raises
-    TimeoutError when `deadline_s` of real time has passed without a commit: Contended if that was
-    no fault of the body, and then it may have been committed after all.
+    The body uses the session by `mongo.sessions.answered` only. It runs again after a conflict,
+    with the same arguments and a fresh snapshot. Raises TimeoutError when `deadline_s` of real
+    time has passed without a commit: Contended if that was no fault of the body, and then it may
+    have been committed after all.
     """
     course = _Course(time.monotonic())
     try:
@@ -58,11 +59,19 @@ async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADL
         raise
 
 
+async def run_seen_through(mongo: Mongo, body: Body[T]) -> T:
+    """Do the same with a body that does nothing but use the database: nobody's cancellation
+    leaves a command of it behind."""
+    return await run_transaction(
+        mongo, lambda session: mongo.sessions.answered(session, body(session))
+    )
+
+
 def _hindrance(mongo: Mongo, course: _Course, deadline: asyncio.Timeout) -> object:
     """Say what kept a body from its end, if anything but itself."""
     if course.met is not None:
         return course.met
-    if course.session is not None and mongo.sessions.is_busy(course.session):
+    if course.session is not None and mongo.sessions.was_left(course.session):
         return "MongoDB had not answered"
     if mongo.availability.was_away_since(course.began):
         return "MongoDB was away"
@@ -93,7 +102,7 @@ async def _run_to_end(mongo: Mongo, session: Session, body: Body[T]) -> T:
     try:
         return await body(session)
     except Exception:
-        await mongo.sessions.answered(session, session.abort_transaction())
+        await mongo.sessions.abort(session)
         raise
 
 
@@ -109,7 +118,7 @@ async def commit(mongo: Mongo, session: Session) -> None:
     """Commit, again and again while it is not known whether it has happened."""
     while True:
         try:
-            await mongo.sessions.answered(session, session.commit_transaction())
+            await mongo.sessions.commit(session)
             return
         except PyMongoError as error:
             if not is_commit_unknown(error):

@@ -122,7 +122,7 @@ class SharedTransactions:
             return _Verdict.AGAIN, None
         finally:
             if member.session is not None:
-                member.was_busy = self._mongo.sessions.is_busy(member.session)
+                member.was_busy = self._mongo.sessions.was_left(member.session)
             if not member.done.done():
                 member.done.set_result(False)
         return await member.verdict, (result,)
@@ -151,7 +151,7 @@ class SharedTransactions:
                 await commit(self._mongo, session)
                 _tell(shared.members, _Verdict.COMMITTED)
             else:
-                await session.abort_transaction()
+                await self._mongo.sessions.abort(session)
         except MongoError as error:
             _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
         finally:
@@ -169,6 +169,7 @@ class SharedTransactions:
             member.turn.set_result(shared.session)
             if not await member.done:
                 return False
+            await self._mongo.sessions.quiet(shared.session)
         return True
 
     async def _write(self, shared: _Shared) -> bool:

@@ -1,8 +1,10 @@
 """A mutation function that notes an effect, and may then go wrong in several ways."""
 
+import asyncio
+
 from jobs.context import Context
 from jobs.decorators import mutation
-from tests.engine.functions import gate
+from tests.engine.functions import calls, gate
 
 
 @mutation(public=True, name="functions.share", timeout_ms=1_500)
@@ -15,4 +17,11 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
         await gate.pass_through()
     if way == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
+    if way == "linger":
+        calls.append(asyncio.create_task(_write_late(ctx)))
     return name
+
+
+async def _write_late(ctx: Context) -> None:
+    await asyncio.sleep(0)  # until the function has returned
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "late"})

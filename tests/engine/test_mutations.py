@@ -81,3 +81,11 @@ async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
     assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is True
     assert (await rig.job(victim))["state"] == "canceled"
     assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is False
+
+
+async def test_what_outlives_its_function_writes_nothing(rig: Rig) -> None:
+    job = await rig.run("share", name="one", way="linger")
+    with pytest.raises(RuntimeError, match="has ended"):
+        await calls.pop()
+    assert job["state"] == "success"
+    assert [effect["name"] for effect in await rig.all("effects")] == ["one"]

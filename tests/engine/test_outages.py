@@ -96,6 +96,27 @@ async def test_a_body_that_waits_for_a_database_without_an_answer_may_run_again(
     await asyncio.to_thread(mongo.close)
 
 
+async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transaction(
+    idle: Rig, between: Proxy
+) -> None:
+    settings = idle.engine.settings.model_copy(update={"mongo_url": between.url})
+    mongo = Mongo.connect(settings, "test")
+    await mongo.ping()
+
+    async def body(session: Session) -> None:
+        between.cut()
+        await eventually(lambda: not mongo.client.nodes)
+        await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+
+    with pytest.raises(Contended):
+        await run_transaction(mongo, body, 0.5)
+    between.heal()
+    await mongo.ping()
+    await mongo.sessions.close()
+    assert await idle.all("effects") == []
+    await asyncio.to_thread(mongo.close)
+
+
 async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
     hasty: Settings, between: Proxy
 ) -> None:
