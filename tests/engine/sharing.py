@@ -23,5 +23,5 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
 
 
 async def _write_late(ctx: Context) -> None:
-    await asyncio.sleep(0)  # until the function has returned
+    await gate.opened.wait()
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "late"})

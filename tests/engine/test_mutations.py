@@ -85,6 +85,7 @@ async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
 
 async def test_what_outlives_its_function_writes_nothing(rig: Rig) -> None:
     job = await rig.run("share", name="one", way="linger")
+    gate.opened.set()
     with pytest.raises(RuntimeError, match="has ended"):
         await calls.pop()
     assert job["state"] == "success"
