@@ -37,6 +37,18 @@ async def proxy(hasty: Settings, between: Proxy) -> AsyncIterator[Proxy]:
         between.heal()
 
 
+@pytest.fixture
+async def mongo(hasty: Settings, between: Proxy) -> AsyncIterator[Mongo]:
+    """Return a connection that goes through the proxy."""
+    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
+    await mongo.ping()
+    yield mongo
+    between.heal()
+    await mongo.ping()
+    await mongo.sessions.close()
+    await asyncio.to_thread(mongo.close)
+
+
 async def outage_over(rig: Rig, proxy: Proxy) -> None:
     end = time.monotonic() + OUTAGE_S
     await rig.until(lambda: time.monotonic() > end)
@@ -62,10 +74,8 @@ async def test_an_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way
 
 
 async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
-    hasty: Settings, between: Proxy
+    mongo: Mongo, between: Proxy
 ) -> None:
-    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
-    await mongo.ping()
     began = time.monotonic()
 
     async def body(session: Session) -> None:
@@ -76,33 +86,23 @@ async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
 
     with pytest.raises(Contended, match="away"):
         await run_transaction(mongo, body, 1.5)
-    await asyncio.to_thread(mongo.close)
 
 
 async def test_a_body_that_waits_for_a_database_without_an_answer_may_run_again(
-    hasty: Settings, between: Proxy
+    mongo: Mongo, between: Proxy
 ) -> None:
-    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
-
     async def body(session: Session) -> None:
         between.stall()
         asyncio.get_running_loop().call_later(1.0, between.heal)
         await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
-    await mongo.ping()
     with pytest.raises(Contended, match="had not answered"):
         await run_transaction(mongo, body, 0.5)
-    await mongo.sessions.close()
-    await asyncio.to_thread(mongo.close)
 
 
 async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transaction(
-    idle: Rig, between: Proxy
+    idle: Rig, mongo: Mongo, between: Proxy
 ) -> None:
-    settings = idle.engine.settings.model_copy(update={"mongo_url": between.url})
-    mongo = Mongo.connect(settings, "test")
-    await mongo.ping()
-
     async def body(session: Session) -> None:
         between.cut()
         await eventually(lambda: not mongo.client.nodes)
@@ -114,14 +114,11 @@ async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transacti
     await mongo.ping()
     await mongo.sessions.close()
     assert await idle.all("effects") == []
-    await asyncio.to_thread(mongo.close)
 
 
 async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
-    hasty: Settings, between: Proxy
+    mongo: Mongo, between: Proxy
 ) -> None:
-    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
-
     async def body(session: Session) -> None:
         await mongo["effects"].insert_one({"_id": "one"}, session=session)
         between.cut()
@@ -131,17 +128,11 @@ async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
     with pytest.raises(Contended):
         await run_transaction(mongo, body, 0.5)
     assert time.monotonic() - began < 3.0
-    between.heal()
-    await mongo.sessions.close()
-    await asyncio.to_thread(mongo.close)
 
 
 async def test_a_commit_that_is_not_answered_in_time_may_run_again(
-    hasty: Settings, between: Proxy
+    mongo: Mongo, between: Proxy
 ) -> None:
-    url = f"{between.url}&maxPoolSize=1"  # so that what comes later waits for the commit's end
-    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": url}), "test")
-
     async def body(session: Session) -> None:
         await mongo["effects"].insert_one({"_id": "one"}, session=session)
         between.stall()
@@ -149,8 +140,6 @@ async def test_a_commit_that_is_not_answered_in_time_may_run_again(
 
     with pytest.raises(Contended, match="had not answered"):
         await run_transaction(mongo, body, 0.5)
-    await mongo.ping()
-    await asyncio.to_thread(mongo.close)
 
 
 async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> None:
