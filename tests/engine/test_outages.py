@@ -105,7 +105,7 @@ async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transacti
 ) -> None:
     async def body(session: Session) -> None:
         between.cut()
-        await eventually(lambda: not mongo.client.nodes)
+        await eventually(lambda: not mongo.client.delegate.nodes)
         await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended):
