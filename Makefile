@@ -142,6 +142,10 @@ docs: $(RUN_STAMP) ## Write the documents that are made from the code
 bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Measure beside arq, BullMQ and others (ARGS=--quick: minutes)
 	$(BIN)/python -m benchmarks.queue $(ARGS)
 
+.PHONY: bench-live
+bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Measure the fan-out to many sockets beside Strawberry, graphql-ws and Starlette
+	$(BIN)/python -m benchmarks.live $(ARGS)
+
 .PHONY: chaos
 chaos: $(RUN_STAMP) $(MONGOD_STAMP) ## Kill and cut off everything under load; check that nothing is lost or doubled (RUNS=3)
 	$(BIN)/python -m benchmarks.chaos --runs $(RUNS) $(ARGS)

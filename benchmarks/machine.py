@@ -21,6 +21,8 @@ NODE_PACKAGES = (
     "agenda",
     "@agendajs/mongo-backend",
     "graphql-yoga",
+    "graphql-ws",
+    "ws",
     "mongodb",
 )
 ASK = """

@@ -1,7 +1,6 @@
 """The parts of the hub without MongoDB: the ring, the groups, the buffers, who is concerned."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,6 +55,11 @@ def job(state: JobState = JobState.PENDING, due: datetime = AT) -> Job:
         version=1,
         created_at=AT,
     )
+
+
+def wanting(name: str, value: str) -> JobFilter:
+    values: dict[str, Any] = {name: value}
+    return JobFilter(**values)
 
 
 class Ear:
@@ -126,7 +130,7 @@ def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
             Watch(
                 collection=Watched.JOBS,
                 owner=owner,
-                job_filter=replace(JobFilter(), **{name: f"x{n}"}),
+                job_filter=wanting(name, f"x{n}"),
             )
             for n in range(333)
             for owner in ("ann", None)

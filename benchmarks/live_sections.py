@@ -1,0 +1,69 @@
+"""Turns what the live benchmark measured into the sections of LIVE.md."""
+
+from collections.abc import Sequence
+
+from benchmarks.figures import NOTHING, Figures, ratio, short, table
+from benchmarks.live_servers import NODE_WS, RAW, STRAWBERRY
+from benchmarks.measures import fan_out
+from benchmarks.measures import quiet as quietly
+
+PEERS = (RAW, STRAWBERRY, NODE_WS)
+TOLD = (
+    "A burst is about 50,000 deliveries, of events that are published at once; ours are written to "
+    "MongoDB, and its time counts. Then one event comes every 200 ms: from its publication (ours: "
+    "just before the write) to its arrival, and the processor time of the server for a delivery."
+)
+
+
+def sockets(results: Sequence[fan_out.Result]) -> str:
+    return f"## One event to many sockets\n\n{TOLD}\n\n" + _table(results, "sockets")
+
+
+def topics(results: Sequence[fan_out.Result]) -> str:
+    return (
+        "## The same sockets over distinct filters\n\n"
+        "Each filter has the same number of sockets, and each event matches one filter.\n\n"
+        + _table(results, "topics")
+    )
+
+
+def quiet(result: quietly.Result) -> str:
+    head = ["", "p50 ms", "p99 ms"]
+    if not result.p50_ms:
+        return f"## From a write to a socket\n\nCould not run: {result.problem}"
+    row = ["one socket, a write every 53 ms", _figures(result.p50_ms), _figures(result.p99_ms)]
+    return "## From a write to a socket\n\n" + table(head, [row])
+
+
+def _table(results: Sequence[fan_out.Result], size: str) -> str:
+    head = [
+        *(size, "server", "deliveries/s in a burst", *(f"to {name}" for name in PEERS)),
+        *("us a delivery, burst", "us, one by one", "p50 ms", "p99 ms", "KiB a socket"),
+    ]
+    return table(head, [_row(result, results, size) for result in results])
+
+
+def _row(result: fan_out.Result, results: Sequence[fan_out.Result], size: str) -> list[str]:
+    opening = [f"{getattr(result, size):,}", result.name]
+    if not result.rates:
+        return [*opening, f"could not run: {result.problem}", *[NOTHING] * 8]
+    rate = Figures(tuple(result.rates))
+    return [
+        *opening,
+        str(rate) + (f" (a round failed: {result.problem})" * bool(result.problem)),
+        *(ratio(rate.median, _rate_of(name, result, results)) for name in PEERS),
+        *(_figures(values) for values in (result.burst_us, result.paced_us)),
+        *(_figures(values) for values in (result.p50_ms, result.p99_ms)),
+        short(Figures(tuple(result.socket_kib)).median),
+    ]
+
+
+def _rate_of(name: str, like: fan_out.Result, results: Sequence[fan_out.Result]) -> float:
+    for each in results:
+        if (each.name, each.sockets, each.topics) == (name, like.sockets, like.topics):
+            return Figures(tuple(each.rates)).median if each.rates else 0.0
+    return 0.0
+
+
+def _figures(values: Sequence[float]) -> str:
+    return str(Figures(tuple(values)))

@@ -1,0 +1,174 @@
+"""Owns who broadcasts in the live benchmark: how each is started, watched and made to publish."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.client import HTTPConnection
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr
+
+from benchmarks.contestants import DATABASE, NODE, NODE_PEERS, SECRET, our_env
+from benchmarks.processes import ROOT, Program, wait_until
+from benchmarks.servers import Servers
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import Child
+from jobs.ids import new_id
+from jobs.mongo.moves import first_event
+from jobs.settings import Settings
+from resolvers.auth import mint
+
+OURS: Final = "Ostinato"
+OURS_PLAIN: Final = "Ostinato, no frames below ASGI"
+RAW: Final = "Starlette, raw broadcast of encoded text"
+STRAWBERRY: Final = "Strawberry's own handler"
+NODE_WS: Final = "graphql-ws on Node"
+
+PROTOCOL: Final = "graphql-transport-ws"
+FIELDS: Final = "cursor kind jobId event { seq state at }"
+READY_S: Final = 30.0
+PUBLISH_S: Final = 300.0
+ROOM: Final = "1000000"
+
+Publish = Callable[[int, float, int], list[float]]
+"""Publish so many events, so many seconds apart, over so many topics; gives when each was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that waits for sockets."""
+
+    child: Child
+    port: int
+    path: str
+    messages: tuple[str, ...]
+    """What a socket says first."""
+    setup_frames: int
+    """What it hears before anything is published."""
+    publish: Publish
+
+    @property
+    def protocol(self) -> str | None:
+        return PROTOCOL if self.messages else None
+
+
+Serve = Callable[[Servers], AbstractContextManager[Target]]
+
+
+def contestants() -> dict[str, Serve]:
+    python, node = sys.executable, str(NODE_PEERS / "graphql_ws.mjs")
+    return {
+        OURS: partial(_ours, command=(python, str(ROOT / "ostinato.py"), "api")),
+        OURS_PLAIN: partial(_ours, command=(python, "-m", "benchmarks.peers.live_plain")),
+        RAW: partial(_peer, command=(python, "-m", "benchmarks.peers.live_starlette")),
+        STRAWBERRY: partial(
+            _peer, command=(python, "-m", "benchmarks.peers.live_strawberry"), speaks=True
+        ),
+        NODE_WS: partial(_peer, command=(NODE, node), speaks=True),
+    }
+
+
+@contextmanager
+def _ours(servers: Servers, command: tuple[str, ...]) -> Iterator[Target]:
+    port, token = free_port(), mint(Settings(jwt_secret=SecretStr(SECRET)), "bench")
+    settings = {
+        **our_env(servers),
+        "OSTINATO_PORT": str(port),
+        "OSTINATO_MAX_SOCKETS_PER_USER": ROOM,
+        "OSTINATO_MAX_SOCKETS_PER_ADDRESS": ROOM,
+        "OSTINATO_KEEP_ALIVE_MS": "3600000",
+        "OSTINATO_CHECKPOINT_MS": "3600000",
+    }
+    query = (
+        f"subscription($f: String) {{ jobsChanged(filter: {{functionName: $f}}) {{ {FIELDS} }} }}"
+    )
+    messages = (
+        _message("connection_init", Authorization=f"Bearer {token}"),
+        _message("subscribe", query=query, variables={"f": "bench.fTOPIC"}),
+    )
+    with Program(command, settings).running(servers.folder / "live.log") as child:
+        wait_until(lambda: _is_ready(port), READY_S, [child])
+        yield Target(child, port, "/graphql", messages, 2, partial(_insert, servers))
+
+
+@contextmanager
+def _peer(servers: Servers, command: tuple[str, ...], *, speaks: bool = False) -> Iterator[Target]:
+    port = free_port()
+    query = f"subscription($topic: Int!) {{ jobsChanged(topic: $topic) {{ {FIELDS} }} }}"
+    subscribe = _message("subscribe", query=query, variables={"topic": "NUMBER"})
+    messages = (_message("connection_init"), subscribe.replace('"NUMBER"', "TOPIC"))
+    with Program(command, {"BENCH_PORT": str(port)}).running(servers.folder / "live.log") as child:
+        wait_until(lambda: _listens(port), READY_S, [child])
+        if speaks:
+            yield Target(child, port, "/graphql", messages, 2, partial(_ask, port))
+        else:
+            yield Target(child, port, "/TOPIC", (), 1, partial(_ask, port))
+
+
+def _message(kind: str, **payload: object) -> str:
+    operation = {"id": "SOME-ID"} if kind == "subscribe" else {}
+    return json.dumps({**operation, "type": kind, "payload": payload})
+
+
+def _ask(port: int, events: int, interval_s: float, topics: int) -> list[float]:
+    told = {"events": events, "interval_s": interval_s, "topics": topics}
+    url = f"http://127.0.0.1:{port}/publish"
+    answer = httpx.post(url, json=told, timeout=PUBLISH_S, trust_env=False)
+    times: list[float] = answer.json()
+    return times
+
+
+def _insert(servers: Servers, events: int, interval_s: float, topics: int) -> list[float]:
+    """Write jobs as the engine does: all at once, or one by one."""
+    jobs = servers.mongo[DATABASE]["jobs"]
+    documents = [_job(number % topics) for number in range(events)]
+    start = time.monotonic()
+    if not interval_s:
+        jobs.insert_many(documents)
+        return [start] * events
+    times = []
+    for number, document in enumerate(documents):
+        time.sleep(max(0.0, start + number * interval_s - time.monotonic()))
+        times.append(time.monotonic())
+        jobs.insert_one(document)
+    return times
+
+
+def _job(topic: int) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    document: dict[str, Any] = {
+        "_id": new_id(),
+        "functionName": f"bench.f{topic}",
+        "args": {},
+        "owner": "bench",
+        "internal": False,
+        "state": "pending",
+        "scheduledTime": now + timedelta(days=7),
+        "queue": "default",
+        "priority": 0,
+        "attempt": 0,
+        "maxAttempts": 1,
+        "cause": {"kind": "api"},
+        "version": 1,
+        "createdAt": now,
+    }
+    return document | {"timeline": [first_event(document)]}
+
+
+def _is_ready(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).is_success
+    return False
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError):
+        HTTPConnection("127.0.0.1", port).connect()
+        return True
+    return False

@@ -1,0 +1,20 @@
+"""Serves our API on uvicorn's own WebSockets: what it does where no frames can be written."""
+
+import os
+
+import uvicorn
+
+from jobs.settings import Settings
+from schema.app import create_app
+
+if __name__ == "__main__":
+    uvicorn.run(
+        create_app(Settings()),
+        port=int(os.environ["OSTINATO_PORT"]),
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        log_level="error",
+    )
