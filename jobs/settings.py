@@ -171,6 +171,13 @@ class Settings(BaseSettings):
     ring_events: int = Field(
         50_000, ge=100, description="Newest change events that an API process keeps, in events."
     )
+    hub_history_ms: int = Field(
+        60_000,
+        ge=0,
+        le=3_600_000,
+        description="History that an API process reads at its start, so that clients which "
+        "reconnect resume from its memory, in milliseconds.",
+    )
     subscription_buffer: int = Field(
         1_000, ge=10, description="Events that may wait for one slow subscription, in events."
     )

@@ -105,6 +105,7 @@ def settings(
         redis_url=f"{servers.redis_url.rpartition('/')[0]}/{lane + 1}",
         redis_prefix=f"test-{lane}",
         mode=Mode.TEST,
+        hub_history_ms=0,  # other tests wrote it
         jwt_secret=SecretStr(JWT_SECRET),
         port=0,
     )

@@ -135,7 +135,7 @@ class Hub:
 
     async def _follow(self) -> None:
         async with self._stream as stream:
-            await stream.open_recent()
+            await stream.open_recent(self._settings.hub_history_ms)
             if not await self._warm_up(stream):
                 log.info("hub.started_cold")
                 await stream.open_now()

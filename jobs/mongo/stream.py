@@ -28,7 +28,7 @@ PACE_S: Final = (
 )
 SOON_S: Final = 0.01  # a reply within this time says that changes keep coming
 REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
-WARM_S: Final = (60, 10, 1)  # a fresh replica set may not have a minute of history
+LESS_HISTORY_S: Final = (10, 1)  # what a fresh replica set may have
 
 DATABASE_CURSOR: Final = "$cmd.aggregate"
 
@@ -56,7 +56,6 @@ PIPELINE: Final[list[dict[str, Any]]] = [
             f"{place}.{field}"
             for place in (
                 "fullDocument",
-                "fullDocumentBeforeChange",
                 "updateDescription.updatedFields",
             )
             for field in ("args", "result", "data", "error")
@@ -129,11 +128,11 @@ class ChangeStream:
         """Start at the present end of history."""
         await self._until_open({})
 
-    async def open_recent(self) -> None:
-        """Start a little before now, as far back as the history reaches, at most a minute."""
+    async def open_recent(self, history_ms: int) -> None:
+        """Start that long before now, or as far back as the history reaches."""
         self.present = await self._patience.until_answered(lambda: cluster_time(self._mongo))
-        for warm_s in WARM_S:
-            start = Timestamp(self.present[0] - warm_s, 1)
+        for seconds in (history_ms // 1_000, *LESS_HISTORY_S):
+            start = Timestamp(self.present[0] - seconds, 1)
             with suppress(HistoryLost):
                 await self._until_open({"startAtOperationTime": start})
                 return
@@ -196,11 +195,10 @@ class ChangeStream:
     async def _open(self, start: dict[str, Any]) -> None:
         await self._close()
         self._session = await self._mongo.client.start_session()
-        options = {"fullDocumentBeforeChange": "whenAvailable", **start}
         reply = await self._command(
             {
                 "aggregate": 1,
-                "pipeline": [{"$changeStream": options}, *PIPELINE],
+                "pipeline": [{"$changeStream": start}, *PIPELINE],
                 "cursor": {"batchSize": BATCH_EVENTS},
             }
         )

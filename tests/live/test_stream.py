@@ -64,7 +64,8 @@ async def test_hub_that_starts_knows_the_last_minute(
 ) -> None:
     for _ in range(5):
         await write.job()
-    async with Hub(write.mongo, settings) as restarted:
+    usual = settings.model_copy(update={"hub_history_ms": 60_000})
+    async with Hub(write.mongo, usual) as restarted:
         assert restarted.facts.ring >= 5
         assert restarted.following
 
@@ -86,8 +87,9 @@ async def test_hub_that_has_too_much_to_read_starts_at_the_present(
     monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(10)]
+    usual = settings.model_copy(update={"hub_history_ms": 60_000})
     async with (
-        Hub(write.mongo, settings) as cold,
+        Hub(write.mongo, usual) as cold,
         follow(as_viewer(at=cold), cursor) as client,
     ):
         await client.ready()
