@@ -10,8 +10,12 @@ from redis.exceptions import RedisError, ResponseError
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
 
-RedisFailure = (RedisError, OSError)
-"""What any command may raise when Redis is away."""
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 2.0
+
+RedisFailure = (RedisError, OSError, RuntimeError)
+"""What any command may raise when Redis is away; a RuntimeError is what uvloop says when a
+connection closes while it is written to."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
@@ -33,6 +37,16 @@ async def drop_if_foreign(redis: ArqRedis, key: str, error: Exception) -> None:
     if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
         with suppress(*RedisFailure):
             await redis.unlink(key)
+
+
+def next_pause_s(last_s: float, held_s: float) -> float:
+    """Say how long to wait before the next connection, in seconds, ever longer if none holds.
+
+    `last_s` is what it was the last time, 0 at first; `held_s` how long the lost one has held.
+    """
+    if held_s > LONGEST_PAUSE_S:
+        return FIRST_PAUSE_S
+    return min(max(last_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:

@@ -1,6 +1,7 @@
 """An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -12,15 +13,18 @@ from jobs.ids import is_id
 from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.queue.chunks import RUN_CHUNK, lane_of
-from jobs.queue.connection import RedisFailure, deserialize, drop_if_foreign, serialize
+from jobs.queue.connection import (
+    RedisFailure,
+    deserialize,
+    drop_if_foreign,
+    next_pause_s,
+    serialize,
+)
 from jobs.waiting import end_if_cancelled, wait_for_event
 
 CHUNKS_AT_ONCE: Final = 8  # so that one claim's round trip does not hold up the next chunk
 CHUNK_TIMEOUT_S: Final = 5
 FALLBACK_S: Final = 1.0  # how late a chunk is noticed whose ring was lost
-FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 2.0
-
 NAMES_AT_ONCE: Final = 1_000  # those that are for others, or for later, stand before ours
 
 TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
@@ -47,6 +51,7 @@ class Consumer:
         self._has_room = has_room
         self._ask_for_more = ask_for_more
         self._wake = asyncio.Event()
+        logging.getLogger("arq.worker").addFilter(_is_news)  # the same one is added only once
 
     def wake(self) -> None:
         """Look at the queue now: a chunk was put there, or a slot became free."""
@@ -54,20 +59,19 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume for ever; when Redis is away, reconnect with backoff."""
-        pause = FIRST_PAUSE_S
+        pause = 0.0
         while True:
             worker = self._worker()
             since = time.monotonic()
             try:
                 await worker.main()
             except RedisFailure as error:
+                pause = next_pause_s(pause, time.monotonic() - since)
                 log.warning("queue.lost", error=str(error), retry_in_s=pause)
                 await drop_if_foreign(worker.pool, worker.queue_name, error)
             finally:
                 await _close(worker)
             end_if_cancelled()
-            held = time.monotonic() - since > LONGEST_PAUSE_S
-            pause = FIRST_PAUSE_S if held else min(pause * 2, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
 
     def _worker(self) -> "_DoorbellWorker":
@@ -149,6 +153,7 @@ class _DoorbellWorker(Worker):
         # arq shields these from cancellation: whoever closes the pool must wait for them.
         task = asyncio.current_task()
         assert task is not None
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.finishing.add(task)
         try:
             await finishing
@@ -166,6 +171,11 @@ class _DoorbellWorker(Worker):
         finally:
             # Only now is the chunk gone from Redis, and its place free for another.
             await self.chunk_done(job_id)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop what arq says of a chunk that is given up with its connection: its jobs are pending."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 async def _close(worker: _DoorbellWorker) -> None:

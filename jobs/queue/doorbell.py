@@ -10,12 +10,10 @@ from arq.connections import ArqRedis
 
 from jobs.group_commit import GroupCommit
 from jobs.logs import get_log
-from jobs.queue.connection import RedisFailure
+from jobs.queue.connection import RedisFailure, next_pause_s
 from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
-FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 2.0
 
 log = get_log(__name__)
 
@@ -55,16 +53,15 @@ class Doorbell:
 
         After each (re)connection it is called for every bell, since rings may have been missed.
         """
-        pause = FIRST_PAUSE_S
+        pause = 0.0
         while True:
             since = time.monotonic()
             try:
                 await self._listen(heard)
             except RedisFailure as error:
+                pause = next_pause_s(pause, time.monotonic() - since)
                 log.warning("doorbell.lost", error=str(error), retry_in_s=pause)
             end_if_cancelled()
-            held = time.monotonic() - since > LONGEST_PAUSE_S
-            pause = FIRST_PAUSE_S if held else min(pause * 2, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
 
     async def ping(self) -> None:

@@ -1,24 +1,30 @@
 """Redis carries hints: lost, garbled or away, it costs no job and no worker."""
 
 import asyncio
+import gc
 import json
+import logging
 import pickle
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import uvloop
 from redis import Redis
+from redis.asyncio.connection import Connection
 
 from jobs.embedded.ports import free_port
 from jobs.embedded.valkey import start_valkey
 from jobs.engine import Engine
 from jobs.queue.chunks import Chunks
-from jobs.queue.connection import connect, deserialize
+from jobs.queue.connection import RedisFailure, connect, deserialize, next_pause_s
+from jobs.queue.consumer import _DoorbellWorker, _is_news
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
 from tests.engine.rig import Rig, started
-from tests.processes import Processes
+from tests.processes import Processes, eventually
 
 QUEUE = "test-{lane}:queue"
 LONG_AGO = 946_684_800_000
@@ -130,3 +136,53 @@ async def test_a_worker_outlives_valkey_and_catches_up(
         states: set[Any] = {(await rig.ended(job_id))["state"] for job_id in ids}
         await valkey.stop()
     assert (states, worker.exit_code) == ({"success"}, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
+)
+def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
+    error: BaseException | None, is_told: bool
+) -> None:
+    info = (type(error), error, None) if error else None
+    record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
+    assert _is_news(record) is is_told
+
+
+async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    worker = object.__new__(_DoorbellWorker)
+    worker.finishing = set()
+    connection = asyncio.get_running_loop().create_future()
+    finishing = asyncio.ensure_future(worker._seen_through(connection))
+    await asyncio.wait({finishing}, timeout=0)
+    connection.set_exception(ConnectionError("refused"))
+    await asyncio.wait({finishing})
+    del finishing, connection
+    gc.collect()
+    assert told == []
+
+
+def test_pauses_grow_until_a_connection_has_held() -> None:
+    pauses = [0.0]
+    for held_s in (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 3.0, 0.1):
+        pauses.append(next_pause_s(pauses[-1], held_s))
+    assert pauses[1:] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.05, 0.1]
+
+
+def test_a_connection_that_closes_while_it_is_written_to_is_a_failure_of_redis(
+    settings: Settings,
+) -> None:
+    async def write_to_a_closed_one() -> None:
+        connection: Any = Connection(port=urlsplit(settings.redis_url).port or 0)
+        await connection.connect()
+        transport = connection._writer.transport
+        transport.abort()
+        await eventually(lambda: "closed=True" in repr(transport))
+        with pytest.raises(RedisFailure):
+            await connection.send_command("PING")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write_to_a_closed_one())
