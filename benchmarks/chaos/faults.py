@@ -93,6 +93,8 @@ class Fault:
     """How often in a run, at least."""
     pause_s: float
     """About how long things are left alone in between."""
+    stops_work: bool = False
+    """Whether nothing can be done until it is made good."""
 
 
 FAULTS: Final = {
@@ -101,7 +103,7 @@ FAULTS: Final = {
     "freeze": Fault(harm=Nemesis.freeze, times=1, pause_s=1.0),
     "flush": Fault(harm=Nemesis.flush, times=4, pause_s=1.0),
     "valkey": Fault(harm=Nemesis.valkey, times=4, pause_s=2.0),
-    "mongod": Fault(harm=Nemesis.mongod, times=3, pause_s=3.0),
-    "api": Fault(harm=Nemesis.api, times=3, pause_s=2.0),
+    "mongod": Fault(harm=Nemesis.mongod, times=3, pause_s=3.0, stops_work=True),
+    "api": Fault(harm=Nemesis.api, times=3, pause_s=2.0, stops_work=True),
     "mix": Fault(harm=Nemesis.mix, times=5, pause_s=2.0),
 }

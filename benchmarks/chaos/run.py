@@ -110,15 +110,21 @@ async def _begun(counted: Acknowledged) -> None:
 
 
 async def _harm(fault: str, nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
-    """Harm it until there were enough faults and jobs; return how many faults."""
-    plan, made = FAULTS[fault], 0
+    """Harm it until there were enough faults and jobs; return how many faults.
+
+    After a fault that stops all work it is left alone as long: a slow machine must do its jobs.
+    """
+    plan, made, harmed_s = FAULTS[fault], 0, 0.0
     async with asyncio.timeout(LOAD_WITHIN_S):
         while made < plan.times or counted.count() < jobs:
             await nemesis.target.is_whole()
-            await asyncio.sleep(nemesis.random.uniform(0.5, 1.5) * plan.pause_s)
+            pause_s = nemesis.random.uniform(0.5, 1.5) * plan.pause_s
+            await asyncio.sleep(max(pause_s, harmed_s) if plan.stops_work else pause_s)
             nemesis.target.marks.note("began", fault=fault)
+            began = time.monotonic()
             await plan.harm(nemesis)
             nemesis.target.marks.note("ended", fault=fault)
+            harmed_s = time.monotonic() - began
             made += 1
     return made
 
