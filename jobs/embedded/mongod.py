@@ -14,7 +14,7 @@ MISSING_LIBRARY = "error while loading shared libraries"
 OPTIONS = {
     "bind_ip": "127.0.0.1",
     "replSet": REPLICA_SET,
-    "wiredTigerCacheSizeGB": "0.25",
+    "wiredTigerCacheSizeGB": "0.5",
     "oplogSize": "128",  # MB; the retention below lets it grow
     "oplogMinRetentionHours": "1",  # a subscription's cursor resumes for this long
 }
