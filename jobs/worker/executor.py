@@ -82,9 +82,14 @@ class Executor:
         self._completer = Completer(completions, engine.clock)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self.running: dict[str, Running] = {}
-        self._claims: set[asyncio.Task[None]] = set()
+        self._claims: dict[asyncio.Task[None], list[str]] = {}
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def being_claimed(self) -> set[str]:
+        """Jobs of claims that MongoDB has not answered: they may be ours already."""
+        return {job_id for ids in self._claims.values() for job_id in ids}
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""
@@ -144,8 +149,8 @@ class Executor:
 
     def _claiming(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
         claim = asyncio.create_task(self._claim(ids, lane), name="claim")
-        self._claims.add(claim)
-        claim.add_done_callback(self._claims.discard)
+        self._claims[claim] = ids
+        claim.add_done_callback(self._claims.pop)
         return claim
 
     async def _claim(self, ids: list[str], lane: Lane) -> None:

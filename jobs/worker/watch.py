@@ -45,14 +45,15 @@ class Watch:
 
     async def compare(self) -> None:
         """Look once."""
-        before = self._running()
+        before, claimed = self._running(), self._executor.being_claimed
         jobs = await self._engine.store.held_by(self._worker_id)
         held: set[AttemptKey] = {(job["_id"], job["attempt"]) for job in jobs}
         for job in jobs:
             if job.get("cancelRequestedAt") is not None:
                 self._end(job["_id"], Ending.STOP)
-        # What began or ended during the read is no difference yet.
-        strays = held - before - self._running()
+        # What began or ended during the read is no difference yet, nor what is being claimed.
+        claimed |= self._executor.being_claimed
+        strays = {key for key in held - before - self._running() if key[0] not in claimed}
         lost = (before - held) & self._running()
         settled = self._settled(strays | lost)
         for job_id, attempt in settled & lost:

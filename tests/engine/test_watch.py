@@ -1,7 +1,7 @@
 """A worker compares what it runs with what it holds, and mends the difference."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,12 +9,13 @@ import pytest
 from jobs.lanes import Lane
 from jobs.lifecycle import Move
 from jobs.mongo.completions import Outcome
+from jobs.mongo.job_store import JobStore
 from jobs.worker import watch
 from jobs.worker.attempt import Attempt
 from jobs.worker.executor import Ending
 from jobs.worker.worker import Worker
 from tests.engine.functions import gate
-from tests.engine.rig import Rig
+from tests.engine.rig import Document, Rig
 
 MANY = 20
 
@@ -52,6 +53,25 @@ async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
     job = await idle.job(strays[0].job_id)
     assert job["state"] == "canceled"
     assert job["purgeAt"] - job["completedAt"] == timedelta(days=7)
+
+
+async def test_a_claim_that_is_not_answered_yet_is_no_stray(
+    idle: Rig, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, claimed_by = asyncio.Event(), JobStore.claimed
+
+    async def late(store: JobStore, ids: Sequence[str], token: str) -> list[Document]:
+        await answered.wait()
+        return await claimed_by(store, ids, token)
+
+    monkeypatch.setattr(JobStore, "claimed", late)
+    job_id = await idle.schedule("echo")
+    chunk = asyncio.create_task(worker.executor.take_chunk([job_id], False, Lane()))
+    await idle.reaches(job_id, "inProgress")
+    await worker._watch.compare()
+    answered.set()
+    await chunk
+    assert (await idle.ended(job_id))["attempt"] == 1
 
 
 async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
