@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
-from jobs.changes import Change, Position, Route, Watched
+from jobs.changes import Change, Position, Watched
 from jobs.hub.watch import Key, keys_of
 
 _POSITION: Final = attrgetter("position")
@@ -77,10 +77,10 @@ class Ring:
         drawer = self._drawers.get(key)
         return drawer.after(position, limit) if drawer else ()
 
-    def route_of(self, collection: Watched, document_id: str) -> Route | None:
-        """Return the route of a document that changed lately."""
+    def newest_of(self, collection: Watched, document_id: str) -> Change | None:
+        """Return the last change of a document that changed lately."""
         drawer = self._drawers.get((collection, "id", document_id))
-        return drawer.newest.route if drawer else None
+        return drawer.newest if drawer else None
 
     def _drop_oldest(self) -> None:
         oldest = self._changes.popleft()

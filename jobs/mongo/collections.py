@@ -29,7 +29,6 @@ class CollectionSpec:
     read_by: str
     deleted_by: str
     indexes: tuple[IndexModel, ...] = ()
-    keeps_preimages: bool = False
     """Whether a change stream can tell what a deleted document was."""
 
 
@@ -127,7 +126,6 @@ COLLECTIONS: Final = (
         written_by="crons.* functions",
         read_by="crons.executeCron, lists, sweeper",
         deleted_by="deleteCron",
-        keeps_preimages=True,
         indexes=(
             _index(
                 "enabled_nextRunTime",

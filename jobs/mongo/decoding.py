@@ -92,7 +92,9 @@ def _updated(event: Document) -> Change:
     appended = [
         fields[name] for name in fields if name.startswith("timeline.") and name[9:].isdigit()
     ]
-    routed = appended[-1] if appended else event.get("fullDocumentBeforeChange")
+    if (farewell := fields.get("deleted")) is not None:
+        return Change(*_place_of(event, ChangeType.DELETED), route=_route_of(farewell))
+    routed = appended[-1] if appended else None
     return Change(
         *_place_of(event, ChangeType.CHANGED),
         version=fields.get("version"),
@@ -103,9 +105,7 @@ def _updated(event: Document) -> Change:
 
 
 def _deleted(event: Document) -> Change:
-    before = event.get("fullDocumentBeforeChange")
-    route = _route_of(before) if before else None
-    return Change(*_place_of(event, ChangeType.DELETED), route=route)
+    return Change(*_place_of(event, ChangeType.DELETED))
 
 
 _DECODERS: Final[dict[str, Callable[[Document], Change]]] = {

@@ -1,6 +1,6 @@
 """Creates the collections and indexes that are missing."""
 
-from typing import Any, Final
+from typing import Final
 
 from pymongo import IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
@@ -27,11 +27,8 @@ async def ensure_collections(mongo: Mongo) -> None:
 
 
 async def _create(mongo: Mongo, spec: CollectionSpec) -> None:
-    options: dict[str, Any] = {}
-    if spec.keeps_preimages:
-        options["changeStreamPreAndPostImages"] = {"enabled": True}
     try:
-        await mongo.database.create_collection(spec.name, **options)
+        await mongo.database.create_collection(spec.name)
     except CollectionInvalid:
         return
     except OperationFailure as error:

@@ -74,11 +74,16 @@ def test_insert_carries_its_whole_timeline() -> None:
     assert (seqs(change), change.scheduled_time) == ([1], DUE)
 
 
-def test_deletion_belongs_to_whom_the_document_belonged() -> None:
-    change = decoded(operationType="delete", fullDocumentBeforeChange={"owner": "ann"})
+def test_farewell_is_the_deletion_and_tells_whose_document_it_was() -> None:
+    change = updated(deleted={"owner": "ann"})
     assert change.type is ChangeType.DELETED
     assert change.route is not None
     assert change.route.owner == "ann"
+
+
+def test_deletion_itself_does_not_tell_whose_document_it_was() -> None:
+    change = decoded(operationType="delete")
+    assert (change.type, change.route) == (ChangeType.DELETED, None)
 
 
 def test_what_happened_before_a_collection_vanished_is_dropped() -> None:

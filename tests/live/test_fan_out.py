@@ -106,8 +106,8 @@ def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
     for number in range(100):
         ring.append(change(number, f"j{number}"))
     assert len(ring._drawers) == 4
-    assert ring.route_of(Watched.JOBS, "j1") is None
-    assert ring.route_of(Watched.JOBS, "j99") is ANN
+    assert ring.newest_of(Watched.JOBS, "j1") is None
+    assert ring.newest_of(Watched.JOBS, "j99") == change(99, "j99")
 
 
 def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from jobs.errors import BadRequest, NotFound
+from jobs.hub import Hub
 from jobs.ids import new_id
 from jobs.records import BatchState, RequestState
+from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following, JobChange
 from resolvers.live import (
     batch_changed,
@@ -123,7 +125,7 @@ async def test_crons_are_shown_and_followed_until_they_are_deleted(
         row, ready = await client.take(2)
         await write.touch("crons", cron_id, enabled=False)
         paused = await client.next()
-        await write.mongo["crons"].delete_many({})
+        await write.delete_cron(cron_id)
         left = await client.next()
         again = await write.cron()
         assert (await client.next()).cron_id == again
@@ -131,6 +133,24 @@ async def test_crons_are_shown_and_followed_until_they_are_deleted(
     assert paused.cron is not None
     assert not paused.cron.enabled
     assert (left.kind, left.cron_id, left.cron) == (ChangeKind.LEFT, cron_id, None)
+
+
+async def test_deletion_of_a_cron_is_told_once_even_long_after(
+    as_viewer: As, write: Writer, settings: Settings
+) -> None:
+    cron_id = await write.cron()
+    async with Client(crons_changed(as_viewer(), ROWS)) as client:
+        cursor = (await client.take(2))[-1].cursor
+    await write.delete_cron(cron_id)
+    again = await write.cron()
+    small = settings.model_copy(update={"ring_events": 100, "hub_history_ms": 0})
+    async with (
+        Hub(write.mongo, small) as fresh,
+        Client(crons_changed(as_viewer(at=fresh), Following(after=cursor))) as client,
+    ):
+        _, left, next_one = await client.take(3)
+    assert (left.kind, left.cron_id) == (ChangeKind.LEFT, cron_id)
+    assert (next_one.kind, next_one.cron_id) == (ChangeKind.CHANGED, again)
 
 
 async def test_recurring_tasks_go_by_their_own_names(as_viewer: As, write: Writer) -> None:

@@ -122,14 +122,18 @@ async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
 
 
 async def test_cursor_older_than_the_history_is_history_lost(
-    as_viewer: As, engine: Engine, write: Writer
+    as_viewer: As, engine: Engine, hub: Hub, write: Writer
 ) -> None:
     lost = Cursors(engine.settings).encode(
         Cursor(position=await rolled_back(as_viewer(), write), topic="jobs")
     )
+    before = hub.facts.changes
+    await write.job()
+    await eventually(lambda: hub.facts.changes > before)
     alive = await disconnected(as_viewer())
     for _ in range(6):
         await write.job()
+    await eventually(lambda: hub.facts.changes >= before + 7)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
         await client.ready()
