@@ -124,22 +124,25 @@ async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
 async def test_cursor_older_than_the_history_is_history_lost(
     as_viewer: As, engine: Engine, hub: Hub, write: Writer
 ) -> None:
-    lost = Cursors(engine.settings).encode(
-        Cursor(position=await rolled_back(as_viewer(), write), topic="jobs")
-    )
-    before = hub.facts.changes
-    await write.job()
-    await eventually(lambda: hub.facts.changes > before)
+    rolled = await rolled_back(as_viewer(), write)
+    lost = Cursors(engine.settings).encode(Cursor(position=rolled, topic="jobs"))
+    await followed_writes(hub, write, 1)
     alive = await disconnected(as_viewer())
-    for _ in range(6):
-        await write.job()
-    await eventually(lambda: hub.facts.changes >= before + 7)
+    await followed_writes(hub, write, 6)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
         await client.ready()
         with pytest.raises(HistoryLost):
             await gone.next()
         assert len(await client.take(6)) == 6
+
+
+async def followed_writes(hub: Hub, write: Writer, count: int) -> None:
+    """Write jobs and wait until the hub has seen them."""
+    before = hub.facts.changes
+    for _ in range(count):
+        await write.job()
+    await eventually(lambda: hub.facts.changes >= before + count)
 
 
 async def test_position_that_mongodb_cannot_read_is_history_lost(

@@ -1,0 +1,52 @@
+"""Comings and goings over a long time: what they take is given back, and nothing is left behind."""
+
+import asyncio
+import gc
+from collections import Counter
+
+from jobs.hub import Hub
+from tests.live.watching import JOBS, Pushed, Station
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+VISITS = 40  # of 15 clients each round: connect, hear of a change, leave in the middle of things
+ROUNDS = 4
+
+
+async def visited(station: Station, write: Writer, cursor: str | None) -> str | None:
+    """Let clients of all kinds come, hear of one job, and leave."""
+    watchers = [
+        station.watch(JOBS, after=cursor, push=Pushed(reads=number % 2 == 0), snapshot=number > 9)
+        for number in range(15)
+    ]
+    await asyncio.gather(*(watcher.ready() for watcher in watchers))
+    waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
+    await write.job()
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
+    return watchers[0].encoded[-1].cursor
+
+
+def alive() -> Counter[str]:
+    """Count our objects and asyncio's, without what the ring keeps by design."""
+    gc.collect()
+    kinds = Counter(type(each).__qualname__ for each in gc.get_objects())
+    ours = ("Group", "Member", "Way", "Subscription", "Feed", "Leg", "RequestContext", "Task")
+    return Counter({name: kinds[name] for name in (*ours, "async_generator", "Future", "Executor")})
+
+
+async def test_memory_is_flat_however_many_clients_come_and_go(
+    station: Station, hub: Hub, write: Writer
+) -> None:
+    counts, cursor = [], None
+    for _ in range(ROUNDS):
+        for _ in range(VISITS):
+            cursor = await visited(station, write, cursor)
+        await eventually(lambda: not len(station.runner.groups))
+        counts.append(alive())
+    assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
+    facts = hub.facts
+    assert (facts.subscriptions, facts.groups, hub.catch_ups.running) == (0, 0, 0)
