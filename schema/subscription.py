@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from resolvers import live
+from resolvers import live, stats
 from resolvers.changes import Following
 from schema.absent import present
 from schema.arguments import checked_argument
@@ -14,7 +14,7 @@ from schema.context import Info
 from schema.fields import strawberry_subscription
 from schema.ids import argument_id
 from schema.inputs.scheduling import JobFilter
-from schema.scalars import Cursor
+from schema.scalars import Cursor, Milliseconds
 from schema.selection import selects
 from schema.sending import sent
 from schema.types.changes import (
@@ -24,6 +24,9 @@ from schema.types.changes import (
     RecurringTaskChange,
     RequestChange,
 )
+from schema.types.stats import Stats
+
+DEFAULT_EVERY = Milliseconds(1_000)
 
 AfterCursor = Annotated[
     Cursor | None,
@@ -150,3 +153,17 @@ class Subscription:
             wants_object=selects(info, "batch"),
         )
         return sent(messages, BatchChange.of)
+
+    @strawberry_subscription(
+        description="How many jobs there are: now, and then every so often. However many watch, "
+        "an API process counts once."
+    )
+    def stats_changed(
+        self,
+        info: Info,
+        every_ms: Annotated[
+            Milliseconds,
+            strawberry.argument(description="Time between messages, 500 ms to an hour."),
+        ] = DEFAULT_EVERY,
+    ) -> AsyncIterator[Stats | None]:
+        return sent(stats.stats_changed(info.context, every_ms), Stats.of)

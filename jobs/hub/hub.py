@@ -12,6 +12,7 @@ from jobs.changes import BEGINNING, ClusterTime, Position
 from jobs.errors import HistoryLost, Unavailable
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
+from jobs.hub.counts import Counts
 from jobs.hub.groups import Groups
 from jobs.hub.objects import Objects
 from jobs.hub.ring import Ring
@@ -64,6 +65,7 @@ class Hub:
         self.ring = Ring(settings.ring_events)
         self.groups = Groups()
         self.catch_ups = CatchUps(mongo, self.ring)
+        self.counts = Counts(mongo)
         self.position = Position("")
         """Everything up to here has been handed out."""
         self.time: ClusterTime = BEGINNING
@@ -94,6 +96,7 @@ class Hub:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.catch_ups.close()
+        await self.counts.close()
 
     @property
     def following(self) -> bool:

@@ -1,0 +1,47 @@
+"""Use case of watching how much there is: the same figures for all with the same scope."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.changes import Position
+from jobs.errors import BadRequest
+from jobs.mongo.counting import JobCounts
+from resolvers.changes import Joint, Place
+from resolvers.request import RequestContext
+
+LEAST_MS: Final = 500
+MOST_MS: Final = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    place: Place
+    counts: JobCounts
+
+
+async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Stats]:
+    """Tell how many jobs there are, now and then every so many milliseconds.
+
+    Raises BadRequest naming `everyMs`.
+    """
+    if not LEAST_MS <= every_ms <= MOST_MS:
+        message = f"everyMs must be from {LEAST_MS} to {MOST_MS}, got {every_ms}"
+        raise BadRequest.at("everyMs", message=message, code="out_of_range")
+    leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
+    if leg.begins_at is None:
+        yield Stats(place=_now(), counts=await ctx.hub.counts.of(scope, every_s / 2))
+    if leg.ends_live:
+        leg.joint = Joint(position=_now().position)
+        return
+    while True:
+        await asyncio.sleep(every_s)
+        counts = await ctx.hub.counts.of(scope, every_s / 2)
+        yield Stats(place=_now(), counts=counts)
+
+
+def _now() -> Place:
+    """Make a place of the present: figures have none in MongoDB's history."""
+    return Place(Position(f"{time.monotonic_ns():020}"))
