@@ -74,10 +74,9 @@ class SharedTransactions:
         `run_transaction`.
         """
         began = time.monotonic()
-        until = asyncio.get_running_loop().time() + deadline_s
         member = _Member()
         try:
-            async with asyncio.timeout_at(until) as deadline:
+            async with asyncio.timeout(deadline_s) as deadline:
                 verdict, result = await self._take_part(member, body)
         except TimeoutError as error:
             if deadline.expired() and (member.was_kept or self._was_away_since(began)):
@@ -86,8 +85,8 @@ class SharedTransactions:
         if verdict is _Verdict.COMMITTED:
             assert result is not None
             return result[0]
-        rest_s = until - asyncio.get_running_loop().time()
-        return await run_transaction(self._mongo, body, rest_s)
+        # With all of its time: what the others took of it was no fault of its own.
+        return await run_transaction(self._mongo, body, deadline_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
         """Write how an attempt ended as the last write of its transaction, shared or not; False
