@@ -23,9 +23,9 @@ from jobs.mongo.patience import BREAKS, Patience
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
 HURRY_MS: Final = 1  # while there is history to read, an empty reply tells that it is read
-PACE_S: Final = (
-    0.004  # changes in quick succession are one reply: a reply costs as much as many events
-)
+PACE_S: Final = 0.004  # a reply costs as much as many events: what comes soon shares one
+BUSY_PACE_S: Final = 0.016  # while many come, that is still no delay anybody sees
+BUSY_EVENTS: Final = 20
 SOON_S: Final = 0.01  # a reply within this time says that changes keep coming
 REPLY_S: Final = 15.0  # a reply later than this comes from a dead connection
 LESS_HISTORY_S: Final = (10, 1)  # what a fresh replica set may have
@@ -167,7 +167,9 @@ class ChangeStream:
     def _pause_s(self, events: int) -> float:
         """Choose how long to let changes gather; the first after a quiet time goes at once."""
         keep_coming = events and asyncio.get_running_loop().time() - self._asked_at < SOON_S
-        return PACE_S if keep_coming and events < BATCH_EVENTS // 2 else 0
+        if not keep_coming or events >= BATCH_EVENTS // 2:
+            return 0
+        return PACE_S if events < BUSY_EVENTS else BUSY_PACE_S
 
     async def _ask_more(self, pause_s: float) -> RawBSONDocument:
         if pause_s:
