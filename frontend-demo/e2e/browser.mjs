@@ -12,9 +12,18 @@ const FLAGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-export function openBrowser() {
+export async function openBrowser() {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  return chromium.launch({ executablePath, headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+  const window = await openWindow(browser, { viewport: { width: 1280, height: 900 } });
+  return { browser, window };
+}
+
+/** Open a window and leave a page open in it: a further window costs more than most pages. */
+async function openWindow(browser, options) {
+  const window = await browser.newContext(options);
+  await window.newPage();
+  return window;
 }
 
 /** Say of a URL whether it is of another host than the server's; what has no host stays here. */
@@ -32,27 +41,28 @@ function isFault(message) {
   return message.type() === 'error' || message.text().includes('Content Security Policy');
 }
 
-/** List what goes wrong in a context: what it asks of other hosts, its errors. */
-async function watch(context, isElsewhere) {
+/** List what goes wrong in a page: what it asks of other hosts, and its errors. */
+async function watch(page, isElsewhere) {
   const faults = [];
   const note = (url) => isElsewhere(url) && faults.push(`asked of another host: ${url}`);
-  await context.route(
+  await page.route(
     (url) => isElsewhere(url.href),
     (route) => route.abort('blockedbyclient'),
   );
-  context.on('request', (request) => note(request.url()));
-  context.on('page', (page) => page.on('websocket', (socket) => note(socket.url())));
-  context.on('weberror', (error) => faults.push(String(error.error())));
-  context.on('console', (message) => isFault(message) && faults.push(message.text()));
+  page.on('request', (request) => note(request.url()));
+  page.on('websocket', (socket) => note(socket.url()));
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('console', (message) => isFault(message) && faults.push(message.text()));
   return faults;
 }
 
-/** Run `scenario(page)` in a context of its own; any fault of its pages fails it. */
-export async function visit(browser, { baseUrl, screenshot }, options, scenario) {
-  const viewport = { width: 1280, height: 900 };
-  const context = await browser.newContext({ baseURL: baseUrl, viewport, ...options });
-  const faults = await watch(context, elsewhere(baseUrl));
-  const page = await context.newPage();
+/**
+ * Run `scenario(page)` in a page of its own, or in a window if it has options for one. Any fault of
+ * the page fails it. Scenarios share no storage as each has a server, and so an origin, of its own.
+ */
+export async function visit({ browser, window }, { baseUrl, screenshot }, options, scenario) {
+  const page = await (options ? await openWindow(browser, options) : window).newPage();
+  const faults = await watch(page, elsewhere(baseUrl));
   page.setDefaultTimeout(15_000);
   try {
     await scenario(page);
@@ -60,7 +70,7 @@ export async function visit(browser, { baseUrl, screenshot }, options, scenario)
     if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
     throw error;
   } finally {
-    await context.close();
+    await page.close();
   }
   if (faults.length) throw new Error(`Faults of the page: ${faults.join('\n')}`);
 }

@@ -1,8 +1,8 @@
 /* A cron registered through the form ticks on the page; it can be paused, resumed and deleted. */
 import { cron, eventually, jobs, openLivePage, registerCron } from './page.mjs';
 
-export default async function scenario(page, { token }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await page.getByText('No crons yet.').waitFor();
   await registerCron(page, { name: 'metronome', intervalMs: 1000, args: { name: 'tock' } });
   const row = cron(page, 'metronome');

@@ -6,9 +6,9 @@ const WRONG = '{ viewer { idd } }';
 const SUBSCRIPTION = 'subscription { jobsChanged(snapshot: true) { kind cursor } }';
 
 /** Open GraphiQL with a document in place; the address is its own way to give one. */
-async function openWith(page, token, query) {
+async function openWith(page, given, query) {
   await page.evaluate(() => localStorage.clear());
-  await enter(page, token, `/graphiql?query=${encodeURIComponent(query)}`);
+  await enter(page, given, `/graphiql?query=${encodeURIComponent(query)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
 }
 
@@ -22,18 +22,18 @@ async function runs(page, expected) {
   });
 }
 
-export default async function scenario(page, { token, viewer }) {
-  await enter(page, token, '/graphiql');
+export default async function scenario(page, given) {
+  await enter(page, given, '/graphiql');
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('tab', { name: 'Jobs' }).waitFor();
   await runs(page, '"nodes": []');
   await page.getByRole('tab', { name: 'Watch' }).click();
   await page.getByText('subscription', { exact: true }).waitFor();
   await runs(page, '"kind": "READY"');
-  await openWith(page, token, QUERY);
-  await runs(page, `"id": "${viewer}"`);
-  await openWith(page, token, WRONG);
+  await openWith(page, given, QUERY);
+  await runs(page, `"id": "${given.viewer}"`);
+  await openWith(page, given, WRONG);
   await page.locator('.graphiql-query-editor .squiggly-error').first().waitFor();
-  await openWith(page, token, SUBSCRIPTION);
+  await openWith(page, given, SUBSCRIPTION);
   await runs(page, '"kind": "READY"');
 }

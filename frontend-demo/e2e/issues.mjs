@@ -1,8 +1,8 @@
 /* What the server finds wrong is shown at its field, and goes when it is right. */
 import { cron, openLivePage, registerCron } from './page.mjs';
 
-export default async function scenario(page, { token }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await registerCron(page, { name: 'too-fast', intervalMs: 5 });
   const issue = page.locator('[data-field="intervalMs"]');
   await issue.getByText('1000').or(issue.getByText('1,000')).waitFor();

@@ -1,8 +1,8 @@
 /* A job runs and shows its result; one that is scheduled for later can be canceled before it runs. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-export default async function scenario(page, { token }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await page.getByText('No jobs yet.').waitFor();
   await scheduleJob(page, { args: { name: 'right away' } });
   await jobs(page, 'right away', 'SUCCESS').waitFor();

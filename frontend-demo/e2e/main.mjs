@@ -15,18 +15,18 @@ async function please(request) {
   await lines.next();
 }
 
-async function play(browser, { scenario, ...given }) {
+async function play(opened, { scenario, ...given }) {
   const { default: act, options } = await import(`./${scenario}.mjs`);
-  await visit(browser, given, options, (page) => act(page, { ...given, please }));
+  await visit(opened, given, options, (page) => act(page, { ...given, please }));
 }
 
-const browser = await openBrowser();
+const opened = await openBrowser();
 for (let line = await lines.next(); !line.done; line = await lines.next()) {
   try {
-    await play(browser, JSON.parse(line.value));
+    await play(opened, JSON.parse(line.value));
     say({ passed: true });
   } catch (error) {
     say({ failed: String(error.stack ?? error) });
   }
 }
-await browser.close();
+await opened.browser.close();

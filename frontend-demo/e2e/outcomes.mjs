@@ -1,8 +1,8 @@
 /* A job's progress is shown while it runs, and it can be canceled then; what failed says why. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-export default async function scenario(page, { token }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await scheduleJob(page, { functionName: 'reports.build' });
   const running = jobs(page, 'reports.build', 'IN_PROGRESS');
   await running.getByText('42 of 100 · pages').waitFor();

@@ -1,8 +1,8 @@
 /* What a person does on the live page. */
 
 /** Go to a page, and paste the token if it asks for one. */
-export async function enter(page, token, path = '/') {
-  await page.goto(path);
+export async function enter(page, { baseUrl, token }, path = '/') {
+  await page.goto(new URL(path, baseUrl).href);
   const field = page.getByLabel('Token');
   await page.locator('[data-connection], .graphiql-container').or(field).first().waitFor();
   if (!(await field.isVisible())) return;
@@ -14,8 +14,8 @@ export async function connection(page, state) {
   await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 30_000 });
 }
 
-export async function openLivePage(page, token) {
-  await enter(page, token);
+export async function openLivePage(page, given) {
+  await enter(page, given);
   await connection(page, 'live');
 }
 

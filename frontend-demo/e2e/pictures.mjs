@@ -35,19 +35,19 @@ async function fill(page) {
   await page.getByRole('button', { name: 'Close' }).click();
 }
 
-export default async function scenario(page, { token, pictures }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await fill(page);
   await eventually('six ticks', async () => (await jobs(page, 'heartbeat', 'SUCCESS').count()) >= 6);
-  await page.screenshot({ path: join(pictures, 'live.png') });
+  await page.screenshot({ path: join(given.pictures, 'live.png') });
 
   await page.goto('about:blank');
-  await enter(page, token, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
+  await enter(page, given, `/graphiql?query=${encodeURIComponent(SUBSCRIPTION)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
   await page.getByRole('button', { name: /^Execute/ }).click();
   const response = page.locator('.graphiql-response');
   await eventually('a change to success', async () =>
     /"CHANGED"[^]*"SUCCESS"[^]*"heartbeat"/.test(await response.innerText()),
   );
-  await page.screenshot({ path: join(pictures, 'graphiql.png') });
+  await page.screenshot({ path: join(given.pictures, 'graphiql.png') });
 }

@@ -1,16 +1,16 @@
 /* The page says that it is reconnecting while the API is away, and follows again when it is back. */
 import { connection, jobs, openLivePage, scheduleJob } from './page.mjs';
 
-export default async function scenario(page, { token, please }) {
-  await openLivePage(page, token);
+export default async function scenario(page, given) {
+  await openLivePage(page, given);
   await scheduleJob(page, { args: { name: 'before' } });
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
-  await please('kill the API');
+  await given.please('kill the API');
   await connection(page, 'reconnecting');
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
-  await please('start the API');
+  await given.please('start the API');
   await connection(page, 'live');
   await scheduleJob(page, { args: { name: 'after' } });
   await jobs(page, 'after', 'SUCCESS').waitFor();

@@ -1,13 +1,13 @@
 /* A token that the server does not accept leads back to the form, which says so; a good one enters. */
 import { connection, enter } from './page.mjs';
 
-export default async function scenario(page, { token, viewer }) {
-  await enter(page, 'not.a.token');
+export default async function scenario(page, given) {
+  await enter(page, { ...given, token: 'not.a.token' });
   await page.getByRole('alert').getByText('did not accept this token').waitFor();
-  await page.getByLabel('Token').fill(`Bearer ${token}`);
+  await page.getByLabel('Token').fill(`Bearer ${given.token}`);
   await page.getByRole('button', { name: 'Continue' }).click();
   await connection(page, 'live');
-  await page.getByText(viewer, { exact: true }).waitFor();
+  await page.getByText(given.viewer, { exact: true }).waitFor();
 
   await page.getByRole('button', { name: 'Change token' }).click();
   await page.getByLabel('Token').waitFor();
