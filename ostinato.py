@@ -1,23 +1,24 @@
-"""The composition root: the command line, and the names that a user's own module imports."""
+"""The composition root: the command line, and the names that a user's own module imports.
+
+It imports itself only what every command needs, so that each starts as soon as it can.
+"""
 
 import asyncio
 import importlib.util
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
-from pydantic import SecretStr, ValidationError
 
-from jobs.context import Context
-from jobs.decorators import action, cron, mutation
-from jobs.modules import OURS, import_problems
-from jobs.rate_limit import RateLimit
-from jobs.retry import Retry, RetryAfter
-from jobs.settings import Settings
-from jobs.sources import BatchPage, batch, request_handler
-from jobs.wording import wording
+if TYPE_CHECKING:
+    from jobs.context import Context
+    from jobs.decorators import action, cron, mutation
+    from jobs.rate_limit import RateLimit
+    from jobs.retry import Retry, RetryAfter
+    from jobs.settings import Settings
+    from jobs.sources import BatchPage, batch, request_handler
 
 __all__ = [
     "BatchPage",
@@ -32,6 +33,24 @@ __all__ = [
     "mutation",
     "request_handler",
 ]
+
+HOMES: Final = {
+    "jobs.context": ("Context",),
+    "jobs.decorators": ("action", "cron", "mutation"),
+    "jobs.rate_limit": ("RateLimit",),
+    "jobs.retry": ("Retry", "RetryAfter"),
+    "jobs.sources": ("BatchPage", "batch", "request_handler"),
+}
+"""Where the names that a user's module imports come from, once it does."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        for home, names in HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(home), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 ROOT = Path(__file__).resolve().parent
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
@@ -61,6 +80,8 @@ def main() -> None:
 @cli.command()
 def dev(data: Data = Path(".ostinato")) -> None:
     """Start MongoDB, Valkey, the API and a worker; print a token. Ctrl-C stops all."""
+    from pydantic import SecretStr
+
     from jobs.embedded.development import Development
     from jobs.embedded.process import EmbeddedError
     from resolvers.auth import mint
@@ -151,8 +172,13 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _settings() -> Settings:
+def _settings() -> "Settings":
     """Read the settings; end with one line a mistake, not with a traceback."""
+    from pydantic import ValidationError
+
+    from jobs.settings import Settings
+    from jobs.wording import wording
+
     try:
         return Settings()
     except ValidationError as error:
@@ -160,7 +186,7 @@ def _settings() -> Settings:
         _refuse("\n".join(lines))
 
 
-def _checked_settings() -> Settings:
+def _checked_settings() -> "Settings":
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
     from jobs.logs import configure_logs
     from jobs.mongo.inspection import refusal
@@ -175,6 +201,8 @@ def _checked_settings() -> Settings:
 
 def _require_own_packages() -> None:
     """Refuse an installed package that hides one of ours; PyPI has several."""
+    from jobs.modules import OURS
+
     for name in OURS:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin != str(ROOT / name / "__init__.py"):
@@ -182,8 +210,10 @@ def _require_own_packages() -> None:
             _refuse(f"`import {name}` finds {found}: give Ostinato its own environment")
 
 
-def _require_functions(settings: Settings) -> None:
+def _require_functions(settings: "Settings") -> None:
     """Refuse a user's module that cannot be imported; register the functions of the others."""
+    from jobs.modules import import_problems
+
     if problems := import_problems(settings.functions):
         _refuse("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from jobs.embedded.ports import free_port
 from jobs.settings import Settings
 from tests.conftest import JWT_SECRET
-from tests.processes import OSTINATO, environment
+from tests.processes import OSTINATO, ROOT, environment
 
 FINISHED = 30.0  # seconds
 
@@ -35,6 +36,15 @@ def ostinato(
 def test_help_names_every_command() -> None:
     shown = ostinato("--help").stdout
     assert all(name in shown for name in ("dev", "api", "worker", "functions", "token", "doctor"))
+
+
+def test_importing_ostinato_imports_no_driver_until_a_name_is_asked_for() -> None:
+    asked = "import ostinato, sys; a = 'pymongo' in sys.modules; ostinato.action"
+    asked += "; print(a, 'pymongo' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False True\n"
 
 
 def test_a_token_carries_subject_roles_and_lifetime() -> None:
