@@ -5,8 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -26,23 +25,21 @@ VIEWER = {"query": "{ viewer { id } }"}
 class Run:
     """One run of `ostinato dev` on a folder."""
 
-    def __init__(self, folder: Path, port: int, stack: AsyncExitStack) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int) -> None:
         self.description = folder / "dev.json"
         log = folder.parent / f"dev-{time.monotonic_ns()}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("OSTINATO_")}
         command = [*OSTINATO, "dev", "--data", str(folder)]
         self.child: Child = spawn("dev", command, log=log, env=env | {"OSTINATO_PORT": str(port)})
-        stack.push_async_callback(self.child.stop, DOWN_WITHIN)
 
     async def up(self) -> dict[str, str]:
-        await eventually(lambda: self.description.exists() or self._ended, UP_WITHIN)
-        assert not self._ended, self.child.tail()
+        await eventually(lambda: self.description.exists() or self.ended, UP_WITHIN)
+        assert not self.ended, self.child.tail()
         description: dict[str, str] = json.loads(self.description.read_text())
         return description
 
     @property
-    def _ended(self) -> bool:
+    def ended(self) -> bool:
         return self.child.exit_code is not None
 
     def processes(self) -> list[int]:
@@ -66,24 +63,47 @@ class Run:
         return await asyncio.wait_for(self.child.wait(), DOWN_WITHIN)
 
 
-class Runs:
-    """Start runs on one folder and one port; all end with the test."""
+class Installation:
+    """A folder and a port, and one run after another on them."""
 
-    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
-        self._folder, self._stack, self._port = folder, stack, free_port()
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._run: Run | None = None
 
-    def start(self, folder: Path | None = None, port: int | None = None) -> Run:
-        return Run(folder or self._folder, port or self._port, self._stack)
+    def start(self) -> Run:
+        self._run = Run(self.folder, self.port)
+        return self._run
+
+    async def running(self) -> Run:
+        """Return the run that is up; starts one if a test has ended the last."""
+        run = self._run if self._run and not self._run.ended else self.start()
+        await run.up()
+        return run
+
+    def end(self) -> None:
+        if self._run:
+            self._run.child.popen.terminate()
+            self._run.child.popen.wait(DOWN_WITHIN)
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return what the tests share that need a run which is up: each starts three servers."""
+    installation = Installation(tmp_path_factory.mktemp("dev") / "data")
+    yield installation
+    installation.end()
 
 
 @pytest.fixture
-async def dev(tmp_path: Path) -> AsyncIterator[Runs]:
-    async with AsyncExitStack() as stack:
-        yield Runs(tmp_path / "data", stack)
+def other(tmp_path: Path) -> Iterator[Installation]:
+    """Return one for a run that is refused."""
+    installation = Installation(tmp_path / "data")
+    yield installation
+    installation.end()
 
 
-async def test_dev_comes_up_with_tokens_that_work(dev: Runs) -> None:
-    run = dev.start()
+async def test_dev_comes_up_with_tokens_that_work(dev: Installation) -> None:
+    run = await dev.running()
     description = await run.up()
     assert run.description.stat().st_mode & 0o777 == 0o600
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -95,10 +115,9 @@ async def test_dev_comes_up_with_tokens_that_work(dev: Runs) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_everything_within_5_seconds(
-    dev: Runs, number: signal.Signals
+    dev: Installation, number: signal.Signals
 ) -> None:
-    run = dev.start()
-    await run.up()
+    run = await dev.running()
     children = run.processes()
     assert len(children) == 4
     assert await run.end(number) == 0, run.child.tail()
@@ -106,13 +125,13 @@ async def test_a_signal_stops_everything_within_5_seconds(
     assert not run.description.exists()
 
 
-async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Runs) -> None:
-    first = dev.start()
+async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Installation) -> None:
+    first = await dev.running()
     url = (await first.up())["mongoUrl"]
     with MongoClient[dict[str, str]](url, w="majority") as client:
         client["ostinato"]["kept"].insert_one({"name": "x"})
     children = first.processes()
-    first.child.popen.kill()
+    await first.end(signal.SIGKILL)
     await eventually(lambda: not any(runs(pid) for pid in children))
     second = dev.start()
     await eventually(lambda: not second.description.exists())
@@ -120,34 +139,32 @@ async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Runs) -> 
         assert client["ostinato"]["kept"].count_documents({"name": "x"}) == 1
 
 
-async def test_a_second_instance_is_refused_by_name(dev: Runs, tmp_path: Path) -> None:
-    with locked(tmp_path / "data"):
-        second = dev.start()
+async def test_a_second_instance_is_refused_by_name(other: Installation) -> None:
+    with locked(other.folder):
+        second = other.start()
         assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
-        assert f"running on {tmp_path / 'data'} already (process {os.getpid()})" in _flat(second)
+        assert f"running on {other.folder} already (process {os.getpid()})" in _flat(second)
         assert "make run ARGS='--data DIR'" in _flat(second)
 
 
-async def test_a_port_in_use_is_refused_with_the_way_out(dev: Runs) -> None:
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as taken:
-        run = dev.start(port=taken.sockets[0].getsockname()[1])
+async def test_a_port_in_use_is_refused_with_the_way_out(other: Installation) -> None:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", other.port):
+        run = other.start()
         assert await asyncio.wait_for(run.child.wait(), UP_WITHIN) == 1
         assert "address already in use" in _flat(run)
         assert "choose another port with OSTINATO_PORT" in _flat(run)
 
 
-async def test_a_killed_worker_is_replaced_and_said(dev: Runs) -> None:
-    run = dev.start()
-    await run.up()
+async def test_a_killed_worker_is_replaced_and_said(dev: Installation) -> None:
+    run = await dev.running()
     killed = run.kill("\0worker")
     await eventually(lambda: run.process("\0worker") not in {None, killed}, UP_WITHIN)
     assert "worker was ended by SIGKILL. Starting another." in _flat(run)
     assert run.child.exit_code is None
 
 
-async def test_the_death_of_a_server_stops_all_and_says_so(dev: Runs) -> None:
-    run = dev.start()
-    await run.up()
+async def test_the_death_of_a_server_stops_all_and_says_so(dev: Installation) -> None:
+    run = await dev.running()
     children = run.processes()
     run.kill("valkey-server")
     assert await asyncio.wait_for(run.child.wait(), DOWN_WITHIN) == 1
