@@ -48,8 +48,7 @@ class Sessions:
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            if not answer.done():
-                self._left.add(id(session))
+            self._left.add(id(session))
             raise
 
     async def commit(self, session: Session) -> None:
@@ -71,7 +70,7 @@ class Sessions:
             await asyncio.wait(under_way)
 
     def was_left(self, session: Session) -> bool:
-        """Tell whether a caller went away while the database had not answered."""
+        """Tell whether a caller went away while it waited for the database."""
         return id(session) in self._left
 
     async def close(self) -> None:

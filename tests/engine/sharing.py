@@ -7,7 +7,7 @@ from jobs.decorators import mutation
 from tests.engine.functions import calls, gate
 
 
-@mutation(public=True, name="functions.share", timeout_ms=1_500)
+@mutation(public=True, name="functions.share", timeout_ms=4_000)
 async def share(ctx: Context, name: str, way: str = "write") -> str:
     """Note an effect, beside others in the same transaction; fail or wait after it, if told."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
