@@ -1,7 +1,9 @@
 """Owns what every test may ask for: real servers, a clean database each, settings."""
 
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +13,29 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.database import Database
 from redis import Redis
 
 from jobs.embedded import Services, start_services
 from jobs.settings import Mode, Settings
+
+WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
+MOST_WORKERS = 8  # all of them share one mongod
+LONGEST = (
+    "tests/chaos/test_run",
+    "tests/browser",
+    "tests/test_setup_dev",
+    "tests/test_demo",
+    "tests/live/test_property",
+    "tests/engine/test_interleavings",
+    "tests/engine/test_outages",
+    "tests/engine/test_crashes",
+    "tests/engine/test_crew",
+    "tests/engine/test_drain",
+    "tests/patterns/test_crashes",
+    "tests/test_setup_cli",
+)
+"""What waits longest begins first, so that no worker of the runner is busy alone at the end."""
 
 JWT_SECRET = "a-secret-of-the-tests-of-48-bytes-0123456789abcd"
 
@@ -51,7 +72,22 @@ class SharedServers:
             shutil.rmtree(self.folder)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # asyncio would replace the default handler, and restore it, for every test: 6 % of their time
+    signal.signal(signal.SIGINT, _interrupt)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(SharedServers(), "shared-servers")
 
@@ -89,19 +125,22 @@ def lane(worker_id: str) -> int:
 
 @pytest.fixture
 def settings(
-    servers: Servers,
-    lane: int,
-    mongo_admin: MongoClient[dict[str, Any]],
-    redis_admin: Redis,
+    lane_settings: Settings, mongo_admin: MongoClient[dict[str, Any]], redis_admin: Redis
 ) -> Settings:
     """Return settings of an empty database; its indexes stay, for speed."""
-    database = mongo_admin[f"test_{lane}"]
-    for name in database.list_collection_names(filter={"type": "collection"}):
+    database = mongo_admin[lane_settings.database]
+    for name in _filled(database):
         database[name].delete_many({})
     redis_admin.flushdb()
+    return lane_settings.model_copy()
+
+
+@pytest.fixture(scope="session")
+def lane_settings(servers: Servers, lane: int) -> Settings:
+    """Return the settings of this lane's database, whatever is in it."""
     return Settings(
         mongo_url=servers.mongo_url,
-        database=database.name,
+        database=f"test_{lane}",
         redis_url=f"{servers.redis_url.rpartition('/')[0]}/{lane + 1}",
         redis_prefix=f"test-{lane}",
         mode=Mode.TEST,
@@ -109,3 +148,11 @@ def settings(
         jwt_secret=SecretStr(JWT_SECRET),
         port=0,
     )
+
+
+def _filled(database: Database[dict[str, Any]]) -> list[str]:
+    """Name the collections that are not empty: one question is cheaper than to delete nothing."""
+    names = database.list_collection_names(filter={"type": "collection"})
+    one = {name: [{"$limit": 1}, {"$project": {"_id": name}}] for name in names}
+    each = [{"$unionWith": {"coll": name, "pipeline": one[name]}} for name in names]
+    return [found["_id"] for found in database.aggregate([{"$documents": []}, *each])]
