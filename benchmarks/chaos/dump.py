@@ -9,7 +9,10 @@ from typing import Any, Final
 from benchmarks.chaos.installation import DATABASE, Mongo
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
 
-COLLECTIONS: Final = ("jobs", "failures", "crons", EFFECTS, TALLIES)
+COLLECTIONS: Final = (
+    *("jobs", "failures", "crons", "taskConfigs", "requests", "batches"),
+    *(EFFECTS, TALLIES),
+)
 INSTANT: Final = "$instant"
 
 Document = dict[str, Any]

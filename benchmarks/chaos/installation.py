@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -40,6 +40,7 @@ TEND_EVERY_S: Final = 0.1
 LOCKED_S: Final = 60  # MongoDB's own default: how long a killed transaction may keep its locks
 
 Mongo = MongoClient[dict[str, Any]]
+Installed = TypeVar("Installed", bound="Installation")
 
 
 class Marks:
@@ -64,6 +65,11 @@ class Installation:
     _lives: "count[int]" = field(default_factory=count)
     _begun: dict[str, float] = field(default_factory=dict)
     _mongod_since: float = 0.0
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """Name the processes of ours, which are started again when they end."""
+        return OURS
 
     @property
     def mongo_url(self) -> str:
@@ -115,7 +121,7 @@ class Installation:
         log = self.folder / f"{name}.{next(self._lives)}.log"
         ours = (str(ROOT / "ostinato.py"), name.partition("-")[0])
         line = [sys.executable, *(command or ours)]
-        self.children[name] = spawn(name, line, log=log, env={**os.environ, **self._env()})
+        self.children[name] = spawn(name, line, log=log, env={**os.environ, **self._env(name)})
         self._begun[name] = time.monotonic()
 
     async def kill(self, name: str) -> None:
@@ -142,14 +148,14 @@ class Installation:
                 if not self._may_have_ended(name, child):
                     self._note_death(child)
                 del self.children[name]
-                if name in OURS:
+                if name in self.ours:
                     self.start(name)
             await asyncio.sleep(TEND_EVERY_S)
 
     async def is_whole(self) -> None:
         """Wait until all processes of ours have said that they are there."""
         async with asyncio.timeout(START_S):
-            while not all(_has_started(self.children.get(name)) for name in OURS):
+            while not all(_has_started(self.children.get(name)) for name in self.ours):
                 await asyncio.sleep(POLL_S)
 
     def leader(self) -> str | None:
@@ -173,12 +179,12 @@ class Installation:
     def _may_have_ended(self, name: str, child: Child) -> bool:
         """A process of ours refuses to start without MongoDB; a supervisor tries again."""
         is_away = "mongod" not in self.children or self._begun[name] < self._mongod_since
-        return name in OURS and is_away and not _has_started(child)
+        return name in self.ours and is_away and not _has_started(child)
 
     def _note_death(self, child: Child) -> None:
         self.marks.note("died", process=child.name, ending=child.ending, log=child.tail())
 
-    def _env(self) -> Mapping[str, str]:
+    def _env(self, name: str) -> Mapping[str, str]:
         return {
             "PYTHONPATH": str(ROOT),
             "OSTINATO_MONGO_URL": self.mongo_url,
@@ -197,9 +203,8 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(folder: Path) -> AsyncIterator[Installation]:
-    """Start everything, with its data and logs in the folder; kill what is left at the end."""
-    installation = Installation(folder=folder)
+async def installed(installation: Installed) -> AsyncIterator[Installed]:
+    """Start everything, with its data and logs in its folder; kill what is left at the end."""
     try:
         await installation.start_mongod()
         await installation.start_valkey()

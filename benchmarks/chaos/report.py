@@ -23,12 +23,13 @@ jobs that had not ended then, with the time at which half of them, 99 % of them 
 def line(verdict: Verdict) -> str:
     found = verdict.recovery
     said = "ok" if verdict.is_ok else f"BROKEN: {', '.join(verdict.violations)}"
+    besides = f"{verdict.besides}  " if verdict.besides else ""
     return (
         f"{verdict.fault:7} seed {verdict.seed:<4} {verdict.faults:3} faults  "
         f"{verdict.acknowledged:6,} acknowledged  {verdict.unknown:4} unknown  "
         f"recovered in {found.last_s:4.1f} s "
         f"({found.waiting:4} waiting: {found.p50_s:4.1f} {found.p99_s:4.1f} {found.max_s:4.1f})  "
-        f"took {verdict.took_s:3.0f} s  {said}"
+        f"took {verdict.took_s:3.0f} s  {besides}{said}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.chaos import checker, dump, history
 from benchmarks.chaos.faults import FAULTS, Nemesis
 from benchmarks.chaos.history import History
-from benchmarks.chaos.installation import DATABASE, OURS, START_S, Installation, installed
+from benchmarks.chaos.installation import DATABASE, START_S, Installation, installed
 from benchmarks.chaos.load import Orders
 from benchmarks.chaos.operations import Acknowledged, Answered
 from benchmarks.chaos.promises import CRONS
@@ -39,6 +39,8 @@ class Verdict:
     recovery: Recovery
     took_s: float
     violations: dict[str, list[str]]
+    besides: str = ""
+    """What else there is to tell of this kind of run."""
 
     @property
     def is_ok(self) -> bool:
@@ -53,7 +55,7 @@ def run(fault: str, seed: int, jobs: int, folder: Path) -> Verdict:
     return Verdict(
         fault=fault,
         seed=seed,
-        acknowledged=len(_acknowledged(found)),
+        acknowledged=len(acknowledged(found)),
         unknown=sum(one.answer.answered is Answered.UNKNOWN for one in found.operations),
         faults=faults,
         recovery=recovery(found),
@@ -68,30 +70,30 @@ def clean(folder: Path, entirely: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _acknowledged(found: History) -> set[object]:
+def acknowledged(found: History) -> set[object]:
     said = (one.answer.value.get("scheduled") for one in found.operations if one.is_ok)
     return {job_id for job_id in said if job_id is not None}
 
 
 async def _torture(fault: str, random: Random, jobs: int, folder: Path) -> int:
-    async with installed(folder) as installation:
+    async with installed(Installation(folder=folder)) as installation:
         tending = asyncio.create_task(installation.tend())
         try:
-            _start_client(installation, random.randrange(2**32))
+            start_client(installation, random.randrange(2**32))
             counted = Acknowledged(folder / history.OPERATIONS)
-            await _begun(counted)
+            await begun(counted)
             faults = await _harm(fault, Nemesis(installation, random), counted, jobs)
             deadline = time.monotonic() + PROMISED_S
             await installation.stop(CLIENT, within_s=CLIENT_ENDS_WITHIN_S)
-            has_settled = await _settles(installation, deadline)
+            has_settled = await settles(installation, deadline)
         finally:
             tending.cancel()
             await asyncio.gather(tending, return_exceptions=True)
-        await _take_down(installation, has_settled)
+        await take_down(installation, has_settled)
     return faults
 
 
-def _start_client(installation: Installation, seed: int) -> None:
+def start_client(installation: Installation, seed: int) -> None:
     orders = Orders(
         url=installation.api_url,
         tokens=installation.tokens(),
@@ -103,7 +105,7 @@ def _start_client(installation: Installation, seed: int) -> None:
     installation.start(CLIENT, "-m", "benchmarks.chaos.load", json.dumps(asdict(orders)))
 
 
-async def _begun(counted: Acknowledged) -> None:
+async def begun(counted: Acknowledged) -> None:
     async with asyncio.timeout(START_S):
         while not counted.count() or counted.crons < len(CRONS):
             await asyncio.sleep(LOOK_EVERY_S)
@@ -129,7 +131,7 @@ async def _harm(fault: str, nemesis: Nemesis, counted: Acknowledged, jobs: int) 
     return made
 
 
-async def _settles(installation: Installation, deadline: float) -> bool:
+async def settles(installation: Installation, deadline: float) -> bool:
     """Wait until every job has ended; False if some have not by the deadline."""
     undone = {"state": {"$nin": sorted(FINAL_STATES)}}
     with installation.mongo() as mongo:
@@ -140,7 +142,7 @@ async def _settles(installation: Installation, deadline: float) -> bool:
     return True
 
 
-async def _take_down(installation: Installation, has_settled: bool) -> None:
+async def take_down(installation: Installation, has_settled: bool) -> None:
     """Stop what could still write, then write down what the database holds.
 
     What is undone is written down first: workers that stop give it back, or end it.
@@ -149,6 +151,6 @@ async def _take_down(installation: Installation, has_settled: bool) -> None:
     with installation.mongo() as mongo:
         if not has_settled:
             dump.write(mongo, path)
-        await installation.stop(*OURS)
+        await installation.stop(*installation.ours)
         if has_settled:
             dump.write(mongo, path)
