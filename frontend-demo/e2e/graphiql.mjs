@@ -1,4 +1,5 @@
-/* GraphiQL runs a query and a subscription and underlines a mistake, with nothing but this server to load from. */
+/* GraphiQL runs a query and a subscription and underlines a mistake, with nothing but this server to load from;
+   a subscription ends with its tab, and a narrow window shows the response. */
 import { enter, eventually } from './page.mjs';
 
 const QUERY = '{ viewer { id } }';
@@ -22,6 +23,24 @@ async function runs(page, expected) {
   });
 }
 
+/** A new tab is empty and ready, whatever ran in the one before. */
+async function startsAfresh(page) {
+  await page.getByRole('button', { name: 'New tab' }).click();
+  await page.getByRole('button', { name: /^Execute/ }).waitFor();
+  const response = await page.locator('.graphiql-response').innerText();
+  if (response.includes('READY')) throw new Error(`A new tab shows another's response: ${response}`);
+}
+
+/** In a narrow window the response has its place, below the operation. */
+async function fits(page, width) {
+  const { height } = page.viewportSize();
+  await page.setViewportSize({ width, height });
+  const box = await page.locator('.graphiql-response').boundingBox();
+  if (box.width < width / 2 || box.x + box.width > width || box.y + box.height > height) {
+    throw new Error(`The response does not fit: ${JSON.stringify(box)}`);
+  }
+}
+
 export default async function scenario(page, given) {
   await enter(page, given, '/graphiql');
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
@@ -30,10 +49,12 @@ export default async function scenario(page, given) {
   await page.getByRole('tab', { name: 'Watch' }).click();
   await page.getByText('subscription', { exact: true }).waitFor();
   await runs(page, '"kind": "READY"');
+  await startsAfresh(page);
   await openWith(page, given, QUERY);
   await runs(page, `"id": "${given.viewer}"`);
   await openWith(page, given, WRONG);
   await page.locator('.graphiql-query-editor .squiggly-error').first().waitFor();
   await openWith(page, given, SUBSCRIPTION);
   await runs(page, '"kind": "READY"');
+  await fits(page, 375);
 }

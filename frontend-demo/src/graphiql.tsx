@@ -7,6 +7,7 @@ import 'graphiql/style.css';
 import './styles/base.css';
 import './styles/form.css';
 import './styles/graphiql.css';
+import { EndWithTab } from './EndWithTab';
 import { examples } from './graphiqlExamples';
 import { authorization } from './access/access';
 import type { Access } from './access/access';
@@ -33,6 +34,7 @@ function Explorer({ access }: { access: Access }) {
     >
       <GraphiQL.Logo>
         <a href="/">Ostinato</a>
+        <EndWithTab />
       </GraphiQL.Logo>
     </GraphiQL>
   );

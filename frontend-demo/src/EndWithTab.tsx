@@ -1,0 +1,11 @@
+/** Ends what runs in GraphiQL when its tab is left: GraphiQL forgets to when a new tab is opened. */
+import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { useEffect } from 'react';
+
+export function EndWithTab() {
+  const { tabs, activeTabIndex } = useGraphiQL(pick('tabs', 'activeTabIndex'));
+  const { stop } = useGraphiQLActions();
+  const tab = tabs[activeTabIndex]?.id;
+  useEffect(() => stop, [tab, stop]);
+  return null;
+}
