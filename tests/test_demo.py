@@ -15,7 +15,12 @@ from jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
 
 DEMO = ROOT / "docs" / "examples" / "demo.py"
-TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ")
+TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ", "All six have run.")
+OUTCOMES = (
+    *("cron              paused", "cron              deleted", "tasks.runTask     SUCCESS → {"),
+    *("DONE, 250 processed, 0 left, ", 'COMPLETED → {"question": 42}', "TIMEOUT"),
+    *("call 1            failed; again in 1 s", "call 3            answered 200"),
+)
 ENDED_WITHIN = 15.0
 Cues = Mapping[str, Callable[[], object]]
 
@@ -55,7 +60,9 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     workers = [processes.worker(**given) for _ in range(2)]
     cues: Cues = {"4: a rate-limited": workers[0].popen.kill, "5: requests": redis_admin.flushdb}
     code, output = await play(tmp_path, cues)
-    assert (code, [title for title in TITLES if title not in output]) == (0, []), output
+    assert (code, [words for words in TITLES + OUTCOMES if words not in output]) == (0, []), output
+    assert "None" not in output
+    assert output.index("cron   ") < output.index("PENDING") < output.index("paused"), "in time"
     database = mongo_admin[settings.database]
     left = {"owner": "alice", "state": {"$in": ["pending", "inProgress"]}}
     await eventually(lambda: database["jobs"].count_documents(left) == 0, within=ENDED_WITHIN)

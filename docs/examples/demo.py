@@ -8,28 +8,24 @@ It may be disturbed: kill the worker with -9, or flush Valkey, while it runs.
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 import httpx
+from demo_lines import show_batch, show_call, show_cron, show_job, show_request, title
 from live_client import Client, Data, GraphQLError, Server
+from websockets.exceptions import WebSocketException
 
 DEADLINE_S = 60
 RUN = uuid4().hex[:6]
-STARTED = time.monotonic()
 
 JOBS_CHANGED = """
 subscription ($filter: JobFilter) {
   jobsChanged(filter: $filter) {
-    kind jobId event { from state attempt error { message } }
-    job { functionName args result cause { kind } }
+    kind event { state attempt at error { message } }
+    job { functionName args result scheduledTime }
   }
 }"""
-
-
-def say(what: str, text: str) -> None:
-    print(f"{time.monotonic() - STARTED:6.2f} s  {what:<10} {text}", flush=True)
 
 
 async def until(
@@ -48,18 +44,27 @@ async def ready(changes: AsyncIterator[Data]) -> None:
     await until(changes, lambda change: change["kind"] == "READY", lambda _: None)
 
 
-def show_job(change: Data) -> None:
-    event = change["event"]
-    if event:
-        error = f"  {event['error']['message']}" if event["error"] else ""
-        name = change["job"]["functionName"] if change["job"] else change["jobId"]
-        say("job", f"{name} {event['from']} → {event['state']} (attempt {event['attempt']}){error}")
+async def ours(changes: AsyncIterator[Data]) -> AsyncIterator[Data]:
+    """Leave out jobs that this run of the demo has not made."""
+    async for change in changes:
+        if change["job"] and RUN in str(change["job"]["args"]):
+            yield change
+
+
+def successes(count: int) -> Callable[[Data], bool]:
+    """Make a check that holds with so many successes."""
+    left = iter(range(count - 1, -1, -1))
+
+    def enough(change: Data) -> bool:
+        return bool(change["event"]) and change["event"]["state"] == "SUCCESS" and next(left) == 0
+
+    return enough
 
 
 async def runtime_and_user_space_crons(client: Client) -> None:
     """Register a cron at run time, see three ticks, pause, resume and delete it."""
     name = f"every second {RUN}"
-    watched = "subscription { cronsChanged { kind cron { name enabled nextRunTime } } }"
+    watched = "subscription { cronsChanged { kind cronId cron { name enabled nextRunTime } } }"
     async with (
         client.subscribe(JOBS_CHANGED, filter={"cause": "CRON"}) as jobs,
         client.subscribe(watched) as crons,
@@ -71,23 +76,21 @@ async def runtime_and_user_space_crons(client: Client) -> None:
             input={"name": name, "intervalMs": 1000},
         )
         cron_id = registered["registerCron"]["cronId"]
-        ticks = 0
 
-        def third(change: Data) -> bool:
-            nonlocal ticks
-            ours = bool(change["job"]) and change["job"]["args"].get("name") == name
-            ticks += ours and bool(change["event"]) and change["event"]["state"] == "SUCCESS"
-            return ticks == 3
+        def show(change: Data) -> None:
+            if change["cronId"] == cron_id:
+                show_cron(change)
 
-        await until(jobs, third, show_job)
-        for move in ("pauseCron", "resumeCron", "deleteCron"):
-            document = f"mutation ($input: CronIdInput!) {{ {move}(input: $input) {{ cronId }} }}"
-            await client.call(document, input={"cronId": cron_id})
-        await until(
-            crons,
-            lambda change: change["kind"] == "LEFT",
-            lambda change: say("cron", f"{change['kind']} {change['cron']}"),
-        )
+        def deleted(change: Data) -> bool:
+            return change["kind"] == "LEFT" and bool(change["cronId"] == cron_id)
+
+        async def tick_and_end() -> None:
+            await until(ours(jobs), successes(3), show_job)
+            for move in ("pauseCron", "resumeCron", "deleteCron"):
+                ask = f"mutation ($input: CronIdInput!) {{ {move}(input: $input) {{ cronId }} }}"
+                await client.call(ask, input={"cronId": cron_id})
+
+        await asyncio.gather(until(crons, deleted, show), tick_and_end())
 
 
 async def recurring_task(client: Client) -> None:
@@ -99,14 +102,7 @@ async def recurring_task(client: Client) -> None:
             " { startRecurringTask(input: $input) { taskId } }",
             input={"taskId": f"report {RUN}", "intervalMs": 1000},
         )
-        rounds = 0
-
-        def third(change: Data) -> bool:
-            nonlocal rounds
-            rounds += bool(change["event"] and change["event"]["state"] == "SUCCESS")
-            return rounds == 3
-
-        await until(jobs, third, show_job)
+        await until(ours(jobs), successes(3), show_job)
         await client.call(
             "mutation ($input: TaskIdInput!) { stopRecurringTask(input: $input) { taskId } }",
             input={"taskId": f"report {RUN}"},
@@ -132,7 +128,7 @@ async def rate_limited_batch(client: Client) -> None:
         await until(
             batches,
             lambda change: bool(change["batch"]) and change["batch"]["state"] == "DONE",
-            lambda change: say("batch", str(change["batch"] or change["kind"])),
+            show_batch,
         )
 
 
@@ -153,7 +149,7 @@ async def timeouts(client: Client) -> None:
             await until(
                 requests,
                 lambda change: bool(change["request"]) and change["request"]["state"] != "PENDING",
-                lambda change: say("request", str(change["request"] or change["kind"])),
+                show_request,
             )
 
 
@@ -169,11 +165,10 @@ async def retry_with_backoff(client: Client) -> None:
         )
 
         def answered(change: Data) -> bool:
-            job = change["job"]
             ended = bool(change["event"]) and change["event"]["state"] == "SUCCESS"
-            return ended and bool(job and job["result"])
+            return ended and bool(change["job"]["result"])
 
-        await until(jobs, answered, show_job)
+        await until(ours(jobs), answered, show_call)
 
 
 PATTERNS: dict[str, Callable[[Client], Awaitable[None]]] = {
@@ -187,15 +182,17 @@ PATTERNS: dict[str, Callable[[Client], Awaitable[None]]] = {
 
 async def main() -> None:
     async with Client.open(Server.running()) as client:
-        for title, pattern in PATTERNS.items():
-            say("pattern", title)
+        for name, pattern in PATTERNS.items():
+            title(name)
             async with asyncio.timeout(DEADLINE_S):
                 await pattern(client)
-    say("pattern", "all six have run")
+    title("All six have run.")
 
 
 if __name__ == "__main__":
     try:
         asyncio.run(main())
-    except (GraphQLError, TimeoutError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    except TimeoutError:
+        sys.exit(f"The demo ended early: this pattern has not ended within {DEADLINE_S} s.")
+    except (GraphQLError, OSError, httpx.HTTPError, WebSocketException) as error:
+        sys.exit(f"The demo ended early: {type(error).__name__}: {error}")

@@ -1,0 +1,94 @@
+"""Puts what the demo hears into words, a line each."""
+
+import json
+import sys
+import time
+from datetime import datetime
+
+from live_client import Data
+
+STARTED = time.monotonic()
+SOON_S = 0.1
+BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
+
+
+def title(text: str) -> None:
+    """Print which pattern comes next."""
+    print(f"\n{BOLD}{text}{PLAIN}", flush=True)
+
+
+def say(what: str, text: str) -> None:
+    """Print something that has just been heard."""
+    print(f"{time.monotonic() - STARTED:6.2f} s  {what:<17} {text}", flush=True)
+
+
+def show_job(change: Data) -> None:
+    if change["event"]:
+        say(change["job"]["functionName"], job_words(change))
+
+
+def show_call(change: Data) -> None:
+    """Print a change of a call that a job makes, counted over the jobs of them all."""
+    event, job = change["event"], change["job"]
+    if event:
+        ended, failures = event["state"] == "SUCCESS", job["args"].get("attempts", 0)
+        failed = ended and job["result"] is None
+        words = f"failed; again in {2**failures} s" if failed else job_words(change)
+        answer = job["result"]["status"] if ended and not failed else None
+        say(f"call {failures + 1}", f"answered {answer}" if answer else words)
+
+
+def job_words(change: Data) -> str:
+    """Say what has happened to a job, and why if that is known."""
+    event, job = change["event"], change["job"]
+    state = str(event["state"])
+    if event["error"]:
+        return f"{state}: {event['error']['message']}"
+    wait_s = _seconds(event["at"], job["scheduledTime"])
+    if state == "PENDING" and wait_s > SOON_S:
+        return f"{state}, due in {wait_s:.1f} s"
+    if state == "IN_PROGRESS" and event["attempt"] > 1:
+        return f"{state}, attempt {event['attempt']}"
+    return f"{state} → {_json(job['result'])}" if state == "SUCCESS" and job["result"] else state
+
+
+def show_cron(change: Data) -> None:
+    cron = change["cron"]
+    if cron is None:
+        say("cron", "deleted")
+    elif cron["enabled"]:
+        say("cron", f"enabled, runs next at {_clock(cron['nextRunTime'])}")
+    else:
+        say("cron", "paused")
+
+
+def show_batch(change: Data) -> None:
+    batch = change["batch"]
+    if batch is None:
+        return
+    words = f"{batch['state']}, {batch['processed']} processed, {batch['remaining']} left"
+    rate = batch["itemsPerSecond"]
+    # An average over the first page alone would say nothing: the pauses come after it.
+    if batch["state"] == "DONE" and rate:
+        words += f", {rate:.0f} a second"
+    say("batch", words)
+
+
+def show_request(change: Data) -> None:
+    request = change["request"]
+    if request:
+        result = f" → {_json(request['result'])}" if request["result"] is not None else ""
+        say("request", f"{request['state']}{result}")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _clock(instant: str) -> str:
+    """Show an instant, which is in UTC, by the clock on the reader's wall."""
+    return f"{datetime.fromisoformat(instant).astimezone():%H:%M:%S}"
