@@ -75,11 +75,11 @@ def _refused(answered: Answered, code: str, message: str) -> Answer:
 
 def _value(kind: Kind, payload: Mapping[str, Any]) -> JsonObject:
     if kind is Kind.SCHEDULE:
-        return {"scheduled": _document_id(payload["jobId"])}
+        return {"scheduled": document_id(payload["jobId"])}
     if kind is Kind.CANCEL:
         return {"state": payload["job"]["state"]}
     if kind is Kind.REGISTER_CRON:
-        cron_id = _document_id(payload["cronId"])
+        cron_id = document_id(payload["cronId"])
         return {"registered": cron_id, "nextRunTime": payload["cron"]["nextRunTime"]}
     return {}
 
@@ -95,6 +95,6 @@ def _global_id(name: str, value: Json) -> Json:
     return urlsafe_b64encode(f"{_IDS[name]}:{value}".encode()).decode().rstrip("=")
 
 
-def _document_id(text: str) -> str:
+def document_id(text: str) -> str:
     padded = text + "=" * (-len(text) % 4)
     return urlsafe_b64decode(padded).decode().partition(":")[2]

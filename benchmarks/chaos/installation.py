@@ -109,19 +109,14 @@ class Installation:
     async def start_api(self) -> None:
         """Start it and wait until it can serve."""
         self.start("api")
-        async with (
-            httpx.AsyncClient(base_url=self.api_url, trust_env=False) as client,
-            asyncio.timeout(START_S),
-        ):
-            while not await _answers(client):
-                await asyncio.sleep(POLL_S)
+        await serves(self.api_url)
 
     def start(self, name: str, *command: str) -> None:
         """Start a process by its name, or our command of that name."""
         log = self.folder / f"{name}.{next(self._lives)}.log"
         ours = (str(ROOT / "ostinato.py"), name.partition("-")[0])
         line = [sys.executable, *(command or ours)]
-        self.children[name] = spawn(name, line, log=log, env={**os.environ, **self._env(name)})
+        self.children[name] = spawn(name, line, log=log, env={**os.environ, **self.env(name)})
         self._begun[name] = time.monotonic()
 
     async def kill(self, name: str) -> None:
@@ -184,7 +179,7 @@ class Installation:
     def _note_death(self, child: Child) -> None:
         self.marks.note("died", process=child.name, ending=child.ending, log=child.tail())
 
-    def _env(self, name: str) -> Mapping[str, str]:
+    def env(self, name: str) -> Mapping[str, str]:
         return {
             "PYTHONPATH": str(ROOT),
             "OSTINATO_MONGO_URL": self.mongo_url,
@@ -224,6 +219,13 @@ def _has_started(child: Child | None) -> bool:
         return False
     log = child.log.read_text()
     return any(word in log for word in STARTED)
+
+
+async def serves(url: str) -> None:
+    """Wait until an API says that it is ready."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(START_S):
+        while not await _answers(client):
+            await asyncio.sleep(POLL_S)
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:
