@@ -7,29 +7,40 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
+import ostinato
 from jobs import lifecycle_page
+from jobs.decorators import FunctionOptions
 from jobs.settings import Settings
 from jobs.settings_page import page
+from jobs.sources import BatchOptions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+def _operations() -> list[str]:
+    pages = README + (ROOT / "docs" / "functions.md").read_text()
+    return re.findall(r"^```graphql\n(.*?)^```", pages, re.M | re.S)
 
 
-@pytest.mark.parametrize("document", _blocks("graphql"))
-def test_an_operation_of_the_readme_is_valid(document: str) -> None:
+@pytest.mark.parametrize("document", _operations())
+def test_an_operation_of_the_pages_is_valid(document: str) -> None:
     sdl = (ROOT / "schema" / "schema.graphql").read_text()
     assert validate(build_schema(sdl), parse(document)) == []
 
 
-def test_the_function_of_the_readme_is_that_of_the_example() -> None:
-    [printed] = _blocks("python")
-    example = (ROOT / "docs" / "examples" / "my_functions.py").read_text()
-    assert printed.partition("@mutation")[2] in example
+@pytest.mark.parametrize("kind", [FunctionOptions, BatchOptions])
+def test_every_option_of_a_function_is_on_its_page(kind: type[object]) -> None:
+    page = (ROOT / "docs" / "functions.md").read_text()
+    rows = " ".join(re.findall(r"^\| (`.+?`) \|", page, re.M))
+    assert [name for name in kind.__annotations__ if f"`{name}`" not in rows] == []
+
+
+def test_what_a_user_s_module_imports_is_on_the_page_of_functions() -> None:
+    page = (ROOT / "docs" / "functions.md").read_text()
+    names = set(ostinato.__all__) - {"main"}
+    assert {name for name in names if not re.search(rf"\b{name}\b", page)} == set()
 
 
 def test_every_test_that_shows_a_guarantee_exists() -> None:
@@ -47,7 +58,7 @@ def _has_test(file: str, name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "docs/functions.md"])
 def test_what_a_document_names_is_there(file: str) -> None:
     text = (ROOT / file).read_text()
     linked = re.findall(r"\]\(([^)#:]+)\)", text)

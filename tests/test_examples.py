@@ -1,0 +1,104 @@
+"""Runs the tour of the README and the examples of docs/functions.md as they are printed."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.processes import ROOT, ApiProcess, Processes, eventually
+
+EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
+ENDED_WITHIN = 15.0
+RESULTS = """query ($name: String!) {
+  jobs(filter: {functionName: $name, states: [SUCCESS]}) { nodes { args result } }
+}"""
+ADD = """mutation ($email: JSON!) {
+  scheduleJob(input: {functionName: "mailing.addReader", args: {email: $email}}) { jobId }
+}"""
+
+
+def printed(page: str, language: str) -> list[str]:
+    """Return a page's blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+class Visitor:
+    """Alice, who follows the pages."""
+
+    def __init__(self, api: ApiProcess) -> None:
+        self._url, self._headers = api.graphql_url, {"authorization": f"Bearer {api.token()}"}
+
+    async def run(self, document: str, **variables: object) -> Any:
+        """Run an operation and return its only root field; fail on errors."""
+        body = {"query": document, "variables": variables}
+        async with httpx.AsyncClient(trust_env=False, headers=self._headers) as http:
+            answer = (await http.post(self._url, json=body)).json()
+        assert "errors" not in answer, answer
+        (field,) = answer["data"].values()
+        return field
+
+    async def results(self, name: str, count: int) -> list[Any]:
+        """Wait for the results of so many jobs of a function."""
+
+        async def found() -> list[Any]:
+            nodes = (await self.run(RESULTS, name=name))["nodes"]
+            return [node["result"] for node in nodes] if len(nodes) >= count else []
+
+        return await eventually(found, within=ENDED_WITHIN)
+
+
+@pytest.fixture
+async def alice(processes: Processes) -> Visitor:
+    """Return somebody at a server with the functions of the examples."""
+    processes.worker(functions=EXAMPLES)
+    return Visitor(await processes.api(functions=EXAMPLES))
+
+
+async def test_the_tour_of_the_readme_goes_as_it_says(alice: Visitor) -> None:
+    register, _, transfer = printed("README.md", "graphql")
+    cron = (await alice.run(register))["cron"]
+    assert len(cron["nextRuns"]) == 3
+    job = (await alice.run(transfer))["job"]
+    assert job["state"] == "PENDING"
+    assert await alice.results("my_functions.receipt", 1) == ["grace got 3 points"]
+    (ticked, *_) = await alice.results("tasks.runTask", 1)
+    assert ticked["name"] == "every two seconds"
+
+
+async def test_a_batch_over_a_collection_of_ones_own_writes_to_each_reader_once(
+    alice: Visitor,
+) -> None:
+    start, _ = printed("docs/functions.md", "graphql")
+    readers = {"ada", "grace", "katherine"}
+    for reader in [*readers, "ada"]:
+        await alice.run(ADD, email=reader)
+    await alice.results("mailing.addReader", 3)
+    assert (await alice.run(start))["batch"] == {"state": "RUNNING", "remaining": 3}
+    letters = await alice.results("mailing.send", 3)
+    assert sorted(letters) == sorted(f"written to {reader}" for reader in readers)
+
+
+@pytest.mark.parametrize(
+    ("word", "ended"), [("again", ("COMPLETED", {"italian": "ancora"})), ("?", ("FAILED", None))]
+)
+async def test_a_handler_of_ones_own_ends_requests(
+    alice: Visitor, word: str, ended: tuple[str, object]
+) -> None:
+    _, create = printed("docs/functions.md", "graphql")
+    request_id = (await alice.run(create.replace("again", word)))["requestId"]
+    read = "query ($id: ID!) { request(id: $id) { state result } }"
+
+    async def end() -> tuple[str, object] | None:
+        request = await alice.run(read, id=request_id)
+        return None if request["state"] == "PENDING" else (request["state"], request["result"])
+
+    assert await eventually(end, within=ENDED_WITHIN) == ended
+
+
+def test_the_functions_of_the_pages_are_those_of_the_examples() -> None:
+    folder = ROOT / "docs" / "examples"
+    code = "".join((folder / f"{name}.py").read_text() for name in ("my_functions", "mailing"))
+    blocks = [*printed("README.md", "python"), *printed("docs/functions.md", "python")]
+    assert len(blocks) == 3
+    assert [block for block in blocks if block[block.index("@") :] not in code] == []
