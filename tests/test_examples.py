@@ -1,15 +1,20 @@
 """Runs the tour of the README and the examples of docs/functions.md as they are printed."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.processes import ROOT, ApiProcess, Processes, eventually
+from tests.transports.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
 ENDED_WITHIN = 15.0
+AS_IN_A_BROWSER = "import { WebSocket } from 'ws'; globalThis.WebSocket ??= WebSocket;\n"
 RESULTS = """query ($name: String!) {
   jobs(filter: {functionName: $name, states: [SUCCESS]}) { nodes { args result } }
 }"""
@@ -28,6 +33,7 @@ class Visitor:
 
     def __init__(self, api: ApiProcess) -> None:
         self._url, self._headers = api.graphql_url, {"authorization": f"Bearer {api.token()}"}
+        self._api = api
 
     async def run(self, document: str, **variables: object) -> Any:
         """Run an operation and return its only root field; fail on errors."""
@@ -47,6 +53,25 @@ class Visitor:
 
         return await eventually(found, within=ENDED_WITHIN)
 
+    @asynccontextmanager
+    async def page(self, code: str) -> AsyncIterator[asyncio.StreamReader]:
+        """Run a page's script with the address and a token of the server; give what it logs."""
+        for there, here in (("127.0.0.1:8000", self._api.address), ("…", self._api.token())):
+            assert there in code
+            code = code.replace(there, here)
+        script = FOLDER / "node_modules" / ".readme.mjs"
+        script.write_text(AS_IN_A_BROWSER + code)
+        process = await asyncio.create_subprocess_exec(
+            "node", str(script), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+            await process.wait()
+            process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+
 
 @pytest.fixture
 async def alice(processes: Processes) -> Visitor:
@@ -64,6 +89,18 @@ async def test_the_tour_of_the_readme_goes_as_it_says(alice: Visitor) -> None:
     assert await alice.results("my_functions.receipt", 1) == ["grace got 3 points"]
     (ticked, *_) = await alice.results("tasks.runTask", 1)
     assert ticked["name"] == "every two seconds"
+
+
+async def test_the_script_of_the_readme_is_told_of_each_change(alice: Visitor) -> None:
+    install_clients()
+    _, _, transfer = printed("README.md", "graphql")
+    (code,) = printed("README.md", "js")
+    async with asyncio.timeout(ENDED_WITHIN), alice.page(code) as log:
+        await log.readuntil(b"kind: 'READY'")
+        await alice.run(transfer)
+        for state in (b"state: 'PENDING'", b"state: 'IN_PROGRESS'", b"state: 'SUCCESS'"):
+            await log.readuntil(b"kind: 'CHANGED'")
+            await log.readuntil(state)
 
 
 async def test_a_batch_over_a_collection_of_ones_own_writes_to_each_reader_once(
