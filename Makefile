@@ -7,12 +7,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error
+NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error --fetch-retry-maxtimeout=10000
+FETCH := sh $(CURDIR)/deploy/fetch.sh
 ARGS ?=
 RUNS ?= 1
 # Without bytecode kept, each start of a process compiles our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+NODE_STAMP := $(VENV)/.stamp-node
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 MONGOD_STAMP := $(VENV)/.stamp-mongod
@@ -24,7 +26,7 @@ PEERS := $(VENV)/peers
 PEERS_STAMP := $(PEERS)/.stamp
 NODE_PEERS_STAMP := benchmarks/peers/node/node_modules/.stamp
 
-say = @printf '\033[1m▸ %s\033[0m\n' "$(1)"
+say = @printf '$(if $(MAKE_TERMOUT),\033[1m▸ %s\033[0m,▸ %s)\n' "$(1)"
 
 .PHONY: help
 help: ## List the targets
@@ -34,30 +36,35 @@ help: ## List the targets
 
 $(BIN)/python:
 	$(call say,Creating the virtual environment)
-	@sh deploy/need.sh "$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)'" python3
+	@sh deploy/need.sh "command -v $(PYTHON)" python3
+	@sh deploy/version.sh Python "$(PYTHON)" 3.11 \
+		"Debian 12 and later bring it; or name another one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12"
 	@sh deploy/need.sh "$(PYTHON) -c 'import ensurepip, venv'" python3-venv
 	$(PYTHON) -m venv $(VENV)
 
+$(NODE_STAMP):
+	@sh deploy/version.sh Node node 20.19 "Get it from https://nodejs.org, or by nvm: nvm install 22"
+	@sh deploy/version.sh npm npm 9.0 "It comes with Node from https://nodejs.org; with Debian's, it is the package npm."
+	@mkdir -p $(VENV) && touch $@
+
 $(RUN_STAMP): deploy/requirements.lock pyproject.toml | $(BIN)/python
 	$(call say,Installing the pinned dependencies)
-	$(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements.lock
+	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): deploy/requirements-dev.lock $(RUN_STAMP)
 	$(call say,Installing the pinned development tools)
-	$(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements-dev.lock
+	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements-dev.lock
 	@touch $@
 
 $(MONGOD_STAMP): $(RUN_STAMP)
 	@sh deploy/need.sh "$(BIN)/python -m jobs.embedded" libcurl4
 	@touch $@
 
-$(PAGE_STAMP): $(PAGE)/package.json $(PAGE)/package-lock.json
+$(PAGE_STAMP): $(PAGE)/package.json $(PAGE)/package-lock.json | $(NODE_STAMP)
 	$(call say,Installing the page's packages)
-	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' \
-		|| { echo "Node 20 or later and npm are needed on PATH."; exit 1; }
-	cd $(PAGE) && $(NPM) ci
+	cd $(PAGE) && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
 $(PAGE)/dist/.stamp: $(PAGE_STAMP) $(PAGE_SOURCES) schema/schema.graphql
@@ -65,29 +72,29 @@ $(PAGE)/dist/.stamp: $(PAGE_STAMP) $(PAGE_SOURCES) schema/schema.graphql
 	cd $(PAGE) && $(NPM) run build
 	@touch $@
 
-$(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json
+$(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json | $(NODE_STAMP)
 	$(call say,Installing the Node clients of the tests)
-	cd tests/node && $(NPM) ci
+	cd tests/node && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
 $(PEERS_STAMP): deploy/requirements-bench.lock | $(BIN)/python
 	$(call say,Installing the Python peers of the benchmark)
 	$(BIN)/python -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
+	$(FETCH) PIP_INDEX_URL $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
 	@touch $@
 
-$(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json
+$(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json | $(NODE_STAMP)
 	$(call say,Installing the Node peers of the benchmark)
-	cd benchmarks/peers/node && $(NPM) ci
+	cd benchmarks/peers/node && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
 .PHONY: setup
-setup: $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(NODE_TESTS_STAMP) ## Install everything that development needs
+setup: $(NODE_STAMP) $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(NODE_TESTS_STAMP) ## Install everything that development needs
 
 # --- what a user and a developer do ---------------------------------------------------------
 
 .PHONY: run
-run: $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
+run: $(NODE_STAMP) $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
 	@exec $(BIN)/ostinato dev $(ARGS)
 
 .PHONY: demo

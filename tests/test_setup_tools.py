@@ -1,0 +1,83 @@
+"""What `make` says to somebody whose Python, Node or network is not what is needed."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+
+def ask(script: str, *arguments: str, path: Path | None = None) -> tuple[int, str]:
+    """Run a script of deploy/, with a folder before PATH; return its code and what it says."""
+    env = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
+    words = ["sh", str(ROOT / "deploy" / script), *arguments]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.strip()
+
+
+def command(folder: Path, name: str, line: str) -> None:
+    """Put a command that does one line of shell into a folder."""
+    (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Path:
+    """Return a folder whose `tool` says which version the file `says` has."""
+    command(tmp_path, "tool", f"cat {tmp_path}/says")
+    return tmp_path
+
+
+@pytest.mark.parametrize("says", ["Python 3.11.0", "Python 3.13.1", "v3.11", "Tool 10.2.3", "4.0"])
+def test_a_tool_that_is_new_enough_passes(tool: Path, says: str) -> None:
+    (tool / "says").write_text(f"{says}\n")
+    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (0, "")
+
+
+@pytest.mark.parametrize("says", ["Tool 3.9.2", "Tool 2.14", "Tool 3.2"])
+def test_an_older_one_is_named_with_what_to_do(tool: Path, says: str) -> None:
+    (tool / "says").write_text(f"{says}\n")
+    told = f"Tool 3.11 or newer is needed; `tool` is {says.removeprefix('Tool ')}. Get one."
+    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, told)
+
+
+def test_a_tool_that_is_missing_is_named_with_what_to_do() -> None:
+    told = "Node 20.19 or newer is needed, and there is no `no-such-tool`. Get one."
+    assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, told)
+
+
+def test_a_download_that_fails_says_what_to_look_at() -> None:
+    assert ask("fetch.sh", "PIP_INDEX_URL", "true") == (0, "")
+    code, said = ask("fetch.sh", "PIP_INDEX_URL", "false")
+    assert code == 1
+    assert "Is this machine online?" in said
+    assert "HTTPS_PROXY or PIP_INDEX_URL" in said
+
+
+@pytest.mark.parametrize(
+    ("user", "outcome", "told"),
+    [
+        ("1000", 0, "Missing: thing. Run this once: sudo apt-get install -y thing"),
+        ("0", 100, "Debian's package thing could not be installed: see above why."),
+        ("0", 0, "thing is installed, but this still fails: false"),
+    ],
+)
+def test_a_missing_package_is_installed_for_root_or_named(
+    tmp_path: Path, user: str, outcome: int, told: str
+) -> None:
+    for name, line in (("id", f"echo {user}"), ("apt-get", f"exit {outcome}")):
+        command(tmp_path, name, line)
+    code, said = ask("need.sh", "false", "thing", path=tmp_path)
+    assert code == 1
+    assert told in said
+
+
+def test_make_asks_for_the_node_that_the_page_asks_for() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    package = (ROOT / "frontend-demo" / "package.json").read_text()
+    assert "version.sh Node node 20.19 " in makefile
+    assert '"node": ">=20.19"' in package
+    assert 'version.sh Python "$(PYTHON)" 3.11 ' in makefile
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
