@@ -145,7 +145,7 @@ async def test_a_second_instance_is_refused_by_name(other: Installation) -> None
         second = other.start()
         assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
         assert f"running on {other.folder} already (process {os.getpid()})" in _flat(second)
-        assert "make run ARGS='--data DIR'" in _flat(second)
+        assert "OSTINATO_PORT=8010 make run ARGS='--data DIR'" in _flat(second)
 
 
 async def test_a_port_in_use_is_refused_with_the_way_out(other: Installation) -> None:

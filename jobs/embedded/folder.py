@@ -26,8 +26,8 @@ def locked(folder: Path) -> Iterator[None]:
             holder = os.read(file, 32).decode() or "unknown"
             raise EmbeddedError(
                 f"Ostinato is running on {folder} already (process {holder}). Stop it first, or "
-                "give this one another folder: make run ARGS='--data DIR', or "
-                "ostinato dev --data DIR."
+                "give this one a folder and a port of its own: "
+                "OSTINATO_PORT=8010 make run ARGS='--data DIR'."
             ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
