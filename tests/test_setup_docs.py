@@ -16,6 +16,7 @@ from jobs.sources import BatchOptions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
@@ -58,14 +59,21 @@ def _has_test(file: str, name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "docs/functions.md"])
-def test_what_a_document_names_is_there(file: str) -> None:
-    text = (ROOT / file).read_text()
-    linked = re.findall(r"\]\(([^)#:]+)\)", text)
-    quoted = re.findall(r"`((?:jobs|schema|resolvers)/[\w/]+(?:\.py)?/?)`", text)
-    folder = (ROOT / file).parent
-    assert [name for name in linked if not (folder / name).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    linked = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text)
+    assert [name for name, _ in linked if not (page.parent / name).exists()] == []
+    wanted = [(page.parent / name if name else page, place) for name, place in linked if place]
+    assert [pair for pair in wanted if pair[1] not in _places(pair[0])] == []
+    quoted = re.findall(r"`((?:jobs|schema|resolvers|docs|deploy)/[\w/]+(?:\.\w+)?/?)`", text)
     assert [name for name in quoted if not (ROOT / name).exists()] == []
+
+
+def _places(page: Path) -> set[str]:
+    """Return what a link may name in a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_the_configuration_page_is_what_the_settings_say() -> None:
