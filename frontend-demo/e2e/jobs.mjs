@@ -1,5 +1,17 @@
-/* A job runs and shows its result; one that is scheduled for later can be canceled before it runs. */
+/* A job runs and shows its result; one that is scheduled for later can be canceled before it runs;
+   what does not fit its line can be unfolded. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
+
+/** What is too long for its line is shown whole when it is clicked on. */
+async function unfolds(page, text) {
+  const line = jobs(page, text).locator('summary');
+  const folded = (await line.boundingBox()).height;
+  await line.click();
+  const whole = (await line.boundingBox()).height;
+  if (whole < 2 * folded) throw new Error(`${whole} px high, after ${folded}`);
+  await line.click();
+  if ((await line.boundingBox()).height !== folded) throw new Error('does not fold again');
+}
 
 export default async function scenario(page, given) {
   await openLivePage(page, given);
@@ -12,6 +24,11 @@ export default async function scenario(page, given) {
   await later.getByText(/due in (59 min|1 h)/).waitFor();
   await later.getByRole('button', { name: 'Cancel' }).click();
   await jobs(page, 'much later', 'CANCELED').waitFor();
+
+  const long = 'long '.repeat(100).trim();
+  await scheduleJob(page, { args: { name: long }, delayMs: 3_600_000 });
+  await jobs(page, long, 'PENDING').waitFor();
+  await unfolds(page, long);
 
   await page.getByRole('button', { name: /^Canceled/ }).click();
   await jobs(page, 'right away').waitFor({ state: 'detached' });

@@ -32,6 +32,13 @@ test('an issue inside the arguments is at the arguments, with its place in them'
   expect(fields.get('args')).toEqual(['items.0: Missing.']);
 });
 
+test('the place that a message begins with is not said twice', () => {
+  const missing = issue(['input', 'args', 'to'], 'args.to: field required');
+  const wrong = issue(['input', 'name'], 'name: too long');
+  const { fields } = problemsOf(badRequest(missing, wrong), KNOWN);
+  expect([fields.get('args'), fields.get('name')]).toEqual([['to: field required'], ['too long']]);
+});
+
 test('an issue of a field that the form has not is at its head, with the name', () => {
   expect(problemsOf(badRequest(issue(['input', 'tz'], 'Unknown.')), KNOWN).form).toEqual(['tz: Unknown.']);
   expect(problemsOf(badRequest(issue(['input'], 'Either.')), KNOWN).form).toEqual(['Either.']);

@@ -7,10 +7,17 @@ export type Problems = { fields: ReadonlyMap<string, string[]>; form: string[] }
 
 export const NO_PROBLEMS: Problems = { fields: new Map(), form: [] };
 
+/** Leave out of a message the place that it begins with: the form shows it there. */
+function withoutPlace(message: string, path: Issue['path']): string {
+  const place = `${path.join('.')}: `;
+  return message.startsWith(place) ? message.slice(place.length) : message;
+}
+
 /** `["input", "args", "name"]` belongs to the field `args` and is told apart as `name: …`. */
 function locate({ path, message }: Issue): { field: string | null; text: string } {
   const [, field, ...inside] = path;
-  const text = inside.length ? `${inside.join('.')}: ${message}` : message;
+  const said = withoutPlace(message, path.slice(1));
+  const text = inside.length ? `${inside.join('.')}: ${said}` : said;
   return { field: typeof field === 'string' ? field : null, text };
 }
 

@@ -1,4 +1,5 @@
 /** The second line of a job: its progress, error or result, or else its arguments. */
+import type { ReactNode } from 'react';
 import type { Job } from './jobsFeed';
 
 function brief(value: unknown): string {
@@ -19,23 +20,32 @@ function ProgressLine({ progress }: { progress: NonNullable<Job['progress']> }) 
   );
 }
 
+/** A line of what may be long: cut off until it is opened. */
+function Note({ tone, children }: { tone: string; children: ReactNode }) {
+  return (
+    <details className={`row-note ${tone}`}>
+      <summary>{children}</summary>
+    </details>
+  );
+}
+
 export function JobOutcome({ job }: { job: Job }) {
   const running = job.state === 'IN_PROGRESS';
   if (running && job.cancelRequestedAt) return <p className="row-note">Canceling…</p>;
   if (running && job.progress) return <ProgressLine progress={job.progress} />;
   if (job.error && job.state !== 'SUCCESS') {
     return (
-      <p className="row-note row-error" title={job.error.message}>
+      <Note tone="row-error">
         {job.error.name}: {job.error.message}
-      </p>
+      </Note>
     );
   }
   const args = brief(job.args);
   const result = job.state === 'SUCCESS' && job.result !== null ? ` → ${brief(job.result)}` : '';
   return (
-    <p className="row-note code" title={args + result}>
+    <Note tone="code">
       {args}
       {result && <span className="result">{result}</span>}
-    </p>
+    </Note>
   );
 }
