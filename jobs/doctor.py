@@ -1,6 +1,9 @@
 """Owns the look at everything outside the code that can keep Ostinato from working."""
 
 import asyncio
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 from jobs.findings import Finding
 from jobs.modules import import_problems
@@ -20,7 +23,23 @@ async def diagnose(settings: Settings) -> list[Finding]:
     mongo, redis = await asyncio.gather(
         inspect_mongo(settings.mongo_url), inspect_redis(settings.redis_url)
     )
-    return [*inspect_settings(settings), *inspect_functions(settings), *mongo, *redis]
+    variables = inspect_variables(os.environ)
+    return [*variables, *inspect_settings(settings), *inspect_functions(settings), *mongo, *redis]
+
+
+def inspect_variables(names: Iterable[str]) -> list[Finding]:
+    """Look for variables that are meant for us, and that nothing reads: mostly slips of the pen."""
+    known = {f"OSTINATO_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        {name.upper() for name in names if name.upper().startswith("OSTINATO_")} - known
+    )
+    return [_unknown(name, known) for name in unknown]
+
+
+def _unknown(name: str, known: Iterable[str]) -> Finding:
+    similar = get_close_matches(name, known, n=1, cutoff=0.85)
+    fix = f"did you mean {similar[0]}?" if similar else "unset it: nothing reads it"
+    return Finding(subject="variable", detail=f"{name} is no setting", fix=fix)
 
 
 def inspect_functions(settings: Settings) -> list[Finding]:

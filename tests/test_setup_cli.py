@@ -79,6 +79,15 @@ def test_doctor_is_content_with_the_embedded_servers(settings: Settings) -> None
     assert "problem" not in done.stdout
 
 
+def test_doctor_finds_a_variable_that_is_no_setting(settings: Settings) -> None:
+    wrong = {"OSTINATO_FUNCTION": "my.module", "OSTINATO_XYZ": "1"}
+    done = ostinato("doctor", variables=environment(settings) | wrong)
+    assert done.returncode == 1
+    assert "OSTINATO_FUNCTION is no setting" in done.stdout
+    assert "did you mean OSTINATO_FUNCTIONS?" in done.stdout
+    assert "OSTINATO_XYZ is no setting" in done.stdout
+
+
 def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:
     dead = f"127.0.0.1:{free_port()}"
     urls = {"mongo_url": f"mongodb://{dead}/", "redis_url": f"redis://{dead}/0"}
