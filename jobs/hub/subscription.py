@@ -55,6 +55,7 @@ class Subscription:
         self._live = False
         self._was_reset = False
         self._error: OstinatoError | None = None
+        self._present: Position | None = None
         self._woken = asyncio.Event()
         self.position = after
 
@@ -84,6 +85,7 @@ class Subscription:
         self._stop_listening()
         self._buffer.clear()
         self.position = self._source.position
+        self._present = None
         self._was_reset = True
         self._woken.set()
 
@@ -101,8 +103,9 @@ class Subscription:
         return delivery
 
     async def catch_up(self, present: ClusterTime = BEGINNING) -> Delivery | None:
-        """Wait for a delivery; None once all that was committed up to `present` is delivered,
-        and all that the hub has handed out: the history behind `position` is still to come."""
+        """Wait for a delivery; None once all is delivered that was committed up to `present` and
+        handed out when the hub had come that far: what happens meanwhile is not waited for, or a
+        crowd that catches up under load never would."""
         delivery = None
         while delivery is None and not self._has_arrived(present):
             delivery = await self._step(asyncio.get_running_loop().time() + SETTLE_S)
@@ -111,10 +114,13 @@ class Subscription:
         return delivery
 
     def _has_arrived(self, present: ClusterTime) -> bool:
-        if not self._live or self._buffer or self._buffer.overflowed or self._was_reset:
+        if self._was_reset:
             return False
-        self.position = max(self.position, self._source.position)
-        return self._source.time >= present
+        if self._live and not self._buffer and not self._buffer.overflowed:
+            self.position = max(self.position, self._source.position)
+        if self._present is None and self._source.time >= present:
+            self._present = self._source.position
+        return self._present is not None and self.position >= self._present
 
     async def _step(self, deadline: float) -> Delivery | None:
         if self._error is not None:
