@@ -9,6 +9,7 @@ from graphql import OperationType
 from jobs.errors import OstinatoError, TooManyRequests, Unauthorized
 from jobs.settings import Settings
 from resolvers.auth import Viewer
+from resolvers.outages import expected
 from schema.errors import FormattedError, format_exception
 from schema.transports.channel import Channel
 from schema.transports.documents import RequestRejected
@@ -117,10 +118,16 @@ class Operations:
                 await self._channel.send(prefix + result.payload + b"}")
 
 
+def resumable(error: Exception) -> OstinatoError | None:
+    """Say how to tell of what a new connection helps against, an outage of ours among it."""
+    told = expected(error)
+    return told if isinstance(told, OstinatoError) and told.code in RESUMABLE else None
+
+
 def _format_broken(error: Exception) -> FormattedError:
     """Format what ended a subscription; raises SocketClosing if a reconnection helps."""
-    if isinstance(error, OstinatoError) and error.code in RESUMABLE:
-        raise SocketClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+    if (told := resumable(error)) is not None:
+        raise SocketClosing(CloseCode.TRY_AGAIN_LATER, str(told)) from None
     return format_exception(error)
 
 

@@ -20,7 +20,7 @@ from resolvers.auth import Viewer
 from schema.errors import FormattedError, format_exception
 from schema.transports.documents import RequestRejected
 from schema.transports.encoding import Encoded
-from schema.transports.operations import RESUMABLE
+from schema.transports.operations import resumable
 from schema.transports.sockets import SocketClosing, Sockets
 
 Results = AsyncGenerator[Encoded, None]
@@ -118,8 +118,8 @@ class Stream:
         raise StreamEnd(self._framing.complete)
 
     def _last_of(self, error: Exception) -> bytes:
-        if isinstance(error, OstinatoError) and error.code in RESUMABLE:
-            return self._framing.interrupted(error)
+        if (told := resumable(error)) is not None:
+            return self._framing.interrupted(told)
         return self._framing.failed([format_exception(error)])
 
     async def _watch(self, receive: Receive, send: Send) -> NoReturn:

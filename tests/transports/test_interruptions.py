@@ -1,0 +1,26 @@
+"""What ends a subscription so that its client comes back: outages of the servers behind us, too."""
+
+import pytest
+
+from jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
+from jobs.mongo.client import MongoUnreachable
+from schema.transports.operations import _format_broken, resumable
+from schema.transports.protocol import CloseCode
+from schema.transports.sockets import SocketClosing
+
+OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), MongoUnreachable("reset by peer")]
+
+
+@pytest.mark.parametrize("error", OUTAGES, ids=repr)
+def test_outage_closes_the_socket_so_that_clients_resume(error: Exception) -> None:
+    """An `error` message would be final to graphql-ws: its subscription would be gone for good."""
+    with pytest.raises(SocketClosing) as closing:
+        _format_broken(error)
+    assert closing.value.code == CloseCode.TRY_AGAIN_LATER
+    assert isinstance(resumable(error), OstinatoError)
+
+
+@pytest.mark.parametrize("error", [NotFound("no such job"), RuntimeError("hunter2")], ids=repr)
+def test_anything_else_ends_that_operation_alone(error: Exception) -> None:
+    assert _format_broken(error)["extensions"]
+    assert resumable(error) is None
