@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error --fetch-retry-maxtimeout=10000
 FETCH := sh $(CURDIR)/deploy/fetch.sh
+ALONE := sh deploy/alone.sh
 ARGS ?=
 RUNS ?= 1
 # Without bytecode kept, each start of a process compiles our modules anew.
@@ -38,7 +39,7 @@ $(BIN)/python:
 	$(call say,Creating the virtual environment)
 	@sh deploy/need.sh "command -v $(PYTHON)" python3
 	@sh deploy/version.sh Python "$(PYTHON)" 3.11 \
-		"Debian 12 and later bring it; or name another one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12"
+		"Debian 12 and later bring it; or name another one: make run PYTHON=/path/to/python3.12"
 	@sh deploy/need.sh "$(PYTHON) -c 'import ensurepip, venv'" python3-venv
 	$(PYTHON) -m venv $(VENV)
 
@@ -88,13 +89,21 @@ $(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/pa
 	cd benchmarks/peers/node && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
+.PHONY: ready-to-run ready-to-test
+ready-to-run: $(NODE_STAMP) $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp
+	@:
+ready-to-test: $(NODE_STAMP) $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(NODE_TESTS_STAMP)
+	@:
+
 .PHONY: setup
-setup: $(NODE_STAMP) $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(NODE_TESTS_STAMP) ## Install everything that development needs
+setup: ## Install everything that development needs
+	@$(ALONE) $(MAKE) ready-to-test
 
 # --- what a user and a developer do ---------------------------------------------------------
 
 .PHONY: run
-run: $(NODE_STAMP) $(RUN_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
+run: ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
+	@$(ALONE) $(MAKE) ready-to-run
 	@exec $(BIN)/ostinato dev $(ARGS)
 
 .PHONY: demo

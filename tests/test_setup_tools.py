@@ -74,6 +74,24 @@ def test_a_missing_package_is_installed_for_root_or_named(
     assert told in said
 
 
+def test_a_second_set_up_waits_for_the_first(tmp_path: Path) -> None:
+    alone = ["sh", str(ROOT / "deploy" / "alone.sh")]
+
+    def start(*line: str) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*alone, *line], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
+
+    with start("sh", "-c", "echo begun; cat; echo ended") as first:
+        assert first.stdout
+        assert first.stdout.readline() == "begun\n"
+        with start("sh", "-c", "echo second; exit 3") as second:
+            assert second.stdout
+            assert "waiting for it" in second.stdout.readline()
+            assert first.communicate()[0] == "ended\n"
+            assert second.communicate()[0] == "second\n"
+    assert (first.returncode, second.returncode) == (0, 3)
+
+
 def test_make_asks_for_the_node_that_the_page_asks_for() -> None:
     makefile = (ROOT / "Makefile").read_text()
     package = (ROOT / "frontend-demo" / "package.json").read_text()
