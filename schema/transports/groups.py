@@ -16,6 +16,7 @@ from jobs.errors import Unavailable
 from resolvers.changes import Joint, Leg
 from schema.transports.frames import Batch
 from schema.transports.members import Member, Push, Told
+from schema.transports.turns import Turns
 
 BURST = 100  # results executed before anybody else's turn, and sent in one write
 LOG_BYTES = 8_388_608  # what a group keeps for its slower members
@@ -145,6 +146,8 @@ class Groups:
         self._limit = limit
         self._groups: dict[Hashable, Group] = {}
         self._tasks: dict[Group, asyncio.Task[None]] = {}
+        self.turns = Turns()
+        """Of those who still catch up, each by itself."""
 
     def __len__(self) -> int:
         return len(self._groups)

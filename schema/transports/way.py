@@ -34,6 +34,7 @@ class Way:
                 async for each in told:
                     self._cursor = each.encoded.cursor
                     yield each.encoded
+                    await self._groups.turns.take()
                 member = self._enter(leg)
                 while member is not None and (encoded := await member.next()) is not None:
                     yield encoded

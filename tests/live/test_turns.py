@@ -1,0 +1,60 @@
+"""A crowd that catches up leaves the event loop to others, too."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from schema.transports.turns import SHARE, Turns
+from tests.live.conftest import As
+from tests.live.reading import disconnected
+from tests.live.watching import Station, Watcher
+from tests.live.writing import Writer
+
+CROWD = 12
+MISSED = 20
+
+
+async def most_in_a_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -> int:
+    """Say how much was done at most between two turns of somebody else."""
+    most = before = 0
+    while not work.done():
+        await asyncio.sleep(0)
+        most, before = max(most, done() - before), done()
+    await work
+    return most
+
+
+async def test_few_go_on_in_each_turn_of_the_loop_in_the_order_of_their_coming() -> None:
+    turns, order = Turns(), list[int]()
+
+    async def come(number: int) -> None:
+        await turns.take()
+        order.append(number)
+
+    coming = asyncio.gather(*(come(number) for number in range(5 * SHARE)))
+    assert await most_in_a_turn(coming, lambda: len(order)) <= SHARE
+    assert order == list(range(5 * SHARE))
+
+
+async def test_who_has_gone_away_takes_no_turn() -> None:
+    turns = Turns()
+    coming = [asyncio.create_task(turns.take()) for _ in range(3 * SHARE)]
+    await asyncio.sleep(0)
+    for task in coming[SHARE:-1]:
+        task.cancel()
+    await asyncio.gather(*coming, return_exceptions=True)
+    assert not coming[-1].cancelled()
+    await turns.take()
+
+
+async def test_resuming_crowd_executes_little_in_each_turn_of_the_loop(
+    as_viewer: As, station: Station, write: Writer
+) -> None:
+    after = await disconnected(as_viewer())
+    for _ in range(MISSED):
+        await write.job()
+    crowd = [station.watch(after=after) for _ in range(CROWD)]
+    reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in crowd))
+    most = await most_in_a_turn(reading, lambda: sum(len(each.encoded) for each in crowd))
+    assert most <= 3 * SHARE
+    await asyncio.gather(*map(Watcher.__aexit__, crowd))
