@@ -9,14 +9,17 @@ from pathlib import Path
 from benchmarks.chaos import report
 from benchmarks.chaos.checker import in_words
 from benchmarks.chaos.faults import FAULTS
+from benchmarks.chaos.live import run as live
 from benchmarks.chaos.run import Verdict, clean, run
 
 JOBS = 10_000
+RUNS = {**dict.fromkeys(FAULTS, run), live.FAULT: live.run}
+"""How each kind is run."""
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--fault", nargs="+", choices=FAULTS, default=list(FAULTS), help="these")
+    parser.add_argument("--fault", nargs="+", choices=RUNS, default=list(RUNS), help="these")
     parser.add_argument("--runs", type=int, default=1, help="runs of each fault (1)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="acknowledged at least (10,000)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run (1)")
@@ -28,7 +31,7 @@ def options() -> argparse.Namespace:
 def judged(given: argparse.Namespace, fault: str, seed: int, folder: Path) -> Verdict | None:
     """Run once and say what became of it; None if the run itself did not work."""
     try:
-        verdict = run(fault, seed, given.jobs, folder)
+        verdict = RUNS[fault](fault, seed, given.jobs, folder)
     except Exception:  # a run that breaks down must not take the others with it
         traceback.print_exc()
         print(f"{fault:7} seed {seed:<4} did not come to its end: see {folder}", flush=True)

@@ -1,0 +1,113 @@
+"""Owns a replica set of three: a member can be killed and come back, the primary can step down."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+
+from jobs.embedded.binaries import find_mongod
+from jobs.embedded.mongod import OPTIONS, PARAMETERS, REPLICA_SET
+from jobs.embedded.ports import free_port
+from jobs.embedded.process import Child, spawn
+
+MEMBERS: Final = 3
+ELECTION_MS: Final = 2_000  # MongoDB's 10 s would fill the run with waiting
+START_S: Final = 30.0
+ANSWER_MS: Final = 2_000
+POLL_S: Final = 0.05
+STEPS_DOWN_FOR_S: Final = 5
+
+Mongo = MongoClient[dict[str, Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplicaSet:
+    folder: Path
+    options: dict[str, str] = field(default_factory=dict)
+    """What is unlike the embedded server's."""
+    ports: Sequence[int] = field(default_factory=lambda: [free_port() for _ in range(MEMBERS)])
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
+
+    def start(self, number: int) -> Child:
+        """Start a member."""
+        data = self.folder / "mongo" / str(number)
+        data.mkdir(parents=True, exist_ok=True)
+        command = [str(find_mongod()), "--dbpath", str(data), "--nounixsocket"]
+        given = {**OPTIONS, "wiredTigerCacheSizeGB": "0.25", **self.options}
+        for name, value in {**given, "port": str(self.ports[number])}.items():
+            command += [f"--{name}", value]
+        for name, value in PARAMETERS.items():
+            command += ["--setParameter", f"{name}={value}"]
+        return spawn(f"mongod-{number}", command, log=self.folder / f"mongod-{number}.log")
+
+    async def make(self) -> None:
+        """Make a set of the members, which have just been started for the first time."""
+        members = [
+            {"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)
+        ]
+        settings = {"electionTimeoutMillis": ELECTION_MS, "heartbeatIntervalMillis": 500}
+        config = {"_id": REPLICA_SET, "members": members, "settings": settings}
+        await asyncio.gather(*(self.listens(number) for number in range(len(self.ports))))
+        await asyncio.to_thread(self._ask, 0, {"replSetInitiate": config})
+        await self.has_primary()
+
+    async def listens(self, number: int) -> None:
+        """Wait until a member answers."""
+        async with asyncio.timeout(START_S):
+            while not await asyncio.to_thread(self._hello, number):
+                await asyncio.sleep(POLL_S)
+
+    async def has_primary(self) -> int:
+        """Wait for a primary that takes writes; give its number."""
+        async with asyncio.timeout(START_S):
+            while (number := await asyncio.to_thread(self._primary)) is None:
+                await asyncio.sleep(POLL_S)
+        return number
+
+    async def step_down(self) -> None:
+        """Let the primary leave its place to another, which may refuse a while."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            number = await self.has_primary()
+            command = {"replSetStepDown": STEPS_DOWN_FOR_S, "secondaryCatchUpPeriodSecs": 2}
+            try:
+                await asyncio.to_thread(self._ask, number, command)
+            except ConnectionFailure:
+                return
+            except OperationFailure:
+                await asyncio.sleep(POLL_S)
+            else:
+                return
+        raise TimeoutError("no primary could step down")
+
+    def _primary(self) -> int | None:
+        for number in range(len(self.ports)):
+            if self._hello(number).get("isWritablePrimary"):
+                return number
+        return None
+
+    def _hello(self, number: int) -> dict[str, Any]:
+        try:
+            return self._ask(number, {"hello": 1})
+        except PyMongoError:
+            return {}
+
+    def _ask(self, number: int, command: dict[str, Any]) -> dict[str, Any]:
+        client: Mongo = MongoClient(
+            "127.0.0.1",
+            self.ports[number],
+            directConnection=True,
+            serverSelectionTimeoutMS=ANSWER_MS,
+            connectTimeoutMS=ANSWER_MS,
+        )
+        with client:
+            return client.admin.command(command)

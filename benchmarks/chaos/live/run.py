@@ -1,0 +1,92 @@
+"""One run against the live layer: clients watch a load while their servers are killed."""
+
+import asyncio
+import time
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from benchmarks.chaos import history
+from benchmarks.chaos.installation import installed
+from benchmarks.chaos.live import judge
+from benchmarks.chaos.live.installation import CLIENTS, OTHERS, LiveInstallation
+from benchmarks.chaos.live.nemesis import WAYS, Nemesis
+from benchmarks.chaos.live.replica_set import ReplicaSet
+from benchmarks.chaos.operations import Acknowledged, Answered
+from benchmarks.chaos.recovery import PROMISED_S, recovery
+from benchmarks.chaos.run import (
+    CLIENT,
+    CLIENT_ENDS_WITHIN_S,
+    LOAD_WITHIN_S,
+    Verdict,
+    acknowledged,
+    begun,
+    settles,
+    start_client,
+    take_down,
+)
+
+FAULT: Final = "live"
+WATCHERS: Final = 200
+JOBS_SHARE: Final = 0.25  # of what the other kinds do: 200 clients are told of each event
+PAUSE_S: Final = 4.0
+ARRIVE_WITHIN_S: Final = 60.0
+
+
+def run(fault: str, seed: int, jobs: int, folder: Path, clients: int = WATCHERS) -> Verdict:
+    """Torture an installation whose data and logs are in the folder."""
+    began = time.monotonic()
+    random = Random(f"{fault}-{seed}")  # noqa: S311 - no secret
+    faults = asyncio.run(_torture(random, round(jobs * JOBS_SHARE), folder, clients))
+    found, diaries, known = judge.read(folder)
+    return Verdict(
+        fault=fault,
+        seed=seed,
+        acknowledged=len(acknowledged(found)),
+        unknown=sum(one.answer.answered is Answered.UNKNOWN for one in found.operations),
+        faults=faults,
+        recovery=recovery(found),
+        took_s=time.monotonic() - began,
+        violations=judge.all_violations(found, diaries, known),
+        besides=judge.besides(diaries),
+    )
+
+
+async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int:
+    installation = LiveInstallation(folder=folder, replica_set=ReplicaSet(folder=folder))
+    async with installed(installation):
+        tending = asyncio.create_task(installation.tend())
+        try:
+            installation.start_clients(clients, random.randrange(2**32))
+            start_client(installation, random.randrange(2**32))
+            installation.start_others(random.randrange(2**32))
+            counted = Acknowledged(folder / history.OPERATIONS)
+            await begun(counted)
+            faults = await _harm(Nemesis(installation, random), counted, jobs)
+            deadline = time.monotonic() + PROMISED_S
+            await installation.stop(CLIENT, OTHERS, within_s=CLIENT_ENDS_WITHIN_S)
+            has_settled = await settles(installation, deadline)
+            await installation.stop(CLIENTS, within_s=ARRIVE_WITHIN_S)
+        finally:
+            tending.cancel()
+            await asyncio.gather(tending, return_exceptions=True)
+        await take_down(installation, has_settled)
+    return faults
+
+
+async def _harm(nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
+    """Harm it in every way, again and again, until there were enough jobs; return how often."""
+    made = 0
+    ways = list(WAYS)
+    async with asyncio.timeout(LOAD_WITHIN_S):
+        while made < len(WAYS) or counted.count() < jobs:
+            if made % len(ways) == 0:
+                nemesis.random.shuffle(ways)
+            way = ways[made % len(ways)]
+            await nemesis.target.is_whole()
+            await asyncio.sleep(nemesis.random.uniform(0.5, 1.5) * PAUSE_S)
+            nemesis.target.marks.note("began", fault=way)
+            await WAYS[way](nemesis)
+            nemesis.target.marks.note("ended", fault=way)
+            made += 1
+    return made
