@@ -42,13 +42,13 @@ def job(want: Want, kind: str, name: str, seq: int, by: int | None = None) -> Li
     """Tell of a job's event, with the job as it was at an event that may be a later one."""
     known = {"retried": RETRIED, "done": DONE}[name]
     event = known.timeline[(by or seq) - 1]
-    found = {
+    found: dict[str, Any] = {
         "id": global_id("Job", name),
         "state": event.state.name,
         "attempt": event.attempt,
         "version": event.seq,
     }
-    shown = {"id": found["id"], "found": found}
+    shown: dict[str, Any] = {"id": found["id"], "found": found}
     return (
         told(want, kind, **shown)
         if kind == "SNAPSHOT"

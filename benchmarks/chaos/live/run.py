@@ -28,7 +28,7 @@ from benchmarks.chaos.run import (
 
 FAULT: Final = "live"
 WATCHERS: Final = 200
-JOBS_SHARE: Final = 0.25  # of what the other kinds do: 200 clients are told of each event
+JOBS_SHARE: Final = 0.15  # of what the other kinds do: 200 clients are told of each event
 PAUSE_S: Final = 4.0
 ARRIVE_WITHIN_S: Final = 60.0
 
