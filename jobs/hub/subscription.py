@@ -148,17 +148,20 @@ class Subscription:
         return self._delivery(notices) if notices else None
 
     async def _take_live(self, deadline: float) -> Delivery | None:
+        """Take what waits; whatever came while waiting, or at its very end, waits by then."""
+        has_passed = False
+        if not self._buffer and not self._buffer.overflowed:
+            has_passed = not await self._wake_up(deadline)
+        if not self._live:
+            return None
         if self._buffer.overflowed:
             self._stop_listening()
             self._buffer.clear()
             return None
-        if not self._buffer and not await self._wake_up(deadline):
-            self.position = max(self.position, self._source.position)
-            return self._delivery(())
         behind = self.position
         notices = [n for n in self._buffer.take() if n.change.position > behind]
         self.position = max(behind, self._source.position)
-        return self._delivery(notices) if notices else None
+        return self._delivery(notices) if notices or has_passed else None
 
     async def _take_caught_up(self, deadline: float) -> Delivery | None:
         feed = self._feed
@@ -188,7 +191,7 @@ class Subscription:
                 await self._woken.wait()
         except TimeoutError:
             return False
-        return self._live
+        return True
 
     def _delivery(self, notices: Sequence[Notice]) -> Delivery:
         time = self._source.time if self._live else BEGINNING

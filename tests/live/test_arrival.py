@@ -1,11 +1,22 @@
 """When a subscription that catches up has arrived, and goes on with those who share its changes."""
 
+import asyncio
+
+import pytest
+
 from jobs.changes import Watched
-from jobs.hub import Hub, Watch
+from jobs.hub import Hub, Notice, Subscription, Watch
+from jobs.settings import Settings
 from tests.live.writing import Writer
 from tests.processes import eventually
 
 MOST = 3
+WATCH = Watch(collection=Watched.JOBS, owner="ann")
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"subscription_buffer": 10})
 
 
 async def handed_out(hub: Hub, write: Writer) -> None:
@@ -20,7 +31,7 @@ async def test_catching_up_ends_though_changes_keep_coming(hub: Hub, write: Writ
     after = hub.position
     await handed_out(hub, write)
     told = 0
-    async with hub.subscribe(Watch(collection=Watched.JOBS, owner="ann"), after) as changes:
+    async with hub.subscribe(WATCH, after) as changes:
         while (delivery := await changes.catch_up()) is not None:
             told += len(delivery.notices)
             assert told <= MOST
@@ -32,10 +43,45 @@ async def test_catching_up_ends_though_changes_keep_coming(hub: Hub, write: Writ
 async def test_where_it_arrives_everything_was_told_and_nothing_more(
     hub: Hub, write: Writer
 ) -> None:
-    watch = Watch(collection=Watched.JOBS, owner="ann")
-    async with hub.subscribe(watch) as changes:
+    async with hub.subscribe(WATCH) as changes:
         assert await changes.catch_up() is None
         await handed_out(hub, write)
-    async with hub.subscribe(watch, changes.position) as onwards:
+    async with hub.subscribe(WATCH, changes.position) as onwards:
         delivery = await onwards.next(1)
         assert [notice.change.position > changes.position for notice in delivery.notices] == [True]
+
+
+async def live(*subscriptions: Subscription) -> None:
+    """Let them wait for what happens."""
+    for each in subscriptions:
+        assert not (await each.next(0.01)).notices
+
+
+async def test_what_comes_as_the_wait_ends_is_told(hub: Hub, write: Writer) -> None:
+    """A timer and a change may meet in one turn of the event loop, which is busy under load."""
+    async with hub.subscribe(WATCH) as other, hub.subscribe(WATCH) as changes:
+        await live(changes, other)
+        hub.groups.leave(WATCH, changes)
+        await handed_out(hub, write)
+        notices = (await other.next(1)).notices
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 0.05
+        loop.call_at(deadline, changes.offer, notices)
+        delivery = await changes._step(deadline)
+        assert delivery is not None
+        assert delivery.notices == notices
+
+
+async def test_more_than_fits_while_a_reader_waits_is_told_from_the_history(
+    hub: Hub, write: Writer
+) -> None:
+    async with hub.subscribe(WATCH) as other, hub.subscribe(WATCH) as changes:
+        await live(changes, other)
+        hub.groups.leave(WATCH, changes)
+        waiting = asyncio.create_task(changes.next(5))
+        for _ in range(11):
+            await handed_out(hub, write)
+        missed = hub.ring.after(WATCH.key, other.position, 100)
+        assert len(missed) == 11
+        changes.offer([Notice(change, left=False) for change in missed])
+        assert len((await waiting).notices) == 11
