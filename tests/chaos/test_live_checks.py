@@ -99,7 +99,7 @@ BAD: dict[str, tuple[Want, list[Line], str]] = {
     "a write of a cron came twice": (OF_CRONS, [*CRON, CRON[-1]], checks.DOUBLED),
     "a write of a batch came twice": (OF_BATCH, [*BATCH, BATCH[-1], BATCH[-1]], checks.DOUBLED),
     "events changed places": (ALL, [WHOLE[0], WHOLE[2], WHOLE[1], *WHOLE[3:]], checks.DISORDERED),
-    "a cron went back": (OF_CRONS, [*CRON[:3], CRON[4], CRON[3]], checks.DISORDERED),
+    "a cron went back": (OF_CRONS, [*CRON[:3], CRON[4], CRON[3]], checks.STALE),
     "what the snapshot showed was told": (
         ALL,
         [*ROWS, ready(ALL, LATE), *RETRIED[1:]],

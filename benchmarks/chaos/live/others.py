@@ -102,16 +102,23 @@ class Owner:
         for cron_id in await self._all_crons():
             while not await self._of_cron("pauseCron", cron_id):
                 await asyncio.sleep(PAUSE_S)
-        for task_id in self._tasks:
+        for task_id in await self._all_tasks():
             while not await self._ask(*STOP, {"taskId": task_id}):
                 await asyncio.sleep(PAUSE_S)
 
     async def _all_crons(self) -> Sequence[str]:
-        query = "query { crons(first: 100) { edges { node { id name } } } }"
+        nodes = await self._all("crons", "id name")
+        return [node["id"] for node in nodes if node["name"].startswith("other")]
+
+    async def _all_tasks(self) -> Sequence[str]:
+        nodes = await self._all("recurringTasks", "taskId enabled")
+        return [node["taskId"] for node in nodes if node["enabled"]]
+
+    async def _all(self, field: str, selection: str) -> list[dict[str, Any]]:
+        query = f"query {{ {field}(first: 100) {{ edges {{ node {{ {selection} }} }} }} }}"
         while not (found := await self._post({"query": query})):
             await asyncio.sleep(PAUSE_S)
-        nodes = [edge["node"] for edge in found["crons"]["edges"]]
-        return [node["id"] for node in nodes if node["name"].startswith("other")]
+        return [edge["node"] for edge in found[field]["edges"]]
 
     async def _of_cron(self, way: str, cron_id: str) -> Any:
         given = {"cronId": cron_id}

@@ -32,7 +32,7 @@ LOOKS_UP_EVERY: Final = 6
 """Each sixth client watches single objects."""
 MOST_LOOKED_UP: Final = 6
 JOINS_WITHIN_S: Final = 20.0
-RUDE_EVERY_S: Final = 15.0
+RUDE_EVERY_S: Final = 40.0
 LOOKS_EVERY_S: Final = 3.0
 LONGEST_DOZE_S: Final = 8.0
 RUDELY: Final = 0.7
