@@ -146,22 +146,30 @@ def _writes(story: Story, facts: Facts, life: Life, *, is_last: bool) -> Iterato
 
     Two messages may show an object in the wrong order: clients keep the newest.
     """
-    present = facts.present(story.want)
     for name, messages in life.told.items():
-        row = life.rows.get(name, {"version": 0})
-        for writes, each in enumerate(messages, 1):
-            if each.found is not None and each.found["version"] < row["version"] + writes:
-                yield STALE, f"{name}: {each.found} after {writes} writes"
+        before = _version(life, name)
+        for number, each in enumerate(messages, before + 1):
+            if each.found is not None and each.found["version"] < number:
+                yield STALE, f"{name}: {each.found} after {number} writes"
         if sum(each.kind == LEFT for each in messages) > 1:
             yield DOUBLED, f"{name} left more than once"
-    if not is_last or life.ready_at is None:
-        return
-    for name, version in present.items():
-        told, row = life.told.get(name, ()), life.rows.get(name)
-        writes = version - (0 if row is None else row["version"])
+    if is_last and life.ready_at is not None:
+        yield from _counts(story, facts, life)
+
+
+def _version(life: Life, name: str) -> int:
+    """Give the version that the snapshot showed."""
+    row = life.rows.get(name)
+    return 0 if row is None else int(row["version"])
+
+
+def _counts(story: Story, facts: Facts, life: Life) -> Iterator[Flaw]:
+    for name, version in facts.present(story.want).items():
+        told = life.told.get(name, ())
+        writes = version - _version(life, name)
         if len(told) > writes:
             yield DOUBLED, f"{name}: {len(told)} messages of {writes} writes"
-        is_exact = row is not None or story.has_whole_snapshot(life)
+        is_exact = name in life.rows or story.has_whole_snapshot(life)
         if len(told) < writes and is_exact and story.want.root not in (REQUEST, BATCH):
             yield MISSING, f"{name}: {len(told)} messages of {writes} writes"
 
