@@ -1,0 +1,79 @@
+"""What MongoDB itself does to those who watch: its primary goes, its history is truncated."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.chaos.live.replica_set import ReplicaSet
+from jobs.embedded.ports import free_port
+from jobs.engine import Engine
+from jobs.errors import HistoryLost
+from jobs.hub import Hub
+from jobs.settings import Settings
+from resolvers.auth import Viewer
+from resolvers.changes import ChangeKind
+from resolvers.request import RequestContext
+from tests.live.reading import disconnected, follow, told
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+FORGETFUL = {"oplogSize": "1", "oplogMinRetentionHours": "0", "syncdelay": "1"}
+FILLING = "x" * 200_000
+JOBS = 120  # more than the ring keeps
+
+
+@asynccontextmanager
+async def following(servers: ReplicaSet, settings: Settings) -> AsyncIterator[RequestContext]:
+    """Start the servers, and follow them for a viewer."""
+    members = [servers.start(number) for number in range(len(servers.ports))]
+    try:
+        await servers.make()
+        own = settings.model_copy(update={"mongo_url": servers.url, "ring_events": 100})
+        async with Engine.open(own) as engine, Hub(engine.mongo, own) as hub:
+            yield RequestContext(caller=Viewer(id="ann"), engine=engine, hub=hub)
+    finally:
+        for member in members:
+            member.popen.kill()
+            await member.wait()
+
+
+async def test_failover_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, settings: Settings
+) -> None:
+    servers = ReplicaSet(folder=tmp_path)
+    async with following(servers, settings) as ctx, follow(ctx) as client:
+        write = Writer(ctx.engine.mongo)
+        cursor = (await client.ready()).cursor
+        ids = [await write.run()]
+        await servers.step_down()
+        ids.append(await write.run())
+        expected = [(job_id, seq) for job_id in ids for seq in (1, 2, 3)]
+        assert told(await client.take(6)) == expected
+        async with follow(ctx, cursor) as resumed:
+            await resumed.ready()
+            assert told(await resumed.take(6)) == expected
+
+
+async def is_lost(ctx: RequestContext, cursor: str) -> bool:
+    """Write more than the history holds, and tell whether the cursor is too old by now."""
+    write = Writer(ctx.engine.mongo)
+    for _ in range(JOBS):
+        await write.job(args={"filling": FILLING})
+    async with follow(ctx, cursor) as client:
+        await client.ready()
+        try:
+            await client.take(JOBS)
+        except HistoryLost:
+            return True
+    return False
+
+
+async def test_history_that_mongodb_has_truncated_is_history_lost(
+    tmp_path: Path, settings: Settings
+) -> None:
+    servers = ReplicaSet(folder=tmp_path, options=FORGETFUL, ports=[free_port()])
+    async with following(servers, settings) as ctx:
+        cursor = await disconnected(ctx)
+        await eventually(lambda: is_lost(ctx, cursor), within=20)
+        async with follow(ctx, snapshot=True) as client:
+            assert len(await client.until(ChangeKind.READY)) > JOBS
