@@ -39,7 +39,7 @@ RUDELY: Final = 0.7
 SLOW: Final = 0.2
 STEADY: Final = 0.3  # these lose only what is taken from them
 POLL_S: Final = 0.1
-ARRIVES_WITHIN_S: Final = 40.0
+ARRIVES_WITHIN_S: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
