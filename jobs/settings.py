@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     development_token: SecretStr | None = Field(
         None, description="Token filled in to GraphiQL, in mode development only; set by `dev`."
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="Token that `/metrics` asks for, at least 32 bytes; none: no `/metrics`."
+    )
 
     # API process
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
@@ -161,10 +164,7 @@ class Settings(BaseSettings):
         description="Longest wait for a client that has stopped reading, in milliseconds.",
     )
     drain_timeout_ms: int = Field(
-        3_000,
-        ge=0,
-        description="Longest wait for running work when a process is told to stop, "
-        "in milliseconds.",
+        3_000, ge=0, description="Longest wait for running work at a stop, in milliseconds."
     )
 
     # Live
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
         "`actions.retryableAction` may call.",
     )
 
-    @field_validator("jwt_secret", "cursor_secret")
+    @field_validator("jwt_secret", "cursor_secret", "metrics_token")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:

@@ -8,7 +8,8 @@ from starlette.applications import Starlette
 
 from jobs.engine import Engine
 from jobs.errors import Unavailable
-from jobs.hub import Hub
+from jobs.figures import Figures, FiguresReader
+from jobs.hub import Hub, HubFacts
 from jobs.settings import Settings
 from resolvers.auth import Viewer
 from resolvers.changes import Leg
@@ -23,6 +24,7 @@ class _Open:
 
     engine: Engine
     hub: Hub
+    figures: FiguresReader
 
 
 class _Resources:
@@ -40,8 +42,12 @@ class _Resources:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        async with Engine.open(self._settings) as engine, Hub(engine.mongo, self._settings) as hub:
-            self._now = _Open(engine=engine, hub=hub)
+        async with (
+            Engine.open(self._settings) as engine,
+            Hub(engine.mongo, self._settings) as hub,
+            FiguresReader(engine, hub) as figures,
+        ):
+            self._now = _Open(engine=engine, hub=hub, figures=figures)
             try:
                 yield
             finally:
@@ -60,6 +66,12 @@ class _Resources:
         if not self.now.hub.following:
             raise Unavailable("the hub does not follow the changes")
 
+    def hub_facts(self) -> HubFacts:
+        return self.now.hub.facts
+
+    async def figures(self) -> Figures:
+        return await self.now.figures.figures()
+
 
 def create_app(settings: Settings) -> Starlette:
     """Build the application; its lifespan connects. Raises ValueError without a token's key."""
@@ -73,5 +85,7 @@ def create_app(settings: Settings) -> Starlette:
             "redis": resources.check_redis,
             "hub": resources.check_hub,
         },
+        hub=resources.hub_facts,
+        figures=resources.figures,
     )
     return assemble(settings, parts)

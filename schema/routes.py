@@ -1,6 +1,6 @@
 """Assembles the ASGI application around a schema: its routes, its middleware, its lifespan."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
+from jobs.figures import Figures
+from jobs.hub import HubFacts
 from jobs.settings import Mode, Settings
 from resolvers.auth import Authenticator
 from schema.flaky import flaky_route
@@ -37,6 +39,10 @@ class Parts:
     """Opens what the application needs at its start and closes it at its end."""
     checks: Mapping[str, Check]
     """What `/readyz` asks, by name."""
+    hub: Callable[[], HubFacts]
+    """What `/metrics` tells of the hub; raises Unavailable outside `resources`."""
+    figures: Callable[[], Awaitable[Figures]]
+    """What `/metrics` tells of the installation; raises what MongoDB's driver does."""
 
 
 def assemble(settings: Settings, parts: Parts) -> Starlette:
@@ -60,6 +66,11 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     ]
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
+    if settings.metrics_token is not None:
+        from schema.metrics import Watched, metrics_route  # who does not ask need not load it
+
+        watched = Watched(runner=runner, sockets=sockets, hub=parts.hub, figures=parts.figures)
+        routes.append(metrics_route(settings.metrics_token, watched))
     app = Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
     app.state.sockets = sockets
     return app

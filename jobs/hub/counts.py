@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
+from jobs.kept import Kept
 from jobs.mongo.client import Mongo
 from jobs.mongo.counting import JobCounts, count_jobs
 from jobs.mongo.patience import Patience
@@ -16,28 +17,23 @@ class Counts:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._kept: OrderedDict[str | None, tuple[float, asyncio.Task[JobCounts]]] = OrderedDict()
+        self._kept: OrderedDict[str | None, Kept[JobCounts]] = OrderedDict()
         self.counted = 0
         """How often MongoDB was asked."""
 
     async def of(self, owner: str | None, max_age_s: float) -> JobCounts:
-        """Return counts that are at most so old."""
-        now = asyncio.get_running_loop().time()
-        begun_at, counting = self._kept.get(owner, (0.0, None))
-        if counting is None or counting.cancelled() or begun_at < now - max_age_s:
-            counting = asyncio.create_task(self._count(owner))
-            self._kept[owner] = now, counting
-            self._kept.move_to_end(owner)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        return await asyncio.shield(counting)
+        """Return counts that are at most so old, once MongoDB answers."""
+        kept = self._kept.get(owner)
+        if kept is None:
+            kept = self._kept[owner] = Kept(lambda: self._count(owner))
+        self._kept.move_to_end(owner)
+        if len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return await kept.get(max_age_s)
 
     async def close(self) -> None:
         """End what is being counted."""
-        tasks = [counting for _, counting in self._kept.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(kept.close() for kept in self._kept.values()))
 
     async def _count(self, owner: str | None) -> JobCounts:
         self.counted += 1

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from jobs.changes import BEGINNING, ClusterTime, Position
+from jobs.changes import BEGINNING, Change, ClusterTime, Position
 from jobs.errors import HistoryLost, Unavailable
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
@@ -41,12 +42,18 @@ class HubFacts:
 
     following: bool
     changes: int
+    """Handed out so far."""
+    job_transitions: Mapping[str, int]
+    """How many ordinary jobs have come into each state, since the start."""
     reopened: int
+    invalidated: int
+    histories_lost: int
     resets: int
     ring: int
     subscriptions: int
     groups: int
     catch_ups: int
+    """Streams opened so far to replay what the ring no longer has."""
 
 
 class Hub:
@@ -60,6 +67,8 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
         self._changes = 0
+        self._transitions: Counter[str] = Counter()
+        self._histories_lost = 0
         self._resets = 0
         self._objects = {kind: Objects(mongo, kind) for kind in KINDS}
         self.ring = Ring(settings.ring_events)
@@ -108,7 +117,10 @@ class Hub:
         return HubFacts(
             following=self.following,
             changes=self._changes,
+            job_transitions=self._transitions,
             reopened=self._stream.reopened,
+            invalidated=self._stream.invalidated,
+            histories_lost=self._histories_lost,
             resets=self._resets,
             ring=len(self.ring),
             subscriptions=len(self._subscriptions),
@@ -146,6 +158,7 @@ class Hub:
             while True:
                 with suppress(HistoryLost):
                     await self._take_all(stream)
+                self._histories_lost += 1
                 log.warning("hub.history_lost", extra={"position": self.position})
                 await stream.open_now()
                 self._start_ring(stream.position)
@@ -178,9 +191,14 @@ class Hub:
         self.groups.publish(changes)
         self.position = batch.position
         self.time = batch.time
-        self._changes += len(changes)
+        self._count(changes)
         if self.time >= self._stream.present:
             self._started.set()
+
+    def _count(self, changes: Sequence[Change]) -> None:
+        self._changes += len(changes)
+        if self._started.is_set():  # history was counted when it happened
+            self._transitions.update(_states_entered(changes))
 
     def _start_ring(self, position: Position) -> None:
         """Forget all history before `position`, and let every reader start again there."""
@@ -195,3 +213,14 @@ class Hub:
             log.error("hub.crashed", exc_info=error)
         for subscription in list(self._subscriptions):
             subscription.fail(Unavailable("the server is stopping: resume elsewhere"))
+
+
+def _states_entered(changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        if change.route is not None and not change.route.internal:
+            yield from (each["state"] for each in change.entries if _moves(each))
+
+
+def _moves(entry: Mapping[str, Any]) -> bool:
+    """Tell a change of state from a request to cancel."""
+    return bool(entry.get("from") != entry["state"])

@@ -105,7 +105,9 @@ class ChangeStream:
         self.present: ClusterTime = BEGINNING
         """When the stream was opened; what comes before is history."""
         self.reopened = 0
-        """How often the stream broke and was opened again."""
+        """How often the stream broke, or was ended by the server, and was opened again."""
+        self.invalidated = 0
+        """How often the server ended it, because a collection or the database went away."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,6 +152,7 @@ class ChangeStream:
             self.position = batch.position
             yield batch
             if self._cursor == 0:  # an invalidated stream ends without an error
+                self.invalidated += 1
                 await self._reopen(None)
 
     async def _next(self) -> StreamBatch:

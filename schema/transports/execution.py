@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
-from typing import Any, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
@@ -33,6 +33,7 @@ from schema.transports.limits import DocumentLimits
 from schema.transports.members import NOWHERE, Push, Told
 from schema.transports.persisted import read_allowed
 from schema.transports.sharing import Shape, group_key, shape_of
+from schema.transports.tally import Tally
 from schema.transports.way import Way
 
 ContextOf = Callable[[Viewer | None, Leg], object]
@@ -61,6 +62,13 @@ class Operation:
     kind: OperationType
 
 
+class _Answer(NamedTuple):
+    """One result, as it is sent, and what went wrong in it."""
+
+    payload: bytes
+    errors: list[FormattedError]
+
+
 class OperationRunner:
     """Run operations of one schema; `context_of` makes what resolvers get, anew for each run."""
 
@@ -80,27 +88,33 @@ class OperationRunner:
         )
         self._hide_suggestions = not settings.introspection
         self.groups = Groups(settings.subscription_buffer)
+        self.tally = Tally()
 
     def prepare(self, request: OperationRequest) -> Operation:
         """Parse and validate, and choose the operation; raises RequestRejected."""
-        prepared = self._documents.prepare(request.query, request.extensions)
-        kind = prepared.operations.get(request.operation_name)
-        if kind is None:
-            raise RequestRejected([format_exception(_unknown_operation(request))])
-        return Operation(request=request, prepared=prepared, kind=kind)
+        with self.tally.rejection(None):
+            prepared = self._documents.prepare(request.query, request.extensions)
+            kind = prepared.operations.get(request.operation_name)
+            if kind is None:
+                raise RequestRejected([format_exception(_unknown_operation(request))])
+            return Operation(request=request, prepared=prepared, kind=kind)
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
-        executor = self._executor(operation, viewer, Leg())
+        with self.tally.rejection(operation.kind):
+            executor = self._executor(operation, viewer, Leg())
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = executor.execute_operation()
                 if isawaitable(result):
                     result = await result
         except TimeoutError:
-            return _encode_failure(self._timed_out())
-        # @defer and @stream are not in the schema, so there is always one whole result.
-        return _encode_result(cast("ExecutionResult", result))
+            answer = _failure(self._timed_out())
+        else:
+            # @defer and @stream are not in the schema, so there is always one whole result.
+            answer = _answer(cast("ExecutionResult", result))
+        self.tally.count_answer(operation.kind, answer.errors)
+        return answer.payload
 
     async def events(
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
@@ -112,9 +126,10 @@ class OperationRunner:
             return key, partial(self._told, operation, behalf)
 
         way = Way(partial(self._told, operation, viewer), key_of, self.groups, push)
-        async with aclosing(way.results(operation.request.after)) as results:
-            async for result in results:
-                yield result
+        with self.tally.ending(operation.kind):
+            async with aclosing(way.results(operation.request.after)) as results:
+                async for result in results:
+                    yield result
 
     async def aclose(self) -> None:
         """End whatever is still told."""
@@ -138,8 +153,8 @@ class OperationRunner:
             async for event in source:
                 run = executor.build_per_event_executor(event)
                 run.context_value = self._context_of(viewer, leg)
-                payload = _encode_result(await self._run_event(run))
-                encoded = Encoded(payload, getattr(event, "cursor", None))
+                answer = _answer(await self._run_event(run))
+                encoded = Encoded(answer.payload, getattr(event, "cursor", None))
                 yield Told(encoded, getattr(event, "place", NOWHERE))
         finally:
             if isinstance(source, AsyncGenerator):
@@ -192,16 +207,17 @@ def _unknown_operation(request: OperationRequest) -> BadRequest:
     return BadRequest("the document has no operation of the name that `operationName` gives")
 
 
-def _encode_result(result: ExecutionResult) -> bytes:
+def _answer(result: ExecutionResult) -> _Answer:
+    errors = format_execution_errors(result.errors or ())
     response: dict[str, object] = {"data": result.data}
-    if result.errors:
-        response = {"errors": format_execution_errors(result.errors), "data": result.data}
+    if errors:
+        response = {"errors": errors, "data": result.data}
     try:
-        return encode(response)
+        return _Answer(encode(response), errors)
     except TypeError as error:
-        return _encode_failure(error)
+        return _failure(error)
 
 
-def _encode_failure(error: Exception) -> bytes:
-    errors: list[FormattedError] = [format_exception(error)]
-    return encode({"errors": errors, "data": None})
+def _failure(error: Exception) -> _Answer:
+    errors = [format_exception(error)]
+    return _Answer(encode({"errors": errors, "data": None}), errors)

@@ -51,6 +51,8 @@ class Sockets:
         self._users = _Shares(max_per_user, "user")
         self._addresses = _Shares(max_per_address, "address")
         self._ends: set[End] = set()
+        self.closed: Counter[str] = Counter()
+        """WebSockets that were, by the code that we closed them with or `client`."""
         self._draining = False
         self._empty = asyncio.Event()
 
@@ -69,6 +71,10 @@ class Sockets:
             self._ends.discard(end)
             if not self._ends:
                 self._empty.set()
+
+    def note_closed(self, closing: SocketClosing) -> None:
+        """Count a WebSocket that ends."""
+        self.closed["client" if closing.code is None else str(closing.code.value)] += 1
 
     def entry_of_user(self, user: str) -> AbstractContextManager[None]:
         """Count one socket of `user`; entering raises SocketClosing when there are too many."""

@@ -68,6 +68,7 @@ class WebSocketEndpoint:
                     raise SocketClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
                 await Connection(channel, self).run()
         except SocketClosing as closing:
+            self.sockets.note_closed(closing)
             await channel.close(closing)
 
 
@@ -97,6 +98,7 @@ class Connection:
             closing = _first_of(group)
         except* Exception as group:
             log.exception("socket.failed", exc_info=group)
+        self._sockets.note_closed(closing)
         await self._channel.close(closing)
 
     def _end(self, closing: SocketClosing) -> None:

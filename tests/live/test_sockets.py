@@ -1,7 +1,5 @@
 """Whole sockets of a real API: each hears of a change once, under its own id, until it is done."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,23 +8,17 @@ from websockets.asyncio.client import connect
 from jobs.settings import Settings
 from resolvers.auth import mint
 from schema.app import create_app
-from schema.server import server_of
+from tests.live.serving import served
 from tests.live.watching import JOBS
 from tests.live.writing import Writer
-from tests.processes import eventually
 from tests.transports.conftest import TRANSPORT_WS, Socket
 
 
 @pytest.fixture
 async def port(live_settings: Settings) -> AsyncIterator[int]:
     """Serve the API; return where."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = server_of(create_app(live_settings), live_settings)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listener]))
-        await eventually(lambda: server.started, within=20)
-        yield listener.getsockname()[1]
-        server.should_exit = True
+    async with served(create_app(live_settings), live_settings) as port:
+        yield port
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import strawberry
 from starlette.applications import Starlette
@@ -190,7 +191,15 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     def context_of(viewer: Viewer | None, _leg: Leg) -> Context:
         return Context(probe, viewer)
 
+    def unavailable() -> NoReturn:
+        raise Unavailable("There is nothing behind this")
+
     parts = Parts(
-        schema=example_schema, context_of=context_of, resources=nothing, checks=probe.checks
+        schema=example_schema,
+        context_of=context_of,
+        resources=nothing,
+        checks=probe.checks,
+        hub=unavailable,
+        figures=unavailable,
     )
     return assemble(settings, parts)

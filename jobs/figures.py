@@ -1,0 +1,56 @@
+"""What an operator watches of the installation, read at most once a second however many ask."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from jobs.engine import Engine
+from jobs.hub import Hub
+from jobs.kept import Kept
+from jobs.mongo.counting import JobCounts
+from jobs.mongo.figures import Workforce, read_first_due, read_workforce
+
+MAX_AGE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    counts: JobCounts
+    oldest_due_s: float
+    """How long the oldest due job has waited, in queues that are not paused; 0 if none is due."""
+    workforce: Workforce
+
+
+class FiguresReader:
+    """Read for one API process."""
+
+    def __init__(self, engine: Engine, hub: Hub) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._kept = Kept(self._read)
+        self.reads = 0
+        """How often MongoDB was asked."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._kept.close()
+
+    async def figures(self) -> Figures:
+        """Return figures of the last second; raises what MongoDB's driver does."""
+        return await self._kept.get(MAX_AGE_S)
+
+    async def _read(self) -> Figures:
+        self.reads += 1
+        mongo, settings = self._engine.mongo, self._engine.settings
+        queues = await self._engine.queues.store.all()
+        paused = [name for name, queue in queues.items() if queue.paused]
+        first_due = await read_first_due(mongo, paused)
+        waited_s = 0.0
+        if first_due is not None:
+            waited_s = (await self._engine.clock.now() - first_due).total_seconds()
+        return Figures(
+            counts=await self._hub.counts.of(None, MAX_AGE_S),
+            oldest_due_s=max(waited_s, 0.0),
+            workforce=await read_workforce(mongo, settings.lease_ms),
+        )

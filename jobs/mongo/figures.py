@@ -1,0 +1,56 @@
+"""Reads what an operator watches: who works, and since when the oldest due job waits."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.lanes import Lane
+from jobs.mongo.client import Mongo
+from jobs.mongo.collections import JOBS, WORKERS
+from jobs.mongo.due_jobs import DUE_ORDER, PENDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workforce:
+    """What the workers that were heard of within their lease said of themselves, together."""
+
+    workers: int = 0
+    slots: int = 0
+    running: int = 0
+    """How many of the slots are taken."""
+    loop_lag_ms: int = 0
+    """The worst of their event loops, since the heartbeat before."""
+
+
+async def read_workforce(mongo: Mongo, lease_ms: int) -> Workforce:
+    """Add up the heartbeats; the dead are left out, also when nobody is there to sweep them."""
+    alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+    totals = {
+        "workers": {"$sum": 1},
+        "slots": {"$sum": "$concurrency"},
+        "running": {"$sum": "$running"},
+        "loop_lag_ms": {"$max": {"$ifNull": ["$loopLagMs", 0]}},
+    }
+    found = mongo[WORKERS].aggregate(
+        [
+            {"$match": {"$expr": alive}},
+            {"$group": {"_id": None, **totals}},
+            {"$unset": "_id"},
+        ]
+    )
+    rows = await found.to_list(None)
+    return Workforce(**rows[0]) if rows else Workforce()
+
+
+async def read_first_due(mongo: Mongo, paused: Collection[str]) -> datetime | None:
+    """Find when the first pending job is or was due, but for paused queues: one seek a lane."""
+    found = mongo[JOBS].aggregate(
+        [
+            {"$match": {**PENDING, "lane": {"$gt": ""}}},
+            {"$sort": DUE_ORDER},
+            {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
+        ],
+        hint="due",
+    )
+    rows = [(Lane.parse(row["_id"]), row["at"]) for row in await found.to_list(None)]
+    return min((at for lane, at in rows if lane and lane.queue not in paused), default=None)

@@ -1,0 +1,88 @@
+"""Owns an API whose `/metrics` a test asks, as Prometheus does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from jobs.engine import Engine
+from jobs.figures import FiguresReader
+from jobs.hub import Hub
+from jobs.settings import Settings
+from resolvers.auth import Viewer, mint
+from resolvers.changes import Leg
+from resolvers.request import RequestContext
+from schema.build import graphql_schema
+from schema.routes import Parts, assemble
+from tests.live.serving import served
+
+TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"
+PATIENCE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scraper:
+    """Prometheus, and clients of the same API."""
+
+    url: str
+    settings: Settings
+
+    async def get(self, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
+        headers = {} if authorization is None else {"authorization": authorization}
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+            return await client.get(f"{self.url}/metrics", headers=headers)
+
+    async def scrape(self) -> dict[str, float]:
+        """Return each figure by its name and labels, in Prometheus' own way to write them."""
+        response = await self.get()
+        assert response.status_code == 200, response.text
+        families = text_string_to_metric_families(response.text)
+        samples = [sample for family in families for sample in family.samples]
+        return {_written(each.name, each.labels): each.value for each in samples}
+
+    async def figure(self, name: str) -> float:
+        """Return one figure of ours, 0 if it is not told yet."""
+        return (await self.scrape()).get(f"ostinato_{name}", 0.0)
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """Run an operation as ann."""
+        headers = {"authorization": f"Bearer {mint(self.settings, 'ann')}"}
+        body = {"query": query, "variables": variables}
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+            return (await client.post(f"{self.url}/graphql", headers=headers, json=body)).json()
+
+
+@asynccontextmanager
+async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scraper]:
+    """Serve the API of an engine and a hub that the test has in hand."""
+    secret = {"metrics_token": SecretStr(TOKEN)}
+    settings = engine.settings.model_copy(update=secret | changes)
+
+    def context_of(viewer: Viewer | None, leg: Leg) -> RequestContext:
+        return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
+
+    async with FiguresReader(engine, hub) as reader:
+        parts = Parts(
+            schema=graphql_schema,
+            context_of=context_of,
+            resources=_nothing,
+            checks={},
+            hub=lambda: hub.facts,
+            figures=reader.figures,
+        )
+        async with served(assemble(settings, parts), settings) as port:
+            yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings)
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def _written(name: str, labels: dict[str, str]) -> str:
+    inside = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{inside}}}" if inside else name

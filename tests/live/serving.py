@@ -1,0 +1,26 @@
+"""Owns an application that listens on a free port, as `ostinato api` serves it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from jobs.settings import Settings
+from schema.server import server_of
+from tests.processes import eventually
+
+
+@asynccontextmanager
+async def served(app: Starlette, settings: Settings) -> AsyncIterator[int]:
+    """Serve and give the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = server_of(app, settings)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listener]))
+        await eventually(lambda: server.started, within=20)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
