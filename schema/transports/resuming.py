@@ -1,15 +1,16 @@
 """Lets a subscription begin where a stream of events broke off, by its `Last-Event-ID`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from graphql import FieldNode, OperationDefinitionNode, StringValueNode, VariableNode
+from graphql import OperationDefinitionNode, StringValueNode, VariableNode
 
 from jobs.errors import BadRequest
 from schema.errors import format_exception
 from schema.transports.documents import RequestRejected
 from schema.transports.execution import Operation
-
-ARGUMENT = "after"
+from schema.transports.roots import AFTER, fields_in, fragments_of, operation_of
 
 
 def resumed(operation: Operation, last_event_id: str | None) -> Operation:
@@ -21,32 +22,33 @@ def resumed(operation: Operation, last_event_id: str | None) -> Operation:
         return operation
     if _after_of(operation) not in {None, last_event_id}:
         message = "`Last-Event-ID` and the argument `after` differ: send one of them"
-        raise RequestRejected([format_exception(BadRequest.at(ARGUMENT, message=message))])
+        raise RequestRejected([format_exception(BadRequest.at(AFTER, message=message))])
     return replace(operation, request=replace(operation.request, after=last_event_id))
 
 
 def _after_of(operation: Operation) -> object:
-    given = [
-        argument.value
-        for field in _root_fields(operation)
-        for argument in field.arguments or ()
-        if argument.name.value == ARGUMENT
-    ]
-    match given:
-        case [VariableNode(name=name)]:
-            return (operation.request.variables or {}).get(name.value)
-        case [StringValueNode(value=value)]:
-            return value
-    return None
+    document = operation.prepared.document
+    asked = operation_of(document, operation.request.operation_name)
+    given = next(
+        (
+            argument.value
+            for field in fields_in(asked.selection_set, fragments_of(document))
+            for argument in field.arguments or ()
+            if argument.name.value == AFTER
+        ),
+        None,
+    )
+    if isinstance(given, VariableNode):
+        return _value_of(given.name.value, asked, operation.request.variables or {})
+    return given.value if isinstance(given, StringValueNode) else None
 
 
-def _root_fields(operation: Operation) -> list[FieldNode]:
-    name = operation.request.operation_name
-    return [
-        selection
-        for node in operation.prepared.document.definitions
-        if isinstance(node, OperationDefinitionNode)
-        and (name is None or (node.name is not None and node.name.value == name))
-        for selection in node.selection_set.selections
-        if isinstance(selection, FieldNode)
-    ]
+def _value_of(name: str, asked: OperationDefinitionNode, variables: Mapping[str, Any]) -> object:
+    """Return what a variable is given, or its default."""
+    if name in variables:
+        return variables[name]
+    defaults = {
+        each.variable.name.value: each.default_value for each in asked.variable_definitions or ()
+    }
+    default = defaults.get(name)
+    return default.value if isinstance(default, StringValueNode) else None

@@ -17,7 +17,6 @@ from graphql import (
     GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
-    InlineFragmentNode,
     Node,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -34,9 +33,7 @@ from graphql import (
 
 from resolvers.auth import Viewer
 from schema.fields import is_shared
-
-OWN: Final = frozenset({"after", "snapshot", "first", "coalesce"})
-"""Arguments of the root that are each subscriber's own."""
+from schema.transports.roots import fields_in, fragments_of, operation_of, without_own
 
 NOBODY: Final = ""
 """Who a shared group's viewer is, so that a field that tells anyhow tells of nobody."""
@@ -53,12 +50,13 @@ class Shape:
 
 def shape_of(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Shape:
     """Take from a valid document all that decides what the subscription is told."""
+    root = schema.subscription_type
+    assert root is not None
     fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
+        name: _stripped_fragment(node) if node.type_condition.name.value == root.name else node
+        for name, node in fragments_of(document).items()
     }
-    given = _operation_of(document, operation_name)
+    given = operation_of(document, operation_name)
     operation = _stripped(given)
     used = _used_fragments(operation, fragments)
     variables = {name for node in (operation, *used) for name in _names_in(node, VariableNode)}
@@ -82,15 +80,6 @@ def group_key(
     return (shape.text, values, alike), alike
 
 
-def _operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    return next(
-        node
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
-        and (name is None or (node.name is not None and node.name.value == name))
-    )
-
-
 def _definitions_of(
     operation: OperationDefinitionNode, names: set[str]
 ) -> tuple[VariableDefinitionNode, ...]:
@@ -101,15 +90,14 @@ def _definitions_of(
 
 
 def _stripped(operation: OperationDefinitionNode) -> OperationDefinitionNode:
-    """Take the subscriber's own arguments from the root."""
-    selections = tuple(
-        replace(each, arguments=tuple(a for a in each.arguments or () if a.name.value not in OWN))
-        if isinstance(each, FieldNode)
-        else each
-        for each in operation.selection_set.selections
-    )
-    selection_set = replace(operation.selection_set, selections=selections)
+    """Take the subscriber's own arguments from the root, and what is left of them."""
+    selection_set = without_own(operation.selection_set)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
+
+
+def _stripped_fragment(fragment: FragmentDefinitionNode) -> FragmentDefinitionNode:
+    """Take them from a fragment of the root, which can be spread nowhere else."""
+    return replace(fragment, selection_set=without_own(fragment.selection_set))
 
 
 def _used_fragments(
@@ -152,7 +140,7 @@ class _Selections:
         entered: set[tuple[str, int]] = set()
         below = [
             (get_named_type(root.fields[field.name.value].type), field.selection_set)
-            for field in self._fields(operation.selection_set)
+            for field in fields_in(operation.selection_set, self.fragments)
             if field.name.value in root.fields and field.selection_set is not None
         ]
         while below:
@@ -170,19 +158,9 @@ class _Selections:
     def _executed(
         self, parent: GraphQLNamedType, selections: SelectionSetNode
     ) -> Iterator[tuple[FieldNode, GraphQLField]]:
-        for node in self._fields(selections):
+        for node in fields_in(selections, self.fragments):
             for field in self._definitions(parent, node.name.value):
                 yield node, field
-
-    def _fields(self, selections: SelectionSetNode) -> Iterator[FieldNode]:
-        """Go through the fields of a selection set and of its fragments, whatever their type."""
-        for each in selections.selections:
-            if isinstance(each, FieldNode):
-                yield each
-            elif isinstance(each, FragmentSpreadNode):
-                yield from self._fields(self.fragments[each.name.value].selection_set)
-            elif isinstance(each, InlineFragmentNode):
-                yield from self._fields(each.selection_set)
 
     def _definitions(self, parent: GraphQLNamedType, name: str) -> Iterator[GraphQLField]:
         """Find what a field may be: of the type itself, or of any that can stand for it."""

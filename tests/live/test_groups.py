@@ -21,6 +21,10 @@ AUDITOR = Viewer(id="ann", roles=frozenset({"auditor"}))
 STATES = "subscription($states: [JobState!]) { jobsChanged(filter: {states: $states}) { kind } }"
 NAMED = """subscription Mine($x: Cursor, $most: Int) {
   jobsChanged(after: $x, coalesce: true, first: $most) { cursor kind jobId event { seq } } }"""
+INLINE = "subscription($x: Cursor, $first: Int) { ... on Subscription { ... {"
+INLINE += " jobsChanged(after: $x, coalesce: true, first: $first) { kind } } } }"
+SPREAD = "subscription($x: Cursor, $snapshot: Boolean! = false) { ...Jobs } fragment Jobs on"
+SPREAD += " Subscription { ... { jobsChanged(after: $x, snapshot: $snapshot) { kind } } }"
 
 
 async def joined(station: Station, *members: int) -> None:
@@ -38,6 +42,19 @@ async def test_equal_subscriptions_are_executed_once_however_written(
     assert told[0] == told[1] == told[2]
     payloads = [watcher.encoded[-1].payload for watcher in watchers]
     assert payloads[0] is payloads[1] is payloads[2]
+
+
+@pytest.mark.parametrize("query", [INLINE, SPREAD])
+async def test_own_arguments_inside_fragments_make_no_groups(
+    station: Station, write: Writer, started: Started, query: str
+) -> None:
+    async with station.watch() as watcher:
+        cursor = await watcher.ready()
+    own = {"first": 3} if query is INLINE else {"snapshot": True}
+    await started(station.watch(query), station.watch(query, x=cursor, **own))
+    await joined(station, 2)
+    await write.job()
+    assert [told["kind"] for told in await started.told()] == ["CHANGED", "CHANGED"]
 
 
 @pytest.mark.parametrize(

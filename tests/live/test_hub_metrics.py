@@ -1,0 +1,83 @@
+"""What `/metrics` tells of the hub's stream, when something happens to it."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from jobs.changes import Change, Position, Watched
+from jobs.engine import Engine
+from jobs.hub import Hub
+from jobs.mongo.provision import ensure_collections
+from tests.live.scraping import Scraper, scraped
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+
+@pytest.fixture
+async def scraper(engine: Engine, hub: Hub) -> AsyncIterator[Scraper]:
+    async with scraped(engine, hub) as scraper:
+        yield scraper
+
+
+async def test_broken_stream_is_told_as_a_reopening(
+    scraper: Scraper, hub: Hub, write: Writer
+) -> None:
+    await followed(hub, write)
+    before = await scraper.scrape()
+    await break_stream(hub, write)
+    await eventually(lambda: hub.facts.reopened > before["ostinato_hub_reopenings_total"])
+    told = await scraper.scrape()
+    assert moved(before, told) == {"hub_reopenings_total": 1}
+
+
+async def test_dropped_database_is_told_as_an_invalidation(
+    scraper: Scraper, hub: Hub, write: Writer
+) -> None:
+    await followed(hub, write)
+    before = await scraper.scrape()
+    await write.mongo.client.drop_database(write.mongo.database.name)
+    await ensure_collections(write.mongo)
+    await eventually(lambda: hub.facts.reopened > before["ostinato_hub_reopenings_total"])
+    risen = moved(before, await scraper.scrape())
+    assert risen["hub_invalidations_total"] == risen["hub_reopenings_total"] == 1
+    assert risen["hub_resets_total"] >= 1
+    assert "hub_histories_lost_total" not in risen
+
+
+async def test_lost_history_is_told_and_the_stream_goes_on(
+    scraper: Scraper, hub: Hub, write: Writer
+) -> None:
+    told = await followed(hub, write)
+    gone = Position(f"{told.position[:-8]}67{told.position[-6:]}")  # an id ends in no g
+    await followed(hub, write)
+    before = await scraper.scrape()
+    while not hub.facts.histories_lost:
+        await break_stream(hub, write)
+        hub._stream.position = gone  # unless a last reply was on its way
+        with suppress(AssertionError):
+            await eventually(lambda: hub.facts.histories_lost, within=2)
+    await eventually(lambda: hub.facts.resets > before["ostinato_hub_resets_total"])
+    risen = moved(before, await scraper.scrape())
+    assert risen["hub_histories_lost_total"] == risen["hub_resets_total"] == 1
+
+
+async def followed(hub: Hub, write: Writer) -> Change:
+    """Write a job, and wait until the hub has come up to it: other tests wrote what is before."""
+    job_id = await write.job()
+    await eventually(lambda: hub.ring.newest_of(Watched.JOBS, job_id), within=10)
+    found = hub.ring.newest_of(Watched.JOBS, job_id)
+    assert found is not None
+    return found
+
+
+async def break_stream(hub: Hub, write: Writer) -> None:
+    cursor = await eventually(lambda: hub._stream._cursor)
+    await write.mongo.database.command({"killCursors": "$cmd.aggregate", "cursors": [cursor]})
+
+
+def moved(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+    """Return by how much the hub's counters have risen, those that have."""
+    hub = {name: figure for name, figure in now.items() if name.startswith("ostinato_hub_")}
+    risen = {name: figure - before[name] for name, figure in hub.items() if name.endswith("_total")}
+    return {name.removeprefix("ostinato_"): figure for name, figure in risen.items() if figure}
