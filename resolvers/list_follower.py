@@ -109,15 +109,18 @@ class ListFollower(Generic[R]):
         The changes were listened to from before, so nothing falls between.
         """
         present = await self._hub.present()
+        await self._hub.reach(present)
         versions = {row.id: row.version for row in page.items}
         held: list[Notice] = []
+        within_s = 0.0
         while True:
-            delivery = await changes.next(SETTLE_S)
+            delivery = await changes.next(within_s)
             if delivery.reset:
                 return None
             held += [n for n in delivery.notices if _is_newer(n.change, versions)]
             if delivery.time >= present:
                 return held
+            within_s = SETTLE_S
 
     async def _changes(self, changes: Subscription) -> AsyncGenerator[Message[R], None]:
         self._position = changes.position

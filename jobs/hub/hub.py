@@ -15,6 +15,7 @@ from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
 from jobs.hub.counts import Counts
 from jobs.hub.groups import Groups
+from jobs.hub.lookout import Lookout
 from jobs.hub.objects import Objects
 from jobs.hub.ring import Ring
 from jobs.hub.routing import with_routes
@@ -54,6 +55,8 @@ class HubFacts:
     groups: int
     catch_ups: int
     """Streams opened so far to replay what the ring no longer has."""
+    looks: int
+    """How often MongoDB was asked whether nothing had happened."""
 
 
 class Hub:
@@ -75,6 +78,7 @@ class Hub:
         self.groups = Groups()
         self.catch_ups = CatchUps(mongo, self.ring)
         self.counts = Counts(mongo)
+        self._lookout = Lookout(mongo, lambda: self.position, self._go_on)
         self.position = Position("")
         """Everything up to here has been handed out."""
         self.time: ClusterTime = BEGINNING
@@ -104,6 +108,7 @@ class Hub:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
         await self.catch_ups.close()
         await self.counts.close()
 
@@ -126,12 +131,13 @@ class Hub:
             subscriptions=len(self._subscriptions),
             groups=len(self.groups),
             catch_ups=self.catch_ups.opened,
+            looks=self._lookout.looks,
         )
 
     def subscribe(self, watch: Watch, after: Position | None = None) -> Subscription:
         """Listen to what happens behind `after`, or from now on; close it in the end."""
         if not self.following:
-            raise Unavailable("the server is stopping: resume elsewhere")
+            raise _stopping()
         buffer = Buffer(self._settings.subscription_buffer)
         subscription = Subscription(self, watch, after or self.position, buffer)
         self._subscriptions.add(subscription)
@@ -147,6 +153,13 @@ class Hub:
     async def present(self) -> ClusterTime:
         """Return a time behind every write that has been read so far."""
         return await Patience().until_answered(lambda: cluster_time(self._mongo))
+
+    async def reach(self, time: ClusterTime) -> None:
+        """Wait until all that was committed up to then has been handed out; raises Unavailable."""
+        while self.time < time:
+            if not self.following:
+                raise _stopping()
+            await self._lookout.look()
 
     async def _follow(self) -> None:
         async with self._stream as stream:
@@ -189,11 +202,15 @@ class Hub:
         for change in changes:
             self.ring.append(change)
         self.groups.publish(changes)
-        self.position = batch.position
-        self.time = batch.time
+        self._go_on(batch)
         self._count(changes)
         if self.time >= self._stream.present:
             self._started.set()
+
+    def _go_on(self, batch: StreamBatch) -> None:
+        """Note how far everything is handed out; the stream may say so later than the lookout."""
+        self.position = max(self.position, batch.position)
+        self.time = max(self.time, batch.time)
 
     def _count(self, changes: Sequence[Change]) -> None:
         self._changes += len(changes)
@@ -212,7 +229,11 @@ class Hub:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("hub.crashed", exc_info=error)
         for subscription in list(self._subscriptions):
-            subscription.fail(Unavailable("the server is stopping: resume elsewhere"))
+            subscription.fail(_stopping())
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("the server is stopping: resume elsewhere")
 
 
 def _states_entered(changes: Iterable[Change]) -> Iterator[str]:

@@ -183,7 +183,7 @@ async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes)
     await eventually(lambda: scraper.figure("workers"))
     told = await scraper.scrape()
     assert told["ostinato_worker_slots"] == 5
-    assert told["ostinato_oldest_due_job_seconds"] == 0
+    assert told["ostinato_oldest_due_job_seconds"] < 20
 
 
 async def test_page_names_every_metric_and_no_other(scraper: Scraper, write: Writer) -> None:

@@ -1,0 +1,53 @@
+"""Finds out early that nothing has happened: a quiet stream says so a quarter of a second late."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from jobs.changes import Position
+from jobs.errors import OstinatoError
+from jobs.mongo.client import Mongo
+from jobs.mongo.glance import quiet_since
+from jobs.mongo.patience import BREAKS
+from jobs.mongo.stream import StreamBatch
+
+GATHER_S: Final = 0.015  # a busy stream has answered by then, and who comes meanwhile shares a look
+LOOK_S: Final = 5.0
+
+
+class Lookout:
+    """Look ahead of the hub, once for all who wait."""
+
+    def __init__(
+        self, mongo: Mongo, where: Callable[[], Position], go_on: Callable[[StreamBatch], None]
+    ) -> None:
+        """`where` tells how far the hub is; `go_on` that there is nothing up to there."""
+        self._mongo = mongo
+        self._where = where
+        self._go_on = go_on
+        self._looking: asyncio.Task[None] | None = None
+        self.looks = 0
+        """How often MongoDB was asked."""
+
+    async def look(self) -> None:
+        """Wait for one look, whatever it finds."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        await asyncio.wait([self._looking])
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        position = self._where()
+        self.looks += 1
+        found = None
+        with suppress(*BREAKS, OstinatoError):  # the stream meets it too, and says so
+            async with asyncio.timeout(LOOK_S):
+                found = await quiet_since(self._mongo, position)
+        if found is not None and self._where() == position:
+            self._go_on(found)

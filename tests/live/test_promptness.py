@@ -1,0 +1,62 @@
+"""READY comes at once in quiet times: nobody waits for the stream to say that nothing happened."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.engine import Engine
+from jobs.hub import Hub
+from resolvers.changes import ChangeKind
+from tests.live.conftest import As
+from tests.live.reading import follow, told
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+SILENT_MS = 3_000  # how late the stream says that nothing happened
+PROMPT_S = 1.5
+
+
+@pytest.fixture
+async def hub(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
+    """Return a hub whose stream is silent for long unless something happens."""
+    monkeypatch.setattr("jobs.mongo.stream.AWAIT_MS", SILENT_MS)
+    async with Hub(engine.mongo, engine.settings) as hub:
+        yield hub
+
+
+async def test_snapshot_is_ready_long_before_a_quiet_stream_says_so(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    ids = [await write.job() for _ in range(3)]
+    await eventually(lambda: hub.facts.changes >= 3)
+    for _ in range(5):
+        async with asyncio.timeout(PROMPT_S), follow(as_viewer(), snapshot=True) as client:
+            rows = await client.until(ChangeKind.READY)
+        assert [row.job_id for row in rows[:-1]] == ids[::-1]
+        ids.append(await write.job())
+
+
+async def test_many_snapshots_at_once_share_a_look(as_viewer: As, hub: Hub, write: Writer) -> None:
+    await write.job()
+    await write.mongo["items"].insert_one({})  # the hub does not hear of this
+    looks = hub.facts.looks
+    clients = [follow(as_viewer(), snapshot=True) for _ in range(50)]
+    async with asyncio.timeout(PROMPT_S):
+        await asyncio.gather(*(client.ready() for client in clients))
+    assert hub.facts.looks - looks <= 5
+    for client in clients:
+        await client.__aexit__()
+
+
+async def test_what_happens_after_an_early_ready_is_told_once(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    await write.job()
+    async with follow(as_viewer(), snapshot=True) as client:
+        cursor = (await client.ready()).cursor
+        ids = [await write.job() for _ in range(5)]
+        assert told(await client.take(5)) == [(job_id, 1) for job_id in ids]
+    async with follow(as_viewer(), cursor) as again:
+        await again.ready()
+        assert told(await again.take(5)) == [(job_id, 1) for job_id in ids]
