@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from jobs.changes import Change, ChangeType, Route, Watched
 from jobs.filters import JobFilter
-from jobs.records import Job
+from jobs.records import Job, JobState
 
 Key: TypeAlias = tuple[str | None, ...]
 """A drawer of an index: all of a collection, an owner's, or one document's."""
@@ -118,19 +119,34 @@ def _judge_state(wanted: JobFilter, change: Change) -> Notice | None:
 
 
 def settle(wanted: JobFilter, notice: Notice, job: Job | None) -> Notice | None:
-    """Decide about a doubtful notice with the job as it is now; None if it does not concern."""
-    if job is None:
-        return None
+    """Decide about a doubtful notice with the job, whose timeline tells when it was due back then;
+    None if the change does not concern the filter. Progress is judged by the present."""
     change = notice.change
-    if not change.entries and wanted.states is not None and job.state not in wanted.states:
-        return None
-    due = change.scheduled_time or job.scheduled_time
-    if (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (
-        wanted.scheduled_to is None or due < wanted.scheduled_to
-    ):
-        return notice
-    moved = change.scheduled_time is not None and change.type is not ChangeType.INSERTED
-    return Notice(change, left=True) if moved else None
+    if not change.entries:
+        is_there = job is not None and _holds(wanted, job.state, job.scheduled_time)
+        return notice if is_there else None
+    if job is None:
+        return Notice(change, left=True)
+    first, last = change.entries[0]["seq"], change.entries[-1]["seq"]
+    if _holds(wanted, change.state_after, change.scheduled_time or _due_at(job, last)):
+        return Notice(change, left=False)
+    before = change.state_before
+    was_there = before is not None and _holds(wanted, before, _due_at(job, first - 1))
+    return Notice(change, left=True) if was_there else None
+
+
+def _holds(wanted: JobFilter, state: JobState | None, due: datetime) -> bool:
+    return (
+        (wanted.states is None or state in wanted.states)
+        and (wanted.scheduled_from is None or wanted.scheduled_from <= due)
+        and (wanted.scheduled_to is None or due < wanted.scheduled_to)
+    )
+
+
+def _due_at(job: Job, seq: int) -> datetime:
+    """Find when the job was due once that event had happened."""
+    told = (event.next_run_at for event in reversed(job.timeline) if event.seq <= seq)
+    return next((due for due in told if due is not None), job.scheduled_time)
 
 
 def _routed(wanted: JobFilter, route: Route) -> bool:

@@ -1,12 +1,14 @@
 """The parts of the hub without MongoDB: the ring, the groups, the buffers, who is concerned."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from jobs.changes import Change, ChangeType, Position, Route, Watched
+from jobs.documents import job_event_from
 from jobs.filters import JobFilter
 from jobs.hub import Notice, Watch, settle
 from jobs.hub.buffer import Buffer
@@ -201,10 +203,38 @@ def test_change_without_an_event_is_settled_by_the_job_itself() -> None:
     assert settle(PENDING, notice, None) is None
 
 
-def test_window_is_settled_by_the_due_time() -> None:
-    window = JobFilter(scheduled_from=AT, scheduled_to=AT + timedelta(hours=1))
+IN, OUT = AT, AT + timedelta(hours=1)
+"""Due times within the window and behind it."""
+
+
+@pytest.mark.parametrize(
+    ("due", "seq", "left"),
+    [
+        ([IN], 1, False),
+        ([OUT], 1, None),
+        ([IN, None, OUT], 2, False),  # what comes later does not decide about it
+        ([IN, None, OUT], 3, True),
+        ([OUT, None, IN], 2, None),
+        ([OUT, None, IN], 3, False),
+        ([OUT, None, OUT], 3, None),  # it was never there
+        ([IN, None, None], 3, False),
+    ],
+)
+def test_window_is_settled_by_when_the_job_was_due_at_that_event(
+    due: list[datetime | None], seq: int, left: bool | None
+) -> None:
+    window = JobFilter(scheduled_from=AT, scheduled_to=OUT)
+    before = [None, *[JobState.PENDING] * (len(due) - 1)]
+    entries = [event(before=state, seq=number) for number, state in enumerate(before, 1)]
+    told = zip(map(job_event_from, entries), due, strict=True)
+    timeline = tuple(replace(each, next_run_at=at) for each, at in told)
+    present = replace(job(due=[at for at in due if at][-1]), timeline=timeline)
+    notice = settle(window, Notice(change(1, "j1", entries[seq - 1]), False, True), present)
+    assert (notice.left if notice else None) is left
+
+
+def test_job_that_is_gone_has_left_every_window() -> None:
     notice = Notice(change(1, "j1", event()), left=False, doubtful=True)
-    moved = notice._replace(change=notice.change._replace(scheduled_time=AT - timedelta(1)))
-    assert settle(window, notice, job()) is notice
-    assert settle(window, notice, job(due=AT + timedelta(hours=1))) is None
-    assert settle(window, moved, job()) == moved._replace(left=True, doubtful=False)
+    settled = settle(JobFilter(scheduled_from=AT), notice, None)
+    assert settled is not None
+    assert settled.left

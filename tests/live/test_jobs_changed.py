@@ -7,15 +7,17 @@ import pytest
 
 from jobs.errors import BadRequest
 from jobs.filters import JobFilter
+from jobs.lifecycle import Move
 from jobs.mongo.provision import ensure_collections
 from jobs.records import CauseKind, JobState
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
 from tests.live.conftest import As
-from tests.live.reading import ALL, Client, told
+from tests.live.reading import ALL, Client, disconnected, told
 from tests.live.writing import DUE, Writer
 
 ROWS = Following(snapshot=True)
+LATER = {"scheduledTime": DUE + timedelta(hours=1)}
 
 
 async def test_ready_comes_first_even_without_rows(as_viewer: As) -> None:
@@ -130,6 +132,25 @@ async def test_job_retried_out_of_the_window_is_told_as_left(as_viewer: As, writ
         assert told(await client.take(2)) == [(job_id, 1), (job_id, 2)]
         await write.retry(job_id, due=DUE + timedelta(hours=1))
         assert (await client.next()).kind is ChangeKind.LEFT
+
+
+async def test_each_event_is_judged_by_when_the_job_was_due_then(
+    as_viewer: As, write: Writer
+) -> None:
+    """All of it is read at once, when the job has long been due at another time."""
+    wanted = JobFilter(states=(JobState.IN_PROGRESS,), scheduled_to=DUE + timedelta(minutes=1))
+    cursor = await disconnected(as_viewer())
+    job_id = await write.job()
+    await write.claim(job_id)
+    await write.move(Move.FAIL, job_id)
+    await write.move(Move.REVIVE, job_id, fields=LATER, event={"nextRunAt": LATER["scheduledTime"]})
+    other = await write.job()
+    await write.claim(other)
+    async with Client(jobs_changed(as_viewer(), wanted, Following(after=cursor))) as client:
+        await client.ready()
+        changes = await client.take(3)
+    assert told(changes) == [(job_id, 2), (job_id, 3), (other, 2)]
+    assert [c.kind for c in changes] == [ChangeKind.CHANGED, ChangeKind.LEFT, ChangeKind.CHANGED]
 
 
 async def test_progress_is_told_without_an_event(as_viewer: As, write: Writer) -> None:
