@@ -1,6 +1,7 @@
 """Runs every example of docs/subscriptions.md against the real API."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.processes import ApiProcess
@@ -70,3 +72,19 @@ async def test_every_other_example_is_ready(
     os.killpg(process.pid, signal.SIGKILL)  # the shell's curl, too
     await process.wait()
     process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+
+
+@pytest.mark.parametrize("root", ["jobsChanged", "statsChanged"])
+async def test_every_operation_is_answered(api_server: ApiProcess, root: str) -> None:
+    (query,) = [code for code in _examples("graphql", api_server) if root in code]
+    headers = {"authorization": f"Bearer {api_server.token()}", "accept": "text/event-stream"}
+    async with (
+        httpx.AsyncClient(headers=headers, trust_env=False, timeout=30) as client,
+        client.stream("POST", api_server.graphql_url, json={"query": query}) as response,
+    ):
+        data = await anext(
+            line[6:] async for line in response.aiter_lines() if line.startswith("data: {")
+        )
+    answer = json.loads(data)
+    assert "errors" not in answer, answer
+    assert answer["data"][root]
