@@ -141,6 +141,7 @@ class Transactor:
         TimeoutError after `timeout_ms` of real time, and whatever the fence raises.
         """
         offset_ms = await self.clock.offset_ms()
+        created_at = await self.clock.now()
         buffer: _Buffer | None = None
 
         async def attempt(session: Session) -> T:
@@ -152,7 +153,7 @@ class Transactor:
                 sessions=self.mongo.sessions,
                 session=session,
                 caller=identity.job.id if identity.job and fence is None else None,
-                created_at=await self.clock.now(),
+                created_at=created_at,
                 offset_ms=offset_ms,
                 keep_ms=self.settings.purge_after_ms,
             )

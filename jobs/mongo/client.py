@@ -1,6 +1,7 @@
 """One connection pool to MongoDB, and the collections of Ostinato in it."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, TypeAlias
 
@@ -39,6 +40,8 @@ class Mongo:
     database: "AsyncIOMotorDatabase[Document]"
     availability: Availability
     sessions: Sessions
+    rivals: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the transaction that runs again after a conflict."""
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":

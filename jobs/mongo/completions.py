@@ -16,6 +16,7 @@ from jobs.retry import LONGEST_WAIT_MS
 
 ALL: Final[Document] = {}
 UNASKED: Final[Document] = {"cancelRequestedAt": None}
+FAIL_WITHIN_S = 3.0  # then it is tried anew by whoever asked for it
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
 WITH_RESULT = frozenset({Move.SUCCEED})
@@ -98,7 +99,7 @@ class Completions:
             await self._record_failures(session, group)
             return matched
 
-        matched = await run_seen_through(self._mongo, body)
+        matched = await run_seen_through(self._mongo, body, FAIL_WITHIN_S)
         return await self._lost(group) if matched < len(group) else set()
 
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:

@@ -49,6 +49,7 @@ class Sessions:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             self._left.add(id(session))
+            answer.add_done_callback(_passed_over)
             raise
 
     async def commit(self, session: Session) -> None:
@@ -83,3 +84,9 @@ class Sessions:
         del self._under_way[id(session)]
         self._left.discard(id(session))
         await session.end_session()
+
+
+def _passed_over(answer: "asyncio.Future[Any]") -> None:
+    """Take note of an error that nobody waits for any more, or asyncio reports it as forgotten."""
+    if not answer.cancelled():
+        answer.exception()

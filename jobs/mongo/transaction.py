@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ Body = Callable[[Session], Awaitable[T]]
 DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2  # a conflict ends when the rival commits: milliseconds
+TURN_S: Final = 0.1
 LATE_S: Final = 0.5
 SNAPSHOT: Final = ReadConcern("snapshot")
 MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
@@ -59,11 +61,11 @@ async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADL
         raise
 
 
-async def run_seen_through(mongo: Mongo, body: Body[T]) -> T:
+async def run_seen_through(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
     """Do the same with a body that does nothing but use the database: nobody's cancellation
     leaves a command of it behind."""
     return await run_transaction(
-        mongo, lambda session: mongo.sessions.answered(session, body(session))
+        mongo, lambda session: mongo.sessions.answered(session, body(session)), deadline_s
     )
 
 
@@ -86,16 +88,42 @@ async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course) -> 
     pause = FIRST_PAUSE_S
     while True:
         try:
-            begin(session)
-            result = await _run_to_end(mongo, session, body)
-            await commit(mongo, session)
-            return result
+            async with turn_of(mongo, course.met is not None):
+                begin(session)
+                result = await _run_to_end(mongo, session, body)
+                await commit(mongo, session)
+                return result
         except PyMongoError as error:
             if not is_transient(error):
                 raise
             course.met = error
         await asyncio.sleep(pause * random.random())
         pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+@asynccontextmanager
+async def turn_of(mongo: Mongo, has_met_rival: bool) -> AsyncIterator[None]:
+    """Let those that have met a rival run one at a time: together they would meet again.
+
+    A slow one, which may be no rival of the next, is waited for no longer than TURN_S.
+    """
+    if not has_met_rival:
+        yield
+        return
+    await mongo.rivals.acquire()
+    is_held = True
+
+    def release() -> None:
+        nonlocal is_held
+        if is_held:
+            is_held = False
+            mongo.rivals.release()
+
+    asyncio.get_running_loop().call_later(TURN_S, release)
+    try:
+        yield
+    finally:
+        release()
 
 
 async def _run_to_end(mongo: Mongo, session: Session, body: Body[T]) -> T:

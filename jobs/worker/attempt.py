@@ -19,7 +19,7 @@ MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
 WORKER_LOST: Final = "WorkerLost"
 HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
-LONGEST_DELAY_MS: Final = 30_000
+LONGEST_DELAY_MS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +98,14 @@ class Attempt:
         """Fail after an exception, whatever attempts are left."""
         return self._outcome(Move.FAIL, error=error)
 
-    def hindered(self, error: dict[str, Any]) -> Outcome:
+    def hindered(self, error: dict[str, Any], random: Random) -> Outcome:
         """Decide when the database kept a mutation from its end: nothing of it was written, so
-        it runs again soon, beyond its policy if need be, but not for ever."""
+        it runs again soon, beyond its policy if need be, but not for ever. Rivals that were
+        hindered together come again apart."""
         if self.number >= MAX_ATTEMPTS:
             return self._outcome(Move.FAIL, error=error)
-        delay_ms = min(HINDERED_DELAY_MS * 2 ** (self.number - 1), LONGEST_DELAY_MS)
+        longest_ms = min(HINDERED_DELAY_MS * 2 ** (self.number - 1), LONGEST_DELAY_MS)
+        delay_ms = int(longest_ms * (0.5 + random() / 2))
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
     def never_begun(self) -> Outcome:

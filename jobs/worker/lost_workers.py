@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from jobs.engine import Engine
 from jobs.logs import get_log
+from jobs.mongo.client import MongoError
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.lost_sessions import kill_transactions
 from jobs.mongo.workers import Silent, WorkerStore
@@ -36,19 +37,28 @@ class LostWorkers:
         silent = await self._workers.silent(self._lease_ms)
         self._suspected = {one: self._suspected.get(one, now) for one in silent}
         lost = [one for one, since in self._suspected.items() if now - since >= self._grace_s]
+        # All of them first: what one has locked may be another's job, which it was reclaiming.
+        for one in lost:
+            await self._depose(one.worker_id)
         return sum([await self._take_from(one.worker_id) for one in lost])
 
-    async def _take_from(self, worker_id: str) -> int:
-        # First the heartbeat: from now on the worker, if it lives, knows that it was deposed.
+    async def _depose(self, worker_id: str) -> None:
+        """Remove its heartbeat first: if it lives, it knows from now on that it is deposed."""
         await self._workers.remove(worker_id)
         killed = await kill_transactions(self._engine.mongo, worker_id)
+        log.warning("worker.lost", worker_id=worker_id, transactions=killed)
+
+    async def _take_from(self, worker_id: str) -> int:
         taken = 0
-        while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
-            outcomes = [self._decide(job, worker_id) for job in jobs]
-            await self._completions.write(outcomes, await self._engine.clock.offset_ms())
-            await self._engine.doorbell.ring(Bell.DUE)
-            taken += len(jobs)
-        log.warning("worker.lost", worker_id=worker_id, jobs=taken, transactions=killed)
+        try:
+            while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
+                outcomes = [self._decide(job, worker_id) for job in jobs]
+                await self._completions.write(outcomes, await self._engine.clock.offset_ms())
+                await self._engine.doorbell.ring(Bell.DUE)
+                taken += len(jobs)
+        except (MongoError, TimeoutError) as error:
+            log.warning("worker.not_reclaimed", worker_id=worker_id, error=str(error))
+        log.warning("worker.reclaimed", worker_id=worker_id, jobs=taken)
         return taken
 
     def _decide(self, job: dict[str, Any], worker_id: str) -> Outcome:

@@ -73,11 +73,12 @@ class Runner:
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
         if isinstance(error, Contended) or (is_mutation and isinstance(error, MongoUnreachable)):
-            return attempt.hindered(described(error))
+            return attempt.hindered(described(error), random.random)
         if not isinstance(error, TimeoutError):
             return _judged(function, attempt, error)
         if is_mutation and not await self._database_answers():
-            return attempt.hindered(error_of("Unavailable", "MongoDB did not answer"))
+            unavailable = error_of("Unavailable", "MongoDB did not answer")
+            return attempt.hindered(unavailable, random.random)
         error_in_words = self._timeout_error(function, attempt, error)
         return _judged(function, attempt, error, error_in_words)
 

@@ -1,10 +1,12 @@
 """Lets quick mutation functions share a transaction: one commit for those that wait together.
 
 Each runs in its own task, in turn, on one session. If one of them fails, nothing of the shared
-transaction is kept, and every other runs again in one of its own.
+transaction is kept, and the others take part in another; the more often that happens, the fewer
+share.
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -14,18 +16,22 @@ from typing import Final, TypeVar
 
 from jobs.mongo.client import Mongo, MongoError, Session, is_transient
 from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction
+from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
 
 T = TypeVar("T")
 
 MEMBERS_AT_MOST: Final = 50
 SHARED_AT_ONCE: Final = 2  # one commits while the other runs
 TURNS_S: Final = 0.25  # after which nobody gets a turn any more: the others wait for the commit
+GROWTH: Final = 5  # after a commit, as many more may share; after an abort, half as many
+FIRST_PAUSE_S: Final = 0.005
+LONGEST_PAUSE_S: Final = 0.1
 
 
 class _Verdict(Enum):
     COMMITTED = auto()
     AGAIN = auto()
+    ALONE = auto()
 
 
 def _future() -> "asyncio.Future[T]":
@@ -39,6 +45,8 @@ class _Member:
     """Whether the body has run to its end; False as well if its caller went away."""
     verdict: "asyncio.Future[_Verdict]" = field(default_factory=_future)
     session: Session | None = None
+    is_first: bool = True
+    """Whether nobody in the transaction had written before it."""
     was_busy: bool = False
 
     @property
@@ -66,24 +74,26 @@ class SharedTransactions:
         self._waiting: deque[_Member] = deque()
         self._conductors: set[asyncio.Task[None]] = set()
         self._open: dict[int, _Shared] = {}  # by the session's identity: it has no hash
+        self._size = MEMBERS_AT_MOST
 
     async def run(self, body: Body[T], deadline_s: float) -> T:
         """Commit what `body` does, exactly once, or raise and leave nothing.
 
-        The body runs again, alone, if somebody it shared with failed. Raises like
-        `run_transaction`.
+        The body runs again if somebody it shared with failed. Raises like `run_transaction`.
         """
         began = time.monotonic()
         member = _Member()
         try:
             async with asyncio.timeout(deadline_s) as deadline:
                 verdict, result = await self._take_part(member, body)
+                while verdict is _Verdict.AGAIN:
+                    member = _Member()
+                    verdict, result = await self._take_part(member, body)
         except TimeoutError as error:
             if deadline.expired() and (member.was_kept or self._was_away_since(began)):
                 raise Contended(f"no commit within {deadline_s} s") from error
             raise
-        if verdict is _Verdict.COMMITTED:
-            assert result is not None
+        if result is not None:
             return result[0]
         # With all of its time: what the others took of it was no fault of its own.
         return await run_transaction(self._mongo, body, deadline_s)
@@ -115,33 +125,45 @@ class SharedTransactions:
             member.session = await member.turn
             result = await body(member.session)
             member.done.set_result(True)
-        except MongoError as error:
-            if not is_transient(error):
+        except Exception as error:
+            if is_transient(error):
+                return _Verdict.AGAIN, None
+            if member.is_first:
                 raise
-            return _Verdict.AGAIN, None
+            # What made it fail may be a write before it, of which nothing will be kept.
+            return _Verdict.ALONE, None
         finally:
             if member.session is not None:
                 member.was_busy = self._mongo.sessions.was_left(member.session)
             if not member.done.done():
                 member.done.set_result(False)
-        return await member.verdict, (result,)
+        verdict = await member.verdict
+        return verdict, (result,) if verdict is _Verdict.COMMITTED else None
 
     async def _conduct(self) -> None:
+        was_kept, pause_s = True, FIRST_PAUSE_S
         try:
             while group := self._next_group():
-                async with self._mongo.sessions.opened() as session:
-                    await self._share(_Shared(session), group)
+                async with turn_of(self._mongo, not was_kept), self._mongo.sessions.opened() as one:
+                    was_kept = await self._share(_Shared(one), group)
                 self._waiting.extendleft(reversed(group))  # those who had no turn
+                if was_kept:
+                    self._size, pause_s = min(self._size + GROWTH, MEMBERS_AT_MOST), FIRST_PAUSE_S
+                    continue
+                self._size = max(self._size // 2, 1)
+                await asyncio.sleep(pause_s * random.random())
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         except Exception as error:  # whatever it is, it belongs to those who wait
             _refuse([*group, *self._waiting], error)
             self._waiting.clear()
 
     def _next_group(self) -> deque[_Member]:
         """Choose who may take part: only those whose claim the transaction's snapshot will have."""
-        size = min(len(self._waiting), MEMBERS_AT_MOST)
+        size = min(len(self._waiting), self._size)
         return deque(self._waiting.popleft() for _ in range(size))
 
-    async def _share(self, shared: _Shared, group: deque[_Member]) -> None:
+    async def _share(self, shared: _Shared, group: deque[_Member]) -> bool:
+        """Run a transaction and tell its members what became of it; False if nothing was kept."""
         session = shared.session
         self._open[id(session)] = shared
         try:
@@ -149,13 +171,14 @@ class SharedTransactions:
             if await self._give_turns(shared, group) and await self._write(shared):
                 await commit(self._mongo, session)
                 _tell(shared.members, _Verdict.COMMITTED)
-            else:
-                await self._mongo.sessions.abort(session)
+                return True
+            await self._mongo.sessions.abort(session)
         except MongoError as error:
             _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
         finally:
             del self._open[id(session)]
             _tell(shared.members, _Verdict.AGAIN)
+        return False
 
     async def _give_turns(self, shared: _Shared, group: deque[_Member]) -> bool:
         """Let them run one after another, as long as there is time; False if one failed."""
@@ -164,6 +187,7 @@ class SharedTransactions:
             member = group.popleft()
             if member.turn.done():  # it went away before its turn
                 continue
+            member.is_first = not shared.members
             shared.members.append(member)
             member.turn.set_result(shared.session)
             if not await member.done:

@@ -22,20 +22,29 @@ class Sweeper:
         self.mended: Counter[str] = Counter()
 
     async def run(self) -> None:
-        while True:
-            await self.sweep()
-            await asyncio.sleep(self._every_s)
+        """Look at each kind for ever: one that is slow keeps no other waiting."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in self._repairs:
+                tasks.create_task(self._keep_looking(name))
 
     async def sweep(self) -> None:
         """Look at everything once; a repair that fails does not keep the others."""
-        for name, repair in self._repairs.items():
-            try:
-                mended = await repair()
-            except MongoError as error:
-                log.warning("sweep.failed", repair=name, error=str(error))
-            except Exception:  # a duty of the sweeper: the others go on, this one next time
-                log.exception("sweep.failed", repair=name)
-            else:
-                if mended:
-                    self.mended[name] += mended
-                    log.warning("sweep.mended", repair=name, count=mended)
+        for name in self._repairs:
+            await self._look(name)
+
+    async def _keep_looking(self, name: str) -> None:
+        while True:
+            await self._look(name)
+            await asyncio.sleep(self._every_s)
+
+    async def _look(self, name: str) -> None:
+        try:
+            mended = await self._repairs[name]()
+        except MongoError as error:
+            log.warning("sweep.failed", repair=name, error=str(error))
+        except Exception:  # a duty of the sweeper: the others go on, this one next time
+            log.exception("sweep.failed", repair=name)
+        else:
+            if mended:
+                self.mended[name] += mended
+                log.warning("sweep.mended", repair=name, count=mended)

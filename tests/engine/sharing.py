@@ -17,9 +17,18 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
         await gate.pass_through()
     if way == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
+    if way == "count":
+        await _count(ctx)
     if way == "linger":
         calls.append(asyncio.create_task(_write_late(ctx)))
     return name
+
+
+async def _count(ctx: Context) -> None:
+    counter = await ctx.db["counters"].find_one({"_id": "the same"}) or {"value": 0}
+    await ctx.db["counters"].update_one(
+        {"_id": "the same"}, {"$set": {"value": counter["value"] + 1}}, upsert=True
+    )
 
 
 async def _write_late(ctx: Context) -> None:

@@ -3,19 +3,23 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 
+from jobs.mongo.lost_sessions import app_name
 from jobs.mongo.workers import WorkerStore
 from jobs.settings import Settings
 from jobs.worker.lost_workers import LostWorkers
-from tests.engine.rig import Rig, moves_of, started, working
+from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
 WITHIN = 15.0
+GHOSTS = ["ghost-1", "ghost-2"]
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
@@ -89,6 +93,19 @@ async def test_another_worker_dispatches_when_the_leader_is_killed(
     assert (await idle.ended(job_id, within=5))["state"] == "success"
 
 
+@asynccontextmanager
+async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None]:
+    """Hold a job in a transaction that a worker has left open."""
+    settings = rig.engine.settings
+    url, name = settings.mongo_url, app_name(worker_id)
+    client = AsyncMongoClient[Document](url, appname=name)
+    async with client as mongo, mongo.start_session() as session:
+        await session.start_transaction()
+        jobs = mongo[settings.database]["jobs"]
+        await jobs.update_one({"_id": job_id}, {"$set": {"touched": 1}}, session=session)
+        yield
+
+
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
 async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -> None:
     job_id = await idle.schedule(name)
@@ -108,3 +125,16 @@ async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> Non
     lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
     assert await lost._take_from("ghost") == 1_100
     assert await idle.count_of("wait_for_ever", "pending", at_least=1_100)
+
+
+async def test_what_dead_workers_have_locked_of_each_other_is_reclaimed_at_once(idle: Rig) -> None:
+    lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
+    jobs = [await idle.schedule("hold_in_mutation") for _ in GHOSTS]
+    for ghost, job_id in zip(GHOSTS, jobs, strict=True):
+        await idle.claim(job_id, ghost)
+    async with AsyncExitStack() as locks:
+        for ghost, job_id in zip(GHOSTS, reversed(jobs), strict=True):
+            await locks.enter_async_context(locked_by(idle, ghost, job_id))
+        async with asyncio.timeout(WITHIN / 2):
+            await idle.until(lost.reclaim)
+    assert await idle.count_of("hold_in_mutation", "pending", at_least=len(GHOSTS))

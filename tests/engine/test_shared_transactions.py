@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from jobs.mongo.client import Mongo, Session
+from jobs.mongo.completions import Completions
+from jobs.settings import Settings
+from jobs.worker.shared_transactions import SharedTransactions
 from tests.engine.functions import gate
-from tests.engine.rig import Document, Rig
+from tests.engine.rig import Document, Rig, working
 
 WRITERS = 12
 
@@ -83,3 +87,46 @@ async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
         await session.abort_transaction()
     jobs = await running
     assert [job["state"] for job in jobs] == ["success"] * (WRITERS + 1)
+
+
+class Bodies:
+    """Two bodies: one notes an effect, but fails when it runs again; one minds that effect."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._effects = mongo["effects"]
+        self._has_run = False
+
+    async def fail_the_second_time(self, session: Session) -> None:
+        if self._has_run:
+            raise ValueError("never kept")
+        self._has_run = True
+        inserting = self._effects.insert_one({"name": "once"}, session=session)
+        await self._mongo.sessions.answered(session, inserting)
+
+    async def fail_beside_it(self, session: Session) -> str:
+        finding = self._effects.find_one({"name": "once"}, session=session)
+        if await self._mongo.sessions.answered(session, finding):
+            raise ValueError("somebody is here")
+        return "kept"
+
+
+async def test_a_failure_is_not_judged_by_what_was_never_kept(rig: Rig) -> None:
+    mongo = rig.engine.mongo
+    shared, bodies = SharedTransactions(mongo, Completions(mongo)), Bodies(mongo)
+    failed, kept = await asyncio.gather(
+        shared.run(bodies.fail_the_second_time, 4.0),
+        shared.run(bodies.fail_beside_it, 4.0),
+        return_exceptions=True,
+    )
+    assert (str(failed), kept) == ("never kept", "kept")
+
+
+async def test_rivals_in_two_workers_all_come_through_at_once(
+    sharing: Rig, hasty: Settings
+) -> None:
+    async with working(hasty):
+        jobs = await all_ended(sharing, ["count"] * 150)
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+    (counter,) = await sharing.all("counters")
+    assert counter["value"] == 150

@@ -1,0 +1,28 @@
+"""The sweeper looks at each kind of missing work by itself."""
+
+import asyncio
+
+from jobs.worker.sweeper import Sweeper
+from tests.processes import eventually
+
+
+async def hang() -> int:
+    await asyncio.Event().wait()
+    return 0
+
+
+async def fail() -> int:
+    raise RuntimeError("a mistake of ours")
+
+
+async def test_a_repair_that_hangs_or_fails_keeps_no_other_waiting() -> None:
+    looks: list[int] = []
+
+    async def look() -> int:
+        looks.append(1)
+        return 0
+
+    sweeper = Sweeper({"hanging": hang, "failing": fail, "quick": look}, every_ms=1)
+    sweeping = asyncio.create_task(sweeper.run())
+    await eventually(lambda: len(looks) > 2)
+    sweeping.cancel()
