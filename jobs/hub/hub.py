@@ -237,11 +237,7 @@ def _stopping() -> Unavailable:
 
 
 def _states_entered(changes: Iterable[Change]) -> Iterator[str]:
+    """Go through what happened to ordinary jobs, but for requests to cancel."""
     for change in changes:
-        if change.route is not None and not change.route.internal:
-            yield from (each["state"] for each in change.entries if _moves(each))
-
-
-def _moves(entry: Mapping[str, Any]) -> bool:
-    """Tell a change of state from a request to cancel."""
-    return bool(entry.get("from") != entry["state"])
+        if change.entries and change.route is not None and not change.route.internal:
+            yield from [e["state"] for e in change.entries if e.get("from") != e["state"]]

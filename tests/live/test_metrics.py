@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,10 +115,9 @@ async def test_worker_that_was_not_heard_of_is_not_counted(
 async def test_however_often_it_is_asked_mongodb_is_asked_once_a_second(
     scraper: Scraper, hub: Hub
 ) -> None:
-    before = hub.counts.counted
-    async with asyncio.timeout(1):
-        await asyncio.gather(*(scraper.get() for _ in range(20)))
-    assert hub.counts.counted - before <= 2
+    before, begun_at = hub.counts.counted, time.monotonic()
+    await asyncio.gather(*(scraper.get() for _ in range(20)))
+    assert hub.counts.counted - before <= 2 + (time.monotonic() - begun_at)
 
 
 async def test_without_mongodb_the_rest_is_told(engine: Engine, hub: Hub) -> None:
