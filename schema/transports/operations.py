@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphql import OperationType
 
-from jobs.errors import OstinatoError, TooManyRequests, Unauthorized
+from jobs.errors import OstinatoError, TooManyRequests, Unauthorized, Unavailable
 from jobs.settings import Settings
 from resolvers.auth import Viewer
 from resolvers.outages import expected
@@ -35,7 +35,8 @@ class _Running:
     """An operation from its `subscribe` to its last message."""
 
     task: asyncio.Task[None]
-    is_subscription: bool = False
+    kind: OperationType | None = None
+    """None until the document is read."""
     is_over: bool = False
     """Whether its last message was sent, or its client wants no more."""
 
@@ -84,11 +85,23 @@ class Operations:
         for operation_id, running in expired.items():
             await self._channel.send(_expiry_message(operation_id, running, errors))
 
+    async def give_up(self, reason: str) -> None:
+        """Say of each mutation that the socket's end cuts off that it may have happened.
+
+        Without a last message, graphql-ws would send it again in its next socket.
+        """
+        told = f"{reason}: whether this happened is not known, look before you ask again"
+        errors = [format_exception(Unavailable(told))]
+        cut_off, self._running = self._running, {}
+        for operation_id, running in cut_off.items():
+            if running.kind is OperationType.MUTATION:
+                await self._channel.send(error_message(operation_id, errors))
+
     async def _run(self, message: Subscribe, viewer: Viewer) -> None:
         running = self._running[message.id]
         try:
             operation = self._runner.prepare(message.request)
-            running.is_subscription = operation.kind is OperationType.SUBSCRIPTION
+            running.kind = operation.kind
             await self._answer(message.id, operation, viewer, running)
             last = complete_message(message.id)
         except RequestRejected as rejected:
@@ -137,6 +150,6 @@ def _expiry_message(operation_id: str, running: _Running, errors: list[Formatted
     To graphql-ws clients an `error` message is final, while after `next` and the close they
     subscribe again with a new token; a mutation must not be sent again, so its error is final.
     """
-    if not running.is_subscription:
+    if running.kind is not OperationType.SUBSCRIPTION:
         return error_message(operation_id, errors)
     return next_prefix(operation_id) + encode({"data": None, "errors": errors}) + b"}"

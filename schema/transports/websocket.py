@@ -6,6 +6,7 @@ out last.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -99,6 +100,9 @@ class Connection:
         except* Exception as group:
             log.exception("socket.failed", exc_info=group)
         self._sockets.note_closed(closing)
+        if closing.code is not None:
+            with suppress(SocketClosing):
+                await self._operations.give_up(closing.reason)
         await self._channel.close(closing)
 
     def _end(self, closing: SocketClosing) -> None:

@@ -107,6 +107,19 @@ async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
             assert await new.closed() == 1012
 
 
+async def test_mutation_that_a_closing_socket_cuts_off_is_told_that_it_may_have_happened() -> None:
+    async with serve(make_settings()) as running, running.acknowledged() as socket:
+        await socket.subscribe("change", "mutation { stall }")
+        await socket.subscribe("live", "subscription { ticks }")
+        await socket.receive()
+        await eventually(lambda: running.probe.mutations == 1)
+        await running.app.state.sockets.drain(5)
+        told = await socket.receive()
+        assert (told["type"], told["id"]) == ("error", "change")
+        assert told["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert await socket.closed() == 1012
+
+
 async def test_socket_over_the_address_s_bound_closes_1013_before_it_initialises() -> None:
     async with (
         serve(make_settings(max_sockets_per_address=1)) as running,
