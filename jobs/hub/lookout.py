@@ -13,6 +13,7 @@ from jobs.mongo.patience import BREAKS
 from jobs.mongo.stream import StreamBatch
 
 GATHER_S: Final = 0.015  # a busy stream has answered by then, and who comes meanwhile shares a look
+LONGEST_S: Final = 0.06  # when looks find nothing: a hub that is behind is not helped by them
 LOOK_S: Final = 5.0
 
 
@@ -27,6 +28,7 @@ class Lookout:
         self._where = where
         self._go_on = go_on
         self._looking: asyncio.Task[None] | None = None
+        self._gather_s = GATHER_S
         self.looks = 0
         """How often MongoDB was asked."""
 
@@ -42,7 +44,7 @@ class Lookout:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _look(self) -> None:
-        await asyncio.sleep(GATHER_S)
+        await asyncio.sleep(self._gather_s)
         position = self._where()
         self.looks += 1
         found = None
@@ -51,3 +53,6 @@ class Lookout:
                 found = await quiet_since(self._mongo, position)
         if found is not None and self._where() == position:
             self._go_on(found)
+            self._gather_s = GATHER_S
+        else:
+            self._gather_s = min(2 * self._gather_s, LONGEST_S)

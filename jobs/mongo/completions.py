@@ -10,13 +10,12 @@ from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
-from jobs.mongo.transaction import run_seen_through
+from jobs.mongo.transaction import DEADLINE_S, run_seen_through
 from jobs.records import JobState, Json
 from jobs.retry import LONGEST_WAIT_MS
 
 ALL: Final[Document] = {}
 UNASKED: Final[Document] = {"cancelRequestedAt": None}
-FAIL_WITHIN_S = 3.0  # then it is tried anew by whoever asked for it
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
 WITH_RESULT = frozenset({Move.SUCCEED})
@@ -48,9 +47,11 @@ class Outcome:
 class Completions:
     """Writes outcomes, guarded by state and attempt."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, fail_within_s: float = DEADLINE_S) -> None:
+        """`fail_within_s` is how long a write of failures may wait for those who lock the jobs."""
         self._mongo = mongo
         self._jobs = mongo[JOBS]
+        self._fail_within_s = fail_within_s
 
     async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
         """Write outcomes; returns the ids of jobs whose attempt had been lost to somebody else.
@@ -99,7 +100,7 @@ class Completions:
             await self._record_failures(session, group)
             return matched
 
-        matched = await run_seen_through(self._mongo, body, FAIL_WITHIN_S)
+        matched = await run_seen_through(self._mongo, body, self._fail_within_s)
         return await self._lost(group) if matched < len(group) else set()
 
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:

@@ -16,6 +16,7 @@ from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
 # be heard of again.
 GRACE_BEATS: Final = 2.5
 JOBS_AT_ONCE: Final = 500
+RECLAIM_WITHIN_S: Final = 5.0  # then the next worker's are taken, and these at the next look
 
 log = get_log(__name__)
 
@@ -28,7 +29,7 @@ class LostWorkers:
         self._workers = workers
         self._lease_ms = engine.settings.lease_ms
         self._grace_s = GRACE_BEATS * engine.settings.heartbeat_ms / 1000
-        self._completions = Completions(engine.mongo)
+        self._completions = Completions(engine.mongo, RECLAIM_WITHIN_S)
         self._suspected: dict[Silent, float] = {}
 
     async def reclaim(self) -> int:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 MEMBERS_AT_MOST: Final = 50
 SHARED_AT_ONCE: Final = 2  # one commits while the other runs
 TURNS_S: Final = 0.25  # after which nobody gets a turn any more: the others wait for the commit
+RIVALS_AT_MOST: Final = 3  # then it meets them alone: each time, its neighbours begin anew
 GROWTH: Final = 5  # after a commit, as many more may share; after an abort, half as many
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.1
@@ -31,7 +32,18 @@ LONGEST_PAUSE_S: Final = 0.1
 class _Verdict(Enum):
     COMMITTED = auto()
     AGAIN = auto()
+    RIVALLED = auto()
+    """To run again as well, but because of a rival of its own."""
     ALONE = auto()
+
+
+AGAIN: Final = (_Verdict.AGAIN, _Verdict.RIVALLED)
+
+
+class _End(Enum):
+    KEPT = auto()
+    FAILED = auto()
+    MET_RIVAL = auto()
 
 
 def _future() -> "asyncio.Future[T]":
@@ -47,6 +59,7 @@ class _Member:
     session: Session | None = None
     is_first: bool = True
     """Whether nobody in the transaction had written before it."""
+    met_rival: bool = False
     was_busy: bool = False
 
     @property
@@ -82,15 +95,18 @@ class SharedTransactions:
         The body runs again if somebody it shared with failed. Raises like `run_transaction`.
         """
         began = time.monotonic()
-        member = _Member()
+        member, verdict = _Member(), _Verdict.AGAIN
+        result: tuple[T] | None = None
+        tries = rivals = 0
         try:
             async with asyncio.timeout(deadline_s) as deadline:
-                verdict, result = await self._take_part(member, body)
-                while verdict is _Verdict.AGAIN:
-                    member = _Member()
+                while verdict in AGAIN and rivals < RIVALS_AT_MOST:
+                    member, tries = _Member(), tries + 1
                     verdict, result = await self._take_part(member, body)
+                    rivals += verdict is _Verdict.RIVALLED
         except TimeoutError as error:
-            if deadline.expired() and (member.was_kept or self._was_away_since(began)):
+            is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
+            if deadline.expired() and is_hindered:
                 raise Contended(f"no commit within {deadline_s} s") from error
             raise
         if result is not None:
@@ -118,16 +134,15 @@ class SharedTransactions:
     async def _take_part(self, member: _Member, body: Body[T]) -> tuple[_Verdict, tuple[T] | None]:
         self._waiting.append(member)
         if len(self._conductors) < SHARED_AT_ONCE:
-            conductor = asyncio.create_task(self._conduct(), name="shared-transactions")
-            self._conductors.add(conductor)
-            conductor.add_done_callback(self._conductors.discard)
+            self._conductors.add(asyncio.create_task(self._conduct(), name="shared-transactions"))
         try:
             member.session = await member.turn
             result = await body(member.session)
             member.done.set_result(True)
         except Exception as error:
             if is_transient(error):
-                return _Verdict.AGAIN, None
+                member.met_rival = True
+                return _Verdict.RIVALLED, None
             if member.is_first:
                 raise
             # What made it fail may be a write before it, of which nothing will be kept.
@@ -141,44 +156,56 @@ class SharedTransactions:
         return verdict, (result,) if verdict is _Verdict.COMMITTED else None
 
     async def _conduct(self) -> None:
-        was_kept, pause_s = True, FIRST_PAUSE_S
+        end, pause_s = _End.KEPT, FIRST_PAUSE_S
+        group: deque[_Member] = deque()
         try:
-            while group := self._next_group():
-                async with turn_of(self._mongo, not was_kept), self._mongo.sessions.opened() as one:
-                    was_kept = await self._share(_Shared(one), group)
+            while self._waiting:
+                async with turn_of(self._mongo, end is _End.MET_RIVAL):
+                    group = self._next_group()
+                    end = await self._share(group)
                 self._waiting.extendleft(reversed(group))  # those who had no turn
-                if was_kept:
-                    self._size, pause_s = min(self._size + GROWTH, MEMBERS_AT_MOST), FIRST_PAUSE_S
+                self._resize(end)
+                if end is not _End.MET_RIVAL:
+                    pause_s = FIRST_PAUSE_S
                     continue
-                self._size = max(self._size // 2, 1)
                 await asyncio.sleep(pause_s * random.random())
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         except Exception as error:  # whatever it is, it belongs to those who wait
             _refuse([*group, *self._waiting], error)
             self._waiting.clear()
+        finally:  # at once: who comes next must find no conductor that has nothing left to do
+            self._conductors -= {asyncio.current_task()}
 
     def _next_group(self) -> deque[_Member]:
         """Choose who may take part: only those whose claim the transaction's snapshot will have."""
         size = min(len(self._waiting), self._size)
         return deque(self._waiting.popleft() for _ in range(size))
 
-    async def _share(self, shared: _Shared, group: deque[_Member]) -> bool:
-        """Run a transaction and tell its members what became of it; False if nothing was kept."""
-        session = shared.session
-        self._open[id(session)] = shared
-        try:
-            begin(session)
-            if await self._give_turns(shared, group) and await self._write(shared):
-                await commit(self._mongo, session)
-                _tell(shared.members, _Verdict.COMMITTED)
-                return True
-            await self._mongo.sessions.abort(session)
-        except MongoError as error:
-            _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
-        finally:
-            del self._open[id(session)]
-            _tell(shared.members, _Verdict.AGAIN)
-        return False
+    def _resize(self, end: _End) -> None:
+        if end is _End.KEPT:
+            self._size = min(self._size + GROWTH, MEMBERS_AT_MOST)
+        else:
+            self._size = max(self._size // 2, 1)
+
+    async def _share(self, group: deque[_Member]) -> _End:
+        """Run a transaction and tell its members what became of it."""
+        async with self._mongo.sessions.opened() as session:
+            shared = self._open[id(session)] = _Shared(session)
+            try:
+                begin(session)
+                if await self._give_turns(shared, group) and await self._write(shared):
+                    await commit(self._mongo, session)
+                    _tell(shared.members, _Verdict.COMMITTED)
+                    return _End.KEPT
+                await self._mongo.sessions.abort(session)
+            except MongoError as error:
+                _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
+                return _End.MET_RIVAL
+            finally:
+                del self._open[id(session)]
+                _tell(shared.members, _Verdict.AGAIN)
+        has_met = any(member.met_rival for member in shared.members)
+        return _End.MET_RIVAL if has_met else _End.FAILED
 
     async def _give_turns(self, shared: _Shared, group: deque[_Member]) -> bool:
         """Let them run one after another, as long as there is time; False if one failed."""

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from jobs.mongo.client import Mongo, Session
 from jobs.mongo.completions import Completions
+from jobs.mongo.transaction import Contended
 from jobs.settings import Settings
 from jobs.worker.shared_transactions import SharedTransactions
 from tests.engine.functions import gate
@@ -83,10 +85,23 @@ async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
         await mongo["effects"].insert_one({"_id": "the same", "name": "rival"}, session=session)
         ways = ["write"] * WRITERS + ["break"]
         running = asyncio.ensure_future(all_ended(sharing, ways))
-        await sharing.until(lambda: sharing.count_of("share", "inProgress"))
+        await sharing.until(lambda: sharing.count_of("share", "success", at_least=1 + WRITERS))
         await session.abort_transaction()
     jobs = await running
-    assert [job["state"] for job in jobs] == ["success"] * (WRITERS + 1)
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+
+
+async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
+    mongo, tries = rig.engine.mongo, Counter[str]()
+
+    async def meet_a_rival_and_wait(_session: Session) -> None:
+        tries["all"] += 1
+        if tries["all"] > 1:
+            await asyncio.Event().wait()
+        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+
+    with pytest.raises(Contended):
+        await SharedTransactions(mongo, Completions(mongo)).run(meet_a_rival_and_wait, 0.3)
 
 
 class Bodies:
