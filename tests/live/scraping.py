@@ -30,6 +30,8 @@ class Scraper:
 
     url: str
     settings: Settings
+    reader: FiguresReader | None = None
+    """What the API reads by, if the test has it in hand."""
 
     async def get(self, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
         headers = {} if authorization is None else {"authorization": authorization}
@@ -75,7 +77,7 @@ async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scr
             figures=reader.figures,
         )
         async with served(assemble(settings, parts), settings) as port:
-            yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings)
+            yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings, reader=reader)
 
 
 @asynccontextmanager
