@@ -56,7 +56,8 @@ def _named(name: str, command: Any) -> str:
 def _listen(path: Path) -> None:
     commands = Commands()
     monitoring.register(commands)
-    atexit.register(lambda: path.write_text(json.dumps(commands.found)))
+    own = path / f"{os.getpid()}.json"
+    atexit.register(lambda: own.write_text(json.dumps(commands.found)))
 
 
 if "BENCH_COMMANDS" in os.environ:

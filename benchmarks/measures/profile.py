@@ -1,6 +1,8 @@
-"""Measures where the time of a drain of ours goes: by MongoDB command, as the worker sees it."""
+"""Measures where the time of a drain of ours goes: by MongoDB command, as our processes see it."""
 
 import json
+import shutil
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from benchmarks.contestants import Contestant
@@ -32,22 +34,23 @@ class Result:
 
 
 def measure(servers: Servers, contestants: list[Contestant], jobs: int) -> list[Result]:
-    """Drain once with a worker that listens to its own commands."""
+    """Drain once with processes that listen to their own commands."""
     return [_profile(servers, contestant, jobs) for contestant in contestants]
 
 
 def _profile(servers: Servers, contestant: Contestant, jobs: int) -> Result:
     servers.clean()
-    path = servers.folder / "commands.json"
-    path.unlink(missing_ok=True)
+    path = servers.folder / "commands"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
     env = {**contestant.env, "OSTINATO_FUNCTIONS": FUNCTIONS, "BENCH_COMMANDS": str(path)}
     result = Result(contestant, jobs)
     try:
         result.drained = drain(servers, replace(contestant, env=env), jobs)
-        found = json.loads(path.read_text())
-    except (CouldNotRun, FileNotFoundError) as error:
+    except CouldNotRun as error:
         result.problem = str(error)
         return result
+    found = _added_up([json.loads(own.read_text()) for own in path.iterdir()])
     commands = [
         Command(
             name=name,
@@ -59,3 +62,12 @@ def _profile(servers: Servers, contestant: Contestant, jobs: int) -> Result:
     ]
     result.commands = sorted(commands, key=lambda each: -each.seconds)[:SHOWN]
     return result
+
+
+def _added_up(processes: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    total: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for commands in processes:
+        for name, entry in commands.items():
+            for what, figure in entry.items():
+                total[name][what] += figure
+    return total
