@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.figures import NOTHING, Figures, ratio, short, table
+from benchmarks.figures import NOTHING, Figures, ratio, table
 from benchmarks.live_servers import NODE_WS, RAW, STRAWBERRY
 from benchmarks.measures import fan_out
 from benchmarks.measures import quiet as quietly
@@ -54,7 +54,7 @@ def _row(result: fan_out.Result, results: Sequence[fan_out.Result], size: str) -
         *(ratio(rate.median, _rate_of(name, result, results)) for name in PEERS),
         *(_figures(values) for values in (result.burst_us, result.paced_us)),
         *(_figures(values) for values in (result.p50_ms, result.p99_ms)),
-        short(Figures(tuple(result.socket_kib)).median),
+        _figures(result.socket_kib),
     ]
 
 
@@ -66,4 +66,4 @@ def _rate_of(name: str, like: fan_out.Result, results: Sequence[fan_out.Result])
 
 
 def _figures(values: Sequence[float]) -> str:
-    return str(Figures(tuple(values)))
+    return str(Figures(tuple(values))) if values else NOTHING
