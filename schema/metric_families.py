@@ -116,14 +116,14 @@ def _counter(name: str, meaning: str, value: float) -> Metric:
 
 
 def _gauges(name: str, meaning: str, rows: Rows, *labels: str) -> Metric:
-    family = GaugeMetricFamily(f"ostinato_{name}", meaning, labels=labels)
-    for values, figure in rows:
-        family.add_metric(values, figure)
-    return family
+    return _filled(GaugeMetricFamily(f"ostinato_{name}", meaning, labels=labels), rows)
 
 
 def _counters(name: str, meaning: str, rows: Rows, *labels: str) -> Metric:
-    family = CounterMetricFamily(f"ostinato_{name}", meaning, labels=labels)
+    return _filled(CounterMetricFamily(f"ostinato_{name}", meaning, labels=labels), rows)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Rows) -> Metric:
     for values, figure in rows:
         family.add_metric(values, figure)
     return family

@@ -134,8 +134,17 @@ class Installation:
             if child.exit_code != 0:
                 self._note_death(child)
 
-    async def tend(self) -> None:
-        """Start again what ends by itself, and say so, for ever."""
+    @asynccontextmanager
+    async def tended(self) -> AsyncIterator[None]:
+        """Start again what ends by itself meanwhile, and say so."""
+        tending = asyncio.create_task(self._tend())
+        try:
+            yield
+        finally:
+            tending.cancel()
+            await asyncio.gather(tending, return_exceptions=True)
+
+    async def _tend(self) -> None:
         while True:
             for name, child in list(self.children.items()):
                 if child.exit_code is None:

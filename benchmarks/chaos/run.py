@@ -26,6 +26,16 @@ CLIENT_ENDS_WITHIN_S: Final = 45.0  # its last calls, then its crons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A run that has ended, and is still to be judged."""
+
+    fault: str
+    seed: int
+    faults: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What became of one run."""
 
@@ -52,15 +62,24 @@ def run(fault: str, seed: int, jobs: int, folder: Path) -> Verdict:
     began = time.monotonic()
     faults = asyncio.run(_torture(fault, Random(f"{fault}-{seed}"), jobs, folder))  # noqa: S311 - no secret
     found = history.read(folder)
+    ran = Ran(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - began)
+    return verdict(ran, found, checker.violations(found))
+
+
+def verdict(
+    ran: Ran, found: History, violations: dict[str, list[str]], besides: str = ""
+) -> Verdict:
+    """Say what became of a run by what it left, and by what was found wrong in that."""
     return Verdict(
-        fault=fault,
-        seed=seed,
-        acknowledged=len(acknowledged(found)),
+        fault=ran.fault,
+        seed=ran.seed,
+        acknowledged=len(_acknowledged(found)),
         unknown=sum(one.answer.answered is Answered.UNKNOWN for one in found.operations),
-        faults=faults,
+        faults=ran.faults,
         recovery=recovery(found),
-        took_s=time.monotonic() - began,
-        violations=checker.violations(found),
+        took_s=ran.took_s,
+        violations=violations,
+        besides=besides,
     )
 
 
@@ -70,15 +89,14 @@ def clean(folder: Path, entirely: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def acknowledged(found: History) -> set[object]:
+def _acknowledged(found: History) -> set[object]:
     said = (one.answer.value.get("scheduled") for one in found.operations if one.is_ok)
     return {job_id for job_id in said if job_id is not None}
 
 
 async def _torture(fault: str, random: Random, jobs: int, folder: Path) -> int:
     async with installed(Installation(folder=folder)) as installation:
-        tending = asyncio.create_task(installation.tend())
-        try:
+        async with installation.tended():
             start_client(installation, random.randrange(2**32))
             counted = Acknowledged(folder / history.OPERATIONS)
             await begun(counted)
@@ -86,9 +104,6 @@ async def _torture(fault: str, random: Random, jobs: int, folder: Path) -> int:
             deadline = time.monotonic() + PROMISED_S
             await installation.stop(CLIENT, within_s=CLIENT_ENDS_WITHIN_S)
             has_settled = await settles(installation, deadline)
-        finally:
-            tending.cancel()
-            await asyncio.gather(tending, return_exceptions=True)
         await take_down(installation, has_settled)
     return faults
 

@@ -1,6 +1,7 @@
 """Owns the embedded mongod: a journaled replica set of one, light enough for a laptop."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.embedded.binaries import find_mongod
@@ -29,11 +30,7 @@ async def start_mongod(directory: Path, port: int | None = None) -> tuple[Child,
     port = port or free_port()
     data = directory / "mongo"
     data.mkdir(parents=True, exist_ok=True)
-    command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
-    for name, value in OPTIONS.items():
-        command += [f"--{name}", value]
-    for name, value in PARAMETERS.items():
-        command += ["--setParameter", f"{name}={value}"]
+    command = command_of(data, port, OPTIONS)
     log = directory / "mongod.log"
     log.unlink(missing_ok=True)
     child = spawn("mongod", command, log=log)
@@ -43,6 +40,16 @@ async def start_mongod(directory: Path, port: int | None = None) -> tuple[Child,
         await child.stop()
         raise
     return child, f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+
+
+def command_of(data: Path, port: int, options: Mapping[str, str]) -> list[str]:
+    """Build the command line of a mongod."""
+    command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    for name, value in PARAMETERS.items():
+        command += ["--setParameter", f"{name}={value}"]
+    return command
 
 
 async def _ready(child: Child, port: int) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from jobs.changes import Position
 from jobs.mongo.client import Mongo
-from jobs.mongo.stream import DATABASE_CURSOR, PIPELINE, RAW, StreamBatch
+from jobs.mongo.stream import RAW, StreamBatch, batch_of, kill_cursor, opening
 
 ENOUGH: Final = 1  # one change tells that the stream is about to bring it
 
@@ -14,18 +14,9 @@ async def quiet_since(mongo: Mongo, position: Position) -> StreamBatch | None:
 
     Raises as MongoDB's driver does.
     """
-    reply = await mongo.database.command(
-        {
-            "aggregate": 1,
-            "pipeline": [{"$changeStream": {"startAfter": {"_data": position}}}, *PIPELINE],
-            "cursor": {"batchSize": ENOUGH},
-        },
-        codec_options=RAW,
-    )
-    cursor = reply["cursor"]
-    if cursor["id"]:
-        kill = {"killCursors": DATABASE_CURSOR, "cursors": [cursor["id"]]}
-        await mongo.database.command(kill)
-    if cursor["firstBatch"]:
-        return None
-    return StreamBatch(events=(), position=Position(cursor["postBatchResumeToken"]["_data"]))
+    start = {"startAfter": {"_data": position}}
+    reply = await mongo.database.command(opening(start, ENOUGH), codec_options=RAW)
+    if cursor := reply["cursor"]["id"]:
+        await kill_cursor(mongo, cursor)
+    batch = batch_of(reply, "firstBatch")
+    return None if batch.events else batch

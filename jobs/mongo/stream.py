@@ -4,7 +4,7 @@ Motor's own change streams hop threads for each event; here one reply is one hop
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -87,6 +87,26 @@ async def cluster_time(mongo: Mongo) -> ClusterTime:
     reply = await mongo.client.admin.command("hello")
     time: Timestamp = reply["operationTime"]
     return time.time, time.inc
+
+
+def opening(start: Mapping[str, Any], events: int) -> dict[str, Any]:
+    """Build the command that opens a stream of what is watched, with at most so many at first."""
+    return {
+        "aggregate": 1,
+        "pipeline": [{"$changeStream": start}, *PIPELINE],
+        "cursor": {"batchSize": events},
+    }
+
+
+def batch_of(reply: RawBSONDocument, name: str) -> StreamBatch:
+    """Take the batch out of a reply, which is the first or the next."""
+    cursor = reply["cursor"]
+    position = Position(cursor["postBatchResumeToken"]["_data"])
+    return StreamBatch(events=cursor[name], position=position)
+
+
+async def kill_cursor(mongo: Mongo, cursor: int) -> None:
+    await mongo.database.command({"killCursors": DATABASE_CURSOR, "cursors": [cursor]})
 
 
 class ChangeStream:
@@ -200,23 +220,14 @@ class ChangeStream:
     async def _open(self, start: dict[str, Any]) -> None:
         await self._close()
         self._session = await self._mongo.client.start_session()
-        reply = await self._command(
-            {
-                "aggregate": 1,
-                "pipeline": [{"$changeStream": start}, *PIPELINE],
-                "cursor": {"batchSize": BATCH_EVENTS},
-            }
-        )
+        reply = await self._command(opening(start, BATCH_EVENTS))
         self._opened = self._take(reply, "firstBatch")
         self._is_behind = True
         self.position = self._opened.position
 
     def _take(self, reply: RawBSONDocument, batch: str) -> StreamBatch:
-        cursor = reply["cursor"]
-        self._cursor = cursor["id"]
-        return StreamBatch(
-            events=cursor[batch], position=Position(cursor["postBatchResumeToken"]["_data"])
-        )
+        self._cursor = reply["cursor"]["id"]
+        return batch_of(reply, batch)
 
     async def _command(self, command: dict[str, Any]) -> RawBSONDocument:
         async with asyncio.timeout(REPLY_S):
@@ -229,9 +240,7 @@ class ChangeStream:
         cursor, self._cursor = self._cursor, 0
         if cursor:
             with suppress(*BREAKS):
-                await self._mongo.database.command(
-                    {"killCursors": DATABASE_CURSOR, "cursors": [cursor]}
-                )
+                await kill_cursor(self._mongo, cursor)
         if self._reply is not None:
             await asyncio.gather(self._reply, return_exceptions=True)
             self._reply = None

@@ -32,12 +32,7 @@ LONGEST_PAUSE_S: Final = 0.1
 class _Verdict(Enum):
     COMMITTED = auto()
     AGAIN = auto()
-    RIVALLED = auto()
-    """To run again as well, but because of a rival of its own."""
     ALONE = auto()
-
-
-AGAIN: Final = (_Verdict.AGAIN, _Verdict.RIVALLED)
 
 
 class _End(Enum):
@@ -60,6 +55,7 @@ class _Member:
     is_first: bool = True
     """Whether nobody in the transaction had written before it."""
     met_rival: bool = False
+    """Whether its own body did, rather than another's or the commit."""
     was_busy: bool = False
 
     @property
@@ -100,10 +96,10 @@ class SharedTransactions:
         tries = rivals = 0
         try:
             async with asyncio.timeout(deadline_s) as deadline:
-                while verdict in AGAIN and rivals < RIVALS_AT_MOST:
+                while verdict is _Verdict.AGAIN and rivals < RIVALS_AT_MOST:
                     member, tries = _Member(), tries + 1
                     verdict, result = await self._take_part(member, body)
-                    rivals += verdict is _Verdict.RIVALLED
+                    rivals += member.met_rival
         except TimeoutError as error:
             is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
             if deadline.expired() and is_hindered:
@@ -142,7 +138,7 @@ class SharedTransactions:
         except Exception as error:
             if is_transient(error):
                 member.met_rival = True
-                return _Verdict.RIVALLED, None
+                return _Verdict.AGAIN, None
             if member.is_first:
                 raise
             # What made it fail may be a write before it, of which nothing will be kept.

@@ -22,15 +22,10 @@ class Sweeper:
         self.mended: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Look at each kind for ever: one that is slow keeps no other waiting."""
+        """Look at each kind for ever: one that is slow, or fails, keeps no other waiting."""
         async with asyncio.TaskGroup() as tasks:
             for name in self._repairs:
                 tasks.create_task(self._keep_looking(name))
-
-    async def sweep(self) -> None:
-        """Look at everything once; a repair that fails does not keep the others."""
-        for name in self._repairs:
-            await self._look(name)
 
     async def _keep_looking(self, name: str) -> None:
         while True:

@@ -10,8 +10,7 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from jobs.embedded.binaries import find_mongod
-from jobs.embedded.mongod import OPTIONS, PARAMETERS, REPLICA_SET
+from jobs.embedded.mongod import OPTIONS, REPLICA_SET, command_of
 from jobs.embedded.ports import free_port
 from jobs.embedded.process import Child, spawn
 
@@ -41,12 +40,8 @@ class ReplicaSet:
         """Start a member."""
         data = self.folder / "mongo" / str(number)
         data.mkdir(parents=True, exist_ok=True)
-        command = [str(find_mongod()), "--dbpath", str(data), "--nounixsocket"]
-        given = {**OPTIONS, "wiredTigerCacheSizeGB": "0.25", **self.options}
-        for name, value in {**given, "port": str(self.ports[number])}.items():
-            command += [f"--{name}", value]
-        for name, value in PARAMETERS.items():
-            command += ["--setParameter", f"{name}={value}"]
+        options = {**OPTIONS, "wiredTigerCacheSizeGB": "0.25", **self.options}
+        command = command_of(data, self.ports[number], options)
         return spawn(f"mongod-{number}", command, log=self.folder / f"mongod-{number}.log")
 
     async def make(self) -> None:

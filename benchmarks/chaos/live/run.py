@@ -12,18 +12,19 @@ from benchmarks.chaos.live import judge
 from benchmarks.chaos.live.installation import CLIENTS, OTHERS, LiveInstallation
 from benchmarks.chaos.live.nemesis import WAYS, Nemesis
 from benchmarks.chaos.live.replica_set import ReplicaSet
-from benchmarks.chaos.operations import Acknowledged, Answered
-from benchmarks.chaos.recovery import PROMISED_S, recovery
+from benchmarks.chaos.operations import Acknowledged
+from benchmarks.chaos.recovery import PROMISED_S
 from benchmarks.chaos.run import (
     CLIENT,
     CLIENT_ENDS_WITHIN_S,
     LOAD_WITHIN_S,
+    Ran,
     Verdict,
-    acknowledged,
     begun,
     settles,
     start_client,
     take_down,
+    verdict,
 )
 
 FAULT: Final = "live"
@@ -39,24 +40,15 @@ def run(fault: str, seed: int, jobs: int, folder: Path, clients: int = WATCHERS)
     random = Random(f"{fault}-{seed}")  # noqa: S311 - no secret
     faults = asyncio.run(_torture(random, round(jobs * JOBS_SHARE), folder, clients))
     found, diaries, known = judge.read(folder)
-    return Verdict(
-        fault=fault,
-        seed=seed,
-        acknowledged=len(acknowledged(found)),
-        unknown=sum(one.answer.answered is Answered.UNKNOWN for one in found.operations),
-        faults=faults,
-        recovery=recovery(found),
-        took_s=time.monotonic() - began,
-        violations=judge.all_violations(found, diaries, known),
-        besides=judge.besides(diaries),
-    )
+    ran = Ran(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - began)
+    violations = judge.all_violations(found, diaries, known)
+    return verdict(ran, found, violations, judge.besides(diaries))
 
 
 async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int:
     installation = LiveInstallation(folder=folder, replica_set=ReplicaSet(folder=folder))
     async with installed(installation):
-        tending = asyncio.create_task(installation.tend())
-        try:
+        async with installation.tended():
             installation.start_clients(clients, random.randrange(2**32))
             start_client(installation, random.randrange(2**32))
             installation.start_others(random.randrange(2**32))
@@ -67,9 +59,6 @@ async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int
             await installation.stop(CLIENT, OTHERS, within_s=CLIENT_ENDS_WITHIN_S)
             has_settled = await settles(installation, deadline)
             await installation.stop(CLIENTS, within_s=ARRIVE_WITHIN_S)
-        finally:
-            tending.cancel()
-            await asyncio.gather(tending, return_exceptions=True)
         await take_down(installation, has_settled)
     return faults
 
