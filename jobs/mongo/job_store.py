@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from jobs.lifecycle import Move
+from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
@@ -101,9 +101,9 @@ class JobStore:
         A second request changes nothing. None if it is in a final state, or unknown.
         """
         while (changed := await self._try_cancel(job_id, offset_ms, session)) is None:
-            # Between the two guards it may have gone from running to pending.
-            pending = {"_id": job_id, "state": JobState.PENDING.value}
-            if await self._jobs.find_one(pending, {"_id": 1}, session=session) is None:
+            # Between the two guards it may have gone from running to pending, and on to running.
+            open_still = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}}
+            if await self._jobs.find_one(open_still, {"_id": 1}, session=session) is None:
                 return None
         return changed
 
@@ -119,16 +119,18 @@ class JobStore:
         )
         if canceled is not None:
             return canceled
+        running = moves.guard(Move.REQUEST_CANCEL, [job_id])
         asked: Document | None = await self._jobs.find_one_and_update(
-            {**moves.guard(Move.REQUEST_CANCEL, [job_id]), "cancelRequestedAt": None},
+            {**running, "cancelRequestedAt": None},
             moves.pipeline(Move.REQUEST_CANCEL, at),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         if asked is not None:
             return asked
-        running = {"_id": job_id, "state": JobState.IN_PROGRESS.value}
-        return await self._jobs.find_one(running, session=session)
+        # Running alone would not do: without a request that was written, nothing would end it.
+        asked_before = {**running, "cancelRequestedAt": {"$ne": None}}
+        return await self._jobs.find_one(asked_before, session=session)
 
     async def revive(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
         """Give an ended job another round of attempts and drop its failure; returns it after.

@@ -2,13 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from jobs.errors import PreconditionFailed
 from jobs.lanes import Lane
+from jobs.lifecycle import Move
+from jobs.mongo.completions import Outcome
 from jobs.records import JobState
 from jobs.worker.attempt import Attempt
 from jobs.worker.executor import Ending
@@ -113,6 +117,26 @@ async def test_cancel_never_misses_a_job_that_goes_back_to_pending(rig: Rig) -> 
     jobs = [await rig.ended(job_id, within=WITHIN) for job_id in ids]
     assert {job["state"] for job in jobs} == {"canceled"}
     assert time.monotonic() - began < 2 * WITHIN
+
+
+async def test_a_job_that_starts_again_between_the_two_guards_is_asked_to_stop(
+    idle: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await idle.schedule("echo")
+    await idle.claim(job_id)
+    back = Outcome(job_id=job_id, attempt=1, move=Move.HAND_BACK, keep_ms=9)
+    overtaking: list[Coroutine[Any, Any, Any]] = [idle.complete(back), idle.claim(job_id)]
+    jobs = idle.engine.store._jobs
+    update = jobs.find_one_and_update
+
+    async def overtaken(*args: Any, **options: Any) -> Any:
+        found = await update(*args, **options)
+        if overtaking:
+            await overtaking.pop(0)
+        return found
+
+    monkeypatch.setattr(jobs, "find_one_and_update", overtaken)
+    assert (await idle.cancel(job_id)).cancel_requested_at is not None
 
 
 async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
