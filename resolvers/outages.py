@@ -1,13 +1,13 @@
 """Tells an outage from a fault of ours: what clients may simply try again."""
 
 from jobs.errors import TimedOut, Unavailable
-from jobs.mongo.client import MongoUnreachable
+from jobs.mongo.client import may_pass
 from jobs.mongo.transaction import Contended
 
 
 def expected(error: Exception) -> Exception:
     """Return the error that a client is told of; what is no outage stays as it is."""
-    if isinstance(error, MongoUnreachable):
+    if may_pass(error):
         return Unavailable("the database does not answer: try again")
     if isinstance(error, Contended):
         return Unavailable("too many changes of the same objects at once: try again")

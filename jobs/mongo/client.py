@@ -1,9 +1,10 @@
 """One connection pool to MongoDB, and the collections of Ostinato in it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
@@ -17,6 +18,7 @@ from pymongo.errors import (
     ConnectionFailure,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
 )
 
 from jobs.mongo.availability import Availability
@@ -30,6 +32,11 @@ Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
 
 SERVER_SELECTION_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
 SOCKET_TIMEOUT_MS = 20_000  # longer than any statement of ours, so only a dead peer meets it
+PASSING_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
+PASSING_CODES: Final = frozenset(
+    {6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+)
+"""Those of https://github.com/mongodb/specifications/blob/master/source/retryable-writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,24 @@ def is_commit_unknown(error: BaseException) -> bool:
     return isinstance(error, PyMongoError) and error.has_error_label(
         "UnknownTransactionCommitResult"
     )
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether a write that met `error` may succeed later: the server was not able, rather
+    than not willing.
+
+    A server that steps down while it writes says so as the error of one write, to which the
+    driver gives neither a class nor a label of its own.
+    """
+    if isinstance(error, ConnectionFailure | WriteConcernError):
+        return True
+    if not isinstance(error, OperationFailure):
+        return False
+    details: Mapping[str, Any] = error.details or {}
+    if details.get("writeConcernErrors") or any(map(error.has_error_label, PASSING_LABELS)):
+        return True
+    codes = [error.code, *(one["code"] for one in details.get("writeErrors", ()))]
+    return not PASSING_CODES.isdisjoint(codes)
 
 
 MongoError = PyMongoError

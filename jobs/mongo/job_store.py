@@ -36,7 +36,9 @@ class JobStore:
             await self._jobs.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             failed: list[dict[str, Any]] = error.details["writeErrors"]
-            if any(one["code"] != DUPLICATE_KEY for one in failed):
+            # Not known to be on most members: it could be rolled back.
+            is_unsafe = error.details.get("writeConcernErrors")
+            if is_unsafe or any(one["code"] != DUPLICATE_KEY for one in failed):
                 raise
             return {one["index"] for one in failed}
         return set()

@@ -9,13 +9,12 @@ from jobs.clock import Clock
 from jobs.group_commit import GroupCommit
 from jobs.lifecycle import Move
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoRefused, MongoUnreachable, NotEncodable
+from jobs.mongo.client import MongoError, MongoRefused, NotEncodable, may_pass
 from jobs.mongo.completions import Completions, Outcome
 from jobs.worker.attempt import described
 
 OUTCOMES_AT_ONCE = 1_000
 LONGEST_PAUSE_S = 1.0
-PASSING = ("RetryableWriteError", "TransientTransactionError")
 
 log = get_log(__name__)
 
@@ -54,19 +53,14 @@ class Completer:
             try:
                 lost = await self._completions.write(outcomes, await self._clock.offset_ms())
                 break
-            except (MongoUnreachable, TimeoutError) as error:
-                log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
-            except MongoError as error:
-                if not _may_pass(error):
+            except (MongoError, TimeoutError) as error:
+                if isinstance(error, MongoError) and not may_pass(error):
                     raise
+                log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, LONGEST_PAUSE_S)
         for job_id in sorted(lost):
             log.warning("attempt.refused", job_id=job_id, reason="another holds the job by now")
-
-
-def _may_pass(error: MongoError) -> bool:
-    return any(error.has_error_label(label) for label in PASSING)
 
 
 def _refused(outcome: Outcome, error: Exception) -> Outcome:

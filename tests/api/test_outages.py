@@ -3,11 +3,14 @@
 import pytest
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
+    WriteConcernError,
+    WriteError,
 )
 
 from jobs.errors import Conflict
@@ -32,10 +35,28 @@ def test_a_database_that_does_not_answer_is_unavailable(kind: type[Exception]) -
     assert "secret-host" not in told["message"]
 
 
+STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WriteError("it steps down", 189, STEPPED_DOWN),
+        BulkWriteError({"writeErrors": [STEPPED_DOWN]}),
+        BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 91}]}),
+        WriteConcernError("it is not on most members", 91),
+    ],
+)
+def test_a_server_that_steps_down_while_it_writes_is_unavailable(error: Exception) -> None:
+    assert format_exception(error)["extensions"] == {"code": "UNAVAILABLE"}
+
+
 def test_what_takes_too_long_is_a_timeout() -> None:
     assert format_exception(TimeoutError())["extensions"] == {"code": "TIMEOUT"}
 
 
-@pytest.mark.parametrize("error", [OperationFailure("no"), KeyError("x"), Conflict("taken")])
+@pytest.mark.parametrize(
+    "error", [OperationFailure("no"), WriteError("bad", 2), KeyError("x"), Conflict("taken")]
+)
 def test_anything_else_stays_as_it_is(error: Exception) -> None:
     assert expected(error) is error

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import BulkWriteError
+from pymongo.write_concern import WriteConcern
 
 from jobs.context import Context
 from jobs.errors import BadRequest, Conflict
@@ -115,3 +117,12 @@ async def test_a_burst_of_calls_is_all_there(rig: Rig) -> None:
     jobs = [await rig.ended(job_id) for job_id in ids]
     assert [job["result"] for job in jobs] == list(range(500))
     assert {job["attempt"] for job in jobs} == {1}
+
+
+async def test_a_job_that_is_not_on_most_members_is_not_said_to_be_there(
+    idle: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = idle.engine.store
+    monkeypatch.setattr(store, "_jobs", store._jobs.with_options(write_concern=WriteConcern(w=2)))
+    with pytest.raises(BulkWriteError):
+        await idle.schedule("echo")

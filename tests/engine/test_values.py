@@ -5,8 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pymongo.errors import WriteError
 
 from jobs.errors import BadRequest
+from jobs.mongo.completions import Completions
+from jobs.worker.attempt import Attempt
+from jobs.worker.completer import Completer
 from tests.engine.rig import Rig
 
 TRICKY: list[Any] = [
@@ -73,6 +77,25 @@ async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
     jobs = [await rig.ended(job_id) for job_id in ids]
     assert [job["state"] for job in jobs] == ["failed"] * len(bad) + ["success"] * len(good)
     assert {job["attempt"] for job in jobs} == {1}
+
+
+async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
+    idle: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    completions = Completions(idle.engine.mongo)
+    jobs, met = completions._jobs, [WriteError("Not primary while writing", 189)]
+    update = jobs.update_many
+
+    async def interrupted(*args: Any, **options: Any) -> Any:
+        if met:
+            raise met.pop()
+        return await update(*args, **options)
+
+    monkeypatch.setattr(jobs, "update_many", interrupted)
+    (document,) = await idle.claim(await idle.schedule("echo"))
+    outcome = Attempt.of(document, 9).succeeded(1)
+    await Completer(completions, idle.engine.clock).complete(outcome)
+    assert (await idle.job(document["_id"]))["state"] == "success"
 
 
 async def test_large_results_that_come_together_are_all_kept(rig: Rig) -> None:
