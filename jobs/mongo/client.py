@@ -15,6 +15,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorDatabase,
 )
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     OperationFailure,
     PyMongoError,
@@ -109,7 +110,8 @@ def may_pass(error: BaseException) -> bool:
     A server that steps down while it writes says so as the error of one write, to which the
     driver gives neither a class nor a label of its own.
     """
-    if isinstance(error, ConnectionFailure | WriteConcernError):
+    # The driver calls it a configuration error that no server is left to have a session with.
+    if isinstance(error, ConnectionFailure | WriteConcernError | ConfigurationError):
         return True
     if not isinstance(error, OperationFailure):
         return False
@@ -121,7 +123,6 @@ def may_pass(error: BaseException) -> bool:
 
 
 MongoError = PyMongoError
-MongoUnreachable = ConnectionFailure
 MongoRefused = OperationFailure
 NotEncodable = (BSONError, OverflowError, UnicodeError)
 """What a value raises that BSON has no room for, before anything is sent."""

@@ -14,7 +14,7 @@ from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoUnreachable
+from jobs.mongo.client import MongoError, may_pass
 from jobs.mongo.completions import Outcome
 from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
@@ -72,7 +72,7 @@ class Runner:
 
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
-        if isinstance(error, Contended) or (is_mutation and isinstance(error, MongoUnreachable)):
+        if isinstance(error, Contended) or (is_mutation and may_pass(error)):
             return attempt.hindered(described(error), random.random)
         if not isinstance(error, TimeoutError):
             return _judged(function, attempt, error)

@@ -4,6 +4,7 @@ import pytest
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    ConfigurationError,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -20,6 +21,7 @@ from schema.errors import format_exception
 
 AWAY = (
     AutoReconnect,
+    ConfigurationError,
     NetworkTimeout,
     NotPrimaryError,
     ServerSelectionTimeoutError,

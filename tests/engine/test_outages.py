@@ -155,3 +155,12 @@ async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> N
     job = await rig.ended(job_id)
     assert (job["state"], job["result"], job["attempt"]) == ("success", 11, 2)
     assert job["timeline"][2]["error"]["name"] == "Contended"
+
+
+async def test_a_mutation_that_finds_no_server_runs_again(rig: Rig) -> None:
+    job_id = await rig.schedule("share", name="one", way="away")
+    await rig.attempted(job_id, 1)
+    await rig.engine.advance(1_000)
+    job = await rig.ended(job_id)
+    assert (job["state"], job["attempt"]) == ("success", 2)
+    assert [effect["name"] for effect in await rig.all("effects")] == ["one"]

@@ -1,14 +1,14 @@
 """What ends a subscription so that its client comes back: outages of the servers behind us, too."""
 
 import pytest
+from pymongo.errors import ConnectionFailure
 
 from jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
-from jobs.mongo.client import MongoUnreachable
 from schema.transports.operations import _format_broken, resumable
 from schema.transports.protocol import CloseCode
 from schema.transports.sockets import SocketClosing
 
-OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), MongoUnreachable("reset by peer")]
+OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("reset by peer")]
 
 
 @pytest.mark.parametrize("error", OUTAGES, ids=repr)
