@@ -19,9 +19,8 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
         await gate.pass_through()
     if way == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
-    if (
-        way == "away" and ctx.job and ctx.job.attempt == 1
-    ):  # what the driver raises when no server is left
+    if way == "away" and ctx.job and ctx.job.attempt == 1:
+        # What the driver raises when no server is left.
         raise ConfigurationError("Sessions are not supported by this MongoDB deployment")
     if way == "count":
         await _count(ctx)
