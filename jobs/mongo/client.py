@@ -35,9 +35,10 @@ SERVER_SELECTION_MS = 5_000  # a failover takes a second or two; a call must not
 SOCKET_TIMEOUT_MS = 20_000  # longer than any statement of ours, so only a dead peer meets it
 PASSING_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
 PASSING_CODES: Final = frozenset(
-    {6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+    {6, 7, 43, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 )
-"""Those of https://github.com/mongodb/specifications/blob/master/source/retryable-writes."""
+"""Those of https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and 43:
+the server that had the cursor of a read is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ def is_commit_unknown(error: BaseException) -> bool:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether a write that met `error` may succeed later: the server was not able, rather
-    than not willing.
+    """Tell whether what met `error` may succeed later: the server was not able, rather than not
+    willing.
 
     A server that steps down while it writes says so as the error of one write, to which the
     driver gives neither a class nor a label of its own.

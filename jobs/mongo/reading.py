@@ -106,7 +106,8 @@ async def by_ids(
         return {}
     source = _SOURCES[kind]
     query = _owned(owner) | {"_id": {"$in": list(ids)}}
-    found = await mongo[source.collection].find(query).to_list(None)
+    cursor = mongo[source.collection].find(query, batch_size=len(ids))
+    found = await cursor.to_list(None)
     return {document["_id"]: cast("R", source.decode(document)) for document in found}
 
 
@@ -189,7 +190,9 @@ def query_of(which: JobFilter) -> Query:
 
 async def _page(mongo: Mongo, kind: type[R], find: Find, window: Window) -> Page[R]:
     source = _SOURCES[kind]
-    cursor = mongo[source.collection].find(find.filter).sort(find.sort).limit(find.limit)
+    # In one reply: a page of several could lose its cursor with the server in between.
+    options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit}
+    cursor = mongo[source.collection].find(find.filter, **options)
     found = [cast("R", source.decode(document)) for document in await cursor.to_list(None)]
     return cut(found, window)
 

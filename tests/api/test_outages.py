@@ -5,6 +5,7 @@ from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
     ConfigurationError,
+    CursorNotFound,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -47,9 +48,10 @@ STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
         BulkWriteError({"writeErrors": [STEPPED_DOWN]}),
         BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 91}]}),
         WriteConcernError("it is not on most members", 91),
+        CursorNotFound("it went with its server", 43),
     ],
 )
-def test_a_server_that_steps_down_while_it_writes_is_unavailable(error: Exception) -> None:
+def test_a_server_that_goes_in_the_middle_of_something_is_unavailable(error: Exception) -> None:
     assert format_exception(error)["extensions"] == {"code": "UNAVAILABLE"}
 
 
