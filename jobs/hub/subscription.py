@@ -120,7 +120,8 @@ class Subscription:
             self.position = max(self.position, self._source.position)
         if self._present is None and self._source.time >= present:
             self._present = self._source.position
-        return self._present is not None and self.position >= self._present
+        # Who comes from a server that is ahead of this one waits until the hub is there, too.
+        return self._present is not None and self._present <= self.position <= self._source.position
 
     async def _step(self, deadline: float) -> Delivery | None:
         if self._error is not None:
@@ -130,9 +131,11 @@ class Subscription:
             return Delivery(notices=(), position=self.position, reset=True)
         if self._live:
             return await self._take_live(deadline)
-        if self._feed is None and self._source.ring.covers(self.position):
+        if self._feed is None:
             await asyncio.sleep(0)
-            return self._take_from_ring()
+            # Not before: what the ring holds now, it may have dropped after a turn of the others.
+            if self._source.ring.covers(self.position):
+                return self._take_from_ring()
         return await self._take_caught_up(deadline)
 
     def _take_from_ring(self) -> Delivery | None:

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from jobs.changes import Position
+from jobs.engine import Engine
 from jobs.hub import Hub
 from jobs.ids import new_id
 from jobs.mongo.provision import ensure_collections
 from resolvers.auth import Viewer
+from resolvers.cursors import Cursor, Cursors
 from schema.ids import global_id
 from tests.live.conftest import Started
 from tests.live.watching import ANN, JOB, JOBS, Station, Watcher
@@ -171,3 +174,17 @@ async def test_resuming_behind_what_the_group_told_is_exact(
     async with station.watch(JOBS, after=told[1]["cursor"]) as again:
         await again.ready()
         assert [message["jobId"] for message in await again.take(3)] == ids[2:]
+
+
+async def test_who_comes_from_a_server_that_is_ahead_holds_up_nobody(
+    engine: Engine, hub: Hub, station: Station, started: Started
+) -> None:
+    in_a_second = Position(f"82{int(hub.position[2:10], 16) + 1:08X}000000012B0229296E04")
+    cursor = Cursors(engine.settings).encode(Cursor(position=in_a_second, topic="jobs"))
+    await started(station.watch(after=cursor), station.watch())
+
+    async def are_together() -> bool:
+        await engine.mongo["effects"].insert_one({})  # so that time goes on, and nobody is told
+        return station.groups == [2]
+
+    await eventually(are_together)

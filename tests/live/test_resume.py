@@ -51,6 +51,26 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
     assert hub.facts.catch_ups == 1
 
 
+async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
+    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor, reader, pause = await disconnected(as_viewer()), asyncio.current_task(), asyncio.sleep
+    job_id = await write.run()
+
+    async def overtaken(delay: float) -> None:
+        if not delay and asyncio.current_task() is reader:
+            monkeypatch.undo()
+            await write.run()
+            await eventually(lambda: hub.facts.changes >= 6)
+        await pause(delay)
+
+    await eventually(lambda: hub.facts.changes >= 3)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        monkeypatch.setattr(asyncio, "sleep", overtaken)
+        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+
+
 async def test_many_resumes_at_once_share_a_stream(as_viewer: As, hub: Hub, write: Writer) -> None:
     cursors = []
     for _ in range(20):
