@@ -59,6 +59,8 @@ class Feed:
         taken, self._notices = self._notices, []
         self._drained.set()
         if taken:
+            if self.arrived_at is None and not self.vanished and self._error is None:
+                self._filled.clear()
             return taken
         if self._error is not None:
             raise self._error

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from jobs.changes import Position
+from jobs.changes import Change, ChangeType, Position, Watched
 from jobs.engine import Engine
 from jobs.errors import BadRequest, HistoryLost
 from jobs.filters import JobFilter
-from jobs.hub import Hub
+from jobs.hub import Hub, Notice, Watch
+from jobs.hub.feed import Feed
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following
 from resolvers.cursors import Cursor, Cursors
@@ -69,6 +70,18 @@ async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
         await client.ready()
         monkeypatch.setattr(asyncio, "sleep", overtaken)
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+
+
+async def test_who_is_faster_than_the_history_waits_for_the_rest_of_it() -> None:
+    change = Change(Watched.JOBS, "one", ChangeType.CHANGED, Position("1"))
+    feed = Feed(Watch(collection=Watched.JOBS), Position("0"))
+    feed.offer([Notice(change, left=False)])
+    assert len(await feed.take()) == 1
+    rest = asyncio.create_task(feed.take())
+    await asyncio.sleep(0)
+    assert not rest.done()
+    feed.arrive(Position("2"))
+    assert await rest == ()
 
 
 async def test_many_resumes_at_once_share_a_stream(as_viewer: As, hub: Hub, write: Writer) -> None:
