@@ -78,8 +78,7 @@ async def test_who_is_faster_than_the_history_waits_for_the_rest_of_it() -> None
     feed.offer([Notice(change, left=False)])
     assert len(await feed.take()) == 1
     rest = asyncio.create_task(feed.take())
-    await asyncio.sleep(0)
-    assert not rest.done()
+    assert not (await asyncio.wait([rest], timeout=0.05))[0]
     feed.arrive(Position("2"))
     assert await rest == ()
 
