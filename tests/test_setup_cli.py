@@ -93,6 +93,7 @@ def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:
     urls = {"mongo_url": f"mongodb://{dead}/", "redis_url": f"redis://{dead}/0"}
     done = ostinato("doctor", variables=environment(settings.model_copy(update=urls)))
     assert done.returncode == 1
+    assert f"does not answer ({dead}: [Errno 111] Connection refused)" in done.stdout
     assert "correct OSTINATO_MONGO_URL" in done.stdout
     assert "correct OSTINATO_REDIS_URL" in done.stdout
 

@@ -134,4 +134,5 @@ def _skew(seconds: float) -> Finding:
 
 
 def _short(error: PyMongoError) -> str:
-    return str(error).partition(",")[0]
+    """Leave out the driver's own timeouts, and how it sees the rest of the set."""
+    return str(error).partition(" (configured timeouts")[0].partition(",")[0]
