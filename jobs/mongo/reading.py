@@ -106,7 +106,7 @@ async def by_ids(
         return {}
     source = _SOURCES[kind]
     query = _owned(owner) | {"_id": {"$in": list(ids)}}
-    cursor = mongo[source.collection].find(query, batch_size=len(ids))
+    cursor = mongo[source.collection].find(query, batch_size=len(ids) + 1)
     found = await cursor.to_list(None)
     return {document["_id"]: cast("R", source.decode(document)) for document in found}
 
@@ -190,8 +190,9 @@ def query_of(which: JobFilter) -> Query:
 
 async def _page(mongo: Mongo, kind: type[R], find: Find, window: Window) -> Page[R]:
     source = _SOURCES[kind]
-    # In one reply: a page of several could lose its cursor with the server in between.
-    options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit}
+    # In one reply, with room to say that it is all: a page of several could lose its cursor with
+    # the server in between.
+    options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
     cursor = mongo[source.collection].find(find.filter, **options)
     found = [cast("R", source.decode(document)) for document in await cursor.to_list(None)]
     return cut(found, window)
