@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A lock is complete: with --no-deps pip cannot look at a newer release, which has no hash there.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error --fetch-retry-maxtimeout=10000
 FETCH := sh $(CURDIR)/deploy/fetch.sh
@@ -50,13 +51,13 @@ $(NODE_STAMP):
 
 $(RUN_STAMP): deploy/requirements.lock pyproject.toml | $(BIN)/python
 	$(call say,Installing the pinned dependencies)
-	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements.lock
+	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --no-deps --require-hashes --requirement deploy/requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): deploy/requirements-dev.lock $(RUN_STAMP)
 	$(call say,Installing the pinned development tools)
-	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --require-hashes --requirement deploy/requirements-dev.lock
+	$(FETCH) PIP_INDEX_URL $(PIP) install --progress-bar on --no-deps --require-hashes --requirement deploy/requirements-dev.lock
 	@touch $@
 
 $(MONGOD_STAMP): $(RUN_STAMP)
@@ -81,7 +82,7 @@ $(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json | $(NO
 $(PEERS_STAMP): deploy/requirements-bench.lock | $(BIN)/python
 	$(call say,Installing the Python peers of the benchmark)
 	$(BIN)/python -m venv $(PEERS)
-	$(FETCH) PIP_INDEX_URL $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
+	$(FETCH) PIP_INDEX_URL $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
 	@touch $@
 
 $(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json | $(NODE_STAMP)

@@ -110,6 +110,14 @@ def test_every_dependency_is_justified() -> None:
     assert names - justified == set()
 
 
+def test_a_lock_is_installed_as_it_is() -> None:
+    """Resolving again, pip looks at releases that are newer than the lock, and stops."""
+    installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if ".lock" in line]
+    installs = [line for line in installs if " install " in line]
+    assert installs != []
+    assert [line for line in installs if "--no-deps --require-hashes" not in line] == []
+
+
 def test_every_pin_carries_a_hash() -> None:
     for lock in (ROOT / "deploy").glob("*.lock"):
         pins = re.split(r"^(?=\S+==)", lock.read_text(), flags=re.M)
