@@ -103,6 +103,7 @@ OURS: Final = Contestant(
     url=lambda servers: servers.mongo_url,
     is_empty=_ours_is_empty,
     ours=True,
+    slow=True,
 )
 
 

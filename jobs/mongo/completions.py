@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
@@ -14,8 +14,6 @@ from jobs.mongo.transaction import DEADLINE_S, run_seen_through
 from jobs.records import JobState, Json
 from jobs.retry import LONGEST_WAIT_MS
 
-ALL: Final[Document] = {}
-UNASKED: Final[Document] = {"cancelRequestedAt": None}
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
 WITH_RESULT = frozenset({Move.SUCCEED})
@@ -62,7 +60,7 @@ class Completions:
         for group in _grouped(outcomes):
             if group[0].move is Move.FAIL:
                 lost |= await self._fail(group, offset_ms)
-            elif await self._update(group, offset_ms) < len(group):
+            elif await self._end(group, offset_ms) < len(group):
                 lost |= await self._lost(group)
         return lost
 
@@ -73,30 +71,48 @@ class Completions:
         or whose end was asked for: if there are any, the transaction must abort."""
         lost: set[str] = set()
         for group in _grouped(outcomes):
-            if await self._update(group, offset_ms, session, UNASKED) < len(group):
+            if await self._update(group, offset_ms, session) < len(group):
                 lost |= await self._lost(group, session)
         return lost
 
-    async def _update(
-        self,
-        group: Sequence[Outcome],
-        offset_ms: int,
-        session: Session | None = None,
-        where: Document = ALL,
+    async def _end(
+        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
     ) -> int:
-        ids = [outcome.job_id for outcome in group]
+        """Write how attempts ended, or that they stopped where that had been asked for.
+
+        Two writes leave no gap: a request is never taken back, and what the first has passed over
+        for one is the second's. Returns how many still held their jobs.
+        """
+        matched = await self._update(group, offset_ms, session)
+        if matched < len(group) and MOVES[group[0].move].yields_to_cancel:
+            matched += await self._stop_asked(group, offset_ms, session)
+        return matched
+
+    async def _update(
+        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
+    ) -> int:
         changed = await self._jobs.update_many(
-            {**moves.guard(group[0].move, ids, group[0].attempt), **where},
+            moves.guard(group[0].move, _ids(group), group[0].attempt),
             _pipeline(group, offset_ms),
             session=session,
         )
         return changed.matched_count
 
+    async def _stop_asked(
+        self, group: Sequence[Outcome], offset_ms: int, session: Session | None
+    ) -> int:
+        stopped = await self._jobs.update_many(
+            moves.guard_asked(_ids(group), group[0].attempt),
+            moves.pipeline(Move.STOP, moves.now(offset_ms), keep_ms=group[0].keep_ms),
+            session=session,
+        )
+        return stopped.matched_count
+
     async def _fail(self, group: Sequence[Outcome], offset_ms: int) -> set[str]:
         """Fail jobs together with the failures that record it."""
 
         async def body(session: Session) -> int:
-            matched = await self._update(group, offset_ms, session)
+            matched = await self._end(group, offset_ms, session)
             await self._record_failures(session, group)
             return matched
 
@@ -126,7 +142,7 @@ class Completions:
 
     async def _lost(self, group: Sequence[Outcome], session: Session | None = None) -> set[str]:
         """Tell whose attempt was lost: what is not where the outcome would have put it."""
-        ids = [outcome.job_id for outcome in group]
+        ids = _ids(group)
         reached = [MOVES[group[0].move].target.value, JobState.CANCELED.value]
         found = self._jobs.find(
             {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
@@ -134,6 +150,10 @@ class Completions:
             session=session,
         )
         return set(ids) - {job["_id"] for job in await found.to_list(None)}
+
+
+def _ids(group: Sequence[Outcome]) -> list[str]:
+    return [outcome.job_id for outcome in group]
 
 
 def _grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
@@ -180,7 +200,7 @@ def _each(group: Sequence[Outcome], values: Sequence[object]) -> moves.Expressio
     first = values[0]
     if all(value is first for value in values):  # equality would take [1] for [True]
         return moves.literal(first)
-    return moves.looked_up([outcome.job_id for outcome in group], values)
+    return moves.looked_up(_ids(group), values)
 
 
 def _failure(job: Document) -> Document:

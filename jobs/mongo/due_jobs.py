@@ -1,10 +1,11 @@
 """Reads what may be dispatched. Every read is answered by an index alone and costs what it returns,
-however many jobs are planned."""
+however many jobs are planned; but it walks over what left the index lately."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, NamedTuple
 
 from pymongo import ASCENDING
 
@@ -18,6 +19,24 @@ PENDING: Final = {"state": JobState.PENDING.value}
 DUE_ORDER: Final = {"state": 1, "lane": 1, "scheduledTime": 1, "_id": 1, "owner": 1}
 COVERED: Final = {"scheduledTime": 1, "owner": 1}
 COUNTED: Final = 1_000
+
+
+class Anybody(Enum):
+    """Stands for jobs of every owner: None is an owner, too."""
+
+    ANYBODY = "anybody"
+
+
+ANYBODY: Final = Anybody.ANYBODY
+Owner = str | None | Anybody
+
+
+class Place(NamedTuple):
+    """Where in a lane a read begins."""
+
+    time: datetime
+    job_id: str | None
+    """Begin at this job and read those due at that time only; None: all from that time on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +67,22 @@ class DueJobs:
         lanes = [Lane.parse(row["_id"]) for row in await found.to_list(None)]
         return {lane.queue for lane in lanes if lane is not None}
 
-    async def first(self, lane: Lane, limit: int, but: frozenset[str]) -> list[Waiting]:
-        """Find the first pending jobs of a lane, due or not, in the order of their times."""
-        found = self._jobs.find(
-            {**PENDING, "lane": str(lane), **_without(but)},
-            COVERED,
-            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
-            limit=limit,
-            hint="due",
-        )
-        return [_waiting(row, lane) for row in await found.to_list(None)]
-
-    async def first_of(
-        self, lane: Lane, owner: str | None, limit: int, but: frozenset[str]
+    async def first(
+        self,
+        lane: Lane,
+        limit: int,
+        but: frozenset[str],
+        owner: Owner = ANYBODY,
+        place: Place | None = None,
     ) -> list[Waiting]:
-        """Find the first pending jobs of an owner in a lane, due or not."""
+        """Find the first pending jobs of a lane, due or not, in the order of their times; of one
+        owner, and from a place on, if they are given."""
         found = self._jobs.find(
-            {**PENDING, "lane": str(lane), "owner": owner, **_without(but)},
+            {**PENDING, "lane": str(lane), **_owned(owner), **_from(place, but)},
             COVERED,
             sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
             limit=limit,
-            hint="fair",
+            hint="due" if owner is ANYBODY else "fair",
         )
         return [_waiting(row, lane) for row in await found.to_list(None)]
 
@@ -115,8 +129,17 @@ def owners_of(lane: Lane) -> list[Document]:
     return [{"$match": {**PENDING, "lane": str(lane)}}, {"$group": {"_id": "$owner"}}]
 
 
-def _without(ids: frozenset[str]) -> Document:
-    return {"_id": {"$nin": list(ids)}} if ids else {}
+def _owned(owner: Owner) -> Document:
+    return {} if owner is ANYBODY else {"owner": owner}
+
+
+def _from(place: Place | None, but: frozenset[str]) -> Document:
+    ids: Document = {"$nin": list(but)} if but else {}
+    if place is None:
+        return {"_id": ids} if ids else {}
+    if place.job_id is None:
+        return {"scheduledTime": {"$gte": place.time}, **({"_id": ids} if ids else {})}
+    return {"scheduledTime": place.time, "_id": {"$gte": place.job_id, **ids}}
 
 
 def _waiting(row: Document, lane: Lane) -> Waiting:

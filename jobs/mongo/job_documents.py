@@ -37,22 +37,23 @@ class NewJob:
 
 def job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
     """Build the whole document of a new job, its first event included."""
+    # MongoDB looks for a field from the front, for each index at each change: theirs come first.
     document: dict[str, Any] = {
         "_id": new_id(),
-        "functionName": new.function.name,
-        "args": new.args,
+        "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,
+        "lane": str(new.function.lane(new.queue, new.priority)),
+        "scheduledTime": new.scheduled_time,
         "owner": new.owner,
         "internal": new.function.internal,
-        "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,
-        "scheduledTime": new.scheduled_time,
+        "functionName": new.function.name,
+        "cause": cause_document(new.cause),
+        "attempt": 0,
+        "version": 1,
         "queue": new.queue,
         "priority": new.priority,
-        "lane": str(new.function.lane(new.queue, new.priority)),
-        "attempt": 0,
         "maxAttempts": new.function.retry.max_attempts,
         "retry": retry_document(new.function.retry),
-        "cause": cause_document(new.cause),
-        "version": 1,
+        "args": new.args,
         "createdAt": created_at,
     }
     if new.timeout_ms is not None:

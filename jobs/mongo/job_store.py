@@ -186,7 +186,7 @@ class JobStore:
 
     async def is_held(self, session: Session, job_id: str, attempt: int) -> bool:
         """Tell whether an attempt still holds its job and may go on."""
-        held = {**moves.guard(Move.SUCCEED, [job_id], attempt), "cancelRequestedAt": None}
+        held = moves.guard(Move.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
     async def end_was_asked(self, job_id: str, session: Session | None = None) -> bool:

@@ -24,9 +24,6 @@ ROUTING: Final = {
 }
 """What an event repeats of its job, so that a change is routed without reading the job."""
 
-# `cancelRequestedAt` is a date or missing; a missing field sorts below null.
-_CANCEL_REQUESTED: Final = {"$gt": ["$cancelRequestedAt", None]}
-
 # A start that a rate limit gave is good for one attempt.
 UNRESERVED: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}
 
@@ -50,7 +47,8 @@ def looked_up(ids: Sequence[str], values: Sequence[object]) -> Expression:
 def guard(move: Move, ids: Sequence[str], attempt: int | None = None) -> dict[str, Any]:
     """Match the jobs that may make the move; a fenced move needs the attempt that makes it.
 
-    The attempt's number rises at every start, so it names one start of a job for good.
+    The attempt's number rises at every start, so it names one start of a job for good. A move
+    that yields to a cancellation passes over the jobs whose end was asked for: see `guard_asked`.
     """
     transition = MOVES[move]
     if transition.fenced and attempt is None:
@@ -62,7 +60,14 @@ def guard(move: Move, ids: Sequence[str], attempt: int | None = None) -> dict[st
     }
     if attempt is not None:
         matched["attempt"] = attempt
+    if transition.yields_to_cancel:
+        matched["cancelRequestedAt"] = None
     return matched
+
+
+def guard_asked(ids: Sequence[str], attempt: int) -> dict[str, Any]:
+    """Match the jobs whose end was asked for while the attempt ran: they stop instead."""
+    return {**guard(Move.STOP, ids, attempt), "cancelRequestedAt": {"$ne": None}}
 
 
 def pipeline(
@@ -76,30 +81,9 @@ def pipeline(
 
     `at` is due time; `keep_ms` is how long a job is kept that ends by this move.
     """
-    transition = MOVES[move]
-    brought = _consequences(move, transition.target, at, keep_ms)
-    normal = _written(transition.target, at, {**brought, **(fields or {})}, event or {})
-    if not transition.yields_to_cancel:
-        return [{"$set": normal}]
-    stopped = _consequences(Move.STOP, JobState.CANCELED, at, keep_ms)
-    canceled = _written(JobState.CANCELED, at, stopped, {})
-    names = dict.fromkeys([*normal, *canceled])
-    return [
-        {
-            "$set": {
-                name: normal[name]
-                if normal.get(name) == canceled.get(name)
-                else {
-                    "$cond": [
-                        _CANCEL_REQUESTED,
-                        canceled.get(name, f"${name}"),
-                        normal.get(name, f"${name}"),
-                    ]
-                }
-                for name in names
-            }
-        }
-    ]
+    target = MOVES[move].target
+    brought = _consequences(move, target, at, keep_ms)
+    return [{"$set": _written(target, at, {**brought, **(fields or {})}, event or {})}]
 
 
 def first_event(document: Mapping[str, Any]) -> dict[str, Any]:

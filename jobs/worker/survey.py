@@ -11,6 +11,7 @@ from jobs.engine import Engine
 from jobs.lanes import Lane, Waiting
 from jobs.mongo.buckets import Allowance, Buckets, bucket_id
 from jobs.mongo.due_jobs import DueJobs
+from jobs.worker.bookmarks import Bookmarks
 from jobs.worker.selection import Limits, in_order, in_turns, rotated
 
 OWNERS_EVERY_S: Final = 0.25
@@ -55,6 +56,7 @@ class Surveyor:
     def __init__(self, engine: Engine) -> None:
         self._registry = engine.registry
         self._due = DueJobs(engine.mongo)
+        self._bookmarks = Bookmarks(self._due)
         self._buckets = Buckets(engine.mongo)
         self._owners: dict[str, _Owners] = {}
 
@@ -63,12 +65,14 @@ class Surveyor:
     ) -> Survey:
         """Choose at most `room` jobs of a queue that `workers` workers serve."""
         look = _Look(queue=queue, now=now, room=room, in_flight=in_flight)
-        heads = await self._due.heads(queue)
+        heads = await self._bookmarks.heads(queue)
         look.times = [at for at in heads.values() if at > now]
         due = [lane for lane, at in heads.items() if at <= now]
         await self._limit(look, {lane.gate for lane in due}, workers)
         open_lanes = [lane for lane in due if look.limits.room(lane, 1) > 0]
         streams = await asyncio.gather(*(self._read(look, lane) for lane in open_lanes))
+        if not look.more and self._bookmarks.forget_heads(queue):
+            return await self.look(queue, now, room, workers, in_flight)
         if not look.more:
             jobs = in_order([one for one in streams if one], room, look.limits) if streams else []
         else:
@@ -106,7 +110,7 @@ class Surveyor:
         """Read a lane's due jobs that are not in Redis yet."""
         in_flight = look.in_flight.get(lane.gate, frozenset())
         room = look.limits.room(lane, look.room)
-        found = await self._due.first(lane, room + 1, in_flight)
+        found = await self._bookmarks.first(lane, room + 1, in_flight)
         later = next((n for n, job in enumerate(found) if job.scheduled_time > look.now), None)
         if later is not None:
             look.times.append(found[later].scheduled_time)
@@ -144,7 +148,7 @@ class Surveyor:
         async def read(lane: Lane, owner: str | None) -> list[Waiting]:
             in_flight = look.in_flight.get(lane.gate, frozenset())
             limit = look.limits.room(lane, most)
-            found = await self._due.first_of(lane, owner, limit, in_flight)
+            found = await self._bookmarks.first(lane, limit, in_flight, owner)
             return [job for job in found if job.scheduled_time <= look.now]
 
         return await asyncio.gather(

@@ -9,7 +9,7 @@ import pytest
 from jobs.errors import NotFound, PreconditionFailed
 from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
 from jobs.mongo import moves
-from jobs.mongo.completions import Outcome
+from jobs.mongo.completions import Completions, Outcome
 from jobs.records import JobState
 from jobs.worker.attempt import error_of
 from tests.engine.rig import Rig, moves_of
@@ -84,6 +84,16 @@ async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
     assert (job["state"], job.get("result"), job.get("error")) == ("canceled", None, None)
     assert job["purgeAt"] is not None
     assert await idle.all("failures") == []
+
+
+async def test_outcomes_that_share_a_write_end_each_in_its_own_way(idle: Rig) -> None:
+    plain, asked, lost = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(3)]
+    await idle.cancel(asked)
+    await idle.complete(ending(lost, Move.HAND_BACK))
+    succeeded = [ending(job_id, Move.SUCCEED) for job_id in (plain, asked, lost)]
+    assert await Completions(idle.engine.mongo).write(succeeded, 0) == {lost}
+    states = [(await idle.job(job_id))["state"] for job_id in (plain, asked, lost)]
+    assert states == ["success", "canceled", "pending"]
 
 
 @pytest.mark.parametrize("state", JobState)

@@ -1,0 +1,104 @@
+"""Reads backlogged lanes from where the last read began, and asks seldom which lanes there are.
+
+MongoDB keeps the entries of an index that have been deleted for minutes, and a read from a lane's
+start walks over all of them: the more a backlog has shrunk, the more each read would cost.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from jobs.lanes import Lane, Waiting
+from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
+
+LONGEST_S: Final = 1.0  # how long a job of a new lane, or due before the last read's, goes unseen
+SHARE: Final = 0.05  # of the time may go into reads from the start, whatever one costs
+MOST: Final = 10_000  # bookmarks; when there are more, all are dropped, at the price of one read
+
+
+@dataclass(frozen=True, slots=True)
+class _Bookmark:
+    place: Place
+    good_until: float
+    """When to read from the start again, for what came before the place meanwhile."""
+
+
+@dataclass(slots=True)
+class _Heads:
+    heads: dict[Lane, datetime]
+    good_until: float
+    is_old: bool = False
+    """Whether they have been given again without asking."""
+
+
+class Bookmarks:
+    """What the dispatcher remembers of its last reads; jobs it does not see are found later."""
+
+    def __init__(self, due: DueJobs, now: Callable[[], float] = time.monotonic) -> None:
+        self._due = due
+        self._now = now
+        self._kept: dict[tuple[Lane, Owner], _Bookmark] = {}
+        self._heads: dict[str, _Heads] = {}
+
+    async def heads(self, queue: str) -> dict[Lane, datetime]:
+        """Give each lane of a queue with pending jobs, and when its first is due; in a backlog, as
+        it was a second ago at most."""
+        kept = self._heads.get(queue)
+        began = self._now()
+        if kept is not None and began < kept.good_until:
+            kept.is_old = True
+            return kept.heads
+        heads = await self._due.heads(queue)
+        self._heads[queue] = _Heads(heads, self._good_until(began))
+        return heads
+
+    def forget_heads(self, queue: str) -> bool:
+        """Ask for a queue's lanes anew the next time; returns whether the last answer was old."""
+        kept = self._heads.pop(queue, None)
+        return kept is not None and kept.is_old
+
+    async def first(
+        self, lane: Lane, limit: int, but: frozenset[str], owner: Owner = ANYBODY
+    ) -> list[Waiting]:
+        """Find the first pending jobs of a lane, due or not, of one owner if that is given.
+
+        As long as it finds `limit`, it may leave out, for a second at most, jobs that were due
+        before those of the last read.
+        """
+        mark = self._kept.get((lane, owner))
+        if mark is not None and self._now() < mark.good_until:
+            found = await self._due.first(lane, limit, but, owner, mark.place)
+            if len(found) == limit:
+                self._keep(lane, owner, _Bookmark(_place_of(found), mark.good_until))
+                return found
+        return await self._from_start(lane, limit, but, owner)
+
+    async def _from_start(
+        self, lane: Lane, limit: int, but: frozenset[str], owner: Owner
+    ) -> list[Waiting]:
+        began = self._now()
+        found = await self._due.first(lane, limit, but, owner)
+        if len(found) < limit:
+            self._kept.pop((lane, owner), None)
+        else:
+            self._keep(lane, owner, _Bookmark(_place_of(found), self._good_until(began)))
+        return found
+
+    def _good_until(self, began: float) -> float:
+        """Tell when to read from the start again after a read that took until now."""
+        now = self._now()
+        return now + min(LONGEST_S, (now - began) / SHARE)
+
+    def _keep(self, lane: Lane, owner: Owner, mark: _Bookmark) -> None:
+        if len(self._kept) >= MOST:
+            self._kept.clear()
+        self._kept[lane, owner] = mark
+
+
+def _place_of(found: list[Waiting]) -> Place:
+    """Tell where a read began, and whether all it found was due at the same time."""
+    first = found[0]
+    is_crowded = found[-1].scheduled_time == first.scheduled_time
+    return Place(first.scheduled_time, first.id if is_crowded else None)

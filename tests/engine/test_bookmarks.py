@@ -1,0 +1,96 @@
+"""Reading a backlog from where the last read began, on a real server."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from jobs.lanes import Lane
+from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
+from jobs.mongo.job_documents import job_document
+from jobs.worker.bookmarks import LONGEST_S, Bookmarks
+from tests.engine.rig import Rig
+
+LANE = Lane()
+NOTHING: frozenset[str] = frozenset()
+LIMIT = 4
+
+
+class Clock:
+    """A clock that goes on by so much whenever it is read: no read is without its price."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        self.time += LONGEST_S / 10
+        return self.time
+
+
+async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[str]:
+    """Insert jobs of bob that were due so many seconds after a time; return their ids."""
+    plan = replace(await rig.plan("echo"), owner="bob", priority=priority)
+    start = plan.scheduled_time - timedelta(hours=1)
+    plans = [replace(plan, scheduled_time=start + timedelta(seconds=second)) for second in seconds]
+    documents = [job_document(one, one.scheduled_time, 9) for one in plans]
+    await rig.engine.store.insert(documents)
+    return [str(document["_id"]) for document in documents]
+
+
+async def take(rig: Rig, bookmarks: Bookmarks, owner: Owner) -> list[str]:
+    """Read, and claim what was found."""
+    found = [job.id for job in await bookmarks.first(LANE, LIMIT, NOTHING, owner)]
+    for job_id in found:
+        await rig.claim(job_id)
+    return found
+
+
+@pytest.mark.parametrize("owner", [ANYBODY, "bob"])
+@pytest.mark.parametrize("seconds", [range(10), [5] * 10, [1, 1, 1, 1, 1, 1, 2, 2, 3, 4]])
+async def test_a_backlog_is_read_in_order_and_to_its_end(
+    idle: Rig, seconds: Sequence[int], owner: Owner
+) -> None:
+    ids = await insert(idle, seconds)
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), Clock())
+    assert [await take(idle, bookmarks, owner) for _ in range(4)] == [
+        ids[:4],
+        ids[4:8],
+        ids[8:],
+        [],
+    ]
+
+
+async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 30))
+    clock = Clock()
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), clock)
+    assert await take(idle, bookmarks, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, bookmarks, ANYBODY) == ids[4:8]
+    clock.time += LONGEST_S
+    assert await take(idle, bookmarks, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 17))
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), Clock())
+    assert await take(idle, bookmarks, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, bookmarks, ANYBODY) == [late, *ids[4:]]
+
+
+async def test_a_new_lane_is_seen_within_a_second_or_when_a_backlog_ends(idle: Rig) -> None:
+    clock = Clock()
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), clock)
+    await insert(idle, [1])
+    assert set(await bookmarks.heads("default")) == {LANE}
+    assert not bookmarks.forget_heads("default")
+    assert set(await bookmarks.heads("default")) == {LANE}
+    await insert(idle, [1], priority=5)
+    assert set(await bookmarks.heads("default")) == {LANE}
+    assert bookmarks.forget_heads("default")
+    assert set(await bookmarks.heads("default")) == {LANE, Lane(priority=5)}
+    await insert(idle, [1], priority=7)
+    clock.time += LONGEST_S
+    assert set(await bookmarks.heads("default")) == {LANE, Lane(priority=5), Lane(priority=7)}
