@@ -4,6 +4,7 @@ It imports itself only what every command needs, so that each starts as soon as 
 """
 
 import asyncio
+import gc
 import importlib.util
 import sys
 from collections.abc import Coroutine
@@ -115,6 +116,7 @@ def api() -> None:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"Cannot listen on {settings.host}:{settings.port} ({error}): set OSTINATO_PORT")
+    _spare_the_collector()
     if not serve(app, settings, listener):
         raise typer.Exit(1)
 
@@ -132,6 +134,7 @@ def worker(processes: NumberOfProcesses = 1) -> None:
         return
     from jobs.worker.main import run_worker
 
+    _spare_the_collector()
     _run(run_worker(settings))
 
 
@@ -220,6 +223,14 @@ def _require_functions(settings: "Settings") -> None:
 
 def _name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper() if location else "*"
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector pass over what was imported, and look at the rest less often: by
+    default it takes a twelfth of a busy worker's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
