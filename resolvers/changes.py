@@ -40,14 +40,15 @@ class Leg:
     """Tell only what comes behind this: without SNAPSHOT and READY."""
     starts_over: bool = False
     """Tell RESET first: what was told is worth nothing."""
-    ends_live: bool = False
-    """End once everything up to the present has been told, and say where in `joint`."""
+    ends_at_joint: bool = False
+    """End where somebody else can go on, and say where in `joint`: from the start, once all that
+    is this subscriber's own has been told; from a joint, at the present."""
     ends_at_reset: bool = False
     """End where the client must start again, and say so in `was_reset`."""
     coalesces: bool = False
     """Set on the way: whether the client asked for it."""
     joint: Joint | None = None
-    """Set at the end of a way that `ends_live`."""
+    """Set at the end of a leg that `ends_at_joint`."""
     was_reset: bool = False
 
 

@@ -141,9 +141,9 @@ class ListFollower(Generic[R]):
 
     async def _next(self, changes: Subscription, within_s: float) -> Delivery | None:
         """Wait for news; None where this leg ends."""
-        if not self._leg.ends_live or self._partial is not None:
+        if not self._leg.ends_at_joint or self._partial is not None:
             return await changes.next(max(within_s, 0))
-        delivery = await changes.catch_up()
+        delivery = None if self._leg.begins_at is None else await changes.catch_up()
         if delivery is None:
             self._leg.joint = Joint(position=changes.position)
         return delivery

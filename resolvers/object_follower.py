@@ -80,7 +80,7 @@ class ObjectFollower(Generic[R]):
             yield self._sign_post(ChangeKind.READY, changes.position)
         for message in self._missed(found, changes.position):
             yield message
-        if self._leg.ends_live:
+        if self._leg.ends_at_joint:
             self._present = await self._hub.present()
 
     def _begin(self, found: R, from_seq: int | None) -> None:
@@ -105,14 +105,16 @@ class ObjectFollower(Generic[R]):
 
     async def _next(self, changes: Subscription) -> Delivery | None:
         """Wait for news; None where this leg ends: behind everything that was on the object."""
-        if not self._leg.ends_live:
+        if self._leg.ends_at_joint:
+            delivery = await changes.catch_up(self._present)
+        else:
             delivery = await changes.next(self._checkpoint_s)
-            self._leg.was_reset = delivery.reset and self._leg.ends_at_reset
-            return None if self._leg.was_reset else delivery
-        caught_up = await changes.catch_up(self._present)
-        if caught_up is None:
+        if delivery is None:
             self._leg.joint = Joint(position=changes.position, seq=self._seq, version=self._version)
-        return caught_up
+        elif delivery.reset and self._leg.ends_at_reset:
+            self._leg.was_reset = True
+            return None
+        return delivery
 
     async def _told(self, notices: Sequence[Notice]) -> AsyncGenerator[Message[R], None]:
         found = await self._load() if notices and self._wants_object else None

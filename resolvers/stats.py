@@ -33,7 +33,7 @@ async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Sta
     leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
     if leg.begins_at is None:
         yield Stats(place=_now(), counts=await ctx.hub.counts.of(scope, every_s / 2))
-    if leg.ends_live:
+    if leg.ends_at_joint:
         leg.joint = Joint(position=_now().position)
         return
     while True:

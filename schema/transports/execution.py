@@ -28,7 +28,8 @@ from schema.errors import (
 )
 from schema.transports.documents import Documents, Prepared, RequestRejected
 from schema.transports.encoding import Encoded, encode
-from schema.transports.groups import Groups, Source
+from schema.transports.group import Source
+from schema.transports.groups import Groups
 from schema.transports.limits import DocumentLimits
 from schema.transports.members import NOWHERE, Push, Told
 from schema.transports.persisted import read_allowed

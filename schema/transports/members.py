@@ -11,7 +11,7 @@ from schema.transports.encoding import Encoded
 from schema.transports.frames import Batch
 
 if TYPE_CHECKING:
-    from schema.transports.groups import Group
+    from schema.transports.group import Group
 
 NOWHERE = Place(Position(""))
 
@@ -27,41 +27,40 @@ Push: TypeAlias = Callable[[Batch], bool]
 """Sends a batch at once and returns True; False if it cannot, and has sent nothing."""
 
 
+class Reader(NamedTuple):
+    """How one subscription takes what it is told."""
+
+    push: Push | None
+    coalesces: bool = False
+    """Whether it is content with the newest result of each object when it does not keep up."""
+
+
 class Member:
-    """Where one reader is in its group. `begin`, then `next` until None, by one task."""
+    """Where one reader is in its group. `next` until None, by one task."""
 
     __slots__ = (
-        "_coalesces",
         "_group",
         "_is_lost",
+        "_joint",
         "_pending",
-        "_push",
-        "_skipped",
+        "_reader",
         "_waiter",
         "cursor",
         "number",
-        "starts_behind",
     )
 
-    def __init__(self, group: "Group", push: Push | None) -> None:
+    def __init__(self, group: "Group", joint: Joint, reader: Reader) -> None:
         self._group = group
-        self._push = push
-        self._coalesces = False
-        self._skipped = Position("")
-        self._waiter: asyncio.Future[None] | None = None
-        self._enter()
-
-    def _enter(self) -> None:
-        """Hold on to the log from here on."""
+        self._joint = joint
+        self._reader = reader
         self._is_lost = False
         self._pending: dict[str | None, Told] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self.cursor: str | None = None
         """Of the newest result taken here."""
-        self.number = self._group.flushed
+        self.number = group.number_behind(joint.position)
         """The next result to take from the log."""
-        self.starts_behind = self._group.position
-        """Only who knows everything up to here misses nothing."""
-        self._group.add(self)
+        group.add(self)
 
     @property
     def group(self) -> "Group":
@@ -71,25 +70,51 @@ class Member:
     def was_reset(self) -> bool:
         return self._group.was_reset
 
-    def begin(self, joint: Joint, *, coalesces: bool) -> bool:
-        """Go on where the member's own way ended; False if it must come further first."""
-        if self._is_lost:
-            self._enter()
-        self._skipped, self._coalesces = joint.position, coalesces
-        return joint.position >= self.starts_behind
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether there is more to take."""
+        return bool(self._pending) or self.number < self._group.flushed
+
+    @property
+    def joint(self) -> Joint | None:
+        """Say where to go on in another group; None if there is no other."""
+        ended_at = self._group.joint
+        if ended_at is None or self._joint.position > ended_at.position:
+            return ended_at and self._joint
+        return ended_at
+
+    @property
+    def lost_for_others(self) -> bool:
+        """Tell whether it may be only older history than its own that is lost."""
+        return self.cursor is None and self._group.begins_before(self._joint.position)
 
     async def next(self) -> Encoded | None:
         """Take the next result; None where the group ends. Raises what ended it, and
         SlowConsumer if there was more to take than is kept."""
         while True:
-            if (told := self._take()) is not None:
+            if self._push_burst():
+                await asyncio.sleep(0)
+            elif (told := self._take()) is not None:
                 self.cursor = told.encoded.cursor
                 return told.encoded
-            if self._group.has_ended:
-                if self._group.error is not None:
-                    raise self._group.error
+            elif not self._group.has_ended:
+                await self._rest()
+            elif self._group.error is not None:
+                raise self._group.error
+            else:
                 return None
-            await self._rest()
+
+    def _push_burst(self) -> bool:
+        """Send at once what waits; False if there is nothing, or it must be taken one by one."""
+        if self._reader.push is None or self._pending is not None or self._is_lost:
+            return False
+        waiting = self._group.from_number(self.number)
+        fresh = [told for told in waiting if told.place.position > self._joint.position]
+        if not fresh or not self._reader.push(Batch([told.encoded.payload for told in fresh])):
+            return False
+        self.number, self.cursor = self.number + len(waiting), fresh[-1].encoded.cursor
+        self._group.moved()
+        return True
 
     def _take(self) -> Told | None:
         if self._is_lost:
@@ -103,7 +128,8 @@ class Member:
         while self.number < self._group.flushed:
             told = self._group.at(self.number)
             self.number += 1
-            if told.place.position > self._skipped:
+            self._group.moved()
+            if told.place.position > self._joint.position:
                 return told
         return None
 
@@ -122,16 +148,15 @@ class Member:
 
     def send(self, batch: Batch, fresh: Sequence[Told], end: int) -> bool:
         """Send what is new to a resting member; False if it must take it itself."""
-        if self._push is None or fresh[0].place.position <= self._skipped:
-            return False
-        if not self._push(batch):
+        push = self._reader.push
+        if push is None or fresh[0].place.position <= self._joint.position or not push(batch):
             return False
         self.number, self.cursor = end, fresh[-1].encoded.cursor
         return True
 
     def fall_behind(self, kept: Iterable[Told]) -> None:
         """Note that the log goes on without it: what it has not taken yet is `kept`."""
-        if not self._coalesces:
+        if not self._reader.coalesces:
             self._is_lost = True
             return
         self._pending = {}
@@ -143,7 +168,7 @@ class Member:
         if pending is None:
             return
         for told in fresh:
-            if told.place.position > self._skipped:
+            if told.place.position > self._joint.position:
                 pending.pop(told.place.subject, None)
                 pending[told.place.subject] = told
         if len(pending) > self._group.limit:

@@ -1,13 +1,16 @@
-"""The way of one subscription: it catches up by itself, to the present; from there on it is told
-with its group. When the client must start again, so does the way.
+"""The way of one subscription: its beginning is its own, the rest it is told in groups. When the
+client must start again, so does the way.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
+from contextlib import aclosing
 
-from resolvers.changes import Leg
+from jobs.errors import HistoryLost
+from resolvers.changes import Joint, Leg
 from schema.transports.encoding import Encoded
-from schema.transports.groups import Groups, Source
-from schema.transports.members import Member, Push
+from schema.transports.group import Source
+from schema.transports.groups import Groups
+from schema.transports.members import Push, Reader
 
 KeyOf = Callable[[], tuple[Hashable, Source]]
 """Gives what equal subscriptions have in common, and the source that tells all of them."""
@@ -21,48 +24,47 @@ class Way:
         self._key_of = key_of
         self._groups = groups
         self._push = push
-        self._member: Member | None = None
         self._cursor: str | None = None
+        self._leg: Leg | None = None
+        self._joint: Joint | None = None
 
     async def results(self, after: str | None) -> AsyncGenerator[Encoded, None]:
         """Yield each result that is not pushed."""
-        leg: Leg | None = Leg(after=after, ends_live=True)
-        told = None
-        try:
-            while leg is not None:
-                told = self._alone(leg)
-                async for each in told:
-                    self._cursor = each.encoded.cursor
-                    yield each.encoded
-                    await self._groups.turns.take()
-                member = self._enter(leg)
-                while member is not None and (encoded := await member.next()) is not None:
+        for part in self._parts(Leg(after=after, ends_at_joint=True)):
+            async with aclosing(part) as results:
+                async for encoded in results:
                     yield encoded
-                leg = self._next_leg(leg, member)
+
+    def _parts(self, first: Leg) -> Iterator[AsyncGenerator[Encoded, None]]:
+        self._leg = first
+        while (leg := self._leg) is not None:
+            yield self._told_alone(leg)
+            self._leg, self._joint = None, leg.joint
+            while self._joint is not None:
+                yield self._told_together(self._joint, Reader(self._push, leg.coalesces))
+
+    async def _told_alone(self, leg: Leg) -> AsyncGenerator[Encoded, None]:
+        async with aclosing(self._alone(leg)) as told:
+            async for each in told:
+                self._cursor = each.encoded.cursor
+                yield each.encoded
+                await self._groups.turns.take()
+
+    async def _told_together(self, joint: Joint, reader: Reader) -> AsyncGenerator[Encoded, None]:
+        """Go on from a joint to where the group ends."""
+        key, source = self._key_of()
+        member = self._groups.join(key, joint, source, reader)
+        try:
+            while (encoded := await member.next()) is not None:
+                yield encoded
+                if member.is_behind:
+                    await self._groups.turns.take()
+        except HistoryLost:
+            if not member.lost_for_others:
+                raise
+            self._leg = Leg(begins_at=joint, ends_at_joint=True)
         finally:
-            self._leave()
-            if told is not None:
-                await told.aclose()
-
-    def _enter(self, leg: Leg) -> Member | None:
-        """Join the group where this leg ends; None if there is none, or it is further by now."""
-        if leg.joint is None:
-            return None
-        if self._member is None:
-            key, together = self._key_of()
-            self._member = self._groups.join(key, leg.joint, together, self._push)
-        return self._member if self._member.begin(leg.joint, coalesces=leg.coalesces) else None
-
-    def _next_leg(self, leg: Leg, member: Member | None) -> Leg | None:
-        if member is None:
-            return Leg(begins_at=leg.joint, ends_live=True) if leg.joint else None
-        if not member.was_reset:
-            return None
-        after = member.cursor or self._cursor
-        self._leave()
-        return Leg(after=after, starts_over=True, ends_live=True)
-
-    def _leave(self) -> None:
-        if self._member is not None:
-            self._groups.leave(self._member)
-            self._member = None
+            self._groups.leave(member)
+        self._cursor, self._joint = member.cursor or self._cursor, member.joint
+        if member.was_reset:
+            self._leg = Leg(after=self._cursor, starts_over=True, ends_at_joint=True)
