@@ -128,14 +128,8 @@ def _frame(data: bytes, start: int) -> tuple[int, int] | None:
 async def connect(port: int, listener: Listener, *, has_little_room: bool) -> Socket:
     """Open a socket to an API process; raises OSError."""
     loop = asyncio.get_running_loop()
-    raw = socket.socket()
-    raw.setblocking(False)
+    transport, found = await loop.create_connection(lambda: Socket(listener), "127.0.0.1", port)
     if has_little_room:
+        raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
-    try:
-        await loop.sock_connect(raw, ("127.0.0.1", port))
-        _, found = await loop.create_connection(lambda: Socket(listener), sock=raw)
-    except BaseException:
-        raw.close()
-        raise
     return found
