@@ -17,6 +17,7 @@ VERSION: Final = b"\x01"
 MAC_BYTES: Final = 16  # half of SHA-256: forging one takes 2^128 tries
 MAX_CHARS: Final = 1_024  # a position has about 100 bytes
 
+_WRITER: Final = json.JSONEncoder(separators=(",", ":"))
 _STANDARD: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SORTED: Final = bytes(sorted(_STANDARD))  # so that the text sorts as its bytes do
 _ENCODE: Final = bytes.maketrans(_STANDARD, _SORTED)
@@ -56,7 +57,7 @@ class Cursors:
             cursor.version,
             cursor.partial,
         ]
-        content = json.dumps(details, separators=(",", ":")).encode()
+        content = _WRITER.encode(details).encode()
         body = VERSION + position + content + len(content).to_bytes(2)
         text = base64.urlsafe_b64encode(body + self._sign(body)).rstrip(b"=")
         return text.translate(_ENCODE).decode()

@@ -88,8 +88,9 @@ class ListFollower(Generic[R]):
         held: Sequence[Notice] | None = ()
         if with_rows and self._following.snapshot:
             page = await self._topic.read(self._limit)
+            place = Place(changes.position), self._cursor(changes.position, in_snapshot=True)
             for row in page.items:
-                yield self._row(row, changes.position)
+                yield self._row(row, *place)
             held = await self._not_in(page, changes)
         if held is None:
             return
@@ -199,11 +200,11 @@ class ListFollower(Generic[R]):
             told, self._partial = self._partial[1], None
         return [event for event in events if event.seq > told]
 
-    def _row(self, row: R, position: Position) -> Message[R]:
+    def _row(self, row: R, place: Place, cursor: str) -> Message[R]:
         return Message(
-            cursor=self._cursor(position, in_snapshot=True),
+            cursor=cursor,
             kind=ChangeKind.SNAPSHOT,
-            place=Place(position, row.id),
+            place=place._replace(subject=row.id),
             id=row.id,
             task_id=_task_id(row),
             found=row,

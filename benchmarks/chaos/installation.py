@@ -231,8 +231,9 @@ def _has_started(child: Child | None) -> bool:
 
 
 async def serves(url: str) -> None:
-    """Wait until an API says that it is ready."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(START_S):
+    """Wait until an API says that it is ready; one that is busy may take its time to say so."""
+    client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=START_S)
+    async with client, asyncio.timeout(START_S):
         while not await _answers(client):
             await asyncio.sleep(POLL_S)
 
