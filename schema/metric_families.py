@@ -98,6 +98,11 @@ def of_clients(runner: OperationRunner, sockets: Sockets) -> Iterator[Metric]:
     yield _gauge(
         "subscription_members", "Subscriptions told by a group.", sum(len(each) for each in groups)
     )
+    yield _counter(
+        "subscription_results",
+        "Results of subscriptions that were executed, each for all who are told the same.",
+        runner.tally.results,
+    )
     yield _gauge("sockets", "Open WebSockets and streams.", len(sockets))
     yield _counters(
         "websockets_closed",

@@ -155,6 +155,7 @@ class OperationRunner:
                 run = executor.build_per_event_executor(event)
                 run.context_value = self._context_of(viewer, leg)
                 answer = _answer(await self._run_event(run))
+                self.tally.results += 1
                 encoded = Encoded(answer.payload, getattr(event, "cursor", None))
                 yield Told(encoded, getattr(event, "place", NOWHERE))
         finally:

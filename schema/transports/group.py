@@ -6,50 +6,29 @@ executed again.
 """
 
 import asyncio
-from bisect import bisect_right
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from itertools import islice
 from typing import Final, TypeAlias
 
 from jobs.changes import Position
 from resolvers.changes import Joint, Leg
 from schema.transports.frames import Batch
+from schema.transports.log import Log, Room
 from schema.transports.members import Member, Told
 from schema.transports.turns import Turns
 
 BURST: Final = 100  # results executed before anybody else's turn, and sent in one write
-LOG_BYTES: Final = 8_388_608  # what a group keeps for its slower members
-KEPT_BYTES: Final = 1_048_576  # what it keeps for who comes late
-ALL_KEPT_BYTES: Final = 33_554_432  # the same, of all groups together
-RESULT_BYTES: Final = 500  # what a result takes beside its payload
-GATHER_S: Final = 0.02  # what is caught up is sent by the burst: nobody waits for the first of it
+GATHER_S: Final = 0.01  # a crowd goes on coming, and what is caught up is sent by the burst
+GATHER_MOST_S: Final = 1.0
 PATIENCE_S: Final = 5.0  # how long the slowest may hold up others who catch up, in all
 
 Source: TypeAlias = Callable[[Leg], AsyncGenerator[Told, None]]
-
-
-@dataclass(slots=True)
-class Room:
-    """How much the groups of a process may keep."""
-
-    results: int
-    """Of one group, for its slower members."""
-    groups: int = 0
-
-    @property
-    def kept_bytes(self) -> int:
-        return min(KEPT_BYTES, ALL_KEPT_BYTES // max(self.groups, 1))
 
 
 class Group:
     """Those who are sent the same bytes, from one source."""
 
     def __init__(self, begins_at: Joint, room: Room, turns: Turns) -> None:
-        self.kept_from = begins_at.position
-        """Every result behind this is in the log, or still to come."""
         self.is_live = False
         """Whether what was missed has been told."""
         self.flushed = 0
@@ -60,11 +39,10 @@ class Group:
         self.was_reset = False
         self.has_ended = False
         self._begins_at = begins_at
+        self._has_begun = False
         self._room = room
         self._turns = turns
-        self._log: deque[Told] = deque()
-        self._log_bytes = 0
-        self._first = 0
+        self._log = Log(begins_at.position, room)
         self._flush_handle: asyncio.Handle | None = None
         self._idle: dict[Member, None] = {}
         self._busy: set[Member] = set()
@@ -83,7 +61,12 @@ class Group:
 
     def reaches(self, position: Position) -> bool:
         """Tell whether who knows everything up to there can be told the rest."""
-        return not self.has_ended and self.kept_from <= position
+        return not self.has_ended and (not self._has_begun or self._log.kept_from <= position)
+
+    def begin_at(self, joint: Joint) -> None:
+        """Begin there, if nobody needs to be told of earlier things."""
+        if not self._has_begun and joint.position < self._log.kept_from:
+            self._begins_at, self._log.kept_from = joint, joint.position
 
     def begins_before(self, position: Position) -> bool:
         """Tell whether older history than what is behind a position was asked for."""
@@ -91,21 +74,20 @@ class Group:
 
     def number_behind(self, position: Position) -> int:
         """Return the number of the first result for who knows everything up to there."""
-        known = bisect_right(self._log, position, key=_position_of)
-        return min(self._first + known, self.flushed)
+        return min(self._log.behind(position), self.flushed)
 
-    def from_number(self, number: int) -> Sequence[Told]:
+    def burst_from(self, number: int) -> Sequence[Told]:
         """Return a burst of what can be taken."""
-        start, end = number - self._first, self.flushed - self._first
-        return list(islice(self._log, start, min(end, start + BURST)))
+        return self._log.between(number, min(self.flushed, number + BURST))
 
     def at(self, number: int) -> Told:
-        return self._log[number - self._first]
+        return self._log[number]
 
     def add(self, member: Member) -> None:
         """Keep the log from the member's number on."""
         self._behind.discard(member)
         self._busy.add(member)
+        self._moved.set()
 
     def remove(self, member: Member) -> None:
         self._idle.pop(member, None)
@@ -133,6 +115,7 @@ class Group:
 
     async def run(self, source: Source, may_go_live: Callable[[], bool]) -> None:
         """Tell what was missed, then what happens, unless another group tells that already."""
+        await self._gather()
         leg = Leg(begins_at=self._begins_at, ends_at_joint=True, ends_at_reset=True)
         await self._tell(source(leg))
         if leg.joint is not None and may_go_live():
@@ -148,11 +131,19 @@ class Group:
         for member in self._idle:
             member.wake()
 
+    async def _gather(self) -> None:
+        """Wait for others who missed as much or more, while they keep coming."""
+        deadline, members = self._loop.time() + GATHER_MOST_S, 0
+        while len(self) != members and self._loop.time() < deadline:
+            members = len(self)
+            await asyncio.sleep(GATHER_S)
+        self._has_begun = True
+
     async def _tell(self, told: AsyncGenerator[Told, None]) -> None:
         async with aclosing(told):
             async for each in told:
                 self._append(each)
-                if self._first + len(self._log) - self.flushed >= BURST:
+                if self._log.end - self.flushed >= BURST:
                     self._flush()
                     await asyncio.sleep(0)
                 if not self.is_live:
@@ -161,7 +152,6 @@ class Group:
 
     def _append(self, told: Told) -> None:
         self._log.append(told)
-        self._log_bytes += _bytes_of(told)
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
@@ -172,7 +162,7 @@ class Group:
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        fresh = list(islice(self._log, self.flushed - self._first, None))
+        fresh = self._log.between(self.flushed, self._log.end)
         if not fresh:
             return
         self.flushed += len(fresh)
@@ -184,53 +174,38 @@ class Group:
         for member in self._behind:
             member.skip_to_newest(fresh)
         self._forget_taken()
-        while self.is_live and self._is_over_full():
+        while self.is_live and self._log.is_over_full():
             self._overtake()
 
     async def _wait_for_the_slowest(self) -> None:
         """Overtake nobody who catches up, unless others have waited for long enough."""
-        while self._is_over_full():
+        while self._log.is_over_full():
             self._flush()
-            if not self._is_over_full():
-                return
-            self._moved.clear()
-            began = self._loop.time()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s):
-                    await self._moved.wait()
-            if self._idle or any(member.number > self._first for member in self._busy):
-                self._patience_s = max(0, self._patience_s - (self._loop.time() - began))
-                while not self._patience_s and self._is_over_full():
-                    self._overtake()
+            self._forget_taken()
+            is_waited_for = bool(self._idle) or len({each.number for each in self._busy}) > 1
+            if self._log.is_over_full() and is_waited_for and self._patience_s <= 0:
+                self._overtake()
+            elif self._log.is_over_full():
+                took_s = await self._moves(self._patience_s if is_waited_for else None)
+                self._patience_s -= took_s if is_waited_for else 0
 
-    def _is_over_full(self) -> bool:
-        return len(self._log) > self.limit or self._log_bytes > LOG_BYTES
+    async def _moves(self, within_s: float | None) -> float:
+        """Wait until a member moves; return how long it took."""
+        self._moved.clear()
+        began = self._loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._moved.wait()
+        return self._loop.time() - began
 
     def _forget_taken(self) -> None:
         """Forget what everybody has taken, but for what is kept for who comes late."""
-        needed = min((member.number for member in self._busy), default=self.flushed)
-        most, most_bytes = self.limit // 2, self._room.kept_bytes
-        while self._first < needed and (len(self._log) > most or self._log_bytes > most_bytes):
-            self._drop()
+        self._log.shrink(min((each.number for each in self._busy), default=self.flushed))
 
     def _overtake(self) -> None:
         """Let the slowest lose what they have not taken."""
-        for member in [each for each in self._busy if each.number == self._first]:
+        for member in [each for each in self._busy if each.number == self._log.first]:
             self._busy.discard(member)
             self._behind.add(member)
             member.fall_behind(self._log)
-        self._drop()
-
-    def _drop(self) -> None:
-        told = self._log.popleft()
-        self._log_bytes -= _bytes_of(told)
-        self.kept_from = told.place.position
-        self._first += 1
-
-
-def _position_of(told: Told) -> Position:
-    return told.place.position
-
-
-def _bytes_of(told: Told) -> int:
-    return len(told.encoded.payload) + RESULT_BYTES
+        self._log.drop()

@@ -12,7 +12,8 @@ from itertools import chain
 from jobs.changes import Position
 from jobs.errors import Unavailable
 from resolvers.changes import Joint
-from schema.transports.group import Group, Room, Source
+from schema.transports.group import Group, Source
+from schema.transports.log import Room
 from schema.transports.members import Member, Reader
 from schema.transports.turns import Turns
 

@@ -60,6 +60,7 @@ class Member:
         """Of the newest result taken here."""
         self.number = group.number_behind(joint.position)
         """The next result to take from the log."""
+        group.begin_at(joint)
         group.add(self)
 
     @property
@@ -108,7 +109,7 @@ class Member:
         """Send at once what waits; False if there is nothing, or it must be taken one by one."""
         if self._reader.push is None or self._pending is not None or self._is_lost:
             return False
-        waiting = self._group.from_number(self.number)
+        waiting = self._group.burst_from(self.number)
         fresh = [told for told in waiting if told.place.position > self._joint.position]
         if not fresh or not self._reader.push(Batch([told.encoded.payload for told in fresh])):
             return False

@@ -1,4 +1,4 @@
-"""Counts operations by their kind and by how they ended."""
+"""Counts operations by their kind and by how they ended, and what subscriptions cost."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,8 @@ class Tally:
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, str]] = Counter()
         """By kind, and by the code of the first error or `ok`."""
+        self.results = 0
+        """Results of subscriptions executed, each for all who are told the same."""
 
     def count(self, kind: OperationType | None, outcome: str = OK) -> None:
         self.ended[kind.value if kind else UNKNOWN, outcome] += 1

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-SHARE: Final = 10  # results executed in one turn of the loop: a few ms
+SHARE: Final = 3  # results executed in one turn of the loop: about a ms
 
 
 class Turns:

@@ -18,6 +18,7 @@ from resolvers.request import RequestContext
 from schema.transports.encoding import Encoded
 from schema.transports.execution import OperationRequest, OperationRunner
 from schema.transports.frames import Batch
+from schema.transports.members import Push
 from tests.live.reading import PATIENCE_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"
@@ -31,19 +32,19 @@ class Watcher:
     """Read one subscription, message by message."""
 
     def __init__(self, results: Any) -> None:
-        self._results = results
+        self.results = results
         self.encoded: list[Encoded] = []
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._results.aclose()
+        await self.results.aclose()
 
     async def next(self) -> dict[str, Any]:
         """Return the next message; fails on errors in it."""
         async with asyncio.timeout(PATIENCE_S):
-            self.encoded.append(await anext(self._results))
+            self.encoded.append(await anext(self.results))
         response = orjson.loads(self.encoded[-1].payload)
         assert "errors" not in response, response
         (message,) = response["data"].values()
@@ -102,7 +103,7 @@ class Station:
         return sorted(len(group) for group in self.runner.groups)
 
     def watch(
-        self, query: str = JOBS, viewer: Viewer = ANN, push: Pushed | None = None, **variables: Any
+        self, query: str = JOBS, viewer: Viewer = ANN, push: Push | None = None, **variables: Any
     ) -> Watcher:
         """Subscribe; the variables are the operation's."""
         operation = self.runner.prepare(OperationRequest(query=query, variables=variables))

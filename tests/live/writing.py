@@ -24,26 +24,13 @@ class Writer:
 
     async def job(self, owner: str | None = "ann", **fields: Any) -> str:
         """Insert a pending job."""
-        document = {
-            "_id": new_id(),
-            "functionName": "tasks.runTask",
-            "args": {},
-            "owner": owner,
-            "internal": False,
-            "state": "pending",
-            "scheduledTime": DUE,
-            "queue": "default",
-            "priority": 0,
-            "attempt": 0,
-            "maxAttempts": 3,
-            "cause": {"kind": "api"},
-            "version": 1,
-            "createdAt": datetime.now(UTC),
-            **fields,
-        }
-        document["timeline"] = [first_event(document)]
+        document = _job(owner, fields)
         await self.mongo["jobs"].insert_one(document)
         return str(document["_id"])
+
+    async def jobs(self, count: int) -> None:
+        """Insert many."""
+        await self.mongo["jobs"].insert_many([_job("ann", {}) for _ in range(count)])
 
     async def move(self, move: Move, *ids: str, fields: Any = None, event: Any = None) -> None:
         """Make a move, whatever the state."""
@@ -140,3 +127,25 @@ class Writer:
         """Set fields of a document and raise its version."""
         update = {"$set": fields, "$inc": {"version": 1}}
         await self.mongo[collection].update_one({"_id": document_id}, update)
+
+
+def _job(owner: str | None, fields: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "_id": new_id(),
+        "functionName": "tasks.runTask",
+        "args": {},
+        "owner": owner,
+        "internal": False,
+        "state": "pending",
+        "scheduledTime": DUE,
+        "queue": "default",
+        "priority": 0,
+        "attempt": 0,
+        "maxAttempts": 3,
+        "cause": {"kind": "api"},
+        "version": 1,
+        "createdAt": datetime.now(UTC),
+        **fields,
+    }
+    document["timeline"] = [first_event(document)]
+    return document

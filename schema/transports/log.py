@@ -1,0 +1,88 @@
+"""Keeps the newest results of a group: for members that are behind, and for who comes late."""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from jobs.changes import Position
+from schema.transports.members import Told
+
+LOG_BYTES: Final = 8_388_608  # of a group, for its slower members
+KEPT_BYTES: Final = 1_048_576  # of a group, for who comes late
+ALL_KEPT_BYTES: Final = 33_554_432  # the same, of all groups together
+RESULT_BYTES: Final = 500  # what a result takes beside its payload
+
+
+@dataclass(slots=True)
+class Room:
+    """How much the groups of a process may keep."""
+
+    results: int
+    """Of one group, for its slower members."""
+    groups: int = 0
+
+    @property
+    def kept_bytes(self) -> int:
+        return min(KEPT_BYTES, ALL_KEPT_BYTES // max(self.groups, 1))
+
+
+class Log:
+    """Results in the order of the history, numbered from 0; the oldest go first."""
+
+    def __init__(self, begins_at: Position, room: Room) -> None:
+        self.kept_from = begins_at
+        """Every result behind this is here, or still to come."""
+        self.first = 0
+        """The number of the oldest result."""
+        self._room = room
+        self._results: deque[Told] = deque()
+        self._bytes = 0
+
+    def __getitem__(self, number: int) -> Told:
+        return self._results[number - self.first]
+
+    def __iter__(self) -> Iterator[Told]:
+        return iter(self._results)
+
+    @property
+    def end(self) -> int:
+        """The number of the next result."""
+        return self.first + len(self._results)
+
+    def is_over_full(self) -> bool:
+        return len(self._results) > self._room.results or self._bytes > LOG_BYTES
+
+    def behind(self, position: Position) -> int:
+        """Return the number of the first result for who knows everything up to there."""
+        return self.first + bisect_right(self._results, position, key=_position_of)
+
+    def between(self, start: int, end: int) -> Sequence[Told]:
+        return list(islice(self._results, start - self.first, end - self.first))
+
+    def append(self, told: Told) -> None:
+        self._results.append(told)
+        self._bytes += _bytes_of(told)
+
+    def drop(self) -> None:
+        """Forget the oldest."""
+        told = self._results.popleft()
+        self._bytes -= _bytes_of(told)
+        self.kept_from = told.place.position
+        self.first += 1
+
+    def shrink(self, needed: int) -> None:
+        """Forget results before that number until the rest is little enough to be kept."""
+        most, most_bytes = self._room.results // 2, self._room.kept_bytes
+        while self.first < needed and (len(self._results) > most or self._bytes > most_bytes):
+            self.drop()
+
+
+def _position_of(told: Told) -> Position:
+    return told.place.position
+
+
+def _bytes_of(told: Told) -> int:
+    return len(told.encoded.payload) + RESULT_BYTES

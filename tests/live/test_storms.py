@@ -1,0 +1,73 @@
+"""A crowd that comes back at once, each behind a cursor of its own, costs little more than one."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from jobs.hub import Hub
+from jobs.settings import Settings
+from schema.transports.encoding import Encoded
+from schema.transports.frames import Batch
+from tests.live.watching import JOBS, Station
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+MISSED = 500
+CROWD = 500
+PATIENCE_S = 20.0
+JOB_ID = re.compile(rb'"jobId":"(\w+)"')
+
+
+@pytest.fixture(params=[100, 50_000], ids=["from MongoDB", "from the ring"])
+def live_settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    return settings.model_copy(update={"ring_events": request.param, "subscription_buffer": 200})
+
+
+class Client:
+    """Come back behind a cursor, and note which jobs it is told of."""
+
+    def __init__(self, station: Station, after: str) -> None:
+        self._watcher = station.watch(JOBS, after=after, push=self._push)
+        self.told: list[bytes] = []
+
+    def _push(self, batch: Batch) -> bool:
+        self.told += JOB_ID.findall(batch.framed(b""))
+        return True
+
+    async def run(self) -> None:
+        async for encoded in self._watcher.results:
+            self.told += JOB_ID.findall(encoded.payload)
+
+
+async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes]]:
+    """Let much happen; return the cursor before each event, and the job of each."""
+    async with station.watch() as watcher:
+        cursors = [await watcher.ready()]
+        for _ in range(MISSED // 100):
+            await write.jobs(100)
+            await watcher.take(100)
+        told: Sequence[Encoded] = watcher.encoded[1:]
+    cursors += [str(each.cursor) for each in told]
+    return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in told]
+
+
+async def test_storm_of_different_cursors_is_executed_about_once(
+    station: Station, hub: Hub, write: Writer
+) -> None:
+    cursors, jobs = await missed(station, write)
+    before = station.runner.tally.results
+    random = Random(7)
+    behind = [random.randrange(MISSED) for _ in range(CROWD)]
+    clients = [Client(station, cursors[number]) for number in behind]
+    async with asyncio.TaskGroup() as running:
+        tasks = [running.create_task(client.run()) for client in clients]
+        expected = [jobs[number:] for number in behind]
+        await eventually(lambda: [c.told for c in clients] == expected, within=PATIENCE_S)
+        await eventually(lambda: station.groups == [CROWD])
+        for task in tasks:
+            task.cancel()
+    assert station.runner.tally.results - before <= CROWD + 3 * MISSED  # READY is each one's own
+    assert hub.facts.catch_ups <= 4
