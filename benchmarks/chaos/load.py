@@ -44,12 +44,15 @@ class Orders:
     """The file of the operation log."""
     mongo_url: str
     database: str
+    at_once: int
+    """Most requests in one call."""
 
 
 class Load:
     def __init__(self, orders: Orders, client: httpx.AsyncClient, log: OperationLog) -> None:
         self._apis = [Api(client, token) for token in orders.tokens]
         self._seed = orders.seed
+        self._at_once = orders.at_once
         self._log = log
         self._crons: list[str] = []
         self.stopped = asyncio.Event()
@@ -66,7 +69,8 @@ class Load:
                 await self._ask_until_ok(Request(Kind.PAUSE_CRON, {"cronId": cron_id}))
 
     async def _lane(self, number: int) -> None:
-        plan = Plan(str(number), Random(f"{self._seed}-{number}"))  # noqa: S311 - no secret
+        random = Random(f"{self._seed}-{number}")  # noqa: S311 - no secret
+        plan = Plan(str(number), random, self._at_once)
         api = self._apis[number % len(self._apis)]
         while not self.stopped.is_set():
             await self.room.wait()

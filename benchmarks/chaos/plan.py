@@ -35,8 +35,9 @@ MOST_AT_ONCE: Final = 16
 class Plan:
     """The load of one lane, the same for the same seed and answers."""
 
-    def __init__(self, name: str, random: Random) -> None:
+    def __init__(self, name: str, random: Random, at_once: int = MOST_AT_ONCE) -> None:
         self._name = name
+        self._at_once = at_once
         self._random = random
         self._marks = count()
         self._order = count()
@@ -44,7 +45,7 @@ class Plan:
 
     def next(self, now: float) -> list[Request]:
         """Give what goes into one call."""
-        wanted = self._random.randint(1, MOST_AT_ONCE)
+        wanted = self._random.randint(1, self._at_once)
         requests: list[Request] = []
         while self._later and self._later[0][0] <= now and len(requests) < wanted:
             requests.append(heapq.heappop(self._later)[2])

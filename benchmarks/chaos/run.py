@@ -15,6 +15,7 @@ from benchmarks.chaos.history import History
 from benchmarks.chaos.installation import DATABASE, START_S, Installation, installed
 from benchmarks.chaos.load import Orders
 from benchmarks.chaos.operations import Acknowledged, Answered
+from benchmarks.chaos.plan import MOST_AT_ONCE
 from benchmarks.chaos.promises import CRONS
 from benchmarks.chaos.recovery import PROMISED_S, Recovery, recovery
 from jobs.lifecycle import FINAL_STATES
@@ -108,7 +109,7 @@ async def _torture(fault: str, random: Random, jobs: int, folder: Path) -> int:
     return faults
 
 
-def start_client(installation: Installation, seed: int) -> None:
+def start_client(installation: Installation, seed: int, at_once: int = MOST_AT_ONCE) -> None:
     orders = Orders(
         url=installation.api_url,
         tokens=installation.tokens(),
@@ -116,6 +117,7 @@ def start_client(installation: Installation, seed: int) -> None:
         log=str(installation.folder / history.OPERATIONS),
         mongo_url=installation.mongo_url,
         database=DATABASE,
+        at_once=at_once,
     )
     installation.start(CLIENT, "-m", "benchmarks.chaos.load", json.dumps(asdict(orders)))
 

@@ -17,6 +17,7 @@ from resolvers.live import crons_changed, jobs_changed
 from resolvers.request import RequestContext
 from tests.live.conftest import As
 from tests.live.reading import disconnected, follow, told
+from tests.live.watching import Station
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -167,6 +168,22 @@ async def test_cursor_older_than_the_history_is_history_lost(
         with pytest.raises(HistoryLost):
             await gone.next()
         assert len(await client.take(6)) == 6
+
+
+async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
+    as_viewer: As, engine: Engine, hub: Hub, write: Writer, station: Station
+) -> None:
+    rolled = await rolled_back(as_viewer(), write)
+    lost = Cursors(engine.settings).encode(Cursor(position=rolled, topic="jobs"))
+    await followed_writes(hub, write, 1)
+    alive = await disconnected(as_viewer())
+    await followed_writes(hub, write, 6)
+    async with station.watch(after=lost) as gone, station.watch(after=alive) as watcher:
+        await asyncio.gather(gone.ready(), watcher.ready())
+        ended, told = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
+        assert isinstance(ended, HistoryLost)
+        assert isinstance(told, list)
+        assert len({message["jobId"] for message in told}) == 6
 
 
 async def followed_writes(hub: Hub, write: Writer, count: int) -> None:

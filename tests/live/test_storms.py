@@ -15,9 +15,9 @@ from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-MISSED = 500
-CROWD = 500
-PATIENCE_S = 20.0
+MISSED = 1_000
+CROWD = 1_000
+PATIENCE_S = 60.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
 
 

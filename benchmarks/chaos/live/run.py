@@ -30,6 +30,7 @@ from benchmarks.chaos.run import (
 FAULT: Final = "live"
 WATCHERS: Final = 200
 JOBS_SHARE: Final = 0.15  # of what the other kinds do: 200 clients are told of each event
+AT_ONCE: Final = 4  # calls that are answered before the next fault: the crowd makes them slow
 PAUSE_S: Final = 4.0
 ARRIVE_WITHIN_S: Final = 120.0
 
@@ -50,7 +51,7 @@ async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int
     async with installed(installation):
         async with installation.tended():
             installation.start_clients(clients, random.randrange(2**32))
-            start_client(installation, random.randrange(2**32))
+            start_client(installation, random.randrange(2**32), AT_ONCE)
             installation.start_others(random.randrange(2**32))
             counted = Acknowledged(folder / history.OPERATIONS)
             await begun(counted)
