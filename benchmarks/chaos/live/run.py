@@ -65,8 +65,11 @@ async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int
 
 
 async def _harm(nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
-    """Harm it in every way, again and again, until there were enough jobs; return how often."""
-    made = 0
+    """Harm it in every way, again and again, until there were enough jobs; return how often.
+
+    It is left alone for as long as it was harmed: a slow machine must do its jobs.
+    """
+    made, harmed_s = 0, 0.0
     ways = list(WAYS)
     async with asyncio.timeout(LOAD_WITHIN_S):
         while made < len(WAYS) or counted.count() < jobs:
@@ -74,9 +77,11 @@ async def _harm(nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
                 nemesis.random.shuffle(ways)
             way = ways[made % len(ways)]
             await nemesis.target.is_whole()
-            await asyncio.sleep(nemesis.random.uniform(0.5, 1.5) * PAUSE_S)
+            await asyncio.sleep(max(nemesis.random.uniform(0.5, 1.5) * PAUSE_S, harmed_s))
             nemesis.target.marks.note("began", fault=way)
+            began = time.monotonic()
             await WAYS[way](nemesis)
             nemesis.target.marks.note("ended", fault=way)
+            harmed_s = time.monotonic() - began
             made += 1
     return made
