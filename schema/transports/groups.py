@@ -15,7 +15,7 @@ from resolvers.changes import Joint
 from schema.transports.group import Group, Source
 from schema.transports.log import Room
 from schema.transports.members import Member, Reader
-from schema.transports.turns import Turns
+from schema.transports.turns import DELIVERED, Turns
 
 
 class Groups:
@@ -26,7 +26,8 @@ class Groups:
         self._groups: defaultdict[Hashable, list[Group]] = defaultdict(list)
         self._tasks: dict[Group, asyncio.Task[None]] = {}
         self.turns = Turns()
-        """Of those who catch up, and of what is executed for them."""
+        """Of what is executed for those who begin or catch up."""
+        self._deliveries = Turns(DELIVERED)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -37,7 +38,7 @@ class Groups:
     def join(self, key: Hashable, joint: Joint, source: Source, reader: Reader) -> Member:
         """Become a member, to be told what comes behind the joint. Leave in the end."""
         group = self._reaching(key, joint.position) or self._found(key, joint, source)
-        return Member(group, joint, reader)
+        return Member(group, joint, reader, self._deliveries)
 
     def leave(self, member: Member) -> None:
         """Stop being a member; the last ends the group."""

@@ -9,6 +9,7 @@ from jobs.errors import SlowConsumer
 from resolvers.changes import Joint, Place
 from schema.transports.encoding import Encoded
 from schema.transports.frames import Batch
+from schema.transports.turns import Turns
 
 if TYPE_CHECKING:
     from schema.transports.group import Group
@@ -44,13 +45,15 @@ class Member:
         "_joint",
         "_pending",
         "_reader",
+        "_turns",
         "_waiter",
         "cursor",
         "number",
     )
 
-    def __init__(self, group: "Group", joint: Joint, reader: Reader) -> None:
+    def __init__(self, group: "Group", joint: Joint, reader: Reader, turns: Turns) -> None:
         self._group = group
+        self._turns = turns
         self._joint = joint
         self._reader = reader
         self._is_lost = False
@@ -93,8 +96,10 @@ class Member:
         """Take the next result; None where the group ends. Raises what ended it, and
         SlowConsumer if there was more to take than is kept."""
         while True:
+            if self.is_behind:
+                await self._turns.take()
             if self._push_burst():
-                await asyncio.sleep(0)
+                pass
             elif (told := self._take()) is not None:
                 self.cursor = told.encoded.cursor
                 return told.encoded

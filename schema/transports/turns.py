@@ -5,13 +5,14 @@ from collections import deque
 from typing import Final
 
 SHARE: Final = 3  # results executed in one turn of the loop: about a ms
+DELIVERED: Final = 30  # sent in one turn, each by itself or as a burst: the same
 
 
 class Turns:
     """Let few go on in each turn of the event loop, first come, first served."""
 
-    def __init__(self) -> None:
-        self._left = SHARE
+    def __init__(self, share: int = SHARE) -> None:
+        self._share = self._left = share
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._renewal: asyncio.Handle | None = None
 
@@ -28,7 +29,7 @@ class Turns:
         await turn
 
     def _renew(self) -> None:
-        self._left = SHARE
+        self._left = self._share
         while self._waiting and self._left:
             turn = self._waiting.popleft()
             if not turn.done():

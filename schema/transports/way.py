@@ -57,8 +57,6 @@ class Way:
         try:
             while (encoded := await member.next()) is not None:
                 yield encoded
-                if member.is_behind:
-                    await self._groups.turns.take()
         except HistoryLost:
             if not member.lost_for_others:
                 raise

@@ -14,6 +14,7 @@ from schema.transports.encoding import Encoded
 from schema.transports.groups import Groups
 from schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, Room
 from schema.transports.members import Member, Reader, Told
+from schema.transports.turns import Turns
 from tests.live.test_turns import next_turn
 from tests.processes import eventually
 
@@ -136,7 +137,8 @@ async def test_own_joint_counts_where_it_is_further_than_the_group_s_end(groups:
     taking = asyncio.create_task(first.next())
     await eventually(lambda: len(history.legs) == 2)
     groups.join("k", joint(80), history.told, TAKES_ALL)
-    ahead = Member(next(each for each in groups if each is not first.group), joint(105), TAKES_ALL)
+    catching_up = next(each for each in groups if each is not first.group)
+    ahead = Member(catching_up, joint(105), TAKES_ALL, Turns())
     assert await ahead.next() is None
     assert ahead.joint == joint(105)
     taking.cancel()

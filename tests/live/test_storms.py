@@ -15,7 +15,7 @@ from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-MISSED = 1_000
+MISSED = 600
 CROWD = 1_000
 PATIENCE_S = 60.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
