@@ -52,6 +52,9 @@ class ListFollower(Generic[R]):
         cursor, begins_at = self._resumed(), self._leg.begins_at
         starts_over = self._leg.starts_over or (cursor is not None and cursor.in_snapshot)
         after = None if cursor is None or starts_over else cursor.position
+        if starts_over and not self._leg.starts_over and self._leg.ends_at_joint:
+            self._leg.was_reset = True  # to be told RESET with others, who begin alike
+            return
         if begins_at is not None:
             after = begins_at.position
         async with self._hub.subscribe(self._topic.watch, after) as changes:

@@ -49,7 +49,9 @@ class Prepared:
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
     """Kind by operation name; None stands for the only operation of the document."""
-    shapes: dict[str | None, Shape] = field(default_factory=dict, compare=False, repr=False)
+    shapes: dict[tuple[str | None, frozenset[str]], Shape] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     """What each operation is told, once somebody has asked."""
 
 

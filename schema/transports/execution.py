@@ -4,7 +4,7 @@ An event of a subscription leaves here encoded, so that one event can be written
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -28,14 +28,14 @@ from schema.errors import (
 )
 from schema.transports.documents import Documents, Prepared, RequestRejected
 from schema.transports.encoding import Encoded, encode
-from schema.transports.group import Source
 from schema.transports.groups import Groups
 from schema.transports.limits import DocumentLimits
 from schema.transports.members import NOWHERE, Push, Told
 from schema.transports.persisted import read_allowed
+from schema.transports.roots import OWN, RESUMING, after_of
 from schema.transports.sharing import Shape, group_key, shape_of
 from schema.transports.tally import Tally
-from schema.transports.way import Way
+from schema.transports.way import Telling, Tellings, Way
 
 ContextOf = Callable[[Viewer | None, Leg], object]
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
@@ -61,6 +61,16 @@ class Operation:
     request: OperationRequest
     prepared: Prepared
     kind: OperationType
+
+    def resumes(self) -> bool:
+        """Tell whether a subscription goes on behind a cursor."""
+        return self.request.after is not None or self.after is not None
+
+    @property
+    def after(self) -> object:
+        """The cursor that a subscription's root is given, if there is one."""
+        request = self.request
+        return after_of(self.prepared.document, request.operation_name, request.variables or {})
 
 
 class _Answer(NamedTuple):
@@ -122,11 +132,18 @@ class OperationRunner:
     ) -> AsyncGenerator[Encoded, None]:
         """Yield each result of a subscription that is not pushed; raises RequestRejected."""
 
-        def key_of() -> tuple[Hashable, Source]:
-            key, behalf = group_key(self._shape_of(operation), operation.request.variables, viewer)
-            return key, partial(self._told, operation, behalf)
+        def told(own: frozenset[str]) -> Telling:
+            shape = self._shape_of(operation, own)
+            key, behalf = group_key(shape, operation.request.variables, viewer)
+            return Telling(key, partial(self._told, operation, behalf))
 
-        way = Way(partial(self._told, operation, viewer), key_of, self.groups, push)
+        tellings = Tellings(
+            alone=partial(self._told, operation, viewer),
+            at_first=partial(told, RESUMING) if self._shape_of(operation, OWN).is_list else None,
+            later=partial(told, OWN),
+            resumes=operation.resumes(),
+        )
+        way = Way(tellings, self.groups, push)
         with self.tally.ending(operation.kind):
             async with aclosing(way.results(operation.request.after)) as results:
                 async for result in results:
@@ -136,12 +153,12 @@ class OperationRunner:
         """End whatever is still told."""
         await self.groups.aclose()
 
-    def _shape_of(self, operation: Operation) -> Shape:
+    def _shape_of(self, operation: Operation, own: frozenset[str]) -> Shape:
         prepared, name = operation.prepared, operation.request.operation_name
-        shape = prepared.shapes.get(name)
+        shape = prepared.shapes.get((name, own))
         if shape is None:
             core = self._schema._schema  # noqa: SLF001 # Strawberry's only way to it
-            shape = prepared.shapes[name] = shape_of(core, prepared.document, name)
+            shape = prepared.shapes[name, own] = shape_of(core, prepared.document, name, own)
         return shape
 
     async def _told(

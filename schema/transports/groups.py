@@ -10,8 +10,8 @@ from functools import partial
 from itertools import chain
 
 from jobs.changes import Position
-from jobs.errors import Unavailable
 from resolvers.changes import Joint
+from schema.transports.beginnings import Beginnings, error_of
 from schema.transports.group import Group, Source
 from schema.transports.log import Room
 from schema.transports.members import Member, Reader
@@ -27,7 +27,8 @@ class Groups:
         self._tasks: dict[Group, asyncio.Task[None]] = {}
         self.turns = Turns()
         """Of what is executed for those who begin or catch up."""
-        self._deliveries = Turns(DELIVERED)
+        self.beginnings = Beginnings(self.turns)
+        self.deliveries = Turns(DELIVERED)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -38,7 +39,7 @@ class Groups:
     def join(self, key: Hashable, joint: Joint, source: Source, reader: Reader) -> Member:
         """Become a member, to be told what comes behind the joint. Leave in the end."""
         group = self._reaching(key, joint.position) or self._found(key, joint, source)
-        return Member(group, joint, reader, self._deliveries)
+        return Member(group, joint, reader, self.deliveries)
 
     def leave(self, member: Member) -> None:
         """Stop being a member; the last ends the group."""
@@ -49,7 +50,8 @@ class Groups:
             task.cancel()
 
     async def aclose(self) -> None:
-        """End all groups."""
+        """End all groups, and what begins."""
+        await self.beginnings.aclose()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -78,11 +80,4 @@ class Groups:
         self._groups[key].remove(group)
         if not self._groups[key]:
             del self._groups[key]
-        group.end(_error_of(task))
-
-
-def _error_of(task: asyncio.Task[None]) -> Exception | None:
-    if task.cancelled():
-        return Unavailable("the server is stopping: resume elsewhere")
-    error = task.exception()
-    return error if error is None or isinstance(error, Exception) else RuntimeError(repr(error))
+        group.end(error_of(task))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final
 
 from graphql import (
-    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -18,11 +17,15 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    StringValueNode,
+    VariableNode,
 )
 
 AFTER: Final = "after"
 OWN: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
 """Arguments of a subscription's root that are each subscriber's own."""
+RESUMING: Final = frozenset({AFTER})
+"""Those that do not matter to who begins, or begins again."""
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 
@@ -53,18 +56,44 @@ def fields_in(selections: SelectionSetNode, fragments: Fragments) -> Iterator[Fi
             yield from fields_in(each.selection_set, fragments)
 
 
-def without_own(selections: SelectionSetNode) -> SelectionSetNode:
-    """Take the subscriber's own arguments from a selection set of the root."""
-    return replace(selections, selections=tuple(map(_without_own, selections.selections)))
+def without(selections: SelectionSetNode, names: frozenset[str]) -> SelectionSetNode:
+    """Take arguments of these names from a selection set of the root."""
+    kept = (_without(each, names) for each in selections.selections)
+    return replace(selections, selections=tuple(kept))
 
 
-def _without_own(selection: SelectionNode) -> SelectionNode:
+def after_of(document: DocumentNode, name: str | None, variables: Mapping[str, object]) -> object:
+    """Return the cursor that a subscription's root is given; None if there is none."""
+    asked = operation_of(document, name)
+    given = next(
+        (
+            argument.value
+            for field in fields_in(asked.selection_set, fragments_of(document))
+            for argument in field.arguments or ()
+            if argument.name.value == AFTER
+        ),
+        None,
+    )
+    if isinstance(given, VariableNode):
+        return _value_of(given.name.value, asked, variables)
+    return given.value if isinstance(given, StringValueNode) else None
+
+
+def _value_of(name: str, asked: OperationDefinitionNode, variables: Mapping[str, object]) -> object:
+    """Return what a variable is given, or its default."""
+    if name in variables:
+        return variables[name]
+    defaults = {
+        each.variable.name.value: each.default_value for each in asked.variable_definitions or ()
+    }
+    default = defaults.get(name)
+    return default.value if isinstance(default, StringValueNode) else None
+
+
+def _without(selection: SelectionNode, names: frozenset[str]) -> SelectionNode:
     if isinstance(selection, FieldNode):
-        return replace(selection, arguments=tuple(_shared(selection)))
+        kept = (each for each in selection.arguments or () if each.name.value not in names)
+        return replace(selection, arguments=tuple(kept))
     if isinstance(selection, InlineFragmentNode):
-        return replace(selection, selection_set=without_own(selection.selection_set))
+        return replace(selection, selection_set=without(selection.selection_set, names))
     return selection
-
-
-def _shared(field: FieldNode) -> Iterator[ArgumentNode]:
-    return (each for each in field.arguments or () if each.name.value not in OWN)

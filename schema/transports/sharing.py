@@ -33,8 +33,9 @@ from graphql import (
 
 from resolvers.auth import Viewer
 from schema.fields import is_shared
-from schema.transports.roots import fields_in, fragments_of, operation_of, without_own
+from schema.transports.roots import OWN, fields_in, fragments_of, operation_of, without
 
+SNAPSHOT: Final = "snapshot"
 NOBODY: Final = ""
 """Who a shared group's viewer is, so that a field that tells anyhow tells of nobody."""
 
@@ -46,18 +47,26 @@ class Shape:
     text: str
     variables: tuple[str, ...]
     reads_viewer: bool
+    is_list: bool
+    """Whether it begins with rows, if it is asked to."""
 
 
-def shape_of(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Shape:
-    """Take from a valid document all that decides what the subscription is told."""
+def shape_of(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation_name: str | None,
+    own: frozenset[str] = OWN,
+) -> Shape:
+    """Take from a valid document all that decides what the subscription is told, but for what
+    arguments of the root that are a subscriber's `own` decide."""
     root = schema.subscription_type
     assert root is not None
     fragments = {
-        name: _stripped_fragment(node) if node.type_condition.name.value == root.name else node
+        name: _stripped_fragment(node, own) if node.type_condition.name.value == root.name else node
         for name, node in fragments_of(document).items()
     }
     given = operation_of(document, operation_name)
-    operation = _stripped(given)
+    operation = _stripped(given, own)
     used = _used_fragments(operation, fragments)
     variables = {name for node in (operation, *used) for name in _names_in(node, VariableNode)}
     written = replace(operation, variable_definitions=_definitions_of(given, variables))
@@ -65,6 +74,11 @@ def shape_of(schema: GraphQLSchema, document: DocumentNode, operation_name: str 
         text="\n".join(print_ast(node) for node in (written, *used)),
         variables=tuple(sorted(variables)),
         reads_viewer=_Selections(schema, fragments).read_viewer(operation),
+        is_list=any(
+            SNAPSHOT in root.fields[field.name.value].args
+            for field in fields_in(given.selection_set, fragments)
+            if field.name.value in root.fields
+        ),
     )
 
 
@@ -89,15 +103,17 @@ def _definitions_of(
     return tuple(sorted(kept, key=lambda each: each.variable.name.value))
 
 
-def _stripped(operation: OperationDefinitionNode) -> OperationDefinitionNode:
+def _stripped(operation: OperationDefinitionNode, own: frozenset[str]) -> OperationDefinitionNode:
     """Take the subscriber's own arguments from the root, and what is left of them."""
-    selection_set = without_own(operation.selection_set)
+    selection_set = without(operation.selection_set, own)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
 
 
-def _stripped_fragment(fragment: FragmentDefinitionNode) -> FragmentDefinitionNode:
+def _stripped_fragment(
+    fragment: FragmentDefinitionNode, own: frozenset[str]
+) -> FragmentDefinitionNode:
     """Take them from a fragment of the root, which can be spread nowhere else."""
-    return replace(fragment, selection_set=without_own(fragment.selection_set))
+    return replace(fragment, selection_set=without(fragment.selection_set, own))
 
 
 def _used_fragments(

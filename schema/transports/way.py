@@ -1,27 +1,46 @@
-"""The way of one subscription: its beginning is its own, the rest it is told in groups. When the
-client must start again, so does the way.
+"""The way of one subscription: it begins alone or with others who begin alike, and is told the
+rest in groups. When the client must start again, so does the way.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobs.errors import HistoryLost
 from resolvers.changes import Joint, Leg
 from schema.transports.encoding import Encoded
+from schema.transports.frames import Batch
 from schema.transports.group import Source
 from schema.transports.groups import Groups
-from schema.transports.members import Push, Reader
+from schema.transports.members import Push, Reader, Told
 
-KeyOf = Callable[[], tuple[Hashable, Source]]
-"""Gives what equal subscriptions have in common, and the source that tells all of them."""
+
+class Telling(NamedTuple):
+    """What equal subscriptions have in common, and the source that tells all of them."""
+
+    key: Hashable
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tellings:
+    """Who can tell one subscription what."""
+
+    alone: Source
+    at_first: Callable[[], Telling] | None
+    """What those have in common who begin alike, or begin again; None if they begin alone."""
+    later: Callable[[], Telling]
+    """What those have in common who have begun."""
+    resumes: bool
+    """Whether it does not begin, but goes on behind a cursor."""
 
 
 class Way:
     """Where one subscription is."""
 
-    def __init__(self, alone: Source, key_of: KeyOf, groups: Groups, push: Push | None) -> None:
-        self._alone = alone
-        self._key_of = key_of
+    def __init__(self, tellings: Tellings, groups: Groups, push: Push | None) -> None:
+        self._tellings = tellings
         self._groups = groups
         self._push = push
         self._cursor: str | None = None
@@ -38,22 +57,49 @@ class Way:
     def _parts(self, first: Leg) -> Iterator[AsyncGenerator[Encoded, None]]:
         self._leg = first
         while (leg := self._leg) is not None:
-            yield self._told_alone(leg)
-            self._leg, self._joint = None, leg.joint
+            if (telling := self._at_first(leg)) is None:
+                yield self._told_alone(leg)
+            else:
+                yield self._told_at_first(leg, telling)
+            self._leg, self._joint = self._again() if leg.was_reset else None, leg.joint
             while self._joint is not None:
-                yield self._told_together(self._joint, Reader(self._push, leg.coalesces))
+                yield self._told_later(self._joint, Reader(self._push, leg.coalesces))
+
+    def _at_first(self, leg: Leg) -> Telling | None:
+        """Say what a leg has in common with those that begin alike; None if it does not begin."""
+        begins = leg.starts_over or (leg.begins_at is None and not self._tellings.resumes)
+        at_first = self._tellings.at_first
+        return at_first() if begins and at_first is not None else None
+
+    def _again(self) -> Leg:
+        after = self._cursor if self._tellings.at_first is None else None
+        return Leg(after=after, starts_over=True, ends_at_joint=True)
 
     async def _told_alone(self, leg: Leg) -> AsyncGenerator[Encoded, None]:
-        async with aclosing(self._alone(leg)) as told:
+        async with aclosing(self._tellings.alone(leg)) as told:
             async for each in told:
                 self._cursor = each.encoded.cursor
                 yield each.encoded
                 await self._groups.turns.take()
 
-    async def _told_together(self, joint: Joint, reader: Reader) -> AsyncGenerator[Encoded, None]:
+    async def _told_at_first(self, leg: Leg, telling: Telling) -> AsyncGenerator[Encoded, None]:
+        """Begin with those who begin alike."""
+        key = telling.key, leg.starts_over
+        async with aclosing(self._groups.beginnings.bursts(key, leg, telling.source)) as bursts:
+            async for burst in bursts:
+                self._cursor = burst[-1].encoded.cursor
+                for told in self._unpushed(burst):
+                    yield told.encoded
+                await self._groups.deliveries.take()
+
+    def _unpushed(self, burst: Sequence[Told]) -> Sequence[Told]:
+        batch = Batch([told.encoded.payload for told in burst])
+        return () if self._push is not None and self._push(batch) else burst
+
+    async def _told_later(self, joint: Joint, reader: Reader) -> AsyncGenerator[Encoded, None]:
         """Go on from a joint to where the group ends."""
-        key, source = self._key_of()
-        member = self._groups.join(key, joint, source, reader)
+        telling = self._tellings.later()
+        member = self._groups.join(telling.key, joint, telling.source, reader)
         try:
             while (encoded := await member.next()) is not None:
                 yield encoded
@@ -65,4 +111,4 @@ class Way:
             self._groups.leave(member)
         self._cursor, self._joint = member.cursor or self._cursor, member.joint
         if member.was_reset:
-            self._leg = Leg(after=self._cursor, starts_over=True, ends_at_joint=True)
+            self._leg = self._again()

@@ -15,11 +15,14 @@ ROUNDS = 4
 
 async def visited(station: Station, write: Writer, cursor: str | None) -> str | None:
     """Let clients of all kinds come, hear of one job, and leave."""
+    pushed = [Pushed(reads=False) for _ in range(15)]
     watchers = [
-        station.watch(JOBS, after=cursor, push=Pushed(reads=number % 2 == 0), snapshot=number > 9)
-        for number in range(15)
+        station.watch(JOBS, after=cursor, push=push, snapshot=number > 9)
+        for number, push in enumerate(pushed)
     ]
     await asyncio.gather(*(watcher.ready() for watcher in watchers))
+    for push in pushed[::2]:
+        push.reads = True
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
     await write.job()
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -34,7 +37,17 @@ def alive() -> Counter[str]:
     """Count our objects and asyncio's, without what the ring keeps by design."""
     gc.collect()
     kinds = Counter(type(each).__qualname__ for each in gc.get_objects())
-    ours = ("Group", "Member", "Way", "Subscription", "Feed", "Leg", "RequestContext", "Task")
+    ours = (
+        "Group",
+        "Beginning",
+        "Member",
+        "Way",
+        "Subscription",
+        "Feed",
+        "Leg",
+        "RequestContext",
+        "Task",
+    )
     return Counter({name: kinds[name] for name in (*ours, "async_generator", "Future", "Executor")})
 
 

@@ -101,9 +101,10 @@ async def test_coalescing_is_bounded_by_distinct_jobs_too(
 async def test_push_that_fails_leaves_the_rest_in_the_log(
     station: Station, write: Writer, started: Started
 ) -> None:
-    pushed = Pushed()
+    pushed = Pushed(reads=False)
     async with station.watch(push=pushed) as watcher:
         waiting = await watcher.starts()
+        pushed.reads = True
         await started(station.watch())
         await eventually(lambda: station.groups == [2])
         first = await told_of_a_job(write, started)
