@@ -1,4 +1,4 @@
-"""Writes what was found into RESULTS.md, between two marks; what people wrote around them stays."""
+"""Writes what was found into a page, between two marks; what people wrote around them stays."""
 
 from pathlib import Path
 from typing import Final
@@ -9,12 +9,13 @@ END: Final = "<!-- end of figures -->"
 EMPTY: Final = f"# Ostinato beside its peers\n\n{START}\n{END}\n\n## What the figures say\n"
 
 
-def write(sections: list[str], path: Path = RESULTS) -> None:
+def write(sections: list[str], path: Path = RESULTS, marks: tuple[str, str] = (START, END)) -> None:
     """Replace what is between the marks."""
+    start, end = marks
     text = path.read_text() if path.exists() else EMPTY
-    before, found, rest = text.partition(START)
-    _, ended, after = rest.partition(END)
+    before, found, rest = text.partition(start)
+    _, ended, after = rest.partition(end)
     if not found or not ended:
-        raise ValueError(f"{path} has lost its marks {START!r} and {END!r}")
+        raise ValueError(f"{path} has lost its marks {start!r} and {end!r}")
     body = "\n\n".join(sections)
-    path.write_text(f"{before}{START}\n\n{body}\n\n{END}{after}")
+    path.write_text(f"{before}{start}\n\n{body}\n\n{end}{after}")

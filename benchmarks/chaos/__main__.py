@@ -3,14 +3,16 @@
 import argparse
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
-from benchmarks.chaos import report
 from benchmarks.chaos.checker import in_words
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.live import run as live
-from benchmarks.chaos.run import Verdict, clean, run
+from benchmarks.chaos.record import Record, surroundings
+from benchmarks.chaos.run import Verdict, broken_down, clean, run
+from benchmarks.chaos.summary import line
 
 JOBS = 10_000
 RUNS = {**dict.fromkeys(FAULTS, run), live.FAULT: live.run}
@@ -24,19 +26,21 @@ def options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=JOBS, help="acknowledged at least (10,000)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run (1)")
     parser.add_argument("--log", type=Path, help="keep each run's logs here, of good ones too")
-    parser.add_argument("--record", action="store_true", help="write benchmarks/CHAOS.md")
+    parser.add_argument(
+        "--record", action="store_true", help="add to benchmarks/chaos.log and CHAOS.md"
+    )
     return parser.parse_args()
 
 
-def judged(given: argparse.Namespace, fault: str, seed: int, folder: Path) -> Verdict | None:
-    """Run once and say what became of it; None if the run itself did not work."""
+def judged(fault: str, seed: int, jobs: int, folder: Path) -> Verdict:
+    """Run once and say what became of it."""
+    began = time.monotonic()
     try:
-        verdict = RUNS[fault](fault, seed, given.jobs, folder)
-    except Exception:  # a run that breaks down must not take the others with it
+        verdict = RUNS[fault](fault, seed, jobs, folder)
+    except Exception as error:  # a run that breaks down must not take the others with it
         traceback.print_exc()
-        print(f"{fault:7} seed {seed:<4} did not come to its end: see {folder}", flush=True)
-        return None
-    print(report.line(verdict), flush=True)
+        verdict = broken_down(fault, seed, error, time.monotonic() - began)
+    print(line(verdict), flush=True)
     if not verdict.is_ok:
         said = in_words(verdict.violations)
         (folder / "violations.txt").write_text(said)
@@ -47,17 +51,18 @@ def judged(given: argparse.Namespace, fault: str, seed: int, folder: Path) -> Ve
 def main() -> None:
     given = options()
     folder: Path = given.log or Path(tempfile.mkdtemp(prefix="ostinato-chaos-"))
-    found: list[Verdict | None] = []
+    all_ok = True
     for seed in range(given.seed, given.seed + given.runs):
         for fault in given.fault:
             own = folder / f"{fault}-{seed}"
             own.mkdir(parents=True)
-            found.append(judged(given, fault, seed, own))
-            clean(own, found[-1] is not None and found[-1].is_ok and given.log is None)
-    verdicts = [verdict for verdict in found if verdict is not None]
-    if given.record:
-        report.record(verdicts, sys.argv[1:])
-    sys.exit(any(verdict is None or not verdict.is_ok for verdict in found))
+            around = surroundings() if given.record else None
+            verdict = judged(fault, seed, given.jobs, own)
+            if around is not None:
+                Record().add(verdict, around)
+            clean(own, entirely=verdict.is_ok and given.log is None)
+            all_ok &= verdict.is_ok
+    sys.exit(not all_ok)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from jobs.lifecycle import FINAL_STATES
 
 CLIENT: Final = "client"
 LOOK_EVERY_S: Final = 0.2
+NOT_ENDED: Final = "the run did not come to its end"
 LOAD_WITHIN_S: Final = 600.0  # a slow machine gets more time, a stuck one not for ever
 CLIENT_ENDS_WITHIN_S: Final = 45.0  # its last calls, then its crons
 
@@ -81,6 +82,20 @@ def verdict(
         took_s=ran.took_s,
         violations=violations,
         besides=besides,
+    )
+
+
+def broken_down(fault: str, seed: int, error: Exception, took_s: float) -> Verdict:
+    """Say of a run that did not work that it did not: nothing is known of its promises."""
+    return Verdict(
+        fault=fault,
+        seed=seed,
+        acknowledged=0,
+        unknown=0,
+        faults=0,
+        recovery=Recovery(waiting=0, p50_s=0.0, p99_s=0.0, max_s=0.0, last_s=0.0),
+        took_s=took_s,
+        violations={NOT_ENDED: [repr(error)]},
     )
 
 

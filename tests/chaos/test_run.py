@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos import history, report
+from benchmarks.chaos import history
 from benchmarks.chaos.run import Verdict, clean, run
+from benchmarks.chaos.summary import line
 from tests.processes import ROOT
 
 JOBS = 150
@@ -43,10 +44,10 @@ def judge(folder: Path) -> subprocess.CompletedProcess[str]:
 def lines_of(folder: Path, collection: str) -> list[str]:
     """Give the lines of the dump that hold effects, or ordinary jobs that succeeded."""
     lines = (folder / history.DATABASE).read_text().splitlines()
-    found = [(line, json.loads(line)) for line in lines]
+    found = [(each, json.loads(each)) for each in lines]
     return [
-        line
-        for line, entry in found
+        each
+        for each, entry in found
         if entry["in"] == collection and entry["document"].get("state", "success") == "success"
     ]
 
@@ -55,7 +56,7 @@ def test_a_run_keeps_every_promise(verdict: Verdict, folder: Path) -> None:
     assert verdict.violations == {}
     assert verdict.acknowledged >= JOBS
     assert verdict.faults >= 4
-    assert report.line(verdict).endswith("ok")
+    assert line(verdict).endswith("ok")
     assert judge(folder).stdout == "every promise was kept\n"
 
 
@@ -66,19 +67,10 @@ def test_what_is_changed_in_its_files_is_found(
     collection, change, found = CHANGES[what]
     for name in (history.OPERATIONS, history.NOTES, history.FAULTS):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    line, text = lines_of(folder, collection)[0], (folder / history.DATABASE).read_text()
-    (tmp_path / history.DATABASE).write_text(text.replace(f"{line}\n", change(f"{line}\n")))
+    whole, text = lines_of(folder, collection)[0], (folder / history.DATABASE).read_text()
+    (tmp_path / history.DATABASE).write_text(text.replace(f"{whole}\n", change(f"{whole}\n")))
     judged = judge(tmp_path)
     assert (judged.returncode, found in judged.stdout) == (1, True), judged.stdout + judged.stderr
-
-
-def test_a_record_says_what_was_run_and_how_it_went(verdict: Verdict, tmp_path: Path) -> None:
-    path = tmp_path / "CHAOS.md"
-    report.record([verdict], ["--fault", "flush"], path)
-    text = path.read_text()
-    assert report.line(verdict) in text
-    assert "make chaos ARGS='--fault flush'" in text
-    assert "| flush | 1 | 1 |" in text
 
 
 def test_a_kept_folder_has_its_logs_and_not_the_servers_data(tmp_path: Path) -> None:
