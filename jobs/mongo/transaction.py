@@ -21,6 +21,7 @@ DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2  # a conflict ends when the rival commits: milliseconds
 TURN_S: Final = 0.1
+IN_LINE_S: Final = 30.0  # nobody waits longer for its turn; a rival takes a tenth of a second
 LATE_S: Final = 0.5
 SNAPSHOT: Final = ReadConcern("snapshot")
 MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
@@ -44,15 +45,15 @@ async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADL
 
     The body uses the session by `mongo.sessions.answered` only. It runs again after a conflict,
     with the same arguments and a fresh snapshot. Raises TimeoutError when `deadline_s` of real
-    time has passed without a commit: Contended if that was no fault of the body, and then it may
-    have been committed after all.
+    time has passed without a commit, less what it waited in line for its turn: Contended if that
+    was no fault of the body, and then it may have been committed after all.
     """
     course = _Course(time.monotonic())
     try:
         async with asyncio.timeout(deadline_s) as deadline:
             async with mongo.sessions.opened() as session:
                 course.session = session
-                return await _run_until_committed(mongo, body, course)
+                return await _run_until_committed(mongo, body, course, deadline)
     except TimeoutError as error:
         if not deadline.expired():
             raise
@@ -82,13 +83,15 @@ def _hindrance(mongo: Mongo, course: _Course, deadline: asyncio.Timeout) -> obje
     return "MongoDB did not answer" if late_s > LATE_S else None
 
 
-async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course) -> T:
+async def _run_until_committed(
+    mongo: Mongo, body: Body[T], course: _Course, deadline: asyncio.Timeout
+) -> T:
     session = course.session
     assert session is not None
     pause = FIRST_PAUSE_S
     while True:
         try:
-            async with turn_of(mongo, course.met is not None):
+            async with turn_of(mongo, course.met is not None, deadline):
                 begin(session)
                 result = await _run_to_end(mongo, session, body)
                 await commit(mongo, session)
@@ -101,8 +104,22 @@ async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course) -> 
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
+async def in_line(turn: Awaitable[T], deadline: asyncio.Timeout | None) -> T:
+    """Wait for a turn; that does not count against the deadline, which is for what one does."""
+    now = asyncio.get_running_loop().time
+    if deadline is None or (when := deadline.when()) is None:
+        return await turn
+    left_s = when - now()
+    deadline.reschedule(now() + IN_LINE_S)
+    given = await turn
+    deadline.reschedule(now() + left_s)
+    return given
+
+
 @asynccontextmanager
-async def turn_of(mongo: Mongo, has_met_rival: bool) -> AsyncIterator[None]:
+async def turn_of(
+    mongo: Mongo, has_met_rival: bool, deadline: asyncio.Timeout | None = None
+) -> AsyncIterator[None]:
     """Let those that have met a rival run one at a time: together they would meet again.
 
     A slow one, which may be no rival of the next, is waited for no longer than TURN_S.
@@ -110,7 +127,7 @@ async def turn_of(mongo: Mongo, has_met_rival: bool) -> AsyncIterator[None]:
     if not has_met_rival:
         yield
         return
-    await mongo.rivals.acquire()
+    await in_line(mongo.rivals.acquire(), deadline)
     is_held = True
 
     def release() -> None:

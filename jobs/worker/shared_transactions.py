@@ -16,7 +16,15 @@ from typing import Final, TypeVar
 
 from jobs.mongo.client import Mongo, MongoError, Session, is_transient
 from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
+from jobs.mongo.transaction import (
+    Body,
+    Contended,
+    begin,
+    commit,
+    in_line,
+    run_transaction,
+    turn_of,
+)
 
 T = TypeVar("T")
 
@@ -98,7 +106,7 @@ class SharedTransactions:
             async with asyncio.timeout(deadline_s) as deadline:
                 while verdict is _Verdict.AGAIN and rivals < RIVALS_AT_MOST:
                     member, tries = _Member(), tries + 1
-                    verdict, result = await self._take_part(member, body)
+                    verdict, result = await self._take_part(member, body, deadline)
                     rivals += member.met_rival
         except TimeoutError as error:
             is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
@@ -127,12 +135,14 @@ class SharedTransactions:
     def _was_away_since(self, began: float) -> bool:
         return self._mongo.availability.was_away_since(began)
 
-    async def _take_part(self, member: _Member, body: Body[T]) -> tuple[_Verdict, tuple[T] | None]:
+    async def _take_part(
+        self, member: _Member, body: Body[T], deadline: asyncio.Timeout
+    ) -> tuple[_Verdict, tuple[T] | None]:
         self._waiting.append(member)
         if len(self._conductors) < SHARED_AT_ONCE:
             self._conductors.add(asyncio.create_task(self._conduct(), name="shared-transactions"))
         try:
-            member.session = await member.turn
+            member.session = await in_line(member.turn, deadline)
             result = await body(member.session)
             member.done.set_result(True)
         except Exception as error:

@@ -2,20 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from pymongo.errors import OperationFailure
 
 from jobs.mongo.client import Mongo, Session
 from jobs.mongo.completions import Completions
-from jobs.mongo.transaction import Contended
+from jobs.mongo.transaction import Contended, run_transaction
 from jobs.settings import Settings
-from jobs.worker.shared_transactions import SharedTransactions
+from jobs.worker.shared_transactions import SHARED_AT_ONCE, SharedTransactions
 from tests.engine.functions import gate
 from tests.engine.rig import Document, Rig, working
 
 WRITERS = 12
+IN_TIME_S = 0.3
 
 
 @pytest.fixture
@@ -102,6 +103,45 @@ async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
 
     with pytest.raises(Contended):
         await SharedTransactions(mongo, Completions(mongo)).run(meet_a_rival_and_wait, 0.3)
+
+
+async def is_kept_once_its_turn_has_come(
+    running: "asyncio.Task[str]", give_turn: Callable[[], None]
+) -> bool:
+    """Let more than its time go by before it has its turn."""
+    done, _ = await asyncio.wait([running], timeout=3 * IN_TIME_S)
+    give_turn()
+    return not done and await running == "kept"
+
+
+async def test_time_in_line_behind_others_does_not_count(rig: Rig) -> None:
+    mongo, opened = rig.engine.mongo, asyncio.Event()
+    shared = SharedTransactions(mongo, Completions(mongo))
+
+    async def hold(_session: Session) -> bool:
+        return await opened.wait()
+
+    async def keep(_session: Session) -> str:
+        return "kept"
+
+    holding = [asyncio.create_task(shared.run(hold, 10.0)) for _ in range(SHARED_AT_ONCE + 1)]
+    keeping = asyncio.create_task(shared.run(keep, IN_TIME_S))
+    assert await is_kept_once_its_turn_has_come(keeping, opened.set)
+    assert await asyncio.gather(*holding) == [True] * len(holding)
+
+
+async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
+    mongo, tries = rig.engine.mongo, Counter[str]()
+
+    async def meet_one_rival(_session: Session) -> str:
+        tries["all"] += 1
+        if tries["all"] > 1:
+            return "kept"
+        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+
+    await mongo.rivals.acquire()
+    keeping = asyncio.create_task(run_transaction(mongo, meet_one_rival, IN_TIME_S))
+    assert await is_kept_once_its_turn_has_come(keeping, mongo.rivals.release)
 
 
 class Bodies:
