@@ -18,6 +18,7 @@ from redis import Redis
 
 from jobs.embedded import Services, start_services
 from jobs.settings import Mode, Settings
+from tests.dealing import Dealing
 
 WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
 MOST_WORKERS = 8  # all of them share one mongod
@@ -78,6 +79,11 @@ def _interrupt(*_: object) -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Dealing:
+    return Dealing(config, log)
 
 
 @pytest.hookimpl(trylast=True)

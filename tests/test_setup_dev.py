@@ -19,7 +19,6 @@ from tests.processes import OSTINATO, eventually, runs
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 5.0
-pytestmark = pytest.mark.xdist_group("dev")
 VIEWER = {"query": "{ viewer { id } }"}
 
 

@@ -19,8 +19,6 @@ LATER = """mutation {
   ) { jobId }
 }"""
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:

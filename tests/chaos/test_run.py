@@ -22,8 +22,6 @@ CHANGES: dict[str, tuple[str, Callable[[str], str], str]] = {
     "another event": ("jobs", lambda line: line.replace('"seq": 2', '"seq": 3'), "a timeline is"),
 }
 
-pytestmark = pytest.mark.xdist_group("chaos")  # one run for all
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
