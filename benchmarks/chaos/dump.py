@@ -20,10 +20,10 @@ Dump = dict[str, list[Document]]
 
 
 def write(mongo: Mongo, path: Path) -> None:
-    """Write a line for each document."""
-    with path.open("w") as file:
+    """Write a line for each document, all as of one moment: work may go on meanwhile."""
+    with path.open("w") as file, mongo.start_session(snapshot=True) as session:
         for collection in COLLECTIONS:
-            for document in mongo[DATABASE][collection].find({}):
+            for document in mongo[DATABASE][collection].find({}, session=session):
                 line = {"in": collection, "document": document}
                 file.write(json.dumps(line, default=_encoded) + "\n")
 

@@ -26,7 +26,8 @@ from benchmarks.chaos.promises import CRONS
 from jobs.records import Json, JsonObject
 
 LANES: Final = 24
-MOST_PENDING: Final = 400  # a client asks no faster than the workers work
+ENOUGH_PENDING: Final = 1_000  # a client asks no faster than the workers work
+FEW_PENDING: Final = 200
 LOOK_EVERY_S: Final = 0.1
 PAUSE_S: Final = 0.5  # when the API is away
 CRONS_WITHIN_S: Final = 25.0
@@ -102,16 +103,20 @@ class Load:
 
 
 async def keep_pace(orders: Orders, load: Load) -> None:
-    """Let the lanes wait while too many jobs do."""
+    """Let the lanes wait from when enough jobs do until few do.
+
+    In waves, because workers take more at once then: fewer commands and commits a job.
+    """
     with MongoClient[dict[str, Any]](orders.mongo_url, serverSelectionTimeoutMS=1_000) as mongo:
         jobs = mongo[orders.database]["jobs"]
 
         def pending() -> int:
-            return jobs.count_documents({"state": "pending"}, limit=MOST_PENDING)
+            return jobs.count_documents({"state": "pending"}, limit=ENOUGH_PENDING)
 
         while not load.stopped.is_set():
             try:
-                has_room = await asyncio.to_thread(pending) < MOST_PENDING
+                bound = ENOUGH_PENDING if load.room.is_set() else FEW_PENDING
+                has_room = await asyncio.to_thread(pending) < bound
             except PyMongoError:
                 has_room = True  # that MongoDB is away is no reason to spare the API
             if has_room:

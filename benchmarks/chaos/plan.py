@@ -29,7 +29,7 @@ LONGEST_DELAY_MS: Final = 2_500
 LONGEST_TOUCH_MS: Final = 60
 LONGEST_LINGER_MS: Final = 2_000
 LONGEST_PAUSE_S: Final = 1.5
-MOST_AT_ONCE: Final = 16
+MOST_AT_ONCE: Final = 40  # a document may have 50 aliases
 
 
 class Plan:

@@ -1,0 +1,42 @@
+"""What a run leaves is written down as of one moment."""
+
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
+
+from benchmarks.chaos import dump
+from benchmarks.chaos.installation import DATABASE
+from benchmarks.chaos.ledger import EFFECTS
+from jobs.settings import Settings
+
+
+class Interrupter(CommandListener):
+    """Adds an effect as soon as the first collection has been read."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._has_added = False
+
+    def started(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+    def succeeded(self, event: Any) -> None:
+        if event.command_name == "find" and not self._has_added:
+            self._has_added = True
+            with MongoClient[dict[str, Any]](self._url) as mongo:
+                mongo[DATABASE][EFFECTS].insert_one({"_id": "late", "job": "a job"})
+
+
+def test_what_happens_while_it_is_written_is_not_in_it(settings: Settings, tmp_path: Path) -> None:
+    url = settings.mongo_url
+    with MongoClient[dict[str, Any]](url, event_listeners=[Interrupter(url)]) as mongo:
+        database = mongo[DATABASE]
+        database["jobs"].insert_one({"_id": "a job"})
+        database[EFFECTS].insert_one({"_id": "early", "job": "a job"})
+        dump.write(mongo, tmp_path / "database.jsonl")
+        found = dump.read((tmp_path / "database.jsonl").read_text().splitlines())
+        mongo.drop_database(DATABASE)
+    assert [effect["_id"] for effect in found[EFFECTS]] == ["early"]
