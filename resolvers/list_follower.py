@@ -51,18 +51,16 @@ class ListFollower(Generic[R]):
         """Yield for ever, or to the end of this leg of the way."""
         cursor, begins_at = self._resumed(), self._leg.begins_at
         starts_over = self._leg.starts_over or (cursor is not None and cursor.in_snapshot)
-        after = None if cursor is None or starts_over else cursor.position
         if starts_over and not self._leg.starts_over and self._leg.ends_at_joint:
             self._leg.was_reset = True  # to be told RESET with others, who begin alike
             return
-        if begins_at is not None:
-            after = begins_at.position
+        known = begins_at or (None if starts_over else cursor)
+        after = None if known is None else known.position
         async with self._hub.subscribe(self._topic.watch, after) as changes:
             if starts_over:
                 yield self._reset(changes)
-            told = self._from_start(changes, with_rows=after is None)
-            if begins_at is not None:
-                told = self._changes(changes)
+            from_start = self._from_start(changes, with_rows=after is None)
+            told = from_start if begins_at is None else self._changes(changes)
             while True:
                 async for message in told:
                     yield message
