@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
+from schema.inputs.building import build_flat_inputs_by_plan
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
@@ -24,6 +25,7 @@ graphql_schema: Final = strawberry.Schema(
     types=[Job, Cron, RecurringTask, Batch, Request, Failure],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
+build_flat_inputs_by_plan(graphql_schema)
 
 
 def sdl() -> str:

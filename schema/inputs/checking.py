@@ -5,6 +5,7 @@ The fields of an input carry their limits as metadata: `Annotated[str, Field(max
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
@@ -30,24 +31,35 @@ class WithIssues(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an input type asks of its values."""
+
+    model: type[BaseModel]
+    aliases: tuple[tuple[str, str], ...]
+    """Each field's name, and what a client calls it."""
+    concern_several: bool
+    """Whether some concern several fields."""
+
+
 def checked(given: T, *path: str) -> T:
     """Return the input with ids decoded and absent fields None; raises BadRequest.
 
     `path` names the argument that holds it.
     """
     kind: type = type(given)
-    values = _values(given)
-    wire = {to_camel(name): value for name, value in values.items()}
+    rules = rules_of(kind)
+    wire = {alias: present(getattr(given, name)) for name, alias in rules.aliases}
     try:
-        model = model_of(kind).model_validate(wire)
+        values = vars(rules.model.model_validate(wire))
         issues: list[Issue] = []
     except ValidationError as error:
         issues = [_issue(found) for found in error.errors(include_url=False)]
-    if isinstance(given, WithIssues):
-        issues += _new(given.issues(), issues)
+    if rules.concern_several:
+        issues += _new(cast("WithIssues", given).issues(), issues)
     if issues:
         raise bad_request(issues, *path)
-    return cast("T", kind(**{name: getattr(model, name) for name in values}))
+    return cast("T", kind(**values))
 
 
 def bad_request(issues: list[Issue], *path: str) -> BadRequest:
@@ -57,20 +69,17 @@ def bad_request(issues: list[Issue], *path: str) -> BadRequest:
 
 
 @cache
-def model_of(kind: type) -> type[BaseModel]:
-    """Make the Pydantic model of a Strawberry input type."""
+def rules_of(kind: type) -> Rules:
+    """Make the rules of a Strawberry input type: a Pydantic model, and what is known of it."""
     hints = get_type_hints(kind, include_extras=True, localns={"JSON": JSON})
-    fields: dict[str, Any] = {field.name: (hints[field.name], ...) for field in _fields(kind)}
+    names = [field.name for field in dataclasses.fields(kind)]
+    fields: dict[str, Any] = {name: (hints[name], ...) for name in names}
     config = ConfigDict(alias_generator=to_camel, extra="forbid")
-    return create_model(f"{kind.__name__}Rules", __config__=config, **fields)
-
-
-def _values(given: object) -> dict[str, Any]:
-    return {field.name: present(getattr(given, field.name)) for field in _fields(type(given))}
-
-
-def _fields(kind: type) -> tuple["dataclasses.Field[Any]", ...]:
-    return dataclasses.fields(kind)
+    return Rules(
+        model=create_model(f"{kind.__name__}Rules", __config__=config, **fields),
+        aliases=tuple((name, to_camel(name)) for name in names),
+        concern_several=issubclass(kind, WithIssues),
+    )
 
 
 def _issue(found: Any) -> Issue:

@@ -1,13 +1,12 @@
 """The limits of input fields, each as one reusable type; those that the engine has are its own."""
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
 
 import strawberry
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 from strawberry.scalars import JSON
 
 from jobs.arguments import MAX_ARGS_BYTES
@@ -29,7 +28,7 @@ MIN_INT64: Final = -(2**63)
 
 def _bounded_json(value: Any) -> Any:
     _check_values(value)
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    size = len(to_json(value))
     if size > MAX_ARGS_BYTES:
         message = f"takes {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
         raise PydanticCustomError("too_long", message)
