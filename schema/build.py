@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
+from schema.fields import read_attributes_directly
 from schema.inputs.building import build_flat_inputs_by_plan
 from schema.mutation import Mutation
 from schema.query import Query
@@ -26,6 +27,7 @@ graphql_schema: Final = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 build_flat_inputs_by_plan(graphql_schema)
+read_attributes_directly(graphql_schema)
 
 
 def sdl() -> str:

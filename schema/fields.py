@@ -1,10 +1,11 @@
 """Strawberry's field decorators with their types kept: theirs return Any, and mypy loses track."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from operator import attrgetter
+from typing import Any, Final, TypeVar, cast
 
 import strawberry
-from graphql import GraphQLField
+from graphql import GraphQLField, GraphQLObjectType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
@@ -32,6 +33,22 @@ def is_shared(field: GraphQLField) -> bool:
     if resolver is None or definition.metadata.get("shared"):
         return not definition.extensions
     return resolver.info_parameter is None and not definition.extensions
+
+
+def read_attributes_directly(schema: strawberry.Schema) -> None:
+    """Let fields that only read an attribute do just that, without Strawberry's calls between."""
+    types = (each.implementation for each in schema.schema_converter.type_map.values())
+    for each in types:
+        fields = each.fields.values() if isinstance(each, GraphQLObjectType) else ()
+        for field in fields:
+            definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+            if isinstance(definition, StrawberryField) and definition.is_basic_field:
+                field.resolve = _reader_of(definition.python_name)
+
+
+def _reader_of(name: str) -> Callable[[object, object], Any]:
+    read = attrgetter(name)
+    return lambda source, _: read(source)
 
 
 def strawberry_subscription(description: str) -> Callable[[F], F]:

@@ -28,6 +28,7 @@ from schema.errors import (
 )
 from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
 from schema.transports.persisted import Extensions, PersistedDocuments
+from schema.transports.plans import Plan
 from schema.transports.sharing import Shape
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
@@ -53,6 +54,8 @@ class Prepared:
         default_factory=dict, compare=False, repr=False
     )
     """What each operation is told, once somebody has asked."""
+    plans: dict[str | None, Plan] = field(default_factory=dict, compare=False, repr=False)
+    """How each operation is run, once it was."""
 
 
 class Documents:

@@ -4,17 +4,16 @@ An event of a subscription leaves here encoded, so that one event can be written
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
-from typing import Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 from strawberry import Schema
-from strawberry.execution import optimized_is_awaitable
 
 from jobs.errors import BadRequest, TimedOut
 from jobs.settings import Settings
@@ -32,13 +31,13 @@ from schema.transports.groups import Groups
 from schema.transports.limits import DocumentLimits
 from schema.transports.members import NOWHERE, Push, Told
 from schema.transports.persisted import read_allowed
+from schema.transports.plans import Plan, plan_of
 from schema.transports.roots import OWN, RESUMING, after_of
 from schema.transports.sharing import Shape, group_key, shape_of
 from schema.transports.tally import Tally
 from schema.transports.way import Telling, Tellings, Way
 
 ContextOf = Callable[[Viewer | None, Leg], object]
-AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,19 +204,21 @@ class OperationRunner:
         return TimedOut(f"the operation took longer than {self._timeout_s:g} s")
 
     def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
-        request = operation.request
-        executor = self._schema.execution_context_class.build(
-            self._schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
-            operation.prepared.document,
-            context_value=self._context_of(viewer, leg),
-            raw_variable_values=request.variables,
-            operation_name=request.operation_name,
-            is_awaitable=cast("AwaitableTest", optimized_is_awaitable),
+        executor = self._plan_of(operation).executor(
+            operation.request.variables,
+            self._context_of(viewer, leg),
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(executor, list):
             raise RequestRejected(format_variable_errors(executor))
         return executor
+
+    def _plan_of(self, operation: Operation) -> Plan:
+        prepared, name = operation.prepared, operation.request.operation_name
+        plan = prepared.plans.get(name)
+        if plan is None:
+            plan = prepared.plans[name] = plan_of(self._schema, prepared.document, name)
+        return plan
 
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:

@@ -6,6 +6,7 @@ Source: the GraphQL over HTTP specification, and RFC 9110, 12.5.1 for `Accept`.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
 
 from schema.transports.refusal import Refused
@@ -38,6 +39,9 @@ class Acceptable:
     """For the results of a subscription; only what was named, never what `*/*` would cover."""
 
 
+USUAL = 256  # clients send few different headers, each again and again
+USUAL_CHARS = 256
+
 _Rank = tuple[float, int, int]
 UNACCEPTABLE: _Rank = (0.0, 2, 0)
 
@@ -62,7 +66,12 @@ class _Range:
 
 def negotiate(accept: str | None) -> Acceptable:
     """Return the best answers that `Accept` allows; raises Refused (406) if there is none."""
-    ranges = list(_ranges(accept or "*/*"))
+    wanted = accept or "*/*"
+    return _usual(wanted) if len(wanted) <= USUAL_CHARS else _negotiated(wanted)
+
+
+def _negotiated(accept: str) -> Acceptable:
+    ranges = list(_ranges(accept))
     named = [each for each in ranges if each.exactness == 2]
     wanted = Acceptable(single=_best(SINGLES, ranges), stream=_best(STREAMS, named))
     if wanted.single is None and wanted.stream is None:
@@ -72,18 +81,25 @@ def negotiate(accept: str | None) -> Acceptable:
     return wanted
 
 
+_usual = lru_cache(maxsize=USUAL)(_negotiated)
+
+
 def require_json(content_type: str | None, content_encoding: str | None) -> None:
     """Raise Refused (415) unless a body is plain JSON in UTF-8.
 
     It is also what keeps other sites' forms out: they cannot send this type without a preflight.
     """
-    media_type, _, rest = (content_type or "").partition(";")
-    charset = _parameters(rest).get("charset", "utf-8")
-    if media_type.strip().lower() != MediaType.JSON or charset not in {"utf-8", "utf8"}:
+    if content_type != MediaType.JSON and not _is_json(content_type or ""):
         message = "send `Content-Type: application/json`, in UTF-8"
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     if content_encoding not in {None, "", "identity"}:
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
+
+
+def _is_json(content_type: str) -> bool:
+    media_type, _, rest = content_type.partition(";")
+    charset = _parameters(rest).get("charset", "utf-8")
+    return media_type.strip().lower() == MediaType.JSON and charset in {"utf-8", "utf8"}
 
 
 def takes_gzip(accept_encoding: str | None) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from http import HTTPStatus
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from jobs.settings import Settings
 from schema.transports.encoding import decode
@@ -43,9 +43,14 @@ class RequestReader:
         body = bytearray()
         announced = request.headers.get("content-length", "")
         self._require_size(int(announced) if announced.isdecimal() else 0)
-        async for chunk in request.stream():
-            body += chunk
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
             self._require_size(len(body))
+            more = message.get("more_body", False)
         return bytes(body)
 
     def _require_size(self, size_bytes: int) -> None:
