@@ -23,7 +23,7 @@ from jobs.mongo.job_store import JobStore
 from jobs.mongo.provision import ensure_collections
 from jobs.mongo.transaction import run_seen_through
 from jobs.queue.connection import connect
-from jobs.queue.doorbell import Bell, Doorbell
+from jobs.queue.doorbell import SOON, Bell, Doorbell
 from jobs.queues import Queues
 from jobs.records import Failure, Job, JobState, JsonObject
 from jobs.registry import Registry, registry
@@ -86,9 +86,9 @@ class Engine:
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:
-                await doorbell.ring(Bell.DUE)
+                doorbell.ring(Bell.DUE)
             if canceled:
-                await doorbell.ring(Bell.CANCEL)
+                doorbell.ring(Bell.CANCEL)
 
         return cls(
             settings=settings,
@@ -110,15 +110,18 @@ class Engine:
         )
 
     async def schedule(self, new: NewJob) -> Job:
-        """Insert a job, together with others that arrive now, and wake the dispatcher.
+        """Insert a job, together with others that arrive now; if it is due soon, wake the
+        dispatcher.
 
         With a key that the owner has used, returns the job of that time; raises Conflict if
         its function or arguments differ.
         """
-        document = job_document(new, await self.clock.now(), self.settings.purge_after_ms)
+        now = await self.clock.now()
+        document = job_document(new, now, self.settings.purge_after_ms)
         if not await self.inserts.submit(document):
             return await self._existing(new)
-        await self.doorbell.ring(Bell.DUE)
+        if new.scheduled_time - now < SOON:
+            self.doorbell.ring(Bell.DUE)
         return job_from(document)
 
     async def cancel(self, job_id: str) -> Job:
@@ -128,7 +131,7 @@ class Engine:
         if changed is None:
             raise _cannot("canceled", await self._state_of(job_id))
         if changed["state"] == JobState.IN_PROGRESS:
-            await self.doorbell.ring(Bell.CANCEL)
+            self.doorbell.ring(Bell.CANCEL)
         return job_from(changed)
 
     async def retry(self, job_id: str) -> Job:
@@ -148,7 +151,7 @@ class Engine:
         revived = await run_seen_through(self.mongo, body)
         if revived is None:
             raise _cannot("retried", await self._state_of(job_id))
-        await self.doorbell.ring(Bell.DUE)
+        self.doorbell.ring(Bell.DUE)
         return job_from(revived)
 
     async def resolve(self, failure: Failure) -> Failure:
@@ -180,7 +183,7 @@ class Engine:
     async def advance(self, ms: int) -> None:
         """Move due time forward everywhere; in test and development modes only."""
         await self.clock.advance(ms)
-        await self.doorbell.ring(Bell.DUE)
+        self.doorbell.ring(Bell.DUE)
 
     async def now(self) -> datetime:
         return await self.clock.now()

@@ -46,7 +46,7 @@ class Queues:
         return await self._rung(await self.store.resume(name, weight))
 
     async def _rung(self, queue: Queue) -> Queue:
-        await self.doorbell.ring(Bell.QUEUES)
+        self.doorbell.ring(Bell.QUEUES)
         return await self._seen(queue)
 
     async def _seen(self, queue: Queue) -> Queue:

@@ -44,7 +44,7 @@ class Consumer:
         connect: Callable[[], ArqRedis],
         take_chunk: TakeChunk,
         has_room: HasRoom,
-        ask_for_more: Callable[[], Awaitable[None]],
+        ask_for_more: Callable[[], None],
     ) -> None:
         self._connect = connect
         self._take_chunk = take_chunk
@@ -84,11 +84,11 @@ class Consumer:
             elif await self._take_chunk(ids, more is True, lane_of(ctx["job_id"].encode())):
                 unsatisfied.add(ctx["job_id"])
 
-        async def chunk_done(name: str) -> None:
+        def chunk_done(name: str) -> None:
             self._wake.set()  # there is room for the next chunk
             if name in unsatisfied:
                 unsatisfied.discard(name)
-                await self._ask_for_more()
+                self._ask_for_more()
 
         redis = self._connect()
         worker = _DoorbellWorker(
@@ -114,7 +114,7 @@ class Consumer:
 class _DoorbellWorker(Worker):
     wake: asyncio.Event
     has_room: HasRoom
-    chunk_done: Callable[[str], Awaitable[None]]
+    chunk_done: Callable[[str], None]
     finishing: set["asyncio.Task[Any]"]
 
     async def main(self) -> None:
@@ -170,7 +170,7 @@ class _DoorbellWorker(Worker):
             await self.pool.zrem(self.queue_name, job_id)
         finally:
             # Only now is the chunk gone from Redis, and its place free for another.
-            await self.chunk_done(job_id)
+            self.chunk_done(job_id)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

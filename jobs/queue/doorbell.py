@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from arq.connections import ArqRedis
 
-from jobs.group_commit import GroupCommit
 from jobs.logs import get_log
 from jobs.queue.connection import RedisFailure, next_pause_s
 from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
+SOON: Final = timedelta(seconds=2)
+"""What is due later is found without a ring: the dispatcher looks every second."""
 
 log = get_log(__name__)
 
@@ -37,16 +39,20 @@ Heard = Callable[[Bell], None]
 
 
 class Doorbell:
-    """Rings and hears; calls at the same time share one message."""
+    """Rings and hears; rings at the same time share one message."""
 
     def __init__(self, redis: ArqRedis, prefix: str) -> None:
         self._redis = redis
         self._channel = f"{prefix}:doorbell"
-        self._rings: GroupCommit[Bell, None] = GroupCommit(self._publish, limit=10_000)
+        self._bells: set[Bell] = set()
+        self._ringing: asyncio.Task[None] | None = None
 
-    async def ring(self, bell: Bell) -> None:
-        """Tell everybody who listens; silent if Redis is away, for the timers will do."""
-        await self._rings.submit(bell)
+    def ring(self, bell: Bell) -> None:
+        """Have everybody told who listens; nobody waits for Redis, and if it is away, the timers
+        will do."""
+        self._bells.add(bell)
+        if self._ringing is None:
+            self._ringing = asyncio.create_task(self._ring(), name="doorbell")
 
     async def listen(self, heard: Heard) -> None:
         """Call `heard` for each ring, for ever; reconnects with backoff.
@@ -69,7 +75,9 @@ class Doorbell:
         await self._redis.ping()
 
     async def close(self) -> None:
-        await self._rings.close()
+        """Wait until whoever listens was told."""
+        while self._ringing is not None:
+            await self._ringing
 
     async def _listen(self, heard: Heard) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
@@ -82,12 +90,15 @@ class Doorbell:
                 if message is not None:
                     _tell(heard, message["data"])
 
-    async def _publish(self, bells: Sequence[Bell]) -> Sequence[None]:
+    async def _ring(self) -> None:
         try:
-            await self._redis.publish(self._channel, ",".join(sorted(set(bells))))
+            while self._bells:
+                words, self._bells = ",".join(sorted(self._bells)), set()
+                await self._redis.publish(self._channel, words)
         except RedisFailure as error:
             log.debug("doorbell.unheard", error=str(error))
-        return [None] * len(bells)
+        finally:
+            self._ringing = None
 
 
 def _tell(heard: Heard, data: bytes) -> None:

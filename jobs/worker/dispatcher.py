@@ -76,7 +76,7 @@ class Dispatcher:
             # Once all are busy, what comes next waits for word that there is room again.
             await self._put(queue, survey.jobs[: shares.given[queue]], busy or survey.more)
         if any(shares.given.values()):
-            await self._engine.doorbell.ring(Bell.WORK)
+            self._engine.doorbell.ring(Bell.WORK)
         return min((one.next_at for one in surveys.values() if one.next_at), default=None)
 
     async def _survey(self, room: int, outstanding: Outstanding) -> dict[str, Survey]:

@@ -55,7 +55,7 @@ class LostWorkers:
             while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
                 outcomes = [self._decide(job, worker_id) for job in jobs]
                 await self._completions.write(outcomes, await self._engine.clock.offset_ms())
-                await self._engine.doorbell.ring(Bell.DUE)
+                self._engine.doorbell.ring(Bell.DUE)
                 taken += len(jobs)
         except (MongoError, TimeoutError) as error:
             log.warning("worker.not_reclaimed", worker_id=worker_id, error=str(error))

@@ -192,7 +192,7 @@ class Worker:
         with suppress(MongoError, TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._store.remove(self.id)
-                await self.engine.doorbell.ring(Bell.DUE)
+                self.engine.doorbell.ring(Bell.DUE)
         await self._redis.aclose(close_connection_pool=True)
         log.info("worker.stopped", worker_id=self.id)
 

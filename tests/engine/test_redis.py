@@ -19,10 +19,17 @@ from jobs.embedded.ports import free_port
 from jobs.embedded.valkey import start_valkey
 from jobs.engine import Engine
 from jobs.queue.chunks import Chunks
-from jobs.queue.connection import RedisFailure, connect, deserialize, next_pause_s
+from jobs.queue.connection import (
+    COMMAND_TIMEOUT_S,
+    RedisFailure,
+    connect,
+    deserialize,
+    next_pause_s,
+)
 from jobs.queue.consumer import _DoorbellWorker, _is_news
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
+from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, started
 from tests.processes import Processes, eventually
 
@@ -101,7 +108,7 @@ async def test_stale_and_doubled_chunks_start_nothing_twice(
     done = (await rig.run("echo"))["_id"]
     for _ in range(5):
         await Chunks(redis).put([done, "0" * 24], more=False)
-    await rig.engine.doorbell.ring(Bell.WORK)
+    rig.engine.doorbell.ring(Bell.WORK)
     await rig.until(lambda: redis_admin.zcard(queue) == 0)
     await redis.aclose(close_connection_pool=True)
     assert (await rig.job(done))["attempt"] == 1
@@ -118,6 +125,33 @@ async def test_only_data_is_written_to_redis_and_read_from_it(
     assert json.loads(payload)["a"] == [["0" * 24], False]
     with pytest.raises(UnicodeDecodeError):
         deserialize(pickle.dumps({}))
+
+
+async def test_scheduling_does_not_wait_for_redis(hasty: Settings) -> None:
+    port = urlsplit(hasty.redis_url).port
+    assert port is not None
+    async with proxied(port) as (proxy, own_port):
+        url = f"redis://127.0.0.1:{own_port}"
+        async with Engine.open(hasty.model_copy(update={"redis_url": url})) as engine:
+            proxy.stall()
+            async with asyncio.timeout(COMMAND_TIMEOUT_S - 1):
+                await Rig(engine).schedule("echo")
+            proxy.heal()
+
+
+async def test_only_what_is_due_soon_rings_the_bell(
+    idle: Rig, redis_admin: Redis, queue: str
+) -> None:
+    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
+    with pubsub as heard:
+        heard.subscribe(queue.replace("queue", "doorbell"))
+        plan = await idle.plan("echo")
+        await idle.plan_at(plan, plan.scheduled_time + timedelta(days=7))
+        await idle.engine.doorbell.close()
+        await idle.schedule("echo")
+        await idle.engine.doorbell.close()
+        messages = [heard.get_message(timeout=1) for _ in range(4)]
+    assert [one["data"] for one in messages if one] == [b"due"]
 
 
 async def test_a_worker_outlives_valkey_and_catches_up(
