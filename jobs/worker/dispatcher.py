@@ -1,7 +1,7 @@
 """Puts due jobs into the queue, as many as the fleet has room for; wakes at the next due time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from jobs.queue.chunks import Chunks, Outstanding
 from jobs.queue.connection import RedisFailure
 from jobs.queue.doorbell import Bell
 from jobs.waiting import wait_for_event
+from jobs.worker.at_hand import AtHand
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.selection import Demand, share
 from jobs.worker.survey import Survey, Surveyor
@@ -29,12 +30,18 @@ class Dispatcher:
     """Runs in the one worker that leads. A second one would only do the work twice."""
 
     def __init__(
-        self, engine: Engine, chunks: Chunks, workers: WorkerStore, queues: QueueWatch
+        self,
+        engine: Engine,
+        chunks: Chunks,
+        workers: WorkerStore,
+        queues: QueueWatch,
+        at_hand: AtHand,
     ) -> None:
         self._engine = engine
         self._chunks = chunks
         self._workers = workers
         self._queues = queues
+        self._at_hand = at_hand
         self._surveyor = Surveyor(engine)
         self._wake = asyncio.Event()
         self._fleet = Fleet(())
@@ -45,42 +52,70 @@ class Dispatcher:
         self._wake.set()
 
     async def run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait_s = FALLBACK_S
-            try:
-                next_at = await self.dispatch()
-                if next_at is not None:
-                    until = (next_at - await self._engine.clock.now()).total_seconds()
-                    wait_s = min(FALLBACK_S, max(0.0, until))
-            except (*RedisFailure, MongoError) as error:
-                log.warning("dispatch.failed", error=str(error))
-            await wait_for_event(self._wake, wait_s)
+        try:
+            while True:
+                self._wake.clear()
+                wait_s = await self._try_to_dispatch()
+                await wait_for_event(self._wake, wait_s)
+        finally:
+            await self._at_hand.close()
 
     async def dispatch(self) -> datetime | None:
         """Fill the queue once; returns when the next job is due, if that is known."""
         await self._read_fleet()
-        outstanding = await self._chunks.outstanding(self._queues.is_paused)
+        waiting = await self._chunks.outstanding(self._queues.is_paused)
+        outstanding = self._at_hand.added_to(waiting)
         room = 2 * self._fleet.slots() - outstanding.total  # the next are there when a slot is free
         if room <= 0:
             return None
-        surveys = await self._survey(room, outstanding)
+        now = await self._engine.clock.now()
+        surveys = await self._survey(self._at_hand.horizon(now), room, outstanding)
+        if not self._take_alone([job for survey in surveys.values() for job in survey.jobs]):
+            surveys = {queue: survey.due_by(now) for queue, survey in surveys.items()}
+            await self._share(surveys, room, outstanding.total)
+        return min((one.next_at for one in surveys.values() if one.next_at), default=None)
+
+    async def _try_to_dispatch(self) -> float:
+        """Dispatch; gives how long there is nothing to do then, in seconds."""
+        try:
+            next_at = await self.dispatch()
+            if next_at is not None:
+                now = await self._engine.clock.now()
+                wait = self._at_hand.look_at(next_at, now) - now
+                return min(FALLBACK_S, max(0.0, wait.total_seconds()))
+        except (*RedisFailure, MongoError) as error:
+            log.warning("dispatch.failed", error=str(error))
+        return FALLBACK_S
+
+    def _take_alone(self, jobs: Sequence[Waiting]) -> bool:
+        """Run the only job here, if this worker has nothing else to do."""
+        if len(jobs) != 1 or not self._at_hand.takes(jobs[0]):
+            return False
+        self._at_hand.take(jobs[0]).add_done_callback(self._taken)
+        return True
+
+    def _taken(self, task: "asyncio.Task[bool]") -> None:
+        if not task.cancelled() and (task.exception() or task.result()):
+            self.wake()
+
+    async def _share(self, surveys: Mapping[str, Survey], room: int, outstanding: int) -> None:
+        """Put what was found into the queue, by the weights of the queues."""
         demands = {
             queue: Demand(len(survey.jobs), self._queues.weight_of(queue))
             for queue, survey in surveys.items()
         }
         shares = share(room, demands, self._served)
         self._served = shares.served
-        busy = outstanding.total + sum(shares.given.values()) >= self._fleet.slots()
+        busy = outstanding + sum(shares.given.values()) >= self._fleet.slots()
         for queue, survey in surveys.items():
             # Once all are busy, what comes next waits for word that there is room again.
             await self._put(queue, survey.jobs[: shares.given[queue]], busy or survey.more)
         if any(shares.given.values()):
             self._engine.doorbell.ring(Bell.WORK)
-        return min((one.next_at for one in surveys.values() if one.next_at), default=None)
 
-    async def _survey(self, room: int, outstanding: Outstanding) -> dict[str, Survey]:
-        now = await self._engine.clock.now()
+    async def _survey(
+        self, now: datetime, room: int, outstanding: Outstanding
+    ) -> dict[str, Survey]:
         rooms = {
             queue: min(room, 2 * self._fleet.slots(queue) - outstanding.of_queue(queue))
             for queue in self._fleet.queues()

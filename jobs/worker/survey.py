@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -39,6 +39,15 @@ class Survey:
     """Whether more was due than there was room for."""
     next_at: datetime | None
     """When there is something to do again, if that is known."""
+
+    def due_by(self, now: datetime) -> "Survey":
+        """Leave out what was looked at early."""
+        later = [job.scheduled_time for job in self.jobs if job.scheduled_time > now]
+        if not later:
+            return self
+        jobs = tuple(job for job in self.jobs if job.scheduled_time <= now)
+        times = later if self.next_at is None else [*later, self.next_at]
+        return replace(self, jobs=jobs, next_at=min(times))
 
 
 @dataclass(slots=True, kw_only=True)

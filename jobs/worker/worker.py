@@ -21,6 +21,7 @@ from jobs.queue.connection import connect
 from jobs.queue.consumer import Consumer
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
+from jobs.worker.at_hand import AtHand
 from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
 from jobs.worker.leader import Leadership
@@ -61,7 +62,10 @@ class Worker:
         )
         self._watch = Watch(engine, worker_id, self.executor)
         self._loop_watch = LoopWatch(settings.lease_ms / 2000, self._describe)
-        self._dispatcher = Dispatcher(engine, Chunks(self._redis), self._store, self.queues)
+        at_hand = AtHand(engine, self.executor)
+        self._dispatcher = Dispatcher(
+            engine, Chunks(self._redis), self._store, self.queues, at_hand
+        )
         lost = LostWorkers(engine, self._store)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms

@@ -16,7 +16,9 @@ from jobs.mongo.workers import WorkerStore
 from jobs.queue.chunks import Chunks
 from jobs.queue.connection import connect
 from jobs.settings import Settings
+from jobs.worker.at_hand import AtHand
 from jobs.worker.dispatcher import Dispatcher
+from jobs.worker.executor import Executor
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.survey import Surveyor
 from tests.engine.functions import gate
@@ -52,7 +54,8 @@ async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
     queues = QueueWatch(engine.mongo, lambda: None)
     await engine.queues.resume("a", weight=3)
     await queues.read()
-    yield Dispatcher(engine, Chunks(redis), workers, queues)
+    at_hand = AtHand(engine, Executor(engine, "w", queues, lambda: None))
+    yield Dispatcher(engine, Chunks(redis), workers, queues, at_hand)
     await redis.aclose(close_connection_pool=True)
 
 
