@@ -1,6 +1,7 @@
 """Measures our fan-out beside its peers in one run, and writes LIVE.md."""
 
 import argparse
+import resource
 import shlex
 import sys
 import tempfile
@@ -57,8 +58,15 @@ def run(servers: Servers, given: argparse.Namespace) -> list[str]:
     return found
 
 
+def allow_sockets() -> None:
+    """Raise the soft limit of open files, which the measured processes inherit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     given = options()
+    allow_sockets()
     command = f"make bench-live ARGS={shlex.quote(' '.join(sys.argv[1:]))}"
     opening = sections.about(command, given.rounds, machine(), versions())
     print(opening, flush=True)

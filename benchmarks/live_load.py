@@ -1,4 +1,4 @@
-"""Holds many WebSockets open in one process and notes when each frame arrives, without reading it.
+"""Holds many WebSockets open in one process and notes when each message arrives, without reading it.
 
 Told by lines of JSON on stdin what to open, how many frames to wait for, and when what was
 published; answers each with a line of JSON.
@@ -22,6 +22,11 @@ from benchmarks.figures import percentile
 
 AT_ONCE = 100  # handshakes on their way
 WITHIN_S = 120.0
+
+# RFC 6455, 5.2: the first byte of a whole frame, and the bit of who masks it.
+TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
+MASKED = 0x80
+WITHOUT_CLOSE = 1006
 
 
 class Frames:
@@ -49,7 +54,7 @@ class Frames:
 
 
 class Socket(asyncio.Protocol):
-    """One raw client: it shakes hands, says what it is told to, and counts frames."""
+    """One raw client: it shakes hands, says what it is told to, and counts messages."""
 
     def __init__(self, number: int, what: dict[str, Any], frames: Frames) -> None:
         self.number = number
@@ -96,27 +101,38 @@ class Socket(asyncio.Protocol):
         self._said += 1
         topic = str(self.number % self._what["topics"])
         said = text.replace("TOPIC", topic).replace("SOME-ID", str(uuid.uuid4())).encode()
-        size = bytes([0xFE]) + len(said).to_bytes(2)
-        self._transport.write(b"\x81" + size + bytes(4) + said)
+        size = bytes([MASKED | 126]) + len(said).to_bytes(2)
+        self._transport.write(bytes([TEXT]) + size + bytes(4) + said)
 
     def _count(self, data: bytes) -> None:
         start, end, count = 0, len(data), 0
         while end - start >= 2:
-            size, head = data[start + 1], 2
+            kind, size, head = data[start], data[start + 1], 2
             if size == 126:
                 size, head = int.from_bytes(data[start + 2 : start + 4]), 4
             elif size == 127:
                 size, head = int.from_bytes(data[start + 2 : start + 10]), 10
             if end - start < head or end - start < head + size:
                 break
-            if data[start] == 0x88:
-                self.closed = int.from_bytes(data[start + 2 : start + 4])
+            if kind == TEXT:
+                count += 1
+            else:
+                self._control(kind, data[start + head : start + head + size])
             start += head + size
-            count += 1
         self._rest = data[start:]
         if count:
             self.count += count
             self._frames.add(self.number, self.count - count, count)
+
+    def _control(self, kind: int, payload: bytes) -> None:
+        """Answer a ping, as every client does: who gives no answer is cut off."""
+        if kind == PING:
+            self._transport.write(bytes([PONG, MASKED | len(payload)]) + bytes(4) + payload)
+        elif kind == CLOSE:
+            self.closed = int.from_bytes(payload[:2])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = self.closed or WITHOUT_CLOSE
 
 
 async def open_all(what: dict[str, Any], frames: Frames) -> list[Socket]:
@@ -129,6 +145,8 @@ async def open_all(what: dict[str, Any], frames: Frames) -> list[Socket]:
         async with gate:
             await loop.create_connection(lambda: socket, "127.0.0.1", what["port"])
             while socket.count < what["setup_frames"]:
+                if socket.closed is not None:
+                    raise ConnectionError(f"a socket was closed as it began: {socket.closed}")
                 await asyncio.sleep(0.002)
 
     async with asyncio.timeout(WITHIN_S):
@@ -163,7 +181,10 @@ class Load:
 
     async def do(self, told: dict[str, Any]) -> dict[str, Any]:
         if "open" in told:
-            self.sockets = await open_all(told["open"], self.frames)
+            try:
+                self.sockets = await open_all(told["open"], self.frames)
+            except OSError as error:  # TimeoutError is one
+                return {"problem": f"sockets could not be opened: {error!r}"}
             self.heard, self.topics = told["open"]["setup_frames"], told["open"]["topics"]
             gc.freeze()
             return {}
