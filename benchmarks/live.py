@@ -11,13 +11,13 @@ from typing import Final
 from benchmarks import live_sections, report, sections
 from benchmarks.live_servers import OURS, OURS_PLAIN, contestants
 from benchmarks.machine import machine, versions
-from benchmarks.measures import fan_out, quiet
+from benchmarks.measures import fan_out, following, quiet
 from benchmarks.servers import Servers, started
 
 RESULTS: Final = Path(__file__).with_name("LIVE.md")
 SOCKETS: Final = (100, 1_000, 5_000)
 TOPICS: Final = (1, 100, 1_000)
-PARTS: Final = ("sockets", "topics", "quiet")
+PARTS: Final = ("sockets", "topics", "quiet", "followed")
 
 
 def options() -> argparse.Namespace:
@@ -49,6 +49,7 @@ def run(servers: Servers, given: argparse.Namespace) -> list[str]:
             fan_out.measure(servers, fewer, spread, given.rounds)
         ),
         "quiet": lambda: live_sections.quiet(quiet.measure(servers, every[OURS], given.rounds)),
+        "followed": lambda: live_sections.followed(following.measure(servers, given.rounds)),
     }
     found = []
     for name in given.only:

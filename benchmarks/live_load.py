@@ -1,4 +1,4 @@
-"""Holds many WebSockets open in one process and notes when each message arrives, without reading it.
+"""Holds many WebSockets open in one process; notes when each message arrives, without reading it.
 
 Told by lines of JSON on stdin what to open, how many frames to wait for, and when what was
 published; answers each with a line of JSON.

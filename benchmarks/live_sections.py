@@ -4,14 +4,21 @@ from collections.abc import Sequence
 
 from benchmarks.figures import NOTHING, Figures, ratio, table
 from benchmarks.live_servers import NODE_WS, RAW, STRAWBERRY
-from benchmarks.measures import fan_out
+from benchmarks.measures import fan_out, following
 from benchmarks.measures import quiet as quietly
 
 PEERS = (RAW, STRAWBERRY, NODE_WS)
 TOLD = (
     "A burst is about 50,000 deliveries, of events that are published at once; ours are written to "
     "MongoDB, and its time counts. Then one event comes every 200 ms: from its publication (ours: "
-    "just before the write) to its arrival, and the processor time of the server for a delivery."
+    "just before the write) to its arrival. Processor time is that of the serving process alone, "
+    "all its threads: without mongod's, the writer's and the clients'."
+)
+
+FOLLOWED = (
+    f"{following.CHANGES:,} jobs are claimed as the engine claims them, while the follower is "
+    "stopped; then it goes on, and reads that history as fast as it can. Processor time is that of "
+    "the following process alone, all its threads."
 )
 
 
@@ -24,6 +31,20 @@ def topics(results: Sequence[fan_out.Result]) -> str:
         "## The same sockets over distinct filters\n\n"
         "Each filter has the same number of sockets, and each event matches one filter.\n\n"
         + _table(results, "topics")
+    )
+
+
+def followed(results: Sequence[following.Result]) -> str:
+    rows = [
+        [
+            result.name,
+            _figures(result.rates) if result.rates else f"could not run: {result.problem}",
+            _figures(result.change_us),
+        ]
+        for result in results
+    ]
+    return f"## How fast changes are followed\n\n{FOLLOWED}\n\n" + table(
+        ["", "changes/s", "us a change"], rows
     )
 
 

@@ -3,12 +3,13 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -30,6 +31,7 @@ RAW: Final = "Starlette, raw broadcast of encoded text"
 STRAWBERRY: Final = "Strawberry's own handler"
 NODE_WS: Final = "graphql-ws on Node"
 
+OUR_COMMAND: Final = (sys.executable, str(ROOT / "ostinato.py"), "api")
 PROTOCOL: Final = "graphql-transport-ws"
 FIELDS: Final = "cursor kind jobId event { seq state at }"
 READY_S: Final = 30.0
@@ -64,8 +66,8 @@ Serve = Callable[[Servers], AbstractContextManager[Target]]
 def contestants() -> dict[str, Serve]:
     python, node = sys.executable, str(NODE_PEERS / "graphql_ws.mjs")
     return {
-        OURS: partial(_ours, command=(python, str(ROOT / "ostinato.py"), "api")),
-        OURS_PLAIN: partial(_ours, command=(python, "-m", "benchmarks.peers.live_plain")),
+        OURS: partial(ours, command=OUR_COMMAND),
+        OURS_PLAIN: partial(ours, command=(python, "-m", "benchmarks.peers.live_plain")),
         RAW: partial(_peer, command=(python, "-m", "benchmarks.peers.live_starlette")),
         STRAWBERRY: partial(
             _peer, command=(python, "-m", "benchmarks.peers.live_strawberry"), speaks=True
@@ -75,7 +77,10 @@ def contestants() -> dict[str, Serve]:
 
 
 @contextmanager
-def _ours(servers: Servers, command: tuple[str, ...]) -> Iterator[Target]:
+def ours(
+    servers: Servers, command: tuple[str, ...], env: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Target]:
+    """Serve our API, with settings of its own."""
     port, token = free_port(), mint(Settings(jwt_secret=SecretStr(SECRET)), "bench")
     settings = {
         **our_env(servers),
@@ -84,6 +89,7 @@ def _ours(servers: Servers, command: tuple[str, ...]) -> Iterator[Target]:
         "OSTINATO_MAX_SOCKETS_PER_ADDRESS": ROOM,
         "OSTINATO_KEEP_ALIVE_MS": "3600000",
         "OSTINATO_CHECKPOINT_MS": "3600000",
+        **env,
     }
     query = (
         f"subscription($f: String) {{ jobsChanged(filter: {{functionName: $f}}) {{ {FIELDS} }} }}"
@@ -127,7 +133,7 @@ def _ask(port: int, events: int, interval_s: float, topics: int) -> list[float]:
 def _insert(servers: Servers, events: int, interval_s: float, topics: int) -> list[float]:
     """Write jobs as the engine does: all at once, or one by one."""
     jobs = servers.mongo[DATABASE]["jobs"]
-    documents = [_job(number % topics) for number in range(events)]
+    documents = [job(number % topics) for number in range(events)]
     start = time.monotonic()
     if not interval_s:
         jobs.insert_many(documents)
@@ -140,7 +146,8 @@ def _insert(servers: Servers, events: int, interval_s: float, topics: int) -> li
     return times
 
 
-def _job(topic: int) -> dict[str, Any]:
+def job(topic: int) -> dict[str, Any]:
+    """Make a job as the engine writes it, of one of the functions that are watched."""
     now = datetime.now(UTC)
     document: dict[str, Any] = {
         "_id": new_id(),

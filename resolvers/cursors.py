@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from jobs.changes import Position
@@ -15,9 +16,9 @@ from jobs.settings import Settings
 
 VERSION: Final = b"\x01"
 MAC_BYTES: Final = 16  # half of SHA-256: forging one takes 2^128 tries
+KEPT: Final = 256  # texts: a list has one, an object one for each of its events
 MAX_CHARS: Final = 1_024  # a position has about 100 bytes
 
-_WRITER: Final = json.JSONEncoder(separators=(",", ":"))
 _STANDARD: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SORTED: Final = bytes(sorted(_STANDARD))  # so that the text sorts as its bytes do
 _ENCODE: Final = bytes.maketrans(_STANDARD, _SORTED)
@@ -50,14 +51,9 @@ class Cursors:
     def encode(self, cursor: Cursor) -> str:
         """Write a cursor as text."""
         position = bytes.fromhex(cursor.position)
-        details = [
-            cursor.topic,
-            int(cursor.in_snapshot),
-            cursor.seq,
-            cursor.version,
-            cursor.partial,
-        ]
-        content = _WRITER.encode(details).encode()
+        content = _written(
+            cursor.topic, cursor.in_snapshot, cursor.seq, cursor.version, cursor.partial
+        )
         body = VERSION + position + content + len(content).to_bytes(2)
         text = base64.urlsafe_b64encode(body + self._sign(body)).rstrip(b"=")
         return text.translate(_ENCODE).decode()
@@ -95,6 +91,13 @@ class Cursors:
 
     def _sign(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, "sha256")[:MAC_BYTES]
+
+
+@lru_cache(maxsize=KEPT)
+def _written(topic: str, in_snapshot: bool, seq: int, version: int, partial: str | None) -> bytes:
+    """Write what most cursors of a list have in common."""
+    details = [topic, int(in_snapshot), seq, version, partial]
+    return json.dumps(details, separators=(",", ":")).encode()
 
 
 def _invalid(message: str) -> BadRequest:

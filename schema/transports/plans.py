@@ -9,6 +9,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
     Undefined,
     default_field_resolver,
     default_type_resolver,
@@ -26,6 +27,7 @@ from graphql.utilities import coerce_input_value
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
+from schema.transports.event_execution import EventExecutor
 from schema.transports.roots import fragments_of, operation_of
 
 MAX_ERRORS = 50  # of variables, graphql-core's own bound
@@ -57,7 +59,10 @@ class Plan:
         if isinstance(values, list):
             return values
         fragments = {name: FragmentDetails(node) for name, node in self.fragments.items()}
-        return self.schema.execution_context_class(
+        kind: type[Executor[Any]] = self.schema.execution_context_class
+        if self.operation.operation is OperationType.SUBSCRIPTION:
+            kind = EventExecutor
+        return kind(
             self.schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
             dict(self.fragments),
             fragments,

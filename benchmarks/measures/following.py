@@ -1,0 +1,132 @@
+"""Measures how fast one process follows the changes of jobs, beside motor's own change stream."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import httpx
+
+from benchmarks.contestants import DATABASE, SECRET
+from benchmarks.live_servers import OUR_COMMAND, job, ours
+from benchmarks.measures.fan_out import loading
+from benchmarks.processes import CouldNotRun, Program, cpu_s, wait_until
+from benchmarks.servers import Servers
+from jobs.embedded.process import Child
+from jobs.lifecycle import Move
+from jobs.mongo import moves
+
+CHANGES: Final = 100_000
+TOPICS: Final = 1_000  # the subscriber hears of one change in so many
+COUNTED: Final = "ostinato_hub_changes_total"
+POLL_S: Final = 0.1
+READY_S: Final = 30.0
+WITHIN_S: Final = 120.0
+CLAIM: Final = moves.pipeline(
+    Move.CLAIM,
+    moves.now(0),
+    fields={
+        "attempt": {"$add": ["$attempt", 1]},
+        "lease": moves.literal({"worker": "worker", "token": "token"}),
+    },
+    event={"attempt": {"$add": ["$attempt", 1]}, "worker": moves.literal("worker")},
+)
+
+HUB: Final = "Ostinato's hub, nobody subscribed"
+HUB_HEARD: Final = "Ostinato's hub, one subscriber to one change in 1,000"
+MOTOR: Final = "motor, `async for` over `watch()`"
+
+
+@dataclass(slots=True)
+class Result:
+    name: str
+    rates: list[float] = field(default_factory=list)
+    """Changes followed a second."""
+    change_us: list[float] = field(default_factory=list)
+    """Processor time of the process for a change."""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    child: Child
+    followed: Callable[[], int]
+    """Ask how many changes it has followed so far."""
+
+
+Follow = Callable[[Servers], AbstractContextManager[Follower]]
+
+
+def measure(servers: Servers, rounds: int) -> list[Result]:
+    """Let the followers take turns at the same changes."""
+    following: dict[str, Follow] = {
+        HUB: _hub,
+        HUB_HEARD: partial(_hub, is_heard=True),
+        MOTOR: _motor,
+    }
+    results = [Result(name) for name in following]
+    for number in range(rounds):
+        for result in results:
+            servers.clean()
+            try:
+                _measure(servers, following[result.name], result)
+                said = f"{result.rates[-1]:,.0f} changes a second, {result.change_us[-1]:.1f} us"
+            except CouldNotRun as error:
+                result.problem = said = str(error)
+            print(f"  round {number + 1}: {result.name}: {said}", flush=True)
+    return results
+
+
+def _measure(servers: Servers, follow: Follow, result: Result) -> None:
+    """Write while the follower is stopped: what it then reads does not wait for the writer."""
+    jobs = servers.mongo[DATABASE]["jobs"]
+    jobs.insert_many([job(number % TOPICS) for number in range(CHANGES)])
+    with follow(servers) as follower:
+        before = follower.followed()
+        follower.child.popen.send_signal(signal.SIGSTOP)
+        try:
+            jobs.update_many({}, CLAIM)
+            used, start = cpu_s([follower.child]), time.monotonic()
+        finally:
+            follower.child.popen.send_signal(signal.SIGCONT)
+        while (followed := follower.followed() - before) < CHANGES:
+            if time.monotonic() > start + WITHIN_S:
+                raise CouldNotRun(f"{followed:,} of {CHANGES:,} within {WITHIN_S:.0f} s")
+            time.sleep(POLL_S)
+        result.rates.append(CHANGES / (time.monotonic() - start))
+        result.change_us.append((cpu_s([follower.child]) - used) / CHANGES * 1e6)
+
+
+@contextmanager
+def _hub(servers: Servers, *, is_heard: bool = False) -> Iterator[Follower]:
+    settings = {"OSTINATO_HUB_HISTORY_MS": "0", "OSTINATO_METRICS_TOKEN": SECRET}
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    with (
+        ours(servers, OUR_COMMAND, settings) as target,
+        loading() as load,
+        httpx.Client(headers=headers, timeout=WITHIN_S, trust_env=False) as client,
+    ):
+        if is_heard:
+            load.open(target, 1, 1)
+        url = f"http://127.0.0.1:{target.port}/metrics"
+        yield Follower(target.child, lambda: _counted(client.get(url).text))
+
+
+def _counted(metrics: str) -> int:
+    lines = (line for line in metrics.splitlines() if line.startswith(f"{COUNTED} "))
+    return int(float(next(lines).split()[1]))
+
+
+@contextmanager
+def _motor(servers: Servers) -> Iterator[Follower]:
+    command = (sys.executable, "-m", "benchmarks.peers.live_motor")
+    env = {"BENCH_URL": servers.mongo_url, "BENCH_DATABASE": DATABASE}
+    log = servers.folder / "motor.log"
+    log.unlink(missing_ok=True)
+    with Program(command, env).running(log) as child:
+        wait_until(lambda: bool(child.tail()), READY_S, [child])
+        yield Follower(child, lambda: int(child.tail().split()[-1]))
