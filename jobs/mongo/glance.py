@@ -4,7 +4,8 @@ from typing import Final
 
 from jobs.changes import Position
 from jobs.mongo.client import Mongo
-from jobs.mongo.stream import RAW, StreamBatch, batch_of, kill_cursor, opening
+from jobs.mongo.stream import RAW, StreamBatch, batch_of, kill_cursor
+from jobs.mongo.stream_opening import opening
 
 ENOUGH: Final = 1  # one change tells that the stream is about to bring it
 

@@ -4,7 +4,7 @@ Motor's own change streams hop threads for each event; here one reply is one hop
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,10 +15,11 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
-from jobs.changes import BEGINNING, ClusterTime, Position, Watched
+from jobs.changes import BEGINNING, ClusterTime, Position
 from jobs.errors import HistoryLost
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import BREAKS, Patience
+from jobs.mongo.stream_opening import opening
 
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
@@ -33,36 +34,6 @@ LESS_HISTORY_S: Final = (10, 1)  # what a fresh replica set may have
 DATABASE_CURSOR: Final = "$cmd.aggregate"
 
 RAW: Final = CodecOptions(RawBSONDocument)
-
-PIPELINE: Final[list[dict[str, Any]]] = [
-    {
-        "$match": {
-            "$or": [
-                {
-                    "ns.coll": {"$in": [str(name) for name in Watched]},
-                    "operationType": {"$in": ["insert", "update", "replace", "drop", "rename"]},
-                },
-                # jobs leave by their TTL, which is announced in purgeAt and sends no change
-                {
-                    "ns.coll": {"$in": [str(n) for n in Watched if n is not Watched.JOBS]},
-                    "operationType": "delete",
-                },
-                {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
-            ]
-        }
-    },
-    {
-        "$unset": [
-            f"{place}.{field}"
-            for place in (
-                "fullDocument",
-                "updateDescription.updatedFields",
-            )
-            for field in ("args", "result", "data", "error")
-        ]
-        + ["wallTime", "lsid", "txnNumber", "collectionUUID", "updateDescription.removedFields"]
-    },
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +58,6 @@ async def cluster_time(mongo: Mongo) -> ClusterTime:
     reply = await mongo.client.admin.command("hello")
     time: Timestamp = reply["operationTime"]
     return time.time, time.inc
-
-
-def opening(start: Mapping[str, Any], events: int) -> dict[str, Any]:
-    """Build the command that opens a stream of what is watched, with at most so many at first."""
-    return {
-        "aggregate": 1,
-        "pipeline": [{"$changeStream": start}, *PIPELINE],
-        "cursor": {"batchSize": events},
-    }
 
 
 def batch_of(reply: RawBSONDocument, name: str) -> StreamBatch:

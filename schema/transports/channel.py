@@ -9,6 +9,7 @@ from jobs.settings import Settings
 from schema.transports.frames import EXTENSION, FrameWriter, text_frame
 from schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
 from schema.transports.sockets import SocketClosing
+from schema.transports.started import started
 
 CLOSE_TIMEOUT_S = 5.0  # a client that has stopped reading gets this long to read why
 MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, two are the code
@@ -48,9 +49,11 @@ class Channel:
         """Write a message; raises SocketClosing when the client is gone or has stopped reading."""
         if self._writer is not None and self._writer.write(text_frame(message)):
             return
+        text = {"type": "websocket.send", "text": message.decode()}
         try:
-            async with asyncio.timeout(self._send_timeout_s):
-                await self._websocket.send({"type": "websocket.send", "text": message.decode()})
+            if (sending := started(self._websocket.send(text))) is not None:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await sending
         except TimeoutError:
             raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "Client reads too slowly") from None
         except (WebSocketDisconnect, RuntimeError):  # the server below has closed already
