@@ -6,8 +6,10 @@ import uvicorn
 
 from jobs.settings import Settings
 from schema.app import create_app
+from schema.server import spare_collector
 
 if __name__ == "__main__":
+    spare_collector()
     uvicorn.run(
         create_app(Settings()),
         port=int(os.environ["OSTINATO_PORT"]),

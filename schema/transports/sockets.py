@@ -30,6 +30,9 @@ class _Shares:
         self._holder = holder
         self._held: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         if self._held[name] >= self._most:
@@ -58,6 +61,11 @@ class Sockets:
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    @property
+    def holders(self) -> int:
+        """Count the users and the addresses that have any."""
+        return len(self._users) + len(self._addresses)
 
     @contextmanager
     def entry(self, end: End) -> Iterator[None]:

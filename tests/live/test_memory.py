@@ -1,10 +1,9 @@
 """Comings and goings over a long time: what they take is given back, and nothing is left behind."""
 
 import asyncio
-import gc
-from collections import Counter
 
 from jobs.hub import Hub
+from tests.live.leftovers import OF_EXECUTION, alive
 from tests.live.watching import JOBS, Pushed, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -33,24 +32,6 @@ async def visited(station: Station, write: Writer, cursor: str | None) -> str | 
     return watchers[0].encoded[-1].cursor
 
 
-def alive() -> Counter[str]:
-    """Count our objects and asyncio's, without what the ring keeps by design."""
-    gc.collect()
-    kinds = Counter(type(each).__qualname__ for each in gc.get_objects())
-    ours = (
-        "Group",
-        "Beginning",
-        "Member",
-        "Way",
-        "Subscription",
-        "Feed",
-        "Leg",
-        "RequestContext",
-        "Task",
-    )
-    return Counter({name: kinds[name] for name in (*ours, "async_generator", "Future", "Executor")})
-
-
 async def test_memory_is_flat_however_many_clients_come_and_go(
     station: Station, hub: Hub, write: Writer
 ) -> None:
@@ -63,3 +44,16 @@ async def test_memory_is_flat_however_many_clients_come_and_go(
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
     facts = hub.facts
     assert (facts.subscriptions, facts.groups, hub.catch_ups.running) == (0, 0, 0)
+
+
+async def test_subscription_keeps_nothing_of_what_it_has_told(
+    station: Station, write: Writer
+) -> None:
+    async with station.watch(push=Pushed(reads=False)) as watcher:
+        await watcher.ready()
+        counts = []
+        for _ in range(2):
+            await write.run()
+            await watcher.take(3)
+            counts.append(alive(*OF_EXECUTION))
+    assert counts[1] == counts[0]
