@@ -7,7 +7,7 @@ from typing import Final
 OF_READERS: Final = ("Group", "Member", "Way", "Subscription", "Feed", "Leg", "RequestContext")
 OF_CLIENTS: Final = ("Connection", "Channel", "Operations", "Stream", "WebSocket", "WireProtocol")
 OF_EXECUTION: Final = ("EventExecutor", "CollectedFields", "FieldDetails")
-OF_ASYNCIO: Final = ("Task", "Future", "TimerHandle", "async_generator", "coroutine")
+OF_ASYNCIO: Final = ("Task", "Future", "async_generator", "coroutine")
 
 
 def alive(*kinds: str) -> Counter[str]:
