@@ -4,7 +4,6 @@ It imports itself only what every command needs, so that each starts as soon as 
 """
 
 import asyncio
-import gc
 import importlib.util
 import sys
 from collections.abc import Coroutine
@@ -106,6 +105,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
 def api() -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
+    from jobs.garbage import spare_collector
     from schema.app import create_app
     from schema.server import listen, serve
 
@@ -116,7 +116,7 @@ def api() -> None:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"Cannot listen on {settings.host}:{settings.port} ({error}): set OSTINATO_PORT")
-    _spare_the_collector()
+    spare_collector()
     if not serve(app, settings, listener):
         raise typer.Exit(1)
 
@@ -132,9 +132,10 @@ def worker(processes: NumberOfProcesses = 1) -> None:
         if not asyncio.run(Crew(command, processes, settings.drain_timeout_ms).run()):
             raise typer.Exit(1)
         return
+    from jobs.garbage import spare_collector
     from jobs.worker.main import run_worker
 
-    _spare_the_collector()
+    spare_collector()
     _run(run_worker(settings))
 
 
@@ -223,14 +224,6 @@ def _require_functions(settings: "Settings") -> None:
 
 def _name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper() if location else "*"
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what was imported, and look at the rest less often: by
-    default it takes a twelfth of a busy worker's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:

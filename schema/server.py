@@ -1,6 +1,5 @@
 """Runs an application on uvicorn with the options that its transports count on."""
 
-import gc
 import signal
 import socket
 
@@ -12,7 +11,6 @@ from schema.transports.arrival import within
 from schema.transports.wire import WireProtocol
 
 BACKLOG = 2_048  # what uvicorn itself listens with
-GARBAGE = (50_000, 10, 10)  # a pass over all that sockets and the ring hold takes 100 ms and more
 ARRIVAL = 2  # times as long as a request may run: our own endpoint answers 408 before that
 
 
@@ -60,16 +58,8 @@ def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    spare_collector()
     server.run(sockets=[listener])
     return server.started and not server.force_exit
-
-
-def spare_collector() -> None:
-    """Let the garbage collector pass over the process less often, and over what stays never."""
-    gc.set_threshold(*GARBAGE)
-    gc.collect()
-    gc.freeze()
 
 
 def listen(settings: Settings) -> socket.socket:

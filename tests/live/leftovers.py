@@ -4,7 +4,16 @@ import gc
 from collections import Counter
 from typing import Final
 
-OF_READERS: Final = ("Group", "Member", "Way", "Subscription", "Feed", "Leg", "RequestContext")
+OF_READERS: Final = (
+    "Group",
+    "Beginning",
+    "Member",
+    "Way",
+    "Subscription",
+    "Feed",
+    "Leg",
+    "RequestContext",
+)
 OF_CLIENTS: Final = ("Connection", "Channel", "Operations", "Stream", "WebSocket", "WireProtocol")
 OF_EXECUTION: Final = ("EventExecutor", "CollectedFields", "FieldDetails")
 OF_ASYNCIO: Final = ("Task", "Future", "async_generator", "coroutine")
