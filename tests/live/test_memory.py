@@ -52,8 +52,8 @@ async def test_subscription_keeps_nothing_of_what_it_has_told(
     async with station.watch(push=Pushed(reads=False)) as watcher:
         await watcher.ready()
         counts = []
-        for _ in range(2):
+        for _ in range(3):  # the first is told while its group still catches up
             await write.run()
             await watcher.take(3)
             counts.append(alive(*OF_EXECUTION))
-    assert counts[1] == counts[0]
+    assert counts[2] == counts[1]
