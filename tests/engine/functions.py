@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from jobs.context import Context
 from jobs.decorators import action, mutation
 from jobs.retry import Retry, RetryAfter
+from tests.processes import eventually
 
 HALF_AN_HOUR_MS = 30 * 60 * 1000
 
@@ -132,7 +133,7 @@ async def meet_a_rival(ctx: Context) -> int:
     return int(found["value"]) if found else 0
 
 
-@mutation(public=True)
+@mutation(public=True, timeout_ms=20_000)
 async def schedule_many(ctx: Context, number: int, letters: int = 1) -> int:
     """Schedule many jobs in one transaction."""
     for _ in range(number):
@@ -222,13 +223,9 @@ async def wait_for_ever(ctx: Context) -> None:
 
 @action(public=True)
 async def wait_for_file(ctx: Context, name: str) -> str:
-    """Run until a file is there."""
-    never = asyncio.ensure_future(asyncio.Event().wait())
-    try:
-        while not Path(name).exists():
-            await asyncio.wait({never}, timeout=0.02)
-    finally:
-        never.cancel()
+    """Show that it runs, until a file is there."""
+    await ctx.progress(0)
+    await eventually(Path(name).exists, within=60)
     return "found"
 
 

@@ -34,7 +34,7 @@ async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
 ) -> None:
     (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
     job_id = await idle.schedule("wait_for_file", name=str(tmp_path / "go"))
-    await idle.reaches(job_id, "inProgress")
+    await idle.until(lambda: idle.all("jobs", _id=job_id, progress={"$ne": None}))
     worker.popen.terminate()
     async with working(hasty):
         later = time.monotonic() + LEASE_AND_GRACE_S + 1

@@ -56,7 +56,8 @@ async def test_a_body_that_takes_too_long_fails_and_leaves_nothing(rig: Rig) -> 
 
 
 async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
-    assert (await rig.run("schedule_many", number=MAX_JOBS))["result"] == MAX_JOBS
+    job_id = await rig.schedule("schedule_many", number=MAX_JOBS)
+    assert (await rig.ended(job_id, within=30))["result"] == MAX_JOBS
     assert len(await rig.jobs_of("echo")) == MAX_JOBS
 
 
@@ -64,7 +65,8 @@ async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
 async def test_more_than_a_transaction_holds_is_a_clear_error(
     rig: Rig, number: int, letters: int
 ) -> None:
-    job = await rig.run("schedule_many", number=number, letters=letters)
+    job_id = await rig.schedule("schedule_many", number=number, letters=letters)
+    job = await rig.ended(job_id, within=30)
     assert (job["state"], job["error"]["name"]) == ("failed", PayloadTooLarge.__name__)
     assert "at most 1,000 jobs with 8,388,608 bytes" in job["error"]["message"]
     assert await rig.jobs_of("echo") == []
