@@ -51,10 +51,6 @@ class Leg:
     """Set at the end of a leg that `ends_at_joint`."""
     was_reset: bool = False
 
-    def ended_as(self, other: "Leg") -> None:
-        """Note what was set on another one's way, which stands for this."""
-        self.joint, self.coalesces, self.was_reset = other.joint, other.coalesces, other.was_reset
-
 
 class ChangeKind(StrEnum):
     """What a message of a subscription tells."""

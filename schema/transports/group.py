@@ -37,6 +37,8 @@ class Group:
         """Where it has ended because another group tells the rest."""
         self.error: Exception | None = None
         self.was_reset = False
+        self.coalesces = False
+        """Whether those who begin asked for the newest result of each object, if need be."""
         self.has_ended = False
         self._begins_at = begins_at
         self._has_begun = False
@@ -123,6 +125,12 @@ class Group:
             leg = Leg(begins_at=leg.joint, ends_at_reset=True)
             await self._tell(source(leg))
         self.joint, self.was_reset = leg.joint, leg.was_reset
+
+    async def begin(self, source: Source, leg: Leg) -> None:
+        """Tell what those are told who begin."""
+        self._has_begun = True
+        await self._tell(source(leg))
+        self.joint, self.was_reset, self.coalesces = leg.joint, leg.was_reset, leg.coalesces
 
     def end(self, error: Exception | None) -> None:
         """Let the members take what is there, and tell them how it ended."""

@@ -11,7 +11,8 @@ from itertools import chain
 
 from jobs.changes import Position
 from resolvers.changes import Joint
-from schema.transports.beginnings import Beginnings, error_of
+from schema.transports.beginnings import Beginnings
+from schema.transports.endings import error_of
 from schema.transports.group import Group, Source
 from schema.transports.log import Room
 from schema.transports.members import Member, Reader
@@ -22,13 +23,14 @@ class Groups:
     """The groups of a process, by what makes them tell the same."""
 
     def __init__(self, limit: int) -> None:
-        self._room = Room(limit)
+        self.room = Room(limit)
+        """What all of them may keep."""
         self._groups: defaultdict[Hashable, list[Group]] = defaultdict(list)
         self._tasks: dict[Group, asyncio.Task[None]] = {}
         self.turns = Turns()
         """Of what is executed for those who begin or catch up."""
-        self.beginnings = Beginnings(self.turns)
-        self.deliveries = Turns(DELIVERED)
+        self._deliveries = Turns(DELIVERED)
+        self.beginnings = Beginnings(self.room, self.turns, self._deliveries)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -39,7 +41,7 @@ class Groups:
     def join(self, key: Hashable, joint: Joint, source: Source, reader: Reader) -> Member:
         """Become a member, to be told what comes behind the joint. Leave in the end."""
         group = self._reaching(key, joint.position) or self._found(key, joint, source)
-        return Member(group, joint, reader, self.deliveries)
+        return Member(group, joint, reader, self._deliveries)
 
     def leave(self, member: Member) -> None:
         """Stop being a member; the last ends the group."""
@@ -63,9 +65,9 @@ class Groups:
         return max(found, key=lambda group: group.is_live, default=None)
 
     def _found(self, key: Hashable, joint: Joint, source: Source) -> Group:
-        group = Group(joint, self._room, self.turns)
+        group = Group(joint, self.room, self.turns)
         self._groups[key].append(group)
-        self._room.groups += 1
+        self.room.groups += 1
         task = asyncio.create_task(group.run(source, partial(self._has_no_live, key)))
         task.add_done_callback(partial(self._end, key, group))
         self._tasks[group] = task
@@ -76,7 +78,7 @@ class Groups:
 
     def _end(self, key: Hashable, group: Group, task: asyncio.Task[None]) -> None:
         del self._tasks[group]
-        self._room.groups -= 1
+        self.room.groups -= 1
         self._groups[key].remove(group)
         if not self._groups[key]:
             del self._groups[key]

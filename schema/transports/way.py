@@ -2,7 +2,7 @@
 rest in groups. When the client must start again, so does the way.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,10 +10,9 @@ from typing import NamedTuple
 from jobs.errors import HistoryLost
 from resolvers.changes import Joint, Leg
 from schema.transports.encoding import Encoded
-from schema.transports.frames import Batch
 from schema.transports.group import Source
 from schema.transports.groups import Groups
-from schema.transports.members import Push, Reader, Told
+from schema.transports.members import Push, Reader
 
 
 class Telling(NamedTuple):
@@ -84,17 +83,16 @@ class Way:
 
     async def _told_at_first(self, leg: Leg, telling: Telling) -> AsyncGenerator[Encoded, None]:
         """Begin with those who begin alike."""
-        key = telling.key, leg.starts_over
-        async with aclosing(self._groups.beginnings.bursts(key, leg, telling.source)) as bursts:
-            async for burst in bursts:
-                self._cursor = burst[-1].encoded.cursor
-                for told in self._unpushed(burst):
-                    yield told.encoded
-                await self._groups.deliveries.take()
-
-    def _unpushed(self, burst: Sequence[Told]) -> Sequence[Told]:
-        batch = Batch([told.encoded.payload for told in burst])
-        return () if self._push is not None and self._push(batch) else burst
+        key, beginnings = (telling.key, leg.starts_over), self._groups.beginnings
+        member = beginnings.join(key, leg, telling.source, Reader(self._push))
+        try:
+            while (encoded := await member.next()) is not None:
+                yield encoded
+        finally:
+            beginnings.leave(key, member)
+        self._cursor = member.cursor
+        leg.joint, leg.was_reset = member.joint, member.was_reset
+        leg.coalesces = member.group.coalesces
 
     async def _told_later(self, joint: Joint, reader: Reader) -> AsyncGenerator[Encoded, None]:
         """Go on from a joint to where the group ends."""

@@ -1,12 +1,23 @@
 """A crowd that begins at once: rows are read and executed once for all of it."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 
 import orjson
+import pytest
 
+from jobs.changes import Position
+from jobs.errors import SlowConsumer
 from jobs.hub import Hub
 from resolvers.auth import Viewer
+from resolvers.changes import Joint, Leg, Place
 from schema.ids import global_id
+from schema.transports import group
+from schema.transports.encoding import Encoded
+from schema.transports.groups import Groups
+from schema.transports.members import Member, Reader, Told
+from tests.live.test_turns import next_turn
 from tests.live.watching import JOBS, Pushed, Station, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -103,3 +114,80 @@ async def test_rows_are_sent_in_one_write_to_who_reads(station: Station, write: 
     told.cancel()
     await asyncio.gather(told, return_exceptions=True)
     await watcher.__aexit__()
+
+
+@dataclass
+class Rows:
+    """Tell so many rows, the second half only once that is allowed."""
+
+    number: int = 20
+    allowed: asyncio.Event = field(default_factory=asyncio.Event)
+    reads: int = 0
+    at_once: int = 0
+    executed: int = 0
+
+    async def told(self, leg: Leg) -> AsyncGenerator[Told, None]:
+        self.reads, self.at_once = self.reads + 1, self.at_once + 1
+        assert self.at_once == 1
+        place = Place(Position("01"))
+        for number in range(self.number):
+            if number == self.number // 2:
+                await self.allowed.wait()
+            self.executed += 1
+            yield Told(
+                Encoded(b"{}", f"{self.reads}-{number}"), place._replace(subject=str(number))
+            )
+        leg.joint, self.at_once = Joint(position=Position("01")), self.at_once - 1
+
+
+@pytest.fixture
+async def groups() -> AsyncGenerator[Groups, None]:
+    groups = Groups(10)
+    yield groups
+    await groups.aclose()
+
+
+def began(groups: Groups, rows: Rows) -> Member:
+    return groups.beginnings.join("k", Leg(), rows.told, Reader(None))
+
+
+async def all_of(member: Member) -> list[str]:
+    taken = []
+    while (each := await member.next()) is not None:
+        taken.append(str(each.cursor))
+    return taken
+
+
+async def test_read_that_is_under_way_is_joined_by_nobody(groups: Groups) -> None:
+    rows = Rows()
+    early = asyncio.create_task(all_of(began(groups, rows)))
+    await eventually(lambda: rows.executed == rows.number // 2)
+    late = [asyncio.create_task(all_of(began(groups, rows))) for _ in range(3)]
+    rows.allowed.set()
+    first = [f"1-{number}" for number in range(rows.number)]
+    second = [f"2-{number}" for number in range(rows.number)]
+    assert await asyncio.gather(early, *late) == [first, second, second, second]
+    assert rows.reads == 2
+
+
+async def test_rows_are_executed_no_faster_than_one_client_takes_them(groups: Groups) -> None:
+    rows = Rows(number=100)
+    rows.allowed.set()
+    member = began(groups, rows)
+    await eventually(lambda: rows.executed > 10)
+    for _ in range(3):
+        await next_turn()
+    assert rows.executed == 11
+    assert len(await all_of(member)) == 100
+
+
+async def test_who_takes_no_rows_holds_up_the_others_only_for_so_long(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "PATIENCE_S", 0.05)
+    rows = Rows(number=100)
+    rows.allowed.set()
+    slow, other = began(groups, rows), began(groups, rows)
+    assert len(await all_of(other)) == 100
+    with pytest.raises(SlowConsumer):
+        await slow.next()

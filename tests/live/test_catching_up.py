@@ -12,7 +12,7 @@ from resolvers.changes import Joint, Leg, Place
 from schema.transports import group
 from schema.transports.encoding import Encoded
 from schema.transports.groups import Groups
-from schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, Room
+from schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, LOG_BYTES, Log, Room
 from schema.transports.members import Member, Reader, Told
 from schema.transports.turns import Turns
 from tests.live.test_turns import next_turn
@@ -88,7 +88,7 @@ async def test_who_comes_late_takes_what_is_kept(groups: Groups) -> None:
     history = History(100)
     first = groups.join("k", joint(90), history.told, TAKES_ALL)
     taking = asyncio.create_task(first.next())
-    await eventually(lambda: len(history.legs) == 2)
+    await eventually(lambda: len(history.legs) == 2 and first.number == 10)
     late = groups.join("k", joint(96), history.told, TAKES_NONE)
     assert await read(late) == [97, 98, 99, 100]
     assert history.executed == 10
@@ -144,6 +144,23 @@ async def test_own_joint_counts_where_it_is_further_than_the_group_s_end(groups:
     taking.cancel()
 
 
-def test_more_groups_keep_less_each() -> None:
-    assert Room(LIMIT, groups=1).kept_bytes == KEPT_BYTES
-    assert 1_000 * Room(LIMIT, groups=1_000).kept_bytes <= ALL_KEPT_BYTES
+async def test_more_groups_keep_less_each(groups: Groups) -> None:
+    room = groups.room
+    assert room.kept_bytes == KEPT_BYTES
+    members = [groups.join(n, joint(0), History(0).told, TAKES_NONE) for n in range(1_000)]
+    assert 1_000 * room.kept_bytes <= ALL_KEPT_BYTES
+    for member in members:
+        groups.leave(member)
+    await eventually(lambda: room.kept_bytes == KEPT_BYTES)
+
+
+def test_log_is_over_full_by_number_or_by_bytes() -> None:
+    log = Log(position(0), Room(LIMIT))
+    for number in range(1, LIMIT + 1):
+        log.append(Told(Encoded(b"{}", None), Place(position(number))))
+    assert not log.is_over_full()
+    log.append(Told(Encoded(b"{}", None), Place(position(LIMIT + 1))))
+    assert log.is_over_full()
+    log = Log(position(0), Room(LIMIT))
+    log.append(Told(Encoded(b" " * LOG_BYTES, None), Place(position(1))))
+    assert log.is_over_full()
