@@ -102,6 +102,18 @@ def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
     assert status["oplogTruncation"]["oplogMinRetentionHours"] == 1
 
 
+@pytest.mark.parametrize(("hours", "ok"), [(0.0, False), (0.5, False), (2.0, True)])
+async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
+    services: Services, hours: float, ok: bool
+) -> None:
+    with MongoClient[dict[str, Any]](services.mongo_url) as client:
+        client.admin.command({"replSetResizeOplog": 1, "minRetentionHours": hours})
+    (history,) = [it for it in await inspect_mongo(services.mongo_url) if it.subject == "history"]
+    assert history.detail == f"kept for {hours:g} h at least; 0.0 h by now"
+    assert history.ok is ok
+    assert ok or "minRetentionHours: 1}" in str(history.fix)
+
+
 def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
     assert redis_admin.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 

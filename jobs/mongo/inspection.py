@@ -22,6 +22,7 @@ ANSWER_WITHIN_MS = 3_000
 OLDEST = (6, 0)
 MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for so long at worst
 MAX_SKEW_S = 1.0
+LEAST_HISTORY_H = 1.0  # what the embedded mongod keeps, too: a cursor resumes for this long
 PRIVILEGES = {"inprog", "killAnySession"}
 OF_THE_TOPOLOGY = {"replicaset", "directconnection", "loadbalanced"}
 
@@ -61,6 +62,7 @@ def _inspect(mongo_url: str) -> list[Finding]:
                 _replica_set(hello),
                 _version((client.admin.command("buildInfo"))["versionArray"]),
                 _transaction_limit(client),
+                _history(client),
                 _privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
             ]
@@ -109,6 +111,26 @@ def _transaction_limit(client: Client) -> Finding:
         )
     fix = None if limit <= MAX_TRANSACTION_S else f"start mongod with --setParameter {name}=5"
     return Finding(subject=subject, detail=f"{limit} s", fix=fix)
+
+
+def _history(client: Client) -> Finding:
+    """Look at how long a subscription's cursor is good for: as long as the oplog reaches back."""
+    subject = "history"
+    try:
+        status = client.admin.command({"serverStatus": 1, "oplog": 1})
+    except OperationFailure as error:
+        return Finding(subject=subject, detail=f"hidden by the server ({_short(error)})")
+    if "oplog" not in status or "oplogTruncation" not in status:
+        return Finding(subject=subject, detail="not told by this server; ask each member of a set")
+    ends = status["oplog"]["latestOptime"], status["oplog"]["earliestOptime"]
+    reached_h = (ends[0].time - ends[1].time) / 3600
+    kept_h = float(status["oplogTruncation"].get("oplogMinRetentionHours", 0))
+    detail = f"kept for {kept_h:g} h at least; {reached_h:.1f} h by now"
+    fix = (
+        f"say `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {LEAST_HISTORY_H:g}}})` "
+        "in mongosh to each member, and set storage.oplogMinRetentionHours in its file"
+    )
+    return Finding(subject=subject, detail=detail, fix=None if kept_h >= LEAST_HISTORY_H else fix)
 
 
 def _privileges(client: Client) -> Finding:
