@@ -35,7 +35,11 @@ def describe(server: ApiProcess, folder: Path) -> None:
 async def play(folder: Path, cues: Cues) -> tuple[int, str]:
     """Run the demo in a folder; act when a line has the words of a cue. Returns code and output."""
     demo = await asyncio.create_subprocess_exec(
-        sys.executable, str(DEMO), cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
+        sys.executable,
+        str(DEMO),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     assert demo.stdout is not None
     output = ""
@@ -67,3 +71,15 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     left = {"owner": "alice", "state": {"$in": ["pending", "inProgress"]}}
     await eventually(lambda: database["jobs"].count_documents(left) == 0, within=ENDED_WITHIN)
     assert database["items"].distinct("version") == [2], "each item was processed once"
+
+
+async def test_a_handler_of_ones_own_is_named_as_what_ends_requests_otherwise(
+    processes: Processes, tmp_path: Path
+) -> None:
+    given = {"mode": Mode.DEVELOPMENT, "functions": ("docs.examples.mailing",)}
+    describe(await processes.api(**given), tmp_path)
+    processes.worker(**given)
+    code, output = await play(tmp_path, {})
+    assert code == 1, output
+    assert "FAILED" in output.splitlines()[-2]
+    assert "a request ended as FAILED, not as COMPLETED: is a @request_handler" in output

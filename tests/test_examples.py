@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -131,6 +132,20 @@ async def test_a_handler_of_ones_own_ends_requests(
         return None if request["state"] == "PENDING" else (request["state"], request["result"])
 
     assert await eventually(end, within=ENDED_WITHIN) == ended
+
+
+async def test_why_a_request_failed_is_where_the_page_says(alice: Visitor) -> None:
+    _, create = printed("docs/functions.md", "graphql")
+    (failures,) = re.findall(r"`({ failures .+?)`", (ROOT / "docs" / "functions.md").read_text())
+    request_id = (await alice.run(create.replace("again", "?")))["requestId"]
+
+    async def found() -> Any:
+        return (await alice.run(failures))["nodes"]
+
+    (failure,) = await eventually(found, within=ENDED_WITHIN)
+    own_id = f"Request:{failure['data']['requestId']}".encode()
+    assert request_id == urlsafe_b64encode(own_id).decode().rstrip("=")
+    assert failure["error"] == {"name": "KeyError", "message": "'?'"}
 
 
 def test_the_functions_of_the_pages_are_those_of_the_examples() -> None:

@@ -17,6 +17,10 @@ from live_client import Client, Data, GraphQLError, Server
 from websockets.exceptions import WebSocketException
 
 DEADLINE_S = 60
+HANDLED = (
+    "is a @request_handler of your own registered? It takes the place of the built-in one, for "
+    "these requests too: start the server without its module"
+)
 RUN = uuid4().hex[:6]
 
 JOBS_CHANGED = """
@@ -26,6 +30,10 @@ subscription ($filter: JobFilter) {
     job { functionName args result scheduledTime }
   }
 }"""
+
+
+class UnexpectedError(Exception):
+    """A pattern ended otherwise than it should."""
 
 
 async def until(
@@ -142,15 +150,18 @@ async def timeouts(client: Client) -> None:
     subscription ($id: ID!) { requestChanged(requestId: $id) { kind request { state result } } }
     """
     in_time, too_late = {"question": 42}, {"question": 43, "delayMs": 4_000}
-    for data, timeout_ms in ((in_time, 10_000), (too_late, 1_000)):
+    wanted = ((in_time, 10_000, "COMPLETED"), (too_late, 1_000, "TIMEOUT"))
+    for data, timeout_ms, state in wanted:
         made = await client.call(create, input={"data": data, "timeoutMs": timeout_ms})
         request_id = made["createWithTimeout"]["requestId"]
         async with client.subscribe(document, id=request_id) as requests:
-            await until(
+            ended = await until(
                 requests,
                 lambda change: bool(change["request"]) and change["request"]["state"] != "PENDING",
                 show_request,
             )
+        if (found := ended["request"]["state"]) != state:
+            raise UnexpectedError(f"a request ended as {found}, not as {state}: {HANDLED}.")
 
 
 async def retry_with_backoff(client: Client) -> None:
@@ -194,5 +205,7 @@ if __name__ == "__main__":
         asyncio.run(main())
     except TimeoutError:
         sys.exit(f"The demo ended early: this pattern has not ended within {DEADLINE_S} s.")
+    except UnexpectedError as error:
+        sys.exit(f"The demo ended early: {error}")
     except (GraphQLError, OSError, httpx.HTTPError, WebSocketException) as error:
         sys.exit(f"The demo ended early: {type(error).__name__}: {error}")
