@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 SUBPROTOCOL: Final = "graphql-transport-ws"
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 ROOM_BYTES: Final = 4_096  # a slow reader's: the kernel must not take in its place
+SEGMENT_BYTES: Final = 1_460  # of a network; into less room than one segment, five are sent a second
 SHORT, MIDDLE = 126, 127
 
 
@@ -128,8 +129,15 @@ def _frame(data: bytes, start: int) -> tuple[int, int] | None:
 async def connect(port: int, listener: Listener, *, has_little_room: bool) -> Socket:
     """Open a socket to an API process; raises OSError."""
     loop = asyncio.get_running_loop()
-    transport, found = await loop.create_connection(lambda: Socket(listener), "127.0.0.1", port)
+    raw = socket.socket()
+    raw.setblocking(False)
     if has_little_room:
-        raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+    try:
+        await loop.sock_connect(raw, ("127.0.0.1", port))
+    except BaseException:
+        raw.close()
+        raise
+    _, found = await loop.create_connection(lambda: Socket(listener), sock=raw)
     return found
