@@ -15,6 +15,7 @@ from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import JobStore
+from jobs.mongo.line import IN_LINE_S
 from jobs.mongo.sessions import Sessions
 from jobs.mongo.transaction import Body, run_transaction
 from jobs.records import Cause, CauseKind
@@ -138,7 +139,8 @@ class Transactor:
         """Commit what `body` does, once, and return what it returned.
 
         The body runs again after a conflict. `run_body` replaces a transaction of its own. Raises
-        TimeoutError after `timeout_ms` of real time, and whatever the fence raises.
+        TimeoutError after `timeout_ms` of real time, less its waiting in line, and whatever the
+        fence raises.
         """
         offset_ms = await self.clock.offset_ms()
         created_at = await self.clock.now()
@@ -168,7 +170,9 @@ class Transactor:
         if run_body is not None:
             result = await run_body(attempt, timeout_ms / 1000)
         else:
-            result = await run_transaction(self.mongo, attempt, timeout_ms / 1000)
+            result = await run_transaction(
+                self.mongo, attempt, timeout_ms / 1000, in_line_s=IN_LINE_S
+            )
         if buffer is not None and (buffer.documents or buffer.canceled):
             await self.after_commit(bool(buffer.documents), frozenset(buffer.canceled))
         return result

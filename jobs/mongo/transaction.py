@@ -13,6 +13,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from jobs.mongo.client import Mongo, Session, is_commit_unknown, is_transient
+from jobs.mongo.line import Line
 
 T = TypeVar("T")
 Body = Callable[[Session], Awaitable[T]]
@@ -21,7 +22,6 @@ DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.2  # a conflict ends when the rival commits: milliseconds
 TURN_S: Final = 0.1
-IN_LINE_S: Final = 30.0  # nobody waits longer for its turn; a rival takes a tenth of a second
 LATE_S: Final = 0.5
 SNAPSHOT: Final = ReadConcern("snapshot")
 MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
@@ -40,20 +40,23 @@ class _Course:
     met: PyMongoError | None = None
 
 
-async def run_transaction(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
+async def run_transaction(
+    mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S, *, in_line_s: float = 0.0
+) -> T:
     """Commit what `body` does with its session, exactly once, or raise and leave nothing.
 
     The body uses the session by `mongo.sessions.answered` only. It runs again after a conflict,
     with the same arguments and a fresh snapshot. Raises TimeoutError when `deadline_s` of real
-    time has passed without a commit, less what it waited in line for its turn: Contended if that
-    was no fault of the body, and then it may have been committed after all.
+    time has passed without a commit, less what it waited in line for its turn, up to `in_line_s`
+    in all: Contended if that was no fault of the body, and then it may have been committed after
+    all.
     """
     course = _Course(time.monotonic())
     try:
         async with asyncio.timeout(deadline_s) as deadline:
             async with mongo.sessions.opened() as session:
                 course.session = session
-                return await _run_until_committed(mongo, body, course, deadline)
+                return await _run_until_committed(mongo, body, course, Line(deadline, in_line_s))
     except TimeoutError as error:
         if not deadline.expired():
             raise
@@ -83,15 +86,13 @@ def _hindrance(mongo: Mongo, course: _Course, deadline: asyncio.Timeout) -> obje
     return "MongoDB did not answer" if late_s > LATE_S else None
 
 
-async def _run_until_committed(
-    mongo: Mongo, body: Body[T], course: _Course, deadline: asyncio.Timeout
-) -> T:
+async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course, line: Line) -> T:
     session = course.session
     assert session is not None
     pause = FIRST_PAUSE_S
     while True:
         try:
-            async with turn_of(mongo, course.met is not None, deadline):
+            async with turn_of(mongo, course.met is not None, line):
                 begin(session)
                 result = await _run_to_end(mongo, session, body)
                 await commit(mongo, session)
@@ -104,21 +105,9 @@ async def _run_until_committed(
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-async def in_line(turn: Awaitable[T], deadline: asyncio.Timeout | None) -> T:
-    """Wait for a turn; that does not count against the deadline, which is for what one does."""
-    now = asyncio.get_running_loop().time
-    if deadline is None or (when := deadline.when()) is None:
-        return await turn
-    left_s = when - now()
-    deadline.reschedule(now() + IN_LINE_S)
-    given = await turn
-    deadline.reschedule(now() + left_s)
-    return given
-
-
 @asynccontextmanager
 async def turn_of(
-    mongo: Mongo, has_met_rival: bool, deadline: asyncio.Timeout | None = None
+    mongo: Mongo, has_met_rival: bool, line: Line | None = None
 ) -> AsyncIterator[None]:
     """Let those that have met a rival run one at a time: together they would meet again.
 
@@ -127,7 +116,8 @@ async def turn_of(
     if not has_met_rival:
         yield
         return
-    await in_line(mongo.rivals.acquire(), deadline)
+    turn = mongo.rivals.acquire()
+    await (turn if line is None else line.wait(turn))
     is_held = True
 
     def release() -> None:

@@ -16,15 +16,8 @@ from typing import Final, TypeVar
 
 from jobs.mongo.client import Mongo, MongoError, Session, is_transient
 from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.transaction import (
-    Body,
-    Contended,
-    begin,
-    commit,
-    in_line,
-    run_transaction,
-    turn_of,
-)
+from jobs.mongo.line import IN_LINE_S, Line
+from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
 
 T = TypeVar("T")
 
@@ -104,9 +97,10 @@ class SharedTransactions:
         tries = rivals = 0
         try:
             async with asyncio.timeout(deadline_s) as deadline:
+                line = Line(deadline, IN_LINE_S)
                 while verdict is _Verdict.AGAIN and rivals < RIVALS_AT_MOST:
                     member, tries = _Member(), tries + 1
-                    verdict, result = await self._take_part(member, body, deadline)
+                    verdict, result = await self._take_part(member, body, line)
                     rivals += member.met_rival
         except TimeoutError as error:
             is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
@@ -116,7 +110,7 @@ class SharedTransactions:
         if result is not None:
             return result[0]
         # With all of its time: what the others took of it was no fault of its own.
-        return await run_transaction(self._mongo, body, deadline_s)
+        return await run_transaction(self._mongo, body, deadline_s, in_line_s=line.left_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
         """Write how an attempt ended as the last write of its transaction, shared or not; False
@@ -136,13 +130,13 @@ class SharedTransactions:
         return self._mongo.availability.was_away_since(began)
 
     async def _take_part(
-        self, member: _Member, body: Body[T], deadline: asyncio.Timeout
+        self, member: _Member, body: Body[T], line: Line
     ) -> tuple[_Verdict, tuple[T] | None]:
         self._waiting.append(member)
         if len(self._conductors) < SHARED_AT_ONCE:
             self._conductors.add(asyncio.create_task(self._conduct(), name="shared-transactions"))
         try:
-            member.session = await in_line(member.turn, deadline)
+            member.session = await line.wait(member.turn)
             result = await body(member.session)
             member.done.set_result(True)
         except Exception as error:

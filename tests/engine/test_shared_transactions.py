@@ -9,7 +9,8 @@ from pymongo.errors import OperationFailure
 
 from jobs.mongo.client import Mongo, Session
 from jobs.mongo.completions import Completions
-from jobs.mongo.transaction import Contended, run_transaction
+from jobs.mongo.line import IN_LINE_S
+from jobs.mongo.transaction import Contended, run_seen_through, run_transaction
 from jobs.settings import Settings
 from jobs.worker.shared_transactions import SHARED_AT_ONCE, SharedTransactions
 from tests.engine.functions import gate
@@ -130,18 +131,36 @@ async def test_time_in_line_behind_others_does_not_count(rig: Rig) -> None:
     assert await asyncio.gather(*holding) == [True] * len(holding)
 
 
-async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
-    mongo, tries = rig.engine.mongo, Counter[str]()
+class OneRival:
+    """A body that meets a rival the first time."""
 
-    async def meet_one_rival(_session: Session) -> str:
-        tries["all"] += 1
-        if tries["all"] > 1:
+    def __init__(self) -> None:
+        self._tries = 0
+
+    async def __call__(self, _session: Session) -> str:
+        self._tries += 1
+        if self._tries > 1:
             return "kept"
         raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
 
+
+async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
+    mongo = rig.engine.mongo
     await mongo.rivals.acquire()
-    keeping = asyncio.create_task(run_transaction(mongo, meet_one_rival, IN_TIME_S))
+    running = run_transaction(mongo, OneRival(), IN_TIME_S, in_line_s=IN_LINE_S)
+    keeping = asyncio.create_task(running)
     assert await is_kept_once_its_turn_has_come(keeping, mongo.rivals.release)
+
+
+async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -> None:
+    mongo = rig.engine.mongo
+    await mongo.rivals.acquire()
+    running = asyncio.create_task(run_seen_through(mongo, OneRival(), IN_TIME_S))
+    done, _ = await asyncio.wait([running], timeout=10 * IN_TIME_S)
+    mongo.rivals.release()
+    assert done
+    with pytest.raises(Contended):
+        await running
 
 
 class Bodies:
