@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from jobs.changes import Watched
 
-# The event of the timeline says all of it.
+# Decoding reads none of these.
 UNTOLD: Final = ("state", "attempt", "lease", "lane", "startedAt", "completedAt", "purgeAt")
 
 PIPELINE: Final[list[dict[str, Any]]] = [
