@@ -43,8 +43,8 @@ class Bookmarks:
         self._heads: dict[str, _Heads] = {}
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
-        """Give each lane of a queue with pending jobs, and when its first is due; in a backlog, as
-        it was a second ago at most."""
+        """Give each lane of a queue with pending jobs, and when its first is due; as it was a
+        second ago at most, unless that was forgotten."""
         kept = self._heads.get(queue)
         began = self._now()
         if kept is not None and began < kept.good_until:

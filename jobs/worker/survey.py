@@ -80,12 +80,14 @@ class Surveyor:
         await self._limit(look, {lane.gate for lane in due}, workers)
         open_lanes = [lane for lane in due if look.limits.room(lane, 1) > 0]
         streams = await asyncio.gather(*(self._read(look, lane) for lane in open_lanes))
-        if not look.more and self._bookmarks.forget_heads(queue):
-            return await self.look(queue, now, room, workers, in_flight)
         if not look.more:
             jobs = in_order([one for one in streams if one], room, look.limits) if streams else []
         else:
             jobs = await self._fairly(look, open_lanes, streams)
+        # More may be due of a lane with a limit only: then a lane not seen yet has room still.
+        has_room = not look.more or len(jobs) < room
+        if has_room and self._bookmarks.forget_heads(queue):
+            return await self.look(queue, now, room, workers, in_flight)
         return Survey(jobs=tuple(jobs), more=look.more, next_at=min(look.times, default=None))
 
     def served(self, queue: str, last: Waiting) -> None:

@@ -54,8 +54,11 @@ async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
     queues = QueueWatch(engine.mongo, lambda: None)
     await engine.queues.resume("a", weight=3)
     await queues.read()
-    at_hand = AtHand(engine, Executor(engine, "w", queues, lambda: None))
+    executor = Executor(engine, "w", queues, lambda: None)
+    at_hand = AtHand(engine, executor)
     yield Dispatcher(engine, Chunks(redis), workers, queues, at_hand)
+    await at_hand.close()
+    await executor.close(0)
     await redis.aclose(close_connection_pool=True)
 
 
@@ -196,6 +199,18 @@ async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) ->
         await idle.schedule("three_at_once")
     survey = await Surveyor(idle.engine).look("default", await idle.engine.now(), 100, 2, {})
     assert len(survey.jobs) == 2 * 3 * 2
+
+
+async def test_a_limited_backlog_hides_no_new_lane_while_there_is_room(idle: Rig) -> None:
+    surveyor = Surveyor(idle.engine)
+    for _ in range(20):
+        await idle.schedule("three_at_once")
+    now = await idle.engine.now()
+    assert len((await surveyor.look("default", now, 50, 1, {})).jobs) == 2 * 3
+    echo = await idle.schedule("echo")
+    now = await idle.engine.now()
+    survey = await surveyor.look("default", now, 50, 1, {})
+    assert echo in {job.id for job in survey.jobs}
 
 
 async def test_a_job_s_own_timeout_ends_it(rig: Rig) -> None:
