@@ -70,7 +70,7 @@ class Dispatcher:
             return None
         now = await self._engine.clock.now()
         surveys = await self._survey(self._at_hand.horizon(now), room, outstanding)
-        if not self._take_alone([job for survey in surveys.values() for job in survey.jobs]):
+        if not self._take_alone(list(surveys.values())):
             surveys = {queue: survey.due_by(now) for queue, survey in surveys.items()}
             await self._share(surveys, room, outstanding.total)
         return min((one.next_at for one in surveys.values() if one.next_at), default=None)
@@ -87,15 +87,22 @@ class Dispatcher:
             log.warning("dispatch.failed", error=str(error))
         return FALLBACK_S
 
-    def _take_alone(self, jobs: Sequence[Waiting]) -> bool:
+    def _take_alone(self, surveys: Sequence[Survey]) -> bool:
         """Run the only job here, if this worker has nothing else to do."""
-        if len(jobs) != 1 or not self._at_hand.takes(jobs[0]):
+        jobs = [job for survey in surveys for job in survey.jobs]
+        if len(jobs) != 1 or any(survey.more for survey in surveys):
+            return False
+        if not self._at_hand.takes(jobs[0]):
             return False
         self._at_hand.take(jobs[0]).add_done_callback(self._taken)
         return True
 
     def _taken(self, task: "asyncio.Task[bool]") -> None:
-        if not task.cancelled() and (task.exception() or task.result()):
+        if task.cancelled():
+            return
+        if error := task.exception():
+            log.error("at_hand.failed", error=str(error), exc_info=error)
+        elif task.result():
             self.wake()
 
     async def _share(self, surveys: Mapping[str, Survey], room: int, outstanding: int) -> None:

@@ -1,15 +1,23 @@
 """What an idle leader runs itself, and what it leaves to Redis and the fleet."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
+from jobs.clock import Clock
+from jobs.engine import Engine
 from jobs.lanes import Lane, Waiting
+from jobs.mongo.client import Mongo
+from jobs.mongo.clock import ServerClock
 from jobs.mongo.workers import WorkerStore
 from jobs.queue.chunks import Chunks, Outstanding
 from jobs.queue.connection import connect
+from jobs.settings import Mode
 from jobs.worker.at_hand import EARLY, AtHand
 from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Executor
@@ -20,6 +28,7 @@ from tests.engine.rig import Rig
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SOON = EARLY / 2
+SLOTS = 10
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,21 @@ class Leader:
         return (await self.chunks.outstanding()).total
 
 
-@pytest.fixture
-async def leader(idle: Rig) -> AsyncIterator[Leader]:
-    """Return a leader that looks when it is told to, and takes nothing out of Redis."""
-    engine = idle.engine
-    await WorkerStore(engine.mongo).register("w", {"concurrency": 10, "queues": ["default"]})
+class StandingClock(Clock):
+    """A clock that a test sets."""
+
+    def __init__(self, mongo: Mongo, time: datetime) -> None:
+        super().__init__(ServerClock(mongo), Mode.TEST)
+        self.time = time
+
+    async def now(self) -> datetime:
+        return self.time
+
+
+@asynccontextmanager
+async def leading(engine: Engine) -> AsyncIterator[Leader]:
+    """Open a leader that looks when it is told to, and takes nothing out of Redis."""
+    await WorkerStore(engine.mongo).register("w", {"concurrency": SLOTS, "queues": ["default"]})
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     queues = QueueWatch(engine.mongo, lambda: None)
     executor = Executor(engine, "w", queues, lambda: None)
@@ -48,6 +67,28 @@ async def leader(idle: Rig) -> AsyncIterator[Leader]:
     await at_hand.close()
     await executor.close(0)
     await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def leader(idle: Rig) -> AsyncIterator[Leader]:
+    async with leading(idle.engine) as leader:
+        yield leader
+
+
+@pytest.fixture
+async def clock(idle: Rig) -> StandingClock:
+    return StandingClock(idle.engine.mongo, await idle.engine.now())
+
+
+@pytest.fixture
+async def early_leader(idle: Rig, clock: StandingClock) -> AsyncIterator[Leader]:
+    """Return a leader whose time stands still."""
+    async with leading(replace(idle.engine, clock=clock)) as leader:
+        yield leader
+
+
+async def due_soon(rig: Rig, clock: StandingClock) -> str:
+    return await rig.plan_at(await rig.plan("echo"), clock.time + SOON)
 
 
 async def waiting(rig: Rig, delay: timedelta) -> Waiting:
@@ -68,6 +109,65 @@ async def test_several_jobs_go_to_the_fleet(idle: Rig, leader: Leader) -> None:
     ids = [await idle.schedule("echo") for _ in range(2)]
     assert await leader.dispatch() == 2
     assert {(await idle.job(job_id))["state"] for job_id in ids} == {"pending"}
+
+
+async def test_a_leader_leaves_the_only_job_there_is_room_for_to_the_fleet(
+    idle: Rig, leader: Leader
+) -> None:
+    for _ in range(2 * SLOTS - 1):
+        await idle.schedule("echo")
+    assert await leader.dispatch() == 2 * SLOTS - 1
+    for _ in range(2):
+        await idle.schedule("echo")
+    assert await leader.dispatch() == 2 * SLOTS
+
+
+async def test_the_only_job_due_soon_starts_at_its_time_without_redis(
+    idle: Rig, early_leader: Leader, clock: StandingClock
+) -> None:
+    job_id = await due_soon(idle, clock)
+    assert await early_leader.dispatch() == 0
+    assert early_leader.at_hand.added_to(Outstanding({}, {})).ids == {Lane(): frozenset({job_id})}
+    assert (await idle.job(job_id))["state"] == "pending"
+    clock.time += SOON
+    job = await idle.ended(job_id)
+    assert timedelta(0) <= job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)
+    assert (await early_leader.chunks.outstanding()).total == 0
+
+
+async def test_several_jobs_due_soon_go_to_the_fleet_when_they_are_due(
+    idle: Rig, early_leader: Leader, clock: StandingClock
+) -> None:
+    for _ in range(2):
+        await due_soon(idle, clock)
+    assert await early_leader.dispatch() == 0
+    assert early_leader.at_hand.added_to(Outstanding({}, {})).total == 0
+    clock.time += SOON
+    assert await early_leader.dispatch() == 2
+
+
+async def test_a_claim_that_fails_is_told_and_not_tried_again_at_once(
+    idle: Rig, leader: Leader
+) -> None:
+    async def fail() -> bool:
+        raise ConnectionError("no")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    with capture_logs() as logs:
+        leader.dispatcher._taken(task)
+    assert [line["event"] for line in logs] == ["at_hand.failed"]
+    assert not leader.dispatcher._wake.is_set()
+
+
+async def test_with_a_job_at_hand_another_goes_to_the_fleet_once_due(
+    idle: Rig, leader: Leader
+) -> None:
+    held = await waiting(idle, timedelta(hours=1))
+    task = leader.at_hand.take(held)
+    await idle.schedule("echo")
+    assert await leader.dispatch() == 1
+    assert not task.done()
 
 
 async def test_a_leader_that_runs_something_leaves_the_next_to_the_fleet(
