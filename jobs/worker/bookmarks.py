@@ -36,9 +36,12 @@ class _Heads:
 class Bookmarks:
     """What the dispatcher remembers of its last reads; jobs it does not see are found later."""
 
-    def __init__(self, due: DueJobs, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, due: DueJobs, now: Callable[[], float] = time.monotonic, most: int = MOST
+    ) -> None:
         self._due = due
         self._now = now
+        self._most = most
         self._kept: dict[tuple[Lane, Owner], _Bookmark] = {}
         self._heads: dict[str, _Heads] = {}
 
@@ -92,7 +95,7 @@ class Bookmarks:
         return now + min(LONGEST_S, (now - began) / SHARE)
 
     def _keep(self, lane: Lane, owner: Owner, mark: _Bookmark) -> None:
-        if len(self._kept) >= MOST:
+        if len(self._kept) >= self._most:
             self._kept.clear()
         self._kept[lane, owner] = mark
 

@@ -9,22 +9,24 @@ import pytest
 from jobs.lanes import Lane
 from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
 from jobs.mongo.job_documents import job_document
-from jobs.worker.bookmarks import LONGEST_S, Bookmarks
+from jobs.worker.bookmarks import LONGEST_S, SHARE, Bookmarks
 from tests.engine.rig import Rig
 
 LANE = Lane()
 NOTHING: frozenset[str] = frozenset()
 LIMIT = 4
+CHEAP_S = LONGEST_S / 1000
 
 
 class Clock:
     """A clock that goes on by so much whenever it is read: no read is without its price."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_s: float = LONGEST_S / 10) -> None:
         self.time = 0.0
+        self._step_s = step_s
 
     def __call__(self) -> float:
-        self.time += LONGEST_S / 10
+        self.time += self._step_s
         return self.time
 
 
@@ -70,6 +72,54 @@ async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig)
     assert await take(idle, bookmarks, ANYBODY) == ids[4:8]
     clock.time += LONGEST_S
     assert await take(idle, bookmarks, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_reading_on_does_not_put_off_what_came_before(idle: Rig) -> None:
+    await insert(idle, range(10, 80))
+    clock = Clock()
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), clock)
+    await take(idle, bookmarks, ANYBODY)
+    until = clock.time + LONGEST_S
+    (late,) = await insert(idle, [1])
+    reads = 0
+    while late not in await take(idle, bookmarks, ANYBODY):
+        reads += 1
+        assert clock.time <= until
+    assert reads > 1
+
+
+async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 30))
+    clock = Clock(CHEAP_S)
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), clock)
+    assert await take(idle, bookmarks, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, bookmarks, ANYBODY) == ids[4:8]
+    clock.time += CHEAP_S / SHARE
+    assert await take(idle, bookmarks, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_a_new_lane_is_seen_the_sooner_the_less_asking_costs(idle: Rig) -> None:
+    clock = Clock(CHEAP_S)
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), clock)
+    await insert(idle, [1])
+    await bookmarks.heads("default")
+    await insert(idle, [1], priority=5)
+    assert set(await bookmarks.heads("default")) == {LANE}
+    clock.time += CHEAP_S / SHARE
+    assert set(await bookmarks.heads("default")) == {LANE, Lane(priority=5)}
+
+
+@pytest.mark.parametrize(("most", "is_dropped"), [(1, True), (2, False)])
+async def test_when_there_are_too_many_bookmarks_all_are_dropped(
+    idle: Rig, most: int, is_dropped: bool
+) -> None:
+    ids = await insert(idle, range(10, 30))
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), Clock(), most)
+    assert await take(idle, bookmarks, ANYBODY) == ids[:4]
+    assert await take(idle, bookmarks, "bob") == ids[4:8]
+    (late,) = await insert(idle, [1])
+    assert (late in await take(idle, bookmarks, ANYBODY)) is is_dropped
 
 
 async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room(idle: Rig) -> None:
