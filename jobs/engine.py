@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, TypeVar
@@ -33,6 +33,7 @@ from jobs.transact import Identity, Transactor
 T = TypeVar("T")
 
 INSERTS_AT_ONCE = 1_000  # the most documents of one write
+LAST_WRITES_S = 10.0  # two commands of Redis that nobody answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +63,21 @@ class Engine:
             await require_replica_set(mongo)
             await ensure_collections(mongo)
             engine = cls._assemble(settings, mongo, Doorbell(redis, settings.redis_prefix))
-            yield engine
-            await engine.inserts.close()
-            await engine.doorbell.close()
+            try:
+                yield engine
+            finally:
+                await engine.settle()
         finally:
             await redis.aclose(close_connection_pool=True)
             await mongo.sessions.close()
             await asyncio.to_thread(mongo.close)  # it says goodbye to the server, and waits
+
+    async def settle(self) -> None:
+        """Wait for the writes and rings that are under way, for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITES_S):
+                await self.inserts.close()
+                await self.doorbell.close()
 
     @classmethod
     def _assemble(cls, settings: Settings, mongo: Mongo, doorbell: Doorbell) -> Self:

@@ -94,11 +94,15 @@ class Doorbell:
         try:
             while self._bells:
                 words, self._bells = ",".join(sorted(self._bells)), set()
-                await self._redis.publish(self._channel, words)
-        except RedisFailure as error:
-            log.debug("doorbell.unheard", error=str(error))
+                await self._publish(words)
         finally:
             self._ringing = None
+
+    async def _publish(self, words: str) -> None:
+        try:
+            await self._redis.publish(self._channel, words)
+        except RedisFailure as error:
+            log.debug("doorbell.unheard", error=str(error))
 
 
 def _tell(heard: Heard, data: bytes) -> None:

@@ -1,0 +1,77 @@
+"""The last rings of an engine, and rings that Redis does not hear."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+
+from jobs.engine import Engine
+from jobs.mongo.job_documents import job_document
+from jobs.queue.connection import connect
+from jobs.queue.doorbell import Bell, Doorbell
+from jobs.settings import Settings
+from tests.engine.proxy import Proxy, proxied
+from tests.engine.rig import Rig
+from tests.processes import eventually
+
+
+@pytest.fixture
+async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+    """Return a proxy before Redis."""
+    port = urlsplit(hasty.redis_url).port
+    assert port is not None
+    async with proxied(port) as (proxy, own_port):
+        proxy.url = f"redis://127.0.0.1:{own_port}"
+        yield proxy
+
+
+@pytest.fixture
+async def doorbell(hasty: Settings, between: Proxy) -> AsyncIterator[Doorbell]:
+    """Return a doorbell that rings through the proxy, and is connected."""
+    redis = connect(between.url, "unused")
+    doorbell = Doorbell(redis, hasty.redis_prefix)
+    await doorbell.ping()
+    yield doorbell
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_a_ring_that_fails_does_not_hold_up_the_next(
+    doorbell: Doorbell, between: Proxy, hasty: Settings, redis_admin: Redis
+) -> None:
+    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
+    with pubsub as heard:
+        heard.subscribe(f"{hasty.redis_prefix}:doorbell")
+        between.stall()
+        doorbell.ring(Bell.DUE)
+        await eventually(lambda: not doorbell._bells)
+        doorbell.ring(Bell.WORK)
+        between.cut()
+        between.heal()
+        await doorbell.close()
+        messages = [heard.get_message(timeout=1) for _ in range(4)]
+    assert b"work" in [one["data"] for one in messages if one]
+
+
+async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, idle: Rig) -> None:
+    plan = await idle.plan("echo")
+    document = job_document(plan, plan.scheduled_time, 9)
+    with suppress(ValueError):
+        async with Engine.open(hasty) as engine:
+            writing = asyncio.create_task(engine.inserts.submit(document))
+            await asyncio.wait({writing}, timeout=0)
+            raise ValueError("a failing body")
+    assert writing.done()
+    assert (await idle.job(document["_id"]))["state"] == "pending"
+
+
+async def test_an_engine_that_fails_has_rung_its_bell(hasty: Settings) -> None:
+    with suppress(ValueError):
+        async with Engine.open(hasty) as engine:
+            engine.doorbell.ring(Bell.DUE)
+            ringing = engine.doorbell._ringing
+            raise ValueError("a failing body")
+    assert ringing is not None
+    assert ringing.done()
