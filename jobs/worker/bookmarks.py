@@ -63,30 +63,30 @@ class Bookmarks:
         return kept is not None and kept.is_old
 
     async def first(
-        self, lane: Lane, limit: int, but: frozenset[str], owner: Owner = ANYBODY
+        self,
+        lane: Lane,
+        limit: int,
+        but: frozenset[str],
+        now: datetime,
+        owner: Owner = ANYBODY,
     ) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, of one owner if that is given.
 
-        As long as it finds `limit`, it may leave out, for a second at most, jobs that were due
-        before those of the last read.
+        As long as it finds `limit` that are due, it may leave out, for a second at most, jobs
+        that were due before those of the last read.
         """
         mark = self._kept.get((lane, owner))
         if mark is not None and self._now() < mark.good_until:
             found = await self._due.first(lane, limit, but, owner, mark.place)
-            if len(found) == limit:
+            if _is_backlog(found, limit, now):
                 self._keep(lane, owner, _Bookmark(_place_of(found), mark.good_until))
                 return found
-        return await self._from_start(lane, limit, but, owner)
-
-    async def _from_start(
-        self, lane: Lane, limit: int, but: frozenset[str], owner: Owner
-    ) -> list[Waiting]:
         began = self._now()
         found = await self._due.first(lane, limit, but, owner)
-        if len(found) < limit:
-            self._kept.pop((lane, owner), None)
-        else:
+        if _is_backlog(found, limit, now):
             self._keep(lane, owner, _Bookmark(_place_of(found), self._good_until(began)))
+        else:
+            self._kept.pop((lane, owner), None)
         return found
 
     def _good_until(self, began: float) -> float:
@@ -98,6 +98,12 @@ class Bookmarks:
         if len(self._kept) >= self._most:
             self._kept.clear()
         self._kept[lane, owner] = mark
+
+
+def _is_backlog(found: list[Waiting], limit: int, now: datetime) -> bool:
+    """Tell whether more is due than was asked for: what is not due yet is no reason to look on
+    from there."""
+    return len(found) == limit and found[-1].scheduled_time <= now
 
 
 def _place_of(found: list[Waiting]) -> Place:

@@ -121,7 +121,7 @@ class Surveyor:
         """Read a lane's due jobs that are not in Redis yet."""
         in_flight = look.in_flight.get(lane.gate, frozenset())
         room = look.limits.room(lane, look.room)
-        found = await self._bookmarks.first(lane, room + 1, in_flight)
+        found = await self._bookmarks.first(lane, room + 1, in_flight, look.now)
         later = next((n for n, job in enumerate(found) if job.scheduled_time > look.now), None)
         if later is not None:
             look.times.append(found[later].scheduled_time)
@@ -159,7 +159,7 @@ class Surveyor:
         async def read(lane: Lane, owner: str | None) -> list[Waiting]:
             in_flight = look.in_flight.get(lane.gate, frozenset())
             limit = look.limits.room(lane, most)
-            found = await self._bookmarks.first(lane, limit, in_flight, owner)
+            found = await self._bookmarks.first(lane, limit, in_flight, look.now, owner)
             return [job for job in found if job.scheduled_time <= look.now]
 
         return await asyncio.gather(

@@ -15,6 +15,7 @@ from tests.engine.rig import Rig
 LANE = Lane()
 NOTHING: frozenset[str] = frozenset()
 LIMIT = 4
+HOURS_S = 36_000
 CHEAP_S = LONGEST_S / 1000
 
 
@@ -42,7 +43,9 @@ async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[st
 
 async def take(rig: Rig, bookmarks: Bookmarks, owner: Owner) -> list[str]:
     """Read, and claim what was found."""
-    found = [job.id for job in await bookmarks.first(LANE, LIMIT, NOTHING, owner)]
+    found = [
+        job.id for job in await bookmarks.first(LANE, LIMIT, NOTHING, await rig.engine.now(), owner)
+    ]
     for job_id in found:
         await rig.claim(job_id)
     return found
@@ -97,6 +100,18 @@ async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: R
     assert await take(idle, bookmarks, ANYBODY) == ids[4:8]
     clock.time += CHEAP_S / SHARE
     assert await take(idle, bookmarks, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_what_is_due_is_not_passed_over_for_what_is_not(idle: Rig) -> None:
+    (running,) = await insert(idle, [1])
+    await insert(idle, range(HOURS_S, HOURS_S + LIMIT))
+    bookmarks = Bookmarks(DueJobs(idle.engine.mongo), Clock())
+    now = await idle.engine.now()
+    for outstanding in (NOTHING, frozenset({running})):
+        await bookmarks.first(LANE, LIMIT, outstanding, now)
+    (due,) = await insert(idle, [2])
+    found = await bookmarks.first(LANE, LIMIT, frozenset({running}), now)
+    assert found[0].id == due
 
 
 async def test_a_new_lane_is_seen_the_sooner_the_less_asking_costs(idle: Rig) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 SUBPROTOCOL: Final = "graphql-transport-ws"
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 ROOM_BYTES: Final = 4_096  # a slow reader's: the kernel must not take in its place
-SEGMENT_BYTES: Final = 1_460  # of a network; into less room than one segment, five are sent a second
+SEGMENT_BYTES: Final = 1_460  # of a network; into room for less than one, five a second are sent
 SHORT, MIDDLE = 126, 127
 
 
