@@ -72,7 +72,8 @@ class Completions:
         lost: set[str] = set()
         for group in _grouped(outcomes):
             if await self._update(group, offset_ms, session) < len(group):
-                lost |= await self._lost(group, session)
+                # What is not its own success aborts it: one that was canceled was so by others.
+                lost |= await self._lost(group, session) or set(_ids(group))
         return lost
 
     async def _end(
@@ -143,7 +144,9 @@ class Completions:
     async def _lost(self, group: Sequence[Outcome], session: Session | None = None) -> set[str]:
         """Tell whose attempt was lost: what is not where the outcome would have put it."""
         ids = _ids(group)
-        reached = [MOVES[group[0].move].target.value, JobState.CANCELED.value]
+        reached = [MOVES[group[0].move].target.value]
+        if session is None or group[0].move is not Move.SUCCEED:
+            reached.append(JobState.CANCELED.value)
         found = self._jobs.find(
             {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
             {"_id": 1},

@@ -9,7 +9,9 @@ import pytest
 from jobs.errors import NotFound, PreconditionFailed
 from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
 from jobs.mongo import moves
+from jobs.mongo.client import Session
 from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.transaction import run_transaction
 from jobs.records import JobState
 from jobs.worker.attempt import error_of
 from tests.engine.rig import Rig, moves_of
@@ -94,6 +96,21 @@ async def test_outcomes_that_share_a_write_end_each_in_its_own_way(idle: Rig) ->
     assert await Completions(idle.engine.mongo).write(succeeded, 0) == {lost}
     states = [(await idle.job(job_id))["state"] for job_id in (plain, asked, lost)]
     assert states == ["success", "canceled", "pending"]
+
+
+async def test_a_transaction_has_lost_a_job_that_was_canceled_at_the_same_attempt(
+    idle: Rig,
+) -> None:
+    canceled, running = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(2)]
+    await idle.cancel(canceled)
+    await idle.complete(ending(canceled, Move.STOP))
+    ends = [ending(job_id, Move.SUCCEED) for job_id in (canceled, running)]
+    mongo = idle.engine.mongo
+
+    async def finish(session: Session) -> set[str]:
+        return await Completions(mongo).write_in(session, ends, 0)
+
+    assert await run_transaction(mongo, finish) == {canceled}
 
 
 @pytest.mark.parametrize("state", JobState)
