@@ -72,7 +72,6 @@ class Completions:
         lost: set[str] = set()
         for group in _grouped(outcomes):
             if await self._update(group, offset_ms, session) < len(group):
-                # What is not its own success aborts it: one that was canceled was so by others.
                 lost |= await self._lost(group, session) or set(_ids(group))
         return lost
 
@@ -145,7 +144,7 @@ class Completions:
         """Tell whose attempt was lost: what is not where the outcome would have put it."""
         ids = _ids(group)
         reached = [MOVES[group[0].move].target.value]
-        if session is None or group[0].move is not Move.SUCCEED:
+        if session is None:  # a transaction stops nobody: what is canceled there was so by others
             reached.append(JobState.CANCELED.value)
         found = self._jobs.find(
             {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
