@@ -28,7 +28,7 @@ from jobs.records import Json, JsonObject
 LANES: Final = 24
 ENOUGH_PENDING: Final = 1_000  # a client asks no faster than the workers work
 FEW_PENDING: Final = 200
-LOOK_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.25
 PAUSE_S: Final = 0.5  # when the API is away
 CRONS_WITHIN_S: Final = 25.0
 

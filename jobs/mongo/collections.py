@@ -41,8 +41,10 @@ def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
     return IndexModel(directed, name=name, **options)
 
 
-def _only(field: str, kind: str) -> dict[str, Any]:
-    return {field: {"$type": kind}}
+def _with(field: str) -> dict[str, Any]:
+    """Index only documents that have the field. Not by `$type`: an equality does not imply that
+    to MongoDB's planner, which would pass the index over."""
+    return {field: {"$exists": True}}
 
 
 COLLECTIONS: Final = (
@@ -75,20 +77,20 @@ COLLECTIONS: Final = (
                 "scheduleJob with a key: the job it made before",
                 "owner key",
                 unique=True,
-                partialFilterExpression=_only("key", "string"),
+                partialFilterExpression=_with("key"),
             ),
             _index(
                 "tick",
                 "ticks and loops: one job per due time",
                 "tick",
                 unique=True,
-                partialFilterExpression=_only("tick", "object"),
+                partialFilterExpression=_with("tick"),
             ),
             _index(
                 "cause",
                 "Cron.runs, Job.children and the like; overlap",
                 "cause.id -_id",
-                partialFilterExpression=_only("cause.id", "string"),
+                partialFilterExpression=_with("cause.id"),
             ),
             _index(
                 "owner_newest",

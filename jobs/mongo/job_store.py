@@ -59,7 +59,7 @@ class JobStore:
         """Start the next attempt of those of `ids` that are pending and due by the server's
         clock; returns what an attempt needs of them. `token` must be new with each call."""
         due = moves.now(offset_ms)
-        await self._jobs.update_many(
+        updated = await self._jobs.update_many(
             {
                 **moves.guard(Move.CLAIM, ids),
                 "$expr": {"$lte": ["$scheduledTime", due]},
@@ -74,7 +74,7 @@ class JobStore:
                 event={"attempt": {"$add": ["$attempt", 1]}, "worker": moves.literal(worker)},
             ),
         )
-        return await self.claimed(ids, token)
+        return await self.claimed(ids, token) if updated.modified_count else []
 
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
         """Find what a claim with `token` took out of `ids`."""

@@ -18,7 +18,7 @@ from jobs.records import FunctionKind
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
 from jobs.worker.completer import Completer
-from jobs.worker.pace import Pace
+from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.runner import Runner
@@ -77,7 +77,10 @@ class Executor:
         self._queues = queues
         self._slot_freed = slot_freed
         self._admission = Admission(engine)
-        self._shared = SharedTransactions(engine.mongo, completions)
+        self._shared = {
+            company: SharedTransactions(engine.mongo, completions)
+            for company in (Company.ANY, Company.RIVALS)
+        }
         self._runner = Runner(engine=engine, shared=self._shared, pace=Pace())
         self._completer = Completer(completions, engine.clock)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
@@ -125,7 +128,7 @@ class Executor:
                 outcomes = (self._ended_early(one) for one in deaf)
                 await asyncio.gather(*(self._completer.complete(one) for one in outcomes if one))
                 await self._completer.close()
-                await self._shared.close()
+                await asyncio.gather(*(shared.close() for shared in self._shared.values()))
 
     async def end_all(self, why: Ending) -> None:
         """Cancel what runs and give it a while to stop."""

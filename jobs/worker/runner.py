@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -24,7 +24,7 @@ from jobs.transact import Identity, log_of
 from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
 from jobs.worker.fence import AttemptFence, AttemptLost
-from jobs.worker.pace import Pace
+from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.shared_transactions import SharedTransactions
 
@@ -37,7 +37,7 @@ log = get_log(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     engine: Engine
-    shared: SharedTransactions
+    shared: Mapping[Company, SharedTransactions]
     pace: Pace
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
@@ -97,17 +97,19 @@ class Runner:
             with self.pace.measured(function.name):
                 return self._checked(await function.call(ctx, **keyword_arguments))
 
+        shared = self.shared.get(self._company_of(function, attempt))
+        write_last = (shared or self.shared[Company.ANY]).finish
         await self.engine.transactor.run(
             _identity(attempt.job, progress.keep),
             body,
-            AttemptFence(self.engine, self.shared.finish, attempt, progress),
+            AttemptFence(self.engine, write_last, attempt, progress),
             timeout_ms=self._timeout_ms(function, attempt),
-            run_body=self.shared.run if self._may_share(function, attempt) else None,
+            run_body=shared.run if shared else None,
         )
 
-    def _may_share(self, function: Function, attempt: Attempt) -> bool:
+    def _company_of(self, function: Function, attempt: Attempt) -> Company:
         # What has failed, or taken its worker with it, does so alone the next time.
-        return attempt.number == 1 and self.pace.is_quick(function.name)
+        return self.pace.company(function.name) if attempt.number == 1 else Company.NONE
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.job, self.engine

@@ -1,6 +1,7 @@
 """Lists read a page's worth of an index, however many documents there are."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from jobs.engine import Engine
 from jobs.filters import JobFilter, JobOrder
 from jobs.ids import new_id
-from jobs.mongo.reading import Find, job_find
+from jobs.mongo.reading import Find, caused_job_pages, job_find, job_page
 from jobs.paging import Place, Window
 from jobs.records import JobState
 from tests.api.documents import DUE, Documents
@@ -58,3 +59,43 @@ async def test_a_list_is_read_in_the_order_of_an_index(
     find = job_find(*wanted, Window(limit=20, after=place))
     stages = set(_stages(await _plan_of(engine, find)))
     assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages
+
+
+@asynccontextmanager
+async def _profiled(engine: Engine) -> AsyncIterator[list[dict[str, Any]]]:
+    """Collect what the server says of each read of jobs meanwhile."""
+    database, profile = engine.mongo.database, engine.mongo.database["system.profile"]
+    reads: list[dict[str, Any]] = []
+    await database.command({"profile": 2})
+    try:
+        yield reads
+    finally:
+        await database.command({"profile": 0})
+    reads += await profile.find({"op": {"$in": ["query", "command"]}}).to_list(None)
+    await profile.drop()
+
+
+async def test_a_key_is_looked_up_in_its_own_index(engine: Engine, documents: Documents) -> None:
+    for number in range(50):
+        await documents.job(key=f"key-{number}")
+    async with _profiled(engine) as reads:
+        assert await engine.store.find_by_key("ann", "key-7") is not None
+    assert [read["docsExamined"] for read in reads if read["ns"].endswith(".jobs")] == [1]
+
+
+async def test_what_a_cause_made_is_read_from_its_own_index(
+    engine: Engine, documents: Documents
+) -> None:
+    causes = [new_id(), new_id()]
+    for cause_id in causes:
+        await documents.job(cause={"kind": "cron", "id": cause_id})
+    for _ in range(50):
+        await documents.job(cause={"kind": "cron", "id": new_id()})
+    window = Window(limit=20)
+    async with _profiled(engine) as reads:
+        pages = await caused_job_pages(engine.mongo, "ann", JobFilter(), causes, window)
+        which = JobFilter(cause_id=causes[0])
+        alone = await job_page(engine.mongo, "ann", which, JobOrder.NEWEST, window)
+    assert [len(pages[cause_id].items) for cause_id in causes] == [1, 1]
+    assert len(alone.items) == 1
+    assert all(read.get("docsExamined", 0) <= len(causes) for read in reads), reads

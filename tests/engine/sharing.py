@@ -24,6 +24,8 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
         raise ConfigurationError("Sessions are not supported by this MongoDB deployment")
     if way == "count":
         await _count(ctx)
+    if way == "tell":
+        calls.append(name)
     if way == "linger":
         calls.append(asyncio.create_task(_write_late(ctx)))
     return name

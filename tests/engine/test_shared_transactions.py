@@ -13,7 +13,7 @@ from jobs.mongo.line import IN_LINE_S
 from jobs.mongo.transaction import Contended, run_seen_through, run_transaction
 from jobs.settings import Settings
 from jobs.worker.shared_transactions import SHARED_AT_ONCE, SharedTransactions
-from tests.engine.functions import gate
+from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, working
 
 WRITERS = 12
@@ -29,10 +29,10 @@ async def sharing(rig: Rig) -> Rig:
 
 async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
     names = [str(number) for number in range(len(ways))]
-    calls = (
+    asked = (
         rig.schedule("share", name=name, way=way) for name, way in zip(names, ways, strict=True)
     )
-    return [await rig.ended(job_id, within=20) for job_id in await asyncio.gather(*calls)]
+    return [await rig.ended(job_id, within=20) for job_id in await asyncio.gather(*asked)]
 
 
 async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
@@ -57,6 +57,20 @@ async def test_one_that_does_not_end_well_takes_nobody_with_it(sharing: Rig, way
     assert [job["state"] for job in jobs].count("success") == 2 * WRITERS
     assert jobs[WRITERS]["state"] == "failed"
     assert await effects_are_those_of(sharing, jobs)
+
+
+async def test_what_often_fails_costs_its_neighbours_nothing(sharing: Rig) -> None:
+    for name in ("a", "b"):
+        await sharing.run("count", name=name, fail=True)
+    told, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
+    jobs = await asyncio.gather(
+        *(sharing.schedule("count", name=f"fails-{number}", fail=True) for number in failing),
+        *(sharing.schedule("share", name=name, way="tell") for name in told),
+        *(sharing.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
+    )
+    ended = Counter([(await sharing.ended(job_id, within=20))["state"] for job_id in jobs])
+    assert ended == {"failed": 2 * WRITERS, "success": WRITERS}
+    assert sorted(call for call in calls if isinstance(call, str)) == sorted(told)
 
 
 async def test_one_canceled_in_the_middle_takes_nobody_with_it(sharing: Rig) -> None:
