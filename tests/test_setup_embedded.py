@@ -5,7 +5,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongo
 from jobs.embedded.crew import MAX_REPLACEMENTS, Crew
 from jobs.embedded.mongod import PARAMETERS, start_mongod
 from jobs.embedded.ports import free_port, require_free
-from jobs.embedded.process import spawn
+from jobs.embedded.process import Child, spawn
+from jobs.embedded.valkey import start_valkey
 from jobs.mongo.inspection import inspect_mongo, refusal
 from jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
@@ -63,6 +64,19 @@ async def test_data_is_found_again_by_servers_on_other_ports(
             assert client["kept"]["things"].count_documents({"name": "x"}) == 1
     finally:
         await again.stop()
+
+
+@pytest.mark.parametrize("start", [start_mongod, start_valkey])
+async def test_another_server_on_the_port_does_not_pass_for_ours(
+    start: Callable[[Path, int], Awaitable[tuple[Child, str]]], tmp_path: Path
+) -> None:
+    port = free_port()
+    theirs, _ = await start(tmp_path / "theirs", port)
+    try:
+        with pytest.raises(EmbeddedError, match=r"(?i)address already in use"):
+            await start(tmp_path / "ours", port)
+    finally:
+        await theirs.stop()
 
 
 async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_for(

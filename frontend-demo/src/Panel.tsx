@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 
 type PanelProps = {
   title: string;
+  /** Nothing while it is not known. */
   count: ReactNode;
   action: string;
   /** Null while what the form needs is loading. */

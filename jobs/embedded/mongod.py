@@ -57,8 +57,10 @@ async def _ready(child: Child, port: int) -> None:
     death = asyncio.create_task(child.wait())
     try:
         await asyncio.wait({primary, death}, timeout=START, return_when=asyncio.FIRST_COMPLETED)
-        if primary.done():
-            return primary.result()
+        if primary.done() and primary.result() == child.popen.pid:
+            return
+        if primary.done():  # another has the port, and ours is about to say so
+            await asyncio.wait({death}, timeout=START)
         raise EmbeddedError(_why(child))
     finally:
         primary.cancel()

@@ -42,22 +42,29 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
 
 
 async def _ready(child: Child, port: int) -> None:
-    while not await _answers(port):
+    # Another server may have taken the port since it was chosen: that one must not pass for ours.
+    while await _pid_of_server(port) != child.popen.pid:
         if child.exit_code is not None:
             raise EmbeddedError(f"{child.ending}: {child.tail()}")
         await asyncio.sleep(POLL_S)
 
 
-async def _answers(port: int) -> bool:
+async def _pid_of_server(port: int) -> int | None:
     """Ask over a bare socket: the Redis library has its door elsewhere."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
-        return False
+        return None
     try:
-        writer.write(b"PING\r\n")
-        return (await reader.readline()).startswith(b"+PONG")
-    except OSError:
-        return False
+        writer.write(b"PING\r\nINFO server\r\n")
+        if not (await reader.readline()).startswith(b"+PONG"):
+            return None
+        while line := await reader.readline():
+            name, _, value = line.partition(b":")
+            if name == b"process_id":
+                return int(value)
+    except (OSError, ValueError):
+        return None
     finally:
         writer.close()
+    return None

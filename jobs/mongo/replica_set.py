@@ -22,8 +22,10 @@ class _Stopped(Exception):
     """Whoever waited for the replica set does so no more."""
 
 
-async def make_primary(address: str, name: str) -> None:
+async def make_primary(address: str, name: str) -> int:
     """Make the mongod at `host:port` the primary of its own set; wait until it takes writes.
+
+    Returns its process id: another server may have taken the port.
 
     May be cancelled at any time, and then ends as soon as mongod has answered what was asked.
     It works in a thread: a connection that is cut while it is made would stay open.
@@ -31,14 +33,14 @@ async def make_primary(address: str, name: str) -> None:
     stop = threading.Event()
     work = asyncio.ensure_future(asyncio.to_thread(_make_primary, address, name, stop))
     try:
-        await asyncio.shield(work)
+        return await asyncio.shield(work)
     finally:
         stop.set()
         with suppress(_Stopped):
             await work
 
 
-def _make_primary(address: str, name: str, stop: threading.Event) -> None:
+def _make_primary(address: str, name: str, stop: threading.Event) -> int:
     _wait_until_listening(address, stop)
     client: Client = MongoClient(
         address,
@@ -53,6 +55,7 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> None:
         _configure(client, address, name, stop)
         while not client.admin.command("hello")["isWritablePrimary"]:
             _pause(stop)
+        return int(client.admin.command("serverStatus")["pid"])
 
 
 def _wait_until_listening(address: str, stop: threading.Event) -> None:

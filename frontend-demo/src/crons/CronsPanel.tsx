@@ -13,7 +13,7 @@ export function CronsPanel({ functions }: { functions: Runnable[] | null }) {
   return (
     <Panel
       title="Crons"
-      count={crons.length}
+      count={view.live.phase === 'live' && crons.length}
       action="New cron"
       form={functions && ((close) => <RegisterCronForm functions={functions} onClose={close} />)}
     >

@@ -16,15 +16,16 @@ const ALL = jobsFeed();
 export function JobsPanel({ functions }: { functions: Runnable[] | null }) {
   const view = useLive(ALL);
   const { jobs, more } = newest(view.live.rows, useNow());
+  const known = view.live.phase === 'live';
   const [chosen, setChosen] = useState<JobState | null>(null);
   return (
     <Panel
       title="Jobs"
-      count={more ? `newest ${NEWEST}` : jobs.length}
+      count={known && (more ? `newest ${NEWEST}` : jobs.length)}
       action="Schedule job"
       form={functions && ((close) => <ScheduleJobForm functions={functions} onClose={close} />)}
     >
-      <StateFilter jobs={jobs} more={more} chosen={chosen} onChoose={setChosen} />
+      <StateFilter jobs={known ? jobs : null} more={more} chosen={chosen} onChoose={setChosen} />
       {chosen ? (
         <JobsInState key={chosen} state={chosen} />
       ) : (

@@ -5,7 +5,8 @@ import { NEWEST } from './jobsFeed';
 import { JOB_STATES, STATE_NAMES, tone } from './states';
 
 type StateFilterProps = {
-  jobs: Job[];
+  /** Null while they are not known. */
+  jobs: Job[] | null;
   /** Whether there are others, which are not counted. */
   more: boolean;
   chosen: JobState | null;
@@ -26,7 +27,7 @@ export function StateFilter({ jobs, more, chosen, onChoose }: StateFilterProps) 
         >
           <span className="dot" aria-hidden="true" />
           {STATE_NAMES[state]}
-          {!(more && chosen === state) && (
+          {jobs && !(more && chosen === state) && (
             <span className="count">{jobs.filter((job) => job.state === state).length}</span>
           )}
         </button>
