@@ -46,7 +46,7 @@ class Silent:
 
     worker_id: str
     heard_at: datetime | None
-    """None if it has no heartbeat document at all."""
+    """None if it has no heartbeat document: it was deposed, or has gone, and cannot come back."""
 
 
 class WorkerStore:
@@ -89,14 +89,14 @@ class WorkerStore:
         )
 
     async def silent(self, lease_ms: int) -> list[Silent]:
-        """Find workers whose lease is over, and holders of jobs that never registered."""
+        """Find holders of jobs that are not registered, and workers whose lease is over."""
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+        holders = await self._holders()  # first: a worker registers before it holds anything
         late = await self._workers.find({"$expr": over}, {"heardAt": 1}).to_list(None)
         known = {row["_id"] for row in await self._workers.find({}, {"_id": 1}).to_list(None)}
-        holders = await self._holders()
         return [
-            *(Silent(row["_id"], row["heardAt"]) for row in late),
             *(Silent(holder, None) for holder in holders if holder not in known),
+            *(Silent(row["_id"], row["heardAt"]) for row in late),
         ]
 
     async def _holders(self) -> list[str]:

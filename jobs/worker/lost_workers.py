@@ -37,7 +37,11 @@ class LostWorkers:
         now = time.monotonic()
         silent = await self._workers.silent(self._lease_ms)
         self._suspected = {one: self._suspected.get(one, now) for one in silent}
-        lost = [one for one, since in self._suspected.items() if now - since >= self._grace_s]
+        lost = [
+            one
+            for one, since in self._suspected.items()
+            if one.heard_at is None or now - since >= self._grace_s
+        ]
         # All of them first: what one has locked may be another's job, which it was reclaiming.
         for one in lost:
             await self._depose(one.worker_id)

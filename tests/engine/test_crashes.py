@@ -127,6 +127,15 @@ async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> Non
     assert await idle.count_of("wait_for_ever", "pending", at_least=1_100)
 
 
+async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(idle: Rig) -> None:
+    job_id = await idle.schedule("wait_for_ever")
+    workers = WorkerStore(idle.engine.mongo)
+    await idle.claim(job_id, "ghost")
+    # Whoever deposed it may have died before it had taken its jobs.
+    assert await LostWorkers(idle.engine, workers).reclaim() == 1
+    assert (await idle.job(job_id))["state"] == "pending"
+
+
 async def test_what_dead_workers_have_locked_of_each_other_is_reclaimed_at_once(idle: Rig) -> None:
     lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
     jobs = [await idle.schedule("hold_in_mutation") for _ in GHOSTS]
