@@ -34,6 +34,10 @@ class JobSink(Protocol):
     async def cancel(self, job_id: str) -> bool: ...
 
 
+class AttemptLost(Exception):
+    """Another attempt runs the job by now, or it has ended: nothing more of this one may count."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
     """The running job, as its function may know it."""

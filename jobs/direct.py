@@ -2,18 +2,24 @@
 
 from dataclasses import replace
 
+from jobs.context import AttemptLost, JobInfo
 from jobs.engine import Engine
 from jobs.errors import NotFound, PreconditionFailed
 from jobs.mongo.job_documents import NewJob
+from jobs.mongo.job_store import Standing
 
 
 class DirectSink:
-    def __init__(self, engine: Engine, job_id: str) -> None:
+    def __init__(self, engine: Engine, job: JobInfo) -> None:
         self._engine = engine
-        self._job_id = job_id
+        self._job = job
 
     async def put(self, new: NewJob) -> str:
-        canceled = await self._engine.store.end_was_asked(self._job_id)
+        """Schedule a job at once; raises AttemptLost if the action's own is another's by now."""
+        standing = await self._engine.store.standing(self._job.id, self._job.attempt)
+        if standing is Standing.LOST:
+            raise AttemptLost
+        canceled = standing is Standing.ASKED_TO_END
         return (await self._engine.schedule(replace(new, canceled=canceled))).id
 
     async def cancel(self, job_id: str) -> bool:

@@ -8,13 +8,13 @@ from typing import Any, Final, Protocol, TypeVar
 from pydantic_core import to_json
 
 from jobs.clock import Clock
-from jobs.context import Context, JobInfo, ReportProgress, Scheduler
+from jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
 from jobs.errors import PayloadTooLarge
 from jobs.logs import Log, get_log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
-from jobs.mongo.job_store import JobStore
+from jobs.mongo.job_store import JobStore, Standing
 from jobs.mongo.line import IN_LINE_S
 from jobs.mongo.sessions import Sessions
 from jobs.mongo.transaction import Body, run_transaction
@@ -70,21 +70,20 @@ class _Buffer:
     store: JobStore
     sessions: Sessions
     session: Session
-    caller: str | None
-    """The action's job in whose name the transaction runs, if it may be canceled meanwhile."""
+    caller: JobInfo | None
+    """The action's job in whose name the transaction runs: it may be canceled, or lost."""
     created_at: datetime
     offset_ms: int
     keep_ms: int
     documents: dict[str, Document] = field(default_factory=dict)
     size: int = 0
     canceled: set[str] = field(default_factory=set)
-    born_canceled: bool | None = None
-    """Whether the caller's end was asked for; read when the first job is scheduled."""
+    standing: Standing | None = None
+    """How the caller stands; read when the first job is scheduled, or at the end."""
 
     async def put(self, new: NewJob) -> str:
-        if self.born_canceled is None:
-            self.born_canceled = await self._end_was_asked()
-        new = replace(new, canceled=self.born_canceled)
+        asked_to_end = await self.standing_of_caller() is Standing.ASKED_TO_END
+        new = replace(new, canceled=asked_to_end)
         document = job_document(new, self.created_at, self.keep_ms)
         self.size += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
@@ -104,10 +103,18 @@ class _Buffer:
             self.canceled.add(job_id)
         return changed is not None
 
-    async def _end_was_asked(self) -> bool:
+    async def standing_of_caller(self) -> Standing:
+        """Tell how the caller stands in the transaction's snapshot; raises AttemptLost."""
+        if self.standing is None:
+            self.standing = await self._read_standing()
+        if self.standing is Standing.LOST:
+            raise AttemptLost
+        return self.standing
+
+    async def _read_standing(self) -> Standing:
         if self.caller is None:
-            return False
-        asking = self.store.end_was_asked(self.caller, self.session)
+            return Standing.HOLDS
+        asking = self.store.standing(self.caller.id, self.caller.attempt, self.session)
         return await self.sessions.answered(self.session, asking)
 
     async def flush(self) -> None:
@@ -154,7 +161,7 @@ class Transactor:
                 store=self.store,
                 sessions=self.mongo.sessions,
                 session=session,
-                caller=identity.job.id if identity.job and fence is None else None,
+                caller=identity.job if fence is None else None,
                 created_at=created_at,
                 offset_ms=offset_ms,
                 keep_ms=self.settings.purge_after_ms,
@@ -178,6 +185,7 @@ class Transactor:
         return result
 
     async def _finish(self, buffer: _Buffer, fence: Fence | None, result: Any) -> None:
+        await buffer.standing_of_caller()
         await buffer.flush()
         if fence is not None:
             await fence.finish(buffer.session, result)

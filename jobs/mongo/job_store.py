@@ -3,6 +3,7 @@ moved first, which is no error."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -20,6 +21,16 @@ CLAIMED_FIELDS = (
     *("functionName", "args", "owner", "cause", "scheduledTime"),
     *("attempt", "maxAttempts", "retry", "timeoutMs"),
 )
+
+
+class Standing(Enum):
+    """How an attempt stands with the job that it runs."""
+
+    HOLDS = auto()
+    ASKED_TO_END = auto()
+    """The job was canceled while it ran: what it schedules is born canceled."""
+    LOST = auto()
+    """The job is not its own any more: nothing it does may count."""
 
 
 class JobStore:
@@ -189,10 +200,13 @@ class JobStore:
         held = moves.guard(Move.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
-    async def end_was_asked(self, job_id: str, session: Session | None = None) -> bool:
-        """Tell whether a job was canceled while it ran: what it schedules is born canceled."""
-        asked = {"_id": job_id, "cancelRequestedAt": {"$ne": None}}
-        return await self._jobs.find_one(asked, {"_id": 1}, session=session) is not None
+    async def standing(self, job_id: str, attempt: int, session: Session | None = None) -> Standing:
+        """Tell how an attempt stands with its job."""
+        running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
+        found = await self._jobs.find_one(running, {"cancelRequestedAt": 1}, session=session)
+        if found is None:
+            return Standing.LOST
+        return Standing.ASKED_TO_END if found.get("cancelRequestedAt") else Standing.HOLDS
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
         """Record how far an attempt has come; False if it has lost the job."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from jobs.context import AttemptLost
 from jobs.engine import Engine
 from jobs.mongo.client import Session
 from jobs.mongo.completions import Outcome
@@ -13,10 +14,6 @@ from jobs.worker.progress import ProgressReport
 WriteLast = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, with the offset of due time in milliseconds; answers False
 if the attempt is lost."""
-
-
-class AttemptLost(Exception):
-    """Somebody else holds the job by now, or its end was asked for: nothing may be committed."""
 
 
 @dataclass(frozen=True, slots=True)

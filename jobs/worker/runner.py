@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from pydantic_core import to_json
 
 from jobs.arguments import depth_of
-from jobs.context import Context, JobInfo, ReportProgress, Scheduler
+from jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
 from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
@@ -23,7 +23,7 @@ from jobs.retry import RetryAfter
 from jobs.transact import Identity, log_of
 from jobs.values import storable
 from jobs.worker.attempt import Attempt, described, error_of
-from jobs.worker.fence import AttemptFence, AttemptLost
+from jobs.worker.fence import AttemptFence
 from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.shared_transactions import SharedTransactions
@@ -114,7 +114,7 @@ class Runner:
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.job, self.engine
         identity = _identity(job, None)
-        sink = DirectSink(engine, job.id)
+        sink = DirectSink(engine, job)
         context = Context(
             owner=job.owner,
             scheduler=Scheduler(engine.registry, engine.clock, sink, job.owner, identity.cause),

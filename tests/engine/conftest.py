@@ -9,7 +9,12 @@ from jobs.settings import Settings
 from tests.engine import functions
 from tests.engine.rig import Rig, working
 
-MODULES = ("tests.engine.functions", "tests.engine.deadly", "tests.engine.sharing")
+MODULES = (
+    "tests.engine.functions",
+    "tests.engine.deadly",
+    "tests.engine.sharing",
+    "tests.engine.late",
+)
 HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout_ms": 300}
 """A lease short enough to wait for, and long enough for a busy machine."""
 

@@ -203,18 +203,6 @@ async def hold_deaf(ctx: Context) -> str:
     return "let go"
 
 
-@action(public=True)
-async def schedule_when_canceled(ctx: Context, directly: bool) -> None:
-    """Wait to be stopped, then schedule a job all the same."""
-    try:
-        await gate.pass_through()
-    finally:
-        if directly:
-            await ctx.scheduler.run_after(0, echo, {"value": "late"})
-        else:
-            await ctx.run_mutation(schedule_many, {"number": 1})
-
-
 @action(public=True, retry=Retry(retries=1, base_ms=0))
 async def wait_for_ever(ctx: Context) -> None:
     """Run until somebody stops it; it may be started once more."""

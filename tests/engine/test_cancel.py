@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from jobs.worker.attempt import Attempt
 from jobs.worker.executor import Ending
 from jobs.worker.worker import Worker
 from tests.engine.functions import calls, gate
-from tests.engine.rig import Rig, moves_of
+from tests.engine.rig import Document, Rig, moves_of
 
 WITHIN = 2.0
 
@@ -96,6 +96,22 @@ async def test_what_a_canceled_action_schedules_is_born_canceled(rig: Rig, direc
     assert (await rig.ended(job_id))["state"] == "canceled"
     (late,) = await rig.jobs_of("echo")
     assert (moves_of(late), "purgeAt" in late) == ([(None, "canceled")], True)
+
+
+@pytest.mark.parametrize(("directly", "number"), [(True, 1), (False, 1), (False, 0)])
+@pytest.mark.parametrize("by_now", [{"attempt": 2}, {"state": "pending"}, {"state": "canceled"}])
+async def test_an_action_that_has_lost_its_job_schedules_nothing_and_commits_nothing(
+    rig: Rig, by_now: Document, directly: bool, number: int
+) -> None:
+    job_id = await rig.schedule("schedule_when_canceled", directly=directly, number=number)
+    await gate.reached.wait()
+    far = {"scheduledTime": datetime(2100, 1, 1, tzinfo=UTC)}
+    await rig.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {**far, **by_now}})
+    gate.opened.set()
+    await rig.until(lambda: calls == ["AttemptLost"])
+    assert await rig.jobs_of("echo") == []
+    job = await rig.job(job_id)
+    assert {name: job[name] for name in by_now} == by_now
 
 
 async def test_a_canceled_job_can_run_again_and_schedule(rig: Rig) -> None:

@@ -43,6 +43,10 @@ class Client:
             self.told += JOB_ID.findall(encoded.payload)
 
 
+def told(clients: Sequence[Client]) -> int:
+    return sum(len(client.told) for client in clients)
+
+
 async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes]]:
     """Let much happen; return the cursor before each event, and the job of each."""
     async with station.watch() as watcher:
@@ -50,9 +54,9 @@ async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes
         for _ in range(MISSED // 100):
             await write.jobs(100)
             await watcher.take(100)
-        told: Sequence[Encoded] = watcher.encoded[1:]
-    cursors += [str(each.cursor) for each in told]
-    return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in told]
+        results: Sequence[Encoded] = watcher.encoded[1:]
+    cursors += [str(each.cursor) for each in results]
+    return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in results]
 
 
 async def test_storm_of_different_cursors_is_executed_about_once(
@@ -61,14 +65,12 @@ async def test_storm_of_different_cursors_is_executed_about_once(
     crowd = CROWDS[live_settings.ring_events]
     cursors, jobs = await missed(station, write)
     before = station.runner.tally.results
-    random = Random(7)
-    behind = [random.randrange(MISSED) for _ in range(crowd)]
+    behind = Random(7).choices(range(MISSED), k=crowd)
     clients = [Client(station, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
         tasks = [running.create_task(client.run()) for client in clients]
         expected = [jobs[number:] for number in behind]
-        in_all = sum(map(len, expected))
-        await eventually(lambda: sum(len(c.told) for c in clients) >= in_all, within=PATIENCE_S)
+        await eventually(lambda: told(clients) >= sum(map(len, expected)), within=PATIENCE_S)
         assert [client.told for client in clients] == expected
         await eventually(lambda: station.groups == [crowd])
         for task in tasks:
