@@ -45,24 +45,38 @@ class Outcome:
 class Completions:
     """Writes outcomes, guarded by state and attempt."""
 
-    def __init__(self, mongo: Mongo, fail_within_s: float = DEADLINE_S) -> None:
-        """`fail_within_s` is how long a write of failures may wait for those who lock the jobs."""
+    def __init__(self, mongo: Mongo, within_s: float | None = None) -> None:
+        """`within_s` is how long a write may wait for those who lock the jobs, if not as long as
+        the driver does."""
         self._mongo = mongo
         self._jobs = mongo[JOBS]
-        self._fail_within_s = fail_within_s
+        self._within_s = within_s
 
     async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
         """Write outcomes; returns the ids of jobs whose attempt had been lost to somebody else.
 
-        Writing the same again is harmless: the guard lets nothing through twice.
+        Writing the same again is harmless: the guard lets nothing through twice. Raises
+        TimeoutError if somebody locks a job for too long.
         """
         lost: set[str] = set()
         for group in _grouped(outcomes):
-            if group[0].move is Move.FAIL:
-                lost |= await self._fail(group, offset_ms)
-            elif await self._end(group, offset_ms) < len(group):
+            if await self._write(group, offset_ms) < len(group):
                 lost |= await self._lost(group)
         return lost
+
+    async def _write(self, group: Sequence[Outcome], offset_ms: int) -> int:
+        """Write one group; a write that is no transaction waits for whoever has locked a job."""
+        fails = group[0].move is Move.FAIL
+        if not fails and self._within_s is None:
+            return await self._end(group, offset_ms)
+
+        async def body(session: Session) -> int:
+            matched = await self._end(group, offset_ms, session)
+            if fails:
+                await self._record_failures(session, group)
+            return matched
+
+        return await run_seen_through(self._mongo, body, self._within_s or DEADLINE_S)
 
     async def write_in(
         self, session: Session, outcomes: Sequence[Outcome], offset_ms: int
@@ -108,18 +122,8 @@ class Completions:
         )
         return stopped.matched_count
 
-    async def _fail(self, group: Sequence[Outcome], offset_ms: int) -> set[str]:
-        """Fail jobs together with the failures that record it."""
-
-        async def body(session: Session) -> int:
-            matched = await self._end(group, offset_ms, session)
-            await self._record_failures(session, group)
-            return matched
-
-        matched = await run_seen_through(self._mongo, body, self._fail_within_s)
-        return await self._lost(group) if matched < len(group) else set()
-
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:
+        """Record why jobs failed, in the transaction that fails them."""
         attempts = {outcome.job_id: outcome.attempt for outcome in group}
         failed = self._jobs.find(
             {

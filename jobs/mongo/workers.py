@@ -40,15 +40,6 @@ class Fleet:
         return sum(worker.slots for worker in serving)
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """A worker that has not been heard of for longer than its lease."""
-
-    worker_id: str
-    heard_at: datetime | None
-    """None if it has no heartbeat document: it was deposed, or has gone, and cannot come back."""
-
-
 class WorkerStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -88,16 +79,17 @@ class WorkerStore:
             tuple(FleetWorker(row["concurrency"], frozenset(row["queues"])) for row in rows)
         )
 
-    async def silent(self, lease_ms: int) -> list[Silent]:
-        """Find holders of jobs that are not registered, and workers whose lease is over."""
-        over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+    async def silent(self, for_ms: int) -> list[str]:
+        """Find workers that have not been heard of for so long."""
+        over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}
+        return [row["_id"] async for row in self._workers.find({"$expr": over}, {"_id": 1})]
+
+    async def gone(self) -> list[str]:
+        """Find holders of jobs that are not registered: they were deposed, or have left, and
+        cannot come back."""
         holders = await self._holders()  # first: a worker registers before it holds anything
-        late = await self._workers.find({"$expr": over}, {"heardAt": 1}).to_list(None)
-        known = {row["_id"] for row in await self._workers.find({}, {"_id": 1}).to_list(None)}
-        return [
-            *(Silent(holder, None) for holder in holders if holder not in known),
-            *(Silent(row["_id"], row["heardAt"]) for row in late),
-        ]
+        known = {row["_id"] async for row in self._workers.find({}, {"_id": 1})}
+        return [holder for holder in holders if holder not in known]
 
     async def _holders(self) -> list[str]:
         running = {"$match": {"state": JobState.IN_PROGRESS.value}}

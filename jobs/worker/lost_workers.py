@@ -1,6 +1,5 @@
 """What becomes of the jobs of a worker that is gone."""
 
-import time
 from typing import Any, Final
 
 from jobs.engine import Engine
@@ -8,13 +7,14 @@ from jobs.logs import get_log
 from jobs.mongo.client import MongoError
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.lost_sessions import kill_transactions
-from jobs.mongo.workers import Silent, WorkerStore
+from jobs.mongo.workers import WorkerStore
 from jobs.queue.doorbell import Bell
 from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
+from jobs.worker.beats import Beats
 
-# When MongoDB itself was away, every lease is over and no worker is lost: each has this long to
-# be heard of again.
 GRACE_BEATS: Final = 2.5
+"""When MongoDB itself was away, every lease is over and no worker is lost: each has this long to
+be heard of again. So long must whoever declares it lost have been answered, too."""
 JOBS_AT_ONCE: Final = 500
 RECLAIM_WITHIN_S: Final = 5.0  # then the next worker's are taken, and these at the next look
 
@@ -24,28 +24,22 @@ log = get_log(__name__)
 class LostWorkers:
     """Declares workers lost, and reclaims what they held."""
 
-    def __init__(self, engine: Engine, workers: WorkerStore) -> None:
+    def __init__(self, engine: Engine, workers: WorkerStore, beats: Beats) -> None:
         self._engine = engine
         self._workers = workers
-        self._lease_ms = engine.settings.lease_ms
-        self._grace_s = GRACE_BEATS * engine.settings.heartbeat_ms / 1000
+        self._beats = beats
+        self._grace_ms = round(GRACE_BEATS * engine.settings.heartbeat_ms)
         self._completions = Completions(engine.mongo, RECLAIM_WITHIN_S)
-        self._suspected: dict[Silent, float] = {}
 
     async def reclaim(self) -> int:
         """Look once; returns how many jobs were taken from lost workers."""
-        now = time.monotonic()
-        silent = await self._workers.silent(self._lease_ms)
-        self._suspected = {one: self._suspected.get(one, now) for one in silent}
-        lost = [
-            one
-            for one, since in self._suspected.items()
-            if one.heard_at is None or now - since >= self._grace_s
-        ]
+        lost = await self._workers.gone()
+        if self._beats.were_answered_for(self._grace_ms / 1000):
+            lost += await self._workers.silent(self._engine.settings.lease_ms + self._grace_ms)
         # All of them first: what one has locked may be another's job, which it was reclaiming.
-        for one in lost:
-            await self._depose(one.worker_id)
-        return sum([await self._take_from(one.worker_id) for one in lost])
+        for worker_id in lost:
+            await self._depose(worker_id)
+        return sum([await self._take_from(worker_id) for worker_id in lost])
 
     async def _depose(self, worker_id: str) -> None:
         """Remove its heartbeat first: if it lives, it knows from now on that it is deposed."""

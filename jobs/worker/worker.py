@@ -22,6 +22,7 @@ from jobs.queue.consumer import Consumer
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
 from jobs.worker.at_hand import AtHand
+from jobs.worker.beats import Beats
 from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
 from jobs.worker.leader import Leadership
@@ -66,7 +67,8 @@ class Worker:
         self._dispatcher = Dispatcher(
             engine, Chunks(self._redis), self._store, self.queues, at_hand
         )
-        lost = LostWorkers(engine, self._store)
+        self._beats = Beats(settings.lease_ms / 2000)
+        lost = LostWorkers(engine, self._store, self._beats)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
         )
@@ -165,6 +167,7 @@ class Worker:
                     known = await self._store.beat(self.id, self._load())
                 if not known:
                     raise Deposed(self.id)
+                self._beats.answered()
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 

@@ -3,18 +3,23 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
+from jobs.mongo.completions import Completions
 from jobs.mongo.lost_sessions import app_name
 from jobs.mongo.workers import WorkerStore
+from jobs.records import FunctionKind
 from jobs.settings import Settings
-from jobs.worker.lost_workers import LostWorkers
+from jobs.worker.attempt import Attempt
+from jobs.worker.beats import Beats
+from jobs.worker.lost_workers import GRACE_BEATS, LostWorkers
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
@@ -106,10 +111,14 @@ async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None
         yield
 
 
+def lost_workers(rig: Rig, beats: Beats | None = None) -> LostWorkers:
+    return LostWorkers(rig.engine, WorkerStore(rig.engine.mongo), beats or Beats(gap_s=1.0))
+
+
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
 async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -> None:
     job_id = await idle.schedule(name)
-    lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
+    lost = lost_workers(idle)
     starts = 3 if name == "die_always" else 2
     for number in range(starts):
         assert len(await idle.claim(job_id, f"ghost-{number}")) == 1
@@ -122,22 +131,66 @@ async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -
 async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> None:
     ids = await asyncio.gather(*(idle.schedule("wait_for_ever") for _ in range(1_100)))
     await idle.engine.store.claim(ids, "ghost", "token", 0)
-    lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
+    lost = lost_workers(idle)
     assert await lost._take_from("ghost") == 1_100
     assert await idle.count_of("wait_for_ever", "pending", at_least=1_100)
 
 
 async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(idle: Rig) -> None:
     job_id = await idle.schedule("wait_for_ever")
-    workers = WorkerStore(idle.engine.mongo)
     await idle.claim(job_id, "ghost")
     # Whoever deposed it may have died before it had taken its jobs.
-    assert await LostWorkers(idle.engine, workers).reclaim() == 1
+    assert await lost_workers(idle).reclaim() == 1
     assert (await idle.job(job_id))["state"] == "pending"
 
 
+def test_the_default_times_let_a_killed_worker_s_jobs_run_again_in_time() -> None:
+    settings = Settings()
+    grace_ms = GRACE_BEATS * settings.heartbeat_ms
+    assert settings.lease_ms + grace_ms + settings.heartbeat_ms + settings.sweep_ms <= 11_000
+
+
+def beats_at(answers: Sequence[float], now: float) -> Beats:
+    clock = iter([*answers, now])
+    beats = Beats(gap_s=1.0, now=lambda: next(clock))
+    for _ in answers:
+        beats.answered()
+    return beats
+
+
+@pytest.mark.parametrize(
+    ("answers", "now", "lost"),
+    [
+        pytest.param([1.0, 2.0, 3.0, 4.0], 4.5, 1, id="answered all the time"),
+        pytest.param([1.0, 4.0], 4.5, 0, id="answered again since just now"),
+        pytest.param([1.0, 2.0, 3.0, 4.0], 8.0, 0, id="not answered of late"),
+        pytest.param([4.0], 4.5, 0, id="new here"),
+    ],
+)
+async def test_who_was_not_answered_for_a_while_declares_nobody_lost(
+    idle: Rig, answers: list[float], now: float, lost: int
+) -> None:
+    job_id = await idle.schedule("wait_for_ever")
+    workers = WorkerStore(idle.engine.mongo)
+    await workers.register("ghost", {"concurrency": 1, "queues": ["default"]})
+    await idle.claim(job_id, "ghost")
+    long_ago = datetime.now(UTC) - timedelta(minutes=1)
+    await idle.engine.mongo["workers"].update_one({}, {"$set": {"heardAt": long_ago}})
+    assert await lost_workers(idle, beats_at(answers, now)).reclaim() == lost
+
+
+async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:
+    job_id = await idle.schedule("hold_in_mutation")
+    (job,) = await idle.claim(job_id)
+    outcome = Attempt.of(job, 0).lost(FunctionKind.MUTATION, 1, "ghost")
+    async with locked_by(idle, "somebody", job_id), asyncio.timeout(WITHIN / 2):
+        with pytest.raises(TimeoutError, match="no commit within"):
+            await Completions(idle.engine.mongo, within_s=0.3).write([outcome], 0)
+    assert (await idle.job(job_id))["state"] == "inProgress"
+
+
 async def test_what_dead_workers_have_locked_of_each_other_is_reclaimed_at_once(idle: Rig) -> None:
-    lost = LostWorkers(idle.engine, WorkerStore(idle.engine.mongo))
+    lost = lost_workers(idle)
     jobs = [await idle.schedule("hold_in_mutation") for _ in GHOSTS]
     for ghost, job_id in zip(GHOSTS, jobs, strict=True):
         await idle.claim(job_id, ghost)
