@@ -37,6 +37,7 @@ _SECOND: Final = timedelta(seconds=1)
 _PROBE: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _LETTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
 _RANDOM: Final = re.compile(r"(?i)(?:^|[\s,])[hr](?:[\s,/]|$)")
+_LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
 _FORM: Final = (
     "use five fields (minute hour day month weekday), six with seconds first, "
     "or @hourly, @daily, @weekly, @monthly, @yearly"
@@ -156,6 +157,8 @@ def _parsed(cronspec: str) -> _Spec:
         raise ValueError("it has a character that no cronspec has")
     if _RANDOM.search(cronspec):
         raise ValueError("H and R stand for a random value, which is not supported")
+    if _LONG_STEP.search(cronspec):
+        raise ValueError("a step is longer than any field")
     if not cronspec.startswith("@") and len(cronspec.split()) not in (5, 6):
         raise ValueError(f"it has {len(cronspec.split())} fields")
     times = croniter(cronspec, _PROBE, second_at_beginning=True, implement_cron_bug=True)

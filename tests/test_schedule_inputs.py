@@ -61,6 +61,8 @@ def test_interval_above_five_years_is_refused() -> None:
         "R * * * *",
         "@reboot",
         "é * * * *",
+        "0 0 29 2 1-7/99999999999999999999",
+        "*/100 * * * *",
     ],
 )
 def test_what_is_no_cronspec_is_refused(spec: str) -> None:
