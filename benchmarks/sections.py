@@ -71,7 +71,9 @@ def late(results: Sequence[latency.Result]) -> str:
         rows.append(row)
     head = ["measured", "meanwhile", "p50, ms", "p99, ms", "most, ms", "jobs"]
     return (
-        "## From due to started\n\nSingle jobs planned for random instants, 10 a second.\n\n"
+        "## From due to started\n\nSingle jobs planned for random instants, 10 a second. "
+        "Without SAQ, which plans in whole seconds, and Agenda, which looks for what is due "
+        "every 100 ms here.\n\n"
         + table(head, rows)
     )
 
