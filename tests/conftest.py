@@ -31,6 +31,7 @@ LONGEST = (
     "tests/engine/test_interleavings",
     "tests/engine/test_outages",
     "tests/engine/test_crashes",
+    "tests/engine/test_deposed",
     "tests/engine/test_crew",
     "tests/engine/test_drain",
     "tests/patterns/test_crashes",

@@ -1,17 +1,20 @@
 """Owns the rigs in which the engine is tested."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from jobs.engine import Engine
 from jobs.settings import Settings
 from tests.engine import functions
+from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig, working
 
 MODULES = (
     "tests.engine.functions",
     "tests.engine.deadly",
+    "tests.engine.diary",
     "tests.engine.sharing",
     "tests.engine.late",
 )
@@ -43,3 +46,13 @@ async def rig(hasty: Settings, idle: Rig) -> AsyncIterator[Rig]:
     """Return an installation with a worker in this process."""
     async with working(hasty):
         yield idle
+
+
+@pytest.fixture
+async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+    """Return a proxy before MongoDB."""
+    port = urlsplit(hasty.mongo_url).port
+    assert port is not None
+    async with proxied(port) as (proxy, own_port):
+        proxy.url = f"mongodb://127.0.0.1:{own_port}/?directConnection=true"
+        yield proxy

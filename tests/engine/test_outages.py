@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,21 +11,11 @@ from jobs.mongo.client import Mongo, Session
 from jobs.mongo.transaction import Contended, run_transaction
 from jobs.settings import Settings
 from tests.engine.functions import gate
-from tests.engine.proxy import Proxy, proxied
+from tests.engine.proxy import Proxy
 from tests.engine.rig import Rig, working
 from tests.processes import eventually
 
 OUTAGE_S = 4.0  # longer than lease and grace of the hasty settings together
-
-
-@pytest.fixture
-async def between(hasty: Settings) -> AsyncIterator[Proxy]:
-    """Return a proxy before MongoDB."""
-    port = urlsplit(hasty.mongo_url).port
-    assert port is not None
-    async with proxied(port) as (proxy, own_port):
-        proxy.url = f"mongodb://127.0.0.1:{own_port}/?directConnection=true"
-        yield proxy
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Functions that note in a file what becomes of their attempts, wherever they run."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Final
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from jobs.retry import Retry
+from tests.processes import eventually
+
+PATIENCE_S: Final = 60
+TWICE: Final = Retry(retries=1, base_ms=0)
+
+
+class Diary:
+    """A file to which attempts add a line each, and beside it one that lets each of them go."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._path = Path(name)
+
+    @property
+    def lines(self) -> list[str]:
+        return self._path.read_text().splitlines() if self._path.exists() else []
+
+    def note(self, attempt: int, what: str) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{attempt} {what}\n")
+
+    def let_go(self, attempt: int) -> None:
+        self._leave_of(attempt).touch()
+
+    def may_go(self, attempt: int) -> bool:
+        return self._leave_of(attempt).exists()
+
+    def _leave_of(self, attempt: int) -> Path:
+        return self._path.with_suffix(f".{attempt}")
+
+
+@action(public=True, name="functions.keepDiary", retry=TWICE)
+async def keep_diary(ctx: Context, name: str) -> int:
+    """Wait to be let go, and note if somebody stops it."""
+    return await _wait(Diary(name), _attempt_of(ctx))
+
+
+@action(public=True, name="functions.blockAtFirst", retry=TWICE)
+async def block_at_first(ctx: Context, name: str) -> int:
+    """Wait to be let go; at the first attempt, as no coroutine should."""
+    attempt = _attempt_of(ctx)
+    if attempt > 1:
+        return await _wait(Diary(name), attempt)
+    _block(Diary(name), attempt)
+    return attempt
+
+
+@mutation(public=True, name="functions.blockInMutation", timeout_ms=30_000)
+async def block_in_mutation(ctx: Context, name: str) -> int:
+    """Write; at the first attempt, block the event loop inside the transaction."""
+    attempt = _attempt_of(ctx)
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "attempt": attempt})
+    if attempt == 1:
+        _block(Diary(name), attempt)
+    return attempt
+
+
+def _attempt_of(ctx: Context) -> int:
+    assert ctx.job is not None
+    return ctx.job.attempt
+
+
+async def _wait(diary: Diary, attempt: int) -> int:
+    diary.note(attempt, "began")
+    try:
+        await eventually(lambda: diary.may_go(attempt), within=PATIENCE_S)
+    except asyncio.CancelledError:
+        diary.note(attempt, "was stopped")
+        raise
+    diary.note(attempt, "returned")
+    return attempt
+
+
+def _block(diary: Diary, attempt: int) -> None:
+    diary.note(attempt, "began")
+    while not diary.may_go(attempt):
+        threading.Event().wait(0.02)
+    diary.note(attempt, "returned")
