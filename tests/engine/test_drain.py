@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.settings import Settings
-from tests.engine.rig import Rig, started, working
+from tests.engine.rig import Rig, moves_of, started, working
 from tests.processes import Processes
 
 LEASE_AND_GRACE_S = 3.0
@@ -27,6 +27,23 @@ async def test_a_worker_told_to_go_gives_its_jobs_back_at_once(
     assert await asyncio.wait_for(worker.wait(), 3) == 0
     assert [job["state"] for job in await idle.jobs_of(name)] == [state] * 20
     assert await idle.all("workers") == []
+
+
+async def test_a_mutation_that_the_deadline_cuts_short_is_undone_and_goes_back(
+    idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
+) -> None:
+    (worker,) = await started(idle, processes, mutation_timeout_ms=60_000)
+    job_id = await idle.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
+    await idle.until((tmp_path / "reached").exists)
+    worker.popen.terminate()
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+    handed_back = await idle.job(job_id)
+    assert moves_of(handed_back)[1:] == [("pending", "inProgress"), ("inProgress", "pending")]
+    assert await idle.all("effects") == []
+    async with working(hasty):
+        job = await idle.ended(job_id)
+    assert (job["state"], job["attempt"]) == ("success", 2)
+    assert [effect["times"] for effect in await idle.all("effects")] == [1]
 
 
 async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
