@@ -1,6 +1,8 @@
 """Pausing and resuming queues, everywhere within a second."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -15,6 +17,18 @@ from tests.engine.rig import Rig, working
 async def in_queue(rig: Rig, name: str, queue: str) -> str:
     plan = replace(await rig.plan(name), queue=queue)
     return (await rig.engine.schedule(plan)).id
+
+
+@asynccontextmanager
+async def at_work(settings: Settings) -> AsyncIterator[Worker]:
+    """Run a worker that can be looked into."""
+    async with Worker.open(settings) as worker:
+        life = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
 
 
 @pytest.fixture
@@ -45,8 +59,7 @@ async def test_what_runs_when_its_queue_is_paused_finishes(rig: Rig) -> None:
 async def test_what_waits_in_redis_does_not_start_once_its_queue_is_paused(
     hasty: Settings, idle: Rig
 ) -> None:
-    async with Worker.open(hasty.model_copy(update={"concurrency": 1})) as worker:
-        life = asyncio.create_task(worker.run())
+    async with at_work(hasty.model_copy(update={"concurrency": 1})) as worker:
         ids = [await in_queue(idle, "hold", "mail") for _ in range(10)]
         await gate.reached.wait()
         await idle.engine.queues.pause("mail")
@@ -54,9 +67,17 @@ async def test_what_waits_in_redis_does_not_start_once_its_queue_is_paused(
         gate.opened.set()
         await idle.until(lambda: worker.executor.slots.taken == 0)
         await idle.run("echo")
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
     assert [(await idle.job(job_id))["attempt"] for job_id in ids] == [1] + [0] * 9
+
+
+async def test_a_pause_of_which_no_ring_is_heard_is_known_soon(hasty: Settings, idle: Rig) -> None:
+    async with at_work(hasty) as worker:
+        await idle.run("echo")
+        assert (await idle.engine.queues.store.pause("mail")).paused  # tells nobody
+        await idle.until(lambda: worker.queues.is_paused("mail"), within=2)
+        job_id = await in_queue(idle, "echo", "mail")
+        await idle.run("echo")
+        assert (await idle.job(job_id))["attempt"] == 0
 
 
 async def test_a_pause_holds_for_workers_that_start_later(hasty: Settings, idle: Rig) -> None:
