@@ -73,8 +73,7 @@ def late(results: Sequence[latency.Result]) -> str:
     return (
         "## From due to started\n\nSingle jobs planned for random instants, 10 a second. "
         "Without SAQ, which plans in whole seconds, and Agenda, which looks for what is due "
-        "every 100 ms here.\n\n"
-        + table(head, rows)
+        "every 100 ms here.\n\n" + table(head, rows)
     )
 
 
