@@ -14,6 +14,9 @@ from jobs.queue.connection import RedisFailure, next_pause_s
 from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
+# Counted in listens: when the loop was blocked, nobody has listened, and nothing is late.
+QUIET: Final = 2  # without a word: the server is asked whether it is there
+DEAD: Final = 5  # no answer either
 SOON: Final = timedelta(seconds=2)
 """What is due later is found without a ring: the dispatcher looks every second."""
 
@@ -57,7 +60,8 @@ class Doorbell:
     async def listen(self, heard: Heard) -> None:
         """Call `heard` for each ring, for ever; reconnects with backoff.
 
-        After each (re)connection it is called for every bell, since rings may have been missed.
+        After each (re)connection it is called for every bell, since rings may have been missed. A
+        connection that has gone dead without a word is replaced, too.
         """
         pause = 0.0
         while True:
@@ -84,11 +88,16 @@ class Doorbell:
             await pubsub.subscribe(self._channel)
             for bell in Bell:
                 heard(bell)
-            while True:
+            silent = 0
+            while silent < DEAD:
                 message = await pubsub.get_message(timeout=LISTEN_S)
                 end_if_cancelled()
-                if message is not None:
-                    _tell(heard, message["data"])
+                silent = 0 if message else silent + 1
+                if message:
+                    _tell(heard, message["data"])  # of an answer to a PING: no word
+                elif silent == QUIET:
+                    await pubsub.ping()
+        raise ConnectionError(f"no answer to a PING within {(DEAD - QUIET) * LISTEN_S:.0f} s")
 
     async def _ring(self) -> None:
         try:

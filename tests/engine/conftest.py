@@ -28,6 +28,12 @@ def hasty(settings: Settings) -> Settings:
     return settings.model_copy(update={"functions": MODULES, **HASTE})
 
 
+@pytest.fixture
+def queue(settings: Settings) -> str:
+    """Return the name of arq's queue in Redis."""
+    return f"{settings.redis_prefix}:queue"
+
+
 @pytest.fixture(autouse=True)
 def _fresh_functions() -> None:
     functions.gate.reset()

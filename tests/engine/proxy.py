@@ -12,11 +12,13 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.url = ""
+        self.passed = 0
+        """How often something went through, in either direction."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._accepted: set[asyncio.Task[None] | None] = set()
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._flows = _flowing()
+        self._forsaken: list[asyncio.Event] = []
         self._refuses = False
 
     def cut(self) -> None:
@@ -29,9 +31,16 @@ class Proxy:
         """Let no byte through, as a stopped server does."""
         self._flows.clear()
 
+    def forsake(self) -> None:
+        """Stall every connection there is and say nothing of it; new ones flow."""
+        self._flows.clear()
+        self._forsaken.append(self._flows)
+        self._flows = _flowing()
+
     def heal(self) -> None:
         self._refuses = False
-        self._flows.set()
+        for flows in (self._flows, *self._forsaken):
+            flows.set()
 
     async def end(self) -> None:
         """Close what is open and wait until it is."""
@@ -45,20 +54,30 @@ class Proxy:
             writer.close()
             await writer.wait_closed()
             return
+        flows = self._flows
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        await asyncio.gather(self._pump(reader, back, flows), self._pump(there, writer, flows))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         self._writers.add(writer)
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                await self._flows.wait()
+                await flows.wait()
+                self.passed += 1
                 writer.write(data)
                 await writer.drain()
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
         self._writers.discard(writer)
+
+
+def _flowing() -> asyncio.Event:
+    flows = asyncio.Event()
+    flows.set()
+    return flows
 
 
 @asynccontextmanager

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from jobs.engine import Engine
 from jobs.mongo.job_documents import job_document
 from jobs.queue.connection import connect
-from jobs.queue.doorbell import Bell, Doorbell
+from jobs.queue.doorbell import DEAD, LISTEN_S, Bell, Doorbell
 from jobs.settings import Settings
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig
@@ -53,6 +55,36 @@ async def test_a_ring_that_fails_does_not_hold_up_the_next(
         await doorbell.close()
         messages = [heard.get_message(timeout=1) for _ in range(4)]
     assert b"work" in [one["data"] for one in messages if one]
+
+
+async def test_a_connection_that_goes_dead_without_a_word_is_noticed_and_replaced(
+    doorbell: Doorbell, between: Proxy, hasty: Settings, redis_admin: Redis
+) -> None:
+    heard: list[Bell] = []
+    listening = asyncio.create_task(doorbell.listen(heard.append))
+    await eventually(lambda: len(heard) == len(Bell))
+    between.forsake()
+    with capture_logs() as logs:
+        await eventually(lambda: len(heard) == 2 * len(Bell), within=3 * DEAD * LISTEN_S)
+    assert [(line["event"], "PING" in line["error"]) for line in logs] == [("doorbell.lost", True)]
+    ring = partial(redis_admin.publish, f"{hasty.redis_prefix}:doorbell", "work")
+    await eventually(lambda: ring() and Bell.WORK in heard[2 * len(Bell) :])
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
+    doorbell: Doorbell, between: Proxy
+) -> None:
+    heard: list[Bell] = []
+    listening = asyncio.create_task(doorbell.listen(heard.append))
+    await eventually(lambda: len(heard) == len(Bell))
+    before = between.passed
+    with capture_logs() as logs:  # until it has been asked, and has answered, three times
+        await eventually(lambda: between.passed >= before + 6, within=4 * DEAD * LISTEN_S)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert (logs, heard) == ([], list(Bell))
 
 
 async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, idle: Rig) -> None:

@@ -1,9 +1,7 @@
 """Redis carries hints: lost, garbled or away, it costs no job and no worker."""
 
 import asyncio
-import gc
 import json
-import logging
 import pickle
 from datetime import timedelta
 from pathlib import Path
@@ -26,14 +24,12 @@ from jobs.queue.connection import (
     deserialize,
     next_pause_s,
 )
-from jobs.queue.consumer import _DoorbellWorker, _is_news
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, started
 from tests.processes import Processes, eventually
 
-QUEUE = "test-{lane}:queue"
 LONG_AGO = 946_684_800_000
 GARBAGE: list[tuple[bytes, bytes | None]] = [
     (b"\xff\xfe", None),
@@ -48,11 +44,6 @@ GARBAGE: list[tuple[bytes, bytes | None]] = [
     (b"odd-ids", json.dumps({"t": 1, "f": "run_chunk", "a": [[{}], 1], "k": {}, "et": 1}).encode()),
     (b"odd-try", json.dumps({"t": "x", "f": "run_chunk", "a": [[], 1], "k": {}, "et": 1}).encode()),
 ]
-
-
-@pytest.fixture
-def queue(lane: int) -> str:
-    return QUEUE.format(lane=lane)
 
 
 async def test_a_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> None:
@@ -170,33 +161,6 @@ async def test_a_worker_outlives_valkey_and_catches_up(
         states: set[Any] = {(await rig.ended(job_id))["state"] for job_id in ids}
         await valkey.stop()
     assert (states, worker.exit_code) == ({"success"}, None)
-
-
-@pytest.mark.parametrize(
-    ("error", "is_told"),
-    [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
-)
-def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
-    error: BaseException | None, is_told: bool
-) -> None:
-    info = (type(error), error, None) if error else None
-    record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
-    assert _is_news(record) is is_told
-
-
-async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
-    told: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-    worker = object.__new__(_DoorbellWorker)
-    worker.finishing = set()
-    connection = asyncio.get_running_loop().create_future()
-    finishing = asyncio.ensure_future(worker._seen_through(connection))
-    await asyncio.wait({finishing}, timeout=0)
-    connection.set_exception(ConnectionError("refused"))
-    await asyncio.wait({finishing})
-    del finishing, connection
-    gc.collect()
-    assert told == []
 
 
 def test_pauses_grow_until_a_connection_has_held() -> None:

@@ -1,0 +1,93 @@
+"""What takes chunks out of Redis, by itself: nobody rings, and nobody dispatches anew."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.lanes import Lane
+from jobs.queue.chunks import Chunks
+from jobs.queue.connection import connect
+from jobs.queue.consumer import Consumer, _DoorbellWorker, _is_news
+from jobs.settings import Settings
+from tests.engine.proxy import proxied
+from tests.processes import eventually
+
+ONE, TWO = "1" * 24, "2" * 24
+
+
+class Taken:
+    """Takes every chunk that it is given."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def take(self, ids: list[str], more: bool, lane: Lane) -> bool:
+        self.ids += ids
+        return False
+
+
+@asynccontextmanager
+async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[Chunks]:
+    """Run a consumer whom nobody rings; gives what is put into its queue."""
+    consumer = Consumer(lambda: connect(url, queue), taken.take, lambda _: True, lambda: None)
+    redis = connect(url, queue)
+    consuming = asyncio.create_task(consumer.run())
+    try:
+        yield Chunks(redis)
+    finally:
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+        await redis.aclose(close_connection_pool=True)
+
+
+async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_back(
+    settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.queue.connection.COMMAND_TIMEOUT_S", 0.5)
+    taken = Taken()
+    port = urlsplit(settings.redis_url).port or 0
+    async with proxied(port) as (proxy, own_port):
+        url = settings.redis_url.replace(f":{port}/", f":{own_port}/")
+        async with consuming(url, queue, taken) as chunks:
+            await chunks.put([ONE], more=False)
+            await eventually(lambda: taken.ids == [ONE])
+            with capture_logs() as logs:
+                proxy.stall()
+                await eventually(lambda: "queue.lost" in [line["event"] for line in logs])
+                proxy.heal()
+            await chunks.put([TWO], more=False)
+            await eventually(lambda: taken.ids == [ONE, TWO], within=10)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
+)
+def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
+    error: BaseException | None, is_told: bool
+) -> None:
+    info = (type(error), error, None) if error else None
+    record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
+    assert _is_news(record) is is_told
+
+
+async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    worker = object.__new__(_DoorbellWorker)
+    worker.finishing = set()
+    connection = asyncio.get_running_loop().create_future()
+    finishing = asyncio.ensure_future(worker._seen_through(connection))
+    await asyncio.wait({finishing}, timeout=0)
+    connection.set_exception(ConnectionError("refused"))
+    await asyncio.wait({finishing})
+    del finishing, connection
+    gc.collect()
+    assert told == []
