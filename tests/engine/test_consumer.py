@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from redis import Redis
 from structlog.testing import capture_logs
 
 from jobs.lanes import Lane
@@ -17,6 +19,7 @@ from jobs.queue.connection import connect
 from jobs.queue.consumer import Consumer, _DoorbellWorker, _is_news
 from jobs.settings import Settings
 from tests.engine.proxy import proxied
+from tests.engine.rig import Rig
 from tests.processes import eventually
 
 ONE, TWO = "1" * 24, "2" * 24
@@ -64,6 +67,29 @@ async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_
                 proxy.heal()
             await chunks.put([TWO], more=False)
             await eventually(lambda: taken.ids == [ONE, TWO], within=10)
+
+
+async def test_nothing_is_left_in_redis_of_what_has_run(
+    rig: Rig, redis_admin: Redis, queue: str
+) -> None:
+    ids = await asyncio.gather(*(rig.schedule("echo", value="kept") for _ in range(20)))
+    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+    says_it_lives = f"{queue}:health-check".encode()  # arq's own, with a time to live
+    await rig.until(lambda: redis_admin.keys("*") == [says_it_lives])
+    assert redis_admin.ttl(says_it_lives) not in (-1, -2)
+
+
+async def test_a_stale_word_to_abort_stops_nothing(
+    settings: Settings, queue: str, redis_admin: Redis
+) -> None:
+    redis, taken = connect(settings.redis_url, queue), Taken()
+    await Chunks(redis).put([ONE], more=False)
+    await redis.aclose(close_connection_pool=True)
+    (chunk,) = redis_admin.zscan_iter(queue)
+    redis_admin.zadd("arq:abort", {chunk[0]: time.time() * 1000, ONE: time.time() * 1000})
+    async with consuming(settings.redis_url, queue, taken):
+        await eventually(lambda: taken.ids == [ONE])
+        await eventually(lambda: redis_admin.zcard(queue) == 0)
 
 
 @pytest.mark.parametrize(
