@@ -9,12 +9,20 @@ from jobs.mongo.workers import WorkerStore
 from jobs.settings import Settings
 from schema.ids import global_id
 from tests.api.conftest import Client
-from tests.engine.rig import working
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, working
 from tests.processes import eventually
 
 WORKERS = """{ workers {
   id host pid version queues slots running runningJobIds loopLagMs startedAt heardAt } }"""
 JOB_ID = "0" * 24
+HOLDING = "tests.engine.functions"
+
+
+async def says(admin: Client, load: dict[str, object]) -> bool:
+    """Tell whether the only worker shows this load."""
+    workers = await admin.get(WORKERS)
+    return [{name: worker[name] for name in load} for worker in workers] == [load]
 
 
 async def test_an_admin_sees_each_worker_that_runs(
@@ -37,6 +45,21 @@ async def test_a_heartbeat_says_what_a_worker_runs(admin: Client, engine: Engine
     assert worker["heardAt"] >= worker["startedAt"]
     assert (worker["host"], worker["running"], worker["loopLagMs"]) == ("$h", 1, 42)
     assert worker["runningJobIds"] == [global_id("Job", JOB_ID)]
+
+
+async def test_a_worker_says_which_jobs_it_runs_until_they_have_ended(
+    admin: Client, engine: Engine
+) -> None:
+    gate.reset()
+    holding = engine.settings.model_copy(update={"functions": (HOLDING,), "heartbeat_ms": 100})
+    async with Engine.open(holding) as other, working(holding):
+        rig = Rig(other)
+        job_id = await rig.schedule("hold")
+        busy = {"running": 1, "runningJobIds": [global_id("Job", job_id)]}
+        await eventually(lambda: says(admin, busy))
+        gate.opened.set()
+        await rig.ended(job_id)
+        await eventually(lambda: says(admin, {"running": 0, "runningJobIds": []}))
 
 
 async def test_workers_are_for_admins(ann: Client) -> None:
