@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from arq.connections import ArqRedis
 
@@ -60,8 +60,8 @@ class Doorbell:
     async def listen(self, heard: Heard) -> None:
         """Call `heard` for each ring, for ever; reconnects with backoff.
 
-        After each (re)connection it is called for every bell, since rings may have been missed. A
-        connection that has gone dead without a word is replaced, too.
+        Once a connection listens it is called for every bell, since rings may have been missed. One
+        that has gone dead without a word is replaced, too.
         """
         pause = 0.0
         while True:
@@ -84,18 +84,16 @@ class Doorbell:
             await self._ringing
 
     async def _listen(self, heard: Heard) -> None:
-        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        async with self._redis.pubsub() as pubsub:
             await pubsub.subscribe(self._channel)
-            for bell in Bell:
-                heard(bell)
             silent = 0
             while silent < DEAD:
                 message = await pubsub.get_message(timeout=LISTEN_S)
                 end_if_cancelled()
                 silent = 0 if message else silent + 1
-                if message:
-                    _tell(heard, message["data"])  # of an answer to a PING: no word
-                elif silent == QUIET:
+                for bell in _rung(message):
+                    heard(bell)
+                if silent == QUIET:
                     await pubsub.ping()
         raise ConnectionError(f"no answer to a PING within {(DEAD - QUIET) * LISTEN_S:.0f} s")
 
@@ -114,7 +112,11 @@ class Doorbell:
             log.debug("doorbell.unheard", error=str(error))
 
 
-def _tell(heard: Heard, data: bytes) -> None:
-    for word in data.decode(errors="replace").split(","):
-        if word in _WORDS:
-            heard(Bell(word))
+def _rung(message: dict[str, Any] | None) -> list[Bell]:
+    """Give what was rung, or may have been before this one listened; an answer is no ring."""
+    if message is None:
+        return []
+    if message["type"] == "subscribe":
+        return list(Bell)
+    words = message["data"].decode(errors="replace").split(",")
+    return [Bell(word) for word in words if word in _WORDS]

@@ -12,8 +12,8 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.url = ""
-        self.passed = 0
-        """How often something went through, in either direction."""
+        self.arrived = 0
+        """How often something came to be forwarded, in either direction."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._accepted: set[asyncio.Task[None] | None] = set()
@@ -64,8 +64,8 @@ class Proxy:
         self._writers.add(writer)
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
+                self.arrived += 1
                 await flows.wait()
-                self.passed += 1
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -73,15 +73,30 @@ async def test_a_connection_that_goes_dead_without_a_word_is_noticed_and_replace
     await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_rings_that_were_missed_are_made_up_for_once_new_ones_are_heard(
+    doorbell: Doorbell, between: Proxy
+) -> None:
+    heard: list[Bell] = []
+    between.stall()
+    before = between.arrived
+    listening = asyncio.create_task(doorbell.listen(heard.append))
+    await eventually(lambda: between.arrived > before)
+    assert heard == []
+    between.heal()
+    await eventually(lambda: heard == list(Bell))
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
 async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
     doorbell: Doorbell, between: Proxy
 ) -> None:
     heard: list[Bell] = []
     listening = asyncio.create_task(doorbell.listen(heard.append))
     await eventually(lambda: len(heard) == len(Bell))
-    before = between.passed
+    before = between.arrived
     with capture_logs() as logs:  # until it has been asked, and has answered, three times
-        await eventually(lambda: between.passed >= before + 6, within=4 * DEAD * LISTEN_S)
+        await eventually(lambda: between.arrived >= before + 6, within=4 * DEAD * LISTEN_S)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     assert (logs, heard) == ([], list(Bell))
