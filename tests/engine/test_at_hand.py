@@ -225,6 +225,15 @@ async def test_an_idle_leader_looks_early_and_one_with_a_job_at_hand_at_the_time
     assert at_hand.horizon(NOON) == NOON
 
 
+@pytest.mark.parametrize(("due_in_s", "looks_in_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
+async def test_a_leader_sleeps_until_the_next_is_due_and_never_longer_than_a_second(
+    idle: Rig, early_leader: Leader, clock: StandingClock, due_in_s: float, looks_in_s: float
+) -> None:
+    await idle.plan_at(await idle.plan("echo"), clock.time + timedelta(seconds=due_in_s))
+    wait_s = await early_leader.dispatcher._try_to_dispatch()
+    assert wait_s == pytest.approx(looks_in_s, abs=0.001)
+
+
 def test_what_was_looked_at_early_waits_for_its_time() -> None:
     due, early = (
         Waiting(id=name, lane=Lane(), scheduled_time=at, owner=None)

@@ -69,6 +69,17 @@ async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_
             await eventually(lambda: taken.ids == [ONE, TWO], within=10)
 
 
+async def test_a_chunk_whose_ring_was_lost_is_taken_within_a_second_or_two(
+    settings: Settings, queue: str
+) -> None:
+    taken = Taken()
+    async with consuming(settings.redis_url, queue, taken) as chunks:
+        await chunks.put([ONE], more=False)
+        await eventually(lambda: taken.ids == [ONE])
+        await chunks.put([TWO], more=False)
+        await eventually(lambda: taken.ids == [ONE, TWO], within=2)
+
+
 async def test_nothing_is_left_in_redis_of_what_has_run(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
