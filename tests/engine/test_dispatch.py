@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from jobs.lanes import Lane
-from jobs.mongo.due_jobs import DueJobs, heads_of, owners_of
+from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
 from jobs.mongo.job_documents import job_document
 from jobs.mongo.workers import WorkerStore
 from jobs.queue.chunks import Chunks
@@ -24,6 +24,7 @@ from jobs.worker.survey import Surveyor
 from tests.engine.functions import gate
 from tests.engine.limited import crowd
 from tests.engine.rig import Rig, working
+from tests.profiling import profiled
 
 PLANNED = 20_000
 BACKLOG = 10_000
@@ -76,22 +77,28 @@ async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
     later = await idle.engine.now() + timedelta(days=7)
     for lane in LANES:
         await filled(idle, PLANNED // len(LANES), priority=lane.priority, scheduled_time=later)
-    for pipeline, hint in ((heads_of("default"), "due"), (owners_of(Lane()), "fair")):
-        command = {"aggregate": "jobs", "pipeline": pipeline, "cursor": {}, "hint": hint}
-        explain = {"explain": command, "verbosity": "executionStats"}
-        stats = (await idle.engine.mongo.database.command(explain))["stages"][0]["$cursor"]
-        assert stats["executionStats"]["totalKeysExamined"] <= 2 * len(LANES)
-        assert stats["executionStats"]["totalDocsExamined"] == 0
-    assert await chosen(idle, 100) == []
+    async with profiled(idle.engine.mongo) as reads:
+        assert await chosen(idle, 100) == []
+        assert await DueJobs(idle.engine.mongo).owners(Lane()) == ["alice"]
+    assert [read["command"]["hint"] for read in reads] == ["due", "fair"]
+    assert all(read["keysExamined"] <= 2 * len(LANES) for read in reads), reads
+    assert all(read["docsExamined"] == 0 for read in reads), reads
 
 
-async def test_the_due_jobs_of_a_lane_are_read_from_the_index_alone(idle: Rig) -> None:
-    await filled(idle, 500)
-    where = {"state": "pending", "lane": str(Lane())}
-    found = idle.engine.mongo["jobs"].find(where, {"scheduledTime": 1, "owner": 1}, limit=10)
-    plan = await found.sort([("scheduledTime", 1), ("_id", 1)]).hint("due").explain()
-    stats = plan["executionStats"]
-    assert (stats["totalKeysExamined"], stats["totalDocsExamined"]) == (10, 0)
+@pytest.mark.parametrize(("owner", "hint"), [(ANYBODY, "due"), ("alice", "fair")])
+async def test_the_due_jobs_of_a_lane_are_read_from_the_index_alone(
+    idle: Rig, owner: Owner, hint: str
+) -> None:
+    for planned_for in ("alice", "bob"):
+        await filled(idle, 250, owner=planned_for)
+    due, now = DueJobs(idle.engine.mongo), await idle.engine.now()
+    (first,) = await due.first(Lane(), 1, frozenset(), owner)
+    places = (None, Place(now - timedelta(days=1), None), Place(first.scheduled_time, first.id))
+    async with profiled(idle.engine.mongo) as reads:
+        found = [await due.first(Lane(), 10, frozenset(), owner, place) for place in places]
+    assert [len(jobs) for jobs in found] == [10, 10, 10]
+    assert [read["command"]["hint"] for read in reads] == [hint] * 3
+    assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, 0)] * 3
 
 
 async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
