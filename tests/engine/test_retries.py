@@ -33,6 +33,17 @@ async def test_retries_come_at_exact_times_and_every_attempt_is_on_the_timeline(
     assert await rig.all("failures") == []
 
 
+async def test_every_event_says_which_attempt_of_which_worker_it_was(rig: Rig) -> None:
+    job_id = await rig.schedule("fail_twice")
+    for attempt in (1, 2):
+        await rig.attempted(job_id, attempt)
+        await rig.engine.advance(attempt * HALF_AN_HOUR_MS)
+    job = await rig.ended(job_id)
+    (worker,) = await rig.all("workers")
+    said = [(event["attempt"], event.get("worker")) for event in job["timeline"]]
+    assert said == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
+
+
 async def test_an_attempt_does_not_start_before_its_time(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     await rig.attempted(job_id, 1)
