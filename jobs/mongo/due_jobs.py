@@ -1,5 +1,6 @@
-"""Reads what may be dispatched. Every read is answered by an index alone and costs what it returns,
-however many jobs are planned; but it walks over what left the index lately."""
+"""Reads what may be dispatched. Every read is answered by an index alone, but for jobs of nobody,
+and costs what it returns, however many jobs are planned; but it walks over what left the index
+lately."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,7 +131,10 @@ def owners_of(lane: Lane) -> list[Document]:
 
 
 def _owned(owner: Owner) -> Document:
-    return {} if owner is ANYBODY else {"owner": owner}
+    if owner is ANYBODY:
+        return {}
+    # Equal to null would be a missing field, too, for which each document is read in vain.
+    return {"owner": {"$type": "null"} if owner is None else owner}
 
 
 def _from(place: Place | None, but: frozenset[str]) -> Document:

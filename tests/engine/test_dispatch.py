@@ -85,11 +85,14 @@ async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
     assert all(read["docsExamined"] == 0 for read in reads), reads
 
 
-@pytest.mark.parametrize(("owner", "hint"), [(ANYBODY, "due"), ("alice", "fair")])
-async def test_the_due_jobs_of_a_lane_are_read_from_the_index_alone(
-    idle: Rig, owner: Owner, hint: str
+@pytest.mark.parametrize(
+    ("owner", "hint", "documents"),
+    [(ANYBODY, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="nobody")],
+)
+async def test_the_due_jobs_of_a_lane_are_read_from_the_index(
+    idle: Rig, owner: Owner, hint: str, documents: int
 ) -> None:
-    for planned_for in ("alice", "bob"):
+    for planned_for in ("alice", "bob", None):
         await filled(idle, 250, owner=planned_for)
     due, now = DueJobs(idle.engine.mongo), await idle.engine.now()
     (first,) = await due.first(Lane(), 1, frozenset(), owner)
@@ -98,7 +101,7 @@ async def test_the_due_jobs_of_a_lane_are_read_from_the_index_alone(
         found = [await due.first(Lane(), 10, frozenset(), owner, place) for place in places]
     assert [len(jobs) for jobs in found] == [10, 10, 10]
     assert [read["command"]["hint"] for read in reads] == [hint] * 3
-    assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, 0)] * 3
+    assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, documents)] * 3
 
 
 async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
