@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +84,8 @@ async def _wait(diary: Diary, attempt: int) -> int:
 
 def _block(diary: Diary, attempt: int) -> None:
     diary.note(attempt, "began")
+    patient_until = time.monotonic() + PATIENCE_S
     while not diary.may_go(attempt):
+        assert time.monotonic() < patient_until
         threading.Event().wait(0.02)
     diary.note(attempt, "returned")
