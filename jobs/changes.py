@@ -47,6 +47,14 @@ class Route:
     """The client's name of a recurring task."""
 
 
+class Standing(NamedTuple):
+    """What of a job decides whether it matches a filter, and may change."""
+
+    state: JobState
+    due: datetime | None
+    """None if it is not known."""
+
+
 class Change(NamedTuple):
     """One write to one document, decoded once and shared by everybody who hears of it."""
 
@@ -62,6 +70,8 @@ class Change(NamedTuple):
     """What this write appended to the job's timeline, as stored; empty for progress."""
     scheduled_time: datetime | None = None
     """The job's new due time, when this write set it."""
+    standing: Standing | None = None
+    """Where the job stands, looked up with the route for a write that has no entries."""
 
     @property
     def events(self) -> tuple[JobEvent, ...]:
@@ -69,12 +79,18 @@ class Change(NamedTuple):
         return tuple(map(job_event_from, self.entries))
 
     @property
-    def state_before(self) -> JobState | None:
-        """Return the job's state before this write, None if the write did not touch it."""
-        source = self.entries[0].get("from") if self.entries else None
-        return JobState(source) if source else None
+    def before(self) -> Standing | None:
+        """Return where the job stood before this write, None if the write did not move it."""
+        if not self.entries:
+            return None
+        first = self.entries[0]
+        source = first.get("from")
+        return Standing(JobState(source), first.get("scheduledTime")) if source else None
 
     @property
-    def state_after(self) -> JobState | None:
-        """Return the job's state after this write, None if the write did not touch it."""
-        return JobState(self.entries[-1]["state"]) if self.entries else None
+    def after(self) -> Standing | None:
+        """Return where the job stands by this write, None if that is not known."""
+        if not self.entries:
+            return self.standing
+        last = self.entries[-1]
+        return Standing(JobState(last["state"]), self.scheduled_time or last.get("scheduledTime"))

@@ -27,6 +27,16 @@ class JobFilter:
     scheduled_to: datetime | None = None
     """Exclusive."""
 
+    @property
+    def has_window(self) -> bool:
+        """Tell whether it bounds when jobs are due."""
+        return self.scheduled_from is not None or self.scheduled_to is not None
+
+    @property
+    def may_be_left(self) -> bool:
+        """Tell whether a job that matches may come not to."""
+        return self.states is not None or self.has_window
+
 
 class JobOrder(StrEnum):
     NEWEST = "newest"

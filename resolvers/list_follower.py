@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from jobs.changes import Change, Position
 from jobs.filters import Page
-from jobs.hub import Delivery, Notice, Subscription, Watch, settle
+from jobs.hub import Delivery, Notice, Subscription, Watch
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 from resolvers.changes import ChangeKind, Following, Joint, Message, Place
 from resolvers.cursors import Cursor, Cursors
@@ -151,23 +151,15 @@ class ListFollower(Generic[R]):
         return delivery
 
     async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
-        wanted = [n.change.document_id for n in notices if n.doubtful or self._wants_object]
+        wanted = [n.change.document_id for n in notices] if self._wants_object else []
         owner = self._topic.watch.owner
         loaded = await self._hub.load(self._topic.kind, wanted)
         found = {name: each for name, each in loaded.items() if owner in (None, each.owner)}
         messages: list[Message[R]] = []
         for notice in notices:
-            settled = self._settled(notice, found)
-            if settled is not None:
-                messages += self._tell(settled, found)
+            messages += self._tell(notice, found)
             self._position = notice.change.position
         return messages
-
-    def _settled(self, notice: Notice, found: Mapping[str, R]) -> Notice | None:
-        wanted = self._topic.watch.job_filter
-        if wanted is None or not notice.doubtful:
-            return notice
-        return settle(wanted, notice, _as_job(found.get(notice.change.document_id)))
 
     def _tell(self, notice: Notice, found: Mapping[str, R]) -> list[Message[R]]:
         """Make a message of each event; only behind the last is the change delivered."""
@@ -184,7 +176,7 @@ class ListFollower(Generic[R]):
                 id=change.document_id,
                 task_id=change.route.task_id if change.route else None,
                 event=event,
-                found=found.get(change.document_id) if self._wants_object else None,
+                found=found.get(change.document_id),
             )
             for index, event in enumerate(events)
         ]
@@ -240,10 +232,6 @@ class ListFollower(Generic[R]):
 
 def _is_newer(change: Change, versions: Mapping[str, int]) -> bool:
     return change.version is None or change.version > versions.get(change.document_id, 0)
-
-
-def _as_job(found: object) -> Job | None:
-    return found if isinstance(found, Job) else None
 
 
 def _task_id(row: object) -> str | None:

@@ -2,6 +2,6 @@
 
 from jobs.hub.hub import Hub, HubFacts
 from jobs.hub.subscription import Delivery, Subscription
-from jobs.hub.watch import Notice, Watch, settle
+from jobs.hub.watch import Notice, Watch
 
-__all__ = ["Delivery", "Hub", "HubFacts", "Notice", "Subscription", "Watch", "settle"]
+__all__ = ["Delivery", "Hub", "HubFacts", "Notice", "Subscription", "Watch"]

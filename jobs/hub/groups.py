@@ -5,10 +5,11 @@ belongs in a group as one member.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from jobs.changes import Change
+from jobs.hub.marks import Mark, marks_in, marks_of
 from jobs.hub.watch import Key, Notice, Watch, judge, offered_by
 
 
@@ -19,28 +20,65 @@ class Member(Protocol):
         """Take the notices of one batch, oldest first."""
 
 
+class Seekers:
+    """Watches that seek the same, by the marks that tell their filters apart."""
+
+    def __init__(self) -> None:
+        self._watches: defaultdict[Mark, set[Watch]] = defaultdict(set)
+        self._windows = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._watches)
+
+    def add(self, watch: Watch) -> None:
+        self._windows += watch.has_window
+        for mark in marks_of(watch.job_filter):
+            self._watches[mark].add(watch)
+
+    def remove(self, watch: Watch) -> None:
+        self._windows -= watch.has_window
+        for mark in marks_of(watch.job_filter):
+            self._watches[mark].discard(watch)
+            if not self._watches[mark]:
+                del self._watches[mark]
+
+    def that_may_want(self, change: Change) -> Collection[Watch]:
+        if self._watches.keys() == {None}:
+            return self._watches[None]
+        marks = marks_in(change, with_pieces=self._windows > 0)
+        found = [
+            watches
+            for mark in (self._watches if marks is None else marks)
+            if (watches := self._watches.get(mark))
+        ]
+        return found[0] if len(found) == 1 else set().union(*found)
+
+
 class Groups:
     """The live members by watch, and the watches by what they seek."""
 
     def __init__(self) -> None:
         self._members: dict[Watch, set[Member]] = {}
-        self._watches: defaultdict[Key, set[Watch]] = defaultdict(set)
+        self._seekers: defaultdict[Key, Seekers] = defaultdict(Seekers)
 
     def __len__(self) -> int:
         return len(self._members)
 
     def join(self, watch: Watch, member: Member) -> None:
-        self._members.setdefault(watch, set()).add(member)
-        self._watches[watch.sought].add(watch)
+        if watch not in self._members:
+            self._members[watch] = set()
+            self._seekers[watch.sought].add(watch)
+        self._members[watch].add(member)
 
     def leave(self, watch: Watch, member: Member) -> None:
         """Forget a member; harmless when it is not there."""
         members = self._members.get(watch, set())
         members.discard(member)
         if not members and self._members.pop(watch, None) is not None:
-            self._watches[watch.sought].discard(watch)
-            if not self._watches[watch.sought]:
-                del self._watches[watch.sought]
+            seekers = self._seekers[watch.sought]
+            seekers.remove(watch)
+            if not seekers:
+                del self._seekers[watch.sought]
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Hand a batch to everybody it concerns."""
@@ -57,7 +95,8 @@ class Groups:
     def candidates(self, change: Change) -> Iterator[Watch]:
         """Find the watches that have to be asked whether the change concerns them."""
         for key in offered_by(change):
-            yield from self._watches.get(key, ())
+            if seekers := self._seekers.get(key):
+                yield from seekers.that_may_want(change)
 
     def _concerned(self, change: Change) -> Iterator[tuple[Watch, Notice]]:
         for watch in self.candidates(change):

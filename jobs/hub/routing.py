@@ -1,10 +1,10 @@
-"""Completes changes that do not say whom they belong to."""
+"""Completes changes that do not say whom they belong to, nor where their job stands."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
-from jobs.changes import Change, ChangeType, Route, Watched
+from jobs.changes import Change, ChangeType, Route, Standing, Watched
 from jobs.hub.ring import Ring
 from jobs.mongo.client import Mongo
 from jobs.mongo.decoding import read_routes
@@ -12,38 +12,56 @@ from jobs.mongo.decoding import read_routes
 Key: TypeAlias = tuple[Watched, str]
 
 
+class Known(NamedTuple):
+    """What is known of a document, up to one change."""
+
+    route: Route | None
+    standing: Standing | None
+    is_gone: bool = False
+    """Whether its deletion was told."""
+
+
+NOTHING = Known(None, None)
+
+
 async def with_routes(mongo: Mongo, ring: Ring, changes: Sequence[Change]) -> Sequence[Change]:
-    """Fill in missing routes: from the ring, else by one find per collection.
+    """Fill in missing routes, and where jobs stand: from the ring, else by one find per collection.
 
     A document that is gone by now keeps no route, and nobody hears of that change.
     """
     if all(change.route for change in changes):
         return changes
-    known: dict[Key, Route] = {}
+    known: dict[Key, Known] = {}
     unknown: defaultdict[Watched, set[str]] = defaultdict(set)
-    told_gone: set[Key] = set()
     for change in changes:
-        key = (change.collection, change.document_id)
-        newest = ring.newest_of(*key)
-        if newest and newest.type is ChangeType.DELETED and newest.position < change.position:
-            told_gone.add(key)
-        route = change.route or known.get(key) or (newest.route if newest else None)
-        if route:
-            known[key] = route
-        elif change.type is not ChangeType.DELETED:
+        key = _key_of(change)
+        so_far = known.get(key) or _known_from(ring.newest_of(*key), change)
+        known[key] = so_far._replace(route=change.route or so_far.route)
+        if known[key].route is None and change.type is not ChangeType.DELETED:
             unknown[change.collection].add(change.document_id)
     for collection, ids in unknown.items():
-        for document_id, route in (await read_routes(mongo, collection, ids)).items():
-            known[collection, document_id] = route
-    return [_routed(change, known, told_gone) for change in changes]
+        for document_id, (route, standing) in (await read_routes(mongo, collection, ids)).items():
+            known[collection, document_id] = Known(route, standing)
+    return [_completed(change, known) for change in changes]
 
 
-def _routed(change: Change, known: Mapping[Key, Route], told_gone: set[Key]) -> Change:
-    """Give a change its route; the deletion of what has said farewell is told already."""
-    key = (change.collection, change.document_id)
-    is_told = change.route is not None or key in told_gone
-    if change.type is ChangeType.DELETED:
-        told_gone.add(key)
-    elif change.route is None:
-        is_told = False
-    return change if is_told else change._replace(route=known.get(key))
+def _key_of(change: Change) -> Key:
+    return change.collection, change.document_id
+
+
+def _known_from(newest: Change | None, change: Change) -> Known:
+    if newest is None:
+        return NOTHING
+    was_deleted = newest.type is ChangeType.DELETED and newest.position < change.position
+    return Known(newest.route, newest.after, is_gone=was_deleted)
+
+
+def _completed(change: Change, known: dict[Key, Known]) -> Change:
+    """Give a change what it lacks; the deletion of what has said farewell is told already."""
+    key = _key_of(change)
+    so_far = known[key]
+    is_deleted = change.type is ChangeType.DELETED
+    if change.route is None and not (is_deleted and so_far.is_gone):
+        change = change._replace(route=so_far.route, standing=so_far.standing)
+    known[key] = Known(change.route or so_far.route, change.after, so_far.is_gone or is_deleted)
+    return change

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from jobs.changes import Change, ChangeType, Route, Watched
+from jobs.changes import Change, ChangeType, Route, Standing, Watched
 from jobs.filters import JobFilter
-from jobs.records import Job, JobState
 
 Key: TypeAlias = tuple[str | None, ...]
 """A drawer of an index: all of a collection, an owner's, or one document's."""
@@ -37,6 +36,11 @@ class Watch:
         return (self.collection,)
 
     @property
+    def has_window(self) -> bool:
+        """Tell whether it is of jobs that are due within bounds."""
+        return self.job_filter is not None and self.job_filter.has_window
+
+    @property
     def sought(self) -> Key:
         """Name the rarest thing that a change must have to concern it: one of `offered_by`."""
         if self.document_id is not None:
@@ -58,9 +62,6 @@ class Notice(NamedTuple):
     change: Change
     left: bool
     """Whether the document no longer matches, or is gone."""
-    doubtful: bool = False
-    """Whether only the document itself can tell if it matches: most changes do not carry the
-    due time, and those without an event not the state."""
 
 
 def keys_of(change: Change) -> tuple[Key, Key, Key]:
@@ -103,50 +104,26 @@ def judge(watch: Watch, change: Change) -> Notice | None:
         return None
     if change.type is ChangeType.DELETED:
         return Notice(change, left=True)
-    return Notice(change, left=False) if wanted is None else _judge_state(wanted, change)
-
-
-def _judge_state(wanted: JobFilter, change: Change) -> Notice | None:
-    has_window = wanted.scheduled_from is not None or wanted.scheduled_to is not None
-    if wanted.states is None or not change.entries:
-        doubtful = has_window or wanted.states is not None
-        return Notice(change, left=False, doubtful=doubtful)
-    if change.state_after in wanted.states:
-        return Notice(change, left=False, doubtful=has_window)
-    if change.state_before in wanted.states:
-        return Notice(change, left=True, doubtful=has_window)
-    return None
-
-
-def settle(wanted: JobFilter, notice: Notice, job: Job | None) -> Notice | None:
-    """Decide about a doubtful notice with the job, whose timeline tells when it was due back then;
-    None if the change does not concern the filter. Progress is judged by the present."""
-    change = notice.change
-    if not change.entries:
-        is_there = job is not None and _holds(wanted, job.state, job.scheduled_time)
-        return notice if is_there else None
-    if job is None:
-        return Notice(change, left=True)
-    first, last = change.entries[0]["seq"], change.entries[-1]["seq"]
-    if _holds(wanted, change.state_after, change.scheduled_time or _due_at(job, last)):
+    if wanted is None or not wanted.may_be_left or _holds(wanted, change.after):
         return Notice(change, left=False)
-    before = change.state_before
-    was_there = before is not None and _holds(wanted, before, _due_at(job, first - 1))
+    was_there = change.before is not None and _holds(wanted, change.before)
     return Notice(change, left=True) if was_there else None
 
 
-def _holds(wanted: JobFilter, state: JobState | None, due: datetime) -> bool:
-    return (
-        (wanted.states is None or state in wanted.states)
-        and (wanted.scheduled_from is None or wanted.scheduled_from <= due)
-        and (wanted.scheduled_to is None or due < wanted.scheduled_to)
+def _holds(wanted: JobFilter, standing: Standing | None) -> bool:
+    """Tell whether a job matches that stands there; what is not known is taken to match."""
+    if standing is None:
+        return True
+    state, due = standing
+    return (wanted.states is None or state in wanted.states) and (
+        due is None or _is_within(wanted, due)
     )
 
 
-def _due_at(job: Job, seq: int) -> datetime:
-    """Find when the job was due once that event had happened."""
-    told = (event.next_run_at for event in reversed(job.timeline) if event.seq <= seq)
-    return next((due for due in told if due is not None), job.scheduled_time)
+def _is_within(wanted: JobFilter, due: datetime) -> bool:
+    return (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (
+        wanted.scheduled_to is None or due < wanted.scheduled_to
+    )
 
 
 def _routed(wanted: JobFilter, route: Route) -> bool:

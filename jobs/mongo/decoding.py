@@ -9,7 +9,7 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from jobs.changes import Change, ChangeType, Position, Route, Watched
+from jobs.changes import Change, ChangeType, Position, Route, Standing, Watched
 from jobs.logs import get_log
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
@@ -20,6 +20,7 @@ ROUTES: Final = 4_096  # distinct routes that share one record each; jobs of one
 log = get_log(__name__)
 
 ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
+STANDING_FIELDS: Final = ("state", "scheduledTime")  # of a job
 
 Document = Mapping[str, Any]
 
@@ -55,14 +56,16 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> Decoded:
 
 async def read_routes(
     mongo: Mongo, collection: Watched, document_ids: Iterable[str]
-) -> dict[str, Route]:
-    """Read the routes of documents whose change did not carry them; one find, until it succeeds."""
+) -> dict[str, tuple[Route, Standing | None]]:
+    """Read the routes of documents whose change did not carry them, and where jobs stand; one
+    find, until it succeeds."""
     matched = {"_id": {"$in": list(document_ids)}}
-    fields = dict.fromkeys(ROUTE_FIELDS, 1)
+    fields = dict.fromkeys((*ROUTE_FIELDS, *STANDING_FIELDS), 1)
     rows = await Patience().until_answered(
         lambda: mongo[collection].find(matched, fields).to_list(None)
     )
-    return {row["_id"]: _route_of(row) for row in rows}
+    is_job = collection is Watched.JOBS
+    return {row["_id"]: (_route_of(row), _standing_of(row) if is_job else None) for row in rows}
 
 
 def _inserted(event: Document) -> Change:
@@ -138,6 +141,10 @@ def _newest_entries(full: Document) -> Sequence[Document]:
     timeline: Sequence[Document] = full.get("timeline", ())
     marked = [entry for entry in timeline if entry.get("version") == full.get("version")]
     return marked or timeline[-1:]
+
+
+def _standing_of(fields: Document) -> Standing:
+    return Standing(JobState(fields["state"]), fields.get("scheduledTime"))
 
 
 def _route_of(fields: Document) -> Route:

@@ -21,8 +21,10 @@ ROUTING: Final = {
     "queue": "$queue",
     "cause": "$cause",
     "internal": "$internal",
+    "scheduledTime": "$scheduledTime",
 }
-"""What an event repeats of its job, so that a change is routed without reading the job."""
+"""What an event repeats of its job, as it was before, so that nobody who decides who hears of it
+has to read the job."""
 
 # A start that a rate limit gave is good for one attempt.
 UNRESERVED: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}

@@ -13,6 +13,7 @@ from jobs.settings import Settings
 from resolvers.auth import Viewer
 from resolvers.request import RequestContext
 from schema.build import graphql_schema
+from tests.live.reading import Finds
 from tests.live.watching import Station, Watcher
 from tests.live.writing import Writer
 
@@ -57,6 +58,15 @@ def as_viewer(engine: Engine, hub: Hub) -> As:
 async def station(engine: Engine, hub: Hub) -> AsyncIterator[Station]:
     async with Station.open(graphql_schema, engine, hub) as station:
         yield station
+
+
+@pytest.fixture
+async def finds(engine: Engine) -> AsyncIterator[Finds]:
+    database = engine.mongo.database
+    await database.command("profile", 2)
+    yield Finds(engine.mongo)
+    await database.command("profile", 0)
+    await database.drop_collection("system.profile")
 
 
 class Started:

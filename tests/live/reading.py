@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from jobs.filters import JobFilter
+from jobs.mongo.client import Mongo
 from resolvers.changes import ChangeKind, Following, JobChange
 from resolvers.live import jobs_changed
 from resolvers.request import RequestContext
@@ -51,6 +53,17 @@ class Client(Generic[M]):
 
     async def ready(self) -> M:
         return (await self.until(ChangeKind.READY))[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Finds:
+    """How often jobs were read, as MongoDB's profiler tells."""
+
+    mongo: Mongo
+
+    async def count(self) -> int:
+        reads = {"op": "query", "ns": self.mongo["jobs"].full_name}
+        return await self.mongo["system.profile"].count_documents(reads)
 
 
 def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:

@@ -1,31 +1,32 @@
 """The parts of the hub without MongoDB: the ring, the groups, the buffers, who is concerned."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from jobs.changes import Change, ChangeType, Position, Route, Watched
-from jobs.documents import job_event_from
 from jobs.filters import JobFilter
-from jobs.hub import Notice, Watch, settle
+from jobs.hub import Notice, Watch
 from jobs.hub.buffer import Buffer
 from jobs.hub.groups import Groups
 from jobs.hub.ring import Ring
 from jobs.hub.watch import judge
-from jobs.records import Cause, CauseKind, Job, JobState
+from jobs.records import JobState
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ANN = Route(owner="ann", function_name="a.b", queue="default")
 PENDING = JobFilter(states=(JobState.PENDING,))
+ENDED = (JobState.CANCELED, JobState.SUCCESS)
+HOUR = timedelta(hours=1)
 
 
 def event(
-    state: JobState = JobState.PENDING, before: JobState | None = None, seq: int = 1
+    state: JobState = JobState.PENDING, before: JobState | None = None, due: datetime | None = AT
 ) -> dict[str, Any]:
-    return {"seq": seq, "at": AT, "from": before, "state": state, "attempt": 0}
+    entry = {"seq": 1, "at": AT, "from": before, "state": state, "attempt": 0}
+    return entry | ({} if due is None else {"scheduledTime": due})
 
 
 def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any]) -> Change:
@@ -40,28 +41,8 @@ def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any])
     )
 
 
-def job(state: JobState = JobState.PENDING, due: datetime = AT) -> Job:
-    return Job(
-        id="j1",
-        function_name="a.b",
-        args={},
-        owner="ann",
-        internal=False,
-        state=state,
-        scheduled_time=due,
-        queue="default",
-        priority=0,
-        attempt=0,
-        max_attempts=1,
-        cause=Cause(kind=CauseKind.API),
-        version=1,
-        created_at=AT,
-    )
-
-
-def wanting(name: str, value: str) -> JobFilter:
-    values: dict[str, Any] = {name: value}
-    return JobFilter(**values)
+def watching(owner: str | None = None, **wanted: Any) -> Watch:
+    return Watch(collection=Watched.JOBS, owner=owner, job_filter=JobFilter(**wanted))
 
 
 class Ear:
@@ -75,6 +56,12 @@ class Ear:
 
 
 ALL_JOBS = Watch(collection=Watched.JOBS)
+MATCHES = [
+    watching(function_name="a.b"),
+    watching(states=PENDING.states),
+    watching(scheduled_from=AT),
+]
+"""What a claim of `change` concerns."""
 
 
 def test_ring_keeps_the_newest_and_says_from_where() -> None:
@@ -127,13 +114,17 @@ def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
     "wanted",
     [
         [Watch(collection=Watched.JOBS, owner=f"u{n}") for n in range(999)],
+        [watching(states=(JobState.SUCCESS, state)) for state in (JobState.FAILED, *ENDED)],
+        [watching(scheduled_from=AT + n * HOUR) for n in range(1, 999)],
+        [watching(scheduled_to=AT - n * HOUR) for n in range(1, 999)],
+        [
+            watching(scheduled_from=AT + n * HOUR, scheduled_to=AT + (n + 1) * HOUR, states=states)
+            for n in (*range(-300, -1), *range(1, 300))
+            for states in (None, (JobState.PENDING,))
+        ],
         [Watch(collection=Watched.JOBS, document_id=f"d{n}") for n in range(999)],
         [
-            Watch(
-                collection=Watched.JOBS,
-                owner=owner,
-                job_filter=wanting(name, f"x{n}"),
-            )
+            watching(owner, **{name: f"x{n}"})
             for n in range(333)
             for owner in ("ann", None)
             for name in ("function_name", "queue", "cause_id")
@@ -146,10 +137,14 @@ def test_change_is_judged_for_the_groups_that_may_match_not_for_those_that_exist
     groups, ear = Groups(), Ear()
     for watch in wanted:
         groups.join(watch, ear)
-    assert list(groups.candidates(change())) == []
-    match = Watch(collection=Watched.JOBS, job_filter=JobFilter(function_name="a.b"))
-    groups.join(match, ear)
-    assert list(groups.candidates(change())) == [match]
+    claimed = change(1, "j1", event(JobState.IN_PROGRESS, JobState.PENDING))
+    assert list(groups.candidates(claimed)) == []
+    for match in MATCHES:
+        groups.join(match, ear)
+    assert set(groups.candidates(claimed)) == set(MATCHES)
+    for watch in (*wanted, *MATCHES):
+        groups.leave(watch, ear)
+    assert not groups._seekers
 
 
 def test_group_ends_with_its_last_member() -> None:
@@ -191,50 +186,3 @@ def test_state_filter_tells_what_comes_and_what_leaves(
 
 def test_change_without_a_route_concerns_nobody() -> None:
     assert judge(ALL_JOBS, change()._replace(route=None)) is None
-
-
-def test_change_without_an_event_is_settled_by_the_job_itself() -> None:
-    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
-    notice = judge(watch, change())
-    assert notice is not None
-    assert notice.doubtful
-    assert settle(PENDING, notice, job()) is notice
-    assert settle(PENDING, notice, job(JobState.SUCCESS)) is None
-    assert settle(PENDING, notice, None) is None
-
-
-IN, OUT = AT, AT + timedelta(hours=1)
-"""Due times within the window and behind it."""
-
-
-@pytest.mark.parametrize(
-    ("due", "seq", "left"),
-    [
-        ([IN], 1, False),
-        ([OUT], 1, None),
-        ([IN, None, OUT], 2, False),  # what comes later does not decide about it
-        ([IN, None, OUT], 3, True),
-        ([OUT, None, IN], 2, None),
-        ([OUT, None, IN], 3, False),
-        ([OUT, None, OUT], 3, None),  # it was never there
-        ([IN, None, None], 3, False),
-    ],
-)
-def test_window_is_settled_by_when_the_job_was_due_at_that_event(
-    due: list[datetime | None], seq: int, left: bool | None
-) -> None:
-    window = JobFilter(scheduled_from=AT, scheduled_to=OUT)
-    before = [None, *[JobState.PENDING] * (len(due) - 1)]
-    entries = [event(before=state, seq=number) for number, state in enumerate(before, 1)]
-    told = zip(map(job_event_from, entries), due, strict=True)
-    timeline = tuple(replace(each, next_run_at=at) for each, at in told)
-    present = replace(job(due=[at for at in due if at][-1]), timeline=timeline)
-    notice = settle(window, Notice(change(1, "j1", entries[seq - 1]), False, True), present)
-    assert (notice.left if notice else None) is left
-
-
-def test_job_that_is_gone_has_left_every_window() -> None:
-    notice = Notice(change(1, "j1", event()), left=False, doubtful=True)
-    settled = settle(JobFilter(scheduled_from=AT), notice, None)
-    assert settled is not None
-    assert settled.left

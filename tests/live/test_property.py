@@ -1,7 +1,9 @@
 """Whatever happens in between, a client's merged view is the database, event by event."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -14,15 +16,23 @@ from jobs.hub import Hub
 from jobs.ids import new_id
 from jobs.mongo import reading
 from jobs.paging import Window
-from jobs.records import Job
+from jobs.records import Job, JobState
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following, JobChange
 from resolvers.live import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client
-from tests.live.writing import Writer
+from tests.live.writing import DUE, Writer
 
 ALL = JobFilter()
+PENDING, RUNNING = (JobState.PENDING,), (JobState.PENDING, JobState.IN_PROGRESS)
+SOON = DUE + timedelta(minutes=1)
+FILTERS = [
+    JobFilter(states=PENDING),
+    JobFilter(scheduled_from=DUE, scheduled_to=SOON),
+    JobFilter(scheduled_to=SOON, states=RUNNING),
+]
+"""All match a new job; a claim, an end or a retry makes it leave one or another."""
 WRITES = ("insert", "claim", "succeed", "retry", "progress")
 STEPS = st.one_of(
     st.tuples(st.sampled_from(WRITES), st.integers(0, 3)),
@@ -47,7 +57,9 @@ class View:
         if message.kind is ChangeKind.RESET:
             self.jobs.clear()
             self.seqs.clear()
-        if message.job is not None:
+        if message.kind is ChangeKind.LEFT and message.job_id is not None:
+            self.jobs.pop(message.job_id, None)
+        elif message.job is not None:
             known = self.jobs.get(message.job.id)
             if known is None or known.version < message.job.version:
                 self.jobs[message.job.id] = message.job
@@ -62,6 +74,7 @@ class Session:
 
     def __init__(self, write: Writer, as_viewer: As, hubs: list[Hub], view: View) -> None:
         self.write, self.as_viewer, self.hubs, self.view = write, as_viewer, hubs, view
+        self.wanted = ALL
         self.owner = new_id()
         self.ids: list[str] = []
         self.client: Client[JobChange] | None = None
@@ -71,7 +84,7 @@ class Session:
         await self.disconnect()
         following = Following(after=self.view.cursor, snapshot=self.view.snapshot)
         ctx = self.as_viewer(self.owner, at=hub)
-        self.client = Client(jobs_changed(ctx, ALL, following))
+        self.client = Client(jobs_changed(ctx, self.wanted, following))
         await self.read()
 
     async def disconnect(self) -> None:
@@ -99,11 +112,28 @@ class Session:
         else:
             await self.change(name, self.ids[number % len(self.ids)])
 
+    async def walk(self, steps: list[tuple[str, int]]) -> dict[str, Job]:
+        """Take the steps, read to the end, and return what is stored then."""
+        if self.view.snapshot:
+            await self.step("insert", 0)
+        await self.connect(self.hubs[0])
+        for name, number in steps:
+            await self.step(name, number)
+        await self.read_all()
+        await self.disconnect()
+        stored = await reading.job_page(
+            self.write.mongo, self.owner, self.wanted, JobOrder.NEWEST, Window(limit=1_000)
+        )
+        return {job.id: job for job in stored.items}
+
     async def change(self, name: str, job_id: str) -> None:
         if name == "progress":
             await self.write.progress(job_id, done=1)
         else:
             await getattr(self.write, name)(job_id)
+
+
+SessionOf: TypeAlias = Callable[[View], Session]
 
 
 @pytest.fixture
@@ -118,21 +148,32 @@ async def hubs(engine: Engine, hub: Hub) -> AsyncIterator[list[Hub]]:
         yield [hub, other]
 
 
-@bounds(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def session_of(write: Writer, as_viewer: As, hubs: list[Hub]) -> SessionOf:
+    return lambda view: Session(write, as_viewer, hubs, view)
+
+
+LIVE = bounds(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@LIVE
 @given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans())
 async def test_merged_view_is_the_database_whatever_happens(
-    write: Writer, as_viewer: As, hubs: list[Hub], steps: list[tuple[str, int]], snapshot: bool
+    session_of: SessionOf, steps: list[tuple[str, int]], snapshot: bool
 ) -> None:
     view = View(snapshot=snapshot)
-    session = Session(write, as_viewer, hubs, view)
-    if snapshot:
-        await session.step("insert", 0)
-    await session.connect(hubs[0])
-    for name, number in steps:
-        await session.step(name, number)
-    await session.read_all()
-    await session.disconnect()
-    window = Window(limit=1_000)
-    stored = await reading.job_page(write.mongo, session.owner, ALL, JobOrder.NEWEST, window)
-    assert view.jobs == {job.id: job for job in stored.items}
-    assert view.seqs == {job.id: [event.seq for event in job.timeline] for job in stored.items}
+    stored = await session_of(view).walk(steps)
+    assert view.jobs == stored
+    assert view.seqs == {name: [each.seq for each in job.timeline] for name, job in stored.items()}
+
+
+@LIVE
+@given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans(), wanted=st.sampled_from(FILTERS))
+async def test_merged_view_is_what_matches_the_filter_whatever_happens(
+    session_of: SessionOf, steps: list[tuple[str, int]], snapshot: bool, wanted: JobFilter
+) -> None:
+    session = session_of(View(snapshot=snapshot))
+    session.wanted = wanted
+    assert session.view.jobs == await session.walk(steps)

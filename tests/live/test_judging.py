@@ -1,0 +1,105 @@
+"""Whether a change concerns a filter: decided by the change alone, and the same by index."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.changes import Change, ChangeType, Standing, Watched
+from jobs.filters import JobFilter
+from jobs.hub import Watch
+from jobs.hub.groups import Groups
+from jobs.hub.watch import judge
+from jobs.records import JobState
+from tests.live.test_fan_out import AT, ENDED, HOUR, PENDING, Ear, change, event, watching
+
+
+@pytest.mark.parametrize(
+    ("standing", "left"),
+    [
+        (Standing(JobState.PENDING, AT), False),
+        (Standing(JobState.SUCCESS, AT), None),
+        (None, False),  # better told for nothing than not at all
+    ],
+)
+def test_change_without_an_event_is_judged_by_where_the_job_stands(
+    standing: Standing | None, left: bool | None
+) -> None:
+    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
+    notice = judge(watch, change()._replace(standing=standing))
+    assert (notice.left if notice else None) is left
+
+
+IN, OUT = AT, AT + HOUR
+"""Due times within the window and behind it."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        (IN, IN, False),
+        (OUT, IN, False),
+        (IN, OUT, True),
+        (OUT, OUT, None),  # it was never there
+        (None, OUT, True),
+        (IN, None, False),
+    ],
+)
+def test_window_is_judged_by_when_the_job_was_due_at_that_event(
+    before: datetime | None, after: datetime | None, left: bool | None
+) -> None:
+    window = watching(scheduled_from=AT, scheduled_to=OUT)
+    moved = change(1, "j1", event(before=JobState.PENDING, due=before))
+    if after is not None:
+        moved = moved._replace(scheduled_time=after)
+    notice = judge(window, moved)
+    assert (notice.left if notice else None) is left
+
+
+def test_new_job_has_left_no_window() -> None:
+    assert judge(watching(scheduled_from=OUT), change(1, "j1", event())) is None
+
+
+def test_job_that_is_gone_has_left_every_window() -> None:
+    groups, ear = Groups(), Ear()
+    for watch in (watching(scheduled_from=OUT), watching(states=ENDED)):
+        groups.join(watch, ear)
+    groups.publish([change()._replace(type=ChangeType.DELETED)])
+    assert [notice.left for notice in ear.heard] == [True, True]
+
+
+def _can_match(start: datetime | None, end: datetime | None) -> bool:
+    return start is None or end is None or start < end
+
+
+instants = st.one_of(
+    st.none(),
+    st.builds(lambda minutes: AT + timedelta(minutes=minutes), st.floats(-200, 200)),
+    st.datetimes(timezones=st.just(UTC)),
+)
+states = st.sampled_from(JobState)
+filters = st.builds(
+    JobFilter,
+    states=st.one_of(st.none(), st.lists(states, min_size=1).map(tuple)),
+    scheduled_from=instants,
+    scheduled_to=instants,
+).filter(lambda wanted: _can_match(wanted.scheduled_from, wanted.scheduled_to))
+changes = st.builds(
+    lambda entry, at: change(1, "j1", entry)._replace(scheduled_time=at),
+    st.builds(event, states, st.one_of(st.none(), states), instants),
+    instants,
+)
+
+
+@given(st.lists(filters), st.one_of(changes, st.builds(change)))
+def test_every_group_that_a_change_concerns_is_found(
+    wanted: list[JobFilter], happened: Change
+) -> None:
+    groups, ear = Groups(), Ear()
+    watches = {Watch(collection=Watched.JOBS, job_filter=each) for each in wanted}
+    for watch in watches:
+        groups.join(watch, ear)
+    found = list(groups.candidates(happened))
+    assert len(found) == len(set(found))
+    assert set(found) >= {watch for watch in watches if judge(watch, happened) is not None}
