@@ -13,11 +13,10 @@ from typing import Final, TypeAlias
 from jobs.changes import Position
 from resolvers.changes import Joint, Leg
 from schema.transports.frames import Batch
-from schema.transports.log import Log, Room
+from schema.transports.log import BURST, BURST_BYTES, Log, Room, bytes_of
 from schema.transports.members import Member, Told
 from schema.transports.turns import Turns
 
-BURST: Final = 100  # results executed before anybody else's turn, and sent in one write
 GATHER_S: Final = 0.01  # a crowd goes on coming, and what is caught up is sent by the burst
 GATHER_MOST_S: Final = 1.0
 PATIENCE_S: Final = 5.0  # how long the slowest may hold up others who catch up, in all
@@ -45,6 +44,7 @@ class Group:
         self._room = room
         self._turns = turns
         self._log = Log(begins_at.position, room)
+        self._fresh_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
         self._idle: dict[Member, None] = {}
         self._busy: set[Member] = set()
@@ -80,7 +80,7 @@ class Group:
 
     def burst_from(self, number: int) -> Sequence[Told]:
         """Return a burst of what can be taken."""
-        return self._log.between(number, min(self.flushed, number + BURST))
+        return self._log.burst(number, self.flushed)
 
     def at(self, number: int) -> Told:
         return self._log[number]
@@ -150,16 +150,22 @@ class Group:
     async def _tell(self, told: AsyncGenerator[Told, None]) -> None:
         async with aclosing(told):
             async for each in told:
+                if self._fresh_bytes + bytes_of(each) > BURST_BYTES:
+                    await self._send_burst()
                 self._append(each)
                 if self._log.end - self.flushed >= BURST:
-                    self._flush()
-                    await asyncio.sleep(0)
+                    await self._send_burst()
                 if not self.is_live:
                     await self._turns.take()
                     await self._wait_for_the_slowest()
 
+    async def _send_burst(self) -> None:
+        self._flush()
+        await asyncio.sleep(0)
+
     def _append(self, told: Told) -> None:
         self._log.append(told)
+        self._fresh_bytes += bytes_of(told)
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
@@ -174,6 +180,7 @@ class Group:
         if not fresh:
             return
         self.flushed += len(fresh)
+        self._fresh_bytes = 0
         batch = Batch([told.encoded.payload for told in fresh])
         for member in tuple(self._idle):
             if not member.send(batch, fresh, self.flushed):

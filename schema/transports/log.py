@@ -4,12 +4,14 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final
 
 from jobs.changes import Position
 from schema.transports.members import Told
 
+BURST: Final = 100  # results executed before anybody else's turn, and sent in one write
+BURST_BYTES: Final = 262_144  # the same: what a socket holds that has stopped reading
 LOG_BYTES: Final = 8_388_608  # of a group, for its slower members
 KEPT_BYTES: Final = 1_048_576  # of a group, for who comes late
 ALL_KEPT_BYTES: Final = 33_554_432  # the same, of all groups together
@@ -62,14 +64,20 @@ class Log:
     def between(self, start: int, end: int) -> Sequence[Told]:
         return list(islice(self._results, start - self.first, end - self.first))
 
+    def burst(self, start: int, end: int) -> Sequence[Told]:
+        """Return as many as one write may hold, one at least if there is one."""
+        told = self.between(start, min(end, start + BURST))
+        sizes = accumulate(map(bytes_of, told))
+        return told[: max(1, sum(size <= BURST_BYTES for size in sizes))]
+
     def append(self, told: Told) -> None:
         self._results.append(told)
-        self._bytes += _bytes_of(told)
+        self._bytes += bytes_of(told)
 
     def drop(self) -> None:
         """Forget the oldest."""
         told = self._results.popleft()
-        self._bytes -= _bytes_of(told)
+        self._bytes -= bytes_of(told)
         self.kept_from = told.place.position
         self.first += 1
 
@@ -84,5 +92,5 @@ def _position_of(told: Told) -> Position:
     return told.place.position
 
 
-def _bytes_of(told: Told) -> int:
+def bytes_of(told: Told) -> int:
     return len(told.encoded.payload) + RESULT_BYTES
