@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, NamedTuple, NewType, TypeAlias
 
 from jobs.documents import job_event_from
@@ -55,8 +56,8 @@ class Standing(NamedTuple):
     """None if it is not known."""
 
 
-class Change(NamedTuple):
-    """One write to one document, decoded once and shared by everybody who hears of it."""
+class Write(NamedTuple):
+    """What the change stream tells of one write to one document."""
 
     collection: Watched
     document_id: str
@@ -73,7 +74,11 @@ class Change(NamedTuple):
     standing: Standing | None = None
     """Where the job stands, looked up with the route for a write that has no entries."""
 
-    @property
+
+class Change(Write):
+    """One write to one document, decoded once and shared by everybody who hears of it."""
+
+    @cached_property
     def events(self) -> tuple[JobEvent, ...]:
         """Decode what this write appended: only those who tell of it need that."""
         return tuple(map(job_event_from, self.entries))

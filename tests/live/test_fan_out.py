@@ -110,6 +110,17 @@ def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
     assert not other.heard
 
 
+def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
+    groups, first, second = Groups(), Ear(), Ear()
+    groups.join(ALL_JOBS, first)
+    groups.join(Watch(collection=Watched.JOBS, owner="ann", job_filter=PENDING), second)
+    groups.publish([change(1, "j1", event())])
+    told = [notice.change.events for ear in (first, second) for notice in ear.heard]
+    assert len(told) == 2
+    assert told[0][0].seq == 1
+    assert told[0] is told[1]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

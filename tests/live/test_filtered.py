@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from jobs.filters import JobFilter
 from jobs.hub import Hub
+from jobs.records import JobState
+from resolvers.changes import Following
+from resolvers.live import jobs_changed
 from schema.ids import global_id
-from tests.live.conftest import Started
-from tests.live.reading import Finds
+from tests.live.conftest import As, Started
+from tests.live.reading import Client, Finds, follow
 from tests.live.test_fan_out import Ear
 from tests.live.watching import Station
 from tests.live.writing import DUE, Writer
@@ -103,3 +107,17 @@ async def test_progress_is_routed_without_reading_the_job_that_changed_lately(
         assert await finds.count() == read
     assert [each["kind"] for each in await started.told()] == ["CHANGED"]
     assert [each["kind"] for each in await started.told()] == ["LEFT"]
+
+
+async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) -> None:
+    pending = JobFilter(states=(JobState.PENDING,))
+    async with (
+        Client(jobs_changed(as_viewer("ann"), pending, Following())) as ours,
+        follow(as_viewer("root", "admin")) as everybodys,
+    ):
+        await ours.ready()
+        await everybodys.ready()
+        await write.job()
+        told = [(await client.next()).event for client in (ours, everybodys)]
+    assert told[0] is not None
+    assert told[0] is told[1]
