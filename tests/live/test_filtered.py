@@ -20,6 +20,8 @@ from tests.live.writing import DUE, Writer
 from tests.processes import eventually
 
 OTHERS = 12
+JOBS = 50
+PENDING = "(filter: {states: [PENDING]})"
 FILTERED = "subscription($filter: JobFilter) { jobsChanged(filter: $filter) { kind jobId } }"
 
 
@@ -46,6 +48,10 @@ class Costs:
     hub: Hub
     finds: Finds
     ears: list[Ear] = field(default_factory=list)
+
+    async def are_live(self, groups: int) -> None:
+        """Wait until so many groups have told READY and hear what happens."""
+        await eventually(lambda: len(self.station.groups) == len(self.hub.groups) == groups)
 
     def listen(self) -> None:
         """Hear what each of the hub's groups hears."""
@@ -82,7 +88,7 @@ async def test_event_wakes_only_the_groups_that_it_concerns_and_reads_no_job(
     await started(*others)
     async with ours:
         waiting = await ours.starts()
-        await eventually(lambda: costs.station.groups == [1] * len(filters))
+        await costs.are_live(len(filters))
         costs.listen()
         executed, read = await costs.paid()
         ids = [await write.job() for _ in range(3)]
@@ -121,3 +127,17 @@ async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) 
         told = [(await client.next()).event for client in (ours, everybodys)]
     assert told[0] is not None
     assert told[0] is told[1]
+
+
+@pytest.mark.parametrize(("selection", "most"), [("kind jobId", 0), ("kind job { state }", 1)])
+async def test_objects_of_a_batch_are_read_at_once_and_only_when_they_are_selected(
+    costs: Costs, write: Writer, started: Started, selection: str, most: int
+) -> None:
+    alike = [f"subscription {{ jobsChanged{each} {{ {selection} }} }}" for each in ("", PENDING)]
+    await started(*(costs.station.watch(query) for query in alike))
+    await costs.are_live(2)
+    _, read = await costs.paid()
+    await write.jobs(JOBS)
+    told = [await started.told() for _ in range(JOBS)]
+    assert {each["kind"] for pair in told for each in pair} == {"CHANGED"}
+    assert (await costs.paid())[1] == read + most
