@@ -154,14 +154,16 @@ class ListFollower(Generic[R]):
         wanted = [n.change.document_id for n in notices] if self._wants_object else []
         owner = self._topic.watch.owner
         loaded = await self._hub.load(self._topic.kind, wanted)
-        found = {name: each for name, each in loaded.items() if owner in (None, each.owner)}
         messages: list[Message[R]] = []
-        for notice in notices:
+        for each in notices:
+            notice, found = each, loaded.get(each.change.document_id)
+            if found is not None and owner not in (None, found.owner):  # given away since
+                notice, found = notice._replace(left=True), None
             messages += self._tell(notice, found)
             self._position = notice.change.position
         return messages
 
-    def _tell(self, notice: Notice, found: Mapping[str, R]) -> list[Message[R]]:
+    def _tell(self, notice: Notice, found: R | None) -> list[Message[R]]:
         """Make a message of each event; only behind the last is the change delivered."""
         change = notice.change
         events = self._events_of(notice)
@@ -176,7 +178,7 @@ class ListFollower(Generic[R]):
                 id=change.document_id,
                 task_id=change.route.task_id if change.route else None,
                 event=event,
-                found=found.get(change.document_id),
+                found=found,
             )
             for index, event in enumerate(events)
         ]
@@ -186,12 +188,10 @@ class ListFollower(Generic[R]):
         events = change.events
         if not events:
             return (None,)
-        if notice.left:
-            return events[-1:]
         told = 0
         if self._partial is not None and self._partial[0] == change.document_id:
             told, self._partial = self._partial[1], None
-        return [event for event in events if event.seq > told]
+        return events[-1:] if notice.left else [event for event in events if event.seq > told]
 
     def _row(self, row: R, place: Place, cursor: str) -> Message[R]:
         return Message(

@@ -48,7 +48,7 @@ class ObjectFollower(Generic[R]):
     async def messages(
         self, after: str | None = None, from_seq: int | None = None
     ) -> AsyncGenerator[Message[R], None]:
-        """Yield until the object is deleted, or to the end of this leg of the way."""
+        """Yield until the object is gone or somebody else's, or to the end of this leg."""
         if from_seq is not None and from_seq < 1:
             problem = f"fromSeq must be at least 1, got {from_seq}"
             raise BadRequest.at("fromSeq", message=problem, code="out_of_range")
@@ -118,8 +118,9 @@ class ObjectFollower(Generic[R]):
 
     async def _told(self, notices: Sequence[Notice]) -> AsyncGenerator[Message[R], None]:
         found = await self._load() if notices and self._wants_object else None
+        is_lost = found is not None and self._ctx.scope not in (None, found.owner)
         for change in (notice.change for notice in notices):
-            if change.type is ChangeType.DELETED:
+            if is_lost or change.type is ChangeType.DELETED:
                 self._is_gone = True
                 yield self._message(ChangeKind.LEFT, change.position)
                 return
@@ -190,9 +191,9 @@ class ObjectFollower(Generic[R]):
         return await self._ctx.find(self._subject.kind, self._subject.id)
 
     async def _load(self) -> R | None:
+        """Read the object, whosever it is by now."""
         loaded = await self._hub.load(self._subject.kind, [self._subject.id])
-        found = loaded.get(self._subject.id)
-        return found if found is not None and self._ctx.scope in (None, found.owner) else None
+        return loaded.get(self._subject.id)
 
 
 def _timeline(found: object) -> Sequence[JobEvent]:

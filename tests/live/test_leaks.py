@@ -10,13 +10,14 @@ from jobs.filters import JobFilter
 from jobs.hub import Hub
 from resolvers import live
 from resolvers.auth import Viewer
-from resolvers.changes import Following, JobChange, Place
+from resolvers.changes import ChangeKind, Following, JobChange, Place
 from schema.build import graphql_schema
 from schema.context import Info
 from schema.fields import strawberry_field, strawberry_subscription
 from schema.ids import global_id
 from schema.sending import sent
-from tests.live.conftest import Started
+from tests.live.conftest import As, Started
+from tests.live.reading import Client
 from tests.live.watching import Station
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -95,19 +96,38 @@ async def test_field_that_promises_too_much_tells_of_nobody(
     assert [told["promised"] for told in await started.told()] == ["", ""]
 
 
-async def test_job_that_changes_hands_is_no_longer_shown_to_its_old_owner(
-    engine: Engine, hub: Hub, write: Writer, started: Started
-) -> None:
-    query = "subscription { jobsChanged { kind job { id owner } } }"
+@pytest.fixture
+async def anns_job(hub: Hub, write: Writer) -> str:
+    """Give a job that the hub has heard of."""
     before = hub.facts.changes
     job_id = await write.job("ann")
     await eventually(lambda: hub.facts.changes > before)
+    return job_id
+
+
+async def test_job_that_changes_hands_has_left_its_old_owner(
+    engine: Engine, hub: Hub, write: Writer, started: Started, anns_job: str
+) -> None:
+    query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
     async with Station.open(graphql_schema, engine, hub) as station:
         await started(*(station.watch(query, Viewer(id=name)) for name in ("ann", "bob")))
         await eventually(lambda: station.groups == [1, 1])
-        await write.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"owner": "bob"}})
-        await write.claim(job_id)
+        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        await write.claim(anns_job)
         old, new = await started.told()
         await started.leave()
-    assert (old["kind"], old["job"]) == ("CHANGED", None)
-    assert new["job"] == {"id": global_id("Job", job_id), "owner": "bob"}
+    name = global_id("Job", anns_job)
+    assert old == {"kind": "LEFT", "jobId": name, "event": None, "job": None}
+    assert (new["kind"], new["job"]) == ("CHANGED", {"id": name, "owner": "bob"})
+
+
+async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
+    as_viewer: As, write: Writer, anns_job: str
+) -> None:
+    async with Client(live.job_changed(as_viewer("ann"), anns_job)) as client:
+        await client.ready()
+        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        told = await client.next()
+        with pytest.raises(StopAsyncIteration):
+            await client.next()
+    assert (told.kind, told.event, told.job) == (ChangeKind.LEFT, None, None)
