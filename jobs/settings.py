@@ -3,25 +3,14 @@
 import hmac
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from jobs.lanes import QUEUE_PATTERN
+from jobs.lists import Addresses, Names, QueueNames
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Split = BeforeValidator(_split)
-Names = Annotated[tuple[str, ...], NoDecode, Split]
-QueueNames = Annotated[tuple[Annotated[str, Field(pattern=QUEUE_PATTERN)], ...], NoDecode, Split]
 
 
 class Mode(StrEnum):
@@ -117,6 +106,11 @@ class Settings(BaseSettings):
         (),
         description="Comma-separated origins of other sites whose pages may call the API; "
         "its own pages always may.",
+    )
+    trusted_proxies: Addresses = Field(
+        ("127.0.0.1", "::1"),
+        description="Comma-separated addresses and networks of proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; `*` believes anybody.",
     )
     introspection: bool = Field(True, description="Answer introspection queries.")
     operations_file: Path | None = Field(

@@ -40,6 +40,7 @@ def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
     return Server(config, app)

@@ -17,6 +17,16 @@ def test_a_short_secret_is_refused_by_name() -> None:
         Settings(jwt_secret=SecretStr("short"))
 
 
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().trusted_proxies == ("127.0.0.1", "::1")
+    monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", "10.1.0.0/16, ::1,*")
+    assert Settings().trusted_proxies == ("10.1.0.0/16", "::1", "*")
+    for wrong in ("10.1.2.3/16", "proxy.example", "10.1.2"):
+        monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", wrong)
+        with pytest.raises(ValidationError, match="name an address, a network or"):
+            Settings()
+
+
 def test_a_lease_outlives_two_lost_heartbeats() -> None:
     with pytest.raises(ValidationError, match="three times heartbeat_ms"):
         Settings(lease_ms=1_000, heartbeat_ms=500)

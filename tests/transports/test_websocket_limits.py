@@ -1,6 +1,9 @@
 """What a server does about clients that ask for too much, read too slowly, or vanish."""
 
+from contextlib import suppress
+
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.processes import eventually
 from tests.transports.conftest import Running, make_settings, serve
@@ -127,3 +130,32 @@ async def test_socket_over_the_address_s_bound_closes_1013_before_it_initialises
         running.socket() as second,
     ):
         assert await second.closed() == 1013
+
+
+async def _lets_in(running: Running, forwarded_for: str) -> bool:
+    """Open a socket that a proxy says is of that address, and leave it."""
+    async with running.socket(additional_headers={"X-Forwarded-For": forwarded_for}) as socket:
+        with suppress(ConnectionClosed):
+            await socket.init(running.token())
+            return True
+        return False
+
+
+@pytest.mark.parametrize(
+    ("proxies", "is_believed"),
+    [
+        (("127.0.0.1",), True),
+        (("127.0.0.0/8", "10.0.0.1"), True),
+        (("10.0.0.1",), False),
+        ((), False),
+    ],
+)
+async def test_address_is_the_one_that_a_trusted_proxy_tells(
+    proxies: tuple[str, ...], *, is_believed: bool
+) -> None:
+    settings = make_settings(max_sockets_per_address=1, trusted_proxies=proxies)
+    first = {"X-Forwarded-For": "192.0.2.7, 192.0.2.1"}  # only the last is the proxy's
+    async with serve(settings) as running, running.socket(additional_headers=first) as socket:
+        await socket.init(running.token())
+        assert await _lets_in(running, "192.0.2.2") is is_believed
+        assert not await _lets_in(running, "192.0.2.1")

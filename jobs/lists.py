@@ -1,0 +1,33 @@
+"""Owns the kinds of lists that a setting can be: words with commas between them."""
+
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from jobs.lanes import QUEUE_PATTERN
+
+ANYBODY = "*"
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        if value != ANYBODY:
+            ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"name an address, a network or {ANYBODY}: {error}") from None
+    return value
+
+
+Split = BeforeValidator(_split)
+QueueName = Annotated[str, Field(pattern=QUEUE_PATTERN)]
+Names = Annotated[tuple[str, ...], NoDecode, Split]
+QueueNames = Annotated[tuple[QueueName, ...], NoDecode, Split]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, Split]
