@@ -36,6 +36,14 @@ AfterCursor = Annotated[
         "HISTORY_LOST if it is too old.",
     ),
 ]
+AfterCursorOfOne = Annotated[
+    Cursor | None,
+    strawberry.argument(
+        name="after",
+        description="Go on behind this cursor: what was missed since then comes first, without a "
+        "SNAPSHOT. It is never too old; that of the SNAPSHOT begins with a SNAPSHOT again.",
+    ),
+]
 Snapshot = Annotated[
     bool,
     strawberry.argument(description="Begin with the objects that match now, newest first."),
@@ -54,7 +62,7 @@ class Subscription:
         self,
         info: Info,
         job_id: Annotated[strawberry.ID, strawberry.argument(description="The job's id.")],
-        after: AfterCursor = UNSET,
+        after: AfterCursorOfOne = UNSET,
         from_seq: Annotated[
             int | None,
             strawberry.argument(description="Replay its timeline from this event on, 1 being all."),
@@ -129,7 +137,7 @@ class Subscription:
         self,
         info: Info,
         request_id: Annotated[strawberry.ID, strawberry.argument(description="The request's id.")],
-        after: AfterCursor = UNSET,
+        after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterator[RequestChange | None]:
         messages = live.request_changed(
             info.context,
@@ -144,7 +152,7 @@ class Subscription:
         self,
         info: Info,
         batch_id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],
-        after: AfterCursor = UNSET,
+        after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterator[BatchChange | None]:
         messages = live.batch_changed(
             info.context,

@@ -2,12 +2,14 @@
 
 import pytest
 
+from jobs.changes import Position
 from jobs.errors import BadRequest, NotFound
 from jobs.hub import Hub
 from jobs.ids import new_id
 from jobs.records import BatchState, RequestState
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following, JobChange
+from resolvers.cursors import Cursor, Cursors
 from resolvers.live import (
     batch_changed,
     crons_changed,
@@ -70,6 +72,30 @@ async def test_one_job_resumes_with_what_it_missed(as_viewer: As, write: Writer)
         assert seqs([missed, await client.next()]) == [2, 3]
     assert missed.job is not None
     assert missed.job.progress is not None
+
+
+async def test_cursor_of_its_snapshot_begins_with_a_snapshot_and_no_reset(
+    as_viewer: As, write: Writer
+) -> None:
+    job_id = await write.job()
+    async with Client(job_changed(as_viewer(), job_id)) as client:
+        cursor = (await client.next()).cursor
+    await write.claim(job_id)
+    async with Client(job_changed(as_viewer(), job_id, after=cursor)) as client:
+        row, ready = await client.take(2)
+    assert (row.kind, ready.kind) == (ChangeKind.SNAPSHOT, ChangeKind.READY)
+    assert row.job is not None
+    assert row.job.timeline[-1].seq == 2
+
+
+async def test_its_cursor_is_good_when_history_is_gone(as_viewer: As, write: Writer) -> None:
+    job_id, ctx = await write.job(), as_viewer()
+    old = Cursor(position=Position("8200"), topic=f"job:{job_id}", seq=1, version=1)
+    await write.claim(job_id)
+    after = Cursors(ctx.engine.settings).encode(old)
+    async with Client(job_changed(ctx, job_id, after=after)) as client:
+        assert (await client.next()).kind is ChangeKind.READY
+        assert seqs([await client.next()]) == [2]
 
 
 async def test_progress_missed_is_told_once(as_viewer: As, write: Writer) -> None:

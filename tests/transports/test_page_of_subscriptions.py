@@ -51,7 +51,7 @@ async def test_every_javascript_example_is_ready(api_server: ApiProcess) -> None
     async with node("snippets.mjs", str(SNIPPETS)) as script:
         while (line := await script.line()) is not None:
             outcomes.append(line)
-    assert len(names) == 5
+    assert len(names) == 6
     assert {line.get("ready") for line in outcomes} == names, outcomes
 
 

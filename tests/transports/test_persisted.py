@@ -132,6 +132,13 @@ async def test_only_listed_operations_run_by_text_by_id_and_by_hash(manifest: Pa
         )
 
 
+async def test_hash_alone_that_is_not_listed_is_not_found(manifest: Path) -> None:
+    async with serve(make_settings(operations_file=manifest)) as running:
+        assert _code(await _post(running, extensions=_extensions(OTHER))) == (
+            "PERSISTED_QUERY_NOT_FOUND"
+        )
+
+
 async def test_only_listed_operations_run_over_a_socket(manifest: Path) -> None:
     async with (
         serve(make_settings(operations_file=manifest)) as running,
