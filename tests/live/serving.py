@@ -9,14 +9,19 @@ from starlette.applications import Starlette
 
 from jobs.settings import Settings
 from schema.server import server_of
+from schema.transports.wire import WireProtocol
 from tests.processes import eventually
+from tests.transports.conftest import WebSockets
 
 
 @asynccontextmanager
-async def served(app: Starlette, settings: Settings) -> AsyncIterator[int]:
+async def served(
+    app: Starlette, settings: Settings, ws: WebSockets = WireProtocol
+) -> AsyncIterator[int]:
     """Serve and give the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = server_of(app, settings)
+    server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await eventually(lambda: server.started, within=20)

@@ -11,13 +11,13 @@ from schema.app import create_app
 from tests.live.serving import served
 from tests.live.watching import JOBS
 from tests.live.writing import Writer
-from tests.transports.conftest import TRANSPORT_WS, Socket
+from tests.transports.conftest import BOTH, TRANSPORT_WS, Socket
 
 
-@pytest.fixture
-async def port(live_settings: Settings) -> AsyncIterator[int]:
-    """Serve the API; return where."""
-    async with served(create_app(live_settings), live_settings) as port:
+@pytest.fixture(params=BOTH)
+async def port(live_settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[int]:
+    """Serve the API, by frames that it makes itself, and by messages; return where."""
+    async with served(create_app(live_settings), live_settings, request.param) as port:
         yield port
 
 

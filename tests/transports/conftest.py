@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 import orjson
@@ -21,12 +21,18 @@ from websockets.typing import Subprotocol
 from jobs.settings import Mode, Settings
 from resolvers.auth import mint
 from schema.server import server_of
+from schema.transports.wire import WireProtocol
 from tests.processes import eventually
 from tests.transports.example import Probe, example_app
 
 SECRET = "a-secret-for-the-transports-of-48-bytes-01234567"
 TRANSPORT_WS = Subprotocol("graphql-transport-ws")
 RECEIVE_S = 5.0
+
+PLAIN: Final = "websockets-sansio"
+"""uvicorn's own WebSockets, which take no frames that the application made."""
+WebSockets: TypeAlias = type[WireProtocol] | Literal["websockets-sansio"]
+BOTH: Final[tuple[WebSockets, ...]] = (WireProtocol, PLAIN)
 
 
 def make_settings(**changes: Any) -> Settings:
@@ -110,12 +116,13 @@ class Socket:
 
 
 @asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Running]:
+async def serve(settings: Settings, ws: WebSockets = WireProtocol) -> AsyncIterator[Running]:
     """Run a real server on a free port."""
     probe = Probe()
     listener = socket.create_server(("127.0.0.1", 0))
     app = example_app(settings, probe)
     server = server_of(app, settings)
+    server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await eventually(lambda: server.started)

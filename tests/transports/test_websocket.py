@@ -1,16 +1,25 @@
 """What an operation over graphql-transport-ws may expect, from its start to its end."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
 import pytest
+import pytest_asyncio
 
 from jobs.settings import Settings
 from resolvers.auth import mint
 from tests.processes import eventually
-from tests.transports.conftest import SECRET, Running, Socket, make_settings, serve
+from tests.transports.conftest import BOTH, SECRET, Running, Socket, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BOTH)
+async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """Serve by frames that the application makes itself, and by messages."""
+    async with serve(make_settings(), request.param) as server:
+        yield server
 
 
 async def test_ping_is_answered(running: Running) -> None:

@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes import eventually
-from tests.transports.conftest import Running, make_settings, serve
+from tests.transports.conftest import BOTH, Running, WebSockets, make_settings, serve
 
 
 async def test_operation_over_the_socket_s_bound_is_too_many_requests() -> None:
@@ -65,9 +65,10 @@ async def test_client_that_answers_no_ping_is_closed_1013() -> None:
         assert await socket.closed() == 1013
 
 
-async def test_client_that_stops_reading_is_closed_1013_and_holds_nothing() -> None:
+@pytest.mark.parametrize("ws", BOTH)
+async def test_client_that_stops_reading_is_closed_1013_and_holds_nothing(ws: WebSockets) -> None:
     async with (
-        serve(make_settings(send_timeout_ms=200)) as running,
+        serve(make_settings(send_timeout_ms=200), ws) as running,
         running.acknowledged() as socket,
     ):
         await socket.subscribe("ticks", "subscription { ticks }")
