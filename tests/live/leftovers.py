@@ -1,27 +1,36 @@
 """Counts what clients have left behind in this process."""
 
+import asyncio
 import gc
 from collections import Counter
-from typing import Final
+from types import AsyncGeneratorType, CoroutineType
+from typing import Any, Final
 
-OF_READERS: Final = (
-    "Group",
-    "Beginning",
-    "Member",
-    "Way",
-    "Subscription",
-    "Feed",
-    "Leg",
-    "RequestContext",
-)
-OF_CLIENTS: Final = ("Connection", "Channel", "Operations", "Stream", "WebSocket", "WireProtocol")
-OF_EXECUTION: Final = ("EventExecutor", "CollectedFields", "FieldDetails")
-OF_ASYNCIO: Final = ("Task", "Future", "async_generator", "coroutine")
+from graphql.execution.collect_fields import CollectedFields, FieldDetails
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+
+from jobs.hub.ring import Drawer
+from resolvers.auth import Viewer
+from schema.transports.event_execution import EventExecutor
+
+OURS: Final = ("jobs.hub.", "resolvers.", "schema.")
+BOUNDED: Final = (Drawer, Viewer)
+"""What the ring keeps by design, and the tokens verified lately."""
+OF_EXECUTION: Final = (EventExecutor, CollectedFields, FieldDetails)
+OF_SERVERS: Final = (Request, WebSocket)
+OF_ASYNCIO: Final = (asyncio.Task, asyncio.Future, AsyncGeneratorType, CoroutineType)
 
 
-def alive(*kinds: str) -> Counter[str]:
-    """Count our objects and asyncio's, without what the ring keeps by design."""
+def alive(*kinds: type[Any]) -> Counter[str]:
+    """Count objects of these kinds; if none is named, of every class of the live layer, but for
+    what is kept up to a bound, and of what it runs by."""
     gc.collect()
-    found = Counter(type(each).__qualname__ for each in gc.get_objects())
-    wanted = kinds or (*OF_READERS, *OF_CLIENTS, *OF_EXECUTION, *OF_ASYNCIO)
-    return Counter({name: found[name] for name in wanted})
+    found = Counter(type(each) for each in gc.get_objects())
+    return Counter({k.__qualname__: found[k] for k in kinds or filter(_is_of_clients, found)})
+
+
+def _is_of_clients(kind: type[Any]) -> bool:
+    others = (*OF_EXECUTION, *OF_SERVERS, *OF_ASYNCIO)
+    is_ours = str(kind.__module__).startswith(OURS)
+    return kind in others or (is_ours and kind not in BOUNDED)

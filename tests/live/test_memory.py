@@ -1,49 +1,113 @@
 """Comings and goings over a long time: what they take is given back, and nothing is left behind."""
 
 import asyncio
+import tracemalloc
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+import pytest
 
 from jobs.hub import Hub
+from jobs.mongo import decoding
+from resolvers.auth import Viewer
 from tests.live.leftovers import OF_EXECUTION, alive
-from tests.live.watching import JOBS, Pushed, Station
+from tests.live.watching import Pushed, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-VISITS = 40  # of 15 clients each round: connect, hear of a change, leave in the middle of things
-ROUNDS = 4
+VISITS: Final = 15  # a round, each of 15 clients: connect, hear of a change, leave in the midst
+ROUNDS: Final = 4
+GROWTH_BYTES: Final = 40_000  # in two rounds: less than 90 of each client, not even its cursor
+OPERATION = "subscription($after: Cursor, $snapshot: Boolean! = false, $filter: JobFilter) {"
+OPERATION += " jobsChanged(after: $after, snapshot: $snapshot, filter: $filter) {"
+SELECTIONS: Final = ("event { seq }", "job { id state }", "event { seq } job { cause { kind } }")
 
 
-async def visited(station: Station, write: Writer, cursor: str | None) -> str | None:
-    """Let clients of all kinds come, hear of one job, and leave."""
-    pushed = [Pushed(reads=False) for _ in range(15)]
-    watchers = [
-        station.watch(JOBS, after=cursor, push=push, snapshot=number > 9)
-        for number, push in enumerate(pushed)
-    ]
-    await asyncio.gather(*(watcher.ready() for watcher in watchers))
-    for push in pushed[::2]:
-        push.reads = True
-    waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await write.job()
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
-    return watchers[0].encoded[-1].cursor
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+class Visits:
+    """Clients of all kinds, each time of another user who asks for something else."""
+
+    def __init__(self, station: Station, write: Writer) -> None:
+        self._station = station
+        self._write = write
+        self._numbers = count()
+        self._cursor: str | None = None
+
+    async def make(self) -> None:
+        """Let a round of them come and go."""
+        for _ in range(VISITS):
+            await self._visit()
+
+    async def _visit(self) -> None:
+        """Let them come, hear of one job, and leave."""
+        number = next(self._numbers)
+        viewer, name = Viewer(id=f"user-{number}"), f"tasks.number{number}"
+        query = f"{OPERATION} cursor kind jobId {SELECTIONS[number % len(SELECTIONS)]} }} }}"
+        pushed = [Pushed(reads=False) for _ in range(15)]
+        watchers = [
+            self._station.watch(
+                query,
+                viewer,
+                push,
+                after=self._cursor,
+                snapshot=place > 9,
+                filter={"functionName": name},
+            )
+            for place, push in enumerate(pushed)
+        ]
+        await asyncio.gather(*(watcher.ready() for watcher in watchers))
+        for push in pushed[::2]:
+            push.reads = True
+        waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
+        await self._write.job(viewer.id, functionName=name)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
+        self._cursor = watchers[0].encoded[-1].cursor
+
+
+def registries(station: Station, hub: Hub) -> dict[str, object]:
+    """Find what of the groups, those who begin and the hub's watches holds anything."""
+    groups = station.runner.groups
+    owners = (groups, groups.beginnings, hub.groups, hub.catch_ups)
+    return {
+        f"{type(owner).__name__}.{name}": held
+        for owner in owners
+        for name, held in vars(owner).items()
+        if isinstance(held, dict | set | list) and held
+    }
+
+
+def forget_what_is_kept_by_design(hub: Hub) -> None:
+    """Empty what fills up to a bound, so that it does not hide what is left behind."""
+    hub.ring.clear(hub.position)
+    decoding._route.cache_clear()
 
 
 async def test_memory_is_flat_however_many_clients_come_and_go(
-    station: Station, hub: Hub, write: Writer
+    station: Station, hub: Hub, write: Writer, traced: None
 ) -> None:
-    counts, cursor = [], None
+    counts, sizes, visits = [], [], Visits(station, write)
     for _ in range(ROUNDS):
-        for _ in range(VISITS):
-            cursor = await visited(station, write, cursor)
-        await eventually(lambda: not len(station.runner.groups))
+        await asyncio.create_task(visits.make())  # whose own tasks end with it
+        await eventually(lambda: not registries(station, hub))
+        forget_what_is_kept_by_design(hub)
         counts.append(alive())
+        sizes.append(tracemalloc.get_traced_memory()[0])
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
+    assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
     facts = hub.facts
     assert (facts.subscriptions, facts.groups, hub.catch_ups.running) == (0, 0, 0)
+    assert station.runner.groups.room.groups == 0
 
 
 async def test_subscription_keeps_nothing_of_what_it_has_told(
