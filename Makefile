@@ -160,7 +160,7 @@ bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Measur
 	$(BIN)/python -m benchmarks.queue $(ARGS)
 
 .PHONY: bench-live
-bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Measure the fan-out to many sockets beside Strawberry, graphql-ws and Starlette
+bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Measure the fan-out to many sockets beside Strawberry, graphql-ws, graphql-yoga and Starlette
 	$(BIN)/python -m benchmarks.live $(ARGS)
 
 .PHONY: chaos

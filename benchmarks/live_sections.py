@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from benchmarks.figures import NOTHING, Figures, ratio, table
-from benchmarks.live_servers import NODE_WS, RAW, STRAWBERRY
+from benchmarks.live_servers import NODE_WS, RAW, STRAWBERRY, YOGA
 from benchmarks.measures import fan_out, following
 from benchmarks.measures import quiet as quietly
 
-PEERS = (RAW, STRAWBERRY, NODE_WS)
+PEERS = (RAW, STRAWBERRY, NODE_WS, YOGA)
 TOLD = (
     "A burst is about 50,000 deliveries, of events that are published at once; ours are written to "
     "MongoDB, and its time counts. Then one event comes every 200 ms: from its publication (ours: "
@@ -57,17 +57,20 @@ def quiet(result: quietly.Result) -> str:
 
 
 def _table(results: Sequence[fan_out.Result], size: str) -> str:
-    head = [
+    return table(_head(size), [_row(result, results, size) for result in results])
+
+
+def _head(size: str) -> list[str]:
+    return [
         *(size, "server", "deliveries/s in a burst", *(f"to {name}" for name in PEERS)),
         *("us a delivery, burst", "us, one by one", "p50 ms", "p99 ms", "KiB a socket"),
     ]
-    return table(head, [_row(result, results, size) for result in results])
 
 
 def _row(result: fan_out.Result, results: Sequence[fan_out.Result], size: str) -> list[str]:
     opening = [f"{getattr(result, size):,}", result.name]
     if not result.rates:
-        return [*opening, f"could not run: {result.problem}", *[NOTHING] * 8]
+        return [*opening, f"could not run: {result.problem}", *[NOTHING] * (len(_head(size)) - 3)]
     rate = Figures(tuple(result.rates))
     return [
         *opening,

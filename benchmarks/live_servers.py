@@ -30,6 +30,7 @@ OURS_PLAIN: Final = "Ostinato, no frames below ASGI"
 RAW: Final = "Starlette, raw broadcast of encoded text"
 STRAWBERRY: Final = "Strawberry's own handler"
 NODE_WS: Final = "graphql-ws on Node"
+YOGA: Final = "graphql-yoga on Node"
 
 OUR_COMMAND: Final = (sys.executable, str(ROOT / "ostinato.py"), "api")
 PROTOCOL: Final = "graphql-transport-ws"
@@ -64,7 +65,7 @@ Serve = Callable[[Servers], AbstractContextManager[Target]]
 
 
 def contestants() -> dict[str, Serve]:
-    python, node = sys.executable, str(NODE_PEERS / "graphql_ws.mjs")
+    python = sys.executable
     return {
         OURS: partial(ours, command=OUR_COMMAND),
         OURS_PLAIN: partial(ours, command=(python, "-m", "benchmarks.peers.live_plain")),
@@ -72,7 +73,8 @@ def contestants() -> dict[str, Serve]:
         STRAWBERRY: partial(
             _peer, command=(python, "-m", "benchmarks.peers.live_strawberry"), speaks=True
         ),
-        NODE_WS: partial(_peer, command=(NODE, node), speaks=True),
+        NODE_WS: partial(_peer, command=(NODE, str(NODE_PEERS / "graphql_ws.mjs")), speaks=True),
+        YOGA: partial(_peer, command=(NODE, str(NODE_PEERS / "yoga_live.mjs")), speaks=True),
     }
 
 

@@ -3,62 +3,10 @@ import { createServer } from "node:http";
 import { buildSchema } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import { jobsChanged, KEEP_ALIVE_MS, published, TYPES } from "./live.mjs";
 
-const CURSOR = "c".repeat(160);
-const event = (seq) => ({
-  cursor: CURSOR,
-  kind: "CHANGED",
-  jobId: "Sm9iOjAxYTIwYTZiNjhkZmM4Zjg0YTMyYzA3MQ",
-  event: { seq, state: "PENDING", at: "2030-01-01T00:00:00.000Z" },
-});
-const schema = buildSchema(`
-  type Event { seq: Int!, state: String!, at: String! }
-  type JobChange { cursor: String!, kind: String!, jobId: String!, event: Event }
-  type Query { ok: Boolean! }
-  type Subscription { jobsChanged(topic: Int!): JobChange }
-`);
-
-const listeners = new Map();
-
-async function* jobsChanged({ topic }) {
-  const waiting = [{ jobsChanged: event(0) }];
-  let wake = () => {};
-  const listener = (told) => { waiting.push({ jobsChanged: told }); wake(); };
-  if (!listeners.has(topic)) listeners.set(topic, new Set());
-  listeners.get(topic).add(listener);
-  try {
-    for (;;) {
-      while (waiting.length) yield waiting.shift();
-      await new Promise((resolve) => { wake = resolve; });
-    }
-  } finally {
-    listeners.get(topic).delete(listener);
-  }
-}
-
-// The same clock as Python's time.monotonic().
-const now = () => Number(process.hrtime.bigint()) / 1e9;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function publish({ events, interval_s, topics }) {
-  const times = [];
-  for (let number = 0; number < events; number++) {
-    times.push(now());
-    const told = event(number);
-    for (const listener of listeners.get(number % topics) ?? []) listener(told);
-    if (interval_s) await pause(Math.max(0, (times[0] + (number + 1) * interval_s - now()) * 1000));
-    else await null;
-  }
-  return times;
-}
-
-const server = createServer((request, response) => {
-  let body = "";
-  request.on("data", (part) => { body += part; });
-  request.on("end", async () => response.end(JSON.stringify(await publish(JSON.parse(body)))));
-});
+const server = createServer(published);
 const sockets = new WebSocketServer({ server, path: "/graphql", perMessageDeflate: false });
-// None of the measured pings while it is measured.
-const KEEP_ALIVE_MS = 3_600_000;
-useServer({ schema, roots: { subscription: { jobsChanged } } }, sockets, KEEP_ALIVE_MS);
+const roots = { subscription: { jobsChanged } };
+useServer({ schema: buildSchema(TYPES), roots }, sockets, KEEP_ALIVE_MS);
 server.listen(Number(process.env.BENCH_PORT), "127.0.0.1");
