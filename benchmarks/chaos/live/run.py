@@ -29,7 +29,7 @@ from benchmarks.chaos.run import (
 
 FAULT: Final = "live"
 WATCHERS: Final = 200
-JOBS_SHARE: Final = 0.15  # of what the other kinds do: 200 clients are told of each event
+JOBS_SHARE: Final = 0.2  # of what the other kinds do: 200 clients are told of each event
 AT_ONCE: Final = 4  # calls that are answered before the next fault: the crowd makes them slow
 PAUSE_S: Final = 4.0
 ARRIVE_WITHIN_S: Final = 120.0
