@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos import history
+from benchmarks.chaos.live import run as live
 from benchmarks.chaos.run import Verdict, clean, run
 from benchmarks.chaos.summary import line
 from tests.processes import ROOT
@@ -56,6 +57,17 @@ def test_a_run_keeps_every_promise(verdict: Verdict, folder: Path) -> None:
     assert verdict.faults >= 4
     assert line(verdict).endswith("ok")
     assert judge(folder).stdout == "every promise was kept\n"
+
+
+def test_a_run_of_the_live_layer_keeps_every_promise(tmp_path: Path) -> None:
+    extent = live.Extent(clients=10, ways=("api",))
+    verdict = live.run(live.FAULT, 7, JOBS, tmp_path, extent)
+    clean(tmp_path, entirely=True)
+    assert verdict.violations == {}
+    assert verdict.faults >= 1
+    assert verdict.acknowledged >= JOBS * live.JOBS_SHARE
+    assert verdict.besides.startswith("10 clients, ")
+    assert " 0 resumed" not in verdict.besides
 
 
 @pytest.mark.parametrize("what", CHANGES)

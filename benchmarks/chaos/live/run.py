@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -35,27 +37,38 @@ PAUSE_S: Final = 4.0
 ARRIVE_WITHIN_S: Final = 120.0
 
 
-def run(fault: str, seed: int, jobs: int, folder: Path, clients: int = WATCHERS) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How many clients watch, and in which ways they are harmed, each at least once."""
+
+    clients: int = WATCHERS
+    ways: Sequence[str] = tuple(WAYS)
+
+
+WHOLE: Final = Extent()
+
+
+def run(fault: str, seed: int, jobs: int, folder: Path, extent: Extent = WHOLE) -> Verdict:
     """Torture an installation whose data and logs are in the folder."""
     began = time.monotonic()
     random = Random(f"{fault}-{seed}")  # noqa: S311 - no secret
-    faults = asyncio.run(_torture(random, round(jobs * JOBS_SHARE), folder, clients))
+    faults = asyncio.run(_torture(random, round(jobs * JOBS_SHARE), folder, extent))
     found, diaries, known = judge.read(folder)
     ran = Ran(fault=fault, seed=seed, faults=faults, took_s=time.monotonic() - began)
     violations = judge.all_violations(found, diaries, known)
     return verdict(ran, found, violations, judge.besides(diaries))
 
 
-async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int:
+async def _torture(random: Random, jobs: int, folder: Path, extent: Extent) -> int:
     installation = LiveInstallation(folder=folder, replica_set=ReplicaSet(folder=folder))
     async with installed(installation):
         async with installation.tended():
-            installation.start_clients(clients, random.randrange(2**32))
+            installation.start_clients(extent.clients, random.randrange(2**32))
             start_client(installation, random.randrange(2**32), AT_ONCE)
             installation.start_others(random.randrange(2**32))
             counted = Acknowledged(folder / history.OPERATIONS)
             await begun(counted)
-            faults = await _harm(Nemesis(installation, random), counted, jobs)
+            faults = await _harm(Nemesis(installation, random), extent.ways, counted, jobs)
             deadline = time.monotonic() + PROMISED_S
             await installation.stop(CLIENT, OTHERS, within_s=CLIENT_ENDS_WITHIN_S)
             has_settled = await settles(installation, deadline)
@@ -64,15 +77,15 @@ async def _torture(random: Random, jobs: int, folder: Path, clients: int) -> int
     return faults
 
 
-async def _harm(nemesis: Nemesis, counted: Acknowledged, jobs: int) -> int:
-    """Harm it in every way, again and again, until there were enough jobs; return how often.
+async def _harm(nemesis: Nemesis, wanted: Sequence[str], counted: Acknowledged, jobs: int) -> int:
+    """Harm it in every wanted way, again and again, until there were enough jobs; return how often.
 
     It is left alone for as long as it was harmed: a slow machine must do its jobs.
     """
     made, harmed_s = 0, 0.0
-    ways = list(WAYS)
+    ways = list(wanted)
     async with asyncio.timeout(LOAD_WITHIN_S):
-        while made < len(WAYS) or counted.count() < jobs:
+        while made < len(ways) or counted.count() < jobs:
             if made % len(ways) == 0:
                 nemesis.random.shuffle(ways)
             way = ways[made % len(ways)]
