@@ -38,7 +38,10 @@ class Queues:
         return [await self._seen(changed.get(name) or Queue(name=name)) for name in sorted(names)]
 
     async def pause(self, name: str) -> Queue:
-        """Keep a queue's pending jobs from starting; at every worker within a second."""
+        """Keep a queue's pending jobs from starting.
+
+        Every worker knows within a second, if MongoDB answers.
+        """
         return await self._rung(await self.store.pause(name))
 
     async def resume(self, name: str, weight: int | None = None) -> Queue:

@@ -181,8 +181,8 @@ class Mutation:
         return RequestPayload.of(record)
 
     @strawberry_field(
-        description="Keep a queue's pending jobs from starting, everywhere within a second; those "
-        "that run finish. A paused one stays as it is. For admins."
+        description="Keep a queue's pending jobs from starting, everywhere within a second while "
+        "MongoDB answers; those that run finish. A paused one stays as it is. For admins."
     )
     async def pause_queue(self, info: Info, given: Which[QueueInput]) -> QueuePayload | None:
         record = await submitted(
