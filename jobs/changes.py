@@ -96,6 +96,7 @@ class Change(Write):
     def after(self) -> Standing | None:
         """Return where the job stands by this write, None if that is not known."""
         if not self.entries:
-            return self.standing
+            due = self.scheduled_time
+            return self.standing._replace(due=due) if self.standing and due else self.standing
         last = self.entries[-1]
         return Standing(JobState(last["state"]), self.scheduled_time or last.get("scheduledTime"))

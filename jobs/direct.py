@@ -6,7 +6,7 @@ from jobs.context import AttemptLost, JobInfo
 from jobs.engine import Engine
 from jobs.errors import NotFound, PreconditionFailed
 from jobs.mongo.job_documents import NewJob
-from jobs.mongo.job_store import Standing
+from jobs.mongo.job_store import Hold
 
 
 class DirectSink:
@@ -16,10 +16,10 @@ class DirectSink:
 
     async def put(self, new: NewJob) -> str:
         """Schedule a job at once; raises AttemptLost if the action's own is another's by now."""
-        standing = await self._engine.store.standing(self._job.id, self._job.attempt)
-        if standing is Standing.LOST:
+        hold = await self._engine.store.hold(self._job.id, self._job.attempt)
+        if hold is Hold.LOST:
             raise AttemptLost
-        canceled = standing is Standing.ASKED_TO_END
+        canceled = hold is Hold.ASKED_TO_END
         return (await self._engine.schedule(replace(new, canceled=canceled))).id
 
     async def cancel(self, job_id: str) -> bool:

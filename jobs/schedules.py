@@ -158,7 +158,7 @@ def _parsed(cronspec: str) -> _Spec:
     if _RANDOM.search(cronspec):
         raise ValueError("H and R stand for a random value, which is not supported")
     if _LONG_STEP.search(cronspec):
-        raise ValueError("a step is longer than any field")
+        raise ValueError("a step has two digits at most")
     if not cronspec.startswith("@") and len(cronspec.split()) not in (5, 6):
         raise ValueError(f"it has {len(cronspec.split())} fields")
     times = croniter(cronspec, _PROBE, second_at_beginning=True, implement_cron_bug=True)

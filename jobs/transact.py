@@ -14,7 +14,7 @@ from jobs.logs import Log, get_log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
-from jobs.mongo.job_store import JobStore, Standing
+from jobs.mongo.job_store import Hold, JobStore
 from jobs.mongo.line import IN_LINE_S
 from jobs.mongo.sessions import Sessions
 from jobs.mongo.transaction import Body, run_transaction
@@ -78,11 +78,11 @@ class _Buffer:
     documents: dict[str, Document] = field(default_factory=dict)
     size: int = 0
     canceled: set[str] = field(default_factory=set)
-    standing: Standing | None = None
+    hold: Hold | None = None
     """How the caller stands; read when the first job is scheduled, or at the end."""
 
     async def put(self, new: NewJob) -> str:
-        asked_to_end = await self.standing_of_caller() is Standing.ASKED_TO_END
+        asked_to_end = await self.hold_of_caller() is Hold.ASKED_TO_END
         new = replace(new, canceled=asked_to_end)
         document = job_document(new, self.created_at, self.keep_ms)
         self.size += len(to_json(new.args))
@@ -103,18 +103,18 @@ class _Buffer:
             self.canceled.add(job_id)
         return changed is not None
 
-    async def standing_of_caller(self) -> Standing:
+    async def hold_of_caller(self) -> Hold:
         """Tell how the caller stands in the transaction's snapshot; raises AttemptLost."""
-        if self.standing is None:
-            self.standing = await self._read_standing()
-        if self.standing is Standing.LOST:
+        if self.hold is None:
+            self.hold = await self._read_hold()
+        if self.hold is Hold.LOST:
             raise AttemptLost
-        return self.standing
+        return self.hold
 
-    async def _read_standing(self) -> Standing:
+    async def _read_hold(self) -> Hold:
         if self.caller is None:
-            return Standing.HOLDS
-        asking = self.store.standing(self.caller.id, self.caller.attempt, self.session)
+            return Hold.HELD
+        asking = self.store.hold(self.caller.id, self.caller.attempt, self.session)
         return await self.sessions.answered(self.session, asking)
 
     async def flush(self) -> None:
@@ -185,7 +185,7 @@ class Transactor:
         return result
 
     async def _finish(self, buffer: _Buffer, fence: Fence | None, result: Any) -> None:
-        await buffer.standing_of_caller()
+        await buffer.hold_of_caller()
         await buffer.flush()
         if fence is not None:
             await fence.finish(buffer.session, result)

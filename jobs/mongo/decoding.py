@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -75,7 +76,7 @@ def _inserted(event: Document) -> Change:
         version=full.get("version"),
         route=_route_of(full),
         entries=_checked(full.get("timeline", ())),
-        scheduled_time=full.get("scheduledTime"),
+        scheduled_time=_due_in(full),
     )
 
 
@@ -86,7 +87,7 @@ def _replaced(event: Document) -> Change:
         version=full.get("version"),
         route=_route_of(full),
         entries=_checked(_newest_entries(full)),
-        scheduled_time=full.get("scheduledTime"),
+        scheduled_time=_due_in(full),
     )
 
 
@@ -103,7 +104,7 @@ def _updated(event: Document) -> Change:
         version=fields.get("version"),
         route=_route_of(routed) if routed else None,
         entries=_checked(appended),
-        scheduled_time=fields.get("scheduledTime"),
+        scheduled_time=_due_in(fields),
     )
 
 
@@ -133,7 +134,16 @@ def _checked(entries: Sequence[Document]) -> Sequence[Document]:
     for entry in entries:
         if not (entry["seq"] and entry["at"] and entry["state"] in _STATES):
             raise ValueError("not an entry of a timeline")
+        _due_in(entry)
     return entries
+
+
+def _due_in(fields: Document) -> datetime | None:
+    """Read when a job is due, if that is said; raises as decoding does."""
+    due = fields.get("scheduledTime")
+    if due is not None and not isinstance(due, datetime):
+        raise ValueError("not a time at which a job is due")
+    return due
 
 
 def _newest_entries(full: Document) -> Sequence[Document]:
@@ -143,8 +153,12 @@ def _newest_entries(full: Document) -> Sequence[Document]:
     return marked or timeline[-1:]
 
 
-def _standing_of(fields: Document) -> Standing:
-    return Standing(JobState(fields["state"]), fields.get("scheduledTime"))
+def _standing_of(fields: Document) -> Standing | None:
+    """Tell where a job stands; None if its document does not say, written behind our back."""
+    try:
+        return Standing(JobState(fields["state"]), _due_in(fields))
+    except (KeyError, ValueError):
+        return None
 
 
 def _route_of(fields: Document) -> Route:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
 
 from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
@@ -16,6 +17,7 @@ from jobs.mongo.collections import FAILURES, JOBS
 from jobs.records import JobState
 
 DUPLICATE_KEY = 11000
+LOCAL = ReadConcern("local")
 
 CLAIMED_FIELDS = (
     *("functionName", "args", "owner", "cause", "scheduledTime"),
@@ -23,10 +25,10 @@ CLAIMED_FIELDS = (
 )
 
 
-class Standing(Enum):
+class Hold(Enum):
     """How an attempt stands with the job that it runs."""
 
-    HOLDS = auto()
+    HELD = auto()
     ASKED_TO_END = auto()
     """The job was canceled while it ran: what it schedules is born canceled."""
     LOST = auto()
@@ -200,13 +202,15 @@ class JobStore:
         held = moves.guard(Move.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
-    async def standing(self, job_id: str, attempt: int, session: Session | None = None) -> Standing:
+    async def hold(self, job_id: str, attempt: int, session: Session | None = None) -> Hold:
         """Tell how an attempt stands with its job."""
         running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
-        found = await self._jobs.find_one(running, {"cancelRequestedAt": 1}, session=session)
+        # What a new primary knows most members to have may be older than the claim.
+        jobs = self._jobs if session else self._jobs.with_options(read_concern=LOCAL)
+        found = await jobs.find_one(running, {"cancelRequestedAt": 1}, session=session)
         if found is None:
-            return Standing.LOST
-        return Standing.ASKED_TO_END if found.get("cancelRequestedAt") else Standing.HOLDS
+            return Hold.LOST
+        return Hold.ASKED_TO_END if found.get("cancelRequestedAt") else Hold.HELD
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
         """Record how far an attempt has come; False if it has lost the job."""

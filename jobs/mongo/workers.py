@@ -52,17 +52,21 @@ class WorkerStore:
             upsert=True,
         )
 
-    async def beat(self, worker_id: str, load: Load) -> bool:
-        """Say that a worker lives and what it does; False if it has been declared lost."""
+    async def beat(self, worker_id: str, load: Load) -> datetime | None:
+        """Say that a worker lives and what it does; returns the server's time, or None if the
+        worker has been declared lost."""
         said = {
             "running": load.running,
             "loopLagMs": load.loop_lag_ms,
             "jobIds": list(load.job_ids),
         }
-        heard = await self._workers.update_one(
-            {"_id": worker_id}, [{"$set": {**_literals(said), "heardAt": "$$NOW"}}]
+        heard: Document | None = await self._workers.find_one_and_update(
+            {"_id": worker_id},
+            [{"$set": {**_literals(said), "heardAt": "$$NOW"}}],
+            {"heardAt": 1},
+            return_document=ReturnDocument.AFTER,
         )
-        return heard.matched_count == 1
+        return heard["heardAt"] if heard else None
 
     async def all(self) -> list[Worker]:
         """Give the workers that have registered, oldest first."""

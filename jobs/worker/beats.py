@@ -2,22 +2,32 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+NEVER: Final = float("-inf")
 
 
 class Beats:
-    """Remembers since when the heartbeats have been answered without a gap."""
+    """Remembers since when the heartbeats have been answered without a gap.
+
+    A jump of the server's clock is a gap, too: by that clock everybody else has been silent then.
+    """
 
     def __init__(self, gap_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        """`gap_s` between two answers is no gap yet."""
+        """`gap_s` between two answers, or between the clocks, is no gap yet."""
         self._gap_s = gap_s
         self._now = now
-        self._since = self._last = float("-inf")
+        self._since = self._last = NEVER
+        self._ahead = 0.0
 
-    def answered(self) -> None:
+    def answered(self, at: datetime) -> None:
+        """Note an answer, and what time it was by the server's clock."""
         now = self._now()
-        if now - self._last > self._gap_s:
+        ahead = at.timestamp() - now
+        if now - self._last > self._gap_s or abs(ahead - self._ahead) > self._gap_s:
             self._since = now
-        self._last = now
+        self._last, self._ahead = now, ahead
 
     def were_answered_for(self, seconds: float) -> bool:
         """Tell whether MongoDB has answered for so long, and still does."""

@@ -1,5 +1,8 @@
 """What becomes of the jobs of a worker that is gone."""
 
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from jobs.engine import Engine
@@ -9,33 +12,51 @@ from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.lost_sessions import kill_transactions
 from jobs.mongo.workers import WorkerStore
 from jobs.queue.doorbell import Bell
+from jobs.settings import Settings
 from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
 from jobs.worker.beats import Beats
 
-GRACE_BEATS: Final = 2.5
-"""When MongoDB itself was away, every lease is over and no worker is lost: each has this long to
-be heard of again. So long must whoever declares it lost have been answered, too."""
 JOBS_AT_ONCE: Final = 500
 RECLAIM_WITHIN_S: Final = 5.0  # then the next worker's are taken, and these at the next look
+ALONE_WITHIN_S: Final = 0.3  # one of several, of which somebody locks some
 
 log = get_log(__name__)
+
+
+def grace_ms(settings: Settings) -> int:
+    """Tell how much longer than its lease a worker may be silent.
+
+    When MongoDB itself was away, every lease is over and no worker is lost. A heartbeat may have
+    hung then until its answer was given up, and the next one follows a beat later. For so long
+    must whoever declares a worker lost have been answered, too.
+    """
+    return answer_ms(settings) + round(1.5 * settings.heartbeat_ms)
+
+
+def answer_ms(settings: Settings) -> int:
+    """Tell how long a heartbeat is waited for: a dead connection must not cost the lease."""
+    return settings.lease_ms // 3
 
 
 class LostWorkers:
     """Declares workers lost, and reclaims what they held."""
 
-    def __init__(self, engine: Engine, workers: WorkerStore, beats: Beats) -> None:
+    def __init__(self, engine: Engine, workers: WorkerStore, own_id: str, beats: Beats) -> None:
         self._engine = engine
         self._workers = workers
+        self._own_id = own_id
         self._beats = beats
-        self._grace_ms = round(GRACE_BEATS * engine.settings.heartbeat_ms)
+        self._grace_ms = grace_ms(engine.settings)
         self._completions = Completions(engine.mongo, RECLAIM_WITHIN_S)
+        self._single = Completions(engine.mongo, ALONE_WITHIN_S)
 
     async def reclaim(self) -> int:
         """Look once; returns how many jobs were taken from lost workers."""
         lost = await self._workers.gone()
         if self._beats.were_answered_for(self._grace_ms / 1000):
-            lost += await self._workers.silent(self._engine.settings.lease_ms + self._grace_ms)
+            silent = await self._workers.silent(self._engine.settings.lease_ms + self._grace_ms)
+            # Who seems silent itself knows that the server's clock has jumped.
+            lost += [] if self._own_id in silent else silent
         # All of them first: what one has locked may be another's job, which it was reclaiming.
         for worker_id in lost:
             await self._depose(worker_id)
@@ -52,13 +73,29 @@ class LostWorkers:
         try:
             while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
                 outcomes = [self._decide(job, worker_id) for job in jobs]
-                await self._completions.write(outcomes, await self._engine.clock.offset_ms())
+                written = await self._write(outcomes, await self._engine.clock.offset_ms())
                 self._engine.doorbell.ring(Bell.DUE)
-                taken += len(jobs)
+                taken += written
+                if written < len(jobs):
+                    break
         except (MongoError, TimeoutError) as error:
             log.warning("worker.not_reclaimed", worker_id=worker_id, error=str(error))
         log.warning("worker.reclaimed", worker_id=worker_id, jobs=taken)
         return taken
+
+    async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
+        """Write all together; if somebody locks some, the others one by one. Returns how many."""
+        with suppress(TimeoutError):
+            await self._completions.write(outcomes, offset_ms)
+            return len(outcomes)
+        written, until = 0, time.monotonic() + RECLAIM_WITHIN_S
+        for outcome in outcomes:
+            if time.monotonic() > until:
+                break
+            with suppress(TimeoutError):
+                await self._single.write([outcome], offset_ms)
+                written += 1
+        return written
 
     def _decide(self, job: dict[str, Any], worker_id: str) -> Outcome:
         function = self._engine.registry.get(job["functionName"])

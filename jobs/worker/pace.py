@@ -11,7 +11,7 @@ from jobs.mongo.client import is_transient
 QUICK_S: Final = 0.1
 NEWEST_SHARE: Final = 0.25
 OFTEN: Final = 0.1  # of the runs
-NEWEST_RUN: Final = 0.1  # its share in how often: a first one that goes wrong is enough for a while
+NEWEST_RUN: Final = 0.1  # its share in how often: one that goes wrong is enough until one goes well
 
 
 class Company(Enum):

@@ -62,7 +62,7 @@ class Runner:
         except AttemptLost:
             # Its end was asked for; or another holds the job, and the guard refuses this.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
-            return attempt.stopped()
+            return attempt.stopped() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError as error:
             if _is_being_cancelled():
                 raise

@@ -27,7 +27,7 @@ from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
 from jobs.worker.leader import Leadership
 from jobs.worker.loop_watch import About, LoopWatch
-from jobs.worker.lost_workers import LostWorkers
+from jobs.worker.lost_workers import LostWorkers, answer_ms
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.repairs import repairs_of
 from jobs.worker.sweeper import Sweeper
@@ -68,7 +68,7 @@ class Worker:
             engine, Chunks(self._redis), self._store, self.queues, at_hand
         )
         self._beats = Beats(settings.lease_ms / 2000)
-        lost = LostWorkers(engine, self._store, self._beats)
+        lost = LostWorkers(engine, self._store, worker_id, self._beats)
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
         )
@@ -158,16 +158,15 @@ class Worker:
 
     async def _beat(self) -> None:
         every_s = self.engine.settings.heartbeat_ms / 1000
-        # A dead connection must not cost the lease: the next beat takes another.
-        answer_s = self.engine.settings.lease_ms / 3000
+        answer_s = answer_ms(self.engine.settings) / 1000
         while True:
             await asyncio.sleep(every_s)
             try:
                 async with asyncio.timeout(answer_s):
-                    known = await self._store.beat(self.id, self._load())
-                if not known:
+                    at = await self._store.beat(self.id, self._load())
+                if at is None:
                     raise Deposed(self.id)
-                self._beats.answered()
+                self._beats.answered(at)
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 

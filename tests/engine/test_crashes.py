@@ -19,7 +19,7 @@ from jobs.records import FunctionKind
 from jobs.settings import Settings
 from jobs.worker.attempt import Attempt
 from jobs.worker.beats import Beats
-from jobs.worker.lost_workers import GRACE_BEATS, LostWorkers
+from jobs.worker.lost_workers import LostWorkers, grace_ms
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
@@ -112,7 +112,8 @@ async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None
 
 
 def lost_workers(rig: Rig, beats: Beats | None = None) -> LostWorkers:
-    return LostWorkers(rig.engine, WorkerStore(rig.engine.mongo), beats or Beats(gap_s=1.0))
+    workers = WorkerStore(rig.engine.mongo)
+    return LostWorkers(rig.engine, workers, "leader", beats or Beats(gap_s=1.0))
 
 
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
@@ -146,37 +147,60 @@ async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(
 
 def test_the_default_times_let_a_killed_worker_s_jobs_run_again_in_time() -> None:
     settings = Settings()
-    grace_ms = GRACE_BEATS * settings.heartbeat_ms
-    assert settings.lease_ms + grace_ms + settings.heartbeat_ms + settings.sweep_ms <= 11_000
+    silent_ms = settings.lease_ms + grace_ms(settings)
+    assert silent_ms + settings.heartbeat_ms + settings.sweep_ms <= 12_000
 
 
-def beats_at(answers: Sequence[float], now: float) -> Beats:
+def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> Beats:
+    """Give beats that were answered at these times, the server's clock so far ahead of ours."""
     clock = iter([*answers, now])
     beats = Beats(gap_s=1.0, now=lambda: next(clock))
-    for _ in answers:
-        beats.answered()
+    for at, ahead in zip(answers, ahead_s, strict=True):
+        beats.answered(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=at + ahead))
     return beats
 
 
+async def silent_since_long(rig: Rig, worker_id: str) -> None:
+    """Register a worker that has not been heard of for a minute, and holds a job."""
+    mongo, long_ago = rig.engine.mongo, datetime.now(UTC) - timedelta(minutes=1)
+    await WorkerStore(mongo).register(worker_id, {"concurrency": 1, "queues": ["default"]})
+    await rig.claim(await rig.schedule("wait_for_ever"), worker_id)
+    await mongo["workers"].update_one({"_id": worker_id}, {"$set": {"heardAt": long_ago}})
+
+
 @pytest.mark.parametrize(
-    ("answers", "now", "lost"),
+    ("answers", "ahead_s", "now", "lost"),
     [
-        pytest.param([1.0, 2.0, 3.0, 4.0], 4.5, 1, id="answered all the time"),
-        pytest.param([1.0, 4.0], 4.5, 0, id="answered again since just now"),
-        pytest.param([1.0, 2.0, 3.0, 4.0], 8.0, 0, id="not answered of late"),
-        pytest.param([4.0], 4.5, 0, id="new here"),
+        pytest.param([1, 2, 3, 4], [0, 0, 0, 0], 4.5, 1, id="answered all the time"),
+        pytest.param([1, 4], [0, 0], 4.5, 0, id="answered again since just now"),
+        pytest.param([1, 2, 3, 4], [0, 0, 0, 0], 8.0, 0, id="not answered of late"),
+        pytest.param([4], [0], 4.5, 0, id="new here"),
+        pytest.param([1, 2, 3, 4], [0, 0, 0, 60], 4.5, 0, id="the server's clock has jumped"),
+        pytest.param([1, 2, 3, 4], [60, 0, 0, 0], 4.5, 1, id="it jumped, a while ago"),
     ],
 )
 async def test_who_was_not_answered_for_a_while_declares_nobody_lost(
-    idle: Rig, answers: list[float], now: float, lost: int
+    idle: Rig, answers: list[float], ahead_s: list[float], now: float, lost: int
 ) -> None:
-    job_id = await idle.schedule("wait_for_ever")
-    workers = WorkerStore(idle.engine.mongo)
-    await workers.register("ghost", {"concurrency": 1, "queues": ["default"]})
-    await idle.claim(job_id, "ghost")
-    long_ago = datetime.now(UTC) - timedelta(minutes=1)
-    await idle.engine.mongo["workers"].update_one({}, {"$set": {"heardAt": long_ago}})
-    assert await lost_workers(idle, beats_at(answers, now)).reclaim() == lost
+    await silent_since_long(idle, "ghost")
+    assert await lost_workers(idle, beats_at(answers, now, ahead_s)).reclaim() == lost
+
+
+async def test_who_seems_silent_itself_declares_nobody_lost(idle: Rig) -> None:
+    for worker_id in ("ghost", "leader"):
+        await silent_since_long(idle, worker_id)
+    beats = beats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
+    assert await lost_workers(idle, beats).reclaim() == 0
+
+
+async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(idle: Rig) -> None:
+    jobs = [await idle.schedule("hold_in_mutation") for _ in range(3)]
+    for job_id in jobs:
+        await idle.claim(job_id, "ghost")
+    async with locked_by(idle, "somebody", jobs[1]), asyncio.timeout(WITHIN):
+        assert await lost_workers(idle).reclaim() == 2
+    states = [(await idle.job(job_id))["state"] for job_id in jobs]
+    assert states == ["pending", "inProgress", "pending"]
 
 
 async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:

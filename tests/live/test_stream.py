@@ -70,12 +70,13 @@ async def test_hub_that_starts_knows_the_last_minute(
         assert restarted.following
 
 
+@pytest.mark.parametrize("damage", [{"timeline": [{"seq": 1}]}, {"scheduledTime": "soon"}])
 async def test_one_damaged_document_does_not_stop_the_hub(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, hub: Hub, write: Writer, damage: dict[str, object]
 ) -> None:
     async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
         await client.ready()
-        await write.mongo["jobs"].insert_one({"_id": "damaged", "timeline": [{"seq": 1}]})
+        await write.mongo["jobs"].insert_one({"_id": "damaged", **damage})
         job_id = await write.job()
         assert (await client.next()).job_id == job_id
 
