@@ -1,4 +1,5 @@
-/* Takes the pictures of the documentation: the live page at work, and GraphiQL with a subscription. */
+/* Takes the pictures of the documentation: the live page at work, and GraphiQL with a subscription.
+   The installation needs OSTINATO_FUNCTIONS=tests.browser.reports. */
 import { join } from 'node:path';
 import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob } from './page.mjs';
 
