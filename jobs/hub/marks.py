@@ -25,12 +25,12 @@ Mark: TypeAlias = JobState | Piece | None
 
 
 def marks_of(wanted: JobFilter | None) -> Iterator[Mark]:
-    """Say by which marks a filter is found: of its window, else of its states."""
+    """Say by which marks a filter is found, at least one: of its window, else of its states."""
     if wanted is not None and wanted.has_window:
         pieces = tuple(_pieces_of(wanted.scheduled_from, wanted.scheduled_to))
         yield from pieces or (None,)  # a window that ends before it starts has no pieces
     elif wanted is not None and wanted.states is not None:
-        yield from set(wanted.states)
+        yield from frozenset(wanted.states) or (None,)
     else:
         yield None
 
