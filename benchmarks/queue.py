@@ -14,7 +14,6 @@ from benchmarks.contestants import (
     ARQ_TUNED,
     BULLMQ,
     BULLMQ_FSYNCED,
-    CELERY,
     OUR_MUTATIONS,
     OURS,
 )
@@ -25,7 +24,7 @@ from benchmarks.servers import Servers, started
 PARTS: Final = ("drain", "latency", "backlog", "requests", "idle", "profile")
 IN_TWO: Final = (OURS, OUR_MUTATIONS, ARQ_TUNED, BULLMQ_FSYNCED)
 BACKLOGS: Final = (1_000, 100_000, 1_000_000)
-LATE: Final = (OURS, ARQ, ARQ_TUNED, CELERY, BULLMQ, BULLMQ_FSYNCED)
+LATE: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
 
 
 def options() -> argparse.Namespace:

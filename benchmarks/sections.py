@@ -72,8 +72,9 @@ def late(results: Sequence[latency.Result]) -> str:
     head = ["measured", "meanwhile", "p50, ms", "p99, ms", "most, ms", "jobs"]
     return (
         "## From due to started\n\nSingle jobs planned for random instants, 10 a second. "
-        "Without SAQ, which plans in whole seconds, and Agenda, which looks for what is due "
-        "every 100 ms here.\n\n" + table(head, rows)
+        "Without SAQ, which plans in whole seconds, Celery, which keeps what is planned in its "
+        "worker's memory, and Agenda, which looks for what is due every 100 ms here.\n\n"
+        + table(head, rows)
     )
 
 
