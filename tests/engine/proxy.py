@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 CHUNK_BYTES = 65_536
 
@@ -81,12 +82,15 @@ def _flowing() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def proxied(target: int) -> AsyncIterator[tuple[Proxy, int]]:
-    """Open a proxy to a port and give it with its own port."""
+async def proxied(url: str) -> AsyncIterator[Proxy]:
+    """Open a proxy before the server of a URL, and give it with a URL of its own."""
+    target = urlsplit(url).port
+    assert target is not None
     proxy = Proxy(target)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    proxy.url = url.replace(f":{target}/", f":{server.sockets[0].getsockname()[1]}/")
     try:
-        yield proxy, server.sockets[0].getsockname()[1]
+        yield proxy
     finally:
         server.close()
         await proxy.end()

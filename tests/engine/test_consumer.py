@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -55,18 +54,18 @@ async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_
 ) -> None:
     monkeypatch.setattr("jobs.queue.connection.COMMAND_TIMEOUT_S", 0.5)
     taken = Taken()
-    port = urlsplit(settings.redis_url).port or 0
-    async with proxied(port) as (proxy, own_port):
-        url = settings.redis_url.replace(f":{port}/", f":{own_port}/")
-        async with consuming(url, queue, taken) as chunks:
-            await chunks.put([ONE], more=False)
-            await eventually(lambda: taken.ids == [ONE])
-            with capture_logs() as logs:
-                proxy.stall()
-                await eventually(lambda: "queue.lost" in [line["event"] for line in logs])
-                proxy.heal()
-            await chunks.put([TWO], more=False)
-            await eventually(lambda: taken.ids == [ONE, TWO], within=10)
+    async with (
+        proxied(settings.redis_url) as proxy,
+        consuming(proxy.url, queue, taken) as chunks,
+    ):
+        await chunks.put([ONE], more=False)
+        await eventually(lambda: taken.ids == [ONE])
+        with capture_logs() as logs:
+            proxy.stall()
+            await eventually(lambda: "queue.lost" in [line["event"] for line in logs])
+            proxy.heal()
+        await chunks.put([TWO], more=False)
+        await eventually(lambda: taken.ids == [ONE, TWO], within=10)
 
 
 async def test_a_chunk_whose_ring_was_lost_is_taken_within_a_second_or_two(

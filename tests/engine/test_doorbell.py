@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -23,10 +22,7 @@ from tests.processes import eventually
 @pytest.fixture
 async def between(hasty: Settings) -> AsyncIterator[Proxy]:
     """Return a proxy before Redis."""
-    port = urlsplit(hasty.redis_url).port
-    assert port is not None
-    async with proxied(port) as (proxy, own_port):
-        proxy.url = f"redis://127.0.0.1:{own_port}"
+    async with proxied(hasty.redis_url) as proxy:
         yield proxy
 
 

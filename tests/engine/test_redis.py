@@ -119,15 +119,14 @@ async def test_only_data_is_written_to_redis_and_read_from_it(
 
 
 async def test_scheduling_does_not_wait_for_redis(hasty: Settings) -> None:
-    port = urlsplit(hasty.redis_url).port
-    assert port is not None
-    async with proxied(port) as (proxy, own_port):
-        url = f"redis://127.0.0.1:{own_port}"
-        async with Engine.open(hasty.model_copy(update={"redis_url": url})) as engine:
-            proxy.stall()
-            async with asyncio.timeout(COMMAND_TIMEOUT_S - 1):
-                await Rig(engine).schedule("echo")
-            proxy.heal()
+    async with (
+        proxied(hasty.redis_url) as proxy,
+        Engine.open(hasty.model_copy(update={"redis_url": proxy.url})) as engine,
+    ):
+        proxy.stall()
+        async with asyncio.timeout(COMMAND_TIMEOUT_S - 1):
+            await Rig(engine).schedule("echo")
+        proxy.heal()
 
 
 async def test_only_what_is_due_soon_rings_the_bell(
