@@ -1,4 +1,4 @@
-"""Measures our fan-out beside its peers in one run, and writes LIVE.md."""
+"""Measures our fan-out beside its peers in one run, and writes its part of RESULTS.md."""
 
 import argparse
 import resource
@@ -14,7 +14,6 @@ from benchmarks.machine import machine, versions
 from benchmarks.measures import fan_out, following, quiet
 from benchmarks.servers import Servers, started
 
-RESULTS: Final = Path(__file__).with_name("LIVE.md")
 SOCKETS: Final = (100, 1_000, 5_000)
 TOPICS: Final = (1, 100, 1_000)
 PARTS: Final = ("sockets", "topics", "quiet", "followed")
@@ -27,7 +26,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
     parser.add_argument("--rounds", type=int, help="turns of each (3; quick: 1)")
     parser.add_argument("--sockets", type=int, nargs="+", help="numbers of sockets")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the file to write")
+    parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
     given = parser.parse_args()
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.sockets = given.sockets or (SOCKETS[:2] if given.quick else SOCKETS)
@@ -76,7 +75,7 @@ def main() -> None:
         started(Path(folder)) as servers,
     ):
         found = run(servers, given)
-    report.write([opening, *found], given.output)
+    report.write([opening, *found], given.output, report.LIVE)
     print(f"Written to {given.output}")
 
 

@@ -1,4 +1,4 @@
-"""Turns what the live benchmark measured into the sections of LIVE.md."""
+"""Turns what the live benchmark measured into the sections of RESULTS.md."""
 
 from collections.abc import Sequence
 

@@ -6,7 +6,20 @@ from typing import Final
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 START: Final = "<!-- figures: written by `make bench` -->"
 END: Final = "<!-- end of figures -->"
-EMPTY: Final = f"# Ostinato beside its peers\n\n{START}\n{END}\n\n## What the figures say\n"
+LIVE: Final = (
+    "<!-- live figures: written by `make bench-live` -->",
+    "<!-- end of live figures -->",
+)
+EMPTY: Final = f"""# Ostinato beside its peers
+
+{START}
+{END}
+
+# Live, beside its peers
+
+{LIVE[0]}
+{LIVE[1]}
+"""
 
 
 def write(sections: list[str], path: Path = RESULTS, marks: tuple[str, str] = (START, END)) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, NamedTuple, NewType, TypeAlias
@@ -68,7 +68,8 @@ class Write(NamedTuple):
     route: Route | None = None
     """None only until the hub has looked it up."""
     entries: Sequence[Mapping[str, Any]] = ()
-    """What this write appended to the job's timeline, as stored; empty for progress."""
+    """What this write appended to the job's timeline, as stored; empty for progress. Times are UTC
+    without saying so."""
     scheduled_time: datetime | None = None
     """The job's new due time, when this write set it."""
     standing: Standing | None = None
@@ -81,7 +82,7 @@ class Change(Write):
     @cached_property
     def events(self) -> tuple[JobEvent, ...]:
         """Decode what this write appended: only those who tell of it need that."""
-        return tuple(map(job_event_from, self.entries))
+        return tuple(job_event_from(_in_utc(entry)) for entry in self.entries)
 
     @property
     def before(self) -> Standing | None:
@@ -90,7 +91,7 @@ class Change(Write):
             return None
         first = self.entries[0]
         source = first.get("from")
-        return Standing(JobState(source), first.get("scheduledTime")) if source else None
+        return Standing(JobState(source), _due_in(first)) if source else None
 
     @property
     def after(self) -> Standing | None:
@@ -99,4 +100,16 @@ class Change(Write):
             due = self.scheduled_time
             return self.standing._replace(due=due) if self.standing and due else self.standing
         last = self.entries[-1]
-        return Standing(JobState(last["state"]), self.scheduled_time or last.get("scheduledTime"))
+        return Standing(JobState(last["state"]), self.scheduled_time or _due_in(last))
+
+
+def _due_in(entry: Mapping[str, Any]) -> datetime | None:
+    due: datetime | None = entry.get("scheduledTime")
+    return due and due.replace(tzinfo=UTC)
+
+
+def _in_utc(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+        for name, value in entry.items()
+    }

@@ -50,7 +50,7 @@ def of_installation(figures: Figures) -> Iterator[Metric]:
 def of_hub(facts: HubFacts) -> Iterator[Metric]:
     """Tell of the process's one change stream, and of who listens to it."""
     yield _gauge("hub_following", "1 while the change stream is followed.", facts.following)
-    yield _counter("hub_changes", "Changes handed out.", facts.changes)
+    yield _counter("hub_changes", "Changes followed.", facts.changes)
     yield _counters(
         "job_transitions",
         "States that ordinary jobs came into while this process followed: do not add processes up.",
@@ -78,7 +78,7 @@ def of_hub(facts: HubFacts) -> Iterator[Metric]:
         "Streams opened for clients that resume from before the ring.",
         facts.catch_ups,
     )
-    yield _gauge("hub_ring_changes", "Changes in the ring.", facts.ring)
+    yield _gauge("hub_ring_changes", "Changes at hand for clients that resume.", facts.ring)
     yield _gauge("hub_subscriptions", "Readers of changes: a group is one.", facts.subscriptions)
     yield _gauge("hub_watches", "Different things that are watched.", facts.groups)
 

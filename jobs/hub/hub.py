@@ -3,17 +3,18 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from jobs.changes import BEGINNING, Change, ClusterTime, Position
 from jobs.errors import HistoryLost, Unavailable
+from jobs.hub.backlog import Backlog
 from jobs.hub.buffer import Buffer
 from jobs.hub.catch_up import CatchUps
 from jobs.hub.counts import Counts
+from jobs.hub.facts import HubFacts, states_entered
 from jobs.hub.groups import Groups
 from jobs.hub.lookout import Lookout
 from jobs.hub.objects import Objects
@@ -37,28 +38,6 @@ START_S: Final = 15.0  # a failover and a reconnection fit in
 WARM_S: Final = 5.0  # history that takes longer to read is left to the catch-up streams
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubFacts:
-    """What the metrics tell of the hub."""
-
-    following: bool
-    changes: int
-    """Handed out so far."""
-    job_transitions: Mapping[str, int]
-    """How many ordinary jobs have come into each state, since the start."""
-    reopened: int
-    invalidated: int
-    histories_lost: int
-    resets: int
-    ring: int
-    subscriptions: int
-    groups: int
-    catch_ups: int
-    """Streams opened so far to replay what the ring no longer has."""
-    looks: int
-    """How often MongoDB was asked whether nothing had happened."""
-
-
 class Hub:
     """Follow MongoDB from `async with` on; subscriptions are for the same event loop."""
 
@@ -75,6 +54,7 @@ class Hub:
         self._resets = 0
         self._objects = {kind: Objects(mongo, kind) for kind in KINDS}
         self.ring = Ring(settings.ring_events)
+        self._backlog = Backlog(self.ring, self._digest)
         self.groups = Groups()
         self.catch_ups = CatchUps(mongo, self.ring)
         self.counts = Counts(mongo)
@@ -127,7 +107,7 @@ class Hub:
             invalidated=self._stream.invalidated,
             histories_lost=self._histories_lost,
             resets=self._resets,
-            ring=len(self.ring),
+            ring=len(self.ring) + len(self._backlog),
             subscriptions=len(self._subscriptions),
             groups=len(self.groups),
             catch_ups=self.catch_ups.opened,
@@ -161,12 +141,22 @@ class Hub:
                 raise _stopping()
             await self._lookout.look()
 
+    async def has_read(self, deadline: float) -> bool:
+        """Wait until what was put off is in the ring, at most until then; tell whether it is."""
+        await asyncio.sleep(0)
+        if self._backlog:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._backlog.read()
+        return not self._backlog
+
     async def _follow(self) -> None:
         async with self._stream as stream:
             await stream.open_recent(self._settings.hub_history_ms)
             if not await self._warm_up(stream):
                 log.info("hub.started_cold")
                 await stream.open_now()
+                self._backlog.clear()
                 self.ring.clear(stream.position)
             while True:
                 with suppress(HistoryLost):
@@ -174,6 +164,7 @@ class Hub:
                 self._histories_lost += 1
                 log.warning("hub.history_lost", extra={"position": self.position})
                 await stream.open_now()
+                self._backlog.clear()
                 self._start_ring(stream.position)
 
     async def _warm_up(self, stream: ChangeStream) -> bool:
@@ -193,10 +184,25 @@ class Hub:
             await self._take(batch)
 
     async def _take(self, batch: StreamBatch) -> None:
+        """Hand a batch out, or put that off while there is nobody who would notice."""
+        if not self.position:
+            self.ring.clear(batch.starts_at)
+        self._backlog.put(batch)
+        if self._is_heard or self._backlog.being_read:
+            await self._backlog.read()
+        self._go_on(batch)
+        self._changes += len(batch.events)
+        if self.time >= self._stream.present:
+            self._started.set()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Tell whether anybody reads the changes, or what the metrics count of them."""
+        return bool(self._subscriptions) or self._settings.metrics_token is not None
+
+    async def _digest(self, batch: StreamBatch) -> None:
         decoded = decode_batch(batch.events)
         changes = await with_routes(self._mongo, self.ring, decoded.changes)
-        if not self.position:
-            self.ring.clear(changes[0].position if changes else batch.position)
         if decoded.vanished_at is not None:
             self._start_ring(decoded.vanished_at)
         for change in changes:
@@ -204,8 +210,6 @@ class Hub:
         self.groups.publish(changes)
         self._go_on(batch)
         self._count(changes)
-        if self.time >= self._stream.present:
-            self._started.set()
 
     def _go_on(self, batch: StreamBatch) -> None:
         """Note how far everything is handed out; the stream may say so later than the lookout."""
@@ -213,17 +217,17 @@ class Hub:
         self.time = max(self.time, batch.time)
 
     def _count(self, changes: Sequence[Change]) -> None:
-        self._changes += len(changes)
         if self._started.is_set():  # history was counted when it happened
-            self._transitions.update(_states_entered(changes))
+            self._transitions.update(states_entered(changes))
 
     def _start_ring(self, position: Position) -> None:
-        """Forget all history before `position`, and let every reader start again there."""
+        """Forget all history before `position`, and let every reader from before start again."""
         self._resets += 1
         self.ring.clear(position)
-        self.position = position
+        self.position = max(self.position, position)
         for subscription in list(self._subscriptions):
-            subscription.reset()
+            if subscription.position < position:
+                subscription.reset()
 
     def _stopped(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -234,10 +238,3 @@ class Hub:
 
 def _stopping() -> Unavailable:
     return Unavailable("the server is stopping: resume elsewhere")
-
-
-def _states_entered(changes: Iterable[Change]) -> Iterator[str]:
-    """Go through what happened to ordinary jobs, but for requests to cancel."""
-    for change in changes:
-        if change.entries and change.route is not None and not change.route.internal:
-            yield from [e["state"] for e in change.entries if e.get("from") != e["state"]]

@@ -47,7 +47,7 @@ class Ring:
     """Hold every change behind `start`, up to a bound; the oldest go first."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._changes: deque[Change] = deque()
         self._drawers: defaultdict[Key, Drawer] = defaultdict(Drawer)
         self.start = Position("")
@@ -69,7 +69,11 @@ class Ring:
         self._changes.append(change)
         for key in keys_of(change):
             self._drawers[key].append(change)
-        if len(self._changes) > self._capacity:
+        self.make_room(0)
+
+    def make_room(self, changes: int) -> None:
+        """Drop the oldest until there is room for so many, or nothing is left."""
+        while self._changes and len(self._changes) + changes > self.capacity:
             self._drop_oldest()
 
     def after(self, key: Key, position: Position, limit: int) -> Sequence[Change]:

@@ -43,6 +43,8 @@ class Source(Protocol):
 
     def forget(self, subscription: "Subscription") -> None: ...
 
+    async def has_read(self, deadline: float) -> bool: ...
+
 
 class Subscription:
     """Read the changes behind a position, each once and in order. For one reader at a time."""
@@ -132,7 +134,8 @@ class Subscription:
         if self._live:
             return await self._take_live(deadline)
         if self._feed is None:
-            await asyncio.sleep(0)
+            if not await self._source.has_read(deadline):
+                return self._delivery(())
             # Not before: what the ring holds now, it may have dropped after a turn of the others.
             if self._source.ring.covers(self.position):
                 return self._take_from_ring()

@@ -45,12 +45,22 @@ class StreamBatch:
     """Everything up to here is in this batch and those before it."""
 
     @property
+    def starts_at(self) -> Position:
+        """Return a position behind which lies nothing but what comes after the first event."""
+        return Position(self.events[0]["_id"]["_data"]) if self.events else self.position
+
+    @property
     def time(self) -> ClusterTime:
         """Return a time up to which, itself included, everything was handed out."""
         if not self.events:
-            return int(self.position[2:10], 16), int(self.position[10:18], 16)
-        last: Timestamp = self.events[-1]["clusterTime"]
-        return last.time, last.inc - 1  # a transaction's changes share their time
+            return _time_of(self.position)
+        seconds, count = _time_of(self.events[-1]["_id"]["_data"])
+        return seconds, count - 1  # a transaction's changes share their time
+
+
+def _time_of(position: Position) -> ClusterTime:
+    """Read the time in a resume token: a timestamp, as KeyString writes it, comes first."""
+    return int(position[2:10], 16), int(position[10:18], 16)
 
 
 async def cluster_time(mongo: Mongo) -> ClusterTime:
@@ -141,17 +151,21 @@ class ChangeStream:
         """Take the reply on its way and ask for the next while this one is worked on."""
         if self._opened is not None:
             batch, self._opened = self._opened, None
+            pause_s = 0.0
         else:
             assert self._reply is not None
+            waits_from = asyncio.get_running_loop().time()
             batch = self._take(await asyncio.shield(self._reply), "nextBatch")
             self._is_behind = self._is_behind and bool(batch.events)
-        pause_s = self._pause_s(len(batch.events))
+            pause_s = self._pause_s(len(batch.events), waits_from)
         self._reply = asyncio.create_task(self._ask_more(pause_s)) if self._cursor else None
+        await asyncio.sleep(0)  # or the question would wait, too, until this batch is worked on
         return batch
 
-    def _pause_s(self, events: int) -> float:
+    def _pause_s(self, events: int, waits_from: float) -> float:
         """Choose how long to let changes gather; the first after a quiet time goes at once."""
-        keep_coming = events and asyncio.get_running_loop().time() - self._asked_at < SOON_S
+        waited_s = asyncio.get_running_loop().time() - max(self._asked_at, waits_from)
+        keep_coming = events and waited_s < SOON_S
         if not keep_coming or events >= BATCH_EVENTS // 2:
             return 0
         return PACE_S if events < BUSY_EVENTS else BUSY_PACE_S

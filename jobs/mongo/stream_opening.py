@@ -35,7 +35,7 @@ PIPELINE: Final[list[dict[str, Any]]] = [
             for field in ("args", "result", "data", "error")
         ]
         + [f"updateDescription.updatedFields.{field}" for field in UNTOLD]
-        + ["wallTime", "lsid", "txnNumber", "collectionUUID", "ns.db"]
+        + ["wallTime", "clusterTime", "lsid", "txnNumber", "collectionUUID", "ns.db"]
         + ["updateDescription.removedFields", "updateDescription.truncatedArrays"]
     },
 ]

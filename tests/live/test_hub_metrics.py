@@ -4,14 +4,21 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from pydantic import SecretStr
 
 from jobs.changes import Change, Position, Watched
 from jobs.engine import Engine
 from jobs.hub import Hub
 from jobs.mongo.provision import ensure_collections
-from tests.live.scraping import Scraper, scraped
+from jobs.settings import Settings
+from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.writing import Writer
 from tests.processes import eventually
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from jobs.engine import Engine
 from jobs.hub import Hub
+from jobs.settings import Settings
 from resolvers.auth import mint
 from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.watching import JOBS
@@ -25,6 +26,11 @@ SCHEDULE = (
     'mutation { scheduleJob(input: {functionName: "tasks.runTask", args: {name: "a"}}) { jobId } }'
 )
 LABELS = {"state", "kind", "outcome", "code"}
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
 
 
 @pytest.fixture
