@@ -60,9 +60,9 @@ class Hub:
         self.counts = Counts(mongo)
         self._lookout = Lookout(mongo, lambda: self.position, self._go_on)
         self.position = Position("")
-        """Everything up to here has been handed out."""
+        """Everything up to here has been handed out, or waits until somebody listens."""
         self.time: ClusterTime = BEGINNING
-        """Everything that was committed up to then has been handed out."""
+        """Everything that was committed up to then is up to `position`."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
