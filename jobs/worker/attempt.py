@@ -116,7 +116,7 @@ class Attempt:
         """Decide when the worker shuts down in the middle of it."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(Move.HAND_BACK)
-        message = "the worker shut down while the action ran, and its policy has no attempt left"
+        message = "the worker shut down while it ran, and it has no attempt left"
         return self._outcome(Move.FAIL, error=error_of("WorkerStopped", message))
 
     def lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:

@@ -46,6 +46,20 @@ async def test_a_mutation_that_the_deadline_cuts_short_is_undone_and_goes_back(
     assert [effect["times"] for effect in await idle.all("effects")] == [1]
 
 
+async def test_a_mutation_cut_short_in_its_hundredth_attempt_fails_and_leaves_nothing(
+    idle: Rig, processes: Processes, tmp_path: Path
+) -> None:
+    job_id = await idle.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
+    await idle.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"attempt": 99}})
+    (worker,) = await started(idle, processes, mutation_timeout_ms=60_000)
+    await idle.until((tmp_path / "reached").exists)
+    worker.popen.terminate()
+    assert await asyncio.wait_for(worker.wait(), 3) == 0
+    job = await idle.job(job_id)
+    assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 100, "WorkerStopped")
+    assert await idle.all("effects") == []
+
+
 async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
     idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
 ) -> None:
