@@ -48,13 +48,15 @@ class Result:
 
 
 def measure(servers: Servers, levels: Sequence[int], jobs: int, rounds: int) -> list[Result]:
-    """Fill a database per level, then drain jobs in each of them in turn."""
+    """Fill a database per level, then drain jobs in each of them, another first each round."""
     servers.clean()
     results = [Result(level, ours_in(f"backlog_{level}")) for level in levels]
     for result in results:
         _fill(servers, result)
+    servers.mongo.admin.command("fsync")  # what was planned long ago rests on the disk
     for number in range(rounds):
-        for result in results:
+        first = number % len(results)
+        for result in (*results[first:], *results[:first]):
             try:
                 result.rounds.append(drain(servers, result.contestant, jobs))
                 found = f"{result.rounds[-1].drained:,.0f} jobs/s"
