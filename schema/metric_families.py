@@ -72,7 +72,7 @@ def of_hub(facts: HubFacts) -> Iterator[Metric]:
         "Times that MongoDB no longer had what came next: its oplog is too small.",
         facts.histories_lost,
     )
-    yield _counter("hub_resets", "Times that all clients had to begin anew.", facts.resets)
+    yield _counter("hub_resets", "Times that clients had to begin anew.", facts.resets)
     yield _counter(
         "hub_catch_up_streams",
         "Streams opened for clients that resume from before the ring.",

@@ -5,26 +5,29 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from jobs.hub.ring import Ring
+from jobs.mongo.decoding import Decoded
 from jobs.mongo.stream import StreamBatch
 
 
 class Backlog:
     """Hold the batches that follow what is in the ring; together they keep the ring's bound."""
 
-    def __init__(self, ring: Ring, digest: Callable[[StreamBatch], Awaitable[None]]) -> None:
-        """`digest` brings a batch into the ring: all or nothing of it, if it is canceled."""
+    def __init__(
+        self,
+        ring: Ring,
+        decode: Callable[[StreamBatch], Awaitable[Decoded]],
+        hand_out: Callable[[StreamBatch, Decoded], None],
+    ) -> None:
+        """`decode` may take a while, and be canceled; `hand_out` brings a batch into the ring."""
         self._ring = ring
-        self._digest = digest
+        self._decode = decode
+        self._hand_out = hand_out
         self._batches: deque[StreamBatch] = deque()
         self._changes = 0
         self._reading = asyncio.Lock()
 
     def __len__(self) -> int:
         return self._changes
-
-    @property
-    def being_read(self) -> bool:
-        return self._reading.locked()
 
     def put(self, batch: StreamBatch) -> None:
         """Take a batch; the oldest changes go, of the ring first."""
@@ -43,8 +46,9 @@ class Backlog:
         async with self._reading:
             while self._batches:
                 batch = self._batches[0]
-                await self._digest(batch)
-                self._drop(batch)
+                decoded = await self._decode(batch)
+                if self._drop(batch):
+                    self._hand_out(batch, decoded)
                 if self._batches:
                     await asyncio.sleep(0)
 
@@ -52,8 +56,11 @@ class Backlog:
         self._batches.clear()
         self._changes = 0
 
-    def _drop(self, batch: StreamBatch) -> None:
-        """Forget the oldest batch, unless that has been cleared or dropped meanwhile."""
-        if self._batches and self._batches[0] is batch:
-            self._batches.popleft()
-            self._changes -= len(batch.events)
+    def _drop(self, batch: StreamBatch) -> bool:
+        """Forget the oldest batch; tell whether it still is that: what was put while it was decoded
+        may have taken its room, and then it would leave a gap behind it."""
+        if not self._batches or self._batches[0] is not batch:
+            return False
+        self._batches.popleft()
+        self._changes -= len(batch.events)
+        return True

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -23,7 +24,7 @@ from jobs.hub.routing import with_routes
 from jobs.hub.subscription import Subscription
 from jobs.hub.watch import Watch
 from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import decode_batch
+from jobs.mongo.decoding import Decoded, decode_batch
 from jobs.mongo.patience import Patience
 from jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
 from jobs.records import Batch, Cron, Job, RecurringTask, Request
@@ -54,7 +55,7 @@ class Hub:
         self._resets = 0
         self._objects = {kind: Objects(mongo, kind) for kind in KINDS}
         self.ring = Ring(settings.ring_events)
-        self._backlog = Backlog(self.ring, self._digest)
+        self._backlog = Backlog(self.ring, self._decode, self._hand_out)
         self.groups = Groups()
         self.catch_ups = CatchUps(mongo, self.ring)
         self.counts = Counts(mongo)
@@ -94,7 +95,7 @@ class Hub:
 
     @property
     def following(self) -> bool:
-        """Tell whether changes are being handed out."""
+        """Tell whether changes are being followed."""
         return self._started.is_set() and self._task is not None and not self._task.done()
 
     @property
@@ -135,7 +136,7 @@ class Hub:
         return await Patience().until_answered(lambda: cluster_time(self._mongo))
 
     async def reach(self, time: ClusterTime) -> None:
-        """Wait until all that was committed up to then has been handed out; raises Unavailable."""
+        """Wait until all that was committed up to then is up to `position`; raises Unavailable."""
         while self.time < time:
             if not self.following:
                 raise _stopping()
@@ -143,7 +144,6 @@ class Hub:
 
     async def has_read(self, deadline: float) -> bool:
         """Wait until what was put off is in the ring, at most until then; tell whether it is."""
-        await asyncio.sleep(0)
         if self._backlog:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
@@ -188,7 +188,7 @@ class Hub:
         if not self.position:
             self.ring.clear(batch.starts_at)
         self._backlog.put(batch)
-        if self._is_heard or self._backlog.being_read:
+        if self._is_heard:
             await self._backlog.read()
         self._go_on(batch)
         self._changes += len(batch.events)
@@ -200,19 +200,21 @@ class Hub:
         """Tell whether anybody reads the changes, or what the metrics count of them."""
         return bool(self._subscriptions) or self._settings.metrics_token is not None
 
-    async def _digest(self, batch: StreamBatch) -> None:
+    async def _decode(self, batch: StreamBatch) -> Decoded:
         decoded = decode_batch(batch.events)
-        changes = await with_routes(self._mongo, self.ring, decoded.changes)
+        return replace(decoded, changes=await with_routes(self._mongo, self.ring, decoded.changes))
+
+    def _hand_out(self, batch: StreamBatch, decoded: Decoded) -> None:
         if decoded.vanished_at is not None:
             self._start_ring(decoded.vanished_at)
-        for change in changes:
+        for change in decoded.changes:
             self.ring.append(change)
-        self.groups.publish(changes)
+        self.groups.publish(decoded.changes)
         self._go_on(batch)
-        self._count(changes)
+        self._count(decoded.changes)
 
     def _go_on(self, batch: StreamBatch) -> None:
-        """Note how far everything is handed out; the stream may say so later than the lookout."""
+        """Note how far everything is known; the stream may say so later than the lookout."""
         self.position = max(self.position, batch.position)
         self.time = max(self.time, batch.time)
 
@@ -227,7 +229,7 @@ class Hub:
         self.position = max(self.position, position)
         for subscription in list(self._subscriptions):
             if subscription.position < position:
-                subscription.reset()
+                subscription.reset(position)
 
     def _stopped(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -44,14 +44,14 @@ class Drawer:
 
 
 class Ring:
-    """Hold every change behind `start`, up to a bound; the oldest go first."""
+    """Hold the changes behind `start`, up to a bound; the oldest go first."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._changes: deque[Change] = deque()
         self._drawers: defaultdict[Key, Drawer] = defaultdict(Drawer)
         self.start = Position("")
-        """All that was written behind this position is here."""
+        """All that was written behind this position is here, or in the backlog."""
 
     def __len__(self) -> int:
         return len(self._changes)

@@ -82,11 +82,11 @@ class Subscription:
         self._buffer.put(notices)
         self._woken.set()
 
-    def reset(self) -> None:
-        """Start again at the present end of history; called by the hub."""
+    def reset(self, position: Position) -> None:
+        """Say so, and start again there; called by the hub."""
         self._stop_listening()
         self._buffer.clear()
-        self.position = self._source.position
+        self.position = position
         self._present = None
         self._was_reset = True
         self._woken.set()
@@ -115,6 +115,11 @@ class Subscription:
                 delivery = None
         return delivery
 
+    @property
+    def _is_interrupted(self) -> bool:
+        """Tell whether the hub has reset or failed it meanwhile, which goes before all else."""
+        return self._was_reset or self._error is not None
+
     def _has_arrived(self, present: ClusterTime) -> bool:
         if self._was_reset:
             return False
@@ -134,7 +139,11 @@ class Subscription:
         if self._live:
             return await self._take_live(deadline)
         if self._feed is None:
-            if not await self._source.has_read(deadline):
+            await asyncio.sleep(0)
+            has_read = await self._source.has_read(deadline)
+            if self._is_interrupted:
+                return None
+            if not has_read:
                 return self._delivery(())
             # Not before: what the ring holds now, it may have dropped after a turn of the others.
             if self._source.ring.covers(self.position):
@@ -185,7 +194,7 @@ class Subscription:
             return self._delivery(notices)
         self._stop_listening()
         if feed.vanished:
-            self.reset()
+            self.reset(self._source.position)
         elif feed.arrived_at is not None:
             self.position = feed.arrived_at
         return None

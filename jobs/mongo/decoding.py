@@ -35,7 +35,7 @@ _STATES: Final = frozenset(map(str, JobState))
 class Decoded:
     """The changes of one batch, in order."""
 
-    changes: list[Change]
+    changes: Sequence[Change]
     vanished_at: Position | None = None
     """Where a whole collection went away; the changes are those behind it."""
 

@@ -135,6 +135,9 @@ class ChangeStream:
     async def batches(self) -> AsyncGenerator[StreamBatch, None]:
         """Yield batches for ever, over every failure of MongoDB; raises HistoryLost."""
         while True:
+            if self._cursor == 0 and self._opened is None:
+                self.invalidated += 1  # such a stream ends without an error
+                await self._reopen(None)
             try:
                 batch = await self._next()
             except BREAKS as error:
@@ -143,9 +146,6 @@ class ChangeStream:
             self._patience.renew()
             self.position = batch.position
             yield batch
-            if self._cursor == 0:  # an invalidated stream ends without an error
-                self.invalidated += 1
-                await self._reopen(None)
 
     async def _next(self) -> StreamBatch:
         """Take the reply on its way and ask for the next while this one is worked on."""

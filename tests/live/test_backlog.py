@@ -13,10 +13,12 @@ from jobs.filters import JobFilter
 from jobs.hub import Hub, Watch
 from jobs.hub.backlog import Backlog
 from jobs.hub.ring import Ring
+from jobs.mongo.decoding import Decoded
 from jobs.mongo.provision import ensure_collections
 from jobs.mongo.stream import StreamBatch
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
+from tests.live.breaking import lose_history, no_position
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
 from tests.live.writing import Writer
@@ -24,7 +26,15 @@ from tests.processes import eventually
 
 CAPACITY = 10
 WATCH = Watch(collection=Watched.JOBS, owner="ann")
-STEPS = st.lists(st.one_of(st.integers(0, 6), st.just("read"), st.just("leave")), max_size=30)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 12)),
+        st.tuples(st.just("put while reading"), st.integers(0, 12)),
+        st.tuples(st.just("lose while reading"), st.integers(1, 12)),
+        st.tuples(st.sampled_from(["read", "leave"]), st.just(0)),
+    ),
+    max_size=30,
+)
 
 
 async def a_turn() -> None:
@@ -90,6 +100,28 @@ async def test_collection_that_vanished_unheard_resets_only_who_comes_from_befor
         assert told([await fresh.next()]) == [(job_id, 1)]
 
 
+async def test_reset_is_told_before_what_happened_behind_it(hub: Hub, write: Writer) -> None:
+    after, before = hub.position, hub.facts.changes
+    await write.mongo["jobs"].drop()
+    await eventually(lambda: hub.facts.changes > before)
+    await ensure_collections(write.mongo)
+    await run_unheard(hub, write)
+    async with hub.subscribe(WATCH, after) as changes:
+        while not (delivery := await changes.next(0)).reset:
+            assert delivery.position == after
+        assert len((await changes.next(5)).notices) == 3
+
+
+async def test_history_that_was_lost_unheard_is_not_said_to_be_at_hand(
+    hub: Hub, write: Writer
+) -> None:
+    nowhere = await no_position(hub, write)
+    await run_unheard(hub, write)
+    await lose_history(hub, write.mongo, nowhere)
+    await eventually(lambda: hub.facts.resets)
+    assert hub.facts.ring == 0
+
+
 async def test_reader_that_leaves_while_it_is_decoded_leaves_all_to_the_next(
     hub: Hub, write: Writer
 ) -> None:
@@ -98,28 +130,27 @@ async def test_reader_that_leaves_while_it_is_decoded_leaves_all_to_the_next(
         await run_unheard(hub, write)
     async with hub.subscribe(WATCH, after) as changes:
         leaving = asyncio.create_task(changes.next(5))
-        while not hub._backlog.being_read:
+        while not len(hub.ring):
             await a_turn()
         leaving.cancel()
         await asyncio.wait([leaving])
-    assert len(hub._backlog)
+    assert len(hub.ring) < 9
     async with hub.subscribe(WATCH, after) as changes:
         assert len((await changes.next(5)).notices) == 9
 
 
 @given(steps=STEPS)
 async def test_ring_and_backlog_hold_the_newest_changes_without_a_gap(
-    steps: list[int | str],
+    steps: list[tuple[str, int]],
 ) -> None:
     history = History()
-    for step in steps:
-        await history.step(step)
-    held = history.behind(history.ring.start)
-    assert len(history.ring) + len(history.backlog) == len(held)
-    assert len(held) <= CAPACITY + history.last
+    for name, number in steps:
+        await history.step(name, number)
+        assert len(history.ring) + len(history.backlog) == len(history.behind_start)
+    expected = history.behind_start[-CAPACITY:]
     await history.backlog.read()
     newest = history.ring.after((Watched.JOBS,), Position(""), 99)
-    assert [change.position for change in newest] == held[-CAPACITY:]
+    assert [change.position for change in newest] == expected
 
 
 class History:
@@ -127,35 +158,45 @@ class History:
 
     def __init__(self) -> None:
         self.ring = Ring(CAPACITY)
-        self.backlog = Backlog(self.ring, self._digest)
+        self.backlog = Backlog(self.ring, self._decode, self._hand_out)
         self.count = 0
-        self.last = 0
-        """Changes in the last batch: it is kept whole."""
 
-    async def step(self, step: int | str) -> None:
-        if isinstance(step, int):
-            self.last = step or self.last
-            self.backlog.put(batch_of(range(self.count, self.count + step)))
-            self.count += step
-        elif step == "read":
-            await self.backlog.read()
+    @property
+    def behind_start(self) -> list[Position]:
+        """Name all that is said to be at hand."""
+        return [each for each in map(place, range(self.count)) if each > self.ring.start]
+
+    async def step(self, name: str, number: int) -> None:
+        reading = None if name == "put" else asyncio.create_task(self.backlog.read())
+        await a_turn()
+        if name == "leave" and reading is not None:
+            reading.cancel()
+        elif name == "lose while reading":
+            self._lose(number)
         else:
-            await self._leave()
+            self._put(number)
+        await asyncio.gather(*([reading] if reading else []), return_exceptions=True)
 
-    def behind(self, start: Position) -> list[Position]:
-        return [each for each in map(place, range(self.count)) if each > start]
+    def _put(self, number: int) -> None:
+        self.backlog.put(batch_of(range(self.count, self.count + number)))
+        self.count += number
 
-    async def _leave(self) -> None:
-        reading = asyncio.create_task(self.backlog.read())
+    def _lose(self, number: int) -> None:
+        """Pass over some, as a hub does whose MongoDB no longer has them."""
+        self.count += number
+        self.backlog.clear()
+        self.ring.clear(place(self.count - 1))
+
+    async def _decode(self, batch: StreamBatch) -> Decoded:
         await a_turn()
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        positions = [Position(event["_id"]["_data"]) for event in batch.events]
+        return Decoded(
+            changes=[Change(Watched.JOBS, each, ChangeType.CHANGED, each) for each in positions]
+        )
 
-    async def _digest(self, batch: StreamBatch) -> None:
-        await a_turn()
-        for event in batch.events:
-            position = Position(event["_id"]["_data"])
-            self.ring.append(Change(Watched.JOBS, position, ChangeType.CHANGED, position))
+    def _hand_out(self, _batch: StreamBatch, decoded: Decoded) -> None:
+        for change in decoded.changes:
+            self.ring.append(change)
 
 
 def place(number: int) -> Position:
@@ -164,5 +205,4 @@ def place(number: int) -> Position:
 
 def batch_of(numbers: Iterable[int]) -> StreamBatch:
     events = [RawBSONDocument(bson.encode({"_id": {"_data": place(n)}})) for n in numbers]
-    last = events[-1]["_id"]["_data"] if events else "9999"
-    return StreamBatch(events=events, position=Position(last))
+    return StreamBatch(events=events, position=place(max(numbers, default=0)))

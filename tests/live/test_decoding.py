@@ -50,6 +50,11 @@ def test_update_carries_the_entries_it_appended() -> None:
     assert change.route.owner == "ann"
 
 
+def test_times_of_an_event_are_in_utc() -> None:
+    change = updated(version=3, **{"timeline.1": entry(2, nextRunAt=DUE)})
+    assert [(event.at, event.next_run_at) for event in change.events] == [(DUE, DUE)]
+
+
 def test_update_of_an_old_entry_is_no_event() -> None:
     assert seqs(updated(version=3, **{"timeline.0.error": {"name": "E"}})) == []
 

@@ -1,16 +1,16 @@
 """What `/metrics` tells of the hub's stream, when something happens to it."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 from pydantic import SecretStr
 
-from jobs.changes import Change, Position, Watched
+from jobs.changes import Change, Watched
 from jobs.engine import Engine
 from jobs.hub import Hub
 from jobs.mongo.provision import ensure_collections
 from jobs.settings import Settings
+from tests.live.breaking import break_stream, lose_history, no_position
 from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -32,7 +32,7 @@ async def test_broken_stream_is_told_as_a_reopening(
 ) -> None:
     await followed(hub, write)
     before = await scraper.scrape()
-    await break_stream(hub, write)
+    await break_stream(hub, write.mongo)
     await eventually(lambda: hub.facts.reopened > before["ostinato_hub_reopenings_total"])
     told = await scraper.scrape()
     assert moved(before, told) == {"hub_reopenings_total": 1}
@@ -55,15 +55,10 @@ async def test_dropped_database_is_told_as_an_invalidation(
 async def test_lost_history_is_told_and_the_stream_goes_on(
     scraper: Scraper, hub: Hub, write: Writer
 ) -> None:
-    told = await followed(hub, write)
-    gone = Position(f"{told.position[:-8]}67{told.position[-6:]}")  # an id ends in no g
+    nowhere = await no_position(hub, write)
     await followed(hub, write)
     before = await scraper.scrape()
-    while not hub.facts.histories_lost:
-        await break_stream(hub, write)
-        hub._stream.position = gone  # unless a last reply was on its way
-        with suppress(AssertionError):
-            await eventually(lambda: hub.facts.histories_lost, within=2)
+    await lose_history(hub, write.mongo, nowhere)
     await eventually(lambda: hub.facts.resets > before["ostinato_hub_resets_total"])
     risen = moved(before, await scraper.scrape())
     assert risen["hub_histories_lost_total"] == risen["hub_resets_total"] == 1
@@ -76,11 +71,6 @@ async def followed(hub: Hub, write: Writer) -> Change:
     found = hub.ring.newest_of(Watched.JOBS, job_id)
     assert found is not None
     return found
-
-
-async def break_stream(hub: Hub, write: Writer) -> None:
-    cursor = await eventually(lambda: hub._stream._cursor)
-    await write.mongo.database.command({"killCursors": "$cmd.aggregate", "cursors": [cursor]})
 
 
 def moved(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:

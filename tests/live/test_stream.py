@@ -4,23 +4,18 @@ import pytest
 
 from jobs.filters import JobFilter
 from jobs.hub import Hub
-from jobs.mongo.client import Mongo
 from jobs.mongo.provision import ensure_collections
+from jobs.mongo.stream import ChangeStream
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
+from tests.live.breaking import break_stream
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow
 from tests.live.writing import Writer
 from tests.processes import eventually
 
 ALL = JobFilter()
-
-
-async def kill_stream(hub: Hub, mongo: Mongo) -> None:
-    """Kill the stream's cursor, once it has one."""
-    cursor = await eventually(lambda: hub._stream._cursor)
-    await mongo.database.command({"killCursors": "$cmd.aggregate", "cursors": [cursor]})
 
 
 async def reopened(hub: Hub, times: int) -> None:
@@ -35,7 +30,7 @@ async def test_broken_stream_is_reopened_without_a_gap(
         await client.ready()
         for round_ in range(1, 4):
             before = await write.job()
-            await kill_stream(hub, write.mongo)
+            await break_stream(hub, write.mongo)
             after = await write.job()
             assert [change.job_id for change in await client.take(2)] == [before, after]
             await reopened(hub, reopenings + round_)
@@ -96,3 +91,28 @@ async def test_hub_that_has_too_much_to_read_starts_at_the_present(
         await client.ready()
         assert [change.job_id for change in await client.take(10)] == ids
         assert cold.facts.ring < 10
+
+
+async def test_what_comes_next_is_asked_for_before_the_last_is_worked_on(write: Writer) -> None:
+    async with ChangeStream(write.mongo) as stream:
+        await stream.open_now()
+        assert not stream._asked_at
+        await anext(stream.batches())
+        assert stream._asked_at
+
+
+async def test_stream_that_was_ended_goes_on_for_who_reads_on_later(write: Writer) -> None:
+    """A hub that has read its history stops reading for a moment."""
+    async with ChangeStream(write.mongo) as stream:
+        await stream.open_now()
+        await write.job()
+        await write.mongo.client.drop_database(write.mongo.database.name)
+        async for _ in stream.batches():
+            if not stream._cursor:
+                break
+        await ensure_collections(write.mongo)
+        job_id = await write.job()
+        async for batch in stream.batches():
+            if any(event["documentKey"]["_id"] == job_id for event in batch.events):
+                break
+        assert stream.invalidated == 1
