@@ -19,6 +19,14 @@ ClusterTime: TypeAlias = tuple[int, int]
 BEGINNING: Final[ClusterTime] = (0, 0)
 
 
+def time_of(position: Position) -> ClusterTime:
+    """Read the time in a position, which is a resume token: as KeyString writes it, it comes first.
+
+    https://github.com/mongodb/mongo/blob/master/src/mongo/db/pipeline/resume_token.h
+    """
+    return int(position[2:10], 16), int(position[10:18], 16)
+
+
 class Watched(StrEnum):
     """The collections whose changes are followed, by their stored names."""
 

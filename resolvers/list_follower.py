@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from jobs.changes import Change, Position
+from jobs.changes import Change, ClusterTime, Position, time_of
 from jobs.filters import Page
 from jobs.hub import Delivery, Notice, Subscription, Watch
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
@@ -26,8 +26,8 @@ class Topic(Generic[R]):
     """What the cursors are for."""
     kind: type[R]
     watch: Watch
-    read: Callable[[int], Awaitable[Page[R]]]
-    """Read the newest rows, at most so many."""
+    read: Callable[[int, ClusterTime], Awaitable[Page[R]]]
+    """Read the newest rows, at most so many, as they are at that time or later."""
 
 
 class ListFollower(Generic[R]):
@@ -88,7 +88,7 @@ class ListFollower(Generic[R]):
     ) -> AsyncGenerator[Message[R], None]:
         held: Sequence[Notice] | None = ()
         if with_rows and self._following.snapshot:
-            page = await self._topic.read(self._limit)
+            page = await self._topic.read(self._limit, time_of(changes.position))
             place = Place(changes.position), self._cursor(changes.position, in_snapshot=True)
             for row in page.items:
                 yield self._row(row, *place)
@@ -153,7 +153,8 @@ class ListFollower(Generic[R]):
     async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
         wanted = [n.change.document_id for n in notices] if self._wants_object else []
         owner = self._topic.watch.owner
-        loaded = await self._hub.load(self._topic.kind, wanted)
+        behind = notices[-1].change.position if wanted else self._position
+        loaded = await self._hub.load(self._topic.kind, wanted, behind)
         messages: list[Message[R]] = []
         for each in notices:
             notice, found = each, loaded.get(each.change.document_id)

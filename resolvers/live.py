@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from jobs.changes import Watched
-from jobs.filters import JobFilter, JobOrder
+from jobs.filters import JobFilter
 from jobs.hub import Watch
 from jobs.mongo import reading
-from jobs.paging import Window
 from jobs.records import Batch, Cron, Job, RecurringTask, Request
 from resolvers.changes import (
     BatchChange,
@@ -53,9 +52,7 @@ async def jobs_changed(
         name="jobs",
         kind=Job,
         watch=Watch(collection=Watched.JOBS, owner=scope, job_filter=job_filter),
-        read=lambda limit: reading.job_page(
-            mongo, scope, job_filter, JobOrder.NEWEST, Window(limit=limit)
-        ),
+        read=lambda limit, behind: reading.newest_jobs(mongo, scope, job_filter, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
@@ -71,7 +68,7 @@ async def crons_changed(ctx: RequestContext, following: Following) -> AsyncItera
         name="crons",
         kind=Cron,
         watch=Watch(collection=Watched.CRONS, owner=scope),
-        read=lambda limit: reading.page(mongo, Cron, scope, Window(limit=limit)),
+        read=lambda limit, behind: reading.newest(mongo, Cron, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
@@ -89,7 +86,7 @@ async def recurring_tasks_changed(
         name="recurringTasks",
         kind=RecurringTask,
         watch=Watch(collection=Watched.TASK_CONFIGS, owner=scope),
-        read=lambda limit: reading.page(mongo, RecurringTask, scope, Window(limit=limit)),
+        read=lambda limit, behind: reading.newest(mongo, RecurringTask, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from jobs.changes import BEGINNING, ChangeType, Position, Watched
+from jobs.changes import BEGINNING, ChangeType, Position, Watched, time_of
 from jobs.errors import BadRequest
 from jobs.hub import Delivery, Notice, Subscription, Watch
 from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
@@ -70,7 +70,7 @@ class ObjectFollower(Generic[R]):
         self, changes: Subscription, after: str | None, from_seq: int | None
     ) -> AsyncGenerator[Message[R], None]:
         cursor = self._cursors.decode(after, self._topic) if after is not None else None
-        found = await self._find()
+        found = await self._find(changes.position)
         if cursor is None or cursor.in_snapshot:
             yield self._snapshot(found, changes.position)
             self._begin(found, from_seq)
@@ -94,7 +94,7 @@ class ObjectFollower(Generic[R]):
             if delivery is None:
                 return
             if delivery.reset:  # what happened meanwhile is on the object itself
-                for message in self._missed(await self._find(), delivery.position):
+                for message in self._missed(await self._find(delivery.position), delivery.position):
                     yield message
             elif not delivery.notices:
                 yield self._sign_post(ChangeKind.CHECKPOINT, delivery.position)
@@ -117,7 +117,9 @@ class ObjectFollower(Generic[R]):
         return delivery
 
     async def _told(self, notices: Sequence[Notice]) -> AsyncGenerator[Message[R], None]:
-        found = await self._load() if notices and self._wants_object else None
+        found = None
+        if notices and self._wants_object:
+            found = await self._load(notices[-1].change.position)
         is_lost = found is not None and self._ctx.scope not in (None, found.owner)
         for change in (notice.change for notice in notices):
             if is_lost or change.type is ChangeType.DELETED:
@@ -186,13 +188,13 @@ class ObjectFollower(Generic[R]):
             )
         )
 
-    async def _find(self) -> R:
-        """Read the object if the viewer may; raises NotFound."""
-        return await self._ctx.find(self._subject.kind, self._subject.id)
+    async def _find(self, behind: Position) -> R:
+        """Read the object, as it is there or later, if the viewer may; raises NotFound."""
+        return await self._ctx.find(self._subject.kind, self._subject.id, time_of(behind))
 
-    async def _load(self) -> R | None:
+    async def _load(self, behind: Position) -> R | None:
         """Read the object, whosever it is by now."""
-        loaded = await self._hub.load(self._subject.kind, [self._subject.id])
+        loaded = await self._hub.load(self._subject.kind, [self._subject.id], behind)
         return loaded.get(self._subject.id)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+from jobs.changes import ClusterTime
 from jobs.engine import Engine
 from jobs.errors import NotFound, Unauthorized
 from jobs.hub import Hub
@@ -61,9 +62,9 @@ class RequestContext:
         """Return due time."""
         return await self.engine.clock.now()
 
-    async def find(self, kind: type[R], document_id: str) -> R:
+    async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
         """Read an object that the viewer may see; raises NotFound, whether or not it exists."""
-        found = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope)
+        found = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
         if document_id not in found:
             raise not_found(kind)
         return found[document_id]

@@ -127,9 +127,10 @@ class Hub:
     def forget(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
 
-    async def load(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
-        """Read objects whose changes were handed out, in one find for all who ask now."""
-        return cast("Mapping[str, R]", await self._objects[kind].load(ids))
+    async def load(self, kind: type[R], ids: Collection[str], behind: Position) -> Mapping[str, R]:
+        """Read objects whose changes were handed out, up to that position, in one find for all who
+        ask now."""
+        return cast("Mapping[str, R]", await self._objects[kind].load(ids, behind))
 
     async def present(self) -> ClusterTime:
         """Return a time behind every write that has been read so far."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
+from jobs.changes import Position, time_of
 from jobs.mongo import reading
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
@@ -19,13 +20,16 @@ class Objects(Generic[R]):
         self._mongo = mongo
         self._kind: type[R] = kind
         self._wanted: set[str] = set()
+        self._behind = Position("")
         self._gathering: asyncio.Task[Mapping[str, R]] | None = None
 
-    async def load(self, ids: Collection[str]) -> Mapping[str, R]:
-        """Return those that exist, and what others asked for; each as new as it is by now."""
+    async def load(self, ids: Collection[str], behind: Position) -> Mapping[str, R]:
+        """Return those that exist, and what others asked for; each as new as it is by now, and not
+        older than at that position."""
         if not ids:
             return {}
         self._wanted.update(ids)
+        self._behind = max(self._behind, behind)
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._read())
         return await asyncio.shield(self._gathering)
@@ -33,6 +37,7 @@ class Objects(Generic[R]):
     async def _read(self) -> Mapping[str, R]:
         await asyncio.sleep(0)
         wanted, self._wanted, self._gathering = self._wanted, set(), None
+        behind = time_of(self._behind)
         return await Patience().until_answered(
-            lambda: reading.by_ids(self._mongo, self._kind, wanted, None)
+            lambda: reading.by_ids(self._mongo, self._kind, wanted, None, behind)
         )

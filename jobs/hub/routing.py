@@ -40,7 +40,8 @@ async def with_routes(mongo: Mongo, ring: Ring, changes: Sequence[Change]) -> Se
         if known[key].route is None and change.type is not ChangeType.DELETED:
             unknown[change.collection].add(change.document_id)
     for collection, ids in unknown.items():
-        for document_id, (route, standing) in (await read_routes(mongo, collection, ids)).items():
+        found = await read_routes(mongo, collection, ids, changes[-1].position)
+        for document_id, (route, standing) in found.items():
             known[collection, document_id] = Known(route, standing)
     return [_completed(change, known) for change in changes]
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from jobs.changes import Change, ChangeType, Position, Route, Standing, Watched
+from jobs.changes import Change, ChangeType, Position, Route, Standing, Watched, time_of
 from jobs.logs import get_log
+from jobs.mongo.behind import read
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
 from jobs.records import Cause, CauseKind, JobState
@@ -58,15 +59,14 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> Decoded:
 
 
 async def read_routes(
-    mongo: Mongo, collection: Watched, document_ids: Iterable[str]
+    mongo: Mongo, collection: Watched, document_ids: Iterable[str], behind: Position
 ) -> dict[str, tuple[Route, Standing | None]]:
-    """Read the routes of documents whose change did not carry them, and where jobs stand; one
-    find, until it succeeds."""
+    """Read the routes of documents whose change did not carry them, and where jobs stand, at that
+    position or later; one find, until it succeeds."""
     matched = {"_id": {"$in": list(document_ids)}}
     fields = dict.fromkeys((*ROUTE_FIELDS, *STANDING_FIELDS), 1)
-    rows = await Patience().until_answered(
-        lambda: mongo[collection].find(matched, fields).to_list(None)
-    )
+    find = partial(mongo[collection].find, matched, fields)
+    rows = await Patience().until_answered(lambda: read(mongo, find, time_of(behind)))
     is_job = collection is Watched.JOBS
     return {row["_id"]: (_route_of(row), _standing_of(row) if is_job else None) for row in rows}
 

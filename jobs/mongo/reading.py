@@ -1,12 +1,16 @@
 """Reads for clients: objects by id, and keyset pages of lists. Every read is scoped to an owner.
 
 An `owner` of None reads everybody's documents: whether that is allowed is the caller's decision.
+
+`behind` asks for all that was committed up to that time.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Final, TypeVar, cast
 
+from jobs.changes import ClusterTime
 from jobs.documents import (
     batch_from,
     cron_from,
@@ -16,15 +20,14 @@ from jobs.documents import (
     request_from,
 )
 from jobs.filters import JobFilter, JobOrder, Page
-from jobs.mongo.client import Mongo
+from jobs.mongo.behind import read
+from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
-from jobs.paging import Place, Window, cut
+from jobs.mongo.finds import NEWEST, Find, Query, job_find, owned, query_of
+from jobs.paging import Window, cut
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
-
-Document = Mapping[str, Any]
-Query = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +46,27 @@ _SOURCES: Final[dict[type, _Source]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ordering:
-    """How a list is ordered: by a time and the id, or by the id alone, which is by creation."""
-
-    field: str | None = None
-    descending: bool = True
-
-    @property
-    def sort(self) -> list[tuple[str, int]]:
-        direction = -1 if self.descending else 1
-        return [(name, direction) for name in (self.field, "_id") if name is not None]
-
-    def reversed(self) -> "Ordering":
-        return Ordering(field=self.field, descending=not self.descending)
-
-    def past(self, place: Place) -> Query:
-        """Match what comes after that place in this order."""
-        beyond = "$lt" if self.descending else "$gt"
-        if self.field is None:
-            return {"_id": {beyond: place.id}}
-        return {
-            "$or": [
-                {self.field: {beyond: place.instant}},
-                {self.field: place.instant, "_id": {beyond: place.id}},
-            ]
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Find:
-    """A `find` of a page and of one document more, in the direction of reading."""
-
-    filter: Query
-    sort: list[tuple[str, int]]
-    limit: int
-
-    @classmethod
-    def of(cls, query: Query, ordering: Ordering, window: Window) -> "Find":
-        reading = ordering.reversed() if window.backward else ordering
-        return cls(
-            filter=_and(query, *_bounds(reading, window)),
-            sort=reading.sort,
-            limit=window.limit + 1,
-        )
-
-
-NEWEST: Final = Ordering()
-_JOB_ORDERINGS: Final = {
-    JobOrder.NEWEST: NEWEST,
-    JobOrder.OLDEST: Ordering(descending=False),
-    JobOrder.SCHEDULED_ASC: Ordering(field="scheduledTime", descending=False),
-    JobOrder.SCHEDULED_DESC: Ordering(field="scheduledTime"),
-}
-
-
 async def by_ids(
-    mongo: Mongo, kind: type[R], ids: Collection[str], owner: str | None
+    mongo: Mongo,
+    kind: type[R],
+    ids: Collection[str],
+    owner: str | None,
+    behind: ClusterTime | None = None,
 ) -> dict[str, R]:
     """Read the documents with these ids that the owner may see, in one query."""
     if not ids:
         return {}
     source = _SOURCES[kind]
-    query = _owned(owner) | {"_id": {"$in": list(ids)}}
-    cursor = mongo[source.collection].find(query, batch_size=len(ids) + 1)
-    found = await cursor.to_list(None)
+    query = owned(owner) | {"_id": {"$in": list(ids)}}
+    find = partial(mongo[source.collection].find, query, batch_size=len(ids) + 1)
+    found = await read(mongo, find, behind)
     return {document["_id"]: cast("R", source.decode(document)) for document in found}
 
 
 async def one(mongo: Mongo, kind: type[R], owner: str | None, **fields: str) -> R | None:
     """Read the document whose fields have these values."""
     source = _SOURCES[kind]
-    document = await mongo[source.collection].find_one(_owned(owner) | fields)
+    document = await mongo[source.collection].find_one(owned(owner) | fields)
     return None if document is None else cast("R", source.decode(document))
 
 
@@ -122,7 +74,7 @@ async def page(
     mongo: Mongo, kind: type[R], owner: str | None, window: Window, **fields: object
 ) -> Page[R]:
     """Read a page of the documents whose fields have these values, newest first."""
-    return await _page(mongo, kind, Find.of(_owned(owner) | fields, NEWEST, window), window)
+    return await _page(mongo, kind, Find.of(owned(owner) | fields, NEWEST, window), window)
 
 
 async def job_page(
@@ -132,9 +84,21 @@ async def job_page(
     return await _page(mongo, Job, job_find(owner, which, order, window), window)
 
 
-def job_find(owner: str | None, which: JobFilter, order: JobOrder, window: Window) -> Find:
-    """Say how a page of jobs is found."""
-    return Find.of(_owned(owner) | query_of(which), _JOB_ORDERINGS[order], window)
+async def newest(
+    mongo: Mongo, kind: type[R], owner: str | None, limit: int, behind: ClusterTime
+) -> Page[R]:
+    """Read the newest documents of a kind but jobs, at most so many."""
+    window = Window(limit=limit)
+    return await _page(mongo, kind, Find.of(owned(owner), NEWEST, window), window, behind)
+
+
+async def newest_jobs(
+    mongo: Mongo, owner: str | None, which: JobFilter, limit: int, behind: ClusterTime
+) -> Page[Job]:
+    """Read the newest jobs that match, at most so many."""
+    window = Window(limit=limit)
+    find = job_find(owner, which, JobOrder.NEWEST, window)
+    return await _page(mongo, Job, find, window, behind)
 
 
 async def caused_job_pages(
@@ -144,7 +108,7 @@ async def caused_job_pages(
 
     Each cause costs an index range of a page's length, however many jobs it has.
     """
-    find = Find.of(_owned(owner) | query_of(which), NEWEST, window)
+    find = Find.of(owned(owner) | query_of(which), NEWEST, window)
     pipeline: list[Query] = [
         {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
         {
@@ -168,48 +132,14 @@ async def caused_job_pages(
     }
 
 
-def query_of(which: JobFilter) -> Query:
-    """Translate a filter. `internal` is always bound, so that the index that leads with it fits."""
-    query: Query = {
-        "internal": {"$in": [False, True]} if which.internal is None else which.internal
-    }
-    exact = {
-        "functionName": which.function_name,
-        "cause.kind": which.cause_kind,
-        "cause.id": which.cause_id,
-        "queue": which.queue,
-    }
-    query |= {name: value for name, value in exact.items() if value is not None}
-    if which.states is not None:
-        query["state"] = {"$in": [state.value for state in which.states]}
-    limits = {"$gte": which.scheduled_from, "$lt": which.scheduled_to}
-    if within := {operator: at for operator, at in limits.items() if at is not None}:
-        query["scheduledTime"] = within
-    return query
-
-
-async def _page(mongo: Mongo, kind: type[R], find: Find, window: Window) -> Page[R]:
+async def _page(
+    mongo: Mongo, kind: type[R], find: Find, window: Window, behind: ClusterTime | None = None
+) -> Page[R]:
     source = _SOURCES[kind]
     # In one reply, with room to say that it is all: a page of several could lose its cursor with
     # the server in between.
     options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
-    cursor = mongo[source.collection].find(find.filter, **options)
-    found = [cast("R", source.decode(document)) for document in await cursor.to_list(None)]
-    return cut(found, window)
-
-
-def _bounds(reading: Ordering, window: Window) -> list[Query]:
-    """Bound the range at both ends; `reading` runs from its near end to its far end."""
-    near, far = window.after, window.before
-    if window.backward:
-        near, far = far, near
-    bounds = [] if near is None else [reading.past(near)]
-    return bounds if far is None else [*bounds, reading.reversed().past(far)]
-
-
-def _owned(owner: str | None) -> Query:
-    return {} if owner is None else {"owner": owner}
-
-
-def _and(*queries: Query) -> Query:
-    return {"$and": [query for query in queries if query]} if any(queries) else {}
+    documents = await read(
+        mongo, partial(mongo[source.collection].find, find.filter, **options), behind
+    )
+    return cut([cast("R", source.decode(document)) for document in documents], window)

@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
-from jobs.changes import BEGINNING, ClusterTime, Position
+from jobs.changes import BEGINNING, ClusterTime, Position, time_of
 from jobs.errors import HistoryLost
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import BREAKS, Patience
@@ -53,14 +53,9 @@ class StreamBatch:
     def time(self) -> ClusterTime:
         """Return a time up to which, itself included, everything was handed out."""
         if not self.events:
-            return _time_of(self.position)
-        seconds, count = _time_of(self.events[-1]["_id"]["_data"])
+            return time_of(self.position)
+        seconds, count = time_of(self.events[-1]["_id"]["_data"])
         return seconds, count - 1  # a transaction's changes share their time
-
-
-def _time_of(position: Position) -> ClusterTime:
-    """Read the time in a resume token: a timestamp, as KeyString writes it, comes first."""
-    return int(position[2:10], 16), int(position[10:18], 16)
 
 
 async def cluster_time(mongo: Mongo) -> ClusterTime:

@@ -8,7 +8,8 @@ import pytest
 from jobs.engine import Engine
 from jobs.filters import JobFilter, JobOrder
 from jobs.ids import new_id
-from jobs.mongo.reading import Find, caused_job_pages, job_find, job_page
+from jobs.mongo.finds import Find, job_find
+from jobs.mongo.reading import caused_job_pages, job_page
 from jobs.paging import Place, Window
 from jobs.records import JobState
 from tests.api.documents import DUE, Documents

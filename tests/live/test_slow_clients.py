@@ -67,7 +67,7 @@ async def test_nothing_is_left_behind_when_clients_leave(
 
 async def test_objects_that_many_want_at_one_moment_are_one_read(hub: Hub, write: Writer) -> None:
     ids = [await write.job() for _ in range(3)]
-    found = await asyncio.gather(*(hub.load(Job, [job_id]) for job_id in ids))
+    found = await asyncio.gather(*(hub.load(Job, [job_id], hub.position) for job_id in ids))
     assert set(found[0]) == set(ids)
     assert all(each is found[0] for each in found)
 

@@ -1,0 +1,61 @@
+"""What is read beside changes is never older than they are, whichever member of the set answers.
+
+A member that has just become primary answers majority reads from before what the one before it has
+told, until it knows that this is committed: the reads have to say how far they must reach.
+"""
+
+from collections.abc import Sequence
+
+from jobs.changes import Change, ChangeType, ClusterTime, Watched, time_of
+from jobs.hub import Hub
+from jobs.hub.ring import Ring
+from jobs.hub.routing import with_routes
+from resolvers.changes import Following
+from resolvers.live import job_changed, jobs_changed
+from tests.live.conftest import As
+from tests.live.reading import ALL, Client, Finds
+from tests.live.writing import Writer
+
+
+async def reaches(finds: Finds) -> Sequence[ClusterTime]:
+    """Return up to where the reads of jobs had to reach, in their order."""
+    asked = {"op": "query", "ns": finds.mongo["jobs"].full_name}
+    rows = await finds.mongo["system.profile"].find(asked).sort("ts").to_list(None)
+    times = [row["command"]["readConcern"]["afterClusterTime"] for row in rows]
+    return [(each.time, each.inc) for each in times]
+
+
+async def test_snapshot_and_objects_reach_what_was_told(
+    as_viewer: As, hub: Hub, write: Writer, finds: Finds
+) -> None:
+    begun = time_of(hub.position)
+    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+        await client.ready()
+        await write.job()
+        change = await client.next()
+    snapshot, *_, found = await reaches(finds)
+    assert snapshot >= begun
+    assert found >= time_of(change.place.position)
+
+
+async def test_one_job_and_what_becomes_of_it_reach_what_was_told(
+    as_viewer: As, hub: Hub, write: Writer, finds: Finds
+) -> None:
+    job_id, begun = await write.job(), time_of(hub.position)
+    async with Client(job_changed(as_viewer(), job_id)) as client:
+        await client.ready()
+        await write.claim(job_id)
+        change = await client.next()
+    snapshot, *_, found = await reaches(finds)
+    assert snapshot >= begun
+    assert found >= time_of(change.place.position)
+
+
+async def test_whose_a_change_is_is_read_from_behind_it(
+    hub: Hub, write: Writer, finds: Finds
+) -> None:
+    position, job_id = hub.position, await write.job()
+    change = Change(Watched.JOBS, job_id, ChangeType.CHANGED, position, version=2)
+    (completed,) = await with_routes(write.mongo, Ring(1), [change])
+    assert completed.route is not None
+    assert await reaches(finds) == [time_of(position)]
