@@ -178,7 +178,9 @@ class Connection:
                     message = await self._channel.receive()
             except TimeoutError:
                 message = None
-            if self._now() >= self._expires_at:
+            # By what was waited for, too: a timer may fire a moment early by the loop's own clock.
+            has_waited = message is None and self._expires_at <= quiet_at
+            if has_waited or self._now() >= self._expires_at:
                 await self._operations.expire()
                 raise SocketClosing(CloseCode.FORBIDDEN, "The token has expired")
             if message is not None:

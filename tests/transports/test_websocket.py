@@ -1,5 +1,6 @@
 """What an operation over graphql-transport-ws may expect, from its start to its end."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -149,6 +150,16 @@ async def test_expired_token_is_told_to_each_operation_and_closes_4403(running: 
     assert told["mutation"]["type"] == "error"
     assert told["mutation"]["payload"][0]["extensions"]["code"] == "UNAUTHORIZED"
     await eventually(lambda: running.probe.open_streams == 0)
+
+
+async def test_expiry_is_told_though_its_timer_fires_a_moment_early(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As timers do by the loop's own clock, above all under load."""
+    exact = asyncio.timeout_at
+    monkeypatch.setattr(asyncio, "timeout_at", lambda when: exact(when - 0.05))
+    async with running.acknowledged(running.token(ttl_s=1)) as socket:
+        assert await socket.closed() == 4403
 
 
 async def test_token_of_another_server_is_refused(running: Running) -> None:
