@@ -153,8 +153,9 @@ class ListFollower(Generic[R]):
     async def _messages_of(self, notices: Sequence[Notice]) -> list[Message[R]]:
         wanted = [n.change.document_id for n in notices] if self._wants_object else []
         owner = self._topic.watch.owner
-        behind = notices[-1].change.position if wanted else self._position
-        loaded = await self._hub.load(self._topic.kind, wanted, behind)
+        loaded: Mapping[str, R] = {}
+        if wanted:
+            loaded = await self._hub.load(self._topic.kind, wanted, notices[-1].change.position)
         messages: list[Message[R]] = []
         for each in notices:
             notice, found = each, loaded.get(each.change.document_id)
