@@ -95,6 +95,21 @@ async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_f
         await mongod.stop()
 
 
+async def test_connections_that_mongod_closes_while_it_becomes_primary_are_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMETERS, "enableTestCommands", "1")
+    mongod, url = await start_mongod(tmp_path)
+    closed = {"failCommands": ["replSetGetConfig", "serverStatus"], "closeConnection": True}
+    fail = {"configureFailPoint": "failCommand", "mode": {"times": 4}, "data": closed}
+    try:
+        with MongoClient[dict[str, Any]](url) as client:
+            client.admin.command(fail)
+        assert await make_primary(url.split("/")[2], "ostinato") == mongod.popen.pid
+    finally:
+        await mongod.stop()
+
+
 async def test_stopping_twice_leaves_no_process(services: Services) -> None:
     await services.stop()
     await services.stop()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
@@ -52,10 +52,19 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> int:
         serverMonitoringMode="poll",
     )
     with client:
-        _configure(client, address, name, stop)
-        while not client.admin.command("hello")["isWritablePrimary"]:
-            _pause(stop)
-        return int(client.admin.command("serverStatus")["pid"])
+        while True:
+            try:
+                return _primary_pid(client, address, name, stop)
+            except AutoReconnect:  # mongod closes connections when its role changes
+                _pause(stop)
+
+
+def _primary_pid(client: Client, address: str, name: str, stop: threading.Event) -> int:
+    """Configure the set, wait until mongod is its primary, and return its process id."""
+    _configure(client, address, name, stop)
+    while not client.admin.command("hello")["isWritablePrimary"]:
+        _pause(stop)
+    return int(client.admin.command("serverStatus")["pid"])
 
 
 def _wait_until_listening(address: str, stop: threading.Event) -> None:
