@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from bson.codec_options import CodecOptions, DatetimeConversion
 
 from benchmarks.chaos.installation import DATABASE, Mongo
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
@@ -14,18 +16,24 @@ COLLECTIONS: Final = (
     *(EFFECTS, TALLIES),
 )
 INSTANT: Final = "$instant"
+OTHER: Final = "$other"
+READABLE: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    tz_aware=True, tzinfo=UTC, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+"""Damaged documents hold dates that Python has no room for."""
 
 Document = dict[str, Any]
 Dump = dict[str, list[Document]]
 
 
-def write(mongo: Mongo, path: Path) -> None:
+def write(mongo: Mongo, path: Path, database: str = DATABASE) -> None:
     """Write a line for each document, all as of one moment: work may go on meanwhile."""
     with path.open("w") as file, mongo.start_session(snapshot=True) as session:
+        base = mongo.get_database(database, codec_options=READABLE)
         for collection in COLLECTIONS:
-            for document in mongo[DATABASE][collection].find({}, session=session):
+            for document in base[collection].find({}, session=session):
                 line = {"in": collection, "document": document}
-                file.write(json.dumps(line, default=_encoded) + "\n")
+                file.write(json.dumps(line, default=encoded) + "\n")
 
 
 def read(lines: Iterable[str]) -> Dump:
@@ -37,10 +45,10 @@ def read(lines: Iterable[str]) -> Dump:
     return found
 
 
-def _encoded(value: object) -> object:
+def encoded(value: object) -> object:
     if isinstance(value, datetime):
         return {INSTANT: value.isoformat()}
-    raise TypeError(f"{value!r} is nothing that a job, a cron or an effect holds")
+    return {OTHER: repr(value)}  # nothing that a job, a cron or an effect of ours holds
 
 
 def _decoded(found: dict[str, Any]) -> Any:

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from pymongo.errors import PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from benchmarks.chaos.installation import WORKERS, Installation
+from benchmarks.chaos import malformed, refused
+from benchmarks.chaos.installation import DATABASE, WORKERS, Installation
 from jobs.settings import Settings
 
 LEASES_STOPPED: Final = 3
 FLUSHES: Final = 10
 BETWEEN_FLUSHES_S: Final = 0.2
+OF_EACH: Final = 6  # damaged documents of each collection
+LONGEST_REFUSAL_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,26 @@ class Nemesis:
         await self.target.kill("api")
         await self.target.start_api()
 
+    async def malformed(self) -> None:
+        """Write damaged documents past the API; remove half of them again."""
+        documents = malformed.some(self.random, OF_EACH)
+        ids = [one.document["_id"] for one in documents]
+        self.target.marks.note("malformed", ids=ids)  # first: what is not there does no harm
+        await asyncio.to_thread(self._past_the_api, malformed.insert, documents)
+        await asyncio.sleep(self.random.uniform(0.5, 2))
+        gone = self.random.sample(documents, len(documents) // 2)
+        await asyncio.to_thread(self._past_the_api, malformed.remove, gone)
+
+    async def refused(self) -> None:
+        """Let MongoDB refuse completions for a while."""
+        refusal = refused.some(self.random)
+        self.target.marks.note("refused", how=refusal.name)
+        child = self.target.children.get(self.random.choice(WORKERS))
+        pid = child.popen.pid if child else 0
+        await asyncio.to_thread(self._past_the_api, refused.begin, refusal, pid)
+        await asyncio.sleep(self.random.uniform(1, LONGEST_REFUSAL_S))
+        await asyncio.to_thread(self._past_the_api, refused.end)
+
     async def mix(self) -> None:
         """Do two of the others at once."""
         ways = [getattr(self, name) for name in FAULTS if name != "mix"]
@@ -77,6 +101,13 @@ class Nemesis:
     async def _replace(self, name: str) -> None:
         await self.target.kill(name)
         self.target.start(name)
+
+    def _past_the_api(self, change: Callable[..., None], *what: object) -> None:
+        try:
+            with self.target.mongo() as mongo:
+                change(mongo[DATABASE], *what)
+        except PyMongoError:
+            return  # it is down: the other fault of a mix has killed it
 
     def _flush_once(self) -> None:
         try:
@@ -105,5 +136,7 @@ FAULTS: Final = {
     "valkey": Fault(harm=Nemesis.valkey, times=4, pause_s=2.0),
     "mongod": Fault(harm=Nemesis.mongod, times=3, pause_s=3.0, stops_work=True),
     "api": Fault(harm=Nemesis.api, times=3, pause_s=2.0, stops_work=True),
+    "malformed": Fault(harm=Nemesis.malformed, times=4, pause_s=2.0),
+    "refused": Fault(harm=Nemesis.refused, times=5, pause_s=2.0),
     "mix": Fault(harm=Nemesis.mix, times=5, pause_s=2.0),
 }

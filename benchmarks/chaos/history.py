@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -55,6 +55,8 @@ class History:
     notes: Sequence[Note] = ()
     deaths: Sequence[str] = ()
     """Processes that ended though nobody killed them."""
+    completions_were_refused: bool = False
+    """Whether MongoDB was made to refuse some."""
 
     @cached_property
     def effects_of(self) -> Mapping[str, list[Effect]]:
@@ -90,21 +92,44 @@ class History:
 
 
 def read(folder: Path) -> History:
-    """Read what a run left."""
+    """Read what a run left, except documents that it damaged itself and what came of them."""
+    marks = _marks(folder)
     database = dump.read(_lines(folder / DATABASE))
-    marks = [json.loads(line) for line in _lines(folder / FAULTS)]
+    but = _left_out(database["jobs"], damaged_ids(folder))
+    jobs = [job_from(one) for one in database["jobs"] if one["_id"] not in but]
+    notes = [_note(json.loads(line)) for line in _lines(folder / NOTES)]
+    effects = [Effect(job=one["job"], attempt=one["attempt"]) for one in database[EFFECTS]]
     ended = [mark["at"] for mark in marks if mark["what"] == "ended"]
     return History(
         operations=operations.read(_lines(folder / OPERATIONS)),
-        jobs={document["_id"]: job_from(document) for document in database["jobs"]},
-        effects=[Effect(job=one["job"], attempt=one["attempt"]) for one in database[EFFECTS]],
+        jobs={job.id: job for job in jobs},
+        effects=[effect for effect in effects if effect.job not in but],
         tallies={one["_id"]: one["value"] for one in database[TALLIES]},
-        failures=frozenset(one["_id"] for one in database["failures"]),
-        crons=[cron_from(document) for document in database["crons"]],
-        notes=[_note(json.loads(line)) for line in _lines(folder / NOTES)],
+        failures=frozenset(one["_id"] for one in database["failures"]) - but,
+        crons=[cron_from(one) for one in database["crons"] if one["_id"] not in but],
+        notes=[note for note in notes if note.job not in but],
         deaths=[f"{one['process']}: {one['ending']}" for one in marks if one["what"] == "died"],
+        completions_were_refused=any(mark["what"] == "refused" for mark in marks),
         last_fault_at=datetime.fromtimestamp(max(ended), UTC),
     )
+
+
+def damaged_ids(folder: Path) -> list[str]:
+    """Give the ids of the documents that the run wrote past the API."""
+    return [one for mark in _marks(folder) if mark["what"] == "malformed" for one in mark["ids"]]
+
+
+def _left_out(jobs: Iterable[Mapping[str, Any]], damaged: Iterable[str]) -> set[str]:
+    """Give the ids of damaged documents, and of the jobs that they led to."""
+    found = set(damaged)
+    causes = {one["_id"]: one["cause"].get("id") for one in jobs if one["_id"] not in found}
+    while new := {job for job, cause in causes.items() if cause in found} - found:
+        found |= new
+    return found
+
+
+def _marks(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _lines(folder / FAULTS)]
 
 
 def _note(line: dict[str, Any]) -> Note:

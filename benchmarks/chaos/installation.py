@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from benchmarks.chaos.ledger import EFFECTS, NOTES, TALLIES
 from benchmarks.chaos.plan import TALLY_NAMES
+from benchmarks.chaos.refused import TEST_COMMANDS
 from benchmarks.processes import ROOT
 from jobs.embedded.mongod import start_mongod
 from jobs.embedded.ports import free_port
@@ -97,7 +98,7 @@ class Installation:
         return MongoClient(self.mongo_url, serverSelectionTimeoutMS=2_000, tz_aware=True)
 
     async def start_mongod(self) -> None:
-        child, _ = await start_mongod(self.folder, self.mongo_port)
+        child, _ = await start_mongod(self.folder, self.mongo_port, TEST_COMMANDS)
         self.children["mongod"] = child
         await asyncio.to_thread(self._loosen)
         self._mongod_since = time.monotonic()

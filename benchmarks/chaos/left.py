@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from benchmarks.chaos.history import History
-from benchmarks.chaos.promises import PROMISES, Promise
+from benchmarks.chaos.promises import BY_REFUSAL, PROMISES, Promise
 from benchmarks.chaos.timelines import starts
 from jobs.lifecycle import FINAL_STATES, MAX_WORKERS_LOST
 from jobs.records import FunctionKind, Job, JobState
@@ -106,12 +106,14 @@ def endings(history: History) -> Iterator[str]:
         promise = PROMISES.get(job.function_name, Promise(kind=FunctionKind.MUTATION))
         if _succeeded(job) and not promise.succeeds:
             yield f"{job.id} ({job.function_name}) succeeded, and never can"
-        if job.id in failed and not _may_have_failed(job, promise):
+        if job.id in failed and not _may_have_failed(history, job, promise):
             yield f"{job.id} ({job.function_name}) failed at attempt {job.attempt}: {job.error}"
 
 
-def _may_have_failed(job: Job, promise: Promise) -> bool:
+def _may_have_failed(history: History, job: Job, promise: Promise) -> bool:
     name = job.error.name if job.error else None
+    if history.completions_were_refused and name in BY_REFUSAL:
+        return True
     is_last = job.attempt > promise.retries
     if name == WORKER_LOST:
         times = sum(1 for event in job.timeline if event.error and event.error.name == name)

@@ -164,8 +164,9 @@ async def _harm(fault: str, nemesis: Nemesis, counted: Acknowledged, jobs: int) 
 
 
 async def settles(installation: Installation, deadline: float) -> bool:
-    """Wait until every job has ended; False if some have not by the deadline."""
-    undone = {"state": {"$nin": sorted(FINAL_STATES)}}
+    """Wait until every job has ended that is to be judged; False if some have not in time."""
+    left_out = {"$nin": history.damaged_ids(installation.folder)}
+    undone = {"state": {"$nin": sorted(FINAL_STATES)}, "_id": left_out, "cause.id": left_out}
     with installation.mongo() as mongo:
         while await asyncio.to_thread(mongo[DATABASE]["jobs"].find_one, undone, {"_id": 1}):
             if time.monotonic() > deadline:

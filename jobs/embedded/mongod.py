@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from jobs.embedded.binaries import find_mongod
 from jobs.embedded.ports import free_port
@@ -23,14 +24,17 @@ PARAMETERS = {
     "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
     "diagnosticDataCollectionEnabled": "false",
 }
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 
-async def start_mongod(directory: Path, port: int | None = None) -> tuple[Child, str]:
+async def start_mongod(
+    directory: Path, port: int | None = None, parameters: Mapping[str, str] = NO_MORE
+) -> tuple[Child, str]:
     """Start mongod on a data folder and return it with its URL once it accepts writes."""
     port = port or free_port()
     data = directory / "mongo"
     data.mkdir(parents=True, exist_ok=True)
-    command = command_of(data, port, OPTIONS)
+    command = command_of(data, port, OPTIONS, parameters)
     log = directory / "mongod.log"
     log.unlink(missing_ok=True)
     child = spawn("mongod", command, log=log)
@@ -42,12 +46,14 @@ async def start_mongod(directory: Path, port: int | None = None) -> tuple[Child,
     return child, f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
 
 
-def command_of(data: Path, port: int, options: Mapping[str, str]) -> list[str]:
+def command_of(
+    data: Path, port: int, options: Mapping[str, str], parameters: Mapping[str, str] = NO_MORE
+) -> list[str]:
     """Build the command line of a mongod."""
     command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
     for name, value in options.items():
         command += [f"--{name}", value]
-    for name, value in PARAMETERS.items():
+    for name, value in {**PARAMETERS, **parameters}.items():
         command += ["--setParameter", f"{name}={value}"]
     return command
 

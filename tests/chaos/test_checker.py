@@ -180,6 +180,14 @@ def test_a_third_lost_worker_may_end_a_mutation() -> None:
     assert violations(history) == {}
 
 
+def test_only_where_mongodb_was_made_to_refuse_outcomes_may_that_end_a_job() -> None:
+    refused = JobError(name="OutcomeRefused", message="")
+    job = made("touch", (Move.CLAIM, Move.FAIL), "touch", refused)
+    history = replace(with_job(job), failures=HEALTHY.failures | {"touch"})
+    assert ENDING in violations(history)
+    assert violations(replace(history, completions_were_refused=True)) == {}
+
+
 def test_an_unknown_call_may_have_made_its_job_or_not() -> None:
     history = without_job("unknown")
     effects = [one for one in history.effects if one.job != "unknown"]

@@ -7,7 +7,6 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
 from benchmarks.chaos import dump
-from benchmarks.chaos.installation import DATABASE
 from benchmarks.chaos.ledger import EFFECTS
 from jobs.settings import Settings
 
@@ -15,8 +14,9 @@ from jobs.settings import Settings
 class Interrupter(CommandListener):
     """Adds an effect as soon as the first collection has been read."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, database: str) -> None:
         self._url = url
+        self._database = database
         self._has_added = False
 
     def started(self, event: Any) -> None: ...
@@ -27,16 +27,16 @@ class Interrupter(CommandListener):
         if event.command_name == "find" and not self._has_added:
             self._has_added = True
             with MongoClient[dict[str, Any]](self._url) as mongo:
-                mongo[DATABASE][EFFECTS].insert_one({"_id": "late", "job": "a job"})
+                mongo[self._database][EFFECTS].insert_one({"_id": "late", "job": "a job"})
 
 
 def test_what_happens_while_it_is_written_is_not_in_it(settings: Settings, tmp_path: Path) -> None:
-    url = settings.mongo_url
-    with MongoClient[dict[str, Any]](url, event_listeners=[Interrupter(url)]) as mongo:
-        database = mongo[DATABASE]
+    url, name = settings.mongo_url, f"{settings.database}-dump"
+    with MongoClient[dict[str, Any]](url, event_listeners=[Interrupter(url, name)]) as mongo:
+        database = mongo[name]
         database["jobs"].insert_one({"_id": "a job"})
         database[EFFECTS].insert_one({"_id": "early", "job": "a job"})
-        dump.write(mongo, tmp_path / "database.jsonl")
+        dump.write(mongo, tmp_path / "database.jsonl", name)
         found = dump.read((tmp_path / "database.jsonl").read_text().splitlines())
-        mongo.drop_database(DATABASE)
+        mongo.drop_database(name)
     assert [effect["_id"] for effect in found[EFFECTS]] == ["early"]
