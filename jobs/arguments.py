@@ -1,21 +1,21 @@
 """The arguments of a function: a Pydantic model made from its signature."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_type_hints
+from itertools import islice
+from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from jobs.errors import BadRequest, Issue
-from jobs.records import Json, JsonObject
-from jobs.values import NotJson, storable
+from jobs.records import JsonObject
+from jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
 from jobs.wording import wording
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
-MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its arguments a few levels down
 
 _CONFIG: Final = ConfigDict(
     extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
@@ -38,9 +38,8 @@ class Arguments:
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
         """Validate and complete `args`; raises BadRequest with issues under ("args", …)."""
-        bound: JsonObject = self._validated(args).model_dump(mode="json", by_alias=True)
-        _check_depth(bound)
-        _check_storable(bound)
+        _check_bounds(args)
+        bound = _plain(self._validated(args).model_dump(mode="json", by_alias=True))
         _check_size(bound)
         return bound
 
@@ -87,34 +86,45 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     ]
 
 
-def depth_of(value: Json) -> int:
-    """Count the nesting of lists and objects, without recursion."""
-    deepest, level = 0, [value]
-    while level := [
-        inner
-        for outer in level
-        if isinstance(outer, list | dict)
-        for inner in (outer.values() if isinstance(outer, dict) else outer)
-    ]:
-        deepest += 1
-    return deepest
+def _check_bounds(args: Mapping[str, object]) -> None:
+    """Refuse what contains itself or is endlessly wide before Pydantic walks it."""
+    level: list[object] = [args]
+    count = 0
+    for _ in range(MAX_DEPTH + 1):
+        found = (inner for outer in level for inner in _inside(outer))
+        level = list(islice(found, MAX_ARGS_BYTES + 1))
+        count += len(level)
+        if count > MAX_ARGS_BYTES:
+            raise _too_long(f"more than {MAX_ARGS_BYTES:,}")
+        if not level:
+            return
+    message = f"arguments nest deeper than {MAX_DEPTH} levels, or contain themselves"
+    raise BadRequest.at("args", message=message, code="too_deep")
 
 
-def _check_depth(args: JsonObject) -> None:
-    if depth_of(args) > MAX_DEPTH:
-        message = f"arguments nest deeper than {MAX_DEPTH} levels"
-        raise BadRequest.at("args", message=message, code="too_deep")
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return dict.values(value)
+    if isinstance(value, list):
+        return list.__iter__(value)
+    return tuple.__iter__(value) if isinstance(value, tuple) else ()
 
 
-def _check_storable(args: JsonObject) -> None:
+def _plain(args: JsonObject) -> JsonObject:
     try:
-        storable(args, "args")
+        return cast("JsonObject", storable(args, "args", limit_bytes=MAX_ARGS_BYTES))
     except NotJson as error:
         raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
+    except TooLarge as error:
+        raise BadRequest.at("args", message=str(error), code=error.code) from None
 
 
 def _check_size(args: JsonObject) -> None:
     size = len(to_json(args))
     if size > MAX_ARGS_BYTES:
-        message = f"arguments take {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
-        raise BadRequest.at("args", message=message, code="too_long")
+        raise _too_long(f"{size:,}")
+
+
+def _too_long(size: str) -> BadRequest:
+    message = f"arguments take {size} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
+    return BadRequest.at("args", message=message, code="too_long")

@@ -1,12 +1,18 @@
 """What a job's arguments, progress and result may hold: JSON that MongoDB can keep. Pure."""
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import Enum
+from functools import singledispatch
 from typing import Final
 
 from jobs.records import Json
 
-INTEGERS: Final = range(-(2**63), 2**63)  # what BSON has room for
+LEAST_INTEGER: Final = -(2**63)  # what BSON has room for
+LARGEST_INTEGER: Final = 2**63 - 1
+MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its values a few levels down
+MAX_BYTES: Final = 16 * 1024 * 1024  # no document of MongoDB is larger
 
 Path = tuple[str | int, ...]
 
@@ -14,31 +20,58 @@ Path = tuple[str | int, ...]
 class NotJson(TypeError):
     """A value that cannot be stored, and where it is."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{'.'.join(str(step) for step in path)} {problem}")
-        self.path = path
+    def __init__(self, problem: str, *path: str | int) -> None:
+        self.path: Path = path
         self.problem = problem
 
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} {self.problem}"
 
-def storable(value: object, *path: str | int) -> Json:
-    """Give a value as plain JSON; raises NotJson that says where under `path` it is not."""
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _text(value, path)
-        case int() | float():
-            return _number(value, path)
-        case list() | tuple():
-            return [storable(item, *path, index) for index, item in enumerate(value)]
-        case dict():
-            return {
-                _name(key, path): storable(item, *path, str(key)) for key, item in value.items()
-            }
-        case datetime():
-            return instant_text(value) if value.tzinfo else value.isoformat()
-        case _:
-            raise NotJson(path, f"is {type(value).__name__}, which is not JSON")
+
+class TooLarge(ValueError):
+    """A value that takes too much room, or nests too deeply; one that contains itself does."""
+
+    def __init__(self, problem: str, code: str) -> None:
+        super().__init__(problem)
+        self.code = code
+
+
+def storable(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> Json:
+    """Copy a value as plain JSON, of the built-in types alone, whatever subclasses it is made of.
+
+    Raises NotJson that says where under `path` it is not JSON, and TooLarge if it nests deeper
+    than 32 levels or surely takes more than `limit_bytes` as JSON. Takes time by that limit only,
+    however large the value is.
+    """
+    copying = _Copying(limit_bytes)
+    try:
+        return copying.copy(value, MAX_DEPTH)
+    except NotJson as error:
+        error.path = (*path, *error.path)
+        raise
+    except TooLarge as error:
+        where = ".".join(map(str, path))
+        raise TooLarge(f"{where} {error}", error.code) from None
+
+
+@singledispatch
+def json_form(value: object) -> object:
+    """Return what stands for a value of a class that is not JSON; raises NotJson.
+
+    Whoever knows a class better registers it here.
+    """
+    kind = type(value).__name__
+    raise NotJson(f"is {kind}, which is not JSON: convert it, with str() for example")
+
+
+@json_form.register
+def _enum_form(value: Enum) -> object:
+    return value.value
+
+
+@json_form.register
+def _datetime_form(value: datetime) -> object:
+    return instant_text(value) if value.tzinfo else value.isoformat()
 
 
 def instant_text(instant: datetime) -> str:
@@ -51,25 +84,106 @@ def readable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _text(value: str, path: Path) -> str:
-    text = str.__str__(value)
-    if text != readable(text):
-        raise NotJson(path, "holds half of a surrogate pair, which is no character")
-    return text
+def whole_number(value: object, *path: str | int, least: int, most: int) -> int:
+    """Return a whole number as a plain `int`; raises NotJson that says what it is at `path`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise NotJson(f"must be a whole number, got {_in_short(value)}", *path)
+    number = int.__index__(value)
+    if not least <= number <= most:
+        raise NotJson(f"must be {least} to {most}, got {number}", *path)
+    return number
 
 
-def _name(key: object, path: Path) -> str:
-    name = _text(str(key), path)
-    if "\0" in name:
-        raise NotJson(path, "has a key with a null character")
-    return name
+def _in_short(value: object) -> str:
+    if isinstance(value, float):
+        return float.__repr__(value)
+    return f"a value of type {type(value).__name__}"
 
 
-def _number(value: float, path: Path) -> int | float:
-    if isinstance(value, int):
-        if value not in INTEGERS:
-            raise NotJson(path, "is an integer of more than 64 bits: write it as a string")
-        return int(value)
-    if not math.isfinite(value):
-        raise NotJson(path, f"is {value}, which is not JSON")
-    return float(value)
+class _Copying:
+    """Copies one value. The methods of the base classes are called by name, so that a subclass
+    cannot answer for them with something endless."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._left = limit_bytes
+
+    def copy(self, value: object, room: int) -> Json:
+        """Copy a value that may hold so many levels of others."""
+        if room < 0:
+            raise TooLarge(f"nests deeper than {MAX_DEPTH} levels, or contains itself", "too_deep")
+        if value is None or isinstance(value, bool):
+            self._spend(1)
+            return value
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int | float):
+            self._spend(1)
+            return _integer(value) if isinstance(value, int) else _float(value)
+        self._spend(2)
+        return self._container(value, room - 1)
+
+    def _container(self, value: object, room: int) -> Json:
+        if isinstance(value, dict):
+            return self._object(value, room)
+        if isinstance(value, list):
+            return self._list(list.__iter__(value), room)
+        if isinstance(value, tuple):
+            return self._list(tuple.__iter__(value), room)
+        return self.copy(json_form(value), room)
+
+    def _spend(self, size_bytes: int) -> None:
+        self._left -= size_bytes
+        if self._left < 0:
+            raise TooLarge(f"takes more than {self._limit_bytes:,} bytes as JSON", "too_long")
+
+    def _text(self, value: str) -> str:
+        self._spend(str.__len__(value) + 2)
+        text = str.__str__(value)
+        if not text.isascii() and text != readable(text):
+            raise NotJson("holds half of a surrogate pair, which is no character")
+        return text
+
+    def _list(self, items: Iterator[object], room: int) -> list[Json]:
+        copied: list[Json] = []
+        try:
+            copied.extend(self.copy(item, room) for item in items)
+        except NotJson as error:
+            error.path = (len(copied), *error.path)
+            raise
+        return copied
+
+    def _object(self, value: dict[object, object], room: int) -> dict[str, Json]:
+        copied: dict[str, Json] = {}
+        for key, item in dict.items(value):
+            name = self._name(key)
+            if name in copied:
+                raise NotJson(f"has the key {name!r} twice")
+            try:
+                copied[name] = self.copy(item, room)
+            except NotJson as error:
+                error.path = (name, *error.path)
+                raise
+        return copied
+
+    def _name(self, key: object) -> str:
+        name = self._text(key if isinstance(key, str) else str(key))
+        if "\0" in name:
+            raise NotJson("has a key with a null character")
+        return name
+
+
+def _integer(value: int) -> int:
+    number = int.__index__(value)
+    if not LEAST_INTEGER <= number <= LARGEST_INTEGER:
+        raise NotJson("is an integer of more than 64 bits: write it as a string")
+    return number
+
+
+def _float(value: float) -> float:
+    number = float.__float__(value)
+    if not math.isfinite(number):
+        raise NotJson(f"is {number}, which is not JSON")
+    return number

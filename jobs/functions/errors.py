@@ -5,6 +5,7 @@ from pydantic import JsonValue
 from jobs.context import Context
 from jobs.decorators import mutation
 from jobs.records import Json
+from jobs.values import storable
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 
@@ -29,7 +30,7 @@ async def record_failure(
             "error": {"name": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARS]},
             "attempts": attempts,
             "at": await ctx.now(),
-            "data": data,
+            "data": storable(data, "data"),
             "version": 1,
         }
     )

@@ -12,6 +12,7 @@ from jobs.documents import request_from
 from jobs.errors import BadRequest
 from jobs.functions.successors import cancel_if_known, other_is_active
 from jobs.records import Cause, CauseKind, Json, Request, RequestState
+from jobs.values import storable
 
 MIN_TIMEOUT_MS: Final = 1
 MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year: nobody waits longer for an answer
@@ -67,7 +68,7 @@ async def process(ctx: Context, request_id: str) -> None:
         return
     handle = ctx.registry.request_handler or echo
     try:
-        result = await handle(ctx, found["data"])
+        result = storable(await handle(ctx, found["data"]), "result")
     except Exception:
         await ctx.run_mutation(fail, {"requestId": request_id})
         raise

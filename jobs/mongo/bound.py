@@ -1,14 +1,17 @@
 """`ctx.db`: collections bound to a mutation function's transaction."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pymongo import ReturnDocument
 
 from jobs.mongo.client import Collection, Document, Mongo, Session
-from jobs.mongo.collections import ENGINE_OWNED
+from jobs.mongo.collections import COLLECTIONS, ENGINE_OWNED
+from jobs.mongo.stored_json import escape_document, escape_update, restore_document
 
 T = TypeVar("T")
+OURS: Final = frozenset(spec.name for spec in COLLECTIONS)
+"""Collections whose documents hold clients' JSON; in others, a document stays as it is given."""
 
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -50,6 +53,7 @@ class BoundCollection:
         self._within = within
         self._readable = collection
         self._may_write = writable
+        self._is_ours = collection.name in OURS
 
     @property
     def _session(self) -> Session:
@@ -69,11 +73,12 @@ class BoundCollection:
         projection: Mapping[str, Any] | None = None,
         sort: Sort | None = None,
     ) -> Document | None:
-        return await self._within.answered(
+        found: Document | None = await self._within.answered(
             self._readable.find_one(
                 where, projection, sort=sort and list(sort), session=self._session
             )
         )
+        return found if found is None else self._as_given(found)
 
     async def find(
         self,
@@ -87,7 +92,7 @@ class BoundCollection:
         cursor = self._readable.find(
             where, projection, sort=sort and list(sort), limit=limit, session=self._session
         )
-        return await self._within.answered(cursor.to_list(None))
+        return [self._as_given(one) for one in await self._within.answered(cursor.to_list(None))]
 
     async def count_documents(self, where: Filter) -> int:
         return await self._within.answered(
@@ -101,13 +106,14 @@ class BoundCollection:
     async def insert_one(self, document: Document) -> str:
         """Insert a document and return its `_id`."""
         inserted = await self._within.answered(
-            self._writable.insert_one(document, session=self._session)
+            self._writable.insert_one(self._as_stored(document), session=self._session)
         )
         return str(inserted.inserted_id)
 
     async def insert_many(self, documents: Sequence[Document]) -> list[str]:
+        stored = [self._as_stored(document) for document in documents]
         inserted = await self._within.answered(
-            self._writable.insert_many(documents, session=self._session)
+            self._writable.insert_many(stored, session=self._session)
         )
         return [str(one) for one in inserted.inserted_ids]
 
@@ -115,7 +121,7 @@ class BoundCollection:
         """Change one document; returns how many matched."""
         changed = await self._within.answered(
             self._writable.update_one(
-                where, _as_given(update), upsert=upsert, session=self._session
+                where, self._update(update), upsert=upsert, session=self._session
             )
         )
         return changed.matched_count
@@ -123,7 +129,7 @@ class BoundCollection:
     async def update_many(self, where: Filter, update: Update) -> int:
         """Change every document that matches; returns how many did."""
         changed = await self._within.answered(
-            self._writable.update_many(where, _as_given(update), session=self._session)
+            self._writable.update_many(where, self._update(update), session=self._session)
         )
         return changed.matched_count
 
@@ -132,12 +138,12 @@ class BoundCollection:
         found: Document | None = await self._within.answered(
             self._writable.find_one_and_update(
                 where,
-                _as_given(update),
+                self._update(update),
                 return_document=ReturnDocument.AFTER,
                 session=self._session,
             )
         )
-        return found
+        return found if found is None else self._as_given(found)
 
     async def delete_one(self, where: Filter) -> int:
         deleted = await self._within.answered(
@@ -151,6 +157,13 @@ class BoundCollection:
         )
         return deleted.deleted_count
 
+    def _as_given(self, document: Document) -> Document:
+        return restore_document(document) if self._is_ours else document
 
-def _as_given(update: Update) -> Mapping[str, Any] | list[Mapping[str, Any]]:
-    return update if isinstance(update, Mapping) else list(update)
+    def _as_stored(self, document: Document) -> Document:
+        return escape_document(document) if self._is_ours else document
+
+    def _update(self, update: Update) -> Mapping[str, Any] | list[Mapping[str, Any]]:
+        if not isinstance(update, Mapping):
+            return list(update)
+        return escape_update(update) if self._is_ours else update

@@ -10,6 +10,7 @@ from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.stored_json import escape
 from jobs.mongo.transaction import DEADLINE_S, run_seen_through
 from jobs.records import JobState, Json
 from jobs.retry import LONGEST_WAIT_MS
@@ -182,7 +183,7 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> moves.Pipeline:
     if group[0].progress is not None:
         fields["progress"] = _each(group, [outcome.progress for outcome in group])
     if move in WITH_RESULT:
-        fields["result"] = _each(group, [outcome.result for outcome in group])
+        fields["result"] = _each(group, [escape(outcome.result) for outcome in group])
     if move in WITH_ERROR:
         error = _each(group, [outcome.error for outcome in group])
         fields["error"] = error

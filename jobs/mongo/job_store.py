@@ -14,6 +14,7 @@ from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.stored_json import escape_document, restore_document
 from jobs.records import JobState
 
 DUPLICATE_KEY = 11000
@@ -46,7 +47,8 @@ class JobStore:
     async def insert(self, documents: Sequence[Document]) -> set[int]:
         """Insert jobs in one write; returns the positions of those that exist already."""
         try:
-            await self._jobs.insert_many(documents, ordered=False)
+            stored = [escape_document(document) for document in documents]
+            await self._jobs.insert_many(stored, ordered=False)
         except BulkWriteError as error:
             failed: list[dict[str, Any]] = error.details["writeErrors"]
             # Not known to be on most members: it could be rolled back.
@@ -58,13 +60,14 @@ class JobStore:
 
     async def insert_in(self, session: Session, documents: Sequence[Document]) -> None:
         """Insert jobs in a transaction: they exist if and only if it commits."""
-        await self._jobs.insert_many(documents, ordered=True, session=session)
+        stored = [escape_document(document) for document in documents]
+        await self._jobs.insert_many(stored, ordered=True, session=session)
 
     async def get(self, job_id: str) -> Document | None:
-        return await self._jobs.find_one({"_id": job_id})
+        return _restored(await self._jobs.find_one({"_id": job_id}))
 
     async def find_by_key(self, owner: str | None, key: str) -> Document | None:
-        return await self._jobs.find_one({"owner": owner, "key": key})
+        return _restored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
@@ -92,7 +95,7 @@ class JobStore:
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
         """Find what a claim with `token` took out of `ids`."""
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
-        return await found.to_list(None)
+        return [restore_document(document) for document in await found.to_list(None)]
 
     async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
         """Give due jobs the later starts that their function's rate limit has reserved."""
@@ -120,7 +123,7 @@ class JobStore:
             open_still = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}}
             if await self._jobs.find_one(open_still, {"_id": 1}, session=session) is None:
                 return None
-        return changed
+        return restore_document(changed)
 
     async def _try_cancel(
         self, job_id: str, offset_ms: int, session: Session | None
@@ -172,7 +175,7 @@ class JobStore:
         )
         if revived is not None:
             await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
-        return revived
+        return _restored(revived)
 
     async def resolve(
         self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
@@ -195,7 +198,7 @@ class JobStore:
                 ],
                 session=session,
             )
-        return failure
+        return _restored(failure)
 
     async def is_held(self, session: Session, job_id: str, attempt: int) -> bool:
         """Tell whether an attempt still holds its job and may go on."""
@@ -237,3 +240,7 @@ class JobStore:
             limit=limit,
         )
         return await held.to_list(None)
+
+
+def _restored(document: Document | None) -> Document | None:
+    return None if document is None else restore_document(document)

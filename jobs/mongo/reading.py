@@ -24,6 +24,7 @@ from jobs.mongo.behind import read
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
 from jobs.mongo.finds import NEWEST, Find, Query, job_find, owned, query_of
+from jobs.mongo.stored_json import restore_document
 from jobs.paging import Window, cut
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
@@ -33,7 +34,10 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 @dataclass(frozen=True, slots=True)
 class _Source:
     collection: str
-    decode: Callable[[Document], object]
+    record_of: Callable[[Document], object]
+
+    def decode(self, document: Document) -> object:
+        return self.record_of(restore_document(document))
 
 
 _SOURCES: Final[dict[type, _Source]] = {
@@ -127,7 +131,7 @@ async def caused_job_pages(
     ]
     causes = await mongo.database.aggregate(pipeline).to_list(None)
     return {
-        cause["_id"]: cut([job_from(document) for document in cause["found"]], window)
+        cause["_id"]: cut([job_from(restore_document(one)) for one in cause["found"]], window)
         for cause in causes
     }
 

@@ -8,7 +8,6 @@ from typing import Any, assert_never
 
 from pydantic_core import to_json
 
-from jobs.arguments import depth_of
 from jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
 from jobs.direct import DirectSink
 from jobs.engine import Engine
@@ -21,14 +20,13 @@ from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
 from jobs.retry import RetryAfter
 from jobs.transact import Identity, log_of
-from jobs.values import storable
+from jobs.values import TooLarge, storable
 from jobs.worker.attempt import Attempt, described, error_of
 from jobs.worker.fence import AttemptFence
 from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.shared_transactions import SharedTransactions
 
-MAX_RESULT_DEPTH = 32
 ANSWER_WITHIN_S = 1.0
 
 log = get_log(__name__)
@@ -166,15 +164,12 @@ class Runner:
         return error_of("TimeoutError", message)
 
     def _checked(self, value: object) -> Json:
-        result = storable(value, "result")
         limit = self.engine.settings.result_limit_bytes
-        if result is None:
-            return None
-        if depth_of(result) > MAX_RESULT_DEPTH:
-            raise ValueError(f"the result nests deeper than {MAX_RESULT_DEPTH} levels")
-        size = len(to_json(result))
-        if size > limit:
-            raise ValueError(f"the result takes {size:,} bytes as JSON; allowed are {limit:,}")
+        result = storable(value, "result", limit_bytes=limit)
+        if isinstance(result, str | list | dict) and (size := len(to_json(result))) > limit:
+            raise TooLarge(
+                f"result takes {size:,} bytes as JSON; allowed are {limit:,}", "too_long"
+            )
         return result
 
 

@@ -1,5 +1,7 @@
 """A user's module: functions of each kind of visibility."""
 
+from pydantic import JsonValue
+
 from jobs.context import Context
 from jobs.decorators import action, mutation
 from jobs.retry import Retry
@@ -30,3 +32,8 @@ async def hidden(ctx: Context) -> None:
 @batch("ledger", roles=("auditor",))
 async def post(ctx: Context, items: list[dict[str, object]]) -> None:
     """Post a page of the ledger."""
+
+
+@action(public=True)
+async def keep(ctx: Context, value: JsonValue) -> None:
+    """Take any value."""

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from jobs.context import Context
 from jobs.decorators import action, mutation
 from jobs.retry import Retry, RetryAfter
+from tests.engine import odd
 from tests.processes import eventually
 
 HALF_AN_HOUR_MS = 30 * 60 * 1000
@@ -59,6 +60,19 @@ async def echo_in_mutation(ctx: Context, value: JsonValue = None) -> JsonValue:
     await ctx.progress(1, 2, str(value)[:100])
     await ctx.scheduler.run_after(0, echo, {"value": value})
     return value
+
+
+@mutation(public=True)
+async def read_note(ctx: Context) -> object:
+    """Give back what somebody else wrote to a collection of the user's own."""
+    found = await ctx.db["notes"].find_one({"_id": "note"})
+    return found and found["value"]
+
+
+@action(public=True)
+async def give(ctx: Context, what: str) -> object:
+    """Give a value that is made of subclasses of the built-in types, or that has no end."""
+    return odd.VALUES[what]
 
 
 @action(public=True)

@@ -2,16 +2,22 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 from pymongo.errors import WriteError
 
 from jobs.errors import BadRequest
 from jobs.mongo.completions import Completions
 from jobs.worker.attempt import Attempt
 from jobs.worker.completer import Completer
+from tests.engine import odd
 from tests.engine.rig import Rig
+
+ID = ObjectId("0123456789abcdef01234567")
+NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 TRICKY: list[Any] = [
     "$owner",
@@ -22,7 +28,18 @@ TRICKY: list[Any] = [
     {"a.b": {"c.d$": ["$owner", {"$$ROOT": "$$ROOT"}]}, "$set": {"state": "success"}, "": 0},
     ["$owner", True, 1, 1.0, None, [], {}, "\0", "ü€😀"],
     2**63 - 1,
+    -(2**63),
+    2**31,
+    {"rows": [3_000_000_000, {"id": 2**40}]},
     False,
+    -0.0,
+    1e308,
+    5e-324,
+    {"$ref": "x", "$id": 1},
+    {"$id": {"$oid": "x"}, "$ref": "x", "$db": None, "more": [{"$ref": "y", "$id": None}]},
+    {"$ref": 5, "$id": 1},
+    {"$$ref": {"$ref": {"$$$ref": 1}}, "$id": 1},
+    [{"$ref": "x", "$id": 2**40}],
 ]
 
 GRIEF = {
@@ -34,7 +51,7 @@ GRIEF = {
     "unspeakable error": "Unspeakable",
     "leaves": "SystemExit",
     "cancels itself": "CancelledError",
-    "too much": "ValueError",
+    "too much": "TooLarge",
     "not json": "NotJson",
 }
 
@@ -46,6 +63,52 @@ async def test_values_arrive_unchanged(rig: Rig, name: str) -> None:
         assert (job["state"], job["owner"]) == ("success", "alice")
         assert [repr(job["args"]["value"]), repr(job["result"])] == [repr(value)] * 2
         assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
+
+
+@pytest.mark.parametrize("what", odd.STORED)
+async def test_a_value_of_a_subclass_is_stored_as_its_base_class_is(rig: Rig, what: str) -> None:
+    job = await rig.run("give", what=what)
+    assert (job["state"], repr(job["result"])) == ("success", repr(odd.STORED[what]))
+
+
+@pytest.mark.parametrize("what", odd.REFUSED)
+async def test_a_value_without_an_end_fails_its_job_soon(rig: Rig, what: str) -> None:
+    job = await rig.run("give", what=what)
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    assert job["error"]["message"] == odd.REFUSED[what]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Int64(5), 5),
+        (3_000_000_000, 3_000_000_000),
+        (ID, str(ID)),
+        (NOON, "2030-01-31T12:00:00.000Z"),
+        ({"$ref": "x", "$id": ID}, {"$ref": "x", "$id": str(ID)}),
+        ({"rows": [{"n": Int64(2**40), "id": ID}]}, {"rows": [{"n": 2**40, "id": str(ID)}]}),
+    ],
+)
+async def test_a_function_may_give_what_it_read_from_its_own_collection(
+    rig: Rig, value: object, told: object
+) -> None:
+    await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": value})
+    job = await rig.run("read_note")
+    assert (job["state"], repr(job["result"])) == ("success", repr(told))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Decimal128("1.10"), Binary(b"x", 5), Regex("x"), Timestamp(1, 1), MinKey()],
+)
+async def test_what_has_no_one_form_in_json_is_refused_by_its_path_and_type(
+    rig: Rig, value: object
+) -> None:
+    await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": {"rows": [value]}})
+    job = await rig.run("read_note")
+    message = f"result.rows.0 is {type(value).__name__}, which is not JSON"
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    assert job["error"]["message"].startswith(message)
 
 
 async def test_values_of_jobs_that_end_together_stay_apart(rig: Rig) -> None:

@@ -1,0 +1,128 @@
+"""How clients' JSON is kept in BSON, so that it comes back exactly as it was given.
+
+The driver reads an object with the keys `$ref` and `$id` as a DBRef, and loses what it was: in
+the database such a key has one more `$`. It returns numbers above 32 bits as a class of its own,
+and documents that others wrote may hold types that JSON does not have.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Final, TypeVar, cast
+
+from bson import DBRef, ObjectId, json_util
+
+from jobs.mongo.client import Document
+from jobs.records import Json
+from jobs.values import NotJson, json_form
+
+JSON_FIELDS: Final = ("args", "result", "data")
+"""The fields of our documents that hold what clients and functions gave."""
+
+_READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
+_ESCAPED: Final = re.compile(r"\$\$+ref")
+_CONTAINERS: Final = (dict, list)
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+V = TypeVar("V")
+
+json_form.register(ObjectId, str)
+json_form.register(DBRef, DBRef.as_doc)
+
+
+def escape(value: V) -> V:
+    """Write a value as it is stored: the same object, unless one of its keys is `$ref`."""
+    return cast("V", _escaped(value)) if _has_reference(value) else value
+
+
+def restore(value: object) -> Json:
+    """Read a stored value as it was given; of what is not JSON, return MongoDB's Extended JSON."""
+    return cast("Json", value) if _is_plain(value) else _restored(value)
+
+
+def escape_document(document: Mapping[str, Any]) -> Document:
+    """Return a document of ours as it is stored."""
+    return _changed(document, escape)
+
+
+def restore_document(document: Document) -> Document:
+    """Return a stored document of ours with its JSON as it was given."""
+    return _changed(document, restore)
+
+
+def escape_update(update: Mapping[str, Any]) -> Document:
+    """Return an update whose operators set fields of ours as they are stored."""
+    return {operator: escape_document(fields) for operator, fields in update.items()}
+
+
+def _changed(document: Mapping[str, Any], change: Callable[[Any], object]) -> Document:
+    changes = {
+        name: changed
+        for name in JSON_FIELDS
+        if name in document and (changed := change(document[name])) is not document[name]
+    }
+    return {**document, **changes} if changes else cast("Document", document)
+
+
+def _has_reference(value: object) -> bool:
+    if isinstance(value, dict):
+        return "$ref" in "\0".join(value) or _any_has_reference(value.values())
+    return isinstance(value, list) and _any_has_reference(value)
+
+
+def _any_has_reference(values: Iterable[object]) -> bool:
+    return any(isinstance(inner, _CONTAINERS) and _has_reference(inner) for inner in values)
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, dict):
+        return {_escaped_key(key): _escaped(inner) for key, inner in value.items()}
+    return [_escaped(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _escaped_key(key: str) -> str:
+    return f"${key}" if _READ_AS_REFERENCE.fullmatch(key) else key
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind is dict:
+        fields = cast("dict[str, object]", value)
+        return all(map(_is_plain, fields.values())) and "$$" not in "\0".join(fields)
+    return kind is list and all(map(_is_plain, cast("list[object]", value)))
+
+
+def _restored(value: object) -> Json:
+    if isinstance(value, dict):
+        return {_unescaped(key): _restored(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_restored(inner) for inner in value]
+    return _restored_single(value)
+
+
+def _restored_single(value: object) -> Json:
+    match value:
+        case None | bool() | float():
+            return value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int.__index__(value)
+        case _:
+            return _restored(_form(value))
+
+
+def _unescaped(key: str) -> str:
+    return key[1:] if _ESCAPED.fullmatch(key) else key
+
+
+def _form(value: object) -> object:
+    """Return what stands for a value that others wrote, or we did before keys were escaped."""
+    with suppress(NotJson):
+        return json_form(value)
+    try:
+        return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
+    except TypeError:  # a class of the driver that its Extended JSON does not know
+        return str(value)

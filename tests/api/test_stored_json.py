@@ -1,0 +1,68 @@
+"""What a client stores comes back exactly, and what others stored breaks nobody's response."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+
+from schema.transports.encoding import encode
+from tests.api.conftest import Client, Clients
+from tests.api.documents import Documents
+from tests.api.operations import CREATE_WITH_TIMEOUT, REGISTER_CRON, START_TASK
+
+LIKE_REFERENCES: list[Any] = [
+    {"$ref": "x", "$id": 1},
+    {"$id": 2**40, "$ref": "x", "$db": None, "more": 1},
+    {"deep": [{"$$ref": {"$ref": "x", "$id": {"$ref": "y", "$id": 2}}}]},
+]
+LISTS = "{ requests { nodes { data } } viewer { id } }"
+JSON_OF_ALL = """{ jobs { nodes { args result } } crons { nodes { args } }
+  recurringTasks { nodes { args } } requests { nodes { data result } }
+  failures { nodes { data } } viewer { id } }"""
+WRITTEN_BY_OTHERS: list[Any] = [
+    *(Int64(2**40), ObjectId("0123456789abcdef01234567"), Decimal128("1.10"), Binary(b"x", 5)),
+    *(Regex("x", "i"), Timestamp(1, 2), Code("x"), Code("x", {"a": 1}), MinKey(), MaxKey()),
+    *(DBRef("x", ObjectId("0123456789abcdef01234567"), "db"), float("nan"), b"x"),
+    *(datetime(2030, 1, 1, tzinfo=UTC), DatetimeMS(5), {"deep": [Regex("y"), {"$numberLong": 1}]}),
+]
+
+
+@pytest.mark.parametrize("value", LIKE_REFERENCES)
+async def test_what_looks_like_a_reference_comes_back_exactly(
+    ann: Client, clients: Clients, value: Any
+) -> None:
+    given = await ann.get(CREATE_WITH_TIMEOUT, input={"data": value})
+    listed = await ann(LISTS)
+    admins = await clients.of("root", "admin")(LISTS)
+    assert repr(given["request"]["data"]) == repr(value)
+    assert not listed.errors
+    assert repr(listed.data["requests"]["nodes"][0]["data"]) == repr(value)
+    assert repr(admins.data["requests"]) == repr(listed.data["requests"])
+
+
+async def test_arguments_that_look_like_references_come_back_exactly(ann: Client) -> None:
+    args = {"functionName": "functions.keep", "args": {"value": LIKE_REFERENCES}}
+    cron = await ann.get(REGISTER_CRON, input={"name": "c", "intervalMs": 60_000, **args})
+    task = await ann.get(START_TASK, input={"taskId": "t", "intervalMs": 60_000, **args})
+    again = await ann.get(START_TASK, input={"taskId": "t", "intervalMs": 60_000, **args})
+    given = [each["args"] for each in (cron["cron"], task["recurringTask"], again["recurringTask"])]
+    assert [repr(each) for each in given] == [repr(args["args"])] * 3
+    listed = (await ann("{ crons { nodes { args } } recurringTasks { nodes { args } } }")).data
+    assert [repr(listed[name]["nodes"][0]) for name in listed] == [repr({"args": args["args"]})] * 2
+
+
+@pytest.mark.parametrize("value", WRITTEN_BY_OTHERS, ids=repr)
+async def test_what_others_stored_is_shown_as_json(
+    ann: Client, documents: Documents, value: Any
+) -> None:
+    args = {"value": value}
+    await documents.job(args=args, result=value)
+    await documents.cron(args=args)
+    await documents.recurring_task(args=args)
+    await documents.request(data=value, result=[value])
+    await documents.failure(data=value)
+    answer = await ann(JSON_OF_ALL)
+    assert not answer.errors
+    assert encode(answer.data)
