@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from jobs.mongo.client import Mongo
+from jobs.mongo.indexes import with_index
 from jobs.records import JobState
 
 MOST: Final = 1_000  # counting on costs more and tells nobody more
@@ -41,4 +43,5 @@ async def _count(mongo: Mongo, owner: str | None, state: JobState) -> int:
     matched: dict[str, Any] = {"state": state.value, "internal": False}
     if owner is not None:
         return int(await mongo["jobs"].count_documents({"owner": owner, **matched}, limit=MOST))
-    return int(await mongo["jobs"].count_documents(matched, limit=MOST, hint=OF_EVERYBODY[state]))
+    count = partial(mongo["jobs"].count_documents, matched, limit=MOST)
+    return int(await with_index(OF_EVERYBODY[state], count))

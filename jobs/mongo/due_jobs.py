@@ -2,10 +2,11 @@
 and costs what it returns, however many jobs are planned; but it walks over what left the index
 lately."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from pymongo import ASCENDING
@@ -14,6 +15,7 @@ from jobs.lanes import Lane, Waiting, bounds_of
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS
+from jobs.mongo.indexes import with_index
 from jobs.records import JobState
 
 PENDING: Final = {"state": JobState.PENDING.value}
@@ -56,16 +58,16 @@ class DueJobs:
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
         """Give each lane of a queue with pending jobs, and when its first is due."""
-        found = self._jobs.aggregate(heads_of(queue), hint="due")
-        rows = [(Lane.parse(row["_id"]), row["at"]) for row in await found.to_list(None)]
+        found = await self._aggregate("due", heads_of(queue))
+        rows = [(Lane.parse(row["_id"]), row["at"]) for row in found]
         return {lane: at for lane, at in rows if lane is not None}
 
     async def queues(self) -> set[str]:
         """Give the queues with pending jobs, a thousand lanes at most."""
-        found = self._jobs.aggregate(
-            [{"$match": PENDING}, {"$group": {"_id": "$lane"}}, {"$limit": COUNTED}], hint="due"
+        found = await self._aggregate(
+            "due", [{"$match": PENDING}, {"$group": {"_id": "$lane"}}, {"$limit": COUNTED}]
         )
-        lanes = [Lane.parse(row["_id"]) for row in await found.to_list(None)]
+        lanes = [Lane.parse(row["_id"]) for row in found]
         return {lane.queue for lane in lanes if lane is not None}
 
     async def first(
@@ -78,19 +80,23 @@ class DueJobs:
     ) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, in the order of their times; of one
         owner, and from a place on, if they are given."""
-        found = self._jobs.find(
-            {**PENDING, "lane": str(lane), **_owned(owner), **_from(place, but)},
-            COVERED,
-            sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
-            limit=limit,
-            hint="due" if owner is ANYBODY else "fair",
-        )
-        return [_waiting(row, lane) for row in await found.to_list(None)]
+
+        def read(**hint: str) -> Awaitable[list[Document]]:
+            found = self._jobs.find(
+                {**PENDING, "lane": str(lane), **_owned(owner), **_from(place, but)},
+                COVERED,
+                sort=[("scheduledTime", ASCENDING), ("_id", ASCENDING)],
+                limit=limit,
+                **hint,
+            )
+            return found.to_list(None)
+
+        rows = await with_index("due" if owner is ANYBODY else "fair", read)
+        return [_waiting(row, lane) for row in rows]
 
     async def owners(self, lane: Lane) -> list[str | None]:
         """Give everybody who has pending jobs in a lane; costs a seek an owner."""
-        found = self._jobs.aggregate(owners_of(lane), hint="fair")
-        return [row["_id"] for row in await found.to_list(None)]
+        return [row["_id"] for row in await self._aggregate("fair", owners_of(lane))]
 
     async def count(self, queue: str, now: datetime) -> int:
         """Count the due jobs that wait in a queue, up to a thousand."""
@@ -101,7 +107,9 @@ class DueJobs:
             rest = COUNTED - counted
             if rest <= 0:
                 break
-            counted += await self._jobs.count_documents(where, limit=rest, hint="due")
+            counted += await with_index(
+                "due", partial(self._jobs.count_documents, where, limit=rest)
+            )
         return counted
 
     async def claimable(
@@ -113,6 +121,11 @@ class DueJobs:
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
         rows = {row["_id"]: row for row in await found.to_list(None)}
         return [_claimable(rows[job_id], key) for job_id in ids if job_id in rows]
+
+    async def _aggregate(self, index: str, pipeline: list[Document]) -> list[Document]:
+        return await with_index(
+            index, lambda **hint: self._jobs.aggregate(pipeline, **hint).to_list(None)
+        )
 
 
 def heads_of(queue: str) -> list[Document]:

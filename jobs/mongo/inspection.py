@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo import IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from jobs.findings import Finding
+from jobs.mongo import indexes
+from jobs.mongo.collections import COLLECTIONS
 
 Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -38,9 +42,9 @@ async def refusal(mongo_url: str) -> str | None:
     return await asyncio.to_thread(_refusal, mongo_url)
 
 
-async def inspect_mongo(mongo_url: str) -> list[Finding]:
-    """Look at everything that Ostinato needs of the server."""
-    return await asyncio.to_thread(_inspect, mongo_url)
+async def inspect_mongo(mongo_url: str, database: str) -> list[Finding]:
+    """Look at everything that Ostinato needs of the server, and at the indexes of a database."""
+    return await asyncio.to_thread(_inspect, mongo_url, database)
 
 
 def _refusal(mongo_url: str) -> str | None:
@@ -52,7 +56,7 @@ def _refusal(mongo_url: str) -> str | None:
     return None if found.ok else f"{found.detail}: {found.fix}"
 
 
-def _inspect(mongo_url: str) -> list[Finding]:
+def _inspect(mongo_url: str, database: str) -> list[Finding]:
     try:
         with _direct(mongo_url) as client:
             hello = client.admin.command("hello", codec_options=AWARE)
@@ -65,6 +69,7 @@ def _inspect(mongo_url: str) -> list[Finding]:
                 _history(client),
                 _privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
+                *_indexes(client[database]),
             ]
     except PyMongoError as error:
         return [
@@ -153,6 +158,29 @@ def _skew(seconds: float) -> Finding:
         None if seconds <= MAX_SKEW_S else "synchronize both clocks (NTP); due time is the server's"
     )
     return Finding(subject="clock skew", detail=f"{seconds * 1000:.0f} ms", fix=fix)
+
+
+def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
+    """Look for indexes that are missing, or other than those that queries count on."""
+    subject, existing = "indexes", set(base.list_collection_names())
+    if not existing:
+        return [Finding(subject=subject, detail="none yet: the first start builds them")]
+    wrong = [
+        _why_missing(base[spec.name], index)
+        for spec in COLLECTIONS
+        if spec.indexes
+        for index in indexes.missing(spec.indexes, base[spec.name].index_information())
+    ]
+    return wrong or [Finding(subject=subject, detail="all are there")]
+
+
+def _why_missing(collection: Collection[dict[str, Any]], index: IndexModel) -> Finding:
+    pipeline = indexes.duplicates_of(index) if indexes.is_unique(index) else None
+    try:
+        found = list(collection.aggregate(pipeline, maxTimeMS=indexes.LOOK_MS)) if pipeline else []
+    except ExecutionTimeout:  # so many documents that whether two are alike is for the build to say
+        found = []
+    return indexes.describe(collection.name, index, collection.index_information(), found)
 
 
 def _short(error: PyMongoError) -> str:

@@ -14,6 +14,7 @@ from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.indexes import with_index
 from jobs.mongo.stored_json import escape_document, restore_document
 from jobs.records import JobState
 
@@ -225,12 +226,11 @@ class JobStore:
 
     async def held_by(self, worker: str) -> list[Document]:
         """Find what a worker holds: id, attempt and whether its end was asked for."""
-        held = self._jobs.find(
-            {"lease.worker": worker, "state": JobState.IN_PROGRESS.value},
-            {"attempt": 1, "cancelRequestedAt": 1, "lease": 1},
-            hint="running",
+        held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
+        fields = {"attempt": 1, "cancelRequestedAt": 1, "lease": 1}
+        return await with_index(
+            "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)
         )
-        return await held.to_list(None)
 
     async def held_in_full(self, worker: str, limit: int) -> list[Document]:
         """Find what a lost worker held, with the timelines."""

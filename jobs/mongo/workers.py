@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from jobs.fleet import Load, Worker
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS, LEADERS, WORKERS
+from jobs.mongo.indexes import with_index
 from jobs.records import JobState
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,10 +98,12 @@ class WorkerStore:
 
     async def _holders(self) -> list[str]:
         running = {"$match": {"state": JobState.IN_PROGRESS.value}}
-        found = self._mongo[JOBS].aggregate(
-            [running, {"$group": {"_id": "$lease.worker"}}], hint="running"
+        pipeline = [running, {"$group": {"_id": "$lease.worker"}}]
+        jobs = self._mongo[JOBS]
+        found = await with_index(
+            "running", lambda **hint: jobs.aggregate(pipeline, **hint).to_list(None)
         )
-        return [row["_id"] for row in await found.to_list(None)]
+        return [row["_id"] for row in found]
 
     async def lead(self, role: str, worker_id: str, lease_ms: int) -> bool:
         """Take or renew the lead of `role`; False if another worker has it."""

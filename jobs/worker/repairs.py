@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Final
 
 from jobs.context import Context
@@ -12,11 +13,13 @@ from jobs.functions.crons import repair_cron
 from jobs.functions.requests import repair_request
 from jobs.functions.tasks import repair_task
 from jobs.mongo.missing_work import MissingWork, Suspect
+from jobs.mongo.provision import restore_indexes
 from jobs.worker.sweeper import Repair
 
 Find = Callable[[datetime], Awaitable[list[Suspect]]]
 Mend = Callable[[Context, str], Awaitable[bool]]
 
+SWEEPS_BETWEEN: Final = 30  # a list of indexes is read of each collection
 LATE: Final = timedelta(seconds=5)  # what is later than this is not merely waiting for its turn
 
 
@@ -29,7 +32,20 @@ def repairs_of(engine: Engine) -> dict[str, Repair]:
         "batches": (missing.batches, repair_batch),
         "requests": (missing.requests, repair_request),
     }
-    return {name: partial(_repair, engine, find, mend) for name, (find, mend) in kinds.items()}
+    repairs: dict[str, Repair] = {
+        name: partial(_repair, engine, find, mend) for name, (find, mend) in kinds.items()
+    }
+    return {**repairs, "indexes": _now_and_then(partial(restore_indexes, engine.mongo))}
+
+
+def _now_and_then(repair: Repair) -> Repair:
+    """Run a repair in the first sweep, and then in one of many."""
+    sweeps = count()
+
+    async def look() -> int:
+        return await repair() if next(sweeps) % SWEEPS_BETWEEN == 0 else 0
+
+    return look
 
 
 async def _repair(engine: Engine, find: Find, mend: Mend) -> int:

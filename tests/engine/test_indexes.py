@@ -1,0 +1,157 @@
+"""An index that is missing is named and built again; until then reads are slow, and right."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pymongo import IndexModel
+from structlog.testing import capture_logs
+
+from jobs.engine import Engine
+from jobs.findings import Finding
+from jobs.mongo import indexes
+from jobs.mongo.collections import COLLECTIONS
+from jobs.mongo.indexes import is_unique, name_of
+from jobs.mongo.inspection import inspect_mongo
+from jobs.mongo.provision import ensure_collections, restore_indexes
+from tests.engine.rig import Rig, working
+
+INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]
+UNIQUE = [(collection, index) for collection, index in INDEXES if is_unique(index)]
+
+
+def label(value: object) -> str:
+    return name_of(value) if isinstance(value, IndexModel) else str(value)
+
+
+EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), INDEXES, ids=label)
+EVERY_UNIQUE_INDEX = pytest.mark.parametrize(("collection", "index"), UNIQUE, ids=label)
+
+
+@pytest.fixture(autouse=True)
+async def _as_before(idle: Rig) -> AsyncIterator[None]:
+    """Leave the indexes as the other tests count on."""
+    yield
+    for spec in COLLECTIONS:
+        await idle.engine.mongo[spec.name].delete_many({})
+        if indexes.missing(spec.indexes, await idle.engine.mongo[spec.name].index_information()):
+            await idle.engine.mongo[spec.name].drop_indexes()
+    await ensure_collections(idle.engine.mongo)
+
+
+async def findings(rig: Rig) -> list[Finding]:
+    """Give what `doctor` says about indexes."""
+    settings = rig.engine.settings
+    found = await inspect_mongo(settings.mongo_url, settings.database)
+    return [one for one in found if one.subject.startswith("index")]
+
+
+async def names(rig: Rig, collection: str) -> set[str]:
+    return set(await rig.engine.mongo[collection].index_information())
+
+
+async def double(rig: Rig, collection: str, index: IndexModel) -> None:
+    """Drop a unique index and insert two documents of which it allows one."""
+    await rig.engine.mongo[collection].drop_index(name_of(index))
+    same = {field: {"a": 1} if field == "tick" else "same" for field in index.document["key"]}
+    documents: list[dict[str, Any]] = [{"_id": f"{n}" * 24, **same} for n in (1, 2)]
+    await rig.engine.mongo[collection].insert_many(documents)
+
+
+@EVERY_INDEX
+async def test_an_index_that_was_dropped_is_named_and_built_again(
+    idle: Rig, collection: str, index: IndexModel
+) -> None:
+    name = name_of(index)
+    await idle.engine.mongo[collection].drop_index(name)
+    (found,) = await findings(idle)
+    assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
+    assert "is missing" in found.detail
+    assert await restore_indexes(idle.engine.mongo) == 1
+    assert name in await names(idle, collection)
+    assert [one.detail for one in await findings(idle)] == ["all are there"]
+
+
+@EVERY_INDEX
+async def test_start_up_builds_an_index_anew_that_has_other_keys(
+    idle: Rig, collection: str, index: IndexModel
+) -> None:
+    name = name_of(index)
+    await idle.engine.mongo[collection].drop_index(name)
+    await idle.engine.mongo[collection].create_index([("other", 1)], name=name)
+    (found,) = await findings(idle)
+    assert found.detail == "has other keys or options"
+    assert await restore_indexes(idle.engine.mongo) == 0  # it may be of another version
+    await ensure_collections(idle.engine.mongo)
+    assert [one.detail for one in await findings(idle)] == ["all are there"]
+
+
+@EVERY_UNIQUE_INDEX
+async def test_duplicates_are_named_and_keep_no_process_from_starting(
+    idle: Rig, collection: str, index: IndexModel
+) -> None:
+    await double(idle, collection, index)
+    (found,) = await findings(idle)
+    with capture_logs() as logs:
+        async with Engine.open(idle.engine.settings):
+            assert await restore_indexes(idle.engine.mongo) == 0
+    logged = [one["found"] for one in logs if one["event"] == "index.unbuilt"]
+    assert logged == [found.detail] * 2
+    assert "2 documents have" in found.detail
+    assert f"(_id: {'1' * 24}, {'2' * 24})" in found.detail
+    assert f"`{list(index.document['key'])[-1]}`" in str(found.fix)
+
+
+@EVERY_UNIQUE_INDEX
+async def test_a_unique_index_is_built_once_its_duplicates_are_gone(
+    idle: Rig, collection: str, index: IndexModel
+) -> None:
+    await double(idle, collection, index)
+    await idle.engine.mongo[collection].delete_one({"_id": "2" * 24})
+    assert await restore_indexes(idle.engine.mongo) == 1
+
+
+@EVERY_INDEX
+async def test_an_index_of_the_same_keys_under_another_name_is_named(
+    idle: Rig, collection: str, index: IndexModel
+) -> None:
+    options = {name: each for name, each in index.document.items() if name not in ("key", "name")}
+    await idle.engine.mongo[collection].drop_index(name_of(index))
+    keys = list(index.document["key"].items())
+    await idle.engine.mongo[collection].create_index(keys, name="by_hand", **options)
+    with capture_logs() as logs:
+        await ensure_collections(idle.engine.mongo)
+    (found,) = await findings(idle)
+    assert found.detail == "exists under the name 'by_hand'"
+    assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
+    assert [one["found"] for one in logs if one["event"] == "index.unbuilt"] == [found.detail]
+
+
+@pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
+async def test_without_an_index_that_reads_ask_for_jobs_still_run_and_stop(
+    idle: Rig, name: str
+) -> None:
+    settings = idle.engine.settings.model_copy(update={"sweep_ms": 600_000})
+    async with working(settings):
+        await idle.run("echo")
+        await idle.engine.mongo["jobs"].drop_index(name)
+        assert (await idle.run("echo"))["state"] == "success"
+        job_id = await idle.schedule("wait_for_ever")
+        await idle.reaches(job_id, "inProgress")
+        await idle.cancel(job_id)
+        assert (await idle.ended(job_id))["state"] == "canceled"
+        assert name not in await names(idle, "jobs")
+
+
+async def test_the_leader_builds_what_was_dropped_while_it_leads(idle: Rig) -> None:
+    settings = idle.engine.settings.model_copy(update={"sweep_ms": 50})
+    async with working(settings):
+        await idle.run("echo")
+        for collection, index in INDEXES:
+            await idle.engine.mongo[collection].drop_index(name_of(index))
+
+        async def whole() -> bool:
+            found = {spec.name: await names(idle, spec.name) for spec in COLLECTIONS}
+            return all(name_of(index) in found[where] for where, index in INDEXES)
+
+        await idle.until(whole, within=30)
