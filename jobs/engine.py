@@ -14,7 +14,7 @@ from jobs.documents import failure_from, job_from
 from jobs.errors import Conflict, NotFound, PreconditionFailed
 from jobs.group_commit import GroupCommit
 from jobs.ids import new_id
-from jobs.lifecycle import MAX_ATTEMPTS
+from jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, Move, may
 from jobs.modules import BUILT_IN
 from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
 from jobs.mongo.clock import ServerClock
@@ -159,7 +159,7 @@ class Engine:
 
         revived = await run_seen_through(self.mongo, body)
         if revived is None:
-            raise _cannot("retried", await self._state_of(job_id))
+            raise await self._why_not_retried(job_id)
         self.doorbell.ring(Bell.DUE)
         return job_from(revived)
 
@@ -196,6 +196,16 @@ class Engine:
 
     async def now(self) -> datetime:
         return await self.clock.now()
+
+    async def _why_not_retried(self, job_id: str) -> PreconditionFailed:
+        state = await self._state_of(job_id)
+        if not may(Move.REVIVE, state):
+            return _cannot("retried", state)
+        events = await self.store.count_events(job_id)
+        return PreconditionFailed(
+            f"the job has {events} of at most {MAX_EVENTS} events in its timeline, and no room "
+            "for another round of attempts: schedule a new job"
+        )
 
     async def _state_of(self, job_id: str) -> JobState:
         found = await self.store.get(job_id)

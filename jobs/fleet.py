@@ -14,6 +14,8 @@ class Load:
     """How late its event loop was at worst since the heartbeat before."""
     job_ids: tuple[str, ...]
     """What it runs, the longest running first, up to a bound."""
+    unwritable: tuple[str, ...] = ()
+    """Due jobs that it could neither start nor fail: MongoDB refuses each write of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ from typing import Final
 
 from jobs.records import JobState
 
-MAX_ATTEMPTS: Final = 100  # with at most 3 events an attempt, a timeline stays below 512 entries
+MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
+EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end
+MAX_ATTEMPTS: Final = 100  # all of them fit into one timeline, and leave room for other moves
 MAX_WORKERS_LOST: Final = 3  # a job that took three workers down must not take the fleet down
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from jobs.lifecycle import MOVES, Move
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.client import Document, Mongo, MongoRefused, Session
 from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.poison import Held, PoisonedJobs, is_of_a_document
 from jobs.mongo.stored_json import escape
 from jobs.mongo.transaction import DEADLINE_S, run_seen_through
 from jobs.records import JobState, Json
@@ -46,12 +47,18 @@ class Outcome:
 class Completions:
     """Writes outcomes, guarded by state and attempt."""
 
-    def __init__(self, mongo: Mongo, within_s: float | None = None) -> None:
+    def __init__(
+        self,
+        mongo: Mongo,
+        within_s: float | None = None,
+        poisoned: PoisonedJobs | None = None,
+    ) -> None:
         """`within_s` is how long a write may wait for those who lock the jobs, if not as long as
         the driver does."""
         self._mongo = mongo
         self._jobs = mongo[JOBS]
         self._within_s = within_s
+        self._poisoned = poisoned or PoisonedJobs(mongo)
 
     async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
         """Write outcomes; returns the ids of jobs whose attempt had been lost to somebody else.
@@ -64,6 +71,29 @@ class Completions:
             if await self._write(group, offset_ms) < len(group):
                 lost |= await self._lost(group)
         return lost
+
+    async def write_apart(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
+        """Write outcomes, in halves where that is refused for what a document is; the job that is
+        refused alone fails. Returns the ids of jobs that not even that was written of; raises like
+        `write`."""
+        try:
+            await self.write(outcomes, offset_ms)
+            return set()
+        except MongoRefused as error:
+            if not is_of_a_document(error):
+                raise
+            if len(outcomes) == 1:
+                failed = await self.fail_poisoned(outcomes[0], error, offset_ms)
+                return set() if failed else {outcomes[0].job_id}
+        middle = len(outcomes) // 2
+        halves = outcomes[:middle], outcomes[middle:]
+        first, second = [await self.write_apart(half, offset_ms) for half in halves]
+        return first | second
+
+    async def fail_poisoned(self, outcome: Outcome, error: Exception, offset_ms: int) -> bool:
+        """Fail a job whose document refuses how its attempt ended; False if it refuses that."""
+        held = Held(outcome.job_id, JobState.IN_PROGRESS, outcome.attempt)
+        return await self._poisoned.fail(held, error, offset_ms)
 
     async def _write(self, group: Sequence[Outcome], offset_ms: int) -> int:
         """Write one group; a write that is no transaction waits for whoever has locked a job."""

@@ -50,6 +50,7 @@ class Claimable:
     lane: Lane
     key: Any
     """The argument that the limit goes by."""
+    version: int
 
 
 class DueJobs:
@@ -116,7 +117,7 @@ class DueJobs:
         self, ids: Sequence[str], key: str | None, offset_ms: int
     ) -> list[Claimable]:
         """Read those of `ids` that are pending and due, in their order, with an argument."""
-        fields = ["lane"] if key is None else ["lane", f"args.{key}"]
+        fields = ["lane", "version"] if key is None else ["lane", "version", f"args.{key}"]
         due = {"$expr": {"$lte": ["$scheduledTime", moves.now(offset_ms)]}}
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
         rows = {row["_id"]: row for row in await found.to_list(None)}
@@ -168,4 +169,4 @@ def _waiting(row: Document, lane: Lane) -> Waiting:
 def _claimable(row: Document, key: str | None) -> Claimable:
     lane = Lane.parse(row["lane"]) or Lane()
     value = None if key is None else row.get("args", {}).get(key)
-    return Claimable(id=row["_id"], lane=lane, key=value)
+    return Claimable(id=row["_id"], lane=lane, key=value, version=row["version"])

@@ -12,9 +12,10 @@ from pymongo.read_concern import ReadConcern
 
 from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.client import Document, Mongo, NotEncodable, Session
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.indexes import with_index
+from jobs.mongo.poison import Held, PoisonedJobs, write_apart
 from jobs.mongo.stored_json import escape_document, restore_document
 from jobs.records import JobState
 
@@ -22,7 +23,7 @@ DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")
 
 CLAIMED_FIELDS = (
-    *("functionName", "args", "owner", "cause", "scheduledTime"),
+    *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
     *("attempt", "maxAttempts", "retry", "timeoutMs"),
 )
 
@@ -44,6 +45,7 @@ class JobStore:
         self._mongo = mongo
         self._jobs = mongo[JOBS]
         self._keep_ms = keep_ms
+        self.poisoned = PoisonedJobs(mongo)
 
     async def insert(self, documents: Sequence[Document]) -> set[int]:
         """Insert jobs in one write; returns the positions of those that exist already."""
@@ -67,6 +69,17 @@ class JobStore:
     async def get(self, job_id: str) -> Document | None:
         return _restored(await self._jobs.find_one({"_id": job_id}))
 
+    async def count_events(self, job_id: str) -> int:
+        """Count the entries of a job's timeline; 0 if there is none."""
+        found = await self._jobs.find_one({"_id": job_id}, {"timeline.seq": 1})
+        return len(found.get("timeline") or ()) if found else 0
+
+    async def is_full(self, job_id: str, version: int) -> bool:
+        """Return whether a job's timeline has no room for another attempt.
+
+        The version rises with each event, so nearly always it alone says that there is."""
+        return version > moves.FULL_AT and await self.count_events(job_id) > moves.FULL_AT
+
     async def find_by_key(self, owner: str | None, key: str) -> Document | None:
         return _restored(await self._jobs.find_one({"owner": owner, "key": key}))
 
@@ -74,7 +87,29 @@ class JobStore:
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
     ) -> list[Document]:
         """Start the next attempt of those of `ids` that are pending and due by the server's
-        clock; returns what an attempt needs of them. `token` must be new with each call."""
+        clock; returns what an attempt needs of them. `token` must be new with each call.
+
+        A job whose document cannot be written, or read, fails."""
+        modified = 0
+        left_alone = self.poisoned.unwritable()
+        if left_alone and not (ids := [job_id for job_id in ids if job_id not in left_alone]):
+            return []
+
+        async def start(some: Sequence[str]) -> None:
+            nonlocal modified
+            modified += await self._start(some, {"worker": worker, "token": token}, offset_ms)
+
+        refused = await write_apart(ids, start)
+        for job_id, error in refused.items():
+            await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
+        if not modified and not refused:
+            return []
+        try:
+            return await self.claimed(ids, token)
+        except NotEncodable:
+            return await self._readable(ids, token, offset_ms)
+
+    async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
         due = moves.now(offset_ms)
         updated = await self._jobs.update_many(
             {
@@ -86,12 +121,25 @@ class JobStore:
                 due,
                 fields={
                     "attempt": {"$add": ["$attempt", 1]},
-                    "lease": moves.literal({"worker": worker, "token": token}),
+                    "lease": moves.literal(lease),
                 },
-                event={"attempt": {"$add": ["$attempt", 1]}, "worker": moves.literal(worker)},
+                event={
+                    "attempt": {"$add": ["$attempt", 1]},
+                    "worker": moves.literal(lease["worker"]),
+                },
             ),
         )
-        return await self.claimed(ids, token) if updated.modified_count else []
+        return updated.modified_count
+
+    async def _readable(self, ids: Sequence[str], token: str, offset_ms: int) -> list[Document]:
+        """Read what was claimed one by one, and fail what cannot be decoded."""
+        found: list[Document] = []
+        for job_id in ids:
+            try:
+                found += await self.claimed([job_id], token)
+            except NotEncodable as error:
+                await self.poisoned.fail(Held(job_id, JobState.IN_PROGRESS), error, offset_ms)
+        return found
 
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
         """Find what a claim with `token` took out of `ids`."""
@@ -154,11 +202,11 @@ class JobStore:
     async def revive(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
         """Give an ended job another round of attempts and drop its failure; returns it after.
 
-        None if it has not failed, nor was canceled, or is unknown.
+        None if it has not failed, nor was canceled, or is unknown, or its timeline has no room.
         """
         at = moves.now(offset_ms)
         revived: Document | None = await self._jobs.find_one_and_update(
-            moves.guard(Move.REVIVE, [job_id]),
+            {**moves.guard(Move.REVIVE, [job_id]), "$expr": moves.HAS_ROOM_FOR_A_ROUND},
             moves.pipeline(
                 Move.REVIVE,
                 at,
@@ -232,14 +280,21 @@ class JobStore:
             "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)
         )
 
-    async def held_in_full(self, worker: str, limit: int) -> list[Document]:
-        """Find what a lost worker held, with the timelines."""
-        held = self._jobs.find(
-            {"lease.worker": worker, "state": JobState.IN_PROGRESS.value},
-            {"result": 0},
-            limit=limit,
-        )
-        return await held.to_list(None)
+    async def held_in_full(self, worker: str, limit: int) -> dict[str, Document | Exception]:
+        """Find what a lost worker held, with the timelines, by id; or why it cannot be decoded."""
+        where = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
+        try:
+            held = await self._jobs.find(where, {"result": 0}, limit=limit).to_list(None)
+        except NotEncodable:
+            ids = await self._jobs.find(where, {"_id": 1}, limit=limit).to_list(None)
+            return {row["_id"]: await self._decoded(row["_id"]) for row in ids}
+        return {job["_id"]: job for job in held}
+
+    async def _decoded(self, job_id: str) -> Document | Exception:
+        try:
+            return await self._jobs.find_one({"_id": job_id}, {"result": 0}) or KeyError(job_id)
+        except NotEncodable as error:
+            return error
 
 
 def _restored(document: Document | None) -> Document | None:

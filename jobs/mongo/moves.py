@@ -5,9 +5,10 @@ read a field.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from jobs.lifecycle import FINAL_STATES, MOVES, Move
+from jobs.lifecycle import EVENTS_PER_ATTEMPT, FINAL_STATES, MAX_EVENTS, MOVES, Move
 from jobs.records import JobState
 
 Expression = Any  # an aggregation expression, as BSON
@@ -28,6 +29,30 @@ has to read the job."""
 
 # A start that a rate limit gave is good for one attempt.
 UNRESERVED: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}
+
+HEAD_EVENTS: Final = 10  # of a timeline that has to be cut
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+SMALL_FIELDS: Final = (
+    *("_id", "state", "lane", "scheduledTime", "owner", "internal", "functionName", "attempt"),
+    *("version", "queue", "priority", "maxAttempts", "retry", "createdAt", "cause", "key", "tick"),
+)
+
+FULL_AT: Final = MAX_EVENTS - EVENTS_PER_ATTEMPT - 2
+"""A job whose timeline is longer fails at its next claim: the claim and the failure have room."""
+HAS_ROOM_FOR_A_ROUND: Final = {
+    "$lte": [
+        {
+            "$add": [
+                {"$cond": [{"$isArray": "$timeline"}, {"$size": "$timeline"}, MAX_EVENTS]},
+                {"$multiply": [EVENTS_PER_ATTEMPT, {"$add": ["$retry.retries", 1]}]},
+                2,  # this move, and the cancellation of what has not started
+            ]
+        },
+        MAX_EVENTS,
+    ]
+}
+"""Whether the timeline can take all attempts of another round."""
 
 
 def literal(value: object) -> Expression:
@@ -146,3 +171,43 @@ def _consequences(
     if target is JobState.SUCCESS:
         ended["error"] = REMOVE
     return ended
+
+
+def failing_smaller(at: Expression, error: Fields) -> list[Pipeline]:
+    """Build updates that fail a job whatever its document is like, each smaller than the one
+    before: with the head of the timeline, without it, and with nothing that may be large."""
+    head = {"$cond": [{"$isArray": "$timeline"}, {"$slice": ["$timeline", HEAD_EVENTS]}, []]}
+    small = {"$replaceWith": {name: f"${name}" for name in SMALL_FIELDS}}
+    return [
+        [{"$set": _failed(at, error, head)}],
+        [{"$set": _failed(at, error, literal([]))}],
+        [small, {"$set": {**_failed(at, error, literal([])), "args": literal({})}}],
+    ]
+
+
+def _failed(at: Expression, error: Fields, head: Expression) -> dict[str, Any]:
+    fields = {
+        "state": JobState.FAILED.value,
+        "attempt": _number("$attempt"),
+        "scheduledTime": _instant("$scheduledTime", at),
+        "error": literal(error),
+    }
+    entry = {"seq": {"$add": [{"$size": head}, 1]}, "at": at, "from": "$state", **ROUTING, **fields}
+    return {
+        **fields,
+        "version": {"$add": [_number("$version"), 1]},
+        "completedAt": at,
+        "lease": REMOVE,
+        "purgeAt": REMOVE,
+        "timeline": {"$concatArrays": [head, [entry]]},
+    }
+
+
+def _number(field: str) -> Expression:
+    return {"$convert": {"input": field, "to": "int", "onError": 0, "onNull": 0}}
+
+
+def _instant(field: str, otherwise: Expression) -> Expression:
+    """Give an instant that every reader can decode."""
+    readable = [{"$gte": [field, EARLIEST]}, {"$lt": [field, LATEST]}]
+    return {"$cond": [{"$and": readable}, field, otherwise]}

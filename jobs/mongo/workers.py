@@ -20,6 +20,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class FleetWorker:
     slots: int
     queues: frozenset[str]
+    unwritable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Fleet:
 
     def queues(self) -> set[str]:
         return {queue for worker in self.workers for queue in worker.queues}
+
+    def unwritable(self) -> frozenset[str]:
+        """Return the jobs that are not worth dispatching for now."""
+        return frozenset().union(*(worker.unwritable for worker in self.workers))
 
     def size(self, queue: str) -> int:
         """Count the workers that serve a queue."""
@@ -60,6 +65,7 @@ class WorkerStore:
             "running": load.running,
             "loopLagMs": load.loop_lag_ms,
             "jobIds": list(load.job_ids),
+            "unwritable": list(load.unwritable),
         }
         heard: Document | None = await self._workers.find_one_and_update(
             {"_id": worker_id},
@@ -79,9 +85,18 @@ class WorkerStore:
 
     async def fleet(self) -> Fleet:
         """Give the workers that have registered."""
-        rows = await self._workers.find({}, {"concurrency": 1, "queues": 1}).to_list(None)
+        rows = await self._workers.find(
+            {}, {"concurrency": 1, "queues": 1, "unwritable": 1}
+        ).to_list(None)
         return Fleet(
-            tuple(FleetWorker(row["concurrency"], frozenset(row["queues"])) for row in rows)
+            tuple(
+                FleetWorker(
+                    row["concurrency"],
+                    frozenset(row["queues"]),
+                    frozenset(row.get("unwritable", ())),
+                )
+                for row in rows
+            )
         )
 
     async def silent(self, for_ms: int) -> list[str]:

@@ -25,11 +25,14 @@ class Admission:
         function = self._function(lane)
         if function is None or function.rate_limit is None:
             return ids
+        admitted: list[str] = []
         by_bucket: defaultdict[str, list[Claimable]] = defaultdict(list)
         for job in await self._due.claimable(ids, function.rate_limit.key, offset_ms):
+            if await self._engine.store.is_full(job.id, job.version):
+                admitted.append(job.id)  # it fails at its claim: a later start would be an event
+                continue
             bucket = bucket_id(function.name, function.rate_limit, job.key)
             by_bucket[bucket].append(job)
-        admitted: list[str] = []
         for bucket, jobs in by_bucket.items():
             admitted += await self._take(bucket, function, jobs, offset_ms)
         return admitted

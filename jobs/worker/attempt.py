@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from jobs.context import JobInfo
 from jobs.documents import cause_from
-from jobs.lifecycle import MAX_ATTEMPTS, MAX_WORKERS_LOST, Move
+from jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, Move
 from jobs.mongo.client import Document
 from jobs.mongo.completions import Outcome
 from jobs.mongo.job_documents import retry_from
+from jobs.mongo.poison import MALFORMED
 from jobs.records import FunctionKind, Json, JsonObject
 from jobs.registry import Function
 from jobs.retry import Random, RetryAfter
@@ -33,9 +34,11 @@ class Attempt:
     keep_ms: int
     timeout_ms: int | None = None
     """Real time that it may take; None for the function's own."""
+    is_beyond_bound: bool = False
+    """Whether the job's timeline has no room for it: the job fails without a start."""
 
     @classmethod
-    def of(cls, document: Document, keep_ms: int) -> "Attempt":
+    def of(cls, document: Document, keep_ms: int, is_beyond_bound: bool = False) -> "Attempt":
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
@@ -51,6 +54,7 @@ class Attempt:
             policy=document["retry"],
             keep_ms=keep_ms,
             timeout_ms=document.get("timeoutMs"),
+            is_beyond_bound=is_beyond_bound,
         )
 
     @property
@@ -89,7 +93,10 @@ class Attempt:
             return self.given_up(error)
         if after is not None:
             return self._asked(error, after)
-        retry = retry_from(self.policy)
+        try:
+            retry = retry_from(self.policy)
+        except MALFORMED:  # nobody can say when: what it raised is what matters
+            return self.given_up(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
@@ -107,6 +114,11 @@ class Attempt:
         longest_ms = min(HINDERED_DELAY_MS * 2 ** (self.number - 1), LONGEST_DELAY_MS)
         delay_ms = int(longest_ms * (0.5 + random() / 2))
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
+
+    def beyond_bound(self) -> Outcome:
+        """Fail without a start: every attempt adds events to the timeline."""
+        message = f"the job's timeline holds at most {MAX_EVENTS} events: schedule a new job"
+        return self._outcome(Move.FAIL, error=error_of("TimelineFull", message))
 
     def never_begun(self) -> Outcome:
         """Give back what was claimed, but not started."""

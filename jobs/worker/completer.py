@@ -39,12 +39,20 @@ class Completer:
             await self._write_until_answered(outcomes)
         except (MongoRefused, *NotEncodable) as error:
             if len(outcomes) == 1:
-                await self._write_until_answered([_refused(outcomes[0], error)])
+                await self._fail(outcomes[0], error)
             else:  # together they are too large, or one of them is what MongoDB will not take
                 middle = len(outcomes) // 2
                 await self._write(outcomes[:middle])
                 await self._write(outcomes[middle:])
         return [None] * len(outcomes)
+
+    async def _fail(self, outcome: Outcome, error: Exception) -> None:
+        try:
+            await self._write_until_answered([_refused(outcome, error)])
+        except MongoRefused as again:  # it is not the outcome, but the job's document
+            offset_ms = await self._clock.offset_ms()
+            if not await self._completions.fail_poisoned(outcome, again, offset_ms):
+                raise
 
     async def _write_until_answered(self, outcomes: Sequence[Outcome]) -> None:
         # A lost reply is no matter: the guards let nothing through twice.

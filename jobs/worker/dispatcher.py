@@ -129,6 +129,7 @@ class Dispatcher:
             if not self._queues.is_paused(queue)
         }
         open_queues = [queue for queue, room_there in rooms.items() if room_there > 0]
+        self._surveyor.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
         surveys = await asyncio.gather(
             *(
                 self._surveyor.look(

@@ -14,7 +14,8 @@ from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
 from jobs.mongo.completions import Completions, Outcome
-from jobs.records import FunctionKind
+from jobs.mongo.poison import MALFORMED, Held
+from jobs.records import FunctionKind, JobState
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
 from jobs.worker.completer import Completer
@@ -71,7 +72,7 @@ class Executor:
     def __init__(
         self, engine: Engine, worker_id: str, queues: QueueWatch, slot_freed: Callable[[], None]
     ) -> None:
-        completions = Completions(engine.mongo)
+        completions = Completions(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
         self._worker_id = worker_id
         self._queues = queues
@@ -172,16 +173,35 @@ class Executor:
         finally:
             self.slots.give_back(lane, len(ids) - len(claimed))
         for document in claimed:
+            try:
+                await self._begin(document, lane)
+            except MongoError as error:  # the watch gives it back
+                log.warning("claim.not_begun", job_id=document["_id"], error=str(error))
+
+    async def _begin(self, document: Document, lane: Lane) -> None:
+        attempt: Attempt | None = None
+        try:
+            attempt = await self._attempt_of(document)
+        finally:
+            if attempt is None or self._is_closing:
+                self.slots.give_back(lane)
+        if attempt is not None and self._is_closing:
+            await self._completer.complete(attempt.never_begun())
+        elif attempt is not None:
+            self._start(attempt, lane)
+
+    async def _attempt_of(self, document: Document) -> Attempt | None:
+        """Read what was claimed; None if it cannot be read, and then the job has failed."""
+        store = self._engine.store
+        try:
             function = self._engine.registry.get(document["functionName"])
             keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
-            await self._begin(Attempt.of(document, keep_ms), lane)
-
-    async def _begin(self, attempt: Attempt, lane: Lane) -> None:
-        if self._is_closing:
-            self.slots.give_back(lane)
-            await self._completer.complete(attempt.never_begun())
-        else:
-            self._start(attempt, lane)
+            is_full = await store.is_full(document["_id"], document["version"])
+            return Attempt.of(document, keep_ms, is_full)
+        except MALFORMED as error:
+            held = Held(document["_id"], JobState.IN_PROGRESS)
+            await store.poisoned.fail(held, error, await self._engine.clock.offset_ms())
+            return None
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
@@ -213,6 +233,8 @@ class Executor:
         attempt = running.attempt
         if running.ending is not None:
             return self._unbegun(attempt, running.ending)
+        if attempt.is_beyond_bound:
+            return attempt.beyond_bound()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)

@@ -1,17 +1,19 @@
 """What becomes of the jobs of a worker that is gone."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from jobs.engine import Engine
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError
+from jobs.mongo.client import Document, MongoError
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.lost_sessions import kill_transactions
+from jobs.mongo.poison import MALFORMED, Held
 from jobs.mongo.workers import WorkerStore
 from jobs.queue.doorbell import Bell
+from jobs.records import JobState
 from jobs.settings import Settings
 from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
 from jobs.worker.beats import Beats
@@ -47,8 +49,8 @@ class LostWorkers:
         self._own_id = own_id
         self._beats = beats
         self._grace_ms = grace_ms(engine.settings)
-        self._completions = Completions(engine.mongo, RECLAIM_WITHIN_S)
-        self._single = Completions(engine.mongo, ALONE_WITHIN_S)
+        self._completions = Completions(engine.mongo, RECLAIM_WITHIN_S, engine.store.poisoned)
+        self._single = Completions(engine.mongo, ALONE_WITHIN_S, engine.store.poisoned)
 
     async def reclaim(self) -> int:
         """Look once; returns how many jobs were taken from lost workers."""
@@ -71,36 +73,51 @@ class LostWorkers:
     async def _take_from(self, worker_id: str) -> int:
         taken = 0
         try:
-            while jobs := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
-                outcomes = [self._decide(job, worker_id) for job in jobs]
-                written = await self._write(outcomes, await self._engine.clock.offset_ms())
+            while held := await self._engine.store.held_in_full(worker_id, JOBS_AT_ONCE):
+                written = await self._reclaim(held, worker_id)
                 self._engine.doorbell.ring(Bell.DUE)
                 taken += written
-                if written < len(jobs):
+                if written < len(held):
                     break
         except (MongoError, TimeoutError) as error:
             log.warning("worker.not_reclaimed", worker_id=worker_id, error=str(error))
         log.warning("worker.reclaimed", worker_id=worker_id, jobs=taken)
         return taken
 
+    async def _reclaim(self, held: Mapping[str, Document | Exception], worker_id: str) -> int:
+        """Take jobs from a lost worker; returns how many. One that cannot be read fails."""
+        outcomes: list[Outcome] = []
+        failed = 0
+        offset_ms = await self._engine.clock.offset_ms()
+        for job_id, job in held.items():
+            outcome = self._decide(job, worker_id)
+            if isinstance(outcome, Outcome):
+                outcomes.append(outcome)
+            else:
+                running = Held(job_id, JobState.IN_PROGRESS)
+                failed += await self._engine.store.poisoned.fail(running, outcome, offset_ms)
+        return failed + (await self._write(outcomes, offset_ms) if outcomes else 0)
+
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
         """Write all together; if somebody locks some, the others one by one. Returns how many."""
         with suppress(TimeoutError):
-            await self._completions.write(outcomes, offset_ms)
-            return len(outcomes)
+            return len(outcomes) - len(await self._completions.write_apart(outcomes, offset_ms))
         written, until = 0, time.monotonic() + RECLAIM_WITHIN_S
         for outcome in outcomes:
             if time.monotonic() > until:
                 break
             with suppress(TimeoutError):
-                await self._single.write([outcome], offset_ms)
-                written += 1
+                written += not await self._single.write_apart([outcome], offset_ms)
         return written
 
-    def _decide(self, job: dict[str, Any], worker_id: str) -> Outcome:
-        function = self._engine.registry.get(job["functionName"])
-        attempt = Attempt.of(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
-        times_lost = 1 + sum(
-            1 for event in job["timeline"] if (event.get("error") or {}).get("name") == WORKER_LOST
-        )
+    def _decide(self, job: Document | Exception, worker_id: str) -> Outcome | Exception:
+        if isinstance(job, Exception):
+            return job
+        try:
+            function = self._engine.registry.get(job["functionName"])
+            attempt = Attempt.of(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
+            errors = [event.get("error") or {} for event in job["timeline"]]
+        except MALFORMED as error:
+            return error
+        times_lost = 1 + sum(error.get("name") == WORKER_LOST for error in errors)
         return attempt.lost(function.kind if function else None, times_lost, worker_id)

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from jobs.mongo.client import Mongo, MongoError, Session, is_transient
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.line import IN_LINE_S, Line
+from jobs.mongo.poison import is_of_a_document
 from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
 
 T = TypeVar("T")
@@ -199,7 +200,7 @@ class SharedTransactions:
                     return _End.KEPT
                 await self._mongo.sessions.abort(session)
             except MongoError as error:
-                _tell(shared.members, _Verdict.AGAIN if is_transient(error) else error)
+                _tell(shared.members, _verdict_after(error))
                 return _End.MET_RIVAL
             finally:
                 del self._open[id(session)]
@@ -226,6 +227,13 @@ class SharedTransactions:
         """Write how all ended; False if an attempt was lost: on its own, it will see that."""
         session, outcomes = shared.session, shared.outcomes
         return not await self._completions.write_in(session, outcomes, shared.offset_ms)
+
+
+def _verdict_after(error: MongoError) -> _Verdict | MongoError:
+    if is_transient(error):
+        return _Verdict.AGAIN
+    # Whose document MongoDB refused shows when each runs on its own.
+    return _Verdict.ALONE if is_of_a_document(error) else error
 
 
 def _refuse(members: Iterable[_Member], error: Exception) -> None:

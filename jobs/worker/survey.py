@@ -68,6 +68,8 @@ class Surveyor:
         self._bookmarks = Bookmarks(self._due)
         self._buckets = Buckets(engine.mongo)
         self._owners: dict[str, _Owners] = {}
+        self.skipped: frozenset[str] = frozenset()
+        """Jobs that are left alone for now, in whatever lane they are."""
 
     async def look(
         self, queue: str, now: datetime, room: int, workers: int, in_flight: InFlight
@@ -119,7 +121,7 @@ class Surveyor:
 
     async def _read(self, look: _Look, lane: Lane) -> list[Waiting]:
         """Read a lane's due jobs that are not in Redis yet."""
-        in_flight = look.in_flight.get(lane.gate, frozenset())
+        in_flight = self._left_out(look, lane)
         room = look.limits.room(lane, look.room)
         found = await self._bookmarks.first(lane, room + 1, in_flight, look.now)
         later = next((n for n, job in enumerate(found) if job.scheduled_time > look.now), None)
@@ -127,6 +129,10 @@ class Surveyor:
             look.times.append(found[later].scheduled_time)
         look.more = look.more or len(found[:later]) > room
         return found[:later][:room]
+
+    def _left_out(self, look: _Look, lane: Lane) -> frozenset[str]:
+        in_flight = look.in_flight.get(lane.gate, frozenset())
+        return in_flight | self.skipped if self.skipped else in_flight
 
     async def _fairly(
         self, look: _Look, lanes: list[Lane], streams: list[list[Waiting]]
@@ -157,7 +163,7 @@ class Surveyor:
         most = -(-2 * look.room // len(chosen))  # twice: some owners have less than that
 
         async def read(lane: Lane, owner: str | None) -> list[Waiting]:
-            in_flight = look.in_flight.get(lane.gate, frozenset())
+            in_flight = self._left_out(look, lane)
             limit = look.limits.room(lane, most)
             found = await self._bookmarks.first(lane, limit, in_flight, look.now, owner)
             return [job for job in found if job.scheduled_time <= look.now]

@@ -27,7 +27,8 @@ class Watch:
         self._engine = engine
         self._worker_id = worker_id
         self._executor = executor
-        self._completions = Completions(engine.mongo)
+        self._poisoned = engine.store.poisoned
+        self._completions = Completions(engine.mongo, poisoned=self._poisoned)
         self._wake = asyncio.Event()
         self._differing_since: dict[AttemptKey, float] = {}
 
@@ -52,7 +53,7 @@ class Watch:
             if job.get("cancelRequestedAt") is not None:
                 self._end(job["_id"], Ending.STOP)
         # What began or ended during the read is no difference yet, nor what is being claimed.
-        claimed |= self._executor.being_claimed
+        claimed |= self._executor.being_claimed | self._poisoned.unwritable()
         strays = {key for key in held - before - self._running() if key[0] not in claimed}
         lost = (before - held) & self._running()
         settled = self._settled(strays | lost)
@@ -91,4 +92,4 @@ class Watch:
             for job_id, attempt in sorted(strays)
         ]
         log.warning("claim.stray", job_ids=[outcome.job_id for outcome in outcomes])
-        await self._completions.write(outcomes, await self._engine.clock.offset_ms())
+        await self._completions.write_apart(outcomes, await self._engine.clock.offset_ms())

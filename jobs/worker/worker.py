@@ -175,6 +175,7 @@ class Worker:
             running=self.executor.slots.taken,
             loop_lag_ms=self._loop_watch.take_lag_ms(),
             job_ids=tuple(islice(self.executor.running, JOBS_SAID)),
+            unwritable=tuple(self.engine.store.poisoned.unwritable()),
         )
 
     def _describe(self, task_name: str) -> About:

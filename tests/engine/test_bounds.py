@@ -1,0 +1,177 @@
+"""A timeline has a bound, and one document that no move can write stops nobody else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from bson import encode
+from bson.datetime_ms import DatetimeMS
+from pymongo import MongoClient
+
+from jobs.errors import PreconditionFailed
+from jobs.lifecycle import MAX_EVENTS, Move
+from jobs.settings import Settings
+from jobs.worker.attempt import Attempt
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, working
+
+Database = MongoClient[dict[str, Any]]
+LARGEST_BYTES = 16 * 1024 * 1024
+FAR = DatetimeMS(1_800_000_000_000_000)
+"""A slip between seconds and milliseconds: no Python knows such a year."""
+
+
+def spoil(rig: Rig, admin: Database, job_id: str, fields: dict[str, Any]) -> None:
+    """Change a job's document as somebody does who does not know what may stand there."""
+    admin[rig.engine.settings.database]["jobs"].update_one({"_id": job_id}, {"$set": fields})
+
+
+def state_of(admin: Database, settings: Settings, job_id: str) -> str:
+    """Read a job's state only: the rest may not be decodable."""
+    found = admin[settings.database]["jobs"].find_one({"_id": job_id}, {"state": 1})
+    assert found is not None
+    return str(found["state"])
+
+
+async def swell(rig: Rig, admin: Database, job_id: str, field: str, left_bytes: int) -> None:
+    """Let a document grow until only a few bytes are left below 16 MB."""
+    spoil(rig, admin, job_id, {field: ""})
+    size = len(encode(await rig.job(job_id)))
+    spoil(rig, admin, job_id, {field: "x" * (LARGEST_BYTES - size - left_bytes)})
+
+
+async def lengthen(rig: Rig, admin: Database, job_id: str, events: int) -> None:
+    """Repeat the first event of a job until its timeline has so many."""
+    first = (await rig.job(job_id))["timeline"][0]
+    timeline = [{**first, "seq": n + 1} for n in range(events)]
+    spoil(rig, admin, job_id, {"timeline": timeline, "version": events})
+
+
+async def test_canceling_and_retrying_in_turn_ends_before_the_timeline_s_bound(idle: Rig) -> None:
+    job_id = await idle.schedule("echo")
+
+    async def go_on() -> None:
+        for _ in range(MAX_EVENTS):
+            await idle.cancel(job_id)
+            await idle.engine.retry(job_id)
+
+    with pytest.raises(PreconditionFailed, match="has 508 of at most 512 events") as refused:
+        await go_on()
+    assert "schedule a new job" in str(refused.value)
+    assert len((await idle.job(job_id))["timeline"]) == 508
+
+
+async def test_a_retried_job_has_room_for_all_that_its_attempts_may_bring(
+    idle: Rig, mongo_admin: Database
+) -> None:
+    job_id = await idle.schedule("fail_twice")
+    await idle.cancel(job_id)
+    await lengthen(idle, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
+    await idle.engine.retry(job_id)
+    await idle.cancel(job_id)
+    with pytest.raises(PreconditionFailed, match="of at most 512 events"):
+        await idle.engine.retry(job_id)
+
+
+async def test_a_job_without_room_for_another_attempt_fails_without_a_start(
+    rig: Rig, mongo_admin: Database
+) -> None:
+    plan = await rig.plan("hold")
+    job_id = await rig.plan_at(plan, plan.scheduled_time.replace(year=2100))
+    await lengthen(rig, mongo_admin, job_id, MAX_EVENTS - 2)
+    spoil(rig, mongo_admin, job_id, {"scheduledTime": plan.scheduled_time})
+    job = await rig.ended(job_id, within=30)
+    assert (job["state"], job["error"]["name"]) == ("failed", "TimelineFull")
+    assert (len(job["timeline"]), gate.visits) == (MAX_EVENTS, 0)
+    assert [failure["jobId"] for failure in await rig.all("failures")] == [job_id]
+
+
+SPOILED: dict[str, dict[str, Any]] = {
+    "no list in its timeline": {"timeline": "none"},
+    "no number of attempts": {"attempt": "many"},
+    "no version": {"version": None},
+    "no arguments": {"args": None},
+    "no cause": {"cause": None},
+}
+
+
+@pytest.mark.parametrize("fields", SPOILED.values(), ids=SPOILED.keys())
+async def test_a_malformed_job_fails_alone(
+    idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
+) -> None:
+    before, bad, after = [await idle.schedule("echo", value=n) for n in range(3)]
+    spoil(idle, mongo_admin, bad, fields)
+    async with working(hasty):
+        assert [(await idle.ended(one, 30))["state"] for one in (before, after)] == ["success"] * 2
+        await idle.reaches(bad, "failed", within=30)
+    assert [failure["jobId"] for failure in await idle.all("failures")] == [bad]
+
+
+@pytest.mark.parametrize(
+    ("field", "left_bytes"),
+    [("filler", 8), ("args.value", 8), ("timeline.0.filler", 8), ("filler", 500), ("filler", 900)],
+)
+async def test_a_job_without_room_for_its_start_or_its_end_fails_alone(
+    idle: Rig, hasty: Settings, mongo_admin: Database, field: str, left_bytes: int
+) -> None:
+    before, bad, after = [await idle.schedule("echo", value="x" * 200) for _ in range(3)]
+    await swell(idle, mongo_admin, bad, field, left_bytes)
+    async with working(hasty):
+        assert [(await idle.ended(one, 30))["state"] for one in (before, after)] == ["success"] * 2
+        job = await idle.reaches(bad, "failed", within=30)
+    assert job["error"]["name"] == "DocumentTooLarge"
+    assert [failure["jobId"] for failure in await idle.all("failures")] == [bad]
+
+
+@contextmanager
+def refusing(admin: Database, database: str, job_ids: list[str]) -> Iterator[None]:
+    """Let MongoDB refuse every write of some jobs."""
+    rule = {"_id": {"$nin": job_ids}}
+    admin[database].command("collMod", "jobs", validator=rule)
+    try:
+        yield
+    finally:
+        admin[database].command("collMod", "jobs", validator={})
+
+
+async def test_jobs_that_can_neither_start_nor_fail_do_not_block_their_lane(
+    idle: Rig, hasty: Settings, mongo_admin: Database
+) -> None:
+    bad = [await idle.schedule("echo") for _ in range(12)]
+    good = [await idle.schedule("echo") for _ in range(3)]
+    narrow = hasty.model_copy(update={"concurrency": 2})
+    with refusing(mongo_admin, hasty.database, bad):
+        async with working(narrow):
+            assert [(await idle.ended(one, 30))["state"] for one in good] == ["success"] * 3
+    assert {(await idle.job(one))["state"] for one in bad} == {"pending"}
+
+
+async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
+    (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
+    attempt = Attempt.of({**claimed, "retry": []}, keep_ms=1_000)
+    assert attempt.raised({"name": "ValueError"}, lambda: 0.5).move is Move.FAIL
+
+
+@pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}, {"startedAt": FAR}])
+async def test_a_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
+    idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
+) -> None:
+    jobs = [await idle.schedule("count", name=str(n)) for n in range(3)]
+    for job_id in jobs:
+        await idle.claim(job_id, "gone")
+    spoil(idle, mongo_admin, jobs[1], fields)
+    async with working(hasty):
+        assert [(await idle.ended(jobs[n], 30))["state"] for n in (0, 2)] == ["success"] * 2
+        await idle.until(lambda: state_of(mongo_admin, hasty, jobs[1]) == "failed", 30)
+
+
+async def test_one_whose_end_has_no_room_takes_nobody_in_its_transaction_with_it(
+    idle: Rig, hasty: Settings, mongo_admin: Database
+) -> None:
+    jobs = [await idle.schedule("count", name=str(n)) for n in range(5)]
+    await swell(idle, mongo_admin, jobs[2], "filler", 500)
+    async with working(hasty):
+        ended = [await idle.ended(job_id, 30) for job_id in jobs]
+    assert [job["state"] for job in ended] == ["success"] * 2 + ["failed"] + ["success"] * 2
+    assert {effect["name"] for effect in await idle.all("effects")} == {"0", "1", "3", "4"}
