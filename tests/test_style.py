@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("schema", "resolvers", "jobs")
-FILE_LINES, FUNCTION_LINES, PARAMETERS, TEST_LINES, COMPONENT_LINES = 250, 40, 5, 15, 100
+FILE_LINES, FUNCTION_LINES, PARAMETERS, TEST_LINES, COMPONENT_LINES = 350, 40, 5, 15, 100
 COMMENTS_PER_100_LINES = 5
 VAGUE_NAMES = {"utils", "helpers", "common", "manager", "base", "service", "impl", "misc"}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
@@ -71,7 +71,7 @@ def test_a_module_opens_with_a_docstring() -> None:
     assert [name for name, text in texts.items() if text and not _docstring(text)] == []
 
 
-def test_a_file_has_at_most_250_lines() -> None:
+def test_a_file_has_at_most_350_lines() -> None:
     sizes = {_name(path): len(path.read_text().splitlines()) for path in PYTHON}
     assert {path: size for path, size in sizes.items() if size > FILE_LINES} == {}
 
