@@ -20,6 +20,7 @@ const scalars = {
   ID: 'string',
   DateTime: 'string',
   Milliseconds: 'number',
+  SafeInt: 'number',
   Cursor: 'string',
   JSON: 'unknown',
 };

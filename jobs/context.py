@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
+from jobs.arguments import MAX_ARGS_BYTES
 from jobs.clock import Clock
 from jobs.errors import BadRequest, Issue, WrongKind
 from jobs.ids import new_id
-from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, is_queue_name
+from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.job_documents import NewJob
 from jobs.records import Cause, Progress
 from jobs.registry import FunctionRef, Registry
 from jobs.settings import Settings
-from jobs.values import instant_text, storable
+from jobs.values import NotJson, instant_text, storable, whole_number
 
 FURTHEST = timedelta(days=5 * 365)
 LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
+MAX_COUNT: Final = 2**53 - 1  # the largest that every client reads exactly
 BEYOND_MS = (FURTHEST + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
@@ -128,7 +130,7 @@ class Scheduler:
         if when - now > FURTHEST:
             message = f"{instant_text(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
-        _check(plan.options)
+        priority, timeout_ms = _checked(plan.options)
         function = self._registry.resolve(plan.function)
         tick = plan.options.get("tick")
         new = NewJob(
@@ -138,26 +140,46 @@ class Scheduler:
             cause=plan.options.get("cause") or self._cause,
             scheduled_time=when,
             queue=plan.options.get("queue", DEFAULT_QUEUE),
-            priority=plan.options.get("priority", 0),
-            timeout_ms=plan.options.get("timeout_ms"),
+            priority=priority,
+            timeout_ms=timeout_ms,
             tick=dict(tick) if tick else None,
         )
         return await self._sink.put(new)
 
 
-def _check(options: JobOptions) -> None:
-    allowed = {
-        "queue": is_queue_name(options.get("queue", DEFAULT_QUEUE)),
-        "priority": 0 <= options.get("priority", 0) <= MAX_PRIORITY,
-        "timeoutMs": 1 <= options.get("timeout_ms", 1) <= LONGEST_TIMEOUT_MS,
-    }
-    issues = [
-        Issue(path=(name,), message=f"{name} is out of its range", code="out_of_range")
-        for name, is_fine in allowed.items()
-        if not is_fine
-    ]
+def _checked(options: JobOptions) -> tuple[int, int | None]:
+    """Return priority and timeout as plain numbers; raises BadRequest that names each mistake."""
+    issues = []
+    if not is_queue_name(options.get("queue", DEFAULT_QUEUE)):
+        issues.append(_issue("queue", f"must match {QUEUE_PATTERN}"))
+    numbers: dict[str, int] = {}
+    for name, given, least, most in (
+        ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
+        ("timeoutMs", options.get("timeout_ms", 1), 1, LONGEST_TIMEOUT_MS),
+    ):
+        try:
+            numbers[name] = whole_number(given, least=least, most=most)
+        except NotJson as error:
+            issues.append(_issue(name, error.problem))
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
+    return numbers["priority"], numbers["timeoutMs"] if "timeout_ms" in options else None
+
+
+def _issue(name: str, problem: str) -> Issue:
+    return Issue(path=(name,), message=f"{name} {problem}", code="out_of_range")
+
+
+def _count(value: object, name: str) -> int:
+    return whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
+
+
+def _message(value: object) -> str:
+    path = ("progress", "message")
+    text = storable(value, *path, limit_bytes=MAX_ARGS_BYTES)
+    if not isinstance(text, str):
+        raise NotJson(f"must be text, got a value of type {type(value).__name__}", *path)
+    return text
 
 
 RunMutation = Callable[[FunctionRef, Args], Awaitable[Any]]
@@ -205,10 +227,17 @@ class Context:
     async def progress(
         self, done: int, total: int | None = None, message: str | None = None
     ) -> None:
-        """Show how far the job is; a mutation's progress appears when it commits."""
-        storable([done, total, message], "progress")
+        """Show how far the job is; a mutation's progress appears when it commits.
+
+        Raises NotJson unless both numbers are whole and within ±2^53.
+        """
+        progress = Progress(
+            done=_count(done, "done"),
+            total=None if total is None else _count(total, "total"),
+            message=None if message is None else _message(message),
+        )
         if self.report_progress is not None:
-            await self.report_progress(Progress(done=done, total=total, message=message))
+            await self.report_progress(progress)
 
     def new_id(self) -> str:
         return new_id()

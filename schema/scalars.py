@@ -12,6 +12,7 @@ from jobs.values import instant_text
 
 Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)
+SafeInt = NewType("SafeInt", int)
 
 MAX_SAFE_INTEGER = 2**53 - 1  # the largest whole number that a JavaScript client reads exactly
 
@@ -35,12 +36,21 @@ def read_datetime(value: object) -> datetime:
 
 def read_milliseconds(value: object) -> int:
     """Read a whole number; `1e3` and `1000.0` are whole numbers, as in JSON."""
+    return _whole("Milliseconds", value)
+
+
+def read_safe_integer(value: object) -> int:
+    """Read, or write, a whole number that every client reads exactly."""
+    return _whole("SafeInt", value)
+
+
+def _whole(scalar: str, value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"Milliseconds must be a whole number, got {value!r}")
+        raise ValueError(f"{scalar} must be a whole number, got {value!r}")
     if abs(value) > MAX_SAFE_INTEGER:
-        raise ValueError(f"Milliseconds must be within ±{MAX_SAFE_INTEGER}, got {value!r}")
+        raise ValueError(f"{scalar} must be within ±{MAX_SAFE_INTEGER}, got {value!r}")
     return value
 
 
@@ -64,6 +74,13 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="A whole number of milliseconds, up to 9007199254740991: not limited to "
         "24.8 days as a 32-bit `Int` would be.",
         parse_value=read_milliseconds,
+    ),
+    SafeInt: strawberry.scalar(
+        name="SafeInt",
+        description="A whole number within ±9007199254740991, which JavaScript reads exactly: not "
+        "limited to 32 bits as an `Int` would be.",
+        serialize=read_safe_integer,
+        parse_value=read_safe_integer,
     ),
     JSON: strawberry.scalar(
         name="JSON",

@@ -1,6 +1,8 @@
 """Keeps the record of what went wrong for good."""
 
-from pydantic import JsonValue
+from typing import Annotated
+
+from pydantic import Field, JsonValue
 
 from jobs.context import Context
 from jobs.decorators import mutation
@@ -8,10 +10,13 @@ from jobs.records import Json
 from jobs.values import storable
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
+Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # what GraphQL's Int has room for
 
 
 @mutation(internal=True)
-async def log_failure(ctx: Context, error: str, data: JsonValue = None, attempts: int = 1) -> str:
+async def log_failure(
+    ctx: Context, error: str, data: JsonValue = None, attempts: Attempts = 1
+) -> str:
     """Insert a failure and return its id. `attempts` is how often the work was tried."""
     function_name = ctx.job.function_name if ctx.job else "errors.logFailure"
     return await record_failure(ctx, function_name, Exception(error), data, attempts)

@@ -11,7 +11,7 @@ from resolvers import batches
 from schema.context import Info
 from schema.fields import strawberry_field
 from schema.ids import global_id
-from schema.scalars import Milliseconds
+from schema.scalars import Milliseconds, SafeInt
 from schema.types.node import Node
 
 
@@ -22,7 +22,7 @@ class Batch(Node):
     state: BatchState = strawberry.field(description="How it stands.")
     batch_size: int = strawberry.field(description="How many items a page has.")
     delay_ms: Milliseconds = strawberry.field(description="Time from one page to the next.")
-    processed: int = strawberry.field(description="How many items were processed so far.")
+    processed: SafeInt = strawberry.field(description="How many items were processed so far.")
     created_at: datetime = strawberry.field(description="When it was started.")
     completed_at: datetime | None = strawberry.field(
         description="When it ended; null while it runs."
@@ -32,8 +32,9 @@ class Batch(Node):
         description="How many items are left of those that were there at the start; null if its "
         "source does not count them."
     )
-    def remaining(self) -> int | None:
-        return batches.remaining(self.record)
+    def remaining(self) -> SafeInt | None:
+        left = batches.remaining(self.record)
+        return None if left is None else SafeInt(left)
 
     @strawberry_field(
         description="How many items a second it has processed on average; null before the first "
@@ -61,7 +62,7 @@ class Batch(Node):
             state=record.state,
             batch_size=record.batch_size,
             delay_ms=Milliseconds(record.delay_ms),
-            processed=record.processed,
+            processed=SafeInt(record.processed),
             created_at=record.created_at,
             completed_at=record.completed_at,
         )

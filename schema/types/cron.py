@@ -14,7 +14,7 @@ from schema.context import Info
 from schema.fields import strawberry_field
 from schema.ids import global_id
 from schema.pagination import After, Connection, First, PageRequest
-from schema.scalars import Milliseconds
+from schema.scalars import Milliseconds, SafeInt
 from schema.types.job import Job, job_connection
 from schema.types.node import Node
 from schema.types.schedule import Schedule, schedule_of
@@ -40,7 +40,7 @@ class Cron(Node):
     catch_up: CatchUpPolicy = strawberry.field(
         description="What happens to ticks that were missed while nothing ran."
     )
-    skipped_ticks: int = strawberry.field(
+    skipped_ticks: SafeInt = strawberry.field(
         description="How many ticks were left out by `overlap` or `catchUp`."
     )
     jitter_ms: Milliseconds = strawberry.field(
@@ -95,7 +95,7 @@ class Cron(Node):
             last_run_time=record.last_run_time,
             overlap=record.overlap,
             catch_up=record.catch_up,
-            skipped_ticks=record.skipped_ticks,
+            skipped_ticks=SafeInt(record.skipped_ticks),
             jitter_ms=Milliseconds(record.jitter_ms),
             start_at=record.start_at,
             end_at=record.end_at,

@@ -5,16 +5,18 @@ from typing import Self
 import strawberry
 
 from jobs import records
+from schema.scalars import SafeInt
 
 
 @strawberry.type(description="How far a job has come, as its function reports it.")
 class Progress:
-    done: int = strawberry.field(description="How much is done, in the function's own unit.")
-    total: int | None = strawberry.field(description="How much there is to do, if it is known.")
+    done: SafeInt = strawberry.field(description="How much is done, in the function's own unit.")
+    total: SafeInt | None = strawberry.field(description="How much there is to do, if it is known.")
     message: str | None = strawberry.field(description="What the function is doing.")
 
     @classmethod
     def of_optional(cls, record: records.Progress | None) -> Self | None:
         if record is None:
             return None
-        return cls(done=record.done, total=record.total, message=record.message)
+        total = None if record.total is None else SafeInt(record.total)
+        return cls(done=SafeInt(record.done), total=total, message=record.message)

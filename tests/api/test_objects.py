@@ -124,6 +124,30 @@ async def test_a_job_tells_its_progress_and_result(ann: Client, documents: Docum
     assert await ann.get(document, id=ended) == {"result": {"n": [1, None]}, "progress": None}
 
 
+async def test_counts_beyond_32_bits_are_told_exactly(ann: Client, documents: Documents) -> None:
+    many = 3_000_000_000
+    await documents.job(state="inProgress", progress={"done": many, "total": 2 * many})
+    await documents.batch(processed=many, total=3 * many)
+    await documents.cron(skippedTicks=many)
+    answer = await ann("""{ jobs { nodes { progress { done total } } }
+      batches { nodes { processed remaining } } crons { nodes { skippedTicks } } }""")
+    (job,), (batch,), (cron,) = (found["nodes"] for found in answer.data.values())
+    assert job["progress"] == {"done": many, "total": 2 * many}
+    assert batch == {"processed": many, "remaining": 2 * many}
+    assert cron == {"skippedTicks": many}
+
+
+@pytest.mark.parametrize("done", ["half", 0.5, 2**60, None, {"n": 1}])
+async def test_progress_that_is_no_number_costs_its_own_field_only(
+    ann: Client, documents: Documents, done: Any
+) -> None:
+    await documents.job(state="inProgress", progress={"done": done})
+    answer = await ann("{ jobs { nodes { state progress { done } } } viewer { id } }")
+    assert answer.data["jobs"]["nodes"] == [{"state": "IN_PROGRESS", "progress": None}]
+    assert len(answer.errors) == 1
+    assert answer.data["viewer"]
+
+
 async def test_a_request_tells_its_result(ann: Client, documents: Documents) -> None:
     request = await documents.request(state="completed", result="done", completedAt=DUE)
     document = "query($id: ID!) { request(id: $id) { state result completedAt } }"

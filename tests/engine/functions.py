@@ -76,6 +76,18 @@ async def give(ctx: Context, what: str) -> object:
 
 
 @action(public=True)
+async def show(ctx: Context, what: str) -> None:
+    """Show progress as one of the calls in `odd` does."""
+    await ctx.progress(*odd.PROGRESS[what])
+
+
+@action(public=True)
+async def plan(ctx: Context, what: str) -> str:
+    """Schedule with one of the options in `odd`."""
+    return await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, **odd.OPTIONS[what])
+
+
+@action(public=True)
 async def swell(ctx: Context, size: int) -> str:
     """Wait for the others, then give a long text: the results of many are written together."""
     gate.visits += 1

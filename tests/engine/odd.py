@@ -7,6 +7,8 @@ from http import HTTPStatus
 from itertools import count
 from typing import Any, NamedTuple, NoReturn, Self
 
+from bson import Int64
+
 
 class Colour(Enum):
     RED = "red"
@@ -137,3 +139,45 @@ REFUSED: dict[str, str] = {
     "not json": "result.rows.1 is set, which is not JSON: convert it, with str() for example",
 }
 """Why the others are not."""
+
+PROGRESS: dict[str, tuple[Any, ...]] = {
+    "large": (3_000_000_000, Level.HIGH, Loud("quiet")),
+    "number of MongoDB": (Int64(5), Int64(2**40)),
+    "whole": (5.0, 2**53 - 1),
+    "fraction": (0.5,),
+    "text": ("1", 2),
+    "too large": (1, 2**53),
+    "not a number": (float("nan"),),
+    "yes": (True,),
+    "message": (1, 2, ["deep"]),
+    "endless message": (1, 2, "x" * 100_000),
+}
+SHOWN: dict[str, Any] = {
+    "large": {"done": 3_000_000_000, "total": 3_000_000_000, "message": "quiet"},
+    "number of MongoDB": {"done": 5, "total": 2**40, "message": None},
+    "whole": {"done": 5, "total": 2**53 - 1, "message": None},
+    "fraction": "progress.done must be a whole number, got 0.5",
+    "text": "progress.done must be a whole number, got a value of type str",
+    "too large": f"progress.total must be -{2**53 - 1} to {2**53 - 1}, got {2**53}",
+    "not a number": "progress.done must be a whole number, got nan",
+    "yes": "progress.done must be a whole number, got a value of type bool",
+    "message": "progress.message must be text, got a value of type list",
+    "endless message": "progress.message takes more than 65,536 bytes as JSON",
+}
+"""What each shows, or why it is refused."""
+
+OPTIONS: dict[str, Any] = {
+    "numbers of MongoDB": {"priority": Int64(2), "timeout_ms": Int64(2_000)},
+    "whole": {"priority": 2.0, "timeout_ms": 2_000.0},
+    "fraction": {"priority": 2.5},
+    "text": {"timeout_ms": "2000"},
+    "beyond": {"priority": 10, "timeout_ms": 2**63},
+}
+PLANNED: dict[str, str | None] = {
+    "numbers of MongoDB": None,
+    "whole": None,
+    "fraction": "priority must be a whole number, got 2.5",
+    "text": "timeoutMs must be a whole number, got a value of type str",
+    "beyond": f"priority must be 0 to 9, got 10; timeoutMs must be 1 to 86400000, got {2**63}",
+}
+"""Why each is refused; None if it is not."""

@@ -78,6 +78,23 @@ async def test_a_value_without_an_end_fails_its_job_soon(rig: Rig, what: str) ->
     assert job["error"]["message"] == odd.REFUSED[what]
 
 
+@pytest.mark.parametrize("what", odd.PROGRESS)
+async def test_progress_is_whole_numbers_that_every_client_reads(rig: Rig, what: str) -> None:
+    job = await rig.run("show", what=what)
+    told = job["error"]["message"] if job["state"] == "failed" else job["progress"]
+    assert (repr(told), job["attempt"]) == (repr(odd.SHOWN[what]), 1)
+
+
+@pytest.mark.parametrize("what", odd.OPTIONS)
+async def test_options_of_a_job_are_whole_numbers(rig: Rig, what: str) -> None:
+    job = await rig.run("plan", what=what)
+    assert job.get("error", {}).get("message") == odd.PLANNED[what]
+    if job["state"] == "success":
+        planned = await rig.job(job["result"])
+        told = planned["priority"], planned["timeoutMs"], planned["lane"]
+        assert repr(told) == repr((2, 2_000, "default/:2"))
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
