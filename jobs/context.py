@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
-from jobs.arguments import MAX_ARGS_BYTES
 from jobs.clock import Clock
 from jobs.errors import BadRequest, Issue, WrongKind
 from jobs.ids import new_id
@@ -16,11 +15,10 @@ from jobs.mongo.job_documents import NewJob
 from jobs.records import Cause, Progress
 from jobs.registry import FunctionRef, Registry
 from jobs.settings import Settings
-from jobs.values import NotJson, instant_text, storable, whole_number
+from jobs.values import NotJson, instant_text, progress_of, whole_number
 
 FURTHEST = timedelta(days=5 * 365)
 LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
-MAX_COUNT: Final = 2**53 - 1  # the largest that every client reads exactly
 BEYOND_MS = (FURTHEST + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
@@ -170,18 +168,6 @@ def _issue(name: str, problem: str) -> Issue:
     return Issue(path=(name,), message=f"{name} {problem}", code="out_of_range")
 
 
-def _count(value: object, name: str) -> int:
-    return whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
-
-
-def _message(value: object) -> str:
-    path = ("progress", "message")
-    text = storable(value, *path, limit_bytes=MAX_ARGS_BYTES)
-    if not isinstance(text, str):
-        raise NotJson(f"must be text, got a value of type {type(value).__name__}", *path)
-    return text
-
-
 RunMutation = Callable[[FunctionRef, Args], Awaitable[Any]]
 ReportProgress = Callable[[Progress], Awaitable[None]]
 
@@ -231,11 +217,7 @@ class Context:
 
         Raises NotJson unless both numbers are whole and within ±2^53.
         """
-        progress = Progress(
-            done=_count(done, "done"),
-            total=None if total is None else _count(total, "total"),
-            message=None if message is None else _message(message),
-        )
+        progress = progress_of(done, total, message)
         if self.report_progress is not None:
             await self.report_progress(progress)
 

@@ -7,11 +7,13 @@ from enum import Enum
 from functools import singledispatch
 from typing import Final
 
-from jobs.records import Json
+from jobs.records import Json, Progress
 
 LEAST_INTEGER: Final = -(2**63)  # what BSON has room for
 LARGEST_INTEGER: Final = 2**63 - 1
 MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its values a few levels down
+MAX_COUNT: Final = 2**53 - 1  # the largest that every client reads exactly
+MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_BYTES: Final = 16 * 1024 * 1024  # no document of MongoDB is larger
 
 Path = tuple[str | int, ...]
@@ -94,6 +96,27 @@ def whole_number(value: object, *path: str | int, least: int, most: int) -> int:
     if not least <= number <= most:
         raise NotJson(f"must be {least} to {most}, got {number}", *path)
     return number
+
+
+def progress_of(done: object, total: object, message: object) -> Progress:
+    """Check what a function says of its progress; raises NotJson, or TooLarge."""
+    return Progress(
+        done=_count(done, "done"),
+        total=None if total is None else _count(total, "total"),
+        message=None if message is None else _message(message),
+    )
+
+
+def _count(value: object, name: str) -> int:
+    return whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
+
+
+def _message(value: object) -> str:
+    path = ("progress", "message")
+    text = storable(value, *path, limit_bytes=MAX_MESSAGE_BYTES)
+    if not isinstance(text, str):
+        raise NotJson(f"must be text, got a value of type {type(value).__name__}", *path)
+    return text
 
 
 def _in_short(value: object) -> str:
