@@ -119,11 +119,23 @@ def may_pass(error: BaseException) -> bool:
     details: Mapping[str, Any] = error.details or {}
     if details.get("writeConcernErrors") or any(map(error.has_error_label, PASSING_LABELS)):
         return True
-    codes = [error.code, *(one["code"] for one in details.get("writeErrors", ()))]
-    return not PASSING_CODES.isdisjoint(codes)
+    return not PASSING_CODES.isdisjoint(codes_of(error))
+
+
+def summary(error: BaseException) -> str:
+    """Describe an error without the values that the driver quotes."""
+    if isinstance(error, OperationFailure) and error.details:
+        return f"{error.details.get('errmsg', 'refused')} (code {error.code})"
+    return type(error).__name__ if isinstance(error, NotEncodable) else str(error)
+
+
+def codes_of(error: OperationFailure) -> list[int | None]:
+    """Return the code of an error, and those of the single writes that it tells of."""
+    write_errors = (error.details or {}).get("writeErrors", ())
+    return [error.code, *(one["code"] for one in write_errors)]
 
 
 MongoError = PyMongoError
 MongoRefused = OperationFailure
-NotEncodable = (BSONError, OverflowError, UnicodeError)
+NotEncodable = (BSONError, OverflowError, UnicodeError, RecursionError)
 """What a value raises that BSON has no room for, before anything is sent."""

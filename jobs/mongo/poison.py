@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from jobs.logs import get_log
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.client import Document, Mongo, NotEncodable, Session, codes_of
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.transaction import run_seen_through
 from jobs.records import JobState
@@ -42,11 +42,23 @@ class Held(NamedTuple):
 
 def is_of_a_document(error: BaseException) -> bool:
     """Return whether MongoDB refused a write for what one of its documents is."""
-    if not isinstance(error, OperationFailure) or error.code is None:
+    if not isinstance(error, OperationFailure):
         return False
-    if error.code in OF_A_DOCUMENT or error.code in OF_A_RULE:
+    return any(map(_is_of_a_document, codes_of(error)))
+
+
+def refuses_content(error: BaseException) -> bool:
+    """Return whether an error refuses what was to be written, so that it is no use to repeat it.
+
+    Any other refusal (a full disk, a missing right, a code we do not know) may pass.
+    """
+    return isinstance(error, NotEncodable) or is_of_a_document(error)
+
+
+def _is_of_a_document(code: int | None) -> bool:
+    if code in OF_A_DOCUMENT or code in OF_A_RULE:
         return True
-    return error.code >= FIRST_LOCATION and error.code != CLIENT_KILLED
+    return code is not None and code >= FIRST_LOCATION and code != CLIENT_KILLED
 
 
 async def write_apart(

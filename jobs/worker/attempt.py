@@ -131,6 +131,14 @@ class Attempt:
         message = "the worker shut down while it ran, and it has no attempt left"
         return self._outcome(Move.FAIL, error=error_of("WorkerStopped", message))
 
+    def unaccounted(self, kind: FunctionKind) -> Outcome | None:
+        """Decide when it began, and how it ended is not known; None if it may start again, as if
+        it had never begun."""
+        if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
+            return None
+        message = "how the attempt ended could not be stored, and it has no attempt left"
+        return self._outcome(Move.FAIL, error=error_of("OutcomeLost", message))
+
     def lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
         """Decide when the worker is gone; `times_lost` counts this time too."""
         error = error_of(WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job")

@@ -1,9 +1,10 @@
 """Claims chunks of due jobs and runs each in a task of its own, never more than its slots."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,10 +12,12 @@ from jobs.arguments import MAX_ARGS_BYTES
 from jobs.engine import Engine
 from jobs.ids import new_id
 from jobs.lanes import Lane
+from jobs.lifecycle import Move
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
-from jobs.mongo.completions import Completions, Outcome
+from jobs.mongo.completions import TO_PENDING, Completions, Outcome
 from jobs.mongo.poison import MALFORMED, Held
+from jobs.queue.doorbell import SOON, Bell
 from jobs.records import FunctionKind, JobState
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
@@ -31,6 +34,9 @@ CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they 
 LAST_CLAIM_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
 STOP_S: Final = 2.0  # for a cancelled function to clean up
 LAST_WRITES_S: Final = 2.0  # when MongoDB is away, the others find out by the lease
+UNACCOUNTED_AT_MOST: Final = 10_000
+
+AttemptKey = tuple[str, int]
 
 log = get_log(__name__)
 
@@ -56,6 +62,8 @@ class Running:
     has_begun: bool = False
     has_returned: bool = False
     """Whether its slot is another's, and only the write of how it ended is to come."""
+    is_written: bool = False
+    """Whether how it ended is in the database."""
 
     def end(self, why: Ending) -> None:
         """Cancel the coroutine, once; one that has not begun looks for itself when it does, and
@@ -83,17 +91,21 @@ class Executor:
             for company in (Company.ANY, Company.RIVALS)
         }
         self._runner = Runner(engine=engine, shared=self._shared, pace=Pace())
-        self._completer = Completer(completions, engine.clock)
+        self._completer = Completer(completions, engine.clock, self._made_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self.running: dict[str, Running] = {}
         self._claims: dict[asyncio.Task[None], list[str]] = {}
+        self._stray: dict[asyncio.Task[bool], str] = {}
+        self._unaccounted: dict[AttemptKey, Outcome] = {}
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
 
     @property
-    def being_claimed(self) -> set[str]:
-        """Jobs of claims that MongoDB has not answered: they may be ours already."""
-        return {job_id for ids in self._claims.values() for job_id in ids}
+    def unsettled(self) -> set[str]:
+        """Jobs of claims that MongoDB has not answered, which may be ours already, and of strays
+        that are being given back."""
+        claimed = {job_id for ids in self._claims.values() for job_id in ids}
+        return claimed | set(self._stray.values())
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""
@@ -125,20 +137,43 @@ class Executor:
         await self.end_all(Ending.SHUTDOWN)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES_S):
-                deaf = [one for one in self.running.values() if not one.has_returned]
-                outcomes = (self._ended_early(one) for one in deaf)
-                await asyncio.gather(*(self._completer.complete(one) for one in outcomes if one))
-                await self._completer.close()
+                outcomes = (self._ended_early(one) for one in self._executing())
+                last = [self._completer.complete(one) for one in outcomes if one]
+                await asyncio.gather(self._completer.close(), *last)
+                returned = (one.task for one in self.running.values() if one.has_returned)
+                await asyncio.gather(*returned, *self._stray, return_exceptions=True)
                 await asyncio.gather(*(shared.close() for shared in self._shared.values()))
 
     async def end_all(self, why: Ending) -> None:
         """Cancel what runs and give it a while to stop."""
-        ended = list(self.running.values())
+        ended = self._executing()
         for running in ended:
             running.end(why)
         await _wait((running.task for running in ended), STOP_S)
-        for running in self.running.values():
+        for running in self._executing():
             log.warning("attempt.deaf", job_id=running.attempt.job_id)
+
+    def give_back(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
+        """End an attempt that this worker holds but does not run.
+
+        One that has begun here, and of whose end nothing was written, is never taken for one that
+        has not.
+        """
+        job_id, attempt = key
+        never_begun = Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=keep_ms)
+        outcome = self._unaccounted.get(key, never_begun)
+        task = asyncio.create_task(self._completer.complete(outcome), name=f"stray-{job_id}")
+        self._stray[task] = job_id
+        task.add_done_callback(self._stray.pop)
+        return task
+
+    def _executing(self) -> list[Running]:
+        return [running for running in self.running.values() if not running.has_returned]
+
+    def _made_due(self, written: Sequence[Outcome]) -> None:
+        """Have the dispatcher look when jobs that were written are due again soon."""
+        if any(map(_is_due_soon, written)):
+            self._engine.doorbell.ring(Bell.DUE)
 
     async def _room(self, lane: Lane, wanted: int) -> int:
         room = await self.slots.take(lane, wanted) if self._is_served(lane) else 0
@@ -212,11 +247,26 @@ class Executor:
     def _finished(self, running: Running) -> None:
         if self.running.get(running.attempt.job_id) is running:
             del self.running[running.attempt.job_id]
+        if running.has_begun and not running.is_written:
+            self._remember(running.attempt)
         if running.has_returned:
             self.slots.written()
         else:
             self.slots.give_back(running.lane)
         self._slot_freed()
+
+    def _remember(self, attempt: Attempt) -> None:
+        """Note what is to be written of an attempt that has begun if it turns out to be ours
+        still, as after a failover that showed an older state."""
+        outcome = attempt.unaccounted(self._kind_of(attempt))
+        if outcome is not None:
+            self._unaccounted[attempt.job_id, attempt.number] = outcome
+        while len(self._unaccounted) > UNACCOUNTED_AT_MOST:
+            del self._unaccounted[next(iter(self._unaccounted))]
+
+    def _kind_of(self, attempt: Attempt) -> FunctionKind:
+        function = self._engine.registry.get(attempt.function_name)
+        return function.kind if function else FunctionKind.ACTION
 
     async def _run(self, attempt: Attempt) -> None:
         running = self.running[attempt.job_id]
@@ -227,7 +277,7 @@ class Executor:
         running.has_returned = True
         self.slots.await_write(running.lane)
         self._slot_freed()
-        await self._completer.complete(outcome)
+        running.is_written = await self._completer.complete(outcome)
 
     async def _outcome_of(self, running: Running) -> Outcome | None:
         attempt = running.attempt
@@ -259,10 +309,15 @@ class Executor:
             case Ending.STOP:
                 return attempt.stopped()
             case Ending.SHUTDOWN:
-                function = self._engine.registry.get(attempt.function_name)
-                return attempt.handed_back(function.kind if function else FunctionKind.ACTION)
+                return attempt.handed_back(self._kind_of(attempt))
             case Ending.LOST | None:
                 return None
+
+
+def _is_due_soon(outcome: Outcome) -> bool:
+    if outcome.move not in TO_PENDING:
+        return False
+    return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < SOON
 
 
 async def _wait(tasks: "Iterable[asyncio.Task[Any]]", at_most_s: float) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from jobs.context import AttemptLost
 from jobs.engine import Engine
-from jobs.mongo.client import Session
+from jobs.mongo.client import NotEncodable, Session
 from jobs.mongo.completions import Outcome
 from jobs.records import Json
 from jobs.worker.attempt import Attempt
@@ -34,7 +34,14 @@ class AttemptFence:
 
     async def finish(self, session: Session, result: Json) -> None:
         """Write the success as the transaction's last write, or raise AttemptLost."""
-        outcome = replace(self.attempt.succeeded(result), progress=self.progress.unwritten)
-        offset_ms = await self.engine.clock.offset_ms()
-        if not await self.write(session, outcome, offset_ms):
+        success = self.attempt.succeeded(result)
+        try:
+            shown = replace(success, progress=self.progress.unwritten)
+            is_held = await self._write(session, shown)
+        except NotEncodable:  # nothing was sent, so the transaction goes on
+            is_held = await self._write(session, success)
+        if not is_held:
             raise AttemptLost
+
+    async def _write(self, session: Session, outcome: Outcome) -> bool:
+        return await self.write(session, outcome, await self.engine.clock.offset_ms())

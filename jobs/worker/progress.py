@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Final
 
 from jobs.logs import get_log
-from jobs.mongo.client import Document, MongoError
+from jobs.mongo.client import Document, MongoError, NotEncodable, summary
 from jobs.mongo.job_store import JobStore
 from jobs.records import Progress
 
@@ -43,7 +43,7 @@ class ProgressReport:
         self._written_at = time.monotonic()
         try:
             await self._store.set_progress(self._job_id, self._attempt, progress)
-        except MongoError as error:
-            log.warning("progress.unwritten", job_id=self._job_id, error=str(error))
+        except (MongoError, *NotEncodable) as error:
+            log.warning("progress.unwritten", job_id=self._job_id, error=summary(error))
         else:
             self._unwritten = None

@@ -13,8 +13,9 @@ from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, may_pass
+from jobs.mongo.client import MongoError, MongoRefused, may_pass, summary
 from jobs.mongo.completions import Outcome
+from jobs.mongo.poison import refuses_content
 from jobs.mongo.transaction import Contended
 from jobs.records import Cause, CauseKind, FunctionKind, Json
 from jobs.registry import Function, FunctionRef
@@ -30,6 +31,10 @@ from jobs.worker.shared_transactions import SharedTransactions
 ANSWER_WITHIN_S = 1.0
 
 log = get_log(__name__)
+
+
+class CommitRefused(Exception):
+    """MongoDB did not let a mutation function commit that had returned; another time it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,7 @@ class Runner:
 
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
-        if isinstance(error, Contended) or (is_mutation and may_pass(error)):
+        if isinstance(error, Contended | CommitRefused) or (is_mutation and may_pass(error)):
             return attempt.hindered(described(error), random.random)
         if not isinstance(error, TimeoutError):
             return _judged(function, attempt, error)
@@ -90,20 +95,30 @@ class Runner:
 
     async def _mutate(self, function: Function, attempt: Attempt, progress: ProgressReport) -> None:
         keyword_arguments = function.arguments.unpack(attempt.args)
+        has_returned = False
 
         async def body(ctx: Context) -> Json:
+            nonlocal has_returned
+            has_returned = False
             with self.pace.measured(function.name):
-                return self._checked(await function.call(ctx, **keyword_arguments))
+                result = self._checked(await function.call(ctx, **keyword_arguments))
+            has_returned = True
+            return result
 
         shared = self.shared.get(self._company_of(function, attempt))
         write_last = (shared or self.shared[Company.ANY]).finish
-        await self.engine.transactor.run(
-            _identity(attempt.job, progress.keep),
-            body,
-            AttemptFence(self.engine, write_last, attempt, progress),
-            timeout_ms=self._timeout_ms(function, attempt),
-            run_body=shared.run if shared else None,
-        )
+        try:
+            await self.engine.transactor.run(
+                _identity(attempt.job, progress.keep),
+                body,
+                AttemptFence(self.engine, write_last, attempt, progress),
+                timeout_ms=self._timeout_ms(function, attempt),
+                run_body=shared.run if shared else None,
+            )
+        except MongoRefused as error:
+            if has_returned and not refuses_content(error):
+                raise CommitRefused(summary(error)) from error
+            raise
 
     def _company_of(self, function: Function, attempt: Attempt) -> Company:
         # What has failed, or taken its worker with it, does so alone the next time.

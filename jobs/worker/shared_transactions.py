@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, TypeVar
 
-from jobs.mongo.client import Mongo, MongoError, Session, is_transient
+from jobs.mongo.client import Mongo, MongoError, NotEncodable, Session, is_transient, may_pass
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.line import IN_LINE_S, Line
-from jobs.mongo.poison import is_of_a_document
 from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
 
 T = TypeVar("T")
@@ -199,7 +198,7 @@ class SharedTransactions:
                     _tell(shared.members, _Verdict.COMMITTED)
                     return _End.KEPT
                 await self._mongo.sessions.abort(session)
-            except MongoError as error:
+            except (MongoError, *NotEncodable) as error:
                 _tell(shared.members, _verdict_after(error))
                 return _End.MET_RIVAL
             finally:
@@ -229,11 +228,12 @@ class SharedTransactions:
         return not await self._completions.write_in(session, outcomes, shared.offset_ms)
 
 
-def _verdict_after(error: MongoError) -> _Verdict | MongoError:
+def _verdict_after(error: Exception) -> _Verdict | Exception:
+    """Tell what becomes of those whose transaction met an error at its end."""
     if is_transient(error):
         return _Verdict.AGAIN
-    # Whose document MongoDB refused shows when each runs on its own.
-    return _Verdict.ALONE if is_of_a_document(error) else error
+    # What MongoDB refuses may be of one of them only: alone, it harms no other.
+    return error if may_pass(error) else _Verdict.ALONE
 
 
 def _refuse(members: Iterable[_Member], error: Exception) -> None:
@@ -242,7 +242,7 @@ def _refuse(members: Iterable[_Member], error: Exception) -> None:
             member.turn.set_exception(error)
 
 
-def _tell(members: Sequence[_Member], verdict: _Verdict | MongoError) -> None:
+def _tell(members: Sequence[_Member], verdict: _Verdict | Exception) -> None:
     """Tell those who wait for a verdict, and have none yet."""
     for member in members:
         if not member.verdict.done() and member.done.done() and member.done.result():

@@ -5,17 +5,14 @@ import time
 from typing import Final
 
 from jobs.engine import Engine
-from jobs.lifecycle import Move
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
-from jobs.mongo.completions import Completions, Outcome
 from jobs.waiting import wait_for_event
-from jobs.worker.executor import Ending, Executor
+from jobs.worker.executor import AttemptKey, Ending, Executor
 
 EVERY_S: Final = 1.0
+GIVE_BACK_S: Final = 1.0  # what MongoDB refuses is tried again while the watch goes on
 SETTLED_S: Final = 2.0  # a claim or completion that is on its way looks like a difference
-
-AttemptKey = tuple[str, int]
 
 log = get_log(__name__)
 
@@ -27,8 +24,6 @@ class Watch:
         self._engine = engine
         self._worker_id = worker_id
         self._executor = executor
-        self._poisoned = engine.store.poisoned
-        self._completions = Completions(engine.mongo, poisoned=self._poisoned)
         self._wake = asyncio.Event()
         self._differing_since: dict[AttemptKey, float] = {}
 
@@ -46,15 +41,15 @@ class Watch:
 
     async def compare(self) -> None:
         """Look once."""
-        before, claimed = self._running(), self._executor.being_claimed
+        before, unsettled = self._running(), self._executor.unsettled
         jobs = await self._engine.store.held_by(self._worker_id)
         held: set[AttemptKey] = {(job["_id"], job["attempt"]) for job in jobs}
         for job in jobs:
             if job.get("cancelRequestedAt") is not None:
                 self._end(job["_id"], Ending.STOP)
         # What began or ended during the read is no difference yet, nor what is being claimed.
-        claimed |= self._executor.being_claimed | self._poisoned.unwritable()
-        strays = {key for key in held - before - self._running() if key[0] not in claimed}
+        unsettled |= self._executor.unsettled | self._engine.store.poisoned.unwritable()
+        strays = {key for key in held - before - self._running() if key[0] not in unsettled}
         lost = (before - held) & self._running()
         settled = self._settled(strays | lost)
         for job_id, attempt in settled & lost:
@@ -86,10 +81,7 @@ class Watch:
     async def _give_back(self, strays: set[AttemptKey]) -> None:
         if not strays:
             return
+        log.warning("claim.stray", job_ids=[job_id for job_id, _ in sorted(strays)])
         keep_ms = self._engine.settings.purge_after_ms  # if its end was asked for, this ends it
-        outcomes = [
-            Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=keep_ms)
-            for job_id, attempt in sorted(strays)
-        ]
-        log.warning("claim.stray", job_ids=[outcome.job_id for outcome in outcomes])
-        await self._completions.write_apart(outcomes, await self._engine.clock.offset_ms())
+        giving = [self._executor.give_back(key, keep_ms) for key in sorted(strays)]
+        await asyncio.wait(giving, timeout=GIVE_BACK_S)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists
 
-from jobs.group_commit import GroupCommit
+from jobs.group_commit import GroupCommit, Interrupted
 
 
 class Ledger:
@@ -61,3 +61,14 @@ async def test_a_caller_that_goes_away_leaves_its_item_and_harms_no_other() -> N
     assert ledger.groups == [[1, 2]]
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_a_write_that_somebody_cancels_strands_nobody() -> None:
+    group: GroupCommit[int, int] = GroupCommit(Ledger().commit, 1)
+    submitting = [asyncio.create_task(group.submit(item)) for item in (1, 2)]
+    await asyncio.wait(submitting, timeout=0)
+    assert group._flusher is not None
+    group._flusher.cancel()
+    answers = await asyncio.gather(*submitting, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Interrupted, Interrupted]
+    assert await group.submit(3) == 6

@@ -104,3 +104,18 @@ async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
     await worker._watch.compare()
     states = [(await idle.job(attempt.job_id))["state"] for attempt in [*strays, *lost]]
     assert set(states) == {"pending"}
+
+
+async def test_an_attempt_that_began_and_seemed_lost_is_not_taken_for_one_that_never_did(
+    idle: Rig, worker: Worker
+) -> None:
+    job_id = await idle.schedule("hold")
+    (document,) = await idle.claim(job_id, worker.id)
+    worker.executor._start(Attempt.of(document, 9), Lane())
+    await gate.reached.wait()
+    worker.executor.running[job_id].end(Ending.LOST)
+    await idle.until(lambda: not worker.executor.running)
+    await worker._watch.compare()
+    job = await idle.job(job_id)
+    assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
+    assert job["error"]["name"] == "OutcomeLost"

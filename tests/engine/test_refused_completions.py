@@ -1,0 +1,196 @@
+"""MongoDB refuses how an attempt ended: the function does not run again, and nobody else waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.embedded import mongod
+from jobs.engine import Engine
+from jobs.ids import new_id
+from jobs.mongo.completions import Completions
+from jobs.records import Progress
+from jobs.settings import Settings
+from jobs.worker import completer
+from jobs.worker.attempt import Attempt
+from jobs.worker.completer import Completer
+from jobs.worker.progress import ProgressReport
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, moves_of, working
+
+ONCE = [(None, "pending"), ("pending", "inProgress")]
+OTHERS = 12
+DRAIN_S = 15.0  # what a drain of the hasty settings may take on a busy machine
+MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
+
+
+@pytest.fixture(scope="module")
+def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a mongod that fails when it is told to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mongod.PARAMETERS, "enableTestCommands", "1")
+        start = mongod.start_mongod(tmp_path_factory.mktemp("failing"))
+        server, url = asyncio.run(start)
+    yield url
+    asyncio.run(server.stop())
+
+
+@pytest.fixture
+async def refusing(
+    hasty: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Rig]:
+    """Return an installation with a worker whose MongoDB can be told to refuse what it writes."""
+    monkeypatch.setattr(completer, "LONGEST_REFUSED_PAUSE_S", 0.2)
+    fresh = {"mongo_url": failing_url, "database": f"refused_{new_id()}"}
+    settings = hasty.model_copy(update=fresh)
+    async with Engine.open(settings) as engine, working(settings):
+        yield Rig(engine)
+        await engine.mongo.client.drop_database(settings.database)
+
+
+def refusals(logs: list[Any]) -> list[Any]:
+    return [line for line in logs if line["event"] == "completion.refused"]
+
+
+@asynccontextmanager
+async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncIterator[None]:
+    """Let commands on jobs fail."""
+    admin, jobs = rig.engine.mongo.client.admin, f"{rig.engine.settings.database}.jobs"
+    point = {"configureFailPoint": "failCommand"}
+    await admin.command({**point, "mode": mode, "data": {"namespace": jobs, **data}})
+    try:
+        yield
+    finally:
+        await admin.command({**point, "mode": "off"})
+
+
+@asynccontextmanager
+async def refusal_of_ends(rig: Rig) -> AsyncIterator[None]:
+    """Let no job end."""
+    await validate(rig, {"state": {"$in": ["pending", "inProgress"]}})
+    try:
+        yield
+    finally:
+        await validate(rig, {})
+
+
+async def validate(rig: Rig, validator: Mapping[str, Any]) -> None:
+    await rig.engine.mongo.database.command({"collMod": "jobs", "validator": validator})
+
+
+@pytest.mark.parametrize("code", MAY_PASS)
+async def test_an_outcome_is_kept_until_a_refusal_has_passed(refusing: Rig, code: int) -> None:
+    job_id = await refusing.schedule("hold")
+    await gate.reached.wait()
+    async with failing(refusing, {"times": 3}, failCommands=["update"], errorCode=code):
+        gate.opened.set()
+        with capture_logs() as logs:
+            job = await refusing.ended(job_id)
+    assert moves_of(job) == [*ONCE, ("inProgress", "success")]
+    assert (job["result"], gate.visits) == ("let go", 1)
+    assert [line["event"] for line in logs].count("completion.refused") == 3
+
+
+async def test_what_a_validator_refuses_fails_its_job_once_and_no_other(refusing: Rig) -> None:
+    await validate(refusing, {"result": {"$ne": "bad"}})
+    values = [*range(OTHERS), "bad", *range(OTHERS)]
+    ids = await asyncio.gather(*(refusing.schedule("echo", value=value) for value in values))
+    jobs = [await refusing.ended(job_id) for job_id in ids]
+    bad = jobs.pop(OTHERS)
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+    assert moves_of(bad) == [*ONCE, ("inProgress", "failed")]
+    assert bad["error"]["name"] == "CompletionRefused"
+    assert "failed validation" in bad["error"]["message"]
+
+
+async def test_progress_that_is_refused_costs_no_result(refusing: Rig) -> None:
+    await validate(refusing, {"progress.total": {"$ne": 2}})
+    job = await refusing.run("echo", value="kept")
+    assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "kept")
+    assert job.get("progress") is None
+
+
+async def test_an_error_that_is_refused_loses_its_traceback_first(refusing: Rig) -> None:
+    await validate(refusing, {"error.traceback": {"$not": {"$type": "string"}}})
+    job = await refusing.run("shout", message="no")
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    assert job["error"] == {"name": "ValueError", "message": "no", "traceback": None}
+
+
+async def test_an_outcome_that_is_refused_whole_is_never_run_again(refusing: Rig) -> None:
+    ended = {"state": {"$in": ["success", "failed"]}, "functionName": "functions.hold"}
+    await validate(refusing, {"$nor": [ended]})
+    job_id = await refusing.schedule("hold")
+    await gate.reached.wait()
+    with capture_logs() as logs:
+        gate.opened.set()
+        assert (await refusing.run("echo"))["state"] == "success"
+        await refusing.until(lambda: len(refusals(logs)) > 5)
+    await validate(refusing, {})
+    job = await refusing.ended(job_id)
+    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert (gate.visits, job["error"]["name"]) == (1, "CompletionRefused")
+
+
+async def test_a_worker_told_to_go_does_not_wait_for_a_refusal_to_pass(
+    hasty: Settings, idle: Rig
+) -> None:
+    job_id, now = await idle.schedule("hold"), asyncio.get_running_loop().time
+    async with refusal_of_ends(idle):
+        with capture_logs() as logs:
+            async with working(hasty):
+                await gate.reached.wait()
+                gate.opened.set()
+                await idle.until(lambda: refusals(logs))
+                began = now()
+        assert now() - began < DRAIN_S
+    assert "completion.given_up" in [line["event"] for line in logs]
+    async with working(hasty):
+        job = await idle.ended(job_id, within=30)
+    assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
+    assert job["error"]["name"] == "WorkerLost"
+
+
+async def test_a_mutation_whose_result_is_refused_fails_once_and_harms_no_neighbour(
+    refusing: Rig,
+) -> None:
+    await refusing.run("share", name="first")
+    await validate(refusing, {"result": {"$ne": "bad"}})
+    names = [*map(str, range(OTHERS)), "bad", *map(str, range(OTHERS, 2 * OTHERS))]
+    ids = await asyncio.gather(*(refusing.schedule("share", name=name) for name in names))
+    jobs = [await refusing.ended(job_id) for job_id in ids]
+    bad = jobs.pop(OTHERS)
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+    assert (bad["state"], bad["attempt"]) == ("failed", 1)
+    noted = [effect["name"] for effect in await refusing.all("effects")]
+    assert sorted(noted) == sorted(["first", *(name for name in names if name != "bad")])
+
+
+@pytest.mark.parametrize("code", MAY_PASS)
+async def test_a_mutation_that_cannot_commit_for_now_runs_again(refusing: Rig, code: int) -> None:
+    job_id = await refusing.schedule("hold_in_mutation")
+    await gate.reached.wait()
+    async with failing(refusing, {"times": 1}, failCommands=["update"], errorCode=code):
+        gate.opened.set()
+        await refusing.attempted(job_id, 1)
+    await refusing.engine.advance(1_000)
+    job = await refusing.ended(job_id)
+    assert (job["state"], job["attempt"]) == ("success", 2)
+    assert [effect["name"] for effect in await refusing.all("effects")] == ["held"]
+
+
+async def test_progress_that_cannot_be_encoded_breaks_neither_attempt_nor_outcome(
+    idle: Rig,
+) -> None:
+    ids = [await idle.schedule("echo") for _ in range(2)]
+    claimed = [Attempt.of((await idle.claim(job_id))[0], 9) for job_id in ids]
+    report = ProgressReport(idle.engine.store, ids[0], 1)
+    await report.write(Progress(done=2**70, total=None, message=None))
+    first = replace(claimed[0].succeeded(1), progress=report.unwritten)
+    complete = Completer(Completions(idle.engine.mongo), idle.engine.clock, lambda _: None).complete
+    assert all(await asyncio.gather(complete(first), complete(claimed[1].succeeded(2))))
+    assert [(await idle.job(job_id))["result"] for job_id in ids] == [1, 2]
