@@ -73,7 +73,7 @@ async def start_batch(
         "version": 1,
     }
     document["schedulerJobId"] = await _plan_page(ctx, document, 0)
-    await ctx.db["batches"].insert_one(document)
+    await ctx.db.owned("batches").insert_one(document)
     return batch_from(document)
 
 
@@ -166,7 +166,7 @@ async def _end(
 
 
 async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
-    await ctx.db["batches"].update_one(
+    await ctx.db.owned("batches").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
     return batch_from({**found, **fields, "version": found["version"] + 1})

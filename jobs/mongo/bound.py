@@ -6,10 +6,11 @@ from typing import Any, Final, TypeVar
 from pymongo import ReturnDocument
 
 from jobs.mongo.client import Collection, Document, Mongo, Session
-from jobs.mongo.collections import COLLECTIONS, ENGINE_OWNED
+from jobs.mongo.collections import COLLECTIONS, WRITE_INSTEAD, WRITTEN_BY_BUILT_INS
 from jobs.mongo.stored_json import escape_document, escape_update, restore_document
 
 T = TypeVar("T")
+OF_MONGODB: Final = "system."
 OURS: Final = frozenset(spec.name for spec in COLLECTIONS)
 """Collections whose documents hold clients' JSON; in others, a document stays as it is given."""
 
@@ -36,7 +37,13 @@ class BoundDatabase:
         return self._session
 
     def __getitem__(self, name: str) -> "BoundCollection":
-        return BoundCollection(self, self._mongo[name], name not in ENGINE_OWNED)
+        is_reserved = name in WRITE_INSTEAD or name.startswith(OF_MONGODB)
+        return BoundCollection(self, self._mongo[name], not is_reserved)
+
+    def owned(self, name: str) -> "BoundCollection":
+        """Return one of Ostinato's own collections to write to, for its built-in functions only:
+        every reader counts on what they write there."""
+        return BoundCollection(self, self._mongo[name], name in WRITTEN_BY_BUILT_INS)
 
     async def answered(self, command: Awaitable[T]) -> T:
         return await self._mongo.sessions.answered(self._session, command)
@@ -62,9 +69,9 @@ class BoundCollection:
     @property
     def _writable(self) -> Collection:
         if not self._may_write:
-            raise PermissionError(
-                f"functions may read {self._readable.name!r}, and change jobs by ctx.scheduler only"
-            )
+            name = self._readable.name
+            instead = WRITE_INSTEAD.get(name, "it is MongoDB's own")
+            raise PermissionError(f"a function may read {name!r} and not write it: {instead}")
         return self._readable
 
     async def find_one(

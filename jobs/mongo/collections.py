@@ -18,8 +18,23 @@ CLOCK: Final = "clock"
 QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
 
-ENGINE_OWNED: Final = frozenset({JOBS, WORKERS, LEADERS, CLOCK, QUEUES, BUCKETS})
-"""Functions may read these, and write none of them."""
+WRITE_INSTEAD: Final = {
+    JOBS: "schedule and cancel jobs by ctx.scheduler",
+    CRONS: "change crons by registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
+    TASK_CONFIGS: "change recurring tasks by startRecurringTask and stopRecurringTask",
+    BATCHES: "change batches by startBatch and cancelBatch",
+    REQUESTS: "make requests by createWithTimeout, and complete them in a @request_handler",
+    FAILURES: "schedule errors.logFailure by ctx.scheduler, or raise an error",
+    QUEUES: "change queues by pauseQueue and resumeQueue",
+    WORKERS: "each worker writes its own document",
+    LEADERS: "the workers elect their leader",
+    BUCKETS: "the workers count what a rate limit lets start",
+    CLOCK: "only tests and the development mode move the clock",
+}
+"""Collections that functions may read and not write, and how to change what they hold."""
+
+WRITTEN_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES})
+"""Those that Ostinato's built-in functions write, each in the transaction of its function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

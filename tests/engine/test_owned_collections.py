@@ -1,0 +1,69 @@
+"""A function reads every collection, and writes none that Ostinato keeps."""
+
+from typing import Any
+
+import pytest
+
+from jobs.context import Context
+from jobs.functions.errors import log_failure
+from jobs.functions.requests import create_with_timeout
+from jobs.mongo.collections import COLLECTIONS, ITEMS, WRITE_INSTEAD
+from tests.engine.rig import Rig
+
+WRITES: dict[str, tuple[Any, ...]] = {
+    "insert_one": ({"_id": "a"},),
+    "insert_many": ([{"_id": "a"}],),
+    "update_one": ({}, {"$set": {"owner": "bob"}}),
+    "update_many": ({}, {"$set": {"owner": "bob"}}),
+    "find_one_and_update": ({}, {"$set": {"owner": "bob"}}),
+    "delete_one": ({},),
+    "delete_many": ({},),
+}
+
+
+async def test_every_collection_but_that_of_items_is_kept_by_ostinato() -> None:
+    assert {spec.name for spec in COLLECTIONS} - {ITEMS} == set(WRITE_INSTEAD)
+
+
+@pytest.mark.parametrize("verb", WRITES)
+@pytest.mark.parametrize("name", [*WRITE_INSTEAD, "system.views"])
+async def test_a_function_cannot_write_what_ostinato_keeps(idle: Rig, name: str, verb: str) -> None:
+    async def body(ctx: Context) -> None:
+        await getattr(ctx.db[name], verb)(*WRITES[verb])
+
+    with pytest.raises(PermissionError, match=f"may read '{name}' and not write it: "):
+        await idle.engine.transact("alice", body)
+    assert await idle.all(name) == []
+
+
+@pytest.mark.parametrize("stage", ["$out", "$merge"])
+async def test_an_aggregation_writes_nothing_either(idle: Rig, stage: str) -> None:
+    await idle.schedule("echo")
+
+    async def body(ctx: Context) -> None:
+        await ctx.db["jobs"].aggregate([{stage: "requests"}])
+
+    with pytest.raises(Exception, match=r"transaction"):
+        await idle.engine.transact("alice", body)
+    assert await idle.all("requests") == []
+
+
+async def test_a_function_reads_what_ostinato_keeps(idle: Rig) -> None:
+    job_id = await idle.schedule("echo")
+
+    async def body(ctx: Context) -> list[Any]:
+        joined = {"from": "jobs", "localField": "_id", "foreignField": "_id", "as": "same"}
+        return await ctx.db["jobs"].aggregate([{"$lookup": joined}])
+
+    (found,) = await idle.engine.transact("alice", body)
+    assert (found["_id"], found["same"][0]["_id"]) == (job_id, job_id)
+
+
+async def test_a_function_changes_them_by_the_built_in_functions(idle: Rig) -> None:
+    async def body(ctx: Context) -> str:
+        await create_with_timeout(ctx, {"what": "ever"})
+        return await log_failure(ctx, "it is broken")
+
+    failure_id = await idle.engine.transact("alice", body)
+    assert [failure["_id"] for failure in await idle.all("failures")] == [failure_id]
+    assert [request["owner"] for request in await idle.all("requests")] == ["alice"]
