@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from jobs.context import Context
+from jobs.errors import PreconditionFailed
+from jobs.mongo.id_text import id_from_text, id_to_text
 from jobs.records import Json
 from jobs.registry import registry
 
@@ -12,7 +14,10 @@ Document = dict[str, Any]
 Filter = Mapping[str, Any]
 PageHandler = Callable[[Context, list[Document]], Awaitable[None]]
 Count = Callable[[Context], Awaitable[int | None]]
+Check = Callable[[Context], Awaitable[None]]
 RequestHandler = Callable[[Context, Json], Awaitable[Json]]
+
+OWNERS_SOUGHT: Final = 100  # documents that are looked at for an owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,8 @@ class BatchSource:
     """Runs in the transaction that also moves the batch's cursor: exactly once per page."""
     count: Count
     """Counts what is left to process; None if that is unknown."""
+    check_empty: Check
+    """Called when there is nothing to process; raises PreconditionFailed if there never will be."""
     public: bool
     roles: frozenset[str]
 
@@ -69,12 +76,15 @@ def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler],
 
     The handler `(ctx, items)` is part of a mutation: its writes through `ctx.db` happen exactly
     once, together with the step to the next page. Without `pages`, the documents of `collection`
-    that match `where` come in the order of their `_id`, which must be a string.
+    that match `where` come in the order of their `_id`, of whatever types it is.
     """
 
     def register(handle: PageHandler) -> PageHandler:
         query = _Keyset(
-            options.get("collection", name), options.get("where", {}), options.get("owned", True)
+            name,
+            options.get("collection", name),
+            options.get("where", {}),
+            options.get("owned", True),
         )
         custom = options.get("pages")
         source = BatchSource(
@@ -82,6 +92,7 @@ def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler],
             pages=custom or query.page,
             handle=handle,
             count=_unknown if custom else query.count,
+            check_empty=query.check_empty,
             public=options.get("public", False),
             roles=frozenset(options.get("roles", ())),
         )
@@ -108,28 +119,39 @@ async def _unknown(ctx: Context) -> int | None:
 class _Keyset:
     """Pages by `_id`, so that a page costs the same however far the batch has come."""
 
+    name: str
     collection: str
     where: Filter
     owned: bool
 
     async def page(self, ctx: Context, cursor: str | None, size: int) -> BatchPage:
-        after = [] if cursor is None else [{"_id": {"$gt": cursor}}]
+        # By `$expr`, what follows may be of another type; a plain `$gt` finds its own type only.
+        after = [] if cursor is None else [{"$expr": {"$gt": ["$_id", _literal(cursor)]}}]
         found = await ctx.db[self.collection].find(
             {"$and": [self._scope(ctx), *after]}, sort=[("_id", 1)], limit=size + 1
         )
         items, more = found[:size], len(found) > size
-        return BatchPage(items=items, cursor=self._cursor(items[-1]) if more else None)
+        return BatchPage(items=items, cursor=id_to_text(items[-1]["_id"]) if more else None)
 
     async def count(self, ctx: Context) -> int | None:
         return await ctx.db[self.collection].count_documents(self._scope(ctx))
 
+    async def check_empty(self, ctx: Context) -> None:
+        """Raise PreconditionFailed if the documents are nobody's and only one's own count."""
+        if not self.owned:
+            return
+        found = await ctx.db[self.collection].find(self.where, {"owner": 1}, limit=OWNERS_SOUGHT)
+        if found and not any("owner" in one for one in found):
+            raise PreconditionFailed(
+                f"a batch over {self.name!r} would process nothing: it takes the documents of the "
+                f"user who starts it, and those of {self.collection!r} have no field `owner`. Store "
+                f"the owner in them, or declare @batch({self.name!r}, owned=False) to process the "
+                "documents of all"
+            )
+
     def _scope(self, ctx: Context) -> Filter:
         return {**self.where, "owner": ctx.owner} if self.owned else self.where
 
-    def _cursor(self, item: Document) -> str:
-        if not isinstance(item["_id"], str):
-            raise TypeError(
-                f"{self.collection}._id is {type(item['_id']).__name__}; a batch goes by string "
-                "ids: pass pages=… to @batch for others"
-            )
-        return item["_id"]
+
+def _literal(cursor: str) -> Document:
+    return {"$literal": id_from_text(cursor)}

@@ -55,9 +55,14 @@ async def start_batch(
 ) -> Batch:
     """Start a pass of the owner over a source, its first page due now.
 
-    Raises BadRequest naming each wrong field.
+    Raises BadRequest naming each wrong field, PreconditionFailed if no document of the source
+    has an owner.
     """
     _check(ctx, source, batch_size, delay_ms)
+    found = ctx.registry.batches[source]
+    total = await found.count(ctx)
+    if total == 0:
+        await found.check_empty(ctx)
     batch_id = ctx.new_id()
     document = {
         "_id": batch_id,
@@ -67,7 +72,7 @@ async def start_batch(
         "batchSize": batch_size,
         "delayMs": delay_ms,
         "processed": 0,
-        "total": await ctx.registry.batches[source].count(ctx),
+        "total": total,
         "cursor": None,
         "createdAt": await ctx.now(),
         "version": 1,

@@ -1,13 +1,16 @@
 """Rate-limited batches: every item once, page after page, however often a page is cut off."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
+from bson import Binary, DBRef, MaxKey, ObjectId
 
 from jobs.errors import BadRequest, NotFound, PreconditionFailed
 from jobs.functions.batch import add_items, cancel_batch, repair_batch, start_batch
+from jobs.mongo.id_text import id_from_text, id_to_text
 from jobs.records import Batch, BatchState, CauseKind, JobState, Json
 from tests.patterns.work import faults
 from tests.patterns.world import SECOND, World
@@ -172,14 +175,46 @@ async def test_a_source_says_who_may_start_it(idle: World) -> None:
     assert (numbers.callable_by([]), numbers.callable_by(["counter"])) == (False, True)
 
 
-async def test_a_page_of_ids_that_are_not_strings_fails_in_clear_words(world: World) -> None:
-    await world.engine.mongo["stamps"].insert_many([{"_id": 1}, {"_id": 2}])
-    await start(world, "stamps", batch_size=1)
+IDS: list[Any] = [None, -1, 2.5, 2**40, "a", "bson:b", {"b": 1, "a": "x"}, {"b": 2}, Binary(b"x")]
+IDS += [Binary.from_uuid(UUID(int=7)), ObjectId(), True, datetime.now(UTC), MaxKey(), DBRef("x", 1)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+async def test_ids_of_any_types_are_processed_once_each(world: World, batch_size: int) -> None:
+    stamps = [{"_id": document_id, "times": 0} for document_id in IDS]
+    await world.engine.mongo["stamps"].insert_many(stamps)
+    batch = await start(world, "stamps", batch_size=batch_size, delay_ms=0)
+    await pass_pages(world, len(IDS) // batch_size)
+    assert {stamp["times"] for stamp in await world.all("stamps")} == {1}
+    document = await world.one("batches", _id=batch.id)
+    assert (document["state"], document["processed"]) == (BatchState.DONE, len(IDS))
+
+
+async def test_a_cursor_of_a_string_is_that_string_as_it_always_was(world: World) -> None:
+    assert [id_to_text(text) for text in ("", "a", '{"$oid": 1}')] == ["", "a", '{"$oid": 1}']
+    assert id_from_text(id_to_text("bson:b")) == "bson:b"
+    assert id_from_text("a") == "a"
+
+
+async def test_a_batch_over_documents_without_owners_is_refused_when_it_starts(
+    idle: World,
+) -> None:
+    await idle.engine.mongo["parcels"].insert_many([{"_id": n, "sent": False} for n in range(3)])
+    with pytest.raises(PreconditionFailed, match=r"'parcels' have no field `owner`.*owned=False"):
+        await start(idle, "parcels")
+    assert await idle.all("batches") == []
+
+
+async def test_a_batch_without_owners_sees_the_documents_of_all(world: World) -> None:
+    owners: list[dict[str, Any]] = [
+        {"_id": 1, "owner": "bob"},
+        {"_id": 2, "owner": "alice"},
+        {"_id": 3},
+    ]
+    await world.engine.mongo["stamps"].insert_many(owners)
+    await start(world, "stamps")
     await world.settled()
-    [page] = await world.jobs(PAGE)
-    error = page.timeline[-1].error
-    assert error is not None
-    assert "pass pages=" in error.message
+    assert [stamp["times"] for stamp in await world.all("stamps")] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 
 from jobs.functions.batch import start_batch
 from jobs.records import BatchState
@@ -10,7 +11,7 @@ from jobs.settings import Settings
 from tests.patterns.world import World
 from tests.processes import Processes, eventually
 
-CRATES = [f"{number:024}" for number in range(10)]
+CRATES = [ObjectId(f"{number:024}") for number in range(10)]
 HASTY = {
     "functions": ("tests.patterns.work",),
     "heartbeat_ms": 300,
@@ -34,7 +35,7 @@ async def fill(world: World, folder: Path) -> None:
     )
 
 
-async def crash_at(processes: Processes, folder: Path, crate: str) -> None:
+async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
     """Run a worker until it is halfway through the page of this crate, and kill it with -9."""
     hang_here = folder / f"hang-{crate}"
     hang_here.touch()
