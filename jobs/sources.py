@@ -144,9 +144,9 @@ class _Keyset:
         if found and not any("owner" in one for one in found):
             raise PreconditionFailed(
                 f"a batch over {self.name!r} would process nothing: it takes the documents of the "
-                f"user who starts it, and those of {self.collection!r} have no field `owner`. Store "
-                f"the owner in them, or declare @batch({self.name!r}, owned=False) to process the "
-                "documents of all"
+                f"user who starts it, and those of {self.collection!r} have no field `owner`. "
+                f"Store the owner in them, or declare @batch({self.name!r}, owned=False): then it "
+                "processes the documents of all"
             )
 
     def _scope(self, ctx: Context) -> Filter:
