@@ -61,6 +61,9 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/graphql", HTTPEndpoint(runner, authenticator, sockets, settings)),
         WebSocketRoute("/graphql", endpoint.serve),
+        WebSocketRoute(
+            "/graphql/", endpoint.serve
+        ),  # HTTP is redirected, which sockets do not follow
         *health_routes(parts.checks),
         *page_routes(settings),
     ]

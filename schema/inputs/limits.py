@@ -24,6 +24,8 @@ MAX_WEIGHT: Final = 1_000
 MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
 MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)
+SHOWN_DIGITS: Final = 40
+Path: TypeAlias = tuple[str | int, ...]
 
 
 def _bounded_json(value: Any) -> Any:
@@ -40,7 +42,12 @@ def _check_values(value: Any) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_JSON_DEPTH + 1):
         for item in level:
-            _check_scalar(item)
+            try:
+                _check_scalar(item)
+            except PydanticCustomError as error:
+                where = ".".join(map(str, _place_of(item, value)))
+                message = f"{where}: {error.message()}" if where else error.message()
+                raise PydanticCustomError(error.type, message) from None
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return
@@ -57,9 +64,30 @@ def _check_scalar(value: Any) -> None:
     if isinstance(value, str):
         _storable(value)
     elif isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
-        raise PydanticCustomError("out_of_range", "has a whole number beyond 64 bits")
+        message = f"{_digits(value)} has more than 64 bits; allowed are {MIN_INT64} to {MAX_INT64}"
+        raise PydanticCustomError("out_of_range", f"{message}, or a string")
     elif isinstance(value, float) and (value != value or abs(value) == float("inf")):
         raise PydanticCustomError("not_finite", "has a number that is not finite")
+
+
+def _place_of(sought: object, value: object) -> Path:
+    """Find where a part of a value is, a key in the place of what it names."""
+    waiting: list[tuple[Path, object]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        if found is sought:
+            return path
+        if isinstance(found, dict):
+            waiting.extend(((*path, key), inner) for key, inner in found.items())
+            waiting.extend(((*path, key), key) for key in found)
+        elif isinstance(found, list):
+            waiting.extend(((*path, index), inner) for index, inner in enumerate(found))
+    return ()
+
+
+def _digits(number: int) -> str:
+    text = str(number)
+    return text if len(text) <= SHOWN_DIGITS else f"{text[:SHOWN_DIGITS]}… ({len(text)} digits)"
 
 
 def _storable(text: str) -> str:

@@ -1,6 +1,7 @@
-"""Cuts off connections whose requests do not arrive: uvicorn takes heads of any age and size."""
+"""Refuses requests that do not arrive, or name no host: uvicorn takes heads of any age and size."""
 
 import asyncio
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -9,6 +10,13 @@ MAX_HEAD_BYTES = 65_536  # beyond what is read at once: some thousand headers
 SLOW = b"408 Request Timeout"
 LARGE = b"431 Request Header Fields Too Large"
 ANSWER = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class WrongHost(Exception):
+    """A request of HTTP/1.1 without the one `Host` header that it must have (RFC 9112, 3.2)."""
+
+    def __init__(self, hosts: int) -> None:
+        super().__init__(f"HTTP/1.1 needs one Host header, this request has {hosts}.")
 
 
 class TimelyProtocol(HttpToolsProtocol):
@@ -39,7 +47,18 @@ class TimelyProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self.parser.get_http_version() == "1.1":
+            hosts = sum(name == b"host" for name, _ in self.headers)
+            if hosts != 1:
+                raise WrongHost(hosts)  # the parser stops, and uvicorn answers 400
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what the parser refused, and close."""
+        error = sys.exception()
+        if error is not None and isinstance(error.__context__, WrongHost):
+            msg = str(error.__context__)
+        super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -17,6 +17,7 @@ from strawberry import Schema
 
 from jobs.errors import BadRequest, TimedOut
 from jobs.settings import Settings
+from jobs.values import readable
 from resolvers.auth import Viewer
 from resolvers.changes import Leg
 from schema.errors import (
@@ -26,7 +27,7 @@ from schema.errors import (
     format_variable_errors,
 )
 from schema.transports.documents import Documents, Prepared, RequestRejected
-from schema.transports.encoding import Encoded, encode
+from schema.transports.encoding import Encoded, Path, encode
 from schema.transports.groups import Groups
 from schema.transports.limits import DocumentLimits
 from schema.transports.members import NOWHERE, Push, Told
@@ -36,6 +37,8 @@ from schema.transports.roots import OWN, RESUMING, after_of
 from schema.transports.sharing import Shape, group_key, shape_of
 from schema.transports.tally import Tally
 from schema.transports.way import Telling, Tellings, Way
+
+MAX_WRITTEN_DEPTH = 200  # what the encoder writes
 
 ContextOf = Callable[[Viewer | None, Leg], object]
 
@@ -229,13 +232,30 @@ def _unknown_operation(request: OperationRequest) -> BadRequest:
 
 def _answer(result: ExecutionResult) -> _Answer:
     errors = format_execution_errors(result.errors or ())
-    response: dict[str, object] = {"data": result.data}
-    if errors:
-        response = {"errors": errors, "data": result.data}
     try:
-        return _Answer(encode(response), errors)
+        return _Answer(encode(_response(result.data, errors)), errors)
+    except TypeError:  # one value that JSON cannot hold must not cost the others
+        data = _writable(result.data, (), errors)
+        return _Answer(encode(_response(data, errors)), errors)
+
+
+def _response(data: object, errors: list[FormattedError]) -> dict[str, object]:
+    return {"errors": errors, "data": data} if errors else {"data": data}
+
+
+def _writable(value: object, path: Path, errors: list[FormattedError]) -> object:
+    """Copy data with null for each value that JSON cannot hold, and an error that says where."""
+    if isinstance(value, dict) and len(path) < MAX_WRITTEN_DEPTH:
+        named = ((readable(str(key)), inner) for key, inner in value.items())
+        return {key: _writable(inner, (*path, key), errors) for key, inner in named}
+    if isinstance(value, list) and len(path) < MAX_WRITTEN_DEPTH:
+        return [_writable(inner, (*path, index), errors) for index, inner in enumerate(value)]
+    try:
+        encode(value)
     except TypeError as error:
-        return _failure(error)
+        errors.append({**format_exception(error), "path": list(path)})
+        return None
+    return value
 
 
 def _failure(error: Exception) -> _Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphql import OperationType
 
-from jobs.errors import OstinatoError, TooManyRequests, Unauthorized, Unavailable
+from jobs.errors import BadRequest, OstinatoError, TooManyRequests, Unauthorized, Unavailable
 from jobs.settings import Settings
 from resolvers.auth import Viewer
 from resolvers.outages import expected
@@ -19,6 +19,7 @@ from schema.transports.frames import Batch
 from schema.transports.protocol import (
     CloseCode,
     Subscribe,
+    UnreadableSubscribe,
     complete_message,
     error_message,
     next_prefix,
@@ -59,15 +60,19 @@ class Operations:
 
     async def start(self, message: Subscribe, viewer: Viewer) -> None:
         """Begin an operation; raises SocketClosing if its id is taken."""
-        if message.id in self._running:
-            reason = f"Subscriber for {message.id} already exists"
-            raise SocketClosing(CloseCode.SUBSCRIBER_EXISTS, reason)
+        self._require_free(message.id)
         if len(self._running) >= self._most:
             error = TooManyRequests(f"a socket may have {self._most} operations", RETRY_AFTER_MS)
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
         task = self._tasks.create_task(self._run(message, viewer))
         self._running[message.id] = _Running(task)
+
+    async def refuse(self, message: UnreadableSubscribe) -> None:
+        """Answer an operation that cannot be read; raises SocketClosing if its id is taken."""
+        self._require_free(message.id)
+        errors = [format_exception(BadRequest(message.problem))]
+        await self._channel.send(error_message(message.id, errors))
 
     def stop(self, operation_id: str) -> None:
         """End an operation that its client has completed; nothing more is sent of it."""
@@ -96,6 +101,11 @@ class Operations:
         for operation_id, running in cut_off.items():
             if running.kind is OperationType.MUTATION:
                 await self._channel.send(error_message(operation_id, errors))
+
+    def _require_free(self, operation_id: str) -> None:
+        if operation_id in self._running:
+            reason = f"Subscriber for {operation_id} already exists"
+            raise SocketClosing(CloseCode.SUBSCRIBER_EXISTS, reason)
 
     async def _run(self, message: Subscribe, viewer: Viewer) -> None:
         running = self._running[message.id]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from jobs.values import readable
 from schema.errors import FormattedError
-from schema.transports.encoding import decode, encode
+from schema.transports.encoding import Unreadable, decode, encode
 from schema.transports.execution import OperationRequest
 from schema.transports.parameters import BadParameters, read_parameters
 
@@ -62,11 +63,19 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableSubscribe:
+    """An operation with a value that cannot be read: an error of its own, not of the socket."""
+
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     id: str
 
 
-ClientMessage = ConnectionInit | Ping | Pong | Subscribe | Complete
+ClientMessage = ConnectionInit | Ping | Pong | Subscribe | UnreadableSubscribe | Complete
 
 
 class BadMessage(ValueError):
@@ -77,8 +86,8 @@ def parse_message(text: str, max_id_chars: int) -> ClientMessage:
     """Read one message; raises BadMessage and nothing else, whatever was sent."""
     try:
         message = decode(text)
-    except ValueError:
-        raise BadMessage("Message is not JSON") from None
+    except Unreadable as error:
+        return _unreadable(error, max_id_chars)
     if not isinstance(message, dict):
         raise BadMessage("Message is not an object")
     payload = message.get("payload")
@@ -97,6 +106,15 @@ def parse_message(text: str, max_id_chars: int) -> ClientMessage:
             return Complete(_operation_id(message, max_id_chars))
         case _:
             raise BadMessage("Message has an unknown type")
+
+
+def _unreadable(error: Unreadable, max_id_chars: int) -> UnreadableSubscribe:
+    """Find whose value it is; raises BadMessage if it is no operation's."""
+    if isinstance(error.value, dict) and error.value.get("type") == "subscribe":
+        operation_id = _operation_id(error.value, max_id_chars)
+        if operation_id == readable(operation_id):  # else no answer could repeat it
+            return UnreadableSubscribe(operation_id, f"the message cannot be read: {error}")
+    raise BadMessage(f"Message is {error}")
 
 
 def next_prefix(operation_id: str) -> bytes:

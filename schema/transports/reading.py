@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 
 from jobs.settings import Settings
-from schema.transports.encoding import decode
+from schema.transports.encoding import Unreadable, decode
 from schema.transports.execution import OperationRequest
 from schema.transports.negotiation import require_json
 from schema.transports.parameters import BadParameters, read_parameters
@@ -37,7 +37,7 @@ class RequestReader:
                 "the body did not arrive in time",
                 headers={"connection": "close"},
             ) from None
-        return _parameters_of(_decoded(body))
+        return _parameters_of(_decoded(body, "the body"))
 
     async def _read_body(self, request: Request) -> bytes:
         body = bytearray()
@@ -67,16 +67,17 @@ def _query_parameters(request: Request) -> dict[str, object]:
     parameters: dict[str, object] = dict(request.query_params)
     for name in JSON_PARAMETERS:
         if text := request.query_params.get(name):
-            parameters[name] = _decoded(text)
+            parameters[name] = _decoded(text, f"`{name}`")
+        else:  # written, but empty: not given
+            parameters.pop(name, None)
     return parameters
 
 
-def _decoded(data: bytes | str) -> object:
+def _decoded(data: bytes | str, what: str) -> object:
     try:
         return decode(data)
-    except ValueError:
-        message = "the request is not JSON, or is nested too deeply"
-        raise Refused(HTTPStatus.BAD_REQUEST, message) from None
+    except Unreadable as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{what} cannot be read: {error}") from None
 
 
 def _parameters_of(payload: object) -> OperationRequest:

@@ -87,7 +87,10 @@ def group_key(
 ) -> tuple[Hashable, Viewer | None]:
     """Return what equal subscriptions have in common, and on whose behalf they are executed."""
     given = {name: value for name, value in (variables or {}).items() if name in shape.variables}
-    values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    try:
+        values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a number beyond 64 bits, which is refused when its type is looked at
+        values = repr(given).encode()
     if viewer is None or shape.reads_viewer:
         return (shape.text, values, viewer), viewer
     alike = replace(viewer, id=viewer.scope or NOBODY, expires_at=None)

@@ -32,6 +32,7 @@ from schema.transports.protocol import (
     Ping,
     Pong,
     Subscribe,
+    UnreadableSubscribe,
 )
 from schema.transports.sockets import SocketClosing, Sockets
 
@@ -158,6 +159,8 @@ class Connection:
         match message:
             case Subscribe():
                 await self._operations.start(message, viewer)
+            case UnreadableSubscribe():
+                await self._operations.refuse(message)
             case Complete():
                 self._operations.stop(message.id)
             case Ping():

@@ -66,3 +66,26 @@ async def test_what_others_stored_is_shown_as_json(
     answer = await ann(JSON_OF_ALL)
     assert not answer.errors
     assert encode(answer.data)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**64, 10**60])
+@pytest.mark.parametrize("way", ["literal", "variable"])
+async def test_a_number_beyond_64_bits_is_refused_as_it_is_written(
+    ann: Client, number: int, way: str
+) -> None:
+    if way == "literal":
+        given = f"{{data: {{rows: [0, {{n: {number}}}]}}}}"
+        answer = await ann(f"mutation {{ createWithTimeout(input: {given}) {{ requestId }} }}")
+    else:
+        answer = await ann(CREATE_WITH_TIMEOUT, input={"data": {"rows": [0, {"n": number}]}})
+    (issue,) = answer.issues
+    assert (issue["path"], issue["code"]) == (["input", "data"], "out_of_range")
+    assert issue["message"].startswith(f"data: rows.1.n: {str(number)[:40]}")
+    assert "allowed are -9223372036854775808 to 9223372036854775807" in issue["message"]
+
+
+async def test_a_literal_of_endless_digits_is_refused(ann: Client) -> None:
+    given = f"{{data: [{'9' * 5_000}]}}"
+    answer = await ann(f"mutation {{ createWithTimeout(input: {given}) {{ requestId }} }}")
+    assert answer.errors
+    assert answer.codes != ["INTERNAL_SERVER_ERROR"]

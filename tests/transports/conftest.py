@@ -62,10 +62,10 @@ class Running:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=RECEIVE_S)
 
     @asynccontextmanager
-    async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
+    async def socket(self, *, path: str = "/graphql", **options: Any) -> AsyncIterator["Socket"]:
         """Open a WebSocket without initialising it."""
         options.setdefault("subprotocols", [TRANSPORT_WS])
-        url = f"ws://127.0.0.1:{self.port}/graphql"
+        url = f"ws://127.0.0.1:{self.port}{path}"
         async with connect(url, compression=None, proxy=None, **options) as connection:
             yield Socket(connection)
 

@@ -94,3 +94,22 @@ async def test_stream_outlasts_the_time_for_its_request() -> None:
         writer.write(b"content-length: %d\r\n\r\n%b" % (len(document), document))
         for _ in range(6):
             await reader.readuntil(b"\r\n:\n\n\r\n")
+
+
+UPGRADE = b"upgrade: websocket\r\nconnection: upgrade\r\n"
+
+
+@pytest.mark.parametrize("hosts", [0, 2])
+@pytest.mark.parametrize("more", [b"", UPGRADE])
+async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> None:
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        writer.write(b"GET /graphql HTTP/1.1\r\n" + b"host: x\r\n" * hosts + more + b"\r\n")
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"needs one Host header, this request has %d." % hosts)
+
+
+async def test_request_of_http_1_0_needs_no_host() -> None:
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")

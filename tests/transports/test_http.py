@@ -35,6 +35,9 @@ async def test_query_is_answered_with_the_newer_media_type_when_it_is_accepted(
     assert response.json() == {"data": {"hello": "Hello x"}}
 
 
+JSON_BODY = {"content-type": "application/json"}
+
+
 @pytest.mark.parametrize(
     ("accept", "answer"),
     [
@@ -108,6 +111,40 @@ async def test_malformed_body_is_400(running: Running, body: bytes) -> None:
         response = await client.post("/graphql", content=body, headers=headers)
     assert response.status_code == HTTPStatus.BAD_REQUEST
     assert _code(response) == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"{", "the body cannot be read: not JSON: "),
+        (b'{"query":1,}', "not JSON: trailing comma is not allowed: line 1 column 11"),
+        (b'{"variables":' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper than 64 levels"),
+        (b"[" * 100_000, "nested deeper than 64 levels"),
+        (b'{"variables":{"a":["\\ud83d"]}}', r"variables.a.0 holds \ud83d, half of a surrogate"),
+    ],
+)
+async def test_body_that_cannot_be_read_says_why(
+    running: Running, body: bytes, problem: str
+) -> None:
+    async with running.client() as client:
+        response = await client.post("/graphql", content=body, headers=JSON_BODY)
+    (error,) = response.json()["errors"]
+    assert response.status_code == HTTPStatus.BAD_REQUEST
+    assert problem in error["message"]
+
+
+async def test_byte_order_mark_is_ignored(running: Running) -> None:
+    body = b'\xef\xbb\xbf{"query":"{ hello }"}'
+    async with running.client() as client:
+        response = await client.post("/graphql", content=body, headers=JSON_BODY)
+    assert response.json() == {"data": {"hello": "Hello world"}}
+
+
+@pytest.mark.parametrize("name", ["variables", "extensions", "operationName"])
+async def test_empty_parameter_of_get_is_one_that_is_not_given(running: Running, name: str) -> None:
+    async with running.client() as client:
+        response = await client.get("/graphql", params={"query": "{ hello }", name: ""})
+    assert response.json() == {"data": {"hello": "Hello world"}}
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])

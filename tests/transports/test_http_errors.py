@@ -83,6 +83,17 @@ async def test_unexpected_error_is_masked_under_an_id(running: Running, query: s
     assert "object" not in response.text
 
 
+async def test_value_that_json_cannot_hold_costs_itself_only(running: Running) -> None:
+    response = await _post(running, "{ hello item { name } unencodable }")
+    (error,) = response.json()["errors"]
+    assert error["path"] == ["unencodable", "value"]
+    assert response.json()["data"] == {
+        "hello": "Hello world",
+        "item": {"name": "an item"},
+        "unencodable": {"value": None},
+    }
+
+
 async def test_operation_that_takes_too_long_is_stopped_as_timeout() -> None:
     async with serve(make_settings(request_timeout_ms=100)) as running:
         response = await _post(running, "{ endless }")

@@ -174,3 +174,61 @@ async def _still_works(socket: Socket) -> None:
     await socket.subscribe("next", "{ hello }")
     message: Any = await socket.receive()
     assert message == {"id": "next", "type": "next", "payload": {"data": {"hello": "Hello world"}}}
+
+
+UNREADABLE = {
+    "half a pair": (r'"\ud83d"', "variables.value holds \\ud83d, half of a surrogate pair"),
+    "half a pair in a key": (r'{"\udc00":1}', "variables.value holds \\udc00"),
+    "too deep": ("[" * 90 + "]" * 90, "nested deeper than 64 levels"),
+    "beyond a double": ("1e400", "number is infinity when parsed as double"),
+    "endless digits": ("9" * 5_000, "number is infinity when parsed as double"),
+    "no number": ("NaN", "not JSON"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_value_that_cannot_be_read_ends_its_own_operation_only(
+    running: Running, what: str
+) -> None:
+    value, problem = UNREADABLE[what]
+    query = '"query":"query($value: JSON!) { echo(value: $value) }"'
+    async with running.acknowledged() as socket:
+        await socket.subscribe("ticks", "subscription { ticks }")
+        assert (await socket.receive())["id"] == "ticks"
+        payload = f'{{{query},"variables":{{"value":{value}}}}}'
+        await socket.send(f'{{"id":"bad","type":"subscribe","payload":{payload}}}')
+        error = await socket.receive()
+        assert (error["id"], error["type"]) == ("bad", "error")
+        assert problem in error["payload"][0]["message"]
+        assert error["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+        await running.probe.publish()
+        assert (await socket.receive())["payload"] == {"data": {"ticks": 1}}
+
+
+async def test_unreadable_operation_under_a_taken_id_closes_4409(running: Running) -> None:
+    async with running.acknowledged() as socket:
+        await socket.subscribe("1", "subscription { ticks }")
+        await socket.receive()
+        await socket.send(r'{"id":"1","type":"subscribe","payload":{"query":"\ud83d"}}')
+        assert await socket.closed() == 4409
+
+
+async def test_byte_order_mark_before_a_message_is_ignored(running: Running) -> None:
+    async with running.acknowledged() as socket:
+        await socket.send('\ufeff{"id":"1","type":"subscribe","payload":{"query":"{ hello }"}}')
+        assert (await socket.receive())["payload"] == {"data": {"hello": "Hello world"}}
+
+
+async def test_socket_at_the_address_with_a_slash_is_served(running: Running) -> None:
+    async with running.socket(path="/graphql/") as socket:
+        await socket.init(running.token())
+
+
+async def test_variable_beyond_64_bits_is_refused_in_a_subscription(running: Running) -> None:
+    async with running.acknowledged() as socket:
+        query = "subscription($to: Int!) { count(to: $to) }"
+        payload = f'{{"query":"{query}","variables":{{"to":18446744073709551616}}}}'
+        await socket.send(f'{{"id":"1","type":"subscribe","payload":{payload}}}')
+        error = await socket.receive()
+        assert "18446744073709551616" in error["payload"][0]["message"]
+        assert error["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
