@@ -166,8 +166,10 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 def doctor() -> None:
     """Look at settings, functions, MongoDB and Redis; say what is wrong and how to mend it."""
     from jobs.doctor import diagnose
+    from resolvers.keys import inspect_keys
 
-    findings = asyncio.run(diagnose(_settings()))
+    settings = _settings()
+    findings = [inspect_keys(settings), *asyncio.run(diagnose(settings))]
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.ok else 'problem'}  {finding.subject}: {finding.detail}")
         if finding.fix:
@@ -194,11 +196,13 @@ def _checked_settings() -> "Settings":
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
     from jobs.logs import configure_logs
     from jobs.mongo.inspection import refusal
+    from jobs.queue import connection
 
     settings = _settings()
     _require_functions(settings)
     configure_logs(settings)
-    if reason := asyncio.run(refusal(settings.mongo_url)):
+    reason = connection.refusal(settings.redis_url)
+    if reason := reason or asyncio.run(refusal(settings.mongo_url)):
         _refuse(reason)
     return settings
 

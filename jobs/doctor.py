@@ -52,15 +52,7 @@ def inspect_functions(settings: Settings) -> list[Finding]:
 
 def inspect_settings(settings: Settings) -> list[Finding]:
     """Look for settings that are valid one by one and wrong together."""
-    return [_tokens(settings), _cursors(settings), _mode(settings), _jwks(settings)]
-
-
-def _tokens(settings: Settings) -> Finding:
-    keys = (settings.jwt_secret, settings.jwt_public_key, settings.jwt_jwks_url)
-    if any(keys):
-        return Finding(subject="token key", detail="configured")
-    fix = "set OSTINATO_JWT_SECRET, OSTINATO_JWT_PUBLIC_KEY or OSTINATO_JWT_JWKS_URL"
-    return Finding(subject="token key", detail="none: the API cannot tell who is calling", fix=fix)
+    return [_cursors(settings), _mode(settings)]
 
 
 def _cursors(settings: Settings) -> Finding:
@@ -77,11 +69,3 @@ def _mode(settings: Settings) -> Finding:
         fix = "unset OSTINATO_DEVELOPMENT_TOKEN, or set OSTINATO_MODE=development"
         return Finding(subject=subject, detail=f"{detail}, with a development token", fix=fix)
     return Finding(subject=subject, detail=detail)
-
-
-def _jwks(settings: Settings) -> Finding:
-    url = settings.jwt_jwks_url
-    if url is None:
-        return Finding(subject="JWKS", detail="not used")
-    fix = None if url.startswith("https://") else "give OSTINATO_JWT_JWKS_URL an https:// address"
-    return Finding(subject="JWKS", detail=url, fix=fix)

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         repr=False,
-        description="Redis or Valkey connection string; its maxmemory-policy must be noeviction.",
+        description="Redis or Valkey connection string, rediss:// for TLS with redis-py's options "
+        "(ssl_ca_certs, ssl_cert_reqs, …); its maxmemory-policy must be noeviction.",
     )
     redis_prefix: str = Field(
         "ostinato",

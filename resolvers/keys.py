@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from jobs.errors import Unavailable
+from jobs.findings import Finding
 from jobs.settings import Settings
 
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
@@ -31,13 +33,22 @@ class KeyRing:
         """Raise ValueError when no key is configured or a key does not fit its algorithm."""
         allowed = frozenset(settings.jwt_algorithms) or ALGORITHMS
         if unknown := allowed - ALGORITHMS:
-            raise ValueError(f"OSTINATO_JWT_ALGORITHMS: {', '.join(sorted(unknown))} unsupported")
+            raise ValueError(
+                f"OSTINATO_JWT_ALGORITHMS names {', '.join(sorted(unknown))}: only "
+                f"{', '.join(sorted(ALGORITHMS))} are supported"
+            )
         fixed = [_secret_key(settings), _public_key(settings)]
         self._fixed = {
             key.algorithm_name: key for key in fixed if key and key.algorithm_name in allowed
         }
         self._remote = _remote_keys(settings, allowed - {"HS256"} - self._fixed.keys())
         if not self._fixed and self._remote is None:
+            if any(fixed) or settings.jwt_jwks_url:
+                named = ",".join(sorted(allowed))
+                raise ValueError(
+                    f"OSTINATO_JWT_ALGORITHMS={named} fits no key that is set: a secret is for "
+                    "HS256, a public key or a JWKS for RS256 or ES256"
+                )
             raise ValueError(
                 "No key verifies tokens: set OSTINATO_JWT_SECRET, OSTINATO_JWT_PUBLIC_KEY or "
                 "OSTINATO_JWT_JWKS_URL. There is no default secret; `ostinato dev` makes one."
@@ -57,6 +68,15 @@ class KeyRing:
     async def aclose(self) -> None:
         if self._remote is not None:
             await self._remote.aclose()
+
+
+def inspect_keys(settings: Settings) -> Finding:
+    """Look whether tokens can be verified, as the API does at its start."""
+    try:
+        KeyRing(settings)
+    except ValueError as error:
+        return Finding(subject="token key", detail="the API cannot verify tokens", fix=str(error))
+    return Finding(subject="token key", detail="configured")
 
 
 class RemoteKeys:
@@ -145,7 +165,10 @@ def _public_key(settings: Settings) -> jwt.PyJWK | None:
     try:
         key = load_pem_public_key(settings.jwt_public_key.replace("\\n", "\n").encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("OSTINATO_JWT_PUBLIC_KEY is not a PEM public key") from error
+        raise ValueError(
+            "OSTINATO_JWT_PUBLIC_KEY is not a PEM public key: it begins with "
+            "-----BEGIN PUBLIC KEY-----, and its lines may be separated by \\n"
+        ) from error
     if isinstance(key, RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         return jwt.PyJWK(jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True), "RS256")
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
@@ -157,7 +180,11 @@ def _remote_keys(settings: Settings, algorithms: frozenset[str]) -> RemoteKeys |
     url = settings.jwt_jwks_url
     if url is None or not algorithms:
         return None
-    host = httpx.URL(url).host
-    if httpx.URL(url).scheme != "https" and host not in {"127.0.0.1", "localhost", "::1"}:
-        raise ValueError("OSTINATO_JWT_JWKS_URL must be https, or http on this machine")
+    parts = urlsplit(url)
+    is_here = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or not (parts.scheme == "https" or is_here):
+        raise ValueError(
+            f"OSTINATO_JWT_JWKS_URL is {url!r}: it must be an https:// address, or http:// of "
+            "this machine"
+        )
     return RemoteKeys(url, algorithms)

@@ -24,6 +24,7 @@ from pymongo.errors import (
 
 from jobs.mongo.availability import Availability
 from jobs.mongo.sessions import Sessions
+from jobs.mongo.topology import topology
 from jobs.settings import Settings
 
 Document: TypeAlias = dict[str, Any]
@@ -85,11 +86,9 @@ class Mongo:
 
 async def require_replica_set(mongo: Mongo) -> None:
     """Raise RuntimeError, with the fix, unless the server has transactions and change streams."""
-    if "setName" not in await mongo.client.admin.command("hello"):
-        raise RuntimeError(
-            "MongoDB is not a replica set: start mongod with --replSet rs0, run "
-            "rs.initiate() once in mongosh, and add ?replicaSet=rs0 to OSTINATO_MONGO_URL"
-        )
+    found = topology(await mongo.client.admin.command("hello"))
+    if not found.ok:
+        raise RuntimeError(f"{found.detail}: {found.fix}")
 
 
 def is_transient(error: BaseException) -> bool:

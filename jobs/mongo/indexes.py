@@ -8,8 +8,8 @@ from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from jobs.findings import Finding
-from jobs.mongo.client import Document
 
+Document = dict[str, Any]
 T = TypeVar("T")
 Existing = Mapping[str, Mapping[str, Any]]
 """What `index_information` returns."""

@@ -12,12 +12,13 @@ from bson.codec_options import CodecOptions
 from pymongo import IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import ExecutionTimeout, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from jobs.findings import Finding
 from jobs.mongo import indexes
 from jobs.mongo.collections import COLLECTIONS
+from jobs.mongo.topology import topology
 
 Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -28,11 +29,18 @@ MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for s
 MAX_SKEW_S = 1.0
 LEAST_HISTORY_H = 1.0  # what the embedded mongod keeps, too: a cursor resumes for this long
 PRIVILEGES = {"inprog", "killAnySession"}
-OF_THE_TOPOLOGY = {"replicaset", "directconnection", "loadbalanced"}
+OF_THE_TOPOLOGY = {
+    *("replicaset", "directconnection", "loadbalanced"),
+    *("srvservicename", "srvmaxhosts"),
+}
 
-MAKE_A_SET = (
-    "start mongod with `--replSet rs0`, run `rs.initiate()` once in mongosh, and add "
-    "`?replicaSet=rs0` to OSTINATO_MONGO_URL"
+NO_URL = (
+    "OSTINATO_MONGO_URL is not a URL of MongoDB: write mongodb://user:password@host:27017/"
+    "?replicaSet=rs0, and encode the special characters of the password (`@` as %40, `/` as %2F)"
+)
+NAME_THE_SET = (
+    "make `replicaSet` in OSTINATO_MONGO_URL the name that `rs.conf()` shows in mongosh, and its "
+    "members' hosts names that resolve and ports that are open here"
 )
 REACH_IT = "start the server or correct OSTINATO_MONGO_URL"
 
@@ -50,10 +58,14 @@ async def inspect_mongo(mongo_url: str, database: str) -> list[Finding]:
 def _refusal(mongo_url: str) -> str | None:
     try:
         with _direct(mongo_url) as client:
-            found = _replica_set(client.admin.command("hello"))
+            found = [topology(client.admin.command("hello"))]
+        if found[0].ok:
+            found.append(_reachable(mongo_url))
+    except ValueError as error:
+        return str(error)
     except PyMongoError as error:
         return f"MongoDB does not answer ({_short(error)}): {REACH_IT}"
-    return None if found.ok else f"{found.detail}: {found.fix}"
+    return next((f"{one.detail}: {one.fix}" for one in found if not one.ok), None)
 
 
 def _inspect(mongo_url: str, database: str) -> list[Finding]:
@@ -63,7 +75,8 @@ def _inspect(mongo_url: str, database: str) -> list[Finding]:
             now = datetime.now(UTC)
             return [
                 Finding(subject="MongoDB", detail="answers"),
-                _replica_set(hello),
+                topology(hello),
+                _reachable(mongo_url),
                 _version((client.admin.command("buildInfo"))["versionArray"]),
                 _transaction_limit(client),
                 _history(client),
@@ -71,6 +84,8 @@ def _inspect(mongo_url: str, database: str) -> list[Finding]:
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
             ]
+    except ValueError as error:
+        return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]
     except PyMongoError as error:
         return [
             Finding(subject="MongoDB", detail=f"does not answer ({_short(error)})", fix=REACH_IT)
@@ -78,25 +93,53 @@ def _inspect(mongo_url: str, database: str) -> list[Finding]:
 
 
 def _direct(mongo_url: str) -> Client:
-    """Connect to the first host alone: a URL that asks for a set never finds a lone server."""
+    return MongoClient(direct_url(mongo_url), serverSelectionTimeoutMS=ANSWER_WITHIN_MS)
+
+
+def direct_url(mongo_url: str) -> str:
+    """Build the URL of the first host alone, with all options of `mongo_url` but the topology's.
+
+    A URL that asks for a set never finds a lone server, whose flaws are to be named, too. Raises
+    ValueError, with what to do, if `mongo_url` is not one of MongoDB.
+    """
+    try:
+        parse_uri(mongo_url, validate=True, warn=False)
+    except (InvalidURI, ValueError):  # its text may hold a part of the password
+        raise ValueError(NO_URL) from None
+    scheme, _, rest = mongo_url.partition("://")
+    where, _, query = rest.partition("?")
+    authority, _, database = where.partition("/")
+    login, at, hosts = authority.rpartition("@")
+    given = {one.partition("=")[0].lower(): one for one in query.split("&") if one}
+    if scheme == "mongodb+srv":
+        hosts = _resolve(mongo_url, given)
+    options = [one for name, one in given.items() if name not in OF_THE_TOPOLOGY]
+    options.append("directConnection=true")
+    return f"mongodb://{login}{at}{hosts.split(',')[0]}/{database}?{'&'.join(options)}"
+
+
+def _resolve(mongo_url: str, given: dict[str, str]) -> str:
+    """Look a service up; returns its first host, and adds the options that it brings."""
     parts = parse_uri(mongo_url, validate=True, warn=False)
+    brought = {"tls": "true", "authsource": parts["options"].get("authSource")}
+    for name, value in brought.items():
+        if value is not None and name not in given:
+            given[name] = f"{name}={value}"
     host, port = parts["nodelist"][0]
-    options = {k: v for k, v in parts["options"].items() if k.lower() not in OF_THE_TOPOLOGY}
-    if parts["username"]:
-        options |= {"username": parts["username"], "password": parts["password"]}
-        options.setdefault("authSource", parts["database"] or "admin")
-    options["serverSelectionTimeoutMS"] = ANSWER_WITHIN_MS
-    return MongoClient(host, port, directConnection=True, **options)
+    return f"{host}:{port}"
 
 
-def _replica_set(hello: dict[str, Any]) -> Finding:
-    subject = "replica set"
-    if hello.get("msg") == "isdbgrid":
-        return Finding(subject=subject, detail="a sharded cluster")
-    if name := hello.get("setName"):
-        return Finding(subject=subject, detail=f"member of {name}")
-    detail = "The MongoDB server is not a member of a replica set"
-    return Finding(subject=subject, detail=detail, fix=MAKE_A_SET)
+def _reachable(mongo_url: str) -> Finding:
+    """Connect as the processes do: to whom the set names as its members."""
+    subject = "members of the set"
+    try:
+        with MongoClient[dict[str, Any]](
+            mongo_url, serverSelectionTimeoutMS=ANSWER_WITHIN_MS
+        ) as client:
+            client.admin.command("ping")
+    except PyMongoError as error:
+        return Finding(subject=subject, detail=f"do not answer ({_short(error)})", fix=NAME_THE_SET)
+    return Finding(subject=subject, detail="answer by the names that they have in it")
 
 
 def _version(version: list[int]) -> Finding:

@@ -3,8 +3,10 @@
 import json
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from arq.connections import ArqRedis, RedisSettings
+from arq.connections import ArqRedis
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError, ResponseError
 
 CONNECT_TIMEOUT_S: Final = 1.0
@@ -12,6 +14,20 @@ COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a w
 
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": COMMAND_TIMEOUT_S,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+"""What an option in the URL may change."""
+
+NO_URL: Final = (
+    "OSTINATO_REDIS_URL is not a URL of Redis: write redis://user:password@host:6379/0, or "
+    "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "
+    "%2F, `#` as %23)"
+)
 
 RedisFailure = (RedisError, OSError, RuntimeError)
 """What any command may raise when Redis is away; a RuntimeError is what uvloop says when a
@@ -50,21 +66,53 @@ def next_pause_s(last_s: float, held_s: float) -> float:
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:
-    """Build a client; connects on first use."""
-    parsed = RedisSettings.from_dsn(url)
-    return ArqRedis(
-        host=str(parsed.host),
-        port=parsed.port,
-        db=parsed.database,
-        username=parsed.username,
-        password=parsed.password,
-        ssl=parsed.ssl,
-        unix_socket_path=parsed.unix_socket_path,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=COMMAND_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=10,
-        job_serializer=serialize,
-        job_deserializer=deserialize,
-        default_queue_name=queue_name,
-    )
+    """Build a client; connects on first use. Raises ValueError if `url` is not one of Redis.
+
+    Every connection of ours is made here: arq reads URLs in its own way, without decoding a
+    password and without the options of TLS.
+    """
+    try:
+        return ArqRedis(
+            **{**DEFAULTS, **_options(url)},
+            decode_responses=False,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+            default_queue_name=queue_name,
+        )
+    except TypeError as error:  # Redis.__init__() got an unexpected keyword argument 'x'
+        option = str(error).rpartition(" ")[2]
+        raise ValueError(f"OSTINATO_REDIS_URL has an unknown option {option}: remove it") from None
+
+
+def refusal(url: str) -> str | None:
+    """Return why a URL can never be connected to, and what to do; None if it may be."""
+    try:
+        pool = connect(url, "").connection_pool
+        connection = pool.connection_class(**pool.connection_kwargs)
+        if isinstance(connection, SSLConnection):
+            connection.ssl_context.get()  # reads the files of certificates
+    except ValueError as error:
+        return str(error)
+    except (RedisError, OSError, TypeError) as error:
+        return f"OSTINATO_REDIS_URL has an option that cannot be used ({error}): correct it"
+    return None
+
+
+def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    try:
+        options: dict[str, Any] = {**parse_url(url)}
+        is_path_known = (
+            parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/")
+        )
+        if parts.fragment or not is_path_known:  # the rest of a password that is not encoded
+            raise ValueError
+    except ValueError:  # its text may hold a part of the password
+        raise ValueError(NO_URL) from None
+    kind = options.pop("connection_class", None)
+    options.pop("decode_responses", None)
+    if kind is SSLConnection:
+        options["ssl"] = True
+    if "path" in options:
+        options["unix_socket_path"] = options.pop("path")
+    return options

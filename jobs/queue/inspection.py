@@ -2,21 +2,19 @@
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from redis.utils import str_if_bytes
 
 from jobs.findings import Finding
+from jobs.queue.connection import connect, refusal
 
-ANSWER_WITHIN_S = 3.0
 KEEP_ALL = "noeviction"
 
 
 async def inspect_redis(redis_url: str) -> list[Finding]:
     """Look at everything that Ostinato needs of the server."""
-    client: Redis = Redis.from_url(
-        redis_url,
-        decode_responses=True,
-        socket_timeout=ANSWER_WITHIN_S,
-        socket_connect_timeout=ANSWER_WITHIN_S,
-    )
+    if reason := refusal(redis_url):
+        return [Finding(subject="Redis", detail="cannot be connected to", fix=reason)]
+    client = connect(redis_url, "")
     try:
         info = await client.info("server")
         return [
@@ -27,7 +25,7 @@ async def inspect_redis(redis_url: str) -> list[Finding]:
         fix = "start the server or correct OSTINATO_REDIS_URL"
         return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=fix)]
     finally:
-        await client.aclose()
+        await client.aclose(close_connection_pool=True)
 
 
 def _version(info: dict[str, object]) -> str:
@@ -37,7 +35,8 @@ def _version(info: dict[str, object]) -> str:
 async def _policy(client: Redis) -> Finding:
     subject = "maxmemory-policy"
     try:
-        policy = (await client.config_get(subject))[subject]
+        found = await client.config_get(subject)
+        policy = next(map(str_if_bytes, found.values()))
     except ResponseError:
         return Finding(subject=subject, detail="hidden by the server; it must be noeviction")
     if policy == KEEP_ALL:

@@ -1,6 +1,7 @@
 """A TCP proxy in front of a server, whose connections a test can cut or stall."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -82,12 +83,15 @@ def _flowing() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[Proxy]:
-    """Open a proxy before the server of a URL, and give it with a URL of its own."""
+async def proxied(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """Open a proxy before the server of a URL, and give it with a URL of its own.
+
+    With `tls` it speaks TLS to its clients.
+    """
     target = urlsplit(url).port
     assert target is not None
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=tls)
     proxy.url = url.replace(f":{target}/", f":{server.sockets[0].getsockname()[1]}/")
     try:
         yield proxy

@@ -1,0 +1,132 @@
+"""Whatever a URL of Redis says is meant for every connection: workers, API and doctor."""
+
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from redis import Redis
+
+from jobs.embedded.valkey import start_valkey
+from jobs.engine import Engine
+from jobs.queue.connection import connect, refusal
+from jobs.queue.inspection import inspect_redis
+from jobs.settings import Settings
+from tests.engine.proxy import proxied
+from tests.engine.rig import Rig, working
+
+PASSWORD = "p@ss/w#rd:?%20&é"
+
+
+@pytest.fixture
+async def valkey(tmp_path: Path) -> AsyncIterator[str]:
+    """Return the address of a Valkey that wants a password, and knows the user `odd/user`."""
+    child, url = await start_valkey(tmp_path)
+    with Redis.from_url(url) as admin:
+        rights = {"keys": ["*"], "channels": ["*"], "categories": ["+@all"]}
+        admin.acl_setuser("odd/user", enabled=True, passwords=[f"+{PASSWORD}"], **rights)
+        admin.config_set("requirepass", PASSWORD)
+    yield url.removeprefix("redis://")
+    await child.stop()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a self-made certificate of 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = serialization.PrivateFormat.PKCS8
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    text = key.private_bytes(pem, private, serialization.NoEncryption())
+    path.write_bytes(text + made.public_bytes(pem))
+    return path
+
+
+async def serves_everybody(settings: Settings, url: str) -> None:
+    """Show that doctor, the API's engine and a worker work with a URL."""
+    assert [one.fix for one in await inspect_redis(url)] == [None, None]
+    given = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
+    async with Engine.open(given) as engine, working(given):
+        await engine.doorbell.ping()
+        redis = connect(url, "q")
+        rung = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
+        await redis.aclose(close_connection_pool=True)
+        assert (await Rig(engine).run("echo"))["state"] == "success"
+        assert rung is not None
+
+
+@pytest.mark.parametrize("user", ["", "default", "odd/user"])
+async def test_a_password_with_special_characters_is_meant_for_everybody(
+    hasty: Settings, valkey: str, user: str
+) -> None:
+    login = f"{quote(user, safe='')}:{quote(PASSWORD, safe='')}"
+    await serves_everybody(hasty, f"redis://{login}@{valkey}")
+
+
+async def test_a_password_and_a_database_may_stand_among_the_options(
+    hasty: Settings, valkey: str
+) -> None:
+    address = valkey.removesuffix("/0")
+    twice = quote(quote(PASSWORD, safe=""), safe="")  # redis-py decodes what was decoded once more
+    await serves_everybody(hasty, f"redis://{address}?db=3&password={twice}")
+
+
+@pytest.mark.parametrize("check", ["ssl_ca_certs={path}", "ssl_cert_reqs=none"])
+async def test_the_options_of_tls_are_meant_for_everybody(
+    hasty: Settings, certificate: Path, check: str
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    async with proxied(hasty.redis_url, tls) as proxy:
+        url = proxy.url.replace("redis://", "rediss://")
+        await serves_everybody(hasty, f"{url}?{check.format(path=certificate)}")
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(
+    hasty: Settings, certificate: Path
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    async with proxied(hasty.redis_url, tls) as proxy:
+        (found,) = await inspect_redis(proxy.url.replace("redis://", "rediss://"))
+    assert "CERTIFICATE_VERIFY_FAILED" in found.detail
+    assert "OSTINATO_REDIS_URL" in str(found.fix)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1/", "rediss:// for TLS"),
+        ("redis://:pa:ss@w#rd@127.0.0.1:6379/0", "encode the special characters"),
+        ("redis://:pa:ss/w@127.0.0.1:6379/0", "encode the special characters"),
+        ("redis://127.0.0.1/0?retries=3", "unknown option 'retries'"),
+        ("redis://127.0.0.1/0?socket_timeout=long", "is not a URL of Redis"),
+        ("rediss://127.0.0.1/0?ssl_cert_reqs=maybe", "maybe"),
+        ("rediss://127.0.0.1/0?ssl_ca_certs=/no/such/file", "No such file"),
+    ],
+)
+async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: str) -> None:
+    reason = refusal(url)
+    assert reason is not None
+    assert said in reason
+    assert "OSTINATO_REDIS_URL" in reason
+    assert "pa:ss" not in reason
+    (found,) = await inspect_redis(url)
+    assert found.fix == reason

@@ -1,0 +1,94 @@
+"""What `doctor` and the start of a process say of a setup is what the processes then meet."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+
+from jobs.mongo.inspection import direct_url, inspect_mongo, refusal
+from jobs.mongo.topology import topology
+from jobs.settings import Settings
+from resolvers.keys import inspect_keys
+from schema.app import create_app
+from tests.conftest import JWT_SECRET, Servers
+
+OPTIONS = (
+    "tls=true&tlsInsecure=true",
+    "tls=true&tlsAllowInvalidHostnames=true",
+    "authMechanism=PLAIN&authSource=$external",
+    "authMechanism=SCRAM-SHA-256",
+    "authSource=other&readPreferenceTags=dc:ny,rack:1&readPreference=secondary",
+    "uuidRepresentation=standard&compressors=zlib",
+)
+PASSWORD = "p%40ss%2Fw%23rd"
+SECRET = SecretStr(JWT_SECRET)
+KEYS: dict[str, dict[str, Any]] = {
+    "no key": {"jwt_secret": None},
+    "no PEM": {"jwt_secret": None, "jwt_public_key": "abc"},
+    "no https": {"jwt_secret": None, "jwt_jwks_url": "http://id.example/keys"},
+    "no address": {"jwt_secret": None, "jwt_jwks_url": "https://"},
+    "an unknown algorithm": {"jwt_secret": SECRET, "jwt_algorithms": ("HS512",)},
+    "an algorithm without a key": {"jwt_secret": SECRET, "jwt_algorithms": ("RS256",)},
+}
+
+
+def seen_by(url: str) -> list[object]:
+    """Give what a URL says of logging in and of TLS."""
+    with MongoClient[dict[str, Any]](url, connect=False) as client:
+        options = client.options.pool_options
+        login, tls = options._credentials, options._ssl_context
+    return [
+        login and (login.mechanism, login.source, login.username, login.password),
+        tls and (tls.verify_mode, tls.check_hostname),
+    ]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
+    url = f"mongodb://ada:{PASSWORD}@one,two:27018/base?replicaSet=rs0&{options}"
+    assert seen_by(direct_url(url)) == seen_by(url)
+    assert direct_url(url).startswith(f"mongodb://ada:{PASSWORD}@one/base?")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mongodb://ada:p@ss/w#rd@host/", "mongodb://ada:secret@host:port/", "localhost:27017", ""],
+)
+async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url: str) -> None:
+    reason = await refusal(url)
+    assert "encode the special characters of the password" in str(reason)
+    assert "OSTINATO_MONGO_URL" in str(reason)
+    assert "ss/w" not in str(reason)
+    assert [one.fix for one in await inspect_mongo(url, "x")] == [reason]
+
+
+async def test_a_set_of_another_name_is_found_before_the_processes_wait_for_it(
+    servers: Servers,
+) -> None:
+    url = servers.mongo_url.replace("replicaSet=ostinato", "replicaSet=other")
+    assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await refusal(url))
+    found = {one.subject: one for one in await inspect_mongo(url, "x")}
+    assert found["replica set"].detail == "member of ostinato"
+    assert not found["members of the set"].ok
+
+
+def test_a_mongos_is_refused_as_such() -> None:
+    found = topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
+    assert "a mongos of a sharded cluster, which is not supported" in found.detail
+    assert "set OSTINATO_MONGO_URL to a replica set" in str(found.fix)
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_doctor_judges_keys_as_the_api_does_at_its_start(settings: Settings, what: str) -> None:
+    given = settings.model_copy(update={"cursor_secret": SECRET, **KEYS[what]})
+    with pytest.raises(ValueError, match="OSTINATO_JWT_") as refused:
+        create_app(given)
+    assert inspect_keys(given).fix == str(refused.value)
+
+
+def test_a_key_set_of_this_machine_is_fine_for_both(settings: Settings) -> None:
+    here = {"jwt_secret": None, "jwt_jwks_url": "http://localhost:9/keys", "cursor_secret": SECRET}
+    given = settings.model_copy(update=here)
+    assert inspect_keys(given).ok
+    create_app(given)
