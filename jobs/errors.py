@@ -12,6 +12,7 @@ OstinatoError
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
 ├── TimedOut              TIMEOUT
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis does not answer
+├── Malformed             MALFORMED_DOCUMENT     what is stored was not written by Ostinato
 ├── HistoryLost           HISTORY_LOST           the cursor is older than the history kept
 └── SlowConsumer          SLOW_CONSUMER          the subscriber did not keep up: resume by cursor
 """
@@ -110,6 +111,10 @@ class TimedOut(OstinatoError):
 
 class Unavailable(OstinatoError):
     code = "UNAVAILABLE"
+
+
+class Malformed(OstinatoError):
+    code = "MALFORMED_DOCUMENT"
 
 
 class HistoryLost(OstinatoError):

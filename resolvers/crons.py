@@ -7,7 +7,9 @@ from jobs.errors import BadRequest
 from jobs.filters import Page
 from jobs.functions import crons as functions
 from jobs.functions.new_cron import NewCron
+from jobs.malformed import report
 from jobs.mongo import reading
+from jobs.mongo.collections import CRONS
 from jobs.paging import Window
 from jobs.records import Cron, Schedule
 from resolvers.functions import usable_function
@@ -75,17 +77,27 @@ async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:
-    """Compute a cron's next ticks; raises BadRequest for a count outside 1 to 100."""
+    """Compute a cron's next ticks, none of a schedule that was not written by Ostinato and means
+    nothing; raises BadRequest for a count outside 1 to 100."""
     if not 1 <= count <= MAX_RUNS:
         message = f"count must be from 1 to {MAX_RUNS}, got {count}"
         raise BadRequest.at("count", message=message, code="out_of_range")
+    now = await ctx.now()
+    try:
+        runs = _next_runs(record, now, count)
+    except Exception as error:  # whatever computing meets in what others wrote
+        report(CRONS, record.id, error)
+        return []
+    return [run for run in runs if record.end_at is None or run < record.end_at]
+
+
+def _next_runs(record: Cron, now: datetime, count: int) -> list[datetime]:
     first = (
         record.next_run_time
         if record.enabled
-        else schedules.first_run(record.schedule, await ctx.now(), record.start_at)
+        else schedules.first_run(record.schedule, now, record.start_at)
     )
-    runs = [first, *schedules.next_runs(record.schedule, first, count - 1)]
-    return [run for run in runs if record.end_at is None or run < record.end_at]
+    return [first, *schedules.next_runs(record.schedule, first, count - 1)]
 
 
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:

@@ -43,20 +43,22 @@ class Loaders:
         """Read the jobs of a cron or recurring task, without the system's own."""
         return await self._runs.load((cause_id, window)) or NO_JOBS
 
-    def _of(self, kind: type[R]) -> Callable[[Collection[str]], Awaitable[Mapping[str, R]]]:
-        async def read(ids: Collection[str]) -> Mapping[str, R]:
+    def _of(
+        self, kind: type[R]
+    ) -> Callable[[Collection[str]], Awaitable[Mapping[str, R | Exception]]]:
+        async def read(ids: Collection[str]) -> Mapping[str, R | Exception]:
             return await reading.by_ids(self._mongo, kind, ids, self._owner)
 
         return read
 
     def _pages_of(
         self, which: JobFilter
-    ) -> Callable[[Collection[PageKey]], Awaitable[Mapping[PageKey, Page[Job]]]]:
-        async def read(keys: Collection[PageKey]) -> Mapping[PageKey, Page[Job]]:
+    ) -> Callable[[Collection[PageKey]], Awaitable[Mapping[PageKey, Page[Job] | Exception]]]:
+        async def read(keys: Collection[PageKey]) -> Mapping[PageKey, Page[Job] | Exception]:
             causes: defaultdict[Window, list[str]] = defaultdict(list)
             for cause_id, window in keys:
                 causes[window].append(cause_id)
-            found: dict[PageKey, Page[Job]] = {}
+            found: dict[PageKey, Page[Job] | Exception] = {}
             for window, ids in causes.items():
                 pages = await reading.caused_job_pages(self._mongo, self._owner, which, ids, window)
                 found |= {(cause_id, window): page for cause_id, page in pages.items()}

@@ -22,7 +22,11 @@ class Loader(Generic[K, V]):
     All of them go on in the same turn, so that what they load next is one read again.
     """
 
-    def __init__(self, read: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
+    def __init__(
+        self, read: Callable[[Collection[K]], Awaitable[Mapping[K, V | Exception]]]
+    ) -> None:
+        """`read` may give an exception in place of what cannot be read: it is raised to those who
+        asked for that."""
         self._read = read
         self._waiting: Waiting[K, V] = defaultdict(list)
 
@@ -53,15 +57,24 @@ class Loader(Generic[K, V]):
             _fail(batch.values(), error if isinstance(error, Exception) else _LeaderGone())
             raise
         for each, futures in batch.items():
-            for future in futures:
-                if not future.done():
-                    future.set_result(found.get(each))
+            _settle(futures, found.get(each))
         await asyncio.sleep(0)
-        return found.get(key)
+        own = found.get(key)
+        if isinstance(own, Exception):
+            raise own
+        return own
+
+
+def _settle(futures: Iterable["asyncio.Future[V | None]"], found: V | Exception | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if isinstance(found, Exception):
+            future.set_exception(found)
+        else:
+            future.set_result(found)
 
 
 def _fail(waiting: Iterable[list["asyncio.Future[V | None]"]], error: Exception) -> None:
     for futures in waiting:
-        for future in futures:
-            if not future.done():
-                future.set_exception(error)
+        _settle(futures, error)

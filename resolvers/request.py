@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from jobs.changes import ClusterTime
 from jobs.engine import Engine
-from jobs.errors import NotFound, Unauthorized
+from jobs.errors import Malformed, NotFound, Unauthorized
 from jobs.hub import Hub
 from jobs.mongo import reading
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
@@ -63,11 +63,15 @@ class RequestContext:
         return await self.engine.clock.now()
 
     async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
-        """Read an object that the viewer may see; raises NotFound, whether or not it exists."""
-        found = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
-        if document_id not in found:
+        """Read an object that the viewer may see; raises NotFound, whether or not it exists, and
+        Malformed."""
+        read = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
+        found = read.get(document_id)
+        if found is None:
             raise not_found(kind)
-        return found[document_id]
+        if isinstance(found, Malformed):
+            raise found
+        return found
 
 
 def not_found(kind: type[R]) -> NotFound:

@@ -17,6 +17,7 @@ from pymongo.database import Database
 from redis import Redis
 
 from jobs.embedded import Services, start_services
+from jobs.malformed import Reports
 from jobs.settings import Mode, Settings
 from tests.dealing import Dealing
 
@@ -155,6 +156,12 @@ def lane_settings(servers: Servers, lane: int) -> Settings:
         jwt_secret=SecretStr(JWT_SECRET),
         port=0,
     )
+
+
+@pytest.fixture
+def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the log name malformed documents that other tests have met, too."""
+    monkeypatch.setattr("jobs.malformed._reports", Reports())
 
 
 def _filled(database: Database[dict[str, Any]]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
 from jobs.changes import Position, time_of
+from jobs.errors import Malformed
 from jobs.mongo import reading
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
@@ -38,6 +39,7 @@ class Objects(Generic[R]):
         await asyncio.sleep(0)
         wanted, self._wanted, self._gathering = self._wanted, set(), None
         behind = time_of(self._behind)
-        return await Patience().until_answered(
+        found = await Patience().until_answered(
             lambda: reading.by_ids(self._mongo, self._kind, wanted, None, behind)
         )
+        return {name: each for name, each in found.items() if not isinstance(each, Malformed)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Final, TypeAlias
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
@@ -42,6 +42,16 @@ PASSING_CODES: Final = frozenset(
 the server that had the cursor of a read is gone."""
 
 
+# What a date or a text of BSON may hold, and Python's may not, must not make the driver refuse a
+# whole batch: such a date is read as a DatetimeMS, and such a text with replacement characters.
+READ_ALL: Final[CodecOptions[Document]] = CodecOptions(
+    tz_aware=True,
+    tzinfo=UTC,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Mongo:
     """The database of one installation, as one process sees it."""
@@ -70,8 +80,7 @@ class Mongo:
             connectTimeoutMS=SERVER_SELECTION_MS,
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
         )
-        options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
-        database = client.get_database(settings.database, codec_options=options)
+        database = client.get_database(settings.database, codec_options=READ_ALL)
         return cls(client, database, availability, Sessions(client))
 
     def __getitem__(self, collection: str) -> Collection:

@@ -3,10 +3,13 @@
 An `owner` of None reads everybody's documents: whether that is allowed is the caller's decision.
 
 `behind` asks for all that was committed up to that time.
+
+A document that is not of the form that Ostinato writes is left out of lists, and logged; whoever
+asks for it by its id is told.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar, cast
 
@@ -19,7 +22,10 @@ from jobs.documents import (
     recurring_task_from,
     request_from,
 )
+from jobs.errors import Malformed
 from jobs.filters import JobFilter, JobOrder, Page
+from jobs.ids import is_id
+from jobs.malformed import read_as, report
 from jobs.mongo.behind import read
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
@@ -28,16 +34,37 @@ from jobs.mongo.stored_json import restore_document
 from jobs.paging import Window, cut
 from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
+MALFORMED_AT_ONCE: Final = 100  # are looked past with one more find
+MOST_MALFORMED: Final = 2_000  # that a page looks past
+
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     collection: str
-    record_of: Callable[[Document], object]
+    decode: Callable[[Mapping[str, object]], object]
 
-    def decode(self, document: Document) -> object:
-        return self.record_of(restore_document(document))
+    def record_of(self, document: Document) -> object:
+        """Read a document; raises Malformed, which is logged."""
+        try:
+            record = read_as(self.decode, restore_document(document))
+            if not is_id(document["_id"]):  # no id or cursor that a client sent would lead to it
+                raise Malformed(f"the _id {document['_id']!r} has not 24 hexadecimal digits")
+            return record
+        except Malformed as error:
+            report(self.collection, document["_id"], error)
+            raise
+
+    def records_of(self, documents: Iterable[Document]) -> "Mapping[str, object]":
+        """Read documents; in place of one that is malformed stands what is wrong with it."""
+        records: dict[str, object] = {}
+        for document in documents:
+            try:
+                records[document["_id"]] = self.record_of(document)
+            except Malformed as error:
+                records[document["_id"]] = error
+        return records
 
 
 _SOURCES: Final[dict[type, _Source]] = {
@@ -56,7 +83,7 @@ async def by_ids(
     ids: Collection[str],
     owner: str | None,
     behind: ClusterTime | None = None,
-) -> dict[str, R]:
+) -> "Mapping[str, R | Malformed]":
     """Read the documents with these ids that the owner may see, in one query."""
     if not ids:
         return {}
@@ -64,14 +91,14 @@ async def by_ids(
     query = owned(owner) | {"_id": {"$in": list(ids)}}
     find = partial(mongo[source.collection].find, query, batch_size=len(ids) + 1)
     found = await read(mongo, find, behind)
-    return {document["_id"]: cast("R", source.decode(document)) for document in found}
+    return cast("Mapping[str, R | Malformed]", source.records_of(found))
 
 
 async def one(mongo: Mongo, kind: type[R], owner: str | None, **fields: str) -> R | None:
-    """Read the document whose fields have these values."""
+    """Read the document whose fields have these values; raises Malformed."""
     source = _SOURCES[kind]
     document = await mongo[source.collection].find_one(owned(owner) | fields)
-    return None if document is None else cast("R", source.decode(document))
+    return None if document is None else cast("R", source.record_of(document))
 
 
 async def page(
@@ -140,10 +167,34 @@ async def _page(
     mongo: Mongo, kind: type[R], find: Find, window: Window, behind: ClusterTime | None = None
 ) -> Page[R]:
     source = _SOURCES[kind]
+    passed: list[object] = []
+    while True:
+        documents = await _found(mongo, source.collection, find, behind)
+        sound: list[R] = []
+        malformed: list[object] = []
+        for document in documents:
+            try:
+                sound.append(cast("R", source.record_of(document)))
+            except Malformed:
+                malformed.append(document["_id"])
+        if not malformed or len(documents) < find.limit or len(sound) > window.limit:
+            return cut(sound, window)
+        passed += malformed
+        if len(passed) > MOST_MALFORMED:
+            raise Malformed(f"more than {MOST_MALFORMED:,} malformed documents are in this list")
+        find = _past(find, passed, window)
+
+
+def _past(find: Find, passed: Collection[object], window: Window) -> Find:
+    """Say how the same page is found without the documents that are looked past."""
+    others = {"$and": [find.filter, {"_id": {"$nin": list(passed)}}]}
+    return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_AT_ONCE)
+
+
+async def _found(
+    mongo: Mongo, collection: str, find: Find, behind: ClusterTime | None
+) -> list[Document]:
     # In one reply, with room to say that it is all: a page of several could lose its cursor with
     # the server in between.
     options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
-    documents = await read(
-        mongo, partial(mongo[source.collection].find, find.filter, **options), behind
-    )
-    return cut([cast("R", source.decode(document)) for document in documents], window)
+    return await read(mongo, partial(mongo[collection].find, find.filter, **options), behind)

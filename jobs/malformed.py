@@ -1,0 +1,168 @@
+"""Reads documents that may not have been written by Ostinato: each field is of its type, or the
+document is refused by itself, and the log names it once."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
+from operator import attrgetter
+from types import NoneType
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+from jobs.errors import Malformed
+from jobs.logs import get_log
+
+R = TypeVar("R")
+Document = Mapping[str, Any]
+
+SAY_AGAIN_S: Final = 3_600.0  # a document that is read every second is not logged every second
+MOST_SAID: Final = 1_000  # so many documents an hour; more are not named
+INT_32: Final = 2**31
+SAFE: Final = 2**53  # JavaScript reads a larger number as another
+PLAIN: Final = frozenset({int, bool})  # the driver reads what is longer than 32 bits as an Int64
+UNBOUNDED: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
+"""Counts of what may be more than 32 bits hold."""
+
+log = get_log(__name__)
+
+
+def read_as(decode: Callable[[Document], R], document: Document) -> R:
+    """Read a document as a record; raises Malformed if it is not of the form of one."""
+    try:
+        record = decode(document)
+        _require_types(record)
+    except Exception as error:  # whatever decoding meets in what others wrote
+        raise Malformed(
+            f"the document {document.get('_id')!r} is not in the form that Ostinato writes: "
+            f"{_problem(error)}; repair or delete it in MongoDB"
+        ) from error
+    return record
+
+
+def report(collection: str, document_id: object, error: Exception) -> None:
+    """Log that a document was left out; the same one at most once an hour."""
+    if _reports.is_new((collection, repr(document_id))):
+        log.error(
+            "document.malformed",
+            collection=collection,
+            document_id=repr(document_id),
+            error=_problem(error),
+        )
+
+
+class Reports:
+    """What was logged within the hour."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._said: set[tuple[str, str]] = set()
+        self._since = now()
+
+    def is_new(self, place: tuple[str, str]) -> bool:
+        """Tell whether a document is to be named, and remember that it was."""
+        if self._now() - self._since > SAY_AGAIN_S:
+            self._said.clear()
+            self._since = self._now()
+        if place in self._said or len(self._said) >= MOST_SAID:
+            return False
+        self._said.add(place)
+        return True
+
+
+_reports = Reports()
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing"
+    return str(error) or type(error).__name__
+
+
+def _require_types(record: object) -> None:
+    """Raise TypeError or ValueError unless each field, and those below, are as annotated."""
+    kind: type = type(record)
+    form = _form_of(kind)
+    types = tuple(map(type, form.values(record)))
+    if types not in form.sound:
+        form.check(record, types)
+    for below in form.below(record):
+        if type(below) is tuple:
+            for each in below:
+                _require_types(each)
+        elif below is not None:
+            _require_types(below)
+
+
+class _Form:
+    """What the annotations of a kind of record say, prepared for many checks."""
+
+    def __init__(self, kind: type) -> None:
+        hints = get_type_hints(kind)
+        self._allowed: dict[str, tuple[type, ...]] = {}
+        for each in fields(kind):
+            if types := _types_in(hints[each.name]):
+                self._allowed[each.name] = types
+            elif each.default is MISSING:  # JSON that is not null
+                self._allowed[each.name] = (object,)
+        self.values = _getter(list(self._allowed))
+        self.below = _getter([name for name in self._allowed if _has_records(hints[name])])
+        self.sound: set[tuple[type, ...]] = set()
+        """What types the fields have had that need no look at the values."""
+
+    def check(self, record: object, types: tuple[type, ...]) -> None:
+        """Look at each field; raises TypeError or ValueError."""
+        for (name, allowed), present in zip(self._allowed.items(), types, strict=True):
+            if not _fits(present, allowed):
+                raise TypeError(f"{_stored(name)} is of the type {present.__name__}")
+            if int in allowed and present not in PLAIN:
+                _require_whole(name, getattr(record, name))
+        if not any(issubclass(each, int | float) and each not in PLAIN for each in types):
+            self.sound.add(types)
+
+
+@lru_cache(maxsize=64)
+def _form_of(kind: type) -> _Form:
+    return _Form(kind)
+
+
+def _fits(present: type, allowed: tuple[type, ...]) -> bool:
+    if present in (bool, NoneType):
+        return present in allowed or (present is bool and object in allowed)
+    # A shell writes 5 as 5.0.
+    return issubclass(present, allowed) or (present is float and int in allowed)
+
+
+def _require_whole(name: str, number: float | None) -> None:
+    if number is None:
+        return
+    most = SAFE if name.endswith("ms") or name in UNBOUNDED else INT_32
+    if not (-most <= number < most and number % 1 == 0):
+        raise ValueError(f"{_stored(name)} is {number}, and no whole number within ±{most}")
+
+
+def _stored(name: str) -> str:
+    """Name a field as documents do."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def _types_in(hint: object) -> tuple[type, ...]:
+    """Return the classes that an annotation allows; none for JSON, which may be anything."""
+    origin = get_origin(hint)
+    if isinstance(hint, type) and origin is None:
+        return (hint,)
+    if origin in (dict, tuple):
+        return (origin,)
+    arms = get_args(hint)
+    return tuple(arms) if all(isinstance(arm, type) for arm in arms) else ()
+
+
+def _has_records(hint: object) -> bool:
+    return any(is_dataclass(each) for each in (hint, *get_args(hint)))
+
+
+def _getter(names: list[str]) -> Callable[[object], tuple[Any, ...]]:
+    if not names:
+        return lambda _: ()
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda record: (read(record),)

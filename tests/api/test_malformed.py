@@ -1,0 +1,147 @@
+"""Documents that Ostinato did not write are left out of lists, and said to be so by their id."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import pytest
+from graphql import (
+    GraphQLNamedType,
+    GraphQLObjectType,
+    get_named_type,
+    is_leaf_type,
+    is_object_type,
+)
+from pymongo.errors import BulkWriteError
+from structlog.testing import capture_logs
+
+from jobs.engine import Engine
+from jobs.ids import new_id
+from schema.build import graphql_schema
+from schema.ids import global_id
+from tests.api.conftest import Client, Clients
+from tests.malformed import FAR, NAMES, damaged, sound
+
+KINDS: Final = {
+    "jobs": ("jobs", "Job"),
+    "crons": ("crons", "Cron"),
+    "recurringTasks": ("taskConfigs", "RecurringTask"),
+    "batches": ("batches", "Batch"),
+    "requests": ("requests", "Request"),
+    "failures": ("failures", "Failure"),
+}
+
+
+def selection_of(kind: GraphQLNamedType, depth: int = 2) -> str:
+    """Select every field of a type, and of the objects in it, but for lists to be paged."""
+    assert isinstance(kind, GraphQLObjectType)
+    return " ".join(_selected(kind, depth))
+
+
+def _selected(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
+    for name, field in kind.fields.items():
+        below = get_named_type(field.type)
+        if is_leaf_type(below):
+            yield name
+        elif depth and is_object_type(below) and not below.name.endswith("Connection"):
+            yield f"{name} {{ {selection_of(below, depth - 1)} }}"
+
+
+def list_of(name: str, first: int = 100) -> str:
+    kind = graphql_schema._schema.type_map[KINDS[name][1]]
+    nodes = f"nodes {{ {selection_of(kind)} }} pageInfo {{ hasNextPage endCursor }}"
+    return f"query($after: String) {{ {name}(first: {first}, after: $after) {{ {nodes} }} }}"
+
+
+async def walked(client: Client, name: str, first: int = 100) -> list[dict[str, Any]]:
+    """Read a list page by page, to its end."""
+    nodes: list[dict[str, Any]] = []
+    after = None
+    while True:
+        page = await client.get(list_of(name, first), after=after)
+        nodes += page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return nodes
+        after = page["pageInfo"]["endCursor"]
+
+
+async def write(engine: Engine, collection: str) -> set[str]:
+    """Write a sound document, every damaged one, and a sound one; return the ids of the sound."""
+    others = [document for _, document in damaged(collection)]
+    both = [sound(collection), sound(collection)]
+    with suppress(BulkWriteError):  # an index takes two that lack the same only once
+        await engine.mongo[collection].insert_many([both[0], *others, both[1]], ordered=False)
+    kind = next(type_name for stored, type_name in KINDS.values() if stored == collection)
+    return {global_id(kind, one["_id"]) for one in both}
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_malformed_documents_take_no_other_from_a_list(
+    clients: Clients, engine: Engine, name: str
+) -> None:
+    expected = await write(engine, KINDS[name][0])
+    for client in (clients.of("ann"), clients.of("root", "admin")):
+        assert expected <= {node["id"] for node in await walked(client, name)}
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_a_page_looks_past_more_malformed_documents_than_it_has_room_for(
+    ann: Client, engine: Engine, name: str
+) -> None:
+    collection, kind = KINDS[name]
+    field = NAMES.get(collection, "other")
+    first = sound(collection)
+    others = [{"_id": new_id(), "owner": "ann", field: new_id()} for _ in range(150)]
+    last = sound(collection)
+    await engine.mongo[collection].insert_many([first, *others, last])
+    nodes = await walked(ann, name, first=1)
+    assert [node["id"] for node in nodes] == [global_id(kind, one["_id"]) for one in (last, first)]
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_who_asks_for_a_malformed_document_is_told_what_is_wrong(
+    ann: Client, engine: Engine, name: str
+) -> None:
+    collection, kind = KINDS[name]
+    document = sound(collection) | {"version": "two"}
+    await engine.mongo[collection].insert_one(document)
+    asked = "query($id: ID!) { node(id: $id) { id } viewer { id } }"
+    answer = await ann(asked, id=global_id(kind, document["_id"]))
+    assert answer.code == "MALFORMED_DOCUMENT"
+    assert "version is of the type str" in answer.message
+    assert answer.data["viewer"] == {"id": "ann"}
+
+
+async def test_who_looks_at_a_job_is_told_that_its_cron_is_malformed(
+    ann: Client, engine: Engine
+) -> None:
+    cron = sound("crons") | {"nextRunTime": FAR}
+    job = sound("jobs") | {"cause": {"kind": "cron", "id": cron["_id"]}}
+    await engine.mongo["crons"].insert_one(cron)
+    await engine.mongo["jobs"].insert_one(job)
+    answer = await ann("{ jobs { nodes { id cause { cron { id } } } } }")
+    assert answer.code == "MALFORMED_DOCUMENT"
+    assert answer.data["jobs"]["nodes"] == [
+        {"id": global_id("Job", job["_id"]), "cause": {"cron": None}}
+    ]
+
+
+@pytest.mark.usefixtures("_nothing_reported")
+async def test_a_malformed_document_is_logged_once(ann: Client, engine: Engine) -> None:
+    document = {"_id": new_id(), "owner": "ann"}
+    await engine.mongo["requests"].insert_one(document)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert (await ann.get("{ requests { nodes { id } } }"))["nodes"] == []
+    (line,) = logs
+    assert (line["event"], line["collection"]) == ("document.malformed", "requests")
+    assert document["_id"] in line["document_id"]
+
+
+async def test_a_cron_whose_schedule_means_nothing_has_no_next_runs(
+    ann: Client, engine: Engine
+) -> None:
+    schedule = {"kind": "cron", "cronspec": "now and then", "tz": "Mars"}
+    await engine.mongo["crons"].insert_one(sound("crons") | {"schedule": schedule})
+    page = await ann.get("{ crons { nodes { nextRuns } } }")
+    assert page["nodes"] == [{"nextRuns": []}]

@@ -1,0 +1,134 @@
+"""Makes documents that Ostinato did not write: of every collection, with every kind of damage."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bson import Binary, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+
+from jobs.ids import new_id
+
+Document = dict[str, Any]
+
+DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
+FAR: Final = DatetimeMS(1_800_000_000_000_000)  # microseconds taken for milliseconds: year 59009
+
+JOB: Final[Document] = {
+    "functionName": "tasks.runTask",
+    "args": {"name": "x"},
+    "internal": False,
+    "state": "pending",
+    "scheduledTime": DUE,
+    "queue": "default",
+    "lane": "default/",
+    "priority": 0,
+    "attempt": 0,
+    "maxAttempts": 1,
+    "retry": {"retries": 0, "baseMs": 1000, "factor": 2, "jitter": 0, "maxMs": 1000},
+    "cause": {"kind": "api"},
+    "createdAt": DUE,
+    "timeline": [{"seq": 1, "at": DUE, "from": None, "state": "pending", "attempt": 0}],
+}
+CRON: Final[Document] = {
+    "name": "hourly",
+    "functionName": "tasks.runTask",
+    "args": {"name": "x"},
+    "schedule": {"kind": "interval", "ms": 3_600_000},
+    "enabled": True,
+    "nextRunTime": DUE,
+    "overlap": "skip",
+    "catchUp": "latest",
+    "schedulerJobId": None,
+    "skippedTicks": 0,
+    "executions": [],
+    "queuedTicks": [],
+}
+TASK: Final[Document] = {
+    "taskId": "poll",
+    "functionName": "tasks.runTask",
+    "args": {"name": "x"},
+    "intervalMs": 60_000,
+    "enabled": True,
+    "generation": 1,
+    "nextRunTime": DUE,
+    "schedulerJobId": None,
+}
+BATCH: Final[Document] = {
+    "source": "items",
+    "state": "running",
+    "batchSize": 100,
+    "delayMs": 1_000,
+    "processed": 0,
+    "total": 10,
+    "createdAt": DUE,
+    "cursor": None,
+    "schedulerJobId": None,
+}
+REQUEST: Final[Document] = {
+    "state": "pending",
+    "data": {"n": 1},
+    "timeoutAt": DUE,
+    "createdAt": DUE,
+}
+FAILURE: Final[Document] = {
+    "functionName": "tasks.runTask",
+    "error": {"name": "ValueError", "message": "no luck"},
+    "attempts": 1,
+    "at": DUE,
+}
+SOUND: Final[dict[str, Document]] = {
+    "jobs": JOB,
+    "crons": CRON,
+    "taskConfigs": TASK,
+    "batches": BATCH,
+    "requests": REQUEST,
+    "failures": FAILURE,
+}
+"""Of each collection, what Ostinato writes, but for id, owner and version."""
+
+NAMES: Final = {"crons": "name", "taskConfigs": "taskId"}
+"""Fields that are unique among an owner's."""
+
+ODD: Final[dict[str, Any]] = {
+    "null": None,
+    "text": "soon",
+    "number": 7,
+    "huge number": 2**62,
+    "not a number": float("nan"),
+    "far date": FAR,
+    "early date": DatetimeMS(-(2**62)),
+    "object": {"a": {"b": 1}},
+    "array": [1, [2]],
+    "bytes": Binary(b"\xff\x00", 128),
+    "object id": ObjectId("0" * 24),
+    "pattern": Regex("(", "i"),
+    "timestamp": Timestamp(1, 1),
+    "true": True,
+}
+"""Values that no field of ours has, or few of them."""
+
+
+def sound(collection: str, owner: str | None = "ann", **fields: Any) -> Document:
+    """Make a document as Ostinato writes them."""
+    names = {NAMES[collection]: new_id()} if collection in NAMES else {}
+    return {"_id": new_id(), "owner": owner, "version": 1, **SOUND[collection], **names, **fields}
+
+
+def damaged(collection: str, owner: str | None = "ann") -> Iterator[tuple[str, Document]]:
+    """Go through damaged documents of a collection, each with a name for its damage."""
+    whole = sound(collection, owner)
+    yield "empty", {"_id": new_id(), "owner": owner}
+    for field in whole:
+        if field in ("_id", "owner"):
+            continue
+        yield f"no {field}", _without(sound(collection, owner), field)
+        for name, value in ODD.items():
+            yield f"{field} is {name}", sound(collection, owner) | {field: value}
+    for name, value in ODD.items():
+        if name not in ("null", "text", "array", "pattern"):  # MongoDB has no such ids, or we have
+            yield f"_id is {name}", sound(collection, owner) | {"_id": value}
+
+
+def _without(document: Document, field: str) -> Document:
+    return {name: value for name, value in document.items() if name != field}
