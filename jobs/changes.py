@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, NewType, TypeAlias
 
 from jobs.documents import job_event_from
+from jobs.errors import Malformed
+from jobs.malformed import read_as, report
 from jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
@@ -89,8 +91,10 @@ class Change(Write):
 
     @cached_property
     def events(self) -> tuple[JobEvent, ...]:
-        """Decode what this write appended: only those who tell of it need that."""
-        return tuple(job_event_from(_in_utc(entry)) for entry in self.entries)
+        """Decode what this write appended: only those who tell of it need that. An entry that was
+        not written by a move is left out."""
+        decoded = (_event_of(entry, self.document_id) for entry in self.entries)
+        return tuple(event for event in decoded if event is not None)
 
     @property
     def before(self) -> Standing | None:
@@ -109,6 +113,14 @@ class Change(Write):
             return self.standing._replace(due=due) if self.standing and due else self.standing
         last = self.entries[-1]
         return Standing(JobState(last["state"]), self.scheduled_time or _due_in(last))
+
+
+def _event_of(entry: Mapping[str, Any], job_id: str) -> JobEvent | None:
+    try:
+        return read_as(job_event_from, _in_utc(entry))
+    except Malformed as error:
+        report(Watched.JOBS, job_id, error)
+        return None
 
 
 def _due_in(entry: Mapping[str, Any]) -> datetime | None:

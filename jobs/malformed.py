@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from jobs.errors import Malformed
 from jobs.logs import get_log
+from jobs.records import Progress
 
 R = TypeVar("R")
 Document = Mapping[str, Any]
@@ -158,7 +159,9 @@ def _types_in(hint: object) -> tuple[type, ...]:
 
 
 def _has_records(hint: object) -> bool:
-    return any(is_dataclass(each) for each in (hint, *get_args(hint)))
+    """Tell whether a field holds records to be checked as well: progress is checked when shown."""
+    kinds = {each for each in (hint, *get_args(hint)) if is_dataclass(each)}
+    return bool(kinds - {Progress})
 
 
 def _getter(names: list[str]) -> Callable[[object], tuple[Any, ...]]:

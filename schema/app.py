@@ -66,6 +66,9 @@ class _Resources:
         if not self.now.hub.following:
             raise Unavailable("the hub does not follow the changes")
 
+    def dead_tasks(self) -> list[str]:
+        return ["hub"] if self._now is not None and self._now.hub.is_dead else []
+
     def hub_facts(self) -> HubFacts:
         return self.now.hub.facts
 
@@ -85,6 +88,7 @@ def create_app(settings: Settings) -> Starlette:
             "redis": resources.check_redis,
             "hub": resources.check_hub,
         },
+        dead_tasks=resources.dead_tasks,
         hub=resources.hub_facts,
         figures=resources.figures,
     )

@@ -18,10 +18,16 @@ Check = Callable[[], Awaitable[object]]
 log = get_log("ostinato.health")
 
 
-def health_routes(checks: Mapping[str, Check]) -> list[Route]:
-    """Build `/healthz` (no I/O: restart me if it fails) and `/readyz` (send me no traffic)."""
+def health_routes(checks: Mapping[str, Check], dead_tasks: Callable[[], list[str]]) -> list[Route]:
+    """Build `/healthz` (no I/O: restart me if it fails) and `/readyz` (send me no traffic).
+
+    `dead_tasks` names the long-lived tasks that have failed again and again.
+    """
 
     async def healthz(_request: Request) -> JSONResponse:
+        if dead := dead_tasks():
+            answer = {"status": "failed", "tasks": dead}
+            return JSONResponse(answer, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> JSONResponse:

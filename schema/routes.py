@@ -39,6 +39,8 @@ class Parts:
     """Opens what the application needs at its start and closes it at its end."""
     checks: Mapping[str, Check]
     """What `/readyz` asks, by name."""
+    dead_tasks: Callable[[], list[str]]
+    """Names what `/healthz` fails for: long-lived tasks that only a new process may help."""
     hub: Callable[[], HubFacts]
     """What `/metrics` tells of the hub; raises Unavailable outside `resources`."""
     figures: Callable[[], Awaitable[Figures]]
@@ -64,7 +66,7 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
         WebSocketRoute(
             "/graphql/", endpoint.serve
         ),  # HTTP is redirected, which sockets do not follow
-        *health_routes(parts.checks),
+        *health_routes(parts.checks, parts.dead_tasks),
         *page_routes(settings),
     ]
     if settings.mode is Mode.DEVELOPMENT:

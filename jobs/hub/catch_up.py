@@ -11,11 +11,13 @@ from jobs.errors import HistoryLost, OstinatoError, SlowConsumer, Unavailable
 from jobs.hub.feed import Feed
 from jobs.hub.groups import Groups
 from jobs.hub.ring import Ring
-from jobs.hub.routing import with_routes
+from jobs.hub.routing import decoded_with_routes
 from jobs.hub.watch import Watch
+from jobs.logs import get_log
 from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import decode_batch
 from jobs.mongo.stream import ChangeStream
+
+log = get_log(__name__)
 
 MOST_STREAMS: Final = 4  # each costs MongoDB a scan of its oplog
 GATHER_S: Final = 0.02  # a reconnect storm arrives within moments
@@ -57,7 +59,7 @@ class CatchUp:
     def abandon(self) -> None:
         """Fail the feeds that are left: nobody would serve them any more."""
         for feed in list(self._feeds):
-            self._fail(feed, Unavailable("the server is stopping: resume elsewhere"))
+            self._fail(feed, Unavailable("reading what was missed has ended early: resume"))
 
     async def _open(self, stream: ChangeStream) -> bool:
         while self._feeds:
@@ -89,13 +91,12 @@ class CatchUp:
 
     async def _replay(self, stream: ChangeStream) -> None:
         async for batch in stream.batches():
-            decoded = decode_batch(batch.events)
+            decoded = await decoded_with_routes(self._mongo, self._ring, batch)
             if decoded.vanished_at is not None:
                 self._end(Feed.vanish)
                 return
-            changes = await with_routes(self._mongo, self._ring, decoded.changes)
             self.position = batch.position
-            self._groups.publish(changes)
+            self._groups.publish(decoded.changes)
             if self._ring.covers(batch.position):
                 self._end(partial(Feed.arrive, position=batch.position))
                 return
@@ -180,6 +181,8 @@ class CatchUps:
     async def _run(self, stream: CatchUp) -> None:
         try:
             await stream.run()
+        except Exception:  # a duty of the hub: its readers resume, and the others go on
+            log.exception("catch_up.failed")
         finally:
             del self._running[stream]
             stream.abandon()

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -20,15 +20,16 @@ from jobs.hub.groups import Groups
 from jobs.hub.lookout import Lookout
 from jobs.hub.objects import Objects
 from jobs.hub.ring import Ring
-from jobs.hub.routing import with_routes
+from jobs.hub.routing import decoded_with_routes
 from jobs.hub.subscription import Subscription
 from jobs.hub.watch import Watch
 from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import Decoded, decode_batch
+from jobs.mongo.decoding import Decoded
 from jobs.mongo.patience import Patience
 from jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
 from jobs.records import Batch, Cron, Job, RecurringTask, Request
 from jobs.settings import Settings
+from jobs.supervision import Supervised
 
 log = logging.getLogger("ostinato.hub")
 
@@ -47,7 +48,11 @@ class Hub:
         self._settings = settings
         self._stream = ChangeStream(mongo)
         self._subscriptions: set[Subscription] = set()
+        self._duty = Supervised("hub", self._follow)
         self._task: asyncio.Task[None] | None = None
+        self._has_failed = False
+        self._failure: Exception | None = None
+        """What a reader met while it read on for all."""
         self._started = asyncio.Event()
         self._changes = 0
         self._transitions: Counter[str] = Counter()
@@ -55,7 +60,9 @@ class Hub:
         self._resets = 0
         self._objects = {kind: Objects(mongo, kind) for kind in KINDS}
         self.ring = Ring(settings.ring_events)
-        self._backlog = Backlog(self.ring, self._decode, self._hand_out)
+        self._backlog = Backlog(
+            self.ring, partial(decoded_with_routes, mongo, self.ring), self._hand_out
+        )
         self.groups = Groups()
         self.catch_ups = CatchUps(mongo, self.ring)
         self.counts = Counts(mongo)
@@ -66,14 +73,14 @@ class Hub:
         """Everything that was committed up to then is up to `position`."""
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._follow())
+        self._task = asyncio.create_task(self._duty.run())
         self._task.add_done_callback(self._stopped)
         try:
             async with asyncio.timeout(START_S):
                 await self._started.wait()
         except TimeoutError:
             await self.close()
-            raise Unavailable("MongoDB does not answer: no changes can be followed") from None
+            raise Unavailable("MongoDB's changes cannot be followed: the log says why") from None
         return self
 
     async def __aexit__(
@@ -97,6 +104,11 @@ class Hub:
     def following(self) -> bool:
         """Tell whether changes are being followed."""
         return self._started.is_set() and self._task is not None and not self._task.done()
+
+    @property
+    def is_dead(self) -> bool:
+        """Tell whether following fails again and again: only a new process may help."""
+        return self._duty.is_dead
 
     @property
     def facts(self) -> HubFacts:
@@ -148,25 +160,48 @@ class Hub:
         if self._backlog:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
-                    await self._backlog.read()
+                    await self._read_backlog()
         return not self._backlog
 
+    async def _read_backlog(self) -> None:
+        """Read for a reader; what fails is not the reader's fault: the hub starts again."""
+        try:
+            await self._backlog.read()
+        except Exception as error:  # a duty of the hub, done by whoever waits for it
+            self._failure = error
+            self._backlog.clear()
+
     async def _follow(self) -> None:
-        async with self._stream as stream:
-            await stream.open_recent(self._settings.hub_history_ms)
-            if not await self._warm_up(stream):
-                log.info("hub.started_cold")
-                await stream.open_now()
-                self._backlog.clear()
-                self.ring.clear(stream.position)
-            while True:
-                with suppress(HistoryLost):
-                    await self._take_all(stream)
-                self._histories_lost += 1
-                log.warning("hub.history_lost", extra={"position": self.position})
-                await stream.open_now()
-                self._backlog.clear()
-                self._start_ring(stream.position)
+        """Follow for ever; after an exception, from the present on: every reader starts again."""
+        try:
+            async with self._stream as stream:
+                await (self._begin_anew(stream) if self._has_failed else self._begin(stream))
+                await self._go_on_for_ever(stream)
+        except Exception:
+            self._has_failed = True
+            self._started.clear()
+            raise
+
+    async def _go_on_for_ever(self, stream: ChangeStream) -> None:
+        while True:
+            with suppress(HistoryLost):
+                await self._take_all(stream)
+            self._histories_lost += 1
+            log.warning("hub.history_lost", extra={"position": self.position})
+            await self._begin_anew(stream)
+
+    async def _begin(self, stream: ChangeStream) -> None:
+        await stream.open_recent(self._settings.hub_history_ms)
+        if not await self._warm_up(stream):
+            log.info("hub.started_cold")
+            await stream.open_now()
+            self._backlog.clear()
+            self.ring.clear(stream.position)
+
+    async def _begin_anew(self, stream: ChangeStream) -> None:
+        await stream.open_now()
+        self._backlog.clear()
+        self._start_ring(stream.position)
 
     async def _warm_up(self, stream: ChangeStream) -> bool:
         """Read up to the present; False if there is too much to read, or it is lost already."""
@@ -186,6 +221,9 @@ class Hub:
 
     async def _take(self, batch: StreamBatch) -> None:
         """Hand a batch out, or put that off while there is nobody who would notice."""
+        if self._failure is not None:
+            error, self._failure = self._failure, None
+            raise error
         if not self.position:
             self.ring.clear(batch.starts_at)
         self._backlog.put(batch)
@@ -200,10 +238,6 @@ class Hub:
     def _is_heard(self) -> bool:
         """Tell whether anybody reads the changes, or what the metrics count of them."""
         return bool(self._subscriptions) or self._settings.metrics_token is not None
-
-    async def _decode(self, batch: StreamBatch) -> Decoded:
-        decoded = decode_batch(batch.events)
-        return replace(decoded, changes=await with_routes(self._mongo, self.ring, decoded.changes))
 
     def _hand_out(self, batch: StreamBatch, decoded: Decoded) -> None:
         if decoded.vanished_at is not None:

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from jobs.changes import Position
 from jobs.errors import OstinatoError
+from jobs.logs import get_log
 from jobs.mongo.client import Mongo
 from jobs.mongo.glance import quiet_since
 from jobs.mongo.patience import BREAKS
 from jobs.mongo.stream import StreamBatch
+
+log = get_log(__name__)
 
 GATHER_S: Final = 0.015  # a busy stream has answered by then, and who comes meanwhile shares a look
 LONGEST_S: Final = 0.06  # when looks find nothing: a hub that is behind is not helped by them
@@ -48,9 +50,13 @@ class Lookout:
         position = self._where()
         self.looks += 1
         found = None
-        with suppress(*BREAKS, OstinatoError):  # the stream meets it too, and says so
+        try:
             async with asyncio.timeout(LOOK_S):
                 found = await quiet_since(self._mongo, position)
+        except (*BREAKS, OstinatoError):
+            pass  # the stream meets it too, and says so
+        except Exception:  # a duty of the hub: who waits looks again
+            log.exception("lookout.failed")
         if found is not None and self._where() == position:
             self._go_on(found)
             self._gather_s = GATHER_S

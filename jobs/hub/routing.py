@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from jobs.changes import Change, ChangeType, Route, Standing, Watched
 from jobs.hub.ring import Ring
 from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import read_routes
+from jobs.mongo.decoding import Decoded, decode_batch, read_routes
+from jobs.mongo.stream import StreamBatch
 
 Key: TypeAlias = tuple[Watched, str]
 
@@ -22,6 +24,12 @@ class Known(NamedTuple):
 
 
 NOTHING = Known(None, None)
+
+
+async def decoded_with_routes(mongo: Mongo, ring: Ring, batch: StreamBatch) -> Decoded:
+    """Decode a batch, and complete its changes."""
+    decoded = decode_batch(batch.events)
+    return replace(decoded, changes=await with_routes(mongo, ring, decoded.changes))
 
 
 async def with_routes(mongo: Mongo, ring: Ring, changes: Sequence[Change]) -> Sequence[Change]:

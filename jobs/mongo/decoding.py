@@ -1,17 +1,18 @@
 """Turns raw change stream events into `Change` records; knows how jobs are stored."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Final
 
 import bson
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from jobs.changes import Change, ChangeType, Position, Route, Standing, Watched, time_of
-from jobs.logs import get_log
+from jobs.malformed import report
 from jobs.mongo.behind import read
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import Patience
@@ -19,10 +20,12 @@ from jobs.records import Cause, CauseKind, JobState
 
 # Times are left without their zone, which is UTC: to give it to one takes a third of the decoding
 # of an event, and hardly any is read.
-DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=False)
+DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    tz_aware=False,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
 ROUTES: Final = 4_096  # distinct routes that share one record each; jobs of one cron have one
-log = get_log(__name__)
-
 ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
 STANDING_FIELDS: Final = ("state", "scheduledTime")  # of a job
 
@@ -30,6 +33,7 @@ Document = Mapping[str, Any]
 
 _WATCHED: Final = {str(name): name for name in Watched}
 _STATES: Final = frozenset(map(str, JobState))
+_SOURCES: Final = _STATES | {None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +46,25 @@ class Decoded:
 
 
 def decode_batch(events: Iterable[RawBSONDocument]) -> Decoded:
-    """Decode each event once."""
+    """Decode each event once.
+
+    What was written past Ostinato may be of any form: of such a document it is only told that it
+    has changed, and where not even its id is one of ours, nothing.
+    """
     changes: list[Change] = []
     vanished_at: Position | None = None
     for raw in events:
-        event = bson.decode(raw.raw, DECODED)
-        decode = _DECODERS.get(event["operationType"])
-        if decode is None:
-            changes, vanished_at = [], Position(event["_id"]["_data"])
-            continue
+        event: dict[str, Any] = {}
         try:
-            changes.append(decode(event))
-        except (KeyError, TypeError, ValueError, AttributeError):  # written behind our back
-            log.exception("stream.undecodable", key=str(event.get("documentKey")))
+            event = bson.decode(raw.raw, DECODED)
+            decode = _DECODERS.get(event["operationType"])
+            if decode is None:
+                changes, vanished_at = [], Position(event["_id"]["_data"])
+            else:
+                changes.append(decode(event))
+        except Exception as error:  # whatever is stored: one document must not end the feed
+            report(*_document_of(event or raw), error)
+            changes.extend(_barely(event))
     return Decoded(changes=changes, vanished_at=vanished_at)
 
 
@@ -71,11 +81,30 @@ async def read_routes(
     return {row["_id"]: (_route_of(row), _standing_of(row) if is_job else None) for row in rows}
 
 
+def _barely(event: Document) -> Iterator[Change]:
+    """Make the change that says no more than that there was one, if the event tells of what."""
+    with suppress(Exception):
+        full = event.get("fullDocument")
+        is_deleted = event["operationType"] == "delete"
+        yield Change(
+            *_place_of(event, ChangeType.DELETED if is_deleted else ChangeType.CHANGED),
+            route=_route_of(full) if isinstance(full, Mapping) else None,
+        )
+
+
+def _document_of(event: Document) -> tuple[str, object]:
+    """Name the document that an event is of, as far as it can be read."""
+    try:
+        return event["ns"]["coll"], event["documentKey"]["_id"]
+    except Exception:  # undecodable to its root, or no event of a document
+        return "unknown", None
+
+
 def _inserted(event: Document) -> Change:
     full = event["fullDocument"]
     return Change(
         *_place_of(event, ChangeType.INSERTED),
-        version=full.get("version"),
+        version=_version_in(full),
         route=_route_of(full),
         entries=_checked(full.get("timeline", ())),
         scheduled_time=_due_in(full),
@@ -86,7 +115,7 @@ def _replaced(event: Document) -> Change:
     full = event["fullDocument"]
     return Change(
         *_place_of(event, ChangeType.CHANGED),
-        version=full.get("version"),
+        version=_version_in(full),
         route=_route_of(full),
         entries=_checked(_newest_entries(full)),
         scheduled_time=_due_in(full),
@@ -103,7 +132,7 @@ def _updated(event: Document) -> Change:
     routed = appended[-1] if appended else None
     return Change(
         *_place_of(event, ChangeType.CHANGED),
-        version=fields.get("version"),
+        version=_version_in(fields),
         route=_route_of(routed) if routed else None,
         entries=_checked(appended),
         scheduled_time=_due_in(fields),
@@ -125,16 +154,36 @@ _DECODERS: Final[dict[str, Callable[[Document], Change]]] = {
 def _place_of(event: Document, type_: ChangeType) -> tuple[Watched, str, ChangeType, Position]:
     return (
         _WATCHED[event["ns"]["coll"]],
-        event["documentKey"]["_id"],
+        _id_of(event),
         type_,
         Position(event["_id"]["_data"]),
     )
 
 
+def _id_of(event: Document) -> str:
+    document_id = event["documentKey"]["_id"]
+    if not isinstance(document_id, str):
+        raise TypeError(f"the _id is {document_id!r}, and no text")
+    return document_id
+
+
+def _version_in(fields: Document) -> int | None:
+    version: int | None = fields.get("version")
+    if version is not None and not isinstance(version, int):
+        raise TypeError("the version is no whole number")
+    return version
+
+
 def _checked(entries: Sequence[Document]) -> Sequence[Document]:
     """Require what every reader counts on; raises as decoding does."""
     for entry in entries:
-        if not (entry["seq"] and entry["at"] and entry["state"] in _STATES):
+        is_entry = (
+            isinstance(entry["seq"], int)
+            and isinstance(entry["at"], datetime)
+            and entry["state"] in _STATES
+            and entry.get("from") in _SOURCES
+        )
+        if not is_entry:
             raise ValueError("not an entry of a timeline")
         _due_in(entry)
     return entries
@@ -167,7 +216,11 @@ def _route_of(fields: Document) -> Route:
     get = fields.get
     cause = get("cause") or {}
     names = (get("owner"), get("functionName"), get("queue"), get("taskId"))
-    return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
+    try:
+        return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
+    except (TypeError, ValueError, AttributeError):  # written past us: told by what is as usual
+        known = [name if isinstance(name, str) else None for name in names]
+        return _route(tuple(known), bool(get("internal")), (None, None))
 
 
 @lru_cache(maxsize=ROUTES)

@@ -114,8 +114,13 @@ class ChangeStream:
         self.position = position
 
     async def open_now(self) -> None:
-        """Start at the present end of history."""
-        await self._until_open({})
+        """Start at the present end of history.
+
+        The time is named: a stream opened without one begins a moment ahead of MongoDB's clock,
+        and MongoDB refuses to read what was committed up to there.
+        """
+        seconds, count = await self._patience.until_answered(lambda: cluster_time(self._mongo))
+        await self._until_open({"startAtOperationTime": Timestamp(seconds, count)})
 
     async def open_recent(self, history_ms: int) -> None:
         """Start that long before now, or as far back as the history reaches."""

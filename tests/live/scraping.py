@@ -73,6 +73,7 @@ async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scr
             context_of=context_of,
             resources=_nothing,
             checks={},
+            dead_tasks=list,
             hub=lambda: hub.facts,
             figures=reader.figures,
         )

@@ -27,10 +27,12 @@ class Probe:
     open_streams: int = 0
     mutations: int = 0
     checks: dict[str, Check] = field(default_factory=dict)
+    dead_tasks: list[str] = field(default_factory=list)
 
     def forget(self) -> None:
         self.tick = self.mutations = 0
         self.checks.clear()
+        self.dead_tasks.clear()
 
     async def publish(self) -> None:
         async with self.ticks:
@@ -199,6 +201,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         context_of=context_of,
         resources=nothing,
         checks=probe.checks,
+        dead_tasks=lambda: probe.dead_tasks,
         hub=unavailable,
         figures=unavailable,
     )

@@ -126,6 +126,13 @@ async def test_health_needs_nothing_and_readiness_asks_every_part(running: Runni
     assert "hunter2" not in unready.text
 
 
+async def test_health_fails_once_a_task_stays_dead(running: Running) -> None:
+    running.probe.dead_tasks.append("hub")
+    answer = await _get(running, "/healthz")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.json() == {"status": "failed", "tasks": ["hub"]}
+
+
 async def test_flaky_endpoint_fails_as_often_as_asked_for_each_key() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         codes = [

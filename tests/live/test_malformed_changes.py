@@ -1,0 +1,161 @@
+"""The feed of changes meets documents that Ostinato did not write, and exceptions of any kind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.changes import Watched
+from jobs.filters import JobFilter
+from jobs.hub import Hub, Notice, Watch
+from jobs.ids import new_id
+from jobs.settings import Settings
+from resolvers.changes import ChangeKind, Following
+from resolvers.live import crons_changed, job_changed, jobs_changed
+from tests.live.conftest import As
+from tests.live.reading import Client, disconnected, follow
+from tests.live.writing import Writer
+from tests.malformed import FAR, ODD, damaged, sound
+from tests.processes import eventually
+
+ALL = JobFilter()
+
+
+@pytest.mark.parametrize("collection", list(Watched))
+async def test_no_document_stops_the_feed(
+    as_viewer: As, hub: Hub, write: Writer, collection: str
+) -> None:
+    async with Client(jobs_changed(as_viewer("bob"), ALL, Following())) as client:
+        await client.ready()
+        for _, document in damaged(collection):
+            where = {"_id": document["_id"]}
+            await write.mongo[collection].delete_many({})  # names may be taken
+            await write.mongo[collection].insert_one(document)
+            await write.mongo[collection].update_one(where, {"$set": {"deleted": "odd"}})
+        job_id = await write.job("bob")
+        assert (await client.next()).job_id == job_id
+        assert hub.following
+
+
+@pytest.mark.parametrize("damage", list(ODD))
+async def test_those_who_watch_all_hear_that_a_malformed_document_changed(
+    as_viewer: As, write: Writer, damage: str
+) -> None:
+    cron = sound("crons")
+    async with Client(crons_changed(as_viewer(), Following())) as client:
+        await client.ready()
+        await write.mongo["crons"].insert_one(cron | {"nextRunTime": ODD[damage]})
+        await write.touch("crons", cron["_id"], nextRunTime=cron["nextRunTime"])
+        told, repaired = await client.take(2)
+        assert (told.kind, told.cron_id, repaired.cron_id) == (
+            ChangeKind.CHANGED,
+            cron["_id"],
+            cron["_id"],
+        )
+        assert repaired.cron is not None
+
+
+async def test_an_entry_of_no_move_is_left_out_and_its_job_is_told_as_changed(
+    as_viewer: As, write: Writer
+) -> None:
+    job_id = await write.job()
+    async with Client(job_changed(as_viewer(), job_id)) as client:
+        await client.ready()
+        await write.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"timeline.1": {"seq": 2}}})
+        told = await client.next()
+        assert (told.kind, told.event) == (ChangeKind.CHANGED, None)
+
+
+async def test_an_old_cursor_resumes_past_a_malformed_document(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    cron = sound("crons") | {"nextRunTime": FAR}
+    await write.mongo["crons"].insert_one(cron)
+    await write.mongo["crons"].delete_one({"_id": cron["_id"]})
+    job_id = await write.job()
+    async with (
+        Hub(write.mongo, hub._settings) as other,  # the change is not in its ring
+        follow(as_viewer(at=other), cursor) as client,
+    ):
+        await client.ready()
+        assert (await client.next()).job_id == job_id
+
+
+async def test_a_hub_starts_though_its_history_holds_malformed_documents(
+    write: Writer, settings: Settings
+) -> None:
+    cron = sound("crons") | {"nextRunTime": FAR}
+    await write.mongo["crons"].insert_one(cron)
+    usual = settings.model_copy(update={"hub_history_ms": 60_000})
+    async with Hub(write.mongo, usual) as restarted:
+        await eventually(lambda: restarted.following)
+
+
+@pytest.mark.usefixtures("_nothing_reported")
+async def test_the_log_names_the_document_that_cannot_be_decoded(
+    as_viewer: As, hub: Hub, write: Writer
+) -> None:
+    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+        await client.ready()
+        odd = new_id()
+        with capture_logs() as logs:
+            await write.mongo["jobs"].insert_one({"_id": odd, "timeline": [{"seq": 1}]})
+            await write.job()
+            await client.next()
+    named = [(line["event"], line.get("collection"), line.get("document_id")) for line in logs]
+    assert named.count(("document.malformed", "jobs", repr(odd))) == 1
+
+
+class Raising:
+    """Somebody who listens, and raises once."""
+
+    def __init__(self) -> None:
+        self.raised = 0
+
+    def offer(self, _notices: Sequence[Notice]) -> None:
+        self.raised += 1
+        if self.raised == 1:
+            raise RuntimeError("a mistake of ours")
+
+
+@pytest.fixture
+async def raising(hub: Hub) -> AsyncIterator[Raising]:
+    watch, member = Watch(collection=Watched.JOBS), Raising()
+    hub.groups.join(watch, member)
+    yield member
+    hub.groups.leave(watch, member)
+
+
+async def test_a_feed_that_meets_an_exception_starts_again_and_resets_its_readers(
+    as_viewer: As, hub: Hub, write: Writer, raising: Raising
+) -> None:
+    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+        await client.ready()
+        with capture_logs() as logs:
+            first = await write.job()
+            assert (await client.until(ChangeKind.RESET))[-1].kind is ChangeKind.RESET
+        rows = await client.until(ChangeKind.READY)
+        assert first in [row.job_id for row in rows]
+        second = await write.job()
+        assert (await client.next()).job_id == second
+    assert hub.following
+    assert not hub.is_dead
+    assert "task.failed" in [each["event"] for each in logs]
+
+
+async def test_a_look_ahead_that_meets_an_exception_is_repeated(hub: Hub, write: Writer) -> None:
+    lookout = hub._lookout
+    raised = asyncio.Event()
+    where = lookout._where
+
+    def raise_once() -> str:
+        lookout._where = where
+        raised.set()
+        raise RuntimeError("a mistake of ours")
+
+    lookout._where = raise_once  # type: ignore[assignment]
+    await hub.reach(await hub.present())
+    await lookout.look()
+    assert hub.following

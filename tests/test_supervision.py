@@ -1,0 +1,92 @@
+"""Long-lived tasks start again after any exception, and only their own end ends them."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.supervision import Supervised, keep_running
+from tests.processes import eventually
+
+
+class Deposed(Exception):
+    """Meant for whoever awaits the task."""
+
+
+class Failing:
+    """Raise what it is given, one after the other, and then run for ever."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.starts = 0
+
+    async def run(self) -> None:
+        self.starts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        await asyncio.Event().wait()
+
+
+async def end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a mistake"), ExceptionGroup("two", [KeyError("a"), OSError("b")])]
+)
+async def test_a_task_that_raises_is_logged_and_starts_again(error: Exception) -> None:
+    failing = Failing(error)
+    with capture_logs() as logs:
+        task = asyncio.create_task(keep_running("dispatcher", failing.run))
+        await eventually(lambda: failing.starts == 2, within=30)
+    (line,) = logs
+    assert (line["event"], line["task"], line["exc_info"]) == ("task.failed", "dispatcher", error)
+    await end(task)
+
+
+async def test_a_cancellation_that_is_not_of_the_task_starts_it_again() -> None:
+    failing = Failing(asyncio.CancelledError("of something below"))
+    task = asyncio.create_task(keep_running("consumer", failing.run))
+    await eventually(lambda: failing.starts == 2, within=30)
+    await end(task)
+
+
+async def test_what_is_meant_for_others_ends_the_task() -> None:
+    failing = Failing(Deposed())
+    with pytest.raises(Deposed):
+        await keep_running("heartbeat", failing.run, passes=(Deposed,))
+    assert failing.starts == 1
+
+
+async def test_pauses_grow_up_to_a_bound() -> None:
+    failing = Failing(*map(RuntimeError, "abcd"))
+    with capture_logs() as logs:
+        task = asyncio.create_task(keep_running("heartbeat", failing.run, longest_pause_s=0.2))
+        await eventually(lambda: failing.starts == 5, within=30)
+    assert [line["retry_in_s"] for line in logs] == [0.1, 0.2, 0.2, 0.2]
+    await end(task)
+
+
+async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.supervision.DEAD_S", 0)
+    failing = Failing(RuntimeError("a mistake"))
+    supervised = Supervised("hub", failing.run)
+    assert not supervised.is_dead
+    task = asyncio.create_task(supervised.run())
+    await eventually(lambda: supervised.is_dead, within=30)
+    await end(task)
+
+
+async def test_a_task_that_runs_for_a_while_is_dead_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobs.supervision.DEAD_S", 0)
+    monkeypatch.setattr("jobs.supervision.STEADY_S", 0)
+    failing = Failing(RuntimeError("a mistake"))
+    supervised = Supervised("hub", failing.run)
+    task = asyncio.create_task(supervised.run())
+    await eventually(lambda: failing.starts == 2, within=30)
+    assert not supervised.is_dead
+    await end(task)
