@@ -1,6 +1,14 @@
 """Waits of loops that must end when they are cancelled, whatever a library makes of that."""
 
 import asyncio
+from contextlib import suppress
+
+
+class DeadlineExceeded(TimeoutError):
+    """The time given to a function was over before it had returned.
+
+    A TimeoutError that is none of these is the function's own.
+    """
 
 
 def end_if_cancelled() -> None:
@@ -12,6 +20,16 @@ def end_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def forget_cancellation() -> None:
+    """Take back every cancellation of the running task, as well as one that has not come yet: what
+    comes next must not be cut short by it."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
 
 
 async def wait_for_event(event: asyncio.Event, at_most_s: float) -> None:

@@ -130,6 +130,17 @@ def may_pass(error: BaseException) -> bool:
     return not PASSING_CODES.isdisjoint(codes_of(error))
 
 
+def came_from_here(error: BaseException) -> bool:
+    """Return whether an error of the driver came through this package, the only one that uses
+    our client: a function may have a client of its own."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+            return True
+        trace = trace.tb_next
+    return False
+
+
 def summary(error: BaseException) -> str:
     """Describe an error without the values that the driver quotes."""
     if isinstance(error, OperationFailure) and error.details:

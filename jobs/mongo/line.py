@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
+from jobs.waiting import DeadlineExceeded
+
 T = TypeVar("T")
 
 IN_LINE_S: Final = 30.0  # of one transaction, in all; a rival takes a tenth of a second
@@ -16,6 +18,11 @@ class Line:
         self.left_s = left_s
         self._deadline = deadline
         self._now = asyncio.get_running_loop().time
+
+    def require_time(self) -> None:
+        """Raise DeadlineExceeded if the time is over: the body may swallow its cancellation."""
+        if self._deadline.expired():
+            raise DeadlineExceeded("the function returned after its time")
 
     async def wait(self, turn: Awaitable[T]) -> T:
         """Wait for a turn; raises what the turn does."""

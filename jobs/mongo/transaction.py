@@ -14,6 +14,7 @@ from pymongo.write_concern import WriteConcern
 
 from jobs.mongo.client import Mongo, Session, is_commit_unknown, is_transient
 from jobs.mongo.line import Line
+from jobs.waiting import DeadlineExceeded
 
 T = TypeVar("T")
 Body = Callable[[Session], Awaitable[T]]
@@ -38,6 +39,8 @@ class _Course:
     began: float
     session: Session | None = None
     met: PyMongoError | None = None
+    body_ended_at: float = 0.0
+    """By the clock of the event loop."""
 
 
 async def run_transaction(
@@ -46,23 +49,22 @@ async def run_transaction(
     """Commit what `body` does with its session, exactly once, or raise and leave nothing.
 
     The body uses the session by `mongo.sessions.answered` only. It runs again after a conflict,
-    with the same arguments and a fresh snapshot. Raises TimeoutError when `deadline_s` of real
-    time has passed without a commit, less what it waited in line for its turn, up to `in_line_s`
-    in all: Contended if that was no fault of the body, and then it may have been committed after
-    all.
+    with the same arguments and a fresh snapshot. Raises DeadlineExceeded when `deadline_s` of
+    real time has passed without a commit, less what it waited in line for its turn, up to
+    `in_line_s` in all, whatever the body makes of its cancellation; Contended if that was no fault
+    of the body, and then it may have been committed after all.
     """
-    course = _Course(time.monotonic())
+    course, deadline = _Course(time.monotonic()), asyncio.timeout(deadline_s)
     try:
-        async with asyncio.timeout(deadline_s) as deadline:
-            async with mongo.sessions.opened() as session:
-                course.session = session
-                return await _run_until_committed(mongo, body, course, Line(deadline, in_line_s))
-    except TimeoutError as error:
+        async with deadline, mongo.sessions.opened() as session:
+            course.session = session
+            return await _run_until_committed(mongo, body, course, Line(deadline, in_line_s))
+    except Exception as error:  # a user's body may turn the timeout into anything
         if not deadline.expired():
             raise
         if why := _hindrance(mongo, course, deadline):
             raise Contended(f"no commit within {deadline_s} s: {why}") from error
-        raise
+        raise DeadlineExceeded(f"no commit within {deadline_s} s") from error
 
 
 async def run_seen_through(mongo: Mongo, body: Body[T], deadline_s: float = DEADLINE_S) -> T:
@@ -81,8 +83,9 @@ def _hindrance(mongo: Mongo, course: _Course, deadline: asyncio.Timeout) -> obje
         return "MongoDB had not answered"
     if mongo.availability.was_away_since(course.began):
         return "MongoDB was away"
-    # A server that answers aborts at once.
-    late_s = asyncio.get_running_loop().time() - (deadline.when() or 0.0)
+    # A server that answers aborts at once; a body may take its time to end.
+    since = max(deadline.when() or 0.0, course.body_ended_at)
+    late_s = asyncio.get_running_loop().time() - since
     return "MongoDB did not answer" if late_s > LATE_S else None
 
 
@@ -94,13 +97,14 @@ async def _run_until_committed(mongo: Mongo, body: Body[T], course: _Course, lin
         try:
             async with turn_of(mongo, course.met is not None, line):
                 begin(session)
-                result = await _run_to_end(mongo, session, body)
+                result = await _run_to_end(mongo, body, course, line)
                 await commit(mongo, session)
                 return result
         except PyMongoError as error:
             if not is_transient(error):
                 raise
             course.met = error
+            line.require_time()
         await asyncio.sleep(pause * random.random())
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
@@ -133,9 +137,16 @@ async def turn_of(
         release()
 
 
-async def _run_to_end(mongo: Mongo, session: Session, body: Body[T]) -> T:
+async def _run_to_end(mongo: Mongo, body: Body[T], course: _Course, line: Line) -> T:
+    session = course.session
+    assert session is not None
     try:
-        return await body(session)
+        try:
+            result = await body(session)
+        finally:
+            course.body_ended_at = asyncio.get_running_loop().time()
+        line.require_time()
+        return result
     except Exception:
         await mongo.sessions.abort(session)
         raise

@@ -195,8 +195,11 @@ def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any
 
 def described(error: BaseException) -> dict[str, Any]:
     """Build the stored form of an exception."""
-    trace = "".join(traceback.format_exception(error, limit=-30))
-    return error_of(type(error).__name__, _message_of(error), trace)
+    return error_of(type(error).__name__, _message_of(error), trace_of(error))
+
+
+def trace_of(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error, limit=-30))
 
 
 def _message_of(error: BaseException) -> str:

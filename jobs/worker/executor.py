@@ -19,6 +19,7 @@ from jobs.mongo.completions import TO_PENDING, Completions, Outcome
 from jobs.mongo.poison import MALFORMED, Held
 from jobs.queue.doorbell import SOON, Bell
 from jobs.records import FunctionKind, JobState
+from jobs.waiting import forget_cancellation
 from jobs.worker.admission import Admission
 from jobs.worker.attempt import Attempt, keep_ms_of
 from jobs.worker.completer import Completer
@@ -64,6 +65,10 @@ class Running:
     """Whether its slot is another's, and only the write of how it ended is to come."""
     is_written: bool = False
     """Whether how it ended is in the database."""
+
+    @property
+    def is_told_to_end(self) -> bool:
+        return self.ending is not None
 
     def end(self, why: Ending) -> None:
         """Cancel the coroutine, once; one that has not begun looks for itself when it does, and
@@ -277,7 +282,20 @@ class Executor:
         running.has_returned = True
         self.slots.await_write(running.lane)
         self._slot_freed()
-        running.is_written = await self._completer.complete(outcome)
+        if running.task.cancelling():
+            await forget_cancellation()
+        await self._write(running, outcome)
+
+    async def _write(self, running: Running, outcome: Outcome) -> None:
+        while True:
+            try:
+                running.is_written = await self._completer.complete(outcome)
+                return
+            except asyncio.CancelledError:
+                if self._is_closing:
+                    raise
+                # A function may cancel its own task late, or every task that it finds.
+                await forget_cancellation()
 
     async def _outcome_of(self, running: Running) -> Outcome | None:
         attempt = running.attempt
@@ -288,8 +306,10 @@ class Executor:
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
-        except asyncio.CancelledError:
-            return self._ended_early(running)
+        except asyncio.CancelledError as error:
+            if running.is_told_to_end:
+                return self._ended_early(running)
+            outcome = self._runner.canceled_itself(attempt, error)
         if outcome is None or progress.unwritten is None:
             return outcome
         return replace(outcome, progress=progress.unwritten)

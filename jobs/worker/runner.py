@@ -13,7 +13,7 @@ from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoRefused, may_pass, summary
+from jobs.mongo.client import MongoError, MongoRefused, came_from_here, may_pass, summary
 from jobs.mongo.completions import Outcome
 from jobs.mongo.poison import refuses_content
 from jobs.mongo.transaction import Contended
@@ -22,7 +22,8 @@ from jobs.registry import Function, FunctionRef
 from jobs.retry import RetryAfter
 from jobs.transact import Identity, log_of
 from jobs.values import TooLarge, storable
-from jobs.worker.attempt import Attempt, described, error_of
+from jobs.waiting import DeadlineExceeded
+from jobs.worker.attempt import Attempt, described, error_of, trace_of
 from jobs.worker.fence import AttemptFence
 from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
@@ -37,6 +38,15 @@ class CommitRefused(Exception):
     """MongoDB did not let a mutation function commit that had returned; another time it may."""
 
 
+class OfOwnClient(Exception):
+    """Carries what a function's own MongoDB client raised out of our transaction, which would
+    take it for an error of its own and run the function again."""
+
+    def __init__(self, error: MongoError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     engine: Engine
@@ -47,7 +57,7 @@ class Runner:
         """Run an attempt; returns the outcome to write.
 
         None if there is none to write: a mutation has committed it, or the attempt was lost.
-        Raises CancelledError only.
+        Raises CancelledError only, whoever cancelled the task.
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
@@ -66,12 +76,21 @@ class Runner:
             # Its end was asked for; or another holds the job, and the guard refuses this.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
             return attempt.stopped() if function.kind is FunctionKind.MUTATION else None
-        except asyncio.CancelledError as error:
-            if _is_being_cancelled():
-                raise
-            return _judged(function, attempt, error)
+        except asyncio.CancelledError:
+            raise
+        except OfOwnClient as own:
+            return _judged(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() ends the job alone
             return await self._raised(function, attempt, error)
+
+    def canceled_itself(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
+        """Decide after a cancellation that nobody asked us for: it is an error of the function."""
+        function = self.engine.registry.get(attempt.function_name)
+        message = str(error) or "the function cancelled its own task, or awaited a cancelled one"
+        in_words = error_of("CancelledError", message, trace_of(error))
+        if function is None:
+            return attempt.given_up(in_words)
+        return _judged(function, attempt, error, in_words)
 
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
@@ -82,8 +101,10 @@ class Runner:
         if is_mutation and not await self._database_answers():
             unavailable = error_of("Unavailable", "MongoDB did not answer")
             return attempt.hindered(unavailable, random.random)
-        error_in_words = self._timeout_error(function, attempt, error)
-        return _judged(function, attempt, error, error_in_words)
+        if not isinstance(error, DeadlineExceeded):
+            return _judged(function, attempt, error)
+        in_words = error_of("TimeoutError", str(error), trace_of(error))
+        return _judged(function, attempt, error, in_words)
 
     async def _database_answers(self) -> bool:
         try:
@@ -101,20 +122,23 @@ class Runner:
             nonlocal has_returned
             has_returned = False
             with self.pace.measured(function.name):
-                result = self._checked(await function.call(ctx, **keyword_arguments))
+                result = self._checked(await _called(function, ctx, keyword_arguments))
             has_returned = True
             return result
 
         shared = self.shared.get(self._company_of(function, attempt))
         write_last = (shared or self.shared[Company.ANY]).finish
+        timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
                 _identity(attempt.job, progress.keep),
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
-                timeout_ms=self._timeout_ms(function, attempt),
+                timeout_ms=timeout_ms,
                 run_body=shared.run if shared else None,
             )
+        except DeadlineExceeded as error:
+            raise _late(function, timeout_ms) from error.__cause__
         except MongoRefused as error:
             if has_returned and not refuses_content(error):
                 raise CommitRefused(summary(error)) from error
@@ -139,8 +163,17 @@ class Runner:
             mutation_runner=self._mutation_caller(identity),
             report_progress=progress.write,
         )
-        async with asyncio.timeout(self._timeout_ms(function, attempt) / 1000):
-            result = await function.call(context, **function.arguments.unpack(attempt.args))
+        timeout_ms = self._timeout_ms(function, attempt)
+        deadline = asyncio.timeout(timeout_ms / 1000)
+        try:
+            async with deadline:
+                result = await function.call(context, **function.arguments.unpack(attempt.args))
+        except BaseException as error:  # user code ran here, and may turn its timeout into anything
+            if deadline.expired():
+                raise _late(function, timeout_ms) from error
+            raise
+        if deadline.expired():  # it has swallowed its cancellation
+            raise _late(function, timeout_ms)
         return attempt.succeeded(self._checked(result))
 
     def _mutation_caller(self, identity: Identity) -> Callable[..., Awaitable[Any]]:
@@ -153,11 +186,15 @@ class Runner:
             keyword_arguments = function.arguments.unpack(function.bind(args))
 
             async def body(ctx: Context) -> Any:
-                return await function.call(ctx, **keyword_arguments)
+                return await _called(function, ctx, keyword_arguments)
 
-            return await self.engine.transactor.run(
-                identity, body, timeout_ms=self._timeout_ms(function)
-            )
+            timeout_ms = self._timeout_ms(function)
+            try:
+                return await self.engine.transactor.run(identity, body, timeout_ms=timeout_ms)
+            except DeadlineExceeded as error:
+                raise _late(function, timeout_ms) from error.__cause__
+            except OfOwnClient as own:
+                raise own.error from None
 
         return run_mutation
 
@@ -170,13 +207,6 @@ class Runner:
         if function.kind is FunctionKind.MUTATION:
             return settings.mutation_timeout_ms
         return settings.action_timeout_ms
-
-    def _timeout_error(
-        self, function: Function, attempt: Attempt, error: TimeoutError
-    ) -> dict[str, Any]:
-        timeout_ms = self._timeout_ms(function, attempt)
-        message = str(error) or f"{function.name} took longer than {timeout_ms} ms"
-        return error_of("TimeoutError", message)
 
     def _checked(self, value: object) -> Json:
         limit = self.engine.settings.result_limit_bytes
@@ -193,10 +223,18 @@ def _identity(job: JobInfo, report: ReportProgress | None) -> Identity:
     return Identity(owner=job.owner, cause=cause, job=job, report_progress=report)
 
 
-def _is_being_cancelled() -> bool:
-    """Tell whether the running attempt is told to end, rather than cancelling itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _called(function: Function, ctx: Context, keyword_arguments: dict[str, Any]) -> Any:
+    """Call a mutation function; raises OfOwnClient in place of what its own client raised."""
+    try:
+        return await function.call(ctx, **keyword_arguments)
+    except MongoError as error:
+        if came_from_here(error):
+            raise
+        raise OfOwnClient(error) from error
+
+
+def _late(function: Function, timeout_ms: int) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{function.name} took longer than {timeout_ms} ms")
 
 
 def _judged(

@@ -18,6 +18,7 @@ from jobs.mongo.client import Mongo, MongoError, NotEncodable, Session, is_trans
 from jobs.mongo.completions import Completions, Outcome
 from jobs.mongo.line import IN_LINE_S, Line
 from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
+from jobs.waiting import DeadlineExceeded
 
 T = TypeVar("T")
 
@@ -91,22 +92,25 @@ class SharedTransactions:
 
         The body runs again if somebody it shared with failed. Raises like `run_transaction`.
         """
-        began = time.monotonic()
+        began, deadline = time.monotonic(), asyncio.timeout(deadline_s)
         member, verdict = _Member(), _Verdict.AGAIN
         result: tuple[T] | None = None
         tries = rivals = 0
         try:
-            async with asyncio.timeout(deadline_s) as deadline:
+            async with deadline:
                 line = Line(deadline, IN_LINE_S)
                 while verdict is _Verdict.AGAIN and rivals < RIVALS_AT_MOST:
                     member, tries = _Member(), tries + 1
                     verdict, result = await self._take_part(member, body, line)
                     rivals += member.met_rival
-        except TimeoutError as error:
+        except (
+            Exception
+        ) as error:  # a user's body ran, and may have turned the timeout into anything
+            if not deadline.expired():
+                raise
             is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
-            if deadline.expired() and is_hindered:
-                raise Contended(f"no commit within {deadline_s} s") from error
-            raise
+            late = Contended if is_hindered else DeadlineExceeded
+            raise late(f"no commit within {deadline_s} s") from error
         if result is not None:
             return result[0]
         # With all of its time: what the others took of it was no fault of its own.
@@ -138,8 +142,10 @@ class SharedTransactions:
         try:
             member.session = await line.wait(member.turn)
             result = await body(member.session)
+            line.require_time()
             member.done.set_result(True)
         except Exception as error:
+            line.require_time()
             if is_transient(error):
                 member.met_rival = True
                 return _Verdict.AGAIN, None

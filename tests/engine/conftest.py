@@ -16,6 +16,7 @@ MODULES = (
     "tests.engine.diary",
     "tests.engine.sharing",
     "tests.engine.late",
+    "tests.engine.unruly",
 )
 HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout_ms": 300}
 """A lease short enough to wait for, and long enough for a busy machine."""

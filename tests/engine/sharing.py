@@ -20,8 +20,7 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
     if way == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
     if way == "away" and ctx.job and ctx.job.attempt == 1:
-        # What the driver raises when no server is left.
-        raise ConfigurationError("Sessions are not supported by this MongoDB deployment")
+        await ctx.db.answered(_find_no_server())
     if way == "count":
         await _count(ctx)
     if way == "tell":
@@ -29,6 +28,11 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
     if way == "linger":
         calls.append(asyncio.create_task(_write_late(ctx)))
     return name
+
+
+async def _find_no_server() -> None:
+    """Raise what the driver does when no server is left."""
+    raise ConfigurationError("Sessions are not supported by this MongoDB deployment")
 
 
 async def _count(ctx: Context) -> None:

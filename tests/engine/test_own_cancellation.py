@@ -1,0 +1,114 @@
+"""A cancellation that we did not ask for is the function's own error; its timeout is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.functions import gate
+from tests.engine.rig import Document, Rig, moves_of
+from tests.engine.unruly import AS_IT_RETURNS, ENDING, HARMLESS
+
+ONCE = [(None, "pending"), ("pending", "inProgress")]
+NEIGHBOURS = 8
+BRIEF_MS = 100
+LATE = ["returns", "raises", "cancels itself"]
+
+
+@pytest.mark.parametrize("way", ENDING)
+async def test_an_action_that_cancels_itself_fails_and_has_started_once(rig: Rig, way: str) -> None:
+    job = await rig.run("cancel_itself", way=way)
+    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert (job["error"]["name"], gate.visits) == ("CancelledError", 1)
+    assert "cancelled" in job["error"]["message"]
+
+
+@pytest.mark.parametrize("way", [*HARMLESS, AS_IT_RETURNS])
+async def test_an_action_that_returns_has_succeeded_whatever_it_asked_of_its_task(
+    rig: Rig, way: str
+) -> None:
+    job = await rig.run("cancel_itself", way=way)
+    assert moves_of(job) == [*ONCE, ("inProgress", "success")]
+    assert (job["result"], gate.visits) == ("done", 1)
+
+
+@pytest.mark.parametrize("way", [*ENDING, AS_IT_RETURNS])
+async def test_a_mutation_that_cancels_itself_fails_and_takes_nobody_with_it(
+    rig: Rig, way: str
+) -> None:
+    await rig.run("cancel_itself_in_mutation", name="first")
+    jobs = await side_by_side(rig, "cancel_itself_in_mutation", way)
+    bad = jobs.pop()
+    assert (bad["state"], bad["attempt"], bad["error"]["name"]) == ("failed", 1, "CancelledError")
+    assert await only_neighbours_left_effects(rig, jobs)
+
+
+async def test_a_mutation_that_swallows_its_own_cancellation_commits(rig: Rig) -> None:
+    job = await rig.run("cancel_itself_in_mutation", name="one", way="swallowed")
+    assert (job["state"], job["attempt"]) == ("success", 1)
+
+
+@pytest.mark.parametrize("way", LATE)
+async def test_whatever_an_action_makes_of_its_timeout_it_fails_by_it(rig: Rig, way: str) -> None:
+    job = await rig.run("be_late", way=way)
+    assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
+    assert job["error"]["message"] == "functions.beLate took longer than 50 ms"
+    assert ("cleaning up failed" in job["error"]["traceback"]) == (way == "raises")
+
+
+@pytest.mark.parametrize("way", ["returns", "raises"])
+async def test_whatever_a_mutation_makes_of_its_timeout_it_leaves_nothing(
+    rig: Rig, way: str
+) -> None:
+    plan = await rig.plan("be_late_in_mutation", {"name": "late", "way": way})
+    late = await rig.engine.schedule(replace(plan, timeout_ms=BRIEF_MS))
+    job = await rig.ended(late.id)
+    assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
+    assert job["error"]["message"] == "functions.beLateInMutation took longer than 100 ms"
+    assert await rig.all("effects") == []
+
+
+@pytest.mark.parametrize("way", ["returns", "raises"])
+async def test_a_mutation_that_is_late_in_a_shared_transaction_takes_nobody_with_it(
+    rig: Rig, way: str
+) -> None:
+    await rig.run("be_late_in_mutation", name="first")
+    jobs = await side_by_side(rig, "be_late_in_mutation", way, BRIEF_MS)
+    bad = jobs.pop()
+    assert bad["state"] != "success"
+    assert await only_neighbours_left_effects(rig, jobs)
+
+
+async def test_a_timeout_of_something_else_is_the_function_s_own_error(rig: Rig) -> None:
+    job = await rig.run("meet_a_timeout")
+    assert (job["state"], job["error"]["name"], job["error"]["message"]) == (
+        *("failed", "TimeoutError", ""),
+    )
+
+
+@pytest.mark.parametrize("label", ["", "TransientTransactionError", "RetryableWriteError"])
+async def test_what_a_mutation_s_own_client_raises_is_judged_by_its_policy(
+    rig: Rig, label: str
+) -> None:
+    job = await rig.run("use_own_client", label=label)
+    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert (job["error"]["name"], gate.visits) == ("AutoReconnect", 1)
+    assert await rig.all("effects") == []
+
+
+async def side_by_side(
+    rig: Rig, name: str, way: str, timeout_ms: int | None = None
+) -> list[Document]:
+    """Run some that do well and one that does not, which comes last in the answer."""
+    good = [await rig.plan(name, {"name": str(number)}) for number in range(NEIGHBOURS)]
+    bad = replace(await rig.plan(name, {"name": "bad", "way": way}), timeout_ms=timeout_ms)
+    middle = NEIGHBOURS // 2
+    jobs = [await rig.engine.schedule(plan) for plan in [*good[:middle], bad, *good[middle:]]]
+    jobs.append(jobs.pop(middle))
+    done = [await rig.ended(job.id, within=30) for job in jobs[:-1]]
+    return [*done, await rig.reaches(jobs[-1].id, "failed", "pending", "success", within=30)]
+
+
+async def only_neighbours_left_effects(rig: Rig, neighbours: list[Document]) -> bool:
+    assert {(job["state"], job["attempt"]) for job in neighbours} == {("success", 1)}
+    noted = {effect["name"] for effect in await rig.all("effects")}
+    return noted == {"first", *map(str, range(NEIGHBOURS))}

@@ -1,0 +1,144 @@
+"""Functions that cancel themselves or others, or make something else of their timeout."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from pymongo.errors import AutoReconnect
+
+from jobs.context import Context
+from jobs.decorators import action, mutation
+from tests.engine.functions import gate
+
+
+def _myself() -> "asyncio.Task[object]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+async def _later() -> None:
+    asyncio.get_running_loop().call_later(0.01, _myself().cancel)
+    await asyncio.Event().wait()
+
+
+async def _again_while_it_cleans_up() -> None:
+    try:
+        await _later()
+    finally:
+        _myself().cancel()
+
+
+async def _by_a_child() -> None:
+    child = asyncio.create_task(asyncio.Event().wait())
+    child.cancel()
+    await child
+
+
+async def _in_a_group() -> None:
+    async with asyncio.TaskGroup():
+        await _later()
+
+
+async def _under_a_timeout() -> None:
+    async with asyncio.timeout(60):
+        await _later()
+
+
+async def _swallowed() -> None:
+    try:
+        await _later()
+    except asyncio.CancelledError:
+        return
+
+
+async def _once_it_has_returned() -> None:
+    asyncio.get_running_loop().call_soon(_myself().cancel)
+
+
+async def _as_it_returns() -> None:
+    _myself().cancel()
+
+
+Way = Callable[[], Awaitable[None]]
+ENDING: dict[str, Way] = {
+    "later": _later,
+    "again while it cleans up": _again_while_it_cleans_up,
+    "by a child": _by_a_child,
+    "in a group": _in_a_group,
+    "under a timeout": _under_a_timeout,
+}
+HARMLESS: dict[str, Way] = {
+    "swallowed": _swallowed,
+    "once it has returned": _once_it_has_returned,
+}
+AS_IT_RETURNS = "as it returns"
+WAYS = {**ENDING, **HARMLESS, AS_IT_RETURNS: _as_it_returns}
+
+
+@action(public=True, name="functions.cancelItself")
+async def cancel_itself(ctx: Context, way: str) -> str:
+    """Count the start, then cancel the own task."""
+    gate.visits += 1
+    await WAYS[way]()
+    return "done"
+
+
+@mutation(public=True, name="functions.cancelItselfInMutation")
+async def cancel_itself_in_mutation(ctx: Context, name: str, way: str = "") -> str:
+    """Note an effect, then cancel the own task."""
+    gate.visits += 1
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
+    if way:
+        await WAYS[way]()
+    return "done"
+
+
+@action(public=True, name="functions.cancelEverything")
+async def cancel_everything(ctx: Context) -> None:
+    """Cancel every other task of the worker, as careless cleaning up does."""
+    for task in asyncio.all_tasks() - {_myself()}:
+        if task.get_name() != "test":
+            task.cancel()
+
+
+async def _late(way: str) -> str:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if way == "raises":
+            raise ValueError("cleaning up failed") from None
+        if way == "cancels itself":
+            _myself().cancel()
+            raise
+    return "late"
+
+
+@action(public=True, name="functions.beLate", timeout_ms=50)
+async def be_late(ctx: Context, way: str) -> str:
+    """Take longer than the timeout, and make something else of it."""
+    return await _late(way)
+
+
+@mutation(public=True, name="functions.beLateInMutation", timeout_ms=10_000)
+async def be_late_in_mutation(ctx: Context, name: str, way: str = "") -> str:
+    """Note an effect, then take longer than the timeout if a way is given."""
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
+    return await _late(way) if way else "in time"
+
+
+@action(public=True, name="functions.meetATimeout")
+async def meet_a_timeout(ctx: Context) -> None:
+    """Meet a timeout of something else, without a word."""
+    async with asyncio.timeout(0.01):
+        await asyncio.Event().wait()
+
+
+@mutation(public=True, name="functions.useOwnClient")
+async def use_own_client(ctx: Context, label: str = "") -> None:
+    """Note an effect, then meet what a client of one's own raises."""
+    gate.visits += 1
+    await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "own"})
+    error = AutoReconnect("the other cluster is away")
+    if label:
+        error._add_error_label(label)
+    raise error
