@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     keep_alive_ms: int = Field(
         12_000, ge=100, description="Time between pings on a quiet connection, in milliseconds."
     )
+    idle_connection_ms: int = Field(
+        75_000,
+        ge=100,
+        description="Time that an HTTP connection stays open after an answer, in milliseconds; "
+        "longer than the 60 s of most proxies, so that it is they who close it.",
+    )
     send_timeout_ms: int = Field(
         10_000,
         ge=100,

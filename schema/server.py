@@ -41,6 +41,7 @@ def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # a timer
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
     return Server(config, app)
