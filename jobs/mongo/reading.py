@@ -152,15 +152,26 @@ async def caused_job_pages(
                     {"$sort": dict(find.sort)},
                     {"$limit": find.limit},
                 ],
-                "as": "found",
+                "as": "job",
             }
         },
+        # Unwound, each job is a document of its own: a list of them may not exceed 16 MB.
+        {"$unwind": "$job"},
+        {"$replaceWith": "$job"},
     ]
-    causes = await mongo.database.aggregate(pipeline).to_list(None)
-    return {
-        cause["_id"]: cut([job_from(restore_document(one)) for one in cause["found"]], window)
-        for cause in causes
-    }
+    found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
+    malformed: set[str] = set()
+    async for document in mongo.database.aggregate(pipeline):
+        cause_id = document["cause"]["id"]
+        try:
+            found[cause_id].append(cast("Job", _SOURCES[Job].record_of(document)))
+        except Malformed:
+            malformed.add(cause_id)
+    pages = {cause_id: cut(jobs, window) for cause_id, jobs in found.items()}
+    for cause_id in malformed:
+        alone = replace(which, cause_id=cause_id)
+        pages[cause_id] = await job_page(mongo, owner, alone, JobOrder.NEWEST, window)
+    return pages
 
 
 async def _page(

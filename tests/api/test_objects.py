@@ -217,3 +217,32 @@ async def test_the_viewer_is_who_calls(ann: Client, admin: Client) -> None:
     document = "{ viewer { id roles isAdmin } }"
     assert await ann.get(document) == {"id": "ann", "roles": [], "isAdmin": False}
     assert await admin.get(document) == {"id": "root", "roles": ["admin"], "isAdmin": True}
+
+
+@pytest.mark.parametrize("relation", ["children", "runs"])
+async def test_a_page_of_jobs_beside_an_object_may_exceed_a_document_of_mongodb(
+    ann: Client, documents: Documents, relation: str
+) -> None:
+    source = {"children": "job", "runs": "cron"}[relation]
+    origin = await getattr(documents, source)()
+    cause = {"kind": source, "id": _document_id(origin)}
+    for _ in range(80):
+        await documents.job(cause=cause, result="x" * 250_000)
+    kind = source.capitalize()
+    query = f"query($id: ID!) {{ node(id: $id) {{ ... on {kind} {{ {relation}(first: 70) "
+    node = await ann.get(query + "{ nodes { id } pageInfo { hasNextPage } } } } }", id=origin)
+    found = node[relation]
+    assert (len(found["nodes"]), found["pageInfo"]["hasNextPage"]) == (70, True)
+
+
+async def test_a_malformed_job_beside_an_object_is_left_out_of_its_page(
+    ann: Client, documents: Documents
+) -> None:
+    cron = await documents.cron()
+    cause = {"kind": "cron", "id": _document_id(cron)}
+    runs = [await documents.job(cause=cause) for _ in range(4)][::-1]
+    await documents.job(cause=cause, attempt="many")
+    query = "query($id: ID!) { cron(id: $id) { runs(first: 3) { nodes { id } pageInfo { %s } } } }"
+    page = (await ann.get(query % "hasNextPage", id=cron))["runs"]
+    assert [node["id"] for node in page["nodes"]] == runs[:3]
+    assert page["pageInfo"]["hasNextPage"]
