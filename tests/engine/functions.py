@@ -196,6 +196,15 @@ async def fail_twice(ctx: Context) -> str:
     return "at last"
 
 
+@action(public=True, retry=Retry(retries=1, base_ms=200))
+async def fail_once(ctx: Context) -> str:
+    """Succeed at the second attempt, soon after the first."""
+    assert ctx.job is not None
+    if ctx.job.attempt == 1:
+        raise ConnectionError("the first attempt")
+    return "at last"
+
+
 @action(public=True, retry=Retry(retry_on=(OSError,), give_up_on=(PermissionError,)))
 async def meet(ctx: Context, error: str) -> None:
     """Raise an error that the policy covers, or does not."""

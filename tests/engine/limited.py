@@ -43,6 +43,11 @@ async def thrice_a_minute(ctx: Context, number: int = 0) -> None:
     calls.append(number)
 
 
+@action(public=True, name="functions.fourASecond", rate_limit=RateLimit(count=4, per_ms=1_000))
+async def four_a_second(ctx: Context) -> None:
+    """Start in the pace of the limit."""
+
+
 @mutation(
     public=True,
     name="functions.oncePerUser",

@@ -1,16 +1,19 @@
 """What starts work: a ring, or the time of what is due next; and timers, when a ring was lost."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from jobs.mongo.job_documents import job_document
+from jobs.mongo.job_documents import NewJob, job_document
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
+from jobs.worker.worker import Worker
 from tests.engine.rig import Rig, working
 
 HOUR_S = 3_600.0
+MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 
 
 @pytest.fixture
@@ -18,9 +21,16 @@ async def rung(hasty: Settings, idle: Rig, monkeypatch: pytest.MonkeyPatch) -> A
     """Return an installation whose worker looks by itself once in an hour."""
     monkeypatch.setattr("jobs.worker.dispatcher.FALLBACK_S", HOUR_S)
     monkeypatch.setattr("jobs.queue.consumer.FALLBACK_S", HOUR_S)
-    async with working(hasty):
+    functions = (*hasty.functions, "tests.engine.limited")
+    async with working(hasty.model_copy(update={"functions": functions})):
         await idle.run("echo")
         yield idle
+
+
+async def later(rig: Rig) -> NewJob:
+    """Plan a job that nobody looks for yet."""
+    plan = await rig.plan("echo")
+    return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
 
 
 async def test_a_ring_starts_what_is_due_now(rung: Rig) -> None:
@@ -43,6 +53,50 @@ async def test_a_timer_starts_what_is_due_next(rung: Rig) -> None:
         for _ in range(2):  # one alone is at hand before its time
             await rung.plan_at(plan, due)
     await rung.until(lambda: rung.count_of("echo", "success", at_least=5))
+
+
+async def test_what_asks_to_run_again_at_once_does(rung: Rig) -> None:
+    job = await rung.run("be_throttled", ms=0)
+    assert (job["state"], job["attempt"]) == ("failed", 2)
+
+
+@pytest.mark.parametrize("delay_ms", [-60_000, 200])
+async def test_what_asks_to_run_again_at_a_time_does(rung: Rig, delay_ms: int) -> None:
+    when = await rung.engine.now() + timedelta(milliseconds=delay_ms)
+    assert (await rung.run("be_throttled", at=when.isoformat()))["attempt"] == 2
+
+
+async def test_a_retry_that_is_due_soon_waits_for_no_poll(rung: Rig) -> None:
+    ids = [await rung.schedule("fail_once") for _ in range(3)]
+    for job in [await rung.ended(job_id) for job_id in ids]:
+        assert (job["state"], job["attempt"]) == ("success", 2)
+
+
+async def test_a_job_that_is_retried_by_hand_waits_for_no_poll(rung: Rig) -> None:
+    failed = await rung.run("shout", message="no")
+    await rung.engine.retry(failed["_id"])
+    await rung.until(lambda: rung.all("jobs", _id=failed["_id"], attempt=2, state="failed"))
+
+
+async def test_a_start_that_a_rate_limit_puts_off_waits_for_no_poll(rung: Rig) -> None:
+    ids = [await rung.schedule("four_a_second") for _ in range(4)]
+    assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
+
+
+async def test_a_job_of_a_resumed_queue_waits_for_no_poll(rung: Rig) -> None:
+    await rung.engine.queues.pause("default")
+    job_id = await rung.schedule("echo")
+    await rung.engine.queues.resume("default")
+    assert (await rung.ended(job_id))["state"] == "success"
+
+
+async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Settings) -> None:
+    async with Worker.open(hasty) as other:
+        job_id = (await rung.engine.schedule(await later(rung))).id
+        await rung.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
+        (claimed,) = await rung.claim(job_id, other.id)
+        await other.executor.give_back((job_id, claimed["attempt"]), 9)
+        assert (await rung.ended(job_id))["attempt"] == 2
 
 
 async def test_a_job_whose_ring_was_lost_starts_within_a_second_or_two(rig: Rig) -> None:
