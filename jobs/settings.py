@@ -170,7 +170,10 @@ class Settings(BaseSettings):
 
     # Live
     ring_events: int = Field(
-        50_000, ge=100, description="Newest change events that an API process keeps, in events."
+        50_000,
+        ge=100,
+        description="Newest change events that an API process keeps, in events; 50,000 take about "
+        "260 MiB.",
     )
     hub_history_ms: int = Field(
         60_000,

@@ -14,7 +14,7 @@ import httpx
 from benchmarks.contestants import DATABASE, SECRET
 from benchmarks.live_servers import OUR_COMMAND, job, ours
 from benchmarks.measures.fan_out import loading
-from benchmarks.processes import CouldNotRun, Program, cpu_s, wait_until
+from benchmarks.processes import CouldNotRun, Program, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
 from jobs.embedded.process import Child
 from jobs.lifecycle import Move
@@ -54,6 +54,8 @@ class Result:
     """Changes followed a second."""
     change_us: list[float] = field(default_factory=list)
     """Processor time of the process for a change."""
+    mib: list[float] = field(default_factory=list)
+    """Memory of the process once it has followed all: with its history full, of the hub."""
     problem: str | None = None
 
 
@@ -82,6 +84,7 @@ def measure(servers: Servers, rounds: int) -> list[Result]:
             try:
                 _measure(servers, following[result.name], result)
                 said = f"{result.rates[-1]:,.0f} changes a second, {result.change_us[-1]:.1f} us"
+                said += f", {result.mib[-1]:.0f} MiB"
             except CouldNotRun as error:
                 result.problem = said = str(error)
             print(f"  round {number + 1}: {result.name}: {said}", flush=True)
@@ -105,6 +108,7 @@ def _measure(servers: Servers, follow: Follow, result: Result) -> None:
                 raise CouldNotRun(f"{followed:,} of {CHANGES:,} within {WITHIN_S:.0f} s")
             time.sleep(POLL_S)
         result.rates.append(CHANGES / (time.monotonic() - start))
+        result.mib.append(memory_mib(follower.child))
         result.change_us.append((cpu_s([follower.child]) - used) / CHANGES * 1e6)
 
 
