@@ -21,7 +21,8 @@ IMPORTABLE = (
 async def diagnose(settings: Settings) -> list[Finding]:
     """Look at the settings, the functions, MongoDB and Redis; changes nothing."""
     mongo, redis = await asyncio.gather(
-        inspect_mongo(settings.mongo_url, settings.database), inspect_redis(settings.redis_url)
+        inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms),
+        inspect_redis(settings.redis_url),
     )
     variables = inspect_variables(os.environ)
     return [*variables, *inspect_settings(settings), *inspect_functions(settings), *mongo, *redis]

@@ -76,6 +76,7 @@ class Engine:
         """Wait for the writes and rings that are under way, for a while."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES_S):
+                await self.queues.waiting.close()
                 await self.inserts.close()
                 await self.doorbell.close()
 
@@ -114,7 +115,7 @@ class Engine:
                 settings=settings,
                 after_commit=after_commit,
             ),
-            queues=Queues.of(mongo, clock, doorbell),
+            queues=Queues.of(mongo, clock, doorbell, settings.lease_ms),
             inserts=GroupCommit(insert, INSERTS_AT_ONCE),
         )
 

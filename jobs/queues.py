@@ -10,6 +10,7 @@ from jobs.mongo.due_jobs import DueJobs
 from jobs.mongo.queues import QueueStore
 from jobs.mongo.workers import WorkerStore
 from jobs.queue.doorbell import Bell, Doorbell
+from jobs.waiting_reasons import WaitingReasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +20,28 @@ class Queues:
     workers: WorkerStore
     clock: Clock
     doorbell: Doorbell
+    waiting: WaitingReasons
 
     @classmethod
-    def of(cls, mongo: Mongo, clock: Clock, doorbell: Doorbell) -> Self:
+    def of(cls, mongo: Mongo, clock: Clock, doorbell: Doorbell, lease_ms: int) -> Self:
+        store, workers = QueueStore(mongo), WorkerStore(mongo)
         return cls(
-            store=QueueStore(mongo),
+            store=store,
             due=DueJobs(mongo),
-            workers=WorkerStore(mongo),
+            workers=workers,
             clock=clock,
             doorbell=doorbell,
+            waiting=WaitingReasons(workers, store, lease_ms),
         )
+
+    async def report_unserved(self) -> int:
+        """Log each queue that has due jobs and no worker, once; mends nothing, so returns 0."""
+        now = await self.clock.now()
+        for queue in sorted(await self.due.queues()):
+            heads = await self.due.heads(queue)
+            if any(at <= now for at in heads.values()):
+                await self.waiting.report(queue)
+        return 0
 
     async def all(self) -> list[Queue]:
         """Give every queue that is known of, by name, with what is due in it."""

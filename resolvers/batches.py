@@ -9,9 +9,14 @@ from jobs.functions import batch as functions
 from jobs.mongo import reading
 from jobs.paging import Window
 from jobs.records import Batch, BatchState, Json
+from jobs.waiting_reasons import Advice, WarningCode
 from resolvers.request import RequestContext
 
 _SECOND = timedelta(seconds=1)
+NOTHING_TO_PROCESS = Advice(
+    code=WarningCode.NOTHING_TO_PROCESS,
+    message="the source holds nothing of yours to process: the batch ends at once",
+)
 
 
 async def batch(ctx: RequestContext, batch_id: str) -> Batch:

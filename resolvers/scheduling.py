@@ -10,8 +10,9 @@ from jobs.lanes import DEFAULT_QUEUE
 from jobs.mongo import reading
 from jobs.mongo.job_documents import NewJob
 from jobs.paging import Window
-from jobs.records import Cause, CauseKind, Failure, Job, JsonObject
+from jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from jobs.values import instant_text
+from jobs.waiting_reasons import Advice
 from resolvers.functions import usable_function
 from resolvers.request import RequestContext
 
@@ -53,7 +54,7 @@ async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
     function = usable_function(ctx, plan.function_name)
     args = function.bind(plan.args)
     due = due_time(plan, await ctx.now())
-    return await ctx.engine.schedule(
+    scheduled = await ctx.engine.schedule(
         NewJob(
             function=function,
             args=args,
@@ -66,6 +67,20 @@ async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
             timeout_ms=plan.timeout_ms,
         )
     )
+    await ctx.engine.queues.waiting.report(plan.queue)
+    return scheduled
+
+
+async def warnings_of(ctx: RequestContext, found: Job) -> list[Advice]:
+    """Return why a job does not start; nothing unless it is pending."""
+    pending = found.state is JobState.PENDING
+    return await queue_warnings(ctx, found.queue) if pending else []
+
+
+async def queue_warnings(ctx: RequestContext, queue: str = DEFAULT_QUEUE) -> list[Advice]:
+    """Return why the pending jobs of a queue do not start."""
+    advice = await ctx.engine.queues.waiting.of(queue)
+    return [] if advice is None else [advice]
 
 
 def due_time(plan: Plan, now: datetime) -> datetime:

@@ -18,12 +18,14 @@ from pymongo.uri_parser import parse_uri
 from jobs.findings import Finding
 from jobs.mongo import indexes
 from jobs.mongo.collections import COLLECTIONS
+from jobs.mongo.queue_inspection import inspect_queues
 from jobs.mongo.topology import topology
 
 Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 ANSWER_WITHIN_MS = 3_000
+LEASE_MS = 6_000  # unless the settings say otherwise
 OLDEST = (6, 0)
 MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for so long at worst
 MAX_SKEW_S = 1.0
@@ -50,9 +52,10 @@ async def refusal(mongo_url: str) -> str | None:
     return await asyncio.to_thread(_refusal, mongo_url)
 
 
-async def inspect_mongo(mongo_url: str, database: str) -> list[Finding]:
-    """Look at everything that Ostinato needs of the server, and at the indexes of a database."""
-    return await asyncio.to_thread(_inspect, mongo_url, database)
+async def inspect_mongo(mongo_url: str, database: str, lease_ms: int = LEASE_MS) -> list[Finding]:
+    """Look at everything that Ostinato needs of the server, and in a database at the indexes, and
+    whether workers, heard of within their lease, take what is due."""
+    return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms)
 
 
 def _refusal(mongo_url: str) -> str | None:
@@ -68,7 +71,7 @@ def _refusal(mongo_url: str) -> str | None:
     return next((f"{one.detail}: {one.fix}" for one in found if not one.ok), None)
 
 
-def _inspect(mongo_url: str, database: str) -> list[Finding]:
+def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
     try:
         with _direct(mongo_url) as client:
             hello = client.admin.command("hello", codec_options=AWARE)
@@ -83,6 +86,7 @@ def _inspect(mongo_url: str, database: str) -> list[Finding]:
                 _privileges(client),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
+                *inspect_queues(client[database], lease_ms),
             ]
     except ValueError as error:
         return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]

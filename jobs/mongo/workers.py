@@ -99,6 +99,12 @@ class WorkerStore:
             )
         )
 
+    async def served(self, within_ms: int) -> frozenset[str]:
+        """Return the queues of the workers that were heard of within so many milliseconds."""
+        alive = {"$expr": {"$gte": ["$heardAt", {"$subtract": ["$$NOW", within_ms]}]}}
+        rows = await self._workers.find(alive, {"queues": 1}).to_list(None)
+        return frozenset(queue for row in rows for queue in row.get("queues") or ())
+
     async def silent(self, for_ms: int) -> list[str]:
         """Find workers that have not been heard of for so long."""
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}

@@ -35,7 +35,11 @@ def repairs_of(engine: Engine) -> dict[str, Repair]:
     repairs: dict[str, Repair] = {
         name: partial(_repair, engine, find, mend) for name, (find, mend) in kinds.items()
     }
-    return {**repairs, "indexes": _now_and_then(partial(restore_indexes, engine.mongo))}
+    return {
+        **repairs,
+        "indexes": _now_and_then(partial(restore_indexes, engine.mongo)),
+        "unserved": _now_and_then(engine.queues.report_unserved),
+    }
 
 
 def _now_and_then(repair: Repair) -> Repair:

@@ -16,6 +16,7 @@ from jobs.records import (
     OverlapPolicy,
     RequestState,
 )
+from jobs.waiting_reasons import WarningCode
 from resolvers.changes import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
@@ -55,6 +56,15 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "COMPLETED": "It was processed in time.",
             "FAILED": "Its handler raised.",
             "TIMEOUT": "Its timeout came first; a later result changes nothing.",
+        },
+    ),
+    WarningCode: (
+        "Why something that was accepted does not happen for now.",
+        {
+            "NO_WORKER": "No worker is running.",
+            "QUEUE_NOT_SERVED": "No running worker takes jobs from the queue.",
+            "QUEUE_PAUSED": "The queue is paused.",
+            "NOTHING_TO_PROCESS": "A batch has found no document that it could process.",
         },
     ),
     BatchState: (

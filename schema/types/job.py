@@ -11,6 +11,7 @@ from jobs import records
 from jobs.filters import JobOrder
 from jobs.paging import Place
 from jobs.records import JobState
+from resolvers import scheduling
 from schema.context import Info
 from schema.fields import strawberry_field
 from schema.ids import global_id
@@ -20,6 +21,7 @@ from schema.types.error import JobError
 from schema.types.event import JobEvent
 from schema.types.node import Node
 from schema.types.progress import Progress
+from schema.types.warning import Caution
 
 if TYPE_CHECKING:
     from jobs.filters import Page
@@ -84,6 +86,15 @@ class Job(Node):
     @strawberry_field(description="The exception that ended its latest attempt, if one did.")
     def error(self) -> JobError | None:
         return JobError.of_optional(self.record.error)
+
+    @strawberry_field(
+        description="Why it does not start: no running worker takes jobs from its queue, or the "
+        "queue is paused. As it is now; empty unless it is pending. No event tells of a change.",
+        shared=True,
+    )
+    async def warnings(self, info: Info) -> list[Caution]:
+        found = await scheduling.warnings_of(info.context, self.record)
+        return [Caution.of(advice) for advice in found]
 
     @strawberry_field(description="What created it.")
     def cause(self) -> CauseRef:

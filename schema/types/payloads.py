@@ -1,11 +1,16 @@
 """What mutations answer: the changed object, and its id."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
 import strawberry
 
 from jobs import lanes, records
+from jobs.lanes import DEFAULT_QUEUE
+from jobs.records import BatchState, JobState, RequestState
+from resolvers import batches, scheduling
+from schema.context import Info
+from schema.fields import strawberry_field
 from schema.ids import global_id
 from schema.types.batch import Batch
 from schema.types.cron import Cron
@@ -14,6 +19,16 @@ from schema.types.job import Job
 from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
 from schema.types.request import Request
+from schema.types.warning import Caution
+
+WARNINGS: Final = (
+    "Why its jobs do not start: no running worker takes jobs from their queue, or it is paused."
+)
+
+
+async def _warnings(info: Info, is_open: bool, queue: str = DEFAULT_QUEUE) -> list[Caution]:
+    found = await scheduling.queue_warnings(info.context, queue) if is_open else []
+    return [Caution.of(advice) for advice in found]
 
 
 @strawberry.type(description="The cron that a mutation changed.")
@@ -22,6 +37,10 @@ class CronPayload:
     cron: Cron | None = strawberry.field(
         description="The cron as it is now; null after `deleteCron`."
     )
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[Caution]:
+        return await _warnings(info, self.cron is not None and self.cron.enabled)
 
     @classmethod
     def of(cls, record: records.Cron) -> Self:
@@ -37,6 +56,11 @@ class CronPayload:
 class JobPayload:
     job_id: strawberry.ID = strawberry.field(description="The job's id.")
     job: Job = strawberry.field(description="The job as it is now.")
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[Caution]:
+        is_pending = self.job.state is JobState.PENDING
+        return await _warnings(info, is_pending, self.job.queue)
 
     @classmethod
     def of(cls, record: records.Job) -> Self:
@@ -60,6 +84,10 @@ class RecurringTaskPayload:
     task_id: str = strawberry.field(description="The name that its owner gave it.")
     recurring_task: RecurringTask = strawberry.field(description="The task as it is now.")
 
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[Caution]:
+        return await _warnings(info, self.recurring_task.enabled)
+
     @classmethod
     def of(cls, record: records.RecurringTask) -> Self:
         return cls(task_id=record.task_id, recurring_task=RecurringTask.of(record))
@@ -81,6 +109,14 @@ class BatchPayload:
     batch_id: strawberry.ID = strawberry.field(description="The batch's id.")
     batch: Batch = strawberry.field(description="The batch as it is now.")
 
+    @strawberry_field(description=f"{WARNINGS} Also that it finds nothing to process.")
+    async def warnings(self, info: Info) -> list[Caution]:
+        is_running = self.batch.state is BatchState.RUNNING
+        found = await _warnings(info, is_running)
+        if is_running and self.batch.record.total == 0:
+            found.append(Caution.of(batches.NOTHING_TO_PROCESS))
+        return found
+
     @classmethod
     def of(cls, record: records.Batch) -> Self:
         batch = Batch.of(record)
@@ -100,6 +136,10 @@ class QueuePayload:
 class RequestPayload:
     request_id: strawberry.ID = strawberry.field(description="The request's id.")
     request: Request = strawberry.field(description="The request as it is now.")
+
+    @strawberry_field(description=WARNINGS)
+    async def warnings(self, info: Info) -> list[Caution]:
+        return await _warnings(info, self.request.state is RequestState.PENDING)
 
     @classmethod
     def of(cls, record: records.Request) -> Self:

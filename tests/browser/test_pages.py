@@ -53,6 +53,12 @@ async def test_scheduled_job_runs_or_is_canceled_on_the_page(
     await chromium.play("jobs", api_server)
 
 
+async def test_job_that_no_worker_would_start_says_so_on_the_page(
+    chromium: Chromium, api_server: ApiProcess
+) -> None:
+    await chromium.play("waiting", api_server)
+
+
 async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:

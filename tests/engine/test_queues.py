@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobs.errors import BadRequest
 from jobs.settings import Settings
@@ -141,3 +143,16 @@ async def test_options_out_of_their_range_are_all_named(idle: Rig) -> None:
         )
     paths = [issue.path for issue in refused.value.issues]
     assert paths == [("queue",), ("priority",), ("timeoutMs",)]
+
+
+async def test_the_leader_names_a_queue_that_nobody_serves_once_and_only_if_jobs_are_due(
+    rig: Rig,
+) -> None:
+    later = replace(await rig.plan("echo"), queue="later")
+    await rig.plan_at(later, later.scheduled_time + timedelta(hours=1))
+    await in_queue(rig, "echo", "nobody")
+    with capture_logs() as lines:
+        for _ in range(3):
+            await rig.engine.queues.report_unserved()
+    named = [line["queue"] for line in lines if line["event"] == "queue.not_served"]
+    assert named == ["nobody"]

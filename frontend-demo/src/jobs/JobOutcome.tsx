@@ -40,6 +40,8 @@ export function JobOutcome({ job }: { job: Job }) {
       </Note>
     );
   }
+  const [warning] = job.warnings;
+  if (job.state === 'PENDING' && warning) return <Note tone="row-warning">{warning.message}</Note>;
   const args = brief(job.args);
   const result = job.state === 'SUCCESS' && job.result !== null ? ` → ${brief(job.result)}` : '';
   return (

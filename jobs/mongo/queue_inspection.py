@@ -1,0 +1,56 @@
+"""Owns the question whether running workers take jobs from every queue that has due ones."""
+
+from typing import Any, Final
+
+from pymongo.database import Database
+
+from jobs.findings import Finding
+from jobs.lanes import Lane
+from jobs.mongo.collections import JOBS, WORKERS
+from jobs.mongo.due_jobs import DUE_ORDER, PENDING
+
+SUBJECT: Final = "queues"
+MOST_LANES: Final = 1_000
+
+Rows = Database[dict[str, Any]]
+
+
+def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
+    """Look for due jobs that wait for a worker; one finding a queue."""
+    served = _served(database, lease_ms)
+    serving = f"running workers take jobs from {_named(served)}" if served else "no worker runs"
+    unserved = [queue for queue in sorted(_due(database)) if queue not in served]
+    if not unserved:
+        return [Finding(subject=SUBJECT, detail=f"no due job waits for a worker; {serving}")]
+    return [
+        Finding(
+            subject=SUBJECT,
+            detail=f"jobs are due in {queue!r}, and {serving}",
+            fix=f"start a worker with {queue!r} in its OSTINATO_QUEUES",
+        )
+        for queue in unserved
+    ]
+
+
+def _served(database: Rows, lease_ms: int) -> set[str]:
+    alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+    rows = database[WORKERS].find({"$expr": alive}, {"queues": 1})
+    return {str(queue) for row in rows for queue in row.get("queues") or ()}
+
+
+def _due(database: Rows) -> set[str]:
+    found = database[JOBS].aggregate(
+        [
+            {"$match": {**PENDING, "lane": {"$gt": ""}}},
+            {"$sort": DUE_ORDER},
+            {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
+            {"$match": {"$expr": {"$lte": ["$at", "$$NOW"]}}},
+            {"$limit": MOST_LANES},
+        ]
+    )
+    lanes = [Lane.parse(row["_id"]) for row in found]
+    return {lane.queue for lane in lanes if lane is not None}
+
+
+def _named(queues: set[str]) -> str:
+    return ", ".join(repr(queue) for queue in sorted(queues))

@@ -1,0 +1,102 @@
+"""Knows why a pending job may wait for ever: no worker takes jobs from its queue."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from jobs.kept import Kept
+from jobs.logs import get_log
+from jobs.mongo.client import MongoError
+from jobs.mongo.queues import QueueStore
+from jobs.mongo.workers import WorkerStore
+
+FRESH_S: Final = 1.0
+MOST_NAMED: Final = 1_000  # queues are named by clients: so many are logged
+
+log = get_log(__name__)
+
+
+class WarningCode(StrEnum):
+    """Why something that was accepted may not happen."""
+
+    NO_WORKER = "noWorker"
+    QUEUE_NOT_SERVED = "queueNotServed"
+    QUEUE_PAUSED = "queuePaused"
+    NOTHING_TO_PROCESS = "nothingToProcess"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a client is warned of."""
+
+    code: WarningCode
+    message: str
+    """What will not happen, and what to do."""
+
+
+NO_WORKER: Final = Advice(
+    code=WarningCode.NO_WORKER,
+    message="no worker is running: the job stays pending until one starts (`ostinato worker`)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Who worked and what was paused a moment ago."""
+
+    served: frozenset[str]
+    paused: frozenset[str]
+
+
+class WaitingReasons:
+    """Reads who works at most once a second, however many ask."""
+
+    def __init__(self, workers: WorkerStore, queues: QueueStore, lease_ms: int) -> None:
+        self._workers = workers
+        self._queues = queues
+        self._lease_ms = lease_ms
+        self._kept = Kept(self._read)
+        self._logged: set[str] = set()
+
+    async def of(self, queue: str) -> Advice | None:
+        """Return why the pending jobs of a queue do not start, as it was a second ago at most;
+        None if they do, or MongoDB does not answer."""
+        try:
+            return _advice(await self._kept.get(FRESH_S), queue)
+        except MongoError:
+            return None
+
+    async def report(self, queue: str) -> None:
+        """Log that jobs wait in a queue that no worker serves, once until one does."""
+        advice = await self.of(queue)
+        if advice is None or advice.code is WarningCode.QUEUE_PAUSED:
+            self._logged.discard(queue)
+        elif queue not in self._logged and len(self._logged) < MOST_NAMED:
+            self._logged.add(queue)
+            log.warning("queue.not_served", queue=queue, reason=advice.message)
+
+    async def close(self) -> None:
+        await self._kept.close()
+
+    async def _read(self) -> _Seen:
+        served = await self._workers.served(self._lease_ms)
+        paused = {name for name, queue in (await self._queues.all()).items() if queue.paused}
+        return _Seen(served, frozenset(paused))
+
+
+def _advice(seen: _Seen, queue: str) -> Advice | None:
+    if not seen.served:
+        return NO_WORKER
+    if queue not in seen.served:
+        return Advice(
+            code=WarningCode.QUEUE_NOT_SERVED,
+            message=f"no running worker takes jobs from the queue {queue!r}: the job stays pending "
+            "until one does (OSTINATO_QUEUES of a worker names its queues)",
+        )
+    if queue in seen.paused:
+        return Advice(
+            code=WarningCode.QUEUE_PAUSED,
+            message=f"the queue {queue!r} is paused: the job stays pending until an admin resumes "
+            "it (resumeQueue)",
+        )
+    return None

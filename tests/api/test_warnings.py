@@ -1,0 +1,132 @@
+"""A job that no worker would start says so: in the answer, on the job, in the log, in doctor."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from jobs.engine import Engine
+from jobs.mongo.inspection import inspect_mongo
+from jobs.mongo.workers import WorkerStore
+from tests.api import operations as op
+from tests.api.conftest import Client
+
+WARNINGS = "warnings { code message }"
+SCHEDULE = op.mutation("scheduleJob", "ScheduleJobInput", f"jobId job {{ {WARNINGS} }} {WARNINGS}")
+GREET = {"functionName": "functions.greet", "args": {"name": "ann"}}
+IN_MAIL = GREET | {"queue": "mail"}
+OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "registerCron": ("RegisterCronInput", "cronId", {"name": "c", "intervalMs": 60_000}),
+    "startRecurringTask": (
+        *("StartRecurringTaskInput", "taskId"),
+        {
+            "taskId": "t",
+            "intervalMs": 60_000,
+            "functionName": "functions.greet",
+            "args": {"name": "x"},
+        },
+    ),
+    "startBatch": ("StartBatchInput", "batchId", {"source": "items"}),
+    "createWithTimeout": ("CreateWithTimeoutInput", "requestId", {"data": 1}),
+}
+
+
+async def serve(engine: Engine, *queues: str) -> WorkerStore:
+    """Let a worker register that serves these queues; what was known before is forgotten."""
+    workers = WorkerStore(engine.mongo)
+    about = {"queues": list(queues), "concurrency": 1, "running": 0}
+    await workers.register("w", {**about, "host": "h", "pid": 1, "version": "1"})
+    return workers
+
+
+async def codes(client: Client, document: str, **given: Any) -> list[str]:
+    answer = await client.get(document, input=given)
+    if "job" in answer:
+        assert answer["job"]["warnings"] == answer["warnings"]
+    return [warning["code"] for warning in answer["warnings"]]
+
+
+async def test_without_any_worker_a_scheduled_job_warns_of_that(ann: Client) -> None:
+    assert await codes(ann, SCHEDULE, **GREET) == ["NO_WORKER"]
+
+
+async def test_a_job_in_a_queue_that_no_worker_serves_warns_of_that(
+    engine: Engine, ann: Client
+) -> None:
+    await serve(engine, "default", "secret")
+    answer = await ann.get(SCHEDULE, input=IN_MAIL)
+    (warning,) = answer["warnings"]
+    assert warning["code"] == "QUEUE_NOT_SERVED"
+    assert "'mail'" in warning["message"]
+    assert "secret" not in warning["message"]
+    assert await codes(ann, SCHEDULE, **GREET) == []
+
+
+async def test_a_job_in_a_paused_queue_warns_of_that(engine: Engine, ann: Client) -> None:
+    await serve(engine, "mail")
+    await engine.queues.pause("mail")
+    assert await codes(ann, SCHEDULE, **IN_MAIL) == ["QUEUE_PAUSED"]
+
+
+async def test_a_worker_that_was_not_heard_of_within_its_lease_serves_nothing(
+    engine: Engine, ann: Client
+) -> None:
+    await serve(engine, "default")
+    long_ago = {"$set": {"heardAt": (await engine.now()).replace(year=2020)}}
+    await engine.mongo["workers"].update_many({}, long_ago)
+    assert await codes(ann, SCHEDULE, **GREET) == ["NO_WORKER"]
+
+
+async def test_a_job_that_is_not_pending_warns_of_nothing(ann: Client) -> None:
+    job_id = (await ann.get(SCHEDULE, input=GREET))["jobId"]
+    canceled = op.mutation("cancelJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
+    assert await codes(ann, canceled, jobId=job_id) == []
+    revived = op.mutation("retryJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
+    assert await codes(ann, revived, jobId=job_id) == ["NO_WORKER"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_what_runs_in_the_default_queue_warns_too(ann: Client, name: str) -> None:
+    kind, field, given = OTHERS[name]
+    document = op.mutation(name, kind, f"{field} {WARNINGS}")
+    assert (await codes(ann, document, **given))[0] == "NO_WORKER"
+
+
+async def test_a_batch_over_nothing_warns_of_that(engine: Engine, ann: Client) -> None:
+    await serve(engine, "default")
+    document = op.mutation("startBatch", "StartBatchInput", f"batchId {WARNINGS}")
+    assert await codes(ann, document, source="items") == ["NOTHING_TO_PROCESS"]
+
+
+async def test_the_fleet_is_read_once_for_many_jobs(engine: Engine, ann: Client) -> None:
+    await serve(engine, "default")
+    first = await codes(ann, SCHEDULE, **IN_MAIL)
+    await engine.mongo["workers"].delete_many({})
+    assert await codes(ann, SCHEDULE, **IN_MAIL) == first == ["QUEUE_NOT_SERVED"]
+
+
+async def test_the_log_names_a_queue_that_nobody_serves_once(engine: Engine, ann: Client) -> None:
+    await serve(engine, "default")
+    with capture_logs() as lines:
+        for _ in range(3):
+            await ann.get(SCHEDULE, input=IN_MAIL)
+        await engine.queues.report_unserved()
+    named = [line["queue"] for line in lines if line["event"] == "queue.not_served"]
+    assert named == ["mail"]
+
+
+async def test_doctor_names_a_queue_whose_due_jobs_nobody_takes(
+    engine: Engine, ann: Client
+) -> None:
+    settings = engine.settings
+
+    async def looked() -> list[tuple[str, str | None]]:
+        found = await inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms)
+        return [(one.detail, one.fix) for one in found if one.subject == "queues"]
+
+    assert await looked() == [("no due job waits for a worker; no worker runs", None)]
+    await serve(engine, "default")
+    await ann.get(SCHEDULE, input=IN_MAIL)
+    ((detail, fix),) = await looked()
+    assert detail == "jobs are due in 'mail', and running workers take jobs from 'default'"
+    assert fix == "start a worker with 'mail' in its OSTINATO_QUEUES"
