@@ -33,6 +33,7 @@ from jobs.transact import Identity, Transactor
 T = TypeVar("T")
 
 INSERTS_AT_ONCE = 1_000  # the most documents of one write
+GOODBYE_S = 2.0
 LAST_WRITES_S = 10.0  # two commands of Redis that nobody answers
 
 
@@ -70,7 +71,9 @@ class Engine:
         finally:
             await redis.aclose(close_connection_pool=True)
             await mongo.sessions.close()
-            await asyncio.to_thread(mongo.close)  # it says goodbye to the server, and waits
+            with suppress(TimeoutError):  # functions may have left no thread to do it
+                async with asyncio.timeout(GOODBYE_S):
+                    await asyncio.to_thread(mongo.close)  # it tells the server, and waits
 
     async def settle(self) -> None:
         """Wait for the writes and rings that are under way, for a while."""

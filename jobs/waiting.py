@@ -1,7 +1,17 @@
-"""Waits of loops that must end when they are cancelled, whatever a library makes of that."""
+"""Loops that end when they are told to, whatever a library makes of that, and only then."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
+
+from jobs.logs import get_log
+
+Duty = Callable[[], Awaitable[None]]
+
+RESTART_S: Final = 0.1
+
+log = get_log(__name__)
 
 
 class DeadlineExceeded(TimeoutError):
@@ -40,3 +50,27 @@ async def wait_for_event(event: asyncio.Event, at_most_s: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+async def run_together(*duties: Duty) -> None:
+    """Run endless duties at once until one raises, or this is cancelled.
+
+    A duty that somebody else cancels begins anew: a function may cancel every task it finds.
+    """
+    running = {asyncio.ensure_future(duty()): duty for duty in duties}
+    try:
+        while running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            ended = [(task, running.pop(task)) for task in done]
+            for cancelled in [duty for task, duty in ended if task.cancelled() or task.result()]:
+                running[asyncio.ensure_future(_again(cancelled))] = cancelled
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _again(duty: Duty) -> None:
+    log.error("duty.cancelled", duty=getattr(duty, "__qualname__", repr(duty)))
+    await asyncio.sleep(RESTART_S)  # whatever cancelled it may do so at once again
+    await duty()

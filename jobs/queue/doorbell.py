@@ -54,7 +54,7 @@ class Doorbell:
         """Have everybody told who listens; nobody waits for Redis, and if it is away, the timers
         will do."""
         self._bells.add(bell)
-        if self._ringing is None:
+        if self._ringing is None or self._ringing.done():
             self._ringing = asyncio.create_task(self._ring(), name="doorbell")
 
     async def listen(self, heard: Heard) -> None:
@@ -80,7 +80,7 @@ class Doorbell:
 
     async def close(self) -> None:
         """Wait until whoever listens was told."""
-        while self._ringing is not None:
+        while self._ringing is not None and not self._ringing.done():
             await self._ringing
 
     async def _listen(self, heard: Heard) -> None:

@@ -1,13 +1,24 @@
 """The worker process: lives of a worker, one after another, until it is told to stop."""
 
 import asyncio
+import logging
+import os
 import signal
+import sys
+import sysconfig
+import threading
+from types import FrameType
+from typing import Final
 
 from jobs.engine import Engine
 from jobs.functions.static_crons import sync_static_crons
 from jobs.logs import get_log
 from jobs.settings import Settings
+from jobs.waiting import forget_cancellation
 from jobs.worker.worker import Deposed, Worker
+
+LEAVE_S: Final = 3.0  # for what the interpreter does at its end, and a user's own exit handlers
+STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
 log = get_log(__name__)
 
@@ -16,14 +27,29 @@ async def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
     A worker that was declared lost (its process was stopped, or its event loop blocked, for
-    longer than its lease) drops what it ran and starts anew under another name.
+    longer than its lease) drops what it ran and starts anew under another name. So does one whose
+    task a function has cancelled. The process ends soon after, whatever threads and tasks the
+    functions have left.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    while not stop.is_set():
+    exit_code = 1
+    try:
+        while not stop.is_set():
+            await _live(settings, stop)
+        exit_code = 0
+    finally:
+        threading.Thread(target=_leave, args=(exit_code,), name="leave", daemon=True).start()
+
+
+async def _live(settings: Settings, stop: asyncio.Event) -> None:
+    try:
         await live_once(settings, stop)
+    except asyncio.CancelledError:  # signals set `stop`: nobody of ours cancels this
+        log.error("worker.cancelled")
+        await forget_cancellation()
 
 
 async def live_once(settings: Settings, stop: asyncio.Event) -> None:
@@ -53,3 +79,33 @@ async def _end(working: asyncio.Task[None]) -> None:
 async def _sync_static_crons(engine: Engine) -> None:
     specs = list(engine.registry.static_crons.values())
     await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
+
+
+def _leave(exit_code: int) -> None:
+    """End the process if it has not ended by itself, as when it waits for a thread."""
+    threading.Event().wait(LEAVE_S)
+    log.warning("worker.left_running", threads=_left_running())
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(exit_code)
+
+
+def _left_running() -> list[str]:
+    """Describe the threads that an exit waits for, and where they are."""
+    frames = sys._current_frames()  # noqa: SLF001 - the only way to see where a thread is
+    left = (one for one in threading.enumerate() if not one.daemon)
+    return [
+        f"{thread.name} at {_place_of(frames[thread.ident])}"
+        for thread in left
+        if thread is not threading.main_thread() and thread.ident in frames
+    ]
+
+
+def _place_of(frame: FrameType) -> str:
+    """Return where a thread waits: the innermost line that is not of the standard library's."""
+    where: FrameType | None = frame
+    while where is not None and where.f_code.co_filename.startswith(STANDARD_LIBRARY):
+        where = where.f_back
+    place = where or frame
+    return f"{place.f_code.co_filename}:{place.f_lineno} in {place.f_code.co_name}"

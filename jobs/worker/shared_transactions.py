@@ -86,6 +86,7 @@ class SharedTransactions:
         self._conductors: set[asyncio.Task[None]] = set()
         self._open: dict[int, _Shared] = {}  # by the session's identity: it has no hash
         self._size = MEMBERS_AT_MOST
+        self._is_closing = False
 
     async def run(self, body: Body[T], deadline_s: float) -> T:
         """Commit what `body` does, exactly once, or raise and leave nothing.
@@ -128,7 +129,20 @@ class SharedTransactions:
 
     async def close(self) -> None:
         """Wait for the transactions that are under way."""
+        self._is_closing = True
         await asyncio.gather(*self._conductors, return_exceptions=True)
+
+    def _need_conductor(self) -> None:
+        if len(self._conductors) < SHARED_AT_ONCE:
+            conductor = asyncio.create_task(self._conduct(), name="shared-transactions")
+            self._conductors.add(conductor)
+            conductor.add_done_callback(self._conducted)
+
+    def _conducted(self, conductor: "asyncio.Task[None]") -> None:
+        """Go on with those who wait if somebody cancelled it, perhaps before its first step."""
+        self._conductors.discard(conductor)
+        if conductor.cancelled() and self._waiting and not self._is_closing:
+            self._need_conductor()
 
     def _was_away_since(self, began: float) -> bool:
         return self._mongo.availability.was_away_since(began)
@@ -137,8 +151,7 @@ class SharedTransactions:
         self, member: _Member, body: Body[T], line: Line
     ) -> tuple[_Verdict, tuple[T] | None]:
         self._waiting.append(member)
-        if len(self._conductors) < SHARED_AT_ONCE:
-            self._conductors.add(asyncio.create_task(self._conduct(), name="shared-transactions"))
+        self._need_conductor()
         try:
             member.session = await line.wait(member.turn)
             result = await body(member.session)
@@ -163,13 +176,10 @@ class SharedTransactions:
 
     async def _conduct(self) -> None:
         end, pause_s = _End.KEPT, FIRST_PAUSE_S
-        group: deque[_Member] = deque()
         try:
             while self._waiting:
                 async with turn_of(self._mongo, end is _End.MET_RIVAL):
-                    group = self._next_group()
-                    end = await self._share(group)
-                self._waiting.extendleft(reversed(group))  # those who had no turn
+                    end = await self._share_next()
                 self._resize(end)
                 if end is not _End.MET_RIVAL:
                     pause_s = FIRST_PAUSE_S
@@ -177,10 +187,17 @@ class SharedTransactions:
                 await asyncio.sleep(pause_s * random.random())
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         except Exception as error:  # whatever it is, it belongs to those who wait
-            _refuse([*group, *self._waiting], error)
+            _refuse(self._waiting, error)
             self._waiting.clear()
         finally:  # at once: who comes next must find no conductor that has nothing left to do
             self._conductors -= {asyncio.current_task()}
+
+    async def _share_next(self) -> _End:
+        group = self._next_group()
+        try:
+            return await self._share(group)
+        finally:  # those who had no turn
+            self._waiting.extendleft(reversed(group))
 
     def _next_group(self) -> deque[_Member]:
         """Choose who may take part: only those whose claim the transaction's snapshot will have."""
@@ -249,10 +266,11 @@ def _refuse(members: Iterable[_Member], error: Exception) -> None:
 
 
 def _tell(members: Sequence[_Member], verdict: _Verdict | Exception) -> None:
-    """Tell those who wait for a verdict, and have none yet."""
+    """Tell those who have no verdict yet; an error only if they wait for one."""
     for member in members:
-        if not member.verdict.done() and member.done.done() and member.done.result():
-            if isinstance(verdict, _Verdict):
-                member.verdict.set_result(verdict)
-            else:
-                member.verdict.set_exception(verdict)
+        if member.verdict.done():
+            continue
+        if isinstance(verdict, _Verdict):
+            member.verdict.set_result(verdict)
+        elif member.done.done() and member.done.result():
+            member.verdict.set_exception(verdict)

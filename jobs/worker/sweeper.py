@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
+from jobs.waiting import run_together
 
 Repair = Callable[[], Awaitable[int]]
 """Looks once and returns how much it mended."""
@@ -23,9 +25,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Look at each kind for ever: one that is slow, or fails, keeps no other waiting."""
-        async with asyncio.TaskGroup() as tasks:
-            for name in self._repairs:
-                tasks.create_task(self._keep_looking(name))
+        await run_together(*(partial(self._keep_looking, name) for name in self._repairs))
 
     async def _keep_looking(self, name: str) -> None:
         while True:

@@ -21,6 +21,7 @@ from jobs.queue.connection import connect
 from jobs.queue.consumer import Consumer
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
+from jobs.waiting import run_together
 from jobs.worker.at_hand import AtHand
 from jobs.worker.beats import Beats
 from jobs.worker.dispatcher import Dispatcher
@@ -91,19 +92,11 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; raises Deposed when it has been declared lost."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_up())
-            tasks.create_task(self._leadership.run())
-            tasks.create_task(self._consumer.run())
-            tasks.create_task(self.queues.run())
+        await run_together(self._keep_up, self._leadership.run, self._consumer.run, self.queues.run)
 
     async def _keep_up(self) -> None:
         """Do what holds the jobs that run; raises Deposed."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.engine.doorbell.listen(self._heard))
-            tasks.create_task(self._beat())
-            tasks.create_task(self._watch.run())
-            tasks.create_task(self._loop_watch.run())
+        await run_together(self._listen, self._beat, self._watch.run, self._loop_watch.run)
 
     async def drain(self) -> None:
         """Let running jobs finish, up to the deadline; hand the rest back to `pending`.
@@ -115,7 +108,7 @@ class Worker:
         closing = asyncio.create_task(self.executor.close(patience_s))
         upkeep = asyncio.create_task(self._keep_up())
         await asyncio.wait({closing, upkeep}, return_when=asyncio.FIRST_COMPLETED)
-        if not closing.done():
+        if upkeep.done() and not upkeep.cancelled():
             await self.abandon()
         await closing
         upkeep.cancel()
@@ -124,6 +117,9 @@ class Worker:
     async def abandon(self) -> None:
         """Stop what runs without writing a word of it: the jobs are others' by now."""
         await self.executor.end_all(Ending.LOST)
+
+    async def _listen(self) -> None:
+        await self.engine.doorbell.listen(self._heard)
 
     def _heard(self, bell: Bell) -> None:
         match bell:

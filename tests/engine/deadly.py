@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pymongo import monitoring
@@ -11,6 +13,8 @@ from jobs.context import Context
 from jobs.decorators import action, mutation
 
 AN_HOUR_MS = 3_600_000
+MORE_THAN_A_POOL_HAS = 100
+left_alone: list["asyncio.Future[None]"] = []
 DEADLY = {"commitTransaction"}
 
 
@@ -53,6 +57,22 @@ async def die_outside(ctx: Context) -> None:
 async def die_always(ctx: Context) -> None:
     """Kill the process, each time."""
     _die()
+
+
+@action(public=True, name="functions.leaveThreads")
+async def leave_threads(ctx: Context, kind: str) -> None:
+    """Leave threads that never end, and that an exit of the interpreter waits for."""
+    if kind == "thread":
+        threading.Thread(target=_wait_for_ever).start()
+    elif kind == "pool":
+        ThreadPoolExecutor().submit(_wait_for_ever)
+    else:
+        wait = asyncio.get_running_loop().run_in_executor
+        left_alone.extend(wait(None, _wait_for_ever) for _ in range(MORE_THAN_A_POOL_HAS))
+
+
+def _wait_for_ever() -> None:
+    threading.Event().wait()
 
 
 def _die() -> None:

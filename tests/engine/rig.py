@@ -117,13 +117,19 @@ def moves_of(job: Document) -> list[tuple[str | None, str]]:
     return [(event["from"], event["state"]) for event in job["timeline"]]
 
 
-async def started(rig: Rig, processes: Processes, number: int = 1, **changes: Any) -> list[Child]:
+async def started(
+    rig: Rig,
+    processes: Processes,
+    number: int = 1,
+    options: tuple[str, ...] = (),
+    **changes: Any,
+) -> list[Child]:
     """Start workers like those of `hasty` and return them once they have registered."""
     settings = rig.engine.settings
     hasty = {name: getattr(settings, name) for name in ("functions", "heartbeat_ms", "lease_ms")}
     before = len(await rig.all("workers"))
     given = {**hasty, "sweep_ms": 200, "drain_timeout_ms": 300, **changes}
-    workers = [processes.worker(**given) for _ in range(number)]
+    workers = [processes.worker(*options, **given) for _ in range(number)]
 
     async def registered() -> bool:
         return len(await rig.all("workers")) >= before + number

@@ -1,0 +1,114 @@
+"""What functions do to the process they run in: threads they leave, tasks they cancel."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.embedded.process import Child
+from jobs.waiting import run_together
+from tests.engine.rig import Rig, started
+from tests.processes import START_S, Processes
+
+ENDED_S = 30.0
+
+
+async def ended(worker: Child) -> int:
+    worker.popen.terminate()
+    return await asyncio.wait_for(worker.wait(), ENDED_S)
+
+
+async def registered(rig: Rig, number: int) -> bool:
+    return len(await rig.all("workers")) >= number
+
+
+@pytest.mark.parametrize("kind", ["thread", "pool", "default pool"])
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_drained_worker_ends_whatever_threads_a_function_left(
+    idle: Rig, processes: Processes, kind: str, number: int
+) -> None:
+    options = ("--processes", str(number))
+    (worker,) = await started(idle, processes, options=options)
+    await idle.until(lambda: registered(idle, number), within=START_S)
+    assert (await idle.run("leave_threads", kind=kind))["state"] == "success"
+    assert await ended(worker) == 0
+    assert "worker.left_running" in worker.tail()
+    assert "deadly.py" in worker.tail()
+
+
+async def test_a_drained_worker_ends_though_a_function_does_not(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes)
+    job_id = await idle.schedule("hold_deaf")
+    await idle.reaches(job_id, "inProgress")
+    assert await ended(worker) == 0
+    assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
+
+
+async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes)
+    await idle.run("echo")
+    assert await ended(worker) == 0
+    assert "worker.left_running" not in worker.tail()
+
+
+async def test_a_function_that_cancels_every_task_it_finds_stops_no_worker(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes)
+    held = [await idle.schedule("wait_for_ever_once") for _ in range(3)]
+    await idle.until(lambda: idle.count_of("wait_for_ever_once", "inProgress", 3))
+    assert (await idle.run("cancel_everything"))["state"] == "success"
+    assert {(await idle.ended(job_id, START_S))["state"] for job_id in held} == {"failed"}
+    later = await idle.schedule("wait_for_ever_once")
+    await idle.reaches(later, "inProgress", within=START_S)
+    await idle.cancel(later)
+    assert (await idle.ended(later, START_S))["state"] == "canceled"
+    assert await ended(worker) == 0
+
+
+class Duties:
+    """Two endless duties, of which a test sees each beginning."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, asyncio.Task[object] | None] = {}
+        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.broken = asyncio.Event()
+
+    async def look(self) -> None:
+        await self._run("look", asyncio.Event())
+
+    async def listen(self) -> None:
+        await self._run("listen", self.broken)
+        raise ConnectionError("broken")
+
+    async def _run(self, name: str, until: asyncio.Event) -> None:
+        self.tasks[name] = asyncio.current_task()
+        self.begun.put_nowait(name)
+        await until.wait()
+
+
+@pytest.fixture
+async def duties() -> AsyncIterator[Duties]:
+    duties = Duties()
+    together = asyncio.create_task(run_together(duties.look, duties.listen))
+    assert {await duties.begun.get() for _ in range(2)} == {"look", "listen"}
+    yield duties
+    duties.broken.set()
+    with pytest.raises(ConnectionError):
+        await together
+    assert all(task and task.done() for task in duties.tasks.values())
+
+
+async def test_a_duty_that_somebody_cancels_begins_anew_and_the_others_go_on(
+    duties: Duties,
+) -> None:
+    look, listen = (duties.tasks[name] for name in ("look", "listen"))
+    assert look
+    assert listen
+    look.cancel()
+    assert await duties.begun.get() == "look"
+    assert not listen.done()
