@@ -29,6 +29,7 @@ LONGEST = (
     "tests/test_setup_dev",
     "tests/test_demo",
     "tests/live/test_property",
+    "tests/live/test_hostile_values",
     "tests/engine/test_interleavings",
     "tests/engine/test_outages",
     "tests/engine/test_crashes",

@@ -2,16 +2,22 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
+from bson import Binary, DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
 
 from jobs.embedded.process import Child
+from jobs.mongo.client import Mongo
+from jobs.settings import Settings
+from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
 from tests.processes import ApiProcess, Processes
 
 REPORTS = ("tests.browser.reports",)
+DOORS = ("tests.live.doors",)
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
 LATER = """mutation {
   scheduleJob(
@@ -76,6 +82,22 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
                 assert "errors" not in reply.json(), reply.text
 
     await chromium.play("older", reporting_api, {"schedule 100 others": schedule})
+
+
+async def test_values_are_shown_to_the_last_character_whoever_stored_them(
+    chromium: Chromium, processes: Processes, settings: Settings
+) -> None:
+    async def store() -> None:
+        value = {"rows": [DBRef("x", ObjectId()), Decimal128("1.10"), Binary(b"x")]}
+        progress = {"done": 3_000_000_000, "total": 6_000_000_000}
+        with closing(Mongo.connect(settings, "tests")) as mongo:
+            others = Documents(mongo)
+            await others.job("alice", args={"value": value}, state="success", result=value)
+            await others.job("alice", state="inProgress", progress=progress)
+
+    processes.worker(functions=DOORS)
+    api = await processes.api(functions=DOORS)
+    await chromium.play("values", api, {"store what others wrote": store})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,191 @@
+"""Hostile but possible values go in by every door and come out of every other as they were."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as bounds
+from hypothesis import strategies as st
+
+from jobs.engine import Engine
+from jobs.ids import new_id
+from jobs.settings import Settings
+from schema.app import create_app
+from tests.engine.rig import working
+from tests.live.hostile import BSON, COUNTS, JSON, NAMES, NO_JSON, TEXTS
+from tests.live.serving import served
+from tests.live.transports import JOB, Caller, Document
+from tests.processes import eventually
+
+SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
+FUNCTIONS = ("doors.echo", "doors.keep", "doors.fail")
+WRITE = """mutation($request: CreateWithTimeoutInput!, $cron: RegisterCronInput!,
+    $task: StartRecurringTaskInput!, $items: AddItemsInput!, $batch: StartBatchInput!) {
+  createWithTimeout(input: $request) { request { data } }
+  registerCron(input: $cron) { cron { name args } }
+  startRecurringTask(input: $task) { recurringTask { taskId args } }
+  addItems(input: $items) { added }
+  startBatch(input: $batch) { batchId }
+}"""
+READ = f"""{{ jobs(first: 100) {{ nodes {{ functionName cause {{ kind }} {JOB} }} }}
+  requests {{ nodes {{ state data result }} }} crons {{ nodes {{ name args }} }}
+  recurringTasks {{ nodes {{ taskId args }} }}
+  failures {{ nodes {{ data error {{ message }} }} }} }}"""
+LIVE = bounds(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"functions": ("tests.live.doors",)})
+
+
+@pytest.fixture
+async def port(live_settings: Settings, engine: Engine) -> AsyncIterator[int]:
+    """Serve the API beside a worker; return where."""
+    async with working(live_settings), served(create_app(live_settings), live_settings) as port:
+        yield port
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    value: Any
+    text: str
+    count: int
+    name: str
+
+    @property
+    def args(self) -> Document:
+        return {"value": self.value, "text": self.text, "count": self.count}
+
+    @property
+    def data(self) -> list[Any]:
+        return [self.value]
+
+
+class Doors:
+    """A user who sends one value by every door."""
+
+    def __init__(self, caller: Caller, client: httpx.AsyncClient) -> None:
+        self.caller, self.client = caller, client
+
+    async def send(self, sent: Sent) -> None:
+        for function in FUNCTIONS:
+            key = f"{sent.name}{function}"
+            given = {"functionName": function, "args": sent.args, "key": key}
+            once = await self.caller.ask(self.client, SCHEDULE, input=given)
+            assert await self.caller.ask(self.client, SCHEDULE, input=given) == once
+        hourly = {"intervalMs": 3_600_000, "functionName": "doors.echo", "args": sent.args}
+        await self.caller.ask(
+            self.client,
+            WRITE,
+            request={"data": sent.data},
+            cron={"name": sent.name, **hourly},
+            task={"taskId": sent.name, **hourly},
+            items={"items": [sent.data]},
+            batch={"source": "parcels", "delayMs": 0},
+        )
+
+    async def read(self) -> Document:
+        """Read all that came of it, once it has."""
+
+        async def settled() -> Document | None:
+            found = await self.caller.ask(self.client, READ)
+            jobs = [job["state"] for job in found["jobs"]["nodes"]]
+            requests = [each["state"] for each in found["requests"]["nodes"]]
+            is_over = sorted(jobs) == ["FAILED"] + ["SUCCESS"] * 4 and requests == ["COMPLETED"]
+            return found if is_over else None
+
+        found = await eventually(settled, within=30)
+        assert found is not None
+        return {name: each["nodes"] for name, each in found.items()}
+
+
+@asynccontextmanager
+async def _user(port: int, settings: Settings) -> AsyncIterator[Doors]:
+    caller = Caller(settings=settings, port=port, name=new_id())
+    async with caller.client() as client:
+        yield Doors(caller, client)
+
+
+@LIVE
+@given(sent=st.builds(Sent, JSON, TEXTS, COUNTS, NAMES))
+async def test_a_value_comes_out_of_every_door_as_it_went_in(
+    port: int, live_settings: Settings, sent: Sent
+) -> None:
+    async with _user(port, live_settings) as user, user.caller.watching() as views:
+        await user.send(sent)
+        read = await user.read()
+        stored = {job["id"]: _as_told(job) for job in read["jobs"]}
+        for view in views.values():
+            await view.agrees(stored)
+    for job in read.pop("jobs"):
+        _check(job, sent)
+    assert repr(read) == repr(_expected(sent))
+
+
+def _expected(sent: Sent) -> Document:
+    """Return what is read beside the jobs."""
+    return {
+        "requests": [{"state": "COMPLETED", "data": sent.data, "result": sent.data}],
+        "crons": [{"name": sent.name, "args": sent.args}],
+        "recurringTasks": [{"taskId": sent.name, "args": sent.args}],
+        "failures": [{"data": sent.args, "error": {"message": sent.text}}],
+    }
+
+
+def _as_told(job: Document) -> Document:
+    return {name: each for name, each in job.items() if name not in ("functionName", "cause")}
+
+
+def _check(job: Document, sent: Sent) -> None:
+    progress = {"done": sent.count, "total": sent.count, "message": sent.text}
+    value: Any = sent.value
+    if job["cause"]["kind"] == "JOB":  # by the batch, an item at a time
+        value, progress = sent.data, {"done": 0, "total": 0, "message": ""}
+    assert repr(job["args"]["value"]) == repr(value)
+    if job["functionName"] == "doors.fail":
+        assert job["error"] == {"message": sent.text}
+    else:
+        assert repr((job["result"], job["progress"])) == repr((value, progress))
+
+
+@LIVE
+@given(notes=st.lists(BSON, min_size=1, max_size=5), bad=NO_JSON)
+async def test_what_the_driver_stored_comes_out_as_json_or_fails_its_own_job(
+    port: int,
+    live_settings: Settings,
+    engine: Engine,
+    notes: list[tuple[Any, Any]],
+    bad: Any,
+) -> None:
+    stored = [*(given for given, _ in notes), bad]
+    rows = [{"_id": new_id(), "value": each} for each in stored]
+    await engine.mongo["notes"].insert_many(rows)
+    async with _user(port, live_settings) as user:
+        told = await _outcomes(user, [row["_id"] for row in rows])
+    assert told.pop()[0] == "FAILED"
+    assert repr(told) == repr([("SUCCESS", expected) for _, expected in notes])
+
+
+async def _outcomes(user: Doors, notes: list[str]) -> list[tuple[str, Any]]:
+    """Let a function read each note; return how that ended."""
+    for note in notes:
+        given = {"functionName": "doors.readNote", "args": {"note": note}}
+        await user.caller.ask(user.client, SCHEDULE, input=given)
+
+    async def ended() -> list[Document]:
+        found = (await user.caller.ask(user.client, READ))["jobs"]["nodes"]
+        over = [job for job in found if job["state"] in ("SUCCESS", "FAILED")]
+        return over if len(over) == len(notes) else []
+
+    by_note = {job["args"]["note"]: job for job in await eventually(ended, within=30)}
+    return [(by_note[note]["state"], by_note[note]["result"]) for note in notes]
