@@ -12,7 +12,7 @@ from pymongo.read_concern import ReadConcern
 
 from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, NotEncodable, Session
+from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.indexes import with_index
 from jobs.mongo.poison import Held, PoisonedJobs, write_apart
@@ -89,7 +89,7 @@ class JobStore:
         """Start the next attempt of those of `ids` that are pending and due by the server's
         clock; returns what an attempt needs of them. `token` must be new with each call.
 
-        A job whose document cannot be written, or read, fails."""
+        A job whose document cannot be written fails."""
         modified = 0
         left_alone = self.poisoned.unwritable()
         if left_alone and not (ids := [job_id for job_id in ids if job_id not in left_alone]):
@@ -102,12 +102,7 @@ class JobStore:
         refused = await write_apart(ids, start)
         for job_id, error in refused.items():
             await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
-        if not modified and not refused:
-            return []
-        try:
-            return await self.claimed(ids, token)
-        except NotEncodable:
-            return await self._readable(ids, token, offset_ms)
+        return await self.claimed(ids, token) if modified or refused else []
 
     async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
         due = moves.now(offset_ms)
@@ -130,16 +125,6 @@ class JobStore:
             ),
         )
         return updated.modified_count
-
-    async def _readable(self, ids: Sequence[str], token: str, offset_ms: int) -> list[Document]:
-        """Read what was claimed one by one, and fail what cannot be decoded."""
-        found: list[Document] = []
-        for job_id in ids:
-            try:
-                found += await self.claimed([job_id], token)
-            except NotEncodable as error:
-                await self.poisoned.fail(Held(job_id, JobState.IN_PROGRESS), error, offset_ms)
-        return found
 
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
         """Find what a claim with `token` took out of `ids`."""
@@ -280,21 +265,10 @@ class JobStore:
             "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)
         )
 
-    async def held_in_full(self, worker: str, limit: int) -> dict[str, Document | Exception]:
-        """Find what a lost worker held, with the timelines, by id; or why it cannot be decoded."""
-        where = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
-        try:
-            held = await self._jobs.find(where, {"result": 0}, limit=limit).to_list(None)
-        except NotEncodable:
-            ids = await self._jobs.find(where, {"_id": 1}, limit=limit).to_list(None)
-            return {row["_id"]: await self._decoded(row["_id"]) for row in ids}
-        return {job["_id"]: job for job in held}
-
-    async def _decoded(self, job_id: str) -> Document | Exception:
-        try:
-            return await self._jobs.find_one({"_id": job_id}, {"result": 0}) or KeyError(job_id)
-        except NotEncodable as error:
-            return error
+    async def held_in_full(self, worker: str, limit: int) -> list[Document]:
+        """Find what a lost worker held, with the timelines."""
+        held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
+        return await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
 
 
 def _restored(document: Document | None) -> Document | None:

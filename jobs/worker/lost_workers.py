@@ -1,7 +1,7 @@
 """What becomes of the jobs of a worker that is gone."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -84,18 +84,17 @@ class LostWorkers:
         log.warning("worker.reclaimed", worker_id=worker_id, jobs=taken)
         return taken
 
-    async def _reclaim(self, held: Mapping[str, Document | Exception], worker_id: str) -> int:
+    async def _reclaim(self, held: Sequence[Document], worker_id: str) -> int:
         """Take jobs from a lost worker; returns how many. One that cannot be read fails."""
         outcomes: list[Outcome] = []
         failed = 0
         offset_ms = await self._engine.clock.offset_ms()
-        for job_id, job in held.items():
-            outcome = self._decide(job, worker_id)
-            if isinstance(outcome, Outcome):
-                outcomes.append(outcome)
-            else:
-                running = Held(job_id, JobState.IN_PROGRESS)
-                failed += await self._engine.store.poisoned.fail(running, outcome, offset_ms)
+        for job in held:
+            try:
+                outcomes.append(self._decide(job, worker_id))
+            except MALFORMED as error:
+                running = Held(job["_id"], JobState.IN_PROGRESS)
+                failed += await self._engine.store.poisoned.fail(running, error, offset_ms)
         return failed + (await self._write(outcomes, offset_ms) if outcomes else 0)
 
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
@@ -110,14 +109,9 @@ class LostWorkers:
                 written += not await self._single.write_apart([outcome], offset_ms)
         return written
 
-    def _decide(self, job: Document | Exception, worker_id: str) -> Outcome | Exception:
-        if isinstance(job, Exception):
-            return job
-        try:
-            function = self._engine.registry.get(job["functionName"])
-            attempt = Attempt.of(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
-            errors = [event.get("error") or {} for event in job["timeline"]]
-        except MALFORMED as error:
-            return error
+    def _decide(self, job: Document, worker_id: str) -> Outcome:
+        function = self._engine.registry.get(job["functionName"])
+        attempt = Attempt.of(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
+        errors = [event.get("error") or {} for event in job["timeline"]]
         times_lost = 1 + sum(error.get("name") == WORKER_LOST for error in errors)
         return attempt.lost(function.kind if function else None, times_lost, worker_id)
