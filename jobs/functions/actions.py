@@ -9,6 +9,7 @@ from jobs.decorators import action
 from jobs.functions.errors import log_failure
 from jobs.functions.external_calls import FAULTS, HttpCall, call
 from jobs.records import Json
+from jobs.values import readable
 
 Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
 
@@ -25,7 +26,7 @@ async def retryable_action(
     try:
         return await call(data, ctx.settings.allowed_hosts_http)
     except FAULTS as error:
-        message = f"{type(error).__name__}: {error}"
+        message = readable(f"{type(error).__name__}: {error}")
     ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
     wire = data.model_dump(mode="json", by_alias=True)
     if attempts < max_attempts:

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from jobs.context import Context
 from jobs.decorators import mutation
 from jobs.records import Json
-from jobs.values import storable
+from jobs.values import readable, storable
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # what GraphQL's Int has room for
@@ -27,12 +27,16 @@ async def record_failure(
 ) -> str:
     """Insert a failure of the owner's and return its id; part of the caller's transaction."""
     failure_id = ctx.new_id()
+    message = readable(str(error)[:MAX_MESSAGE_CHARS])
     await ctx.db.owned("failures").insert_one(
         {
             "_id": failure_id,
             "owner": ctx.owner,
             "functionName": function_name,
-            "error": {"name": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARS]},
+            "error": {
+                "name": type(error).__name__,
+                "message": readable(str(error)[:MAX_MESSAGE_CHARS]),
+            },
             "attempts": attempts,
             "at": await ctx.now(),
             "data": storable(data, "data"),

@@ -16,6 +16,7 @@ from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS
 from jobs.mongo.indexes import with_index
+from jobs.mongo.stored_json import restore
 from jobs.records import JobState
 
 PENDING: Final = {"state": JobState.PENDING.value}
@@ -168,5 +169,5 @@ def _waiting(row: Document, lane: Lane) -> Waiting:
 
 def _claimable(row: Document, key: str | None) -> Claimable:
     lane = Lane.parse(row["lane"]) or Lane()
-    value = None if key is None else row.get("args", {}).get(key)
+    value = None if key is None else restore(row.get("args", {}).get(key))
     return Claimable(id=row["_id"], lane=lane, key=value, version=row["version"])

@@ -187,7 +187,7 @@ def keep_ms_of(function: Function | None, default_ms: int) -> int:
 def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
     """Build the stored form of an error, within its limits."""
     return {
-        "name": name,
+        "name": readable(name[:MESSAGE_CHARACTERS]),
         "message": readable(message[:MESSAGE_CHARACTERS]),
         "traceback": readable(trace[-TRACEBACK_CHARACTERS:]) if trace else None,
     }
@@ -204,6 +204,6 @@ def trace_of(error: BaseException) -> str:
 
 def _message_of(error: BaseException) -> str:
     try:
-        return str(error)
+        return str.__str__(str(error))  # it may be of a class of the user's own
     except Exception as failed:  # a user's own exception class ran here
         return f"its message cannot be read: {type(failed).__name__}"

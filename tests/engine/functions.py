@@ -113,6 +113,7 @@ RESULTS: dict[str, object] = {
 }
 ERRORS: dict[str, BaseException] = {
     "half a character in an error": ValueError("\ud800"),
+    "odd text in an error": ValueError(odd.Loud("quiet")),
     "unspeakable error": Unspeakable(),
     "leaves": SystemExit(3),
     "cancels itself": asyncio.CancelledError(),

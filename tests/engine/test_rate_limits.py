@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from bson import DBRef, ObjectId
 
 from jobs.mongo.buckets import Asked, Buckets, bucket_id
 from jobs.rate_limit import RateLimit
@@ -53,6 +54,17 @@ async def test_the_order_of_a_limited_function_s_jobs_is_kept_until_they_start(r
     assert {(await rig.job(job_id))["lane"] for job_id in ids} == {
         "default/functions.thriceAMinute"
     }
+
+
+async def test_a_key_that_others_stored_as_no_json_stops_nobody(rig: Rig) -> None:
+    plan = await rig.plan("once_per_user", {"userId": "u1"})
+    odd = await rig.plan_at(plan, plan.scheduled_time + MINUTE)
+    value = {"args.userId": DBRef("users", ObjectId())}
+    await rig.engine.mongo["jobs"].update_one({"_id": odd}, {"$set": value})
+    other = await rig.plan_at(plan, plan.scheduled_time + MINUTE)
+    await rig.engine.advance(MINUTE_MS)
+    assert (await rig.ended(other))["state"] == "success"
+    assert (await rig.ended(odd))["state"] == "failed"
 
 
 async def test_each_value_of_the_key_has_a_limit_of_its_own(rig: Rig) -> None:

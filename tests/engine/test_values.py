@@ -48,6 +48,7 @@ GRIEF = {
     "null in a key": "NotJson",
     "half a character": "NotJson",
     "half a character in an error": "ValueError",
+    "odd text in an error": "ValueError",
     "unspeakable error": "Unspeakable",
     "leaves": "SystemExit",
     "cancels itself": "CancelledError",

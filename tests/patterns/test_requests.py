@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from bson import Decimal128, ObjectId
 
 from jobs.errors import BadRequest
 from jobs.functions.requests import create_with_timeout, repair_request
@@ -53,6 +55,28 @@ async def test_a_request_is_completed_with_what_the_handler_returns(world: World
     document = await world.one("requests", _id=request.id)
     assert (document["state"], document["result"]) == (RequestState.COMPLETED, {"question": 6})
     assert document["completedAt"] is not None
+
+
+@pytest.mark.parametrize(
+    ("returned", "state", "result"),
+    [
+        (HTTPStatus.OK, RequestState.COMPLETED, 200),
+        (ObjectId("0123456789abcdef01234567"), RequestState.COMPLETED, "0123456789abcdef01234567"),
+        (Decimal128("1.1"), RequestState.FAILED, None),
+        (object(), RequestState.FAILED, None),
+    ],
+)
+async def test_what_a_handler_returns_is_stored_as_json_or_fails_the_request(
+    world: World, monkeypatch: pytest.MonkeyPatch, returned: Any, state: RequestState, result: Json
+) -> None:
+    async def give(*_: object) -> Any:
+        return returned
+
+    monkeypatch.setattr(world.engine.registry, "request_handler", give)
+    request = await create(world)
+    await world.settled()
+    document = await world.one("requests", _id=request.id)
+    assert (document["state"], document["result"]) == (state, result)
 
 
 async def test_a_completed_request_cancels_its_timeout(world: World) -> None:
