@@ -12,6 +12,9 @@ Result = TypeVar("Result")
 class Interrupted(Exception):
     """The write was cancelled: whether it has happened is unknown."""
 
+    def __init__(self) -> None:
+        super().__init__("the write was cancelled")
+
 
 Commit = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 

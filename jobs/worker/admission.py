@@ -7,7 +7,6 @@ from jobs.engine import Engine
 from jobs.lanes import Lane
 from jobs.mongo.buckets import Asked, Buckets, bucket_id
 from jobs.mongo.due_jobs import Claimable, DueJobs
-from jobs.queue.doorbell import SOON, Bell
 from jobs.registry import Function
 
 
@@ -49,8 +48,6 @@ class Admission:
         starts = dict(zip(ids[grant.now :], grant.later, strict=True))
         if starts:
             await self._engine.store.reserve(starts, offset_ms)
-            if min(starts.values()) - await self._engine.now() < SOON:
-                self._engine.doorbell.ring(Bell.DUE)  # so that its timer is set for them
         return ids[: grant.now]
 
     def _function(self, lane: Lane) -> Function | None:

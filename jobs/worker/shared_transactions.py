@@ -63,7 +63,12 @@ class _Member:
     @property
     def was_kept(self) -> bool:
         """Tell whether it went away while it waited for others, or for the database."""
-        return self.session is None or self.done.result() or self.was_busy
+        return self.session is None or self.has_run or self.was_busy
+
+    @property
+    def has_run(self) -> bool:
+        """Tell whether its body has come to its end, and the transaction was not cancelled."""
+        return self.done.done() and not self.done.cancelled() and self.done.result()
 
 
 @dataclass(slots=True, eq=False)
@@ -156,7 +161,8 @@ class SharedTransactions:
             member.session = await line.wait(member.turn)
             result = await body(member.session)
             line.require_time()
-            member.done.set_result(True)
+            if not member.done.done():
+                member.done.set_result(True)
         except Exception as error:
             line.require_time()
             if is_transient(error):
@@ -272,5 +278,5 @@ def _tell(members: Sequence[_Member], verdict: _Verdict | Exception) -> None:
             continue
         if isinstance(verdict, _Verdict):
             member.verdict.set_result(verdict)
-        elif member.done.done() and member.done.result():
+        elif member.has_run:
             member.verdict.set_exception(verdict)

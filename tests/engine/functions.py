@@ -199,9 +199,10 @@ async def fail_twice(ctx: Context) -> str:
 
 @action(public=True, retry=Retry(retries=1, base_ms=200))
 async def fail_once(ctx: Context) -> str:
-    """Succeed at the second attempt, soon after the first."""
+    """Wait at the gate and fail; succeed at the second attempt, soon after the first."""
     assert ctx.job is not None
     if ctx.job.attempt == 1:
+        await gate.pass_through()
         raise ConnectionError("the first attempt")
     return "at last"
 

@@ -145,6 +145,25 @@ async def test_time_in_line_behind_others_does_not_count(rig: Rig) -> None:
     assert await asyncio.gather(*holding) == [True] * len(holding)
 
 
+async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transaction(
+    rig: Rig,
+) -> None:
+    mongo, opened, entered = rig.engine.mongo, asyncio.Event(), asyncio.Event()
+    shared = SharedTransactions(mongo, Completions(mongo))
+
+    async def hold(_session: Session) -> str:
+        entered.set()
+        await opened.wait()
+        return "kept"
+
+    running = [asyncio.create_task(shared.run(hold, 30.0)) for _ in range(SHARED_AT_ONCE + 3)]
+    await entered.wait()
+    for conductor in list(shared._conductors):
+        conductor.cancel()
+    opened.set()
+    assert await asyncio.gather(*running) == ["kept"] * len(running)
+
+
 class OneRival:
     """A body that meets a rival the first time."""
 
