@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -16,6 +16,7 @@ from jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
 from jobs.wording import wording
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
+CONTAINERS: Final = (dict, list, tuple)
 
 _CONFIG: Final = ConfigDict(
     extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
@@ -88,26 +89,27 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
 
 def _check_bounds(args: Mapping[str, object]) -> None:
     """Refuse what contains itself or is endlessly wide before Pydantic walks it."""
-    level: list[object] = [args]
+    containers: list[object] = [args]
     count = 0
     for _ in range(MAX_DEPTH + 1):
-        found = (inner for outer in level for inner in _inside(outer))
-        level = list(islice(found, MAX_ARGS_BYTES + 1))
-        count += len(level)
+        held = chain.from_iterable(map(_values_of, containers))
+        values = list(islice(held, MAX_ARGS_BYTES + 1))
+        count += len(values)
         if count > MAX_ARGS_BYTES:
             raise _too_long(f"more than {MAX_ARGS_BYTES:,}")
-        if not level:
+        containers = [value for value in values if isinstance(value, CONTAINERS)]
+        if not containers:
             return
     message = f"arguments nest deeper than {MAX_DEPTH} levels, or contain themselves"
     raise BadRequest.at("args", message=message, code="too_deep")
 
 
-def _inside(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return dict.values(value)
-    if isinstance(value, list):
-        return list.__iter__(value)
-    return tuple.__iter__(value) if isinstance(value, tuple) else ()
+def _values_of(container: object) -> Iterable[object]:
+    if isinstance(container, dict):
+        return dict.values(container)
+    if isinstance(container, list):
+        return list.__iter__(container)
+    return tuple.__iter__(container) if isinstance(container, tuple) else ()
 
 
 def _plain(args: JsonObject) -> JsonObject:

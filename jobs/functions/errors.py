@@ -27,7 +27,6 @@ async def record_failure(
 ) -> str:
     """Insert a failure of the owner's and return its id; part of the caller's transaction."""
     failure_id = ctx.new_id()
-    message = readable(str(error)[:MAX_MESSAGE_CHARS])
     await ctx.db.owned("failures").insert_one(
         {
             "_id": failure_id,

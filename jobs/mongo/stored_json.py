@@ -6,7 +6,7 @@ and documents that others wrote may hold types that JSON does not have.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
@@ -21,7 +21,7 @@ JSON_FIELDS: Final = ("args", "result", "data")
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
 _ESCAPED: Final = re.compile(r"\$\$+ref")
-_CONTAINERS: Final = (dict, list)
+_CONTAINERS: Final = frozenset({dict, list})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 V = TypeVar("V")
@@ -56,22 +56,22 @@ def escape_update(update: Mapping[str, Any]) -> Document:
 
 
 def _changed(document: Mapping[str, Any], change: Callable[[Any], object]) -> Document:
-    changes = {
-        name: changed
-        for name in JSON_FIELDS
-        if name in document and (changed := change(document[name])) is not document[name]
-    }
+    changes: Document = {}
+    for name in JSON_FIELDS:
+        value = document.get(name)
+        if value is not None and (changed := change(value)) is not value:
+            changes[name] = changed
     return {**document, **changes} if changes else cast("Document", document)
 
 
 def _has_reference(value: object) -> bool:
-    if isinstance(value, dict):
+    if type(value) is dict:
         return "$ref" in "\0".join(value) or _any_has_reference(value.values())
-    return isinstance(value, list) and _any_has_reference(value)
+    return type(value) is list and _any_has_reference(value)
 
 
-def _any_has_reference(values: Iterable[object]) -> bool:
-    return any(isinstance(inner, _CONTAINERS) and _has_reference(inner) for inner in values)
+def _any_has_reference(values: Collection[object]) -> bool:
+    return not _CONTAINERS.isdisjoint(map(type, values)) and any(map(_has_reference, values))
 
 
 def _escaped(value: object) -> object:
@@ -85,13 +85,15 @@ def _escaped_key(key: str) -> str:
 
 
 def _is_plain(value: object) -> bool:
-    kind = type(value)
-    if kind in _PLAIN:
+    if type(value) in _PLAIN:
         return True
-    if kind is dict:
-        fields = cast("dict[str, object]", value)
-        return all(map(_is_plain, fields.values())) and "$$" not in "\0".join(fields)
-    return kind is list and all(map(_is_plain, cast("list[object]", value)))
+    if type(value) is dict:
+        return "$$" not in "\0".join(value) and _all_plain(value.values())
+    return type(value) is list and _all_plain(value)
+
+
+def _all_plain(values: Collection[object]) -> bool:
+    return _PLAIN.issuperset(map(type, values)) or all(map(_is_plain, values))
 
 
 def _restored(value: object) -> Json:

@@ -192,6 +192,17 @@ async def test_what_cannot_be_stored_is_refused_at_the_call(idle: Rig, value: An
     assert refused.value.issues[0].path[:2] == ("args", "value")
 
 
+@pytest.mark.parametrize(
+    ("what", "code"), [("circle", "too_deep"), ("well", "too_deep"), ("doubled", "too_long")]
+)
+async def test_arguments_without_an_end_are_refused_at_the_call(
+    idle: Rig, what: str, code: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await idle.schedule("echo", value=odd.VALUES[what])
+    assert [(issue.path, issue.code) for issue in refused.value.issues] == [(("args",), code)]
+
+
 async def test_a_key_that_cannot_be_stored_fails_its_own_call_only(idle: Rig) -> None:
     plan = await idle.plan("echo")
     plans = [replace(plan, key=key) for key in ("a", "\ud800", "b")]
