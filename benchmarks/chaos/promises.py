@@ -11,7 +11,7 @@ BY_MONGODB: Final = frozenset(
     {"AutoReconnect", "NetworkTimeout", "NotPrimaryError", "ServerSelectionTimeoutError"}
 )
 """What a call of an action meets while MongoDB is away: it is the action's to handle."""
-BY_REFUSAL: Final = frozenset({"WriteError", "OperationFailure", "OutcomeRefused"})
+BY_REFUSAL: Final = frozenset({"CompletionRefused"})
 """What ends a job whose outcome MongoDB does not take."""
 
 
