@@ -11,6 +11,7 @@ from typing import Final
 from benchmarks.chaos import asked, history, left, recovery, ticks, timelines
 from benchmarks.chaos.history import History
 
+LONGEST: Final = 300  # characters of one; an error may bring its traceback
 SHOWN: Final = 5  # violations of one check; there is no end to them once something is wrong
 
 
@@ -55,7 +56,7 @@ def in_words(found: dict[str, list[str]]) -> str:
     lines = []
     for name, said in found.items():
         lines.append(f"{name} ({len(said)}):")
-        lines += [f"    {one}" for one in said[:SHOWN]]
+        lines += [f"    {one[:LONGEST]}" for one in said[:SHOWN]]
     return "\n".join(lines)
 
 
