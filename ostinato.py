@@ -111,11 +111,13 @@ def api() -> None:
 
     try:
         app = create_app(settings)
-        listener = listen(settings)
     except ValueError as error:
         _refuse(str(error))
+    try:
+        listener = listen(settings)
     except OSError as error:
-        _refuse(f"Cannot listen on {settings.host}:{settings.port} ({error}): set OSTINATO_PORT")
+        where = f"{settings.host}:{settings.port}"
+        _refuse(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
     spare_collector()
     if not serve(app, settings, listener):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import jwt
 
@@ -56,7 +56,10 @@ class Authenticator:
     async def viewer(self, token: str) -> Viewer:
         """Return the viewer of `token`; raises Unauthorized, or Unavailable without its keys."""
         if len(token) > MAX_TOKEN_CHARS:
-            raise Unauthorized("the token is too long")
+            raise Unauthorized(
+                f"the token has {len(token)} characters, and may have {MAX_TOKEN_CHARS}: put less "
+                "into it"
+            )
         viewer = self._verified.find(token)
         if viewer is None:
             viewer = await self._verify(token)
@@ -69,8 +72,8 @@ class Authenticator:
             claims = self._claims(token, key)
         except jwt.ExpiredSignatureError:
             raise Unauthorized("the token has expired: sign in again") from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            raise Unauthorized("the token is not valid") from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise Unauthorized(f"the token is not valid: {_flaw(error)}") from None
         return _viewer_of(claims, self._leeway)
 
     async def aclose(self) -> None:
@@ -90,6 +93,20 @@ class Authenticator:
                 "enforce_minimum_key_length": True,
             },
         )
+
+
+FLAWS: Final[Mapping[type[Exception], str]] = {
+    jwt.InvalidAudienceError: "its `aud` must name the OSTINATO_JWT_AUDIENCE of the API",
+    jwt.InvalidIssuerError: "its `iss` must be the OSTINATO_JWT_ISSUER of the API",
+    jwt.ImmatureSignatureError: "its time has not come: compare the clocks",
+    jwt.MissingRequiredClaimError: "it must have `sub` and `exp`, and `aud` where the API wants it",
+    jwt.InvalidSignatureError: "it is signed with another key than the API's",
+    jwt.InvalidKeyError: "it is signed with another key or algorithm than the API's",
+}
+
+
+def _flaw(error: Exception) -> str:
+    return next((said for kind, said in FLAWS.items() if isinstance(error, kind)), "sign in again")
 
 
 class _Verified:

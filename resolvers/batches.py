@@ -43,7 +43,7 @@ async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_m
     """
     found = ctx.engine.registry.batches.get(source)
     if found is not None and not found.callable_by(ctx.viewer.roles):
-        raise Forbidden(f"you may not start batches over {source!r}")
+        raise Forbidden(f"you may not start batches over {source!r}: its `@batch` names who may")
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_batch(

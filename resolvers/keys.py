@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from jobs.errors import Unavailable
 from jobs.findings import Finding
+from jobs.logs import get_log
 from jobs.settings import Settings
 
+log = get_log("ostinato.keys")
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
 KEY_SET_TTL_S = 600.0  # a withdrawn key is refused after ten minutes
 KEY_SET_COOLDOWN_S = 10.0  # tokens with invented key ids must not make us ask more often
@@ -118,7 +120,9 @@ class RemoteKeys:
             async with asyncio.timeout(KEY_SET_TIMEOUT_S):
                 body = await self._download()
             self._keys = _usable_keys(json.loads(body), self._algorithms)
-        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError):
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+            fix = "make the address of OSTINATO_JWT_JWKS_URL answer with a key set"
+            log.warning("keys.unread", url=self._url, error=repr(error), fix=fix)
             return  # the keys that we have stay good until the next try
         self._fetched_at = self._now()
 

@@ -28,4 +28,7 @@ async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Qu
 
 def _require_admin(ctx: RequestContext) -> None:
     if not ctx.viewer.is_admin:
-        raise Forbidden("queues are everybody's: only an admin may look after them")
+        raise Forbidden(
+            "only admins may see, pause and resume queues: sign in with a token whose `roles` hold "
+            "`admin`"
+        )

@@ -8,5 +8,7 @@ from resolvers.request import RequestContext
 async def workers(ctx: RequestContext) -> list[Worker]:
     """Read the workers that have registered, oldest first; raises Forbidden unless an admin."""
     if not ctx.viewer.is_admin:
-        raise Forbidden("workers run everybody's jobs: only an admin may look at them")
+        raise Forbidden(
+            "only admins may see workers: sign in with a token whose `roles` hold `admin`"
+        )
     return await ctx.engine.queues.workers.all()

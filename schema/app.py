@@ -64,7 +64,7 @@ class _Resources:
 
     async def check_hub(self) -> None:
         if not self.now.hub.following:
-            raise Unavailable("the hub does not follow the changes")
+            raise Unavailable("the hub does not follow the changes: the log says why")
 
     def dead_tasks(self) -> list[str]:
         return ["hub"] if self._now is not None and self._now.hub.is_dead else []

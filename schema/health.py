@@ -11,6 +11,7 @@ from starlette.routing import Route
 from jobs.logs import get_log
 
 CHECK_TIMEOUT_S = 2.0
+LOOK = "run `ostinato doctor` with this process's variables: it says what to do"
 
 Check = Callable[[], Awaitable[object]]
 """Returns when what it checks is usable; raises when it is not."""
@@ -45,6 +46,6 @@ async def _passes(name: str, check: Check) -> bool:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await check()
     except Exception as error:  # whatever a driver raises: the answer is the same, the log has it
-        log.warning("health.failed", check=name, error=repr(error))
+        log.warning("health.failed", check=name, error=repr(error), fix=LOOK)
         return False
     return True

@@ -1,13 +1,22 @@
 """Decides whose pages may call: the API's own, those that settings name, and who is no page."""
 
+from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jobs.logs import get_log
 from jobs.settings import Settings
 
+log = get_log("ostinato.origins")
+SETTING = "OSTINATO_ALLOWED_ORIGINS"
+SHOWN_CHARS = 200
+PREFLIGHT_MAX_AGE_S = 600
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -17,10 +26,44 @@ class Origins:
     def __init__(self, settings: Settings) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
 
-    def allow(self, headers: Headers) -> bool:
-        """Whether the sender may call; a browser's page always tells its origin."""
+    def refusal(self, headers: Headers) -> str | None:
+        """Return why the sender may not call, and log it; None if it may.
+
+        A browser's page always tells its origin.
+        """
         origin = headers.get("origin")
-        return origin is None or origin.lower() in self._allowed or _is_own(origin, headers)
+        if origin is None or origin.lower() in self._allowed or _is_own(origin, headers):
+            return None
+        shown = origin[:SHOWN_CHARS]
+        log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
+        return f"Pages of {shown!r} may not call this API: its operator adds it to {SETTING}"
+
+
+class CrossOrigin(CORSMiddleware):
+    """Let the pages of allowed origins call, and say what to do for those of others."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        super().__init__(
+            app,
+            allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "last-event-id"],
+            max_age=PREFLIGHT_MAX_AGE_S,
+        )
+        self._any_allowed = bool(settings.allowed_origins)
+        self._origins = Origins(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer preflights; without allowed origins, other requests pass by at no cost."""
+        if self._any_allowed or scope.get("method") == "OPTIONS":
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        if (refusal := self._origins.refusal(request_headers)) is not None:
+            return PlainTextResponse(refusal, HTTPStatus.BAD_REQUEST, {"vary": "Origin"})
+        return super().preflight_response(request_headers)
 
 
 def is_loopback(request: HTTPConnection) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
@@ -17,13 +16,12 @@ from resolvers.auth import Authenticator
 from schema.flaky import flaky_route
 from schema.headers import SecurityHeaders
 from schema.health import Check, health_routes
+from schema.origins import CrossOrigin
 from schema.pages import page_routes
 from schema.transports.execution import ContextOf, OperationRunner
 from schema.transports.http import HTTPEndpoint
 from schema.transports.sockets import Sockets
 from schema.transports.websocket import WebSocketEndpoint
-
-PREFLIGHT_MAX_AGE_S = 600
 
 Resources = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -76,19 +74,7 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
 
         watched = Watched(runner=runner, sockets=sockets, hub=parts.hub, figures=parts.figures)
         routes.append(metrics_route(settings.metrics_token, watched))
-    app = Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
+    middleware = [Middleware(SecurityHeaders), Middleware(CrossOrigin, settings=settings)]
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.sockets = sockets
     return app
-
-
-def _middleware(settings: Settings) -> list[Middleware]:
-    if not settings.allowed_origins:
-        return [Middleware(SecurityHeaders)]
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
-        allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "last-event-id"],
-        max_age=PREFLIGHT_MAX_AGE_S,
-    )
-    return [Middleware(SecurityHeaders), cors]

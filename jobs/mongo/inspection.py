@@ -44,6 +44,10 @@ NAME_THE_SET = (
     "make `replicaSet` in OSTINATO_MONGO_URL the name that `rs.conf()` shows in mongosh, and its "
     "members' hosts names that resolve and ports that are open here"
 )
+LOG_IN = (
+    "correct the user, the password or `authSource` in OSTINATO_MONGO_URL, and grant the user "
+    "readWrite on the database"
+)
 REACH_IT = "start the server or correct OSTINATO_MONGO_URL"
 
 
@@ -67,7 +71,7 @@ def _refusal(mongo_url: str) -> str | None:
     except ValueError as error:
         return str(error)
     except PyMongoError as error:
-        return f"MongoDB does not answer ({_short(error)}): {REACH_IT}"
+        found = [_unanswered(error)]
     return next((f"{one.detail}: {one.fix}" for one in found if not one.ok), None)
 
 
@@ -91,9 +95,15 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
     except ValueError as error:
         return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]
     except PyMongoError as error:
-        return [
-            Finding(subject="MongoDB", detail=f"does not answer ({_short(error)})", fix=REACH_IT)
-        ]
+        return [_unanswered(error)]
+
+
+def _unanswered(error: PyMongoError) -> Finding:
+    if isinstance(error, OperationFailure):
+        detail, fix = f"MongoDB refuses us ({_short(error)})", LOG_IN
+    else:
+        detail, fix = f"MongoDB does not answer ({_short(error)})", REACH_IT
+    return Finding(subject="MongoDB", detail=detail, fix=fix)
 
 
 def _direct(mongo_url: str) -> Client:

@@ -23,6 +23,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 }
 """What an option in the URL may change."""
 
+REACH_IT: Final = "start the server or correct OSTINATO_REDIS_URL"
 NO_URL: Final = (
     "OSTINATO_REDIS_URL is not a URL of Redis: write redis://user:password@host:6379/0, or "
     "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "

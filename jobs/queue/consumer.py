@@ -14,6 +14,7 @@ from jobs.lanes import Lane
 from jobs.logs import get_log
 from jobs.queue.chunks import RUN_CHUNK, lane_of
 from jobs.queue.connection import (
+    REACH_IT,
     RedisFailure,
     deserialize,
     drop_if_foreign,
@@ -67,7 +68,7 @@ class Consumer:
                 await worker.main()
             except RedisFailure as error:
                 pause = next_pause_s(pause, time.monotonic() - since)
-                log.warning("queue.lost", error=str(error), retry_in_s=pause)
+                log.warning("queue.lost", error=str(error), fix=REACH_IT, retry_in_s=pause)
                 await drop_if_foreign(worker.pool, worker.queue_name, error)
             finally:
                 await _close(worker)

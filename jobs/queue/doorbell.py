@@ -10,7 +10,7 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 
 from jobs.logs import get_log
-from jobs.queue.connection import RedisFailure, next_pause_s
+from jobs.queue.connection import REACH_IT, RedisFailure, next_pause_s
 from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
@@ -70,7 +70,7 @@ class Doorbell:
                 await self._listen(heard)
             except RedisFailure as error:
                 pause = next_pause_s(pause, time.monotonic() - since)
-                log.warning("doorbell.lost", error=str(error), retry_in_s=pause)
+                log.warning("doorbell.lost", error=str(error), fix=REACH_IT, retry_in_s=pause)
             end_if_cancelled()
             await asyncio.sleep(pause)
 

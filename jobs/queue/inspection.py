@@ -5,7 +5,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.utils import str_if_bytes
 
 from jobs.findings import Finding
-from jobs.queue.connection import connect, refusal
+from jobs.queue.connection import REACH_IT, connect, refusal
 
 KEEP_ALL = "noeviction"
 
@@ -22,8 +22,7 @@ async def inspect_redis(redis_url: str) -> list[Finding]:
             await _policy(client),
         ]
     except (RedisError, OSError) as error:
-        fix = "start the server or correct OSTINATO_REDIS_URL"
-        return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=fix)]
+        return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=REACH_IT)]
     finally:
         await client.aclose(close_connection_pool=True)
 

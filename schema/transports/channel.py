@@ -33,9 +33,12 @@ class Channel:
             raise SocketClosing(None)
         text = message.get("text")
         if text is None:
-            raise SocketClosing(CloseCode.INVALID_MESSAGE, "Message is not text")
+            raise SocketClosing(
+                CloseCode.INVALID_MESSAGE, "Message is not text: send JSON as a text frame"
+            )
         if len(text) > self._max_chars:
-            raise SocketClosing(CloseCode.MESSAGE_TOO_BIG, "Message is too big")
+            reason = f"Message has more than {self._max_chars} characters: send less at once"
+            raise SocketClosing(CloseCode.MESSAGE_TOO_BIG, reason)
         try:
             return parse_message(text, self._max_id_chars)
         except BadMessage as error:
@@ -55,7 +58,8 @@ class Channel:
                 async with asyncio.timeout(self._send_timeout_s):
                     await sending
         except TimeoutError:
-            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "Client reads too slowly") from None
+            reason = "Client reads too slowly: read faster, and resume by `after`"
+            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, reason) from None
         except (WebSocketDisconnect, RuntimeError):  # the server below has closed already
             raise SocketClosing(None) from None
 

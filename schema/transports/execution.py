@@ -204,7 +204,10 @@ class OperationRunner:
             raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:
-        return TimedOut(f"the operation took longer than {self._timeout_s:g} s")
+        return TimedOut(
+            f"the operation took longer than {self._timeout_s:g} s, and may have happened: look, "
+            "then ask for less at once, or raise OSTINATO_REQUEST_TIMEOUT_MS"
+        )
 
     def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
         executor = self._plan_of(operation).executor(

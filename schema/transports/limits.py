@@ -95,7 +95,10 @@ class _Walk:
 
     def _step(self, visit: _Visit) -> Iterator[_Visit]:
         if visit.depth > self.limits.depth:
-            raise LimitExceeded(f"the document is deeper than {self.limits.depth} fields")
+            raise LimitExceeded(
+                f"the document is deeper than {self.limits.depth} fields: nest less, or raise "
+                "OSTINATO_MAX_DEPTH"
+            )
         for selection in visit.selections.selections:
             self.fields += 1
             self.directives += len(selection.directives or ())
@@ -136,9 +139,12 @@ class _Walk:
     def _check(self) -> None:
         for name in ("fields", "aliases", "directives"):
             if getattr(self, name) > (most := getattr(self.limits, name)):
-                raise LimitExceeded(f"the document has more than {most} {name}")
+                raise LimitExceeded(
+                    f"the document has more than {most} {name}: send it in parts, or raise "
+                    f"OSTINATO_MAX_{name.upper()}"
+                )
         if self.merges > MAX_MERGES:
-            raise LimitExceeded("the document repeats the same fields too often")
+            raise LimitExceeded("the document repeats the same fields too often: select each once")
         if self.executed > MAX_EXECUTED:
             message = f"the document may ask for more than {MAX_EXECUTED} fields of list items"
             raise LimitExceeded(f"{message}: ask for smaller pages, or nest fewer lists.")
@@ -182,4 +188,6 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
             walk.run(node)
             total += walk.fields
             if total > DOCUMENT_TO_OPERATION * limits.fields:
-                raise LimitExceeded("the document has too many operations and fragments")
+                raise LimitExceeded(
+                    "the document has too many operations and fragments: send fewer"
+                )

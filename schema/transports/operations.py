@@ -62,7 +62,11 @@ class Operations:
         """Begin an operation; raises SocketClosing if its id is taken."""
         self._require_free(message.id)
         if len(self._running) >= self._most:
-            error = TooManyRequests(f"a socket may have {self._most} operations", RETRY_AFTER_MS)
+            told = (
+                f"a socket may have {self._most} operations: complete one first, or raise "
+                "OSTINATO_MAX_OPERATIONS_PER_SOCKET"
+            )
+            error = TooManyRequests(told, RETRY_AFTER_MS)
             await self._channel.send(error_message(message.id, [format_exception(error)]))
             return
         task = self._tasks.create_task(self._run(message, viewer))

@@ -46,7 +46,10 @@ class PersistedDocuments:
         if sent is not None and sent != own:
             raise BadRequest("`extensions.persistedQuery.sha256Hash` is not the hash of `query`")
         if self._only_allowed and own not in self._allowed:
-            raise Forbidden("this operation is not on the list of those that run here")
+            raise Forbidden(
+                "this operation is not on the list of those that run here: its operator adds it to "
+                "OSTINATO_OPERATIONS_FILE"
+            )
         return text
 
     def keep(self, text: str, extensions: Extensions | None) -> None:
@@ -81,9 +84,14 @@ def read_allowed(path: Path) -> dict[str, str]:
         if content.get("format") == APOLLO_MANIFEST:
             content = {each["id"]: each["body"] for each in content["operations"]}
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"cannot read the operations of {path}: {error!r}") from None
+        raise ValueError(
+            f"OSTINATO_OPERATIONS_FILE: cannot read the operations of {path} ({error!r}): correct "
+            "the path or the file"
+        ) from None
     if not all(isinstance(text, str) for text in content.values()):
-        raise ValueError(f"{path} must hold documents by their ids, as one JSON object")
+        raise ValueError(
+            f"OSTINATO_OPERATIONS_FILE: {path} must hold documents by their ids, as one JSON object"
+        )
     return dict(content)
 
 

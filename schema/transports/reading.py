@@ -34,7 +34,7 @@ class RequestReader:
         except TimeoutError:
             raise Refused(
                 HTTPStatus.REQUEST_TIMEOUT,
-                "the body did not arrive in time",
+                f"the body did not arrive within {self._body_timeout_s:g} s: send it again",
                 headers={"connection": "close"},
             ) from None
         return _parameters_of(_decoded(body, "the body"))
@@ -57,7 +57,8 @@ class RequestReader:
         if size_bytes > self._body_limit_bytes:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the body is larger than {self._body_limit_bytes} bytes",
+                f"the body is larger than {self._body_limit_bytes} bytes: send less at once, or "
+                "raise OSTINATO_BODY_LIMIT_BYTES",
                 code="PAYLOAD_TOO_LARGE",
                 headers={"connection": "close"},
             )

@@ -25,8 +25,9 @@ End = Callable[[SocketClosing], object]
 class _Shares:
     """What each of many holders may hold at most."""
 
-    def __init__(self, most: int, holder: str) -> None:
+    def __init__(self, most: int, holder: str, setting: str) -> None:
         self._most = most
+        self._setting = setting
         self._holder = holder
         self._held: Counter[str] = Counter()
 
@@ -36,7 +37,7 @@ class _Shares:
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         if self._held[name] >= self._most:
-            reason = f"Too many sockets of this {self._holder}"
+            reason = f"Too many sockets of this {self._holder}: close one, or raise {self._setting}"
             raise SocketClosing(CloseCode.TRY_AGAIN_LATER, reason)
         self._held[name] += 1
         try:
@@ -51,8 +52,8 @@ class Sockets:
     """All sockets and streams of a process; drain it before what they read from is closed."""
 
     def __init__(self, max_per_user: int, max_per_address: int) -> None:
-        self._users = _Shares(max_per_user, "user")
-        self._addresses = _Shares(max_per_address, "address")
+        self._users = _Shares(max_per_user, "user", "OSTINATO_MAX_SOCKETS_PER_USER")
+        self._addresses = _Shares(max_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS")
         self._ends: set[End] = set()
         self.closed: Counter[str] = Counter()
         """WebSockets that were, by the code that we closed them with or `client`."""
@@ -105,4 +106,4 @@ class Sockets:
 
 
 def _restarting() -> SocketClosing:
-    return SocketClosing(CloseCode.SERVICE_RESTART, "Service restart")
+    return SocketClosing(CloseCode.SERVICE_RESTART, "Service restart: reconnect")

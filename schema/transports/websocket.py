@@ -8,8 +8,10 @@ out last.
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import NoReturn
 
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 
 from jobs.errors import OstinatoError, Unauthorized
@@ -57,8 +59,8 @@ class WebSocketEndpoint:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it ends."""
-        if not self._origins.allow(websocket.headers):
-            await websocket.close()
+        if (refusal := self._origins.refusal(websocket.headers)) is not None:
+            await websocket.send_denial_response(PlainTextResponse(refusal, HTTPStatus.FORBIDDEN))
             return
         spoken = SUBPROTOCOL in websocket.scope["subprotocols"]
         await websocket.accept(SUBPROTOCOL if spoken else None)
@@ -91,7 +93,9 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until the client leaves, breaks the protocol, or must be sent away."""
-        closing = SocketClosing(CloseCode.INTERNAL_ERROR, "Internal error")
+        closing = SocketClosing(
+            CloseCode.INTERNAL_ERROR, "Internal error: reconnect; the log says why"
+        )
         try:
             async with self._tasks:
                 with self._sockets.entry(self._end):
@@ -118,7 +122,7 @@ class Connection:
             async with asyncio.timeout(self._init_timeout_s):
                 viewer = await self._authenticate(await self._receive_init())
         except TimeoutError:
-            reason = "Connection initialisation timeout"
+            reason = "Connection initialisation timeout: send connection_init at once"
             raise SocketClosing(CloseCode.INITIALISATION_TIMEOUT, reason) from None
         if viewer.expires_at is not None:
             remaining = viewer.expires_at - datetime.now(UTC)
@@ -135,14 +139,17 @@ class Connection:
                 case Pong():
                     pass
                 case _:
-                    raise SocketClosing(CloseCode.UNAUTHORIZED, "Unauthorized")
+                    reason = "Unauthorized: send connection_init first"
+                    raise SocketClosing(CloseCode.UNAUTHORIZED, reason)
 
     async def _authenticate(self, init: ConnectionInit) -> Viewer:
         parameters = {name.lower(): value for name, value in init.payload.items()}
         try:
             token = bearer_token(parameters.get("authorization"))
             if token is None:
-                raise Unauthorized("connection_init has no Authorization")
+                raise Unauthorized(
+                    "connection_init has no Authorization: put `Bearer <token>` in its payload"
+                )
             return await self._authenticator.viewer(token)
         except Unauthorized as error:
             raise SocketClosing(CloseCode.FORBIDDEN, str(error)) from None
@@ -168,7 +175,7 @@ class Connection:
             case Pong():
                 pass
             case ConnectionInit():
-                reason = "Too many initialisation requests"
+                reason = "Too many initialisation requests: send connection_init once"
                 raise SocketClosing(CloseCode.TOO_MANY_INITIALISATIONS, reason)
 
     async def _next_message(self) -> ClientMessage:
@@ -185,11 +192,15 @@ class Connection:
             has_waited = message is None and self._expires_at <= quiet_at
             if has_waited or self._now() >= self._expires_at:
                 await self._operations.expire()
-                raise SocketClosing(CloseCode.FORBIDDEN, "The token has expired")
+                raise SocketClosing(
+                    CloseCode.FORBIDDEN, "The token has expired: reconnect with a new one"
+                )
             if message is not None:
                 return message
             if pinged:
-                raise SocketClosing(CloseCode.TRY_AGAIN_LATER, "No answer to ping")
+                raise SocketClosing(
+                    CloseCode.TRY_AGAIN_LATER, "No answer to ping: reconnect, and answer with pong"
+                )
             await self._channel.send(PING)
             pinged = True
 
