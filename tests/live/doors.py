@@ -37,7 +37,7 @@ async def read_note(ctx: Context, note: str) -> object:
     return found and found["value"]
 
 
-@batch("parcels", collection="items", where={"processed": False}, public=True)
+@batch("passedOn", collection="items", where={"processed": False}, public=True)
 async def pass_on(ctx: Context, items: list[dict[str, Any]]) -> None:
     """Schedule each item's data as an argument."""
     for item in items:

@@ -91,7 +91,7 @@ class Doors:
             cron={"name": sent.name, **hourly},
             task={"taskId": sent.name, **hourly},
             items={"items": [sent.data]},
-            batch={"source": "parcels", "delayMs": 0},
+            batch={"source": "passedOn", "delayMs": 0},
         )
 
     async def read(self) -> Document:
