@@ -34,11 +34,11 @@ class Attempt:
     keep_ms: int
     timeout_ms: int | None = None
     """Real time that it may take; None for the function's own."""
-    is_beyond_bound: bool = False
-    """Whether the job's timeline has no room for it: the job fails without a start."""
+    version: int = 0
+    """The job's, as of the claim."""
 
     @classmethod
-    def of(cls, document: Document, keep_ms: int, is_beyond_bound: bool = False) -> "Attempt":
+    def of(cls, document: Document, keep_ms: int) -> "Attempt":
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
@@ -54,7 +54,7 @@ class Attempt:
             policy=document["retry"],
             keep_ms=keep_ms,
             timeout_ms=document.get("timeoutMs"),
-            is_beyond_bound=is_beyond_bound,
+            version=int(document["version"]),
         )
 
     @property

@@ -16,6 +16,7 @@ from jobs.lifecycle import Move
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
 from jobs.mongo.completions import TO_PENDING, Completions, Outcome
+from jobs.mongo.moves import FULL_AT
 from jobs.mongo.poison import MALFORMED, Held
 from jobs.queue.doorbell import SOON, Bell
 from jobs.records import FunctionKind, JobState
@@ -219,29 +220,33 @@ class Executor:
                 log.warning("claim.not_begun", job_id=document["_id"], error=str(error))
 
     async def _begin(self, document: Document, lane: Lane) -> None:
-        attempt: Attempt | None = None
-        try:
-            attempt = await self._attempt_of(document)
-        finally:
-            if attempt is None or self._is_closing:
-                self.slots.give_back(lane)
-        if attempt is not None and self._is_closing:
+        attempt = self._attempt_of(document)
+        if isinstance(attempt, Exception) or self._is_closing:
+            self.slots.give_back(lane)
+        if isinstance(attempt, Exception):
+            held = Held(document["_id"], JobState.IN_PROGRESS)
+            offset_ms = await self._engine.clock.offset_ms()
+            await self._engine.store.poisoned.fail(held, attempt, offset_ms)
+        elif self._is_closing:
             await self._completer.complete(attempt.never_begun())
-        elif attempt is not None:
+        else:
             self._start(attempt, lane)
 
-    async def _attempt_of(self, document: Document) -> Attempt | None:
-        """Read what was claimed; None if it cannot be read, and then the job has failed."""
-        store = self._engine.store
+    def _attempt_of(self, document: Document) -> Attempt | Exception:
+        """Read what was claimed, or return why that is impossible."""
         try:
             function = self._engine.registry.get(document["functionName"])
             keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
-            is_full = await store.is_full(document["_id"], document["version"])
-            return Attempt.of(document, keep_ms, is_full)
+            return Attempt.of(document, keep_ms)
         except MALFORMED as error:
-            held = Held(document["_id"], JobState.IN_PROGRESS)
-            await store.poisoned.fail(held, error, await self._engine.clock.offset_ms())
-            return None
+            return error
+
+    async def _is_full(self, attempt: Attempt) -> bool:
+        try:
+            return await self._engine.store.is_full(attempt.job_id, attempt.version)
+        except MongoError as error:  # it has room for this attempt at least
+            log.warning("timeline.unknown", job_id=attempt.job_id, error=str(error))
+            return False
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
@@ -301,7 +306,7 @@ class Executor:
         attempt = running.attempt
         if running.ending is not None:
             return self._unbegun(attempt, running.ending)
-        if attempt.is_beyond_bound:
+        if attempt.version > FULL_AT and await self._is_full(attempt):
             return attempt.beyond_bound()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
