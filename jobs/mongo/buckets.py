@@ -84,7 +84,7 @@ def bucket_id(function: str, limit: RateLimit, key: Any) -> str:
     policy = f"{function} {limit.count}/{limit.per_ms}/{limit.depth}"
     if limit.key is None:
         return policy
-    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"), default=str)
     return f"{policy} {hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -169,5 +169,9 @@ def _waiting(row: Document, lane: Lane) -> Waiting:
 
 def _claimable(row: Document, key: str | None) -> Claimable:
     lane = Lane.parse(row["lane"]) or Lane()
-    value = None if key is None else restore(row.get("args", {}).get(key))
-    return Claimable(id=row["_id"], lane=lane, key=value, version=row["version"])
+    args, version = row.get("args"), row.get("version")
+    value = restore(args.get(key)) if isinstance(args, dict) and key is not None else None
+    # What somebody else wrote there is found out by the claim.
+    return Claimable(
+        id=row["_id"], lane=lane, key=value, version=version if isinstance(version, int) else 0
+    )

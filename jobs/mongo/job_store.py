@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from jobs.lifecycle import FINAL_STATES, Move
@@ -100,8 +100,7 @@ class JobStore:
             modified += await self._start(some, {"worker": worker, "token": token}, offset_ms)
 
         refused = await write_apart(ids, start)
-        for job_id, error in refused.items():
-            await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
+        await self._fail_refused(refused, offset_ms)
         return await self.claimed(ids, token) if modified or refused else []
 
     async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
@@ -133,17 +132,25 @@ class JobStore:
 
     async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
         """Give due jobs the later starts that their function's rate limit has reserved."""
-        ids, due = list(starts), moves.now(offset_ms)
-        start = moves.looked_up(ids, list(starts.values()))
-        await self._jobs.update_many(
-            {**moves.guard(Move.RESERVE, ids), "$expr": {"$lte": ["$scheduledTime", due]}},
-            moves.pipeline(
-                Move.RESERVE,
-                due,
-                fields={"scheduledTime": start, "lane": {"$concat": [moves.UNRESERVED, "!"]}},
-                event={"nextRunAt": start},
-            ),
+        due = moves.now(offset_ms)
+        start = moves.looked_up(list(starts), list(starts.values()))
+        update = moves.pipeline(
+            Move.RESERVE,
+            due,
+            fields={"scheduledTime": start, "lane": {"$concat": [moves.UNRESERVED, "!"]}},
+            event={"nextRunAt": start},
         )
+
+        async def write(ids: Sequence[str]) -> None:
+            guard = moves.guard(Move.RESERVE, ids)
+            is_due = {"$expr": {"$lte": ["$scheduledTime", due]}}
+            await self._jobs.update_many({**guard, **is_due}, update)
+
+        await self._fail_refused(await write_apart(list(starts), write), offset_ms)
+
+    async def _fail_refused(self, refused: Mapping[str, PyMongoError], offset_ms: int) -> None:
+        for job_id, error in refused.items():
+            await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
 
     async def cancel(
         self, job_id: str, offset_ms: int, session: Session | None = None
@@ -259,7 +266,11 @@ class JobStore:
 
     async def held_by(self, worker: str) -> list[Document]:
         """Find what a worker holds: id, attempt and whether its end was asked for."""
-        held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
+        held = {
+            "lease.worker": worker,
+            "state": JobState.IN_PROGRESS.value,
+            "attempt": {"$type": "number"},  # without one, it fails when the worker is gone
+        }
         fields = {"attempt": 1, "cancelRequestedAt": 1, "lease": 1}
         return await with_index(
             "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)

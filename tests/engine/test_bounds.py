@@ -172,3 +172,16 @@ async def test_one_whose_end_has_no_room_takes_nobody_in_its_transaction_with_it
         ended = [await idle.ended(job_id, 30) for job_id in jobs]
     assert [job["state"] for job in ended] == ["success"] * 2 + ["failed"] + ["success"] * 2
     assert {effect["name"] for effect in await idle.all("effects")} == {"0", "1", "3", "4"}
+
+
+async def test_a_running_job_that_is_damaged_keeps_no_other_from_being_stopped(
+    rig: Rig, mongo_admin: Database
+) -> None:
+    damaged, other = [await rig.schedule("hold") for _ in range(2)]
+    await rig.until(lambda: gate.visits == 2)
+    spoil(rig, mongo_admin, damaged, {"attempt": ["x"]})
+    (worker,) = await rig.all("workers")
+    await rig.cancel(other)
+    assert (await rig.ended(other, 30))["state"] == "canceled"
+    assert [one["_id"] for one in await rig.all("workers")] == [worker["_id"]]
+    gate.opened.set()

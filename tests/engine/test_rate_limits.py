@@ -1,6 +1,7 @@
 """Rate limits: never more starts in a window than allowed, each job with a start of its own."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -179,3 +180,20 @@ async def test_a_key_of_any_shape_names_a_bucket() -> None:
 def test_a_rate_that_makes_no_sense_is_refused(count: int, per_ms: int, burst: int | None) -> None:
     with pytest.raises(ValueError, match="allowed are"):
         RateLimit(count=count, per_ms=per_ms, burst=burst)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"timeline": "none"}, {"version": "x", "attempt": "x"}, {"args": None}]
+)
+async def test_a_malformed_job_keeps_no_other_from_its_start(
+    hasty: Settings, idle: Rig, fields: Document
+) -> None:
+    jobs = [await idle.schedule("in_bursts") for _ in range(5)]
+    await idle.engine.mongo["jobs"].update_one({"_id": jobs[3]}, {"$set": fields})
+    async with working(hasty):
+        for job_id in jobs[:3]:
+            assert (await idle.ended(job_id, 30))["state"] == "success"
+        await idle.until(partial(idle.all, "jobs", lane={"$regex": "!$"}), 30)
+        await idle.engine.advance(MINUTE_MS)
+        assert (await idle.ended(jobs[4], 30))["state"] == "success"
+        assert (await idle.ended(jobs[3], 30))["state"] == "failed"
