@@ -2,6 +2,7 @@
 moved first, which is no error."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -75,10 +76,13 @@ class JobStore:
         return len(found.get("timeline") or ()) if found else 0
 
     async def is_full(self, job_id: str, version: int) -> bool:
-        """Return whether a job's timeline has no room for another attempt.
-
-        The version rises with each event, so nearly always it alone says that there is."""
-        return version > moves.FULL_AT and await self.count_events(job_id) > moves.FULL_AT
+        """Return whether a job's timeline has no room for another attempt; False, too, if MongoDB
+        does not answer. The version rises with each event: mostly it alone says that there is."""
+        if version <= moves.FULL_AT:
+            return False
+        with suppress(PyMongoError):
+            return await self.count_events(job_id) > moves.FULL_AT
+        return False
 
     async def find_by_key(self, owner: str | None, key: str) -> Document | None:
         return _restored(await self._jobs.find_one({"owner": owner, "key": key}))

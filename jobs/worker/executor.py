@@ -16,7 +16,6 @@ from jobs.lifecycle import Move
 from jobs.logs import get_log
 from jobs.mongo.client import Document, MongoError
 from jobs.mongo.completions import TO_PENDING, Completions, Outcome
-from jobs.mongo.moves import FULL_AT
 from jobs.mongo.poison import MALFORMED, Held
 from jobs.queue.doorbell import SOON, Bell
 from jobs.records import FunctionKind, JobState
@@ -241,13 +240,6 @@ class Executor:
         except MALFORMED as error:
             return error
 
-    async def _is_full(self, attempt: Attempt) -> bool:
-        try:
-            return await self._engine.store.is_full(attempt.job_id, attempt.version)
-        except MongoError as error:  # it has room for this attempt at least
-            log.warning("timeline.unknown", job_id=attempt.job_id, error=str(error))
-            return False
-
     def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
         running = Running(attempt, task, lane)
@@ -306,7 +298,7 @@ class Executor:
         attempt = running.attempt
         if running.ending is not None:
             return self._unbegun(attempt, running.ending)
-        if attempt.version > FULL_AT and await self._is_full(attempt):
+        if await self._engine.store.is_full(attempt.job_id, attempt.version):
             return attempt.beyond_bound()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
