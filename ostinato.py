@@ -204,7 +204,7 @@ def _checked_settings() -> "Settings":
     _require_functions(settings)
     configure_logs(settings)
     reason = connection.refusal(settings.redis_url)
-    if reason := reason or asyncio.run(refusal(settings.mongo_url)):
+    if reason := reason or asyncio.run(refusal(settings.mongo_url, settings.database)):
         _refuse(reason)
     return settings
 

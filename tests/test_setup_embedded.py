@@ -206,13 +206,13 @@ def test_a_port_in_use_is_named_with_the_variable_that_moves_it() -> None:
 
 
 async def test_a_lone_mongod_is_refused_with_the_fix(lone_mongod: str) -> None:
-    reason = await refusal(lone_mongod) or ""
+    reason = await refusal(lone_mongod, "x") or ""
     assert "not a member of a replica set" in reason
     assert "rs.initiate()" in reason
 
 
 async def test_an_unreachable_mongod_is_refused_with_the_fix() -> None:
-    reason = await refusal(f"mongodb://127.0.0.1:{free_port()}/") or ""
+    reason = await refusal(f"mongodb://127.0.0.1:{free_port()}/", "x") or ""
     assert "correct OSTINATO_MONGO_URL" in reason
 
 

@@ -1,6 +1,7 @@
 """What `doctor` and the start of a process say of a setup is what the processes then meet."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -56,7 +57,7 @@ def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
     ["mongodb://ada:p@ss/w#rd@host/", "mongodb://ada:secret@host:port/", "localhost:27017", ""],
 )
 async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url: str) -> None:
-    reason = await refusal(url)
+    reason = await refusal(url, "x")
     assert "encode the special characters of the password" in str(reason)
     assert "OSTINATO_MONGO_URL" in str(reason)
     assert "ss/w" not in str(reason)
@@ -67,10 +68,25 @@ async def test_a_set_of_another_name_is_found_before_the_processes_wait_for_it(
     servers: Servers,
 ) -> None:
     url = servers.mongo_url.replace("replicaSet=ostinato", "replicaSet=other")
-    assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await refusal(url))
+    assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await refusal(url, "x"))
     found = {one.subject: one for one in await inspect_mongo(url, "x")}
     assert found["replica set"].detail == "member of ostinato"
     assert not found["members of the set"].ok
+
+
+@pytest.mark.parametrize(("role", "ok"), [("read", False), ("readWrite", True), ("dbOwner", True)])
+async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
+    servers: Servers, mongo_admin: MongoClient[dict[str, Any]], role: str, ok: bool
+) -> None:
+    name = f"user-{uuid4().hex}"
+    roles = [{"role": role, "db": "base"}]
+    mongo_admin.admin.command("createUser", name, pwd="secret", roles=roles)
+    url = servers.mongo_url.replace("mongodb://", f"mongodb://{name}:secret@")
+    reasons = [await refusal(f"{url}&authSource=admin", base) for base in ("base", "other")]
+    mongo_admin.admin.command("dropUser", name)
+    assert (reasons[0] is None) is ok
+    assert "missing: changeStream, createCollection" in str(reasons[1])
+    assert "grant the user the role readWrite on the database 'other'" in str(reasons[1])
 
 
 def test_a_mongos_is_refused_as_such() -> None:

@@ -18,6 +18,7 @@ from pymongo.uri_parser import parse_uri
 from jobs.findings import Finding
 from jobs.mongo import indexes
 from jobs.mongo.collections import COLLECTIONS
+from jobs.mongo.privileges import inspect_privileges, inspect_rights
 from jobs.mongo.queue_inspection import inspect_queues
 from jobs.mongo.topology import topology
 
@@ -30,7 +31,6 @@ OLDEST = (6, 0)
 MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for so long at worst
 MAX_SKEW_S = 1.0
 LEAST_HISTORY_H = 1.0  # what the embedded mongod keeps, too: a cursor resumes for this long
-PRIVILEGES = {"inprog", "killAnySession"}
 OF_THE_TOPOLOGY = {
     *("replicaset", "directconnection", "loadbalanced"),
     *("srvservicename", "srvmaxhosts"),
@@ -51,9 +51,9 @@ LOG_IN = (
 REACH_IT = "start the server or correct OSTINATO_MONGO_URL"
 
 
-async def refusal(mongo_url: str) -> str | None:
+async def refusal(mongo_url: str, database: str) -> str | None:
     """Return why Ostinato cannot start on this server and what to do; None if it can."""
-    return await asyncio.to_thread(_refusal, mongo_url)
+    return await asyncio.to_thread(_refusal, mongo_url, database)
 
 
 async def inspect_mongo(mongo_url: str, database: str, lease_ms: int = LEASE_MS) -> list[Finding]:
@@ -62,10 +62,10 @@ async def inspect_mongo(mongo_url: str, database: str, lease_ms: int = LEASE_MS)
     return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms)
 
 
-def _refusal(mongo_url: str) -> str | None:
+def _refusal(mongo_url: str, database: str) -> str | None:
     try:
         with _direct(mongo_url) as client:
-            found = [topology(client.admin.command("hello"))]
+            found = [topology(client.admin.command("hello")), inspect_rights(client, database)]
         if found[0].ok:
             found.append(_reachable(mongo_url))
     except ValueError as error:
@@ -87,7 +87,7 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
                 _version((client.admin.command("buildInfo"))["versionArray"]),
                 _transaction_limit(client),
                 _history(client),
-                _privileges(client),
+                *inspect_privileges(client, database),
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
                 *inspect_queues(client[database], lease_ms),
@@ -193,21 +193,6 @@ def _history(client: Client) -> Finding:
         "in mongosh to each member, and set storage.oplogMinRetentionHours in its file"
     )
     return Finding(subject=subject, detail=detail, fix=None if kept_h >= LEAST_HISTORY_H else fix)
-
-
-def _privileges(client: Client) -> Finding:
-    subject = "privileges"
-    status = client.admin.command({"connectionStatus": 1, "showPrivileges": True})
-    auth = status["authInfo"]
-    if not auth["authenticatedUsers"]:
-        return Finding(subject=subject, detail="not asked for: access control is off")
-    held = {action for grant in auth["authenticatedUserPrivileges"] for action in grant["actions"]}
-    missing = set() if "anyAction" in held else PRIVILEGES - held
-    if not missing:
-        return Finding(subject=subject, detail="inprog and killAnySession are granted")
-    named = ", ".join(sorted(missing))
-    fix = f"grant the user a role with {named} on the cluster (clusterMonitor has inprog)"
-    return Finding(subject=subject, detail=f"missing: {named}", fix=fix)
 
 
 def _skew(seconds: float) -> Finding:
