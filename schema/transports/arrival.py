@@ -54,7 +54,12 @@ class TimelyProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser refused, and close."""
+        """Answer what the parser refused, and close; it is no answer to a request before it."""
+        before = getattr(self, "cycle", None)
+        has_arrived = before is not None and (before.response_started or not before.more_body)
+        if has_arrived and self._is_answering():
+            self.transport.abort()
+            return
         error = sys.exception()
         if error is not None and isinstance(error.__context__, WrongHost):
             msg = str(error.__context__)
@@ -82,12 +87,15 @@ class TimelyProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes) -> None:
         """Say why where nothing else is being said, and close."""
-        answering = getattr(self, "cycle", None)  # None before the first head
-        if answering is None or answering.response_complete:
+        if self._is_answering():
+            self.transport.abort()
+        else:
             self.transport.write(ANSWER % status)
             self.transport.close()
-        else:
-            self.transport.abort()
+
+    def _is_answering(self) -> bool:
+        answering = getattr(self, "cycle", None)  # None before the first head
+        return answering is not None and not answering.response_complete
 
 
 def within(timeout_s: float) -> type[TimelyProtocol]:

@@ -109,6 +109,23 @@ async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> No
     assert answer.endswith(b"needs one Host header, this request has %d." % hosts)
 
 
+@pytest.mark.parametrize("second", [b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"])
+async def test_refusal_of_a_request_is_no_answer_to_the_one_before(second: bytes) -> None:
+    endless = b'{"query":"{ endless }"}'
+    first = HEAD + b"content-length: %d\r\n\r\n" % len(endless) + endless
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        writer.write(first + second)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+async def test_body_that_is_no_http_is_answered_400() -> None:
+    chunked = HEAD + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n"
+    async with serve(make_settings()) as running, _connected(running) as (reader, writer):
+        writer.write(chunked)
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+
 async def test_request_of_http_1_0_needs_no_host() -> None:
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
