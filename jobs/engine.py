@@ -90,12 +90,13 @@ class Engine:
 
         async def insert(documents: Sequence[Document]) -> Sequence[bool | Exception]:
             try:
-                existing = await store.insert(documents)
+                left_out = await store.insert(documents)
             except NotEncodable as error:
                 if len(documents) == 1:
                     return [error]
                 return [one for document in documents for one in await insert([document])]
-            return [index not in existing for index in range(len(documents))]
+            # Who is told an error has a job that MongoDB refused; the others' exist.
+            return [left_out.get(index) or index not in left_out for index in range(len(documents))]
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:

@@ -8,12 +8,12 @@ from enum import Enum, auto
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
 from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, Session
+from jobs.mongo.client import Document, Mongo, Session, may_pass
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.indexes import with_index
 from jobs.mongo.poison import Held, PoisonedJobs, write_apart
@@ -48,19 +48,17 @@ class JobStore:
         self._keep_ms = keep_ms
         self.poisoned = PoisonedJobs(mongo)
 
-    async def insert(self, documents: Sequence[Document]) -> set[int]:
-        """Insert jobs in one write; returns the positions of those that exist already."""
+    async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
+        """Insert jobs in one write; returns the positions of those that it did not insert, with
+        the error of one that MongoDB refuses, and None for one that exists already."""
         try:
             stored = [escape_document(document) for document in documents]
             await self._jobs.insert_many(stored, ordered=False)
         except BulkWriteError as error:
-            failed: list[dict[str, Any]] = error.details["writeErrors"]
-            # Not known to be on most members: it could be rolled back.
-            is_unsafe = error.details.get("writeConcernErrors")
-            if is_unsafe or any(one["code"] != DUPLICATE_KEY for one in failed):
+            if may_pass(error):  # or it is not known to be on most members: it could be rolled back
                 raise
-            return {one["index"] for one in failed}
-        return set()
+            return {one["index"]: _refusal(one) for one in error.details["writeErrors"]}
+        return {}
 
     async def insert_in(self, session: Session, documents: Sequence[Document]) -> None:
         """Insert jobs in a transaction: they exist if and only if it commits."""
@@ -288,3 +286,8 @@ class JobStore:
 
 def _restored(document: Document | None) -> Document | None:
     return None if document is None else restore_document(document)
+
+
+def _refusal(one: Mapping[str, Any]) -> PyMongoError | None:
+    code = one["code"]
+    return None if code == DUPLICATE_KEY else WriteError(one["errmsg"], code, one)

@@ -25,6 +25,7 @@ OF_A_RULE: Final = frozenset({121, 11000})
 """A validator or a unique index refuses the document: whoever made the rule may lift it again."""
 MOST_IN_A_FAILURE_BYTES: Final = 1024 * 1024
 ALONE_S: Final = 60.0
+MOST_NAMED: Final = 100  # by the log: a rule may refuse all jobs
 ALONE_AT_MOST: Final = 1_000  # heartbeats carry their ids
 MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a document raises that somebody else has written."""
@@ -114,7 +115,8 @@ class PoisonedJobs:
         return False
 
     def _leave_alone(self, job_id: str, refusal: Exception) -> None:
-        log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=str(refusal)[:512])
+        if len(self._unwritable) < MOST_NAMED:
+            log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=str(refusal)[:512])
         while len(self._unwritable) >= ALONE_AT_MOST:
             del self._unwritable[next(iter(self._unwritable))]
         self._unwritable[job_id] = time.monotonic() + ALONE_S

@@ -1,7 +1,9 @@
 """A timeline has a bound, and one document that no move can write stops nobody else."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from pymongo import MongoClient
 
 from jobs.errors import PreconditionFailed
 from jobs.lifecycle import MAX_EVENTS, Move
+from jobs.records import Job
 from jobs.settings import Settings
 from jobs.worker.attempt import Attempt
 from tests.engine.functions import gate
@@ -122,9 +125,8 @@ async def test_a_job_without_room_for_its_start_or_its_end_fails_alone(
 
 
 @contextmanager
-def refusing(admin: Database, database: str, job_ids: list[str]) -> Iterator[None]:
-    """Let MongoDB refuse every write of some jobs."""
-    rule = {"_id": {"$nin": job_ids}}
+def refusing(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[None]:
+    """Let MongoDB refuse every write of jobs that do not match."""
     admin[database].command("collMod", "jobs", validator=rule)
     try:
         yield
@@ -138,7 +140,7 @@ async def test_jobs_that_can_neither_start_nor_fail_do_not_block_their_lane(
     bad = [await idle.schedule("echo") for _ in range(12)]
     good = [await idle.schedule("echo") for _ in range(3)]
     narrow = hasty.model_copy(update={"concurrency": 2})
-    with refusing(mongo_admin, hasty.database, bad):
+    with refusing(mongo_admin, hasty.database, {"_id": {"$nin": bad}}):
         async with working(narrow):
             assert [(await idle.ended(one, 30))["state"] for one in good] == ["success"] * 3
     assert {(await idle.job(one))["state"] for one in bad} == {"pending"}
@@ -185,3 +187,14 @@ async def test_a_running_job_that_is_damaged_keeps_no_other_from_being_stopped(
     assert (await rig.ended(other, 30))["state"] == "canceled"
     assert [one["_id"] for one in await rig.all("workers")] == [worker["_id"]]
     gate.opened.set()
+
+
+async def test_a_new_job_that_mongodb_refuses_keeps_no_other_from_being_scheduled(
+    idle: Rig, mongo_admin: Database
+) -> None:
+    plans = [replace(await idle.plan("echo"), owner=owner) for owner in ("ann", "bob", "zoe")]
+    planned = (idle.engine.schedule(plan) for plan in plans)
+    with refusing(mongo_admin, idle.engine.settings.database, {"owner": {"$ne": "bob"}}):
+        done = await asyncio.gather(*planned, return_exceptions=True)
+    assert [isinstance(one, Job) for one in done] == [True, False, True]
+    assert [job["owner"] for job in await idle.jobs_of("echo")] == ["ann", "zoe"]
