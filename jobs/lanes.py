@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 DEFAULT_QUEUE: Final = "default"
 QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
 MAX_PRIORITY: Final = 9
+MAX_WEIGHT: Final = 1_000
 AGING_MS: Final = 60_000  # a job that has waited a minute longer is worth a point of priority
 
 _LANE: Final = re.compile(

@@ -47,7 +47,7 @@ def report(collection: str, document_id: object, error: Exception) -> None:
             "document.malformed",
             collection=collection,
             document_id=repr(document_id),
-            error=_problem(error),
+            error=_problem(error.__cause__ or error),
         )
 
 
@@ -152,7 +152,7 @@ def _types_in(hint: object) -> tuple[type, ...]:
     origin = get_origin(hint)
     if isinstance(hint, type) and origin is None:
         return (hint,)
-    if origin in (dict, tuple):
+    if origin in (dict, tuple, frozenset):
         return (origin,)
     arms = get_args(hint)
     return tuple(arms) if all(isinstance(arm, type) for arm in arms) else ()

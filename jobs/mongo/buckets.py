@@ -63,7 +63,11 @@ class Buckets:
         """Say how many jobs may be given starts that are near."""
         row = await self._buckets.find_one({"_id": bucket}, {"reserved": 1})
         now_ms = (now - EPOCH) // timedelta(milliseconds=1)
-        first = _first(limit, max(row["reserved"] if row else 0, now_ms * limit.count))
+        reserved = row.get("reserved") if row else None
+        furthest = (now_ms + FURTHEST_MS) * limit.count
+        if not isinstance(reserved, int | float) or not 0 <= reserved <= furthest:
+            reserved = 0  # there is none, or it was not written by a worker
+        first = _first(limit, max(int(reserved), now_ms * limit.count))
         ahead = (now_ms + AHEAD_MS) * limit.count - first
         if ahead < 0:
             return Allowance(room=0, next_at=_instant(-(-first // limit.count) - AHEAD_MS))
@@ -103,8 +107,8 @@ def _taking(limit: RateLimit, asked: Asked, due: Any) -> list[Document]:
         {"$set": {"at": at}},
         {
             "$set": {
-                "base": {"$max": ["$at", "$reserved"]},
-                "meter": {"$max": ["$at", "$started"]},
+                "base": {"$max": ["$at", _usable("$reserved", limit)]},
+                "meter": {"$max": ["$at", _usable("$started", limit)]},
             }
         },
         {"$set": {"granted": {"$min": [_cells("$meter", cell, slack, 1 << 31), wanting]}}},
@@ -117,6 +121,13 @@ def _taking(limit: RateLimit, asked: Asked, due: Any) -> list[Document]:
         },
         {"$set": {"fullAt": {"$toDate": {"$toLong": {"$divide": [end, limit.count]}}}}},
     ]
+
+
+def _usable(row_end: str, limit: RateLimit) -> Any:
+    """Leave out what no worker has written: it would hold up the function's jobs for ever."""
+    furthest = {"$add": ["$at", FURTHEST_MS * limit.count]}
+    is_usable = {"$and": [{"$isNumber": row_end}, {"$lte": [row_end, furthest]}]}
+    return {"$cond": [is_usable, row_end, None]}
 
 
 def _cells(row_end: str, cell: int, slack: int, most: int) -> Any:

@@ -1,9 +1,13 @@
 """Where due time is kept: the server's clock, and one document with the offset."""
 
 from datetime import UTC, datetime
+from typing import Final
 
+from jobs.malformed import report
 from jobs.mongo.client import Mongo
 from jobs.mongo.collections import CLOCK
+
+FURTHEST_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: time of that is still a date
 
 
 class ServerClock:
@@ -17,7 +21,13 @@ class ServerClock:
 
     async def read_offset_ms(self) -> int:
         found = await self._mongo[CLOCK].find_one({"_id": "offset"})
-        return int(found["ms"]) if found else 0
+        if found is None:
+            return 0
+        ms = found.get("ms")
+        if not isinstance(ms, int | float) or not abs(ms) <= FURTHEST_MS:
+            report(CLOCK, "offset", ValueError(f"ms is {ms!r}: due time is the server's"))
+            return 0
+        return int(ms)
 
     async def add_to_offset(self, ms: int) -> None:
         await self._mongo[CLOCK].update_one({"_id": "offset"}, {"$inc": {"ms": ms}}, upsert=True)

@@ -2,16 +2,18 @@
 and costs what it returns, however many jobs are planned; but it walks over what left the index
 lately."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from pymongo import ASCENDING
 
+from jobs.ids import is_id
 from jobs.lanes import Lane, Waiting, bounds_of
+from jobs.malformed import report
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS
@@ -22,7 +24,15 @@ from jobs.records import JobState
 PENDING: Final = {"state": JobState.PENDING.value}
 DUE_ORDER: Final = {"state": 1, "lane": 1, "scheduledTime": 1, "_id": 1, "owner": 1}
 COVERED: Final = {"scheduledTime": 1, "owner": 1}
+DATES: Final = {
+    "$gte": datetime.min.replace(tzinfo=UTC),
+    "$lte": datetime.max.replace(tzinfo=UTC),
+}
+"""What is no date, or one that Python does not have, sorts before all jobs or after them."""
+MAX_LANE: Final = "\x7f"  # lanes are of ASCII
 COUNTED: Final = 1_000
+MALFORMED_SHOWN: Final = 100  # that are logged of a lane at once
+MALFORMED_AT_MOST: Final = 1_000  # that a read leaves out by their ids
 
 
 class Anybody(Enum):
@@ -57,17 +67,42 @@ class Claimable:
 class DueJobs:
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
+        self._malformed: frozenset[Any] = frozenset()
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
         """Give each lane of a queue with pending jobs, and when its first is due."""
-        found = await self._aggregate("due", heads_of(queue))
+        return await self._heads(heads_of(queue))
+
+    async def all_heads(self) -> dict[Lane, datetime]:
+        """Give each lane with pending jobs, and when its first is due."""
+        return await self._heads(heads_between("", MAX_LANE))
+
+    async def _heads(self, pipeline: list[Document]) -> dict[Lane, datetime]:
+        found = await self._aggregate("due", pipeline)
         rows = [(Lane.parse(row["_id"]), row["at"]) for row in found]
-        return {lane: at for lane, at in rows if lane is not None}
+        heads = {lane: at for lane, at in rows if lane is not None and isinstance(at, datetime)}
+        for lane, at in rows:
+            if lane is not None and not isinstance(at, datetime):
+                heads |= await self._head_past_malformed(lane)
+        return heads
+
+    async def _head_past_malformed(self, lane: Lane) -> dict[Lane, datetime]:
+        """Find the head of a lane that begins with jobs due at no time, or one too far away."""
+        undated = {**PENDING, "lane": str(lane), "$nor": [{"scheduledTime": DATES}]}
+        async for row in self._jobs.find(undated, {"_id": 1}, limit=MALFORMED_SHOWN):
+            report(JOBS, row["_id"], ValueError("scheduledTime is no time within the years 1-9999"))
+        first = await self.first(lane, 1, frozenset())
+        return {job.lane: job.scheduled_time for job in first}
 
     async def queues(self) -> set[str]:
         """Give the queues with pending jobs, a thousand lanes at most."""
         found = await self._aggregate(
-            "due", [{"$match": PENDING}, {"$group": {"_id": "$lane"}}, {"$limit": COUNTED}]
+            "due",
+            [
+                {"$match": {**PENDING, "lane": {"$gte": "", "$lt": MAX_LANE}}},
+                {"$group": {"_id": "$lane"}},
+                {"$limit": COUNTED},
+            ],
         )
         lanes = [Lane.parse(row["_id"]) for row in found]
         return {lane.queue for lane in lanes if lane is not None}
@@ -81,7 +116,9 @@ class DueJobs:
         place: Place | None = None,
     ) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, in the order of their times; of one
-        owner, and from a place on, if they are given."""
+        owner, and from a place on, if they are given. Malformed ones are left out."""
+        if self._malformed:
+            but |= self._malformed
 
         def read(**hint: str) -> Awaitable[list[Document]]:
             found = self._jobs.find(
@@ -94,18 +131,29 @@ class DueJobs:
             return found.to_list(None)
 
         rows = await with_index("due" if owner is ANYBODY else "fair", read)
-        return [_waiting(row, lane) for row in rows]
+        return [job for row in rows if (job := self._waiting(row, lane)) is not None]
+
+    def _waiting(self, row: Document, lane: Lane) -> Waiting | None:
+        job_id, owner = row["_id"], row.get("owner")
+        if isinstance(job_id, str) and is_id(job_id) and isinstance(owner, str | None):
+            return Waiting(id=job_id, lane=lane, scheduled_time=row["scheduledTime"], owner=owner)
+        report(JOBS, job_id, TypeError("its _id or owner is not as Ostinato writes it"))
+        if isinstance(job_id, Hashable):
+            # Left out of the next reads: it would stand before others for ever.
+            self._malformed = frozenset([*self._malformed, job_id][-MALFORMED_AT_MOST:])
+        return None
 
     async def owners(self, lane: Lane) -> list[str | None]:
         """Give everybody who has pending jobs in a lane; costs a seek an owner."""
-        return [row["_id"] for row in await self._aggregate("fair", owners_of(lane))]
+        found = await self._aggregate("fair", owners_of(lane))
+        return [row["_id"] for row in found if isinstance(row["_id"], str | None)]
 
     async def count(self, queue: str, now: datetime) -> int:
         """Count the due jobs that wait in a queue, up to a thousand."""
         due = [str(lane) for lane, at in (await self.heads(queue)).items() if at <= now]
         counted = 0
         for lane in due:
-            where: Document = {**PENDING, "lane": lane, "scheduledTime": {"$lte": now}}
+            where: Document = {**PENDING, "lane": lane, "scheduledTime": {**DATES, "$lte": now}}
             rest = COUNTED - counted
             if rest <= 0:
                 break
@@ -132,7 +180,11 @@ class DueJobs:
 
 def heads_of(queue: str) -> list[Document]:
     """Build the pipeline that finds the first job of each lane: one seek a lane."""
-    lower, upper = bounds_of(queue)
+    return heads_between(*bounds_of(queue))
+
+
+def heads_between(lower: str, upper: str) -> list[Document]:
+    """Build the same for lanes between two texts, the upper one excluded."""
     return [
         {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
         {"$sort": DUE_ORDER},
@@ -154,17 +206,10 @@ def _owned(owner: Owner) -> Document:
 
 def _from(place: Place | None, but: frozenset[str]) -> Document:
     ids: Document = {"$nin": list(but)} if but else {}
-    if place is None:
-        return {"_id": ids} if ids else {}
-    if place.job_id is None:
-        return {"scheduledTime": {"$gte": place.time}, **({"_id": ids} if ids else {})}
+    if place is None or place.job_id is None:
+        times = DATES if place is None else {**DATES, "$gte": place.time}
+        return {"scheduledTime": times, **({"_id": ids} if ids else {})}
     return {"scheduledTime": place.time, "_id": {"$gte": place.job_id, **ids}}
-
-
-def _waiting(row: Document, lane: Lane) -> Waiting:
-    return Waiting(
-        id=row["_id"], lane=lane, scheduled_time=row["scheduledTime"], owner=row["owner"]
-    )
 
 
 def _claimable(row: Document, key: str | None) -> Claimable:

@@ -4,11 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.lanes import Lane
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import JOBS, WORKERS
-from jobs.mongo.due_jobs import DUE_ORDER, PENDING
-from jobs.mongo.indexes import with_index
+from jobs.mongo.client import Mongo
+from jobs.mongo.collections import WORKERS
+from jobs.mongo.due_jobs import DueJobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +28,7 @@ async def read_workforce(mongo: Mongo, lease_ms: int) -> Workforce:
         "workers": {"$sum": 1},
         "slots": {"$sum": "$concurrency"},
         "running": {"$sum": "$running"},
-        "loop_lag_ms": {"$max": {"$ifNull": ["$loopLagMs", 0]}},
+        "loop_lag_ms": {"$max": {"$cond": [{"$isNumber": "$loopLagMs"}, "$loopLagMs", 0]}},
     }
     found = mongo[WORKERS].aggregate(
         [
@@ -45,12 +43,5 @@ async def read_workforce(mongo: Mongo, lease_ms: int) -> Workforce:
 
 async def read_first_due(mongo: Mongo, paused: Collection[str]) -> datetime | None:
     """Find when the first pending job is or was due, but for paused queues: one seek a lane."""
-    pipeline: list[Document] = [
-        {"$match": {**PENDING, "lane": {"$gt": ""}}},
-        {"$sort": DUE_ORDER},
-        {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
-    ]
-    jobs = mongo[JOBS]
-    found = await with_index("due", lambda **hint: jobs.aggregate(pipeline, **hint).to_list(None))
-    rows = [(Lane.parse(row["_id"]), row["at"]) for row in found]
-    return min((at for lane, at in rows if lane and lane.queue not in paused), default=None)
+    heads = await DueJobs(mongo).all_heads()
+    return min((at for lane, at in heads.items() if lane.queue not in paused), default=None)

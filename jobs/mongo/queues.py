@@ -2,7 +2,8 @@
 
 from pymongo import ReturnDocument
 
-from jobs.lanes import Queue
+from jobs.lanes import MAX_WEIGHT, Queue, is_queue_name
+from jobs.malformed import report
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import QUEUES
 
@@ -14,7 +15,8 @@ class QueueStore:
     async def all(self) -> dict[str, Queue]:
         """Read every queue that has a document."""
         rows = await self._queues.find({}).to_list(None)
-        return {row["_id"]: _queue(row) for row in rows}
+        queues = (_queue(row) for row in rows if is_named(row))
+        return {queue.name: queue for queue in queues}
 
     async def pause(self, name: str) -> Queue:
         """Pause a queue; one that is paused stays as it is."""
@@ -26,8 +28,8 @@ class QueueStore:
 
     async def _set(self, name: str, fields: Document) -> Queue:
         changes = {"$or": [{"$ne": [f"${field}", value]} for field, value in fields.items()]}
-        version = {"$ifNull": ["$version", 0]}
-        defaults = {"weight": {"$ifNull": ["$weight", 1]}}
+        version = {"$cond": [{"$isNumber": "$version"}, "$version", 0]}
+        defaults = {"weight": {"$cond": [{"$isNumber": "$weight"}, "$weight", 1]}}
         row: Document = await self._queues.find_one_and_update(
             {"_id": name},
             [
@@ -40,7 +42,35 @@ class QueueStore:
         return _queue(row)
 
 
+def is_named(row: Document) -> bool:
+    """Tell whether the document is of a queue; whatever else is there is logged."""
+    name = row["_id"]
+    is_queue = isinstance(name, str) and is_queue_name(name)
+    if not is_queue:
+        report(QUEUES, name, ValueError("the _id is no name of a queue"))
+    return is_queue
+
+
 def _queue(row: Document) -> Queue:
+    """Read a queue; what its document lacks, or has of another type, is as in any other queue."""
+    paused, weight = row.get("paused", False), row.get("weight", 1)
+    version = row.get("version", 0)
+    wrong = [
+        *([] if isinstance(paused, bool | int) else ["paused"]),
+        *([] if _is_whole(weight, 1) else ["weight"]),
+        *([] if _is_whole(version, 0) else ["version"]),
+    ]
+    if wrong:
+        report(QUEUES, row["_id"], ValueError(f"{', '.join(wrong)}: the default counts"))
     return Queue(
-        name=row["_id"], paused=row["paused"], weight=row["weight"], version=row["version"]
+        name=row["_id"],
+        paused="paused" not in wrong and bool(paused),
+        weight=1 if "weight" in wrong else min(int(weight), MAX_WEIGHT),
+        version=0 if "version" in wrong else int(version),
     )
+
+
+def _is_whole(number: object, least: int) -> bool:
+    """Tell whether it is a whole number within 32 bits; a shell writes 5 as 5.0."""
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return is_number and least <= number < 2**31 and number % 1 == 0  # type: ignore[operator]

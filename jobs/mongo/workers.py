@@ -1,19 +1,25 @@
 """Heartbeats and leadership: liveness by the server's real clock, never the movable one."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from jobs.errors import Malformed
 from jobs.fleet import Load, Worker
+from jobs.malformed import read_as, report
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS, LEADERS, WORKERS
 from jobs.mongo.indexes import with_index
 from jobs.records import JobState
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_SLOTS: Final = 10_000  # what the setting allows: more was not written by a worker
+LONGEST_LEASE_MS: Final = 3_600_000  # far longer than any; also after the server's clock has jumped
+
+W = TypeVar("W", "FleetWorker", Worker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class WorkerStore:
     async def all(self) -> list[Worker]:
         """Give the workers that have registered, oldest first."""
         rows = await self._workers.find({}, sort=[("_id", 1)]).to_list(None)
-        return [_worker_from(row) for row in rows]
+        return _sound(rows, _worker_from)
 
     async def remove(self, worker_id: str) -> None:
         await self._workers.delete_one({"_id": worker_id})
@@ -88,16 +94,7 @@ class WorkerStore:
         rows = await self._workers.find(
             {}, {"concurrency": 1, "queues": 1, "unwritable": 1}
         ).to_list(None)
-        return Fleet(
-            tuple(
-                FleetWorker(
-                    row["concurrency"],
-                    frozenset(row["queues"]),
-                    frozenset(row.get("unwritable", ())),
-                )
-                for row in rows
-            )
-        )
+        return Fleet(tuple(_sound(rows, _fleet_worker_from)))
 
     async def served(self, within_ms: int) -> frozenset[str]:
         """Return the queues of the workers that were heard of within so many milliseconds."""
@@ -110,14 +107,15 @@ class WorkerStore:
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}
         return [row["_id"] async for row in self._workers.find({"$expr": over}, {"_id": 1})]
 
-    async def gone(self) -> list[str]:
+    async def gone(self) -> list[Any]:
         """Find holders of jobs that are not registered: they were deposed, or have left, and
         cannot come back."""
         holders = await self._holders()  # first: a worker registers before it holds anything
-        known = {row["_id"] async for row in self._workers.find({}, {"_id": 1})}
-        return [holder for holder in holders if holder not in known]
+        registered = {"_id": {"$type": "string"}}
+        known = {row["_id"] async for row in self._workers.find(registered, {"_id": 1})}
+        return [one for one in holders if not isinstance(one, str) or one not in known]
 
-    async def _holders(self) -> list[str]:
+    async def _holders(self) -> list[Any]:
         running = {"$match": {"state": JobState.IN_PROGRESS.value}}
         pipeline = [running, {"$group": {"_id": "$lease.worker"}}]
         jobs = self._mongo[JOBS]
@@ -129,7 +127,17 @@ class WorkerStore:
     async def lead(self, role: str, worker_id: str, lease_ms: int) -> bool:
         """Take or renew the lead of `role`; False if another worker has it."""
         mine = {"$eq": ["$worker", {"$literal": worker_id}]}
-        mine_now = {"$or": [mine, {"$lt": [{"$ifNull": ["$until", EPOCH]}, "$$NOW"]}]}
+        # What no leader has written would keep everybody from leading for ever.
+        longest = {"$add": ["$$NOW", max(LONGEST_LEASE_MS, lease_ms)]}
+        is_led = {
+            "$and": [
+                {"$eq": [{"$type": "$worker"}, "string"]},
+                {"$eq": [{"$type": "$until"}, "date"]},
+                {"$gte": ["$until", "$$NOW"]},
+                {"$lte": ["$until", longest]},
+            ]
+        }
+        mine_now = {"$or": [mine, {"$not": [is_led]}]}
         until = {"$add": ["$$NOW", lease_ms]}
         try:
             leader = await self._mongo[LEADERS].find_one_and_update(
@@ -153,18 +161,42 @@ class WorkerStore:
         await self._mongo[LEADERS].delete_one({"_id": role, "worker": worker_id})
 
 
-def _worker_from(row: Document) -> Worker:
+def _sound(rows: Iterable[Document], decode: Callable[[Mapping[str, Any]], W]) -> list[W]:
+    """Read heartbeats; what no worker has written is logged and left out."""
+    found: list[W] = []
+    for row in rows:
+        try:
+            found.append(read_as(decode, row))
+        except Malformed as error:
+            report(WORKERS, row["_id"], error)
+    return found
+
+
+def _fleet_worker_from(row: Mapping[str, Any]) -> FleetWorker:
+    slots, unwritable = row["concurrency"], row.get("unwritable", ())
+    if not 1 <= slots <= MOST_SLOTS:
+        raise ValueError(f"concurrency is {slots}")
+    return FleetWorker(int(slots), frozenset(_texts(row["queues"])), frozenset(_texts(unwritable)))
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(each, str) for each in values):
+        raise TypeError("not a list of texts")
+    return tuple(values)  # type: ignore[arg-type]
+
+
+def _worker_from(row: Mapping[str, Any]) -> Worker:
     return Worker(
         id=row["_id"],
         host=row["host"],
         pid=row["pid"],
         version=row["version"],
-        queues=tuple(row["queues"]),
+        queues=_texts(row["queues"]),
         slots=row["concurrency"],
         load=Load(
             running=row["running"],
             loop_lag_ms=row.get("loopLagMs", 0),
-            job_ids=tuple(row.get("jobIds", ())),
+            job_ids=_texts(row.get("jobIds", ())),
         ),
         started_at=row["startedAt"],
         heard_at=row["heardAt"],

@@ -43,9 +43,13 @@ class Watch:
         """Look once."""
         before, unsettled = self._running(), self._executor.unsettled
         jobs = await self._engine.store.held_by(self._worker_id)
-        held: set[AttemptKey] = {(job["_id"], job["attempt"]) for job in jobs}
+        held: set[AttemptKey] = {
+            (job["_id"], job["attempt"])
+            for job in jobs
+            if isinstance(job["_id"], str) and isinstance(job.get("attempt"), int)
+        }
         for job in jobs:
-            if job.get("cancelRequestedAt") is not None:
+            if job.get("cancelRequestedAt") is not None and isinstance(job["_id"], str):
                 self._end(job["_id"], Ending.STOP)
         # What began or ended during the read is no difference yet, nor what is being claimed.
         unsettled |= self._executor.unsettled | self._engine.store.poisoned.unwritable()

@@ -14,13 +14,12 @@ from jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
 from jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
 from jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
-from jobs.lanes import MAX_PRIORITY, QUEUE_PATTERN
+from jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
 from jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from schema.ids import document_id
 from schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
-MAX_WEIGHT: Final = 1_000
 MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
 MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)

@@ -1,0 +1,140 @@
+"""Documents that Ostinato did not write stop no worker: of queues, workers, the lead, due time,
+rates, and pending jobs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from jobs.mongo.buckets import Asked, Buckets
+from jobs.mongo.due_jobs import DueJobs
+from jobs.mongo.queues import QueueStore
+from jobs.mongo.workers import Fleet, WorkerStore
+from jobs.rate_limit import RateLimit
+from jobs.settings import Settings
+from tests.engine.rig import Document, Rig, working
+from tests.malformed import ODD, damaged, sound
+
+PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+QUEUE: Final[Document] = {"paused": False, "weight": 5, "version": 3}
+WORKER: Final[Document] = {
+    "host": "here",
+    "pid": 1,
+    "version": "1.0",
+    "concurrency": 10,
+    "queues": ["default"],
+    "running": 0,
+    "loopLagMs": 0,
+    "jobIds": [],
+    "startedAt": PAST,
+    "heardAt": datetime(2100, 1, 1, tzinfo=UTC),
+}
+LIMIT: Final = RateLimit(count=10, per_ms=1_000)
+
+
+def odd_ones(document: Document) -> list[Document]:
+    """Make every damage of a document, each with an id of its own."""
+    less = [{k: v for k, v in document.items() if k != field} for field in document]
+    odd = [document | {field: value} for field in document for value in ODD.values()]
+    made = [{**one, "_id": f"odd-{n}"} for n, one in enumerate([{}, *less, *odd])]
+    return [*made, *(document | {"_id": ODD[name]} for name in ("number", "object id", "object"))]
+
+
+async def insert(rig: Rig, collection: str, *documents: Document) -> None:
+    await rig.engine.mongo[collection].insert_many(documents)
+
+
+async def test_workers_start_and_work_among_malformed_documents(hasty: Settings, idle: Rig) -> None:
+    await insert(idle, "queues", {"_id": "default", "weight": 5}, *odd_ones(QUEUE))
+    await insert(idle, "workers", *odd_ones(WORKER))
+    await insert(idle, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"})
+    await insert(idle, "clock", {"_id": "offset", "ms": "many"})
+    async with working(hasty):
+        assert (await idle.run("echo", value=1))["state"] == "success"
+
+
+async def test_malformed_pending_jobs_keep_nobody_s_job_waiting(rig: Rig) -> None:
+    jobs = [job for _, job in damaged("jobs", "mallory")]
+    for job in jobs:
+        if job.get("scheduledTime") == sound("jobs")["scheduledTime"]:
+            job["scheduledTime"] = PAST
+    await insert(rig, "jobs", *jobs)
+    job_id = await rig.schedule("echo", value=1)
+    assert (await rig.ended(job_id, within=30))["state"] == "success"
+
+
+@pytest.mark.parametrize("field", QUEUE)
+@pytest.mark.parametrize("odd", ODD)
+async def test_a_queue_has_its_default_where_its_document_is_malformed(
+    idle: Rig, field: str, odd: str
+) -> None:
+    await insert(idle, "queues", {**QUEUE, "_id": "default", field: ODD[odd]})
+    queue = (await QueueStore(idle.engine.mongo).all())["default"]
+    others = {name: value for name, value in QUEUE.items() if name != field}
+    assert {name: getattr(queue, name) for name in others} == others
+    assert isinstance(queue.paused, bool)
+    assert 1 <= queue.weight <= 1_000
+    paused = await QueueStore(idle.engine.mongo).pause("default")
+    assert paused.paused
+
+
+async def test_the_fleet_is_made_of_those_whose_heartbeats_are_sound(idle: Rig) -> None:
+    store = WorkerStore(idle.engine.mongo)
+    await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "sound"})
+    assert "sound" in [worker.id for worker in await store.all()]
+    assert await store.gone() == []
+    assert isinstance(await store.fleet(), Fleet)
+    assert (await store.fleet()).size("default") >= 1
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_nobody_is_kept_from_leading_by_what_no_leader_wrote(idle: Rig, odd: str) -> None:
+    await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]})
+    assert await WorkerStore(idle.engine.mongo).lead("dispatcher", "w1", 1_000)
+
+
+async def test_a_lease_that_no_worker_takes_is_none(idle: Rig) -> None:
+    until = datetime.now(UTC) + timedelta(days=365)
+    await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until})
+    store = WorkerStore(idle.engine.mongo)
+    assert await store.lead("dispatcher", "w1", 60_000)
+    assert not await store.lead("dispatcher", "w2", 60_000)
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_due_time_is_the_server_s_where_its_offset_is_malformed(idle: Rig, odd: str) -> None:
+    if odd in ("number", "true"):
+        pytest.skip("a number is an offset")
+    await insert(idle, "clock", {"_id": "offset", "ms": ODD[odd]})
+    assert await idle.engine.clock.offset_ms() == 0
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_a_malformed_rate_holds_up_no_start(idle: Rig, odd: str) -> None:
+    buckets, now = Buckets(idle.engine.mongo), await idle.engine.now()
+    await insert(idle, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]})
+    assert (await buckets.allowance("b", LIMIT, now)).room > 0
+    assert (await buckets.take("b", LIMIT, Asked(new=1, reserved=0), 0)).now == 1
+
+
+@pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])
+async def test_a_lane_that_begins_with_malformed_times_has_a_head(idle: Rig, odd: str) -> None:
+    odd_times = [sound("jobs", scheduledTime=ODD[odd]) for _ in range(3)]
+    await insert(idle, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
+    due = DueJobs(idle.engine.mongo)
+    ((lane, at),) = (await due.heads("default")).items()
+    assert at == PAST
+    assert [job.scheduled_time for job in await due.first(lane, 2, frozenset())] == [PAST]
+    assert await due.count("default", await idle.engine.now()) == 1
+
+
+async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(idle: Rig) -> None:
+    odd = [sound("jobs", scheduledTime=PAST, _id=f"{n:03}") for n in range(20)]
+    job = sound("jobs", scheduledTime=PAST + timedelta(days=1))
+    await insert(idle, "jobs", *odd, job)
+    due = DueJobs(idle.engine.mongo)
+    ((lane, _),) = (await due.heads("default")).items()
+    found: list[Any] = []
+    for _ in range(10):
+        found += await due.first(lane, 5, frozenset())
+    assert job["_id"] in [one.id for one in found]
