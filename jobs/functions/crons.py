@@ -17,6 +17,7 @@ from jobs.functions.successors import (
     other_is_active,
     repair_time,
 )
+from jobs.malformed import read_as
 from jobs.records import Cron, JsonObject, Schedule
 from jobs.schedules import first_run
 from jobs.values import instant_text
@@ -202,7 +203,8 @@ async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None:
         raise NotFound("there is no such cron")
-    return found
+    read_as(cron_from, found)
+    return {"queuedTicks": [], "skippedTicks": 0, "schedulerJobId": None, **found}
 
 
 async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobs.context import Context
-from jobs.documents import schedule_document
+from jobs.documents import cron_from, schedule_document
+from jobs.errors import Malformed
 from jobs.functions.cron_ticks import plan_tick
 from jobs.functions.crons import change, insert_cron
 from jobs.functions.new_cron import NewCron
 from jobs.functions.successors import cancel_if_known
+from jobs.malformed import read_as, report
 from jobs.registry import StaticCron
 from jobs.schedules import first_run
 
@@ -18,18 +20,33 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
 
     One that an admin paused stays paused. `ctx.owner` must be None: these crons have no owner.
     """
-    found = {one["name"]: one for one in await ctx.db["crons"].find({"owner": None})}
+    named = {"owner": None, "name": {"$type": "string"}}
+    found = {one["name"]: one for one in await ctx.db["crons"].find(named)}
     for cron in declared:
         known = found.pop(cron.name, None)
+        if known is not None and not _is_sound(known):
+            await ctx.db.owned("crons").delete_one(
+                {"_id": known["_id"]}
+            )  # the code knows how it was
+            known = None
         if known is None:
             new = NewCron(name=cron.name, function_name=cron.function_name, args=cron.args)
             await insert_cron(ctx, new, cron.schedule, cron.args)
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
-    for gone in found.values():
+    for gone in filter(_is_sound, found.values()):
         if gone["enabled"] or not gone.get("retired"):
-            await cancel_if_known(ctx, gone["schedulerJobId"])
+            await cancel_if_known(ctx, gone.get("schedulerJobId"))
             await change(ctx, gone, {"enabled": False, "retired": True, "schedulerJobId": None})
+
+
+def _is_sound(found: dict[str, Any]) -> bool:
+    try:
+        read_as(cron_from, found)
+    except Malformed as error:
+        report("crons", found["_id"], error)
+        return False
+    return True
 
 
 def _differs(known: dict[str, Any], cron: StaticCron) -> bool:
@@ -47,7 +64,7 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
-    await cancel_if_known(ctx, known["schedulerJobId"])
+    await cancel_if_known(ctx, known.get("schedulerJobId"))
     fields = {**_fields(cron), "retired": False}
     if known["enabled"] or known.get("retired"):
         due = first_run(cron.schedule, await ctx.now())

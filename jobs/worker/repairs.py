@@ -1,10 +1,11 @@
 """The sweeper's repairs: what seems left behind is looked at, and set going, in a transaction."""
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobs.context import Context
 from jobs.engine import Engine
@@ -12,6 +13,8 @@ from jobs.functions.batch import repair_batch
 from jobs.functions.crons import repair_cron
 from jobs.functions.requests import repair_request
 from jobs.functions.tasks import repair_task
+from jobs.logs import get_log
+from jobs.mongo.client import may_pass
 from jobs.mongo.missing_work import MissingWork, Suspect
 from jobs.mongo.provision import restore_indexes
 from jobs.worker.sweeper import Repair
@@ -19,7 +22,12 @@ from jobs.worker.sweeper import Repair
 Find = Callable[[datetime], Awaitable[list[Suspect]]]
 Mend = Callable[[Context, str], Awaitable[bool]]
 
+log = get_log(__name__)
+
 SWEEPS_BETWEEN: Final = 30  # a list of indexes is read of each collection
+FIRST_PAUSE_S: Final = 10.0
+LONGEST_PAUSE_S: Final = 600.0  # a document that was repaired by hand is looked at by then
+BROKEN_AT_MOST: Final = 10_000  # of one kind; of more, each is looked at by turns
 LATE: Final = timedelta(seconds=5)  # what is later than this is not merely waiting for its turn
 
 
@@ -33,7 +41,7 @@ def repairs_of(engine: Engine) -> dict[str, Repair]:
         "requests": (missing.requests, repair_request),
     }
     repairs: dict[str, Repair] = {
-        name: partial(_repair, engine, find, mend) for name, (find, mend) in kinds.items()
+        name: _OneByOne(engine, name, find, mend).look for name, (find, mend) in kinds.items()
     }
     return {
         **repairs,
@@ -52,12 +60,56 @@ def _now_and_then(repair: Repair) -> Repair:
     return look
 
 
-async def _repair(engine: Engine, find: Find, mend: Mend) -> int:
-    mended = 0
-    for suspect in await find(await engine.clock.now() - LATE):
+class _OneByOne:
+    """Repairs what is missing of one kind. What cannot be repaired is logged, left alone for a
+    while that grows, and keeps nothing else waiting."""
 
-        async def body(ctx: Context, document_id: str = suspect.id) -> bool:
-            return await mend(ctx, document_id)
+    def __init__(self, engine: Engine, name: str, find: Find, mend: Mend) -> None:
+        self._engine = engine
+        self._name = name
+        self._find = find
+        self._mend = mend
+        self._broken: dict[str, _Pause] = {}
 
-        mended += await engine.transact(suspect.owner, body)
-    return mended
+    async def look(self) -> int:
+        """Look once; returns how many were repaired."""
+        mended = 0
+        for suspect in await self._find(await self._engine.clock.now() - LATE):
+            pause = self._broken.get(suspect.id)
+            if pause is None or time.monotonic() >= pause.until:
+                mended += await self._repair(suspect)
+        return mended
+
+    async def _repair(self, suspect: Suspect) -> bool:
+        async def body(ctx: Context) -> bool:
+            return await self._mend(ctx, suspect.id)
+
+        try:
+            mended = await self._engine.transact(suspect.owner, body)
+        except Exception as error:  # a duty of the sweeper: the others go on
+            if may_pass(error):  # an outage, and no fault of this one
+                raise
+            self._leave_alone(suspect.id, error)
+            return False
+        self._broken.pop(suspect.id, None)
+        return mended
+
+    def _leave_alone(self, document_id: str, error: Exception) -> None:
+        before = self._broken.pop(document_id, None)
+        pause_s = FIRST_PAUSE_S if before is None else min(2 * before.length_s, LONGEST_PAUSE_S)
+        while len(self._broken) >= BROKEN_AT_MOST:
+            del self._broken[next(iter(self._broken))]
+        self._broken[document_id] = _Pause(pause_s, time.monotonic() + pause_s)
+        log.error(
+            "sweep.not_mended",
+            repair=self._name,
+            document_id=document_id,
+            retry_in_s=pause_s,
+            error=repr(error),
+        )
+
+
+class _Pause(NamedTuple):
+    length_s: float
+    until: float
+    """Of `time.monotonic()`."""
