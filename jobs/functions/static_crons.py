@@ -25,6 +25,8 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
     for cron in declared:
         known = found.pop(cron.name, None)
         if known is not None and not _is_sound(known):
+            tick = known.get("schedulerJobId")
+            await cancel_if_known(ctx, tick if isinstance(tick, str) else None)
             await ctx.db.owned("crons").delete_one(
                 {"_id": known["_id"]}
             )  # the code knows how it was

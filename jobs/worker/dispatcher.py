@@ -131,14 +131,22 @@ class Dispatcher:
         open_queues = [queue for queue, room_there in rooms.items() if room_there > 0]
         self._surveyor.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
         surveys = await asyncio.gather(
-            *(
-                self._surveyor.look(
-                    queue, now, rooms[queue], self._fleet.size(queue), outstanding.ids
-                )
-                for queue in open_queues
-            )
+            *(self._look(queue, now, rooms[queue], outstanding) for queue in open_queues)
         )
-        return dict(zip(open_queues, surveys, strict=True))
+        found = zip(open_queues, surveys, strict=True)
+        return {queue: survey for queue, survey in found if survey is not None}
+
+    async def _look(
+        self, queue: str, now: datetime, room: int, outstanding: Outstanding
+    ) -> Survey | None:
+        size = self._fleet.size(queue)
+        try:
+            return await self._surveyor.look(queue, now, room, size, outstanding.ids)
+        except (*RedisFailure, MongoError):
+            raise
+        except Exception:  # a duty of the dispatcher: the other queues go on
+            log.exception("queue.not_dispatched", queue=queue)
+            return None
 
     async def _put(self, queue: str, jobs: Sequence[Waiting], more: bool) -> None:
         by_gate: dict[Lane, list[str]] = {}

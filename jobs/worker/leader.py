@@ -7,6 +7,7 @@ from typing import Final
 from jobs.logs import get_log
 from jobs.mongo.client import MongoError
 from jobs.mongo.workers import WorkerStore
+from jobs.waiting import run_together
 
 ROLE: Final = "dispatcher"
 RENEWALS: Final = 3  # in one lease, so that a slow one does not cost the lead
@@ -42,18 +43,13 @@ class Leadership:
         await self._workers.resign(ROLE, self._worker_id)
 
     async def _lead(self) -> None:
-        duties = [asyncio.ensure_future(duty()) for duty in self._duties]
+        duties = asyncio.create_task(run_together(*self._duties))
         try:
-            while await self._elected():
-                done, _ = await asyncio.wait(
-                    duties, timeout=self._renew_every_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                for duty in done:
-                    duty.result()
+            while not duties.done() and await self._elected():
+                await asyncio.wait({duties}, timeout=self._renew_every_s)
         finally:
-            for duty in duties:
-                duty.cancel()
-            await asyncio.gather(*duties, return_exceptions=True)
+            duties.cancel()
+            await asyncio.gather(duties, return_exceptions=True)
 
     async def _elected(self) -> bool:
         try:

@@ -13,6 +13,7 @@ from typing import Final
 from jobs.engine import Engine
 from jobs.functions.static_crons import sync_static_crons
 from jobs.logs import get_log
+from jobs.mongo.client import may_pass
 from jobs.settings import Settings
 from jobs.waiting import forget_cancellation
 from jobs.worker.worker import Deposed, Worker
@@ -78,7 +79,12 @@ async def _end(working: asyncio.Task[None]) -> None:
 
 async def _sync_static_crons(engine: Engine) -> None:
     specs = list(engine.registry.static_crons.values())
-    await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
+    try:
+        await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
+    except Exception as error:  # they are as they were: no reason to run nothing at all
+        if may_pass(error):
+            raise
+        log.exception("static_crons.not_synced")
 
 
 def _leave(exit_code: int) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Final
@@ -21,6 +22,7 @@ from jobs.queue.connection import connect
 from jobs.queue.consumer import Consumer
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
+from jobs.supervision import keep_running
 from jobs.waiting import run_together
 from jobs.worker.at_hand import AtHand
 from jobs.worker.beats import Beats
@@ -73,9 +75,11 @@ class Worker:
         self.sweeper = Sweeper(
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
         )
-        self._leadership = Leadership(
-            self._store, worker_id, settings.lease_ms // 2, (self._dispatcher.run, self.sweeper.run)
+        duties = (
+            partial(keep_running, "dispatcher", self._dispatcher.run),
+            partial(keep_running, "sweeper", self.sweeper.run),
         )
+        self._leadership = Leadership(self._store, worker_id, settings.lease_ms // 2, duties)
 
     @classmethod
     @asynccontextmanager
@@ -92,11 +96,22 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; raises Deposed when it has been declared lost."""
-        await run_together(self._keep_up, self._leadership.run, self._consumer.run, self.queues.run)
+        await run_together(
+            self._keep_up,
+            partial(keep_running, "leadership", self._leadership.run),
+            partial(keep_running, "consumer", self._consumer.run),
+            partial(keep_running, "queue watch", self.queues.run),
+        )
 
     async def _keep_up(self) -> None:
         """Do what holds the jobs that run; raises Deposed."""
-        await run_together(self._listen, self._beat, self._watch.run, self._loop_watch.run)
+        beat = partial(keep_running, "heartbeat", self._beat, longest_pause_s=0.1)
+        await run_together(
+            partial(beat, passes=(Deposed,)),
+            partial(keep_running, "doorbell", self._listen),
+            partial(keep_running, "watch", self._watch.run, longest_pause_s=1.0),
+            partial(keep_running, "loop watch", self._loop_watch.run),
+        )
 
     async def drain(self) -> None:
         """Let running jobs finish, up to the deadline; hand the rest back to `pending`.

@@ -55,7 +55,9 @@ async def test_every_kind_of_damage_is_survived_by_the_sweeper(idle: World, kind
     await idle.engine.mongo[KINDS[kind]].insert_one(lost)
     names = {"crons": "name", "taskConfigs": "taskId"}
     for _, document in damaged(KINDS[kind], "mallory"):
-        times: dict[str, Any] = {field: PAST for field in ("nextRunTime", "timeoutAt") if field in document}
+        times: dict[str, Any] = {
+            field: PAST for field in ("nextRunTime", "timeoutAt") if field in document
+        }
         name = {names[KINDS[kind]]: new_id()} if KINDS[kind] in names else {}
         await idle.engine.mongo[KINDS[kind]].insert_one({**times, **document, **name})
     repair = repairs_of(idle.engine)[kind]
