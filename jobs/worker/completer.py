@@ -19,7 +19,7 @@ from jobs.worker.attempt import error_of
 OUTCOMES_AT_ONCE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
-LONGEST_REFUSED_PAUSE_S: Final = 30.0  # each try of a refused outcome splits a group of others
+LONGEST_REFUSED_PAUSE_S: Final = 10.0  # each try of a refused outcome splits a group of others
 DECIDED: Final = frozenset({Move.SUCCEED, Move.RETRY, Move.FAIL})
 
 log = get_log(__name__)
