@@ -146,4 +146,4 @@ def without_refused_part(outcome: Outcome, error: Exception) -> Outcome | None:
 
 
 def _refusal(error: Refused) -> Document:
-    return error_of("CompletionRefused", f"MongoDB refused how the attempt ended: {error}")
+    return error_of("OutcomeRefused", f"MongoDB refused how the attempt ended: {error}")

@@ -103,7 +103,7 @@ async def test_what_a_validator_refuses_fails_its_job_once_and_no_other(refusing
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert moves_of(bad) == [*ONCE, ("inProgress", "failed")]
-    assert bad["error"]["name"] == "CompletionRefused"
+    assert bad["error"]["name"] == "OutcomeRefused"
     assert "failed validation" in bad["error"]["message"]
 
 
@@ -133,7 +133,7 @@ async def test_an_outcome_that_is_refused_whole_is_never_run_again(refusing: Rig
     await validate(refusing, {})
     job = await refusing.ended(job_id)
     assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
-    assert (gate.visits, job["error"]["name"]) == (1, "CompletionRefused")
+    assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
 
 async def test_a_worker_told_to_go_does_not_wait_for_a_refusal_to_pass(
