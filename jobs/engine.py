@@ -15,6 +15,7 @@ from jobs.errors import Conflict, NotFound, PreconditionFailed
 from jobs.group_commit import GroupCommit
 from jobs.ids import new_id
 from jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, Move, may
+from jobs.malformed import read_as
 from jobs.modules import BUILT_IN
 from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
 from jobs.mongo.clock import ServerClock
@@ -146,7 +147,7 @@ class Engine:
             raise _cannot("canceled", await self._state_of(job_id))
         if changed["state"] == JobState.IN_PROGRESS:
             self.doorbell.ring(Bell.CANCEL)
-        return job_from(changed)
+        return read_as(job_from, changed)
 
     async def retry(self, job_id: str) -> Job:
         """Give a failed or canceled job another round of attempts, due now, and resolve its
@@ -166,7 +167,7 @@ class Engine:
         if revived is None:
             raise await self._why_not_retried(job_id)
         self.doorbell.ring(Bell.DUE)
-        return job_from(revived)
+        return read_as(job_from, revived)
 
     async def resolve(self, failure: Failure) -> Failure:
         """Drop a failure; its job, kept until now, is purged like any other that has ended.
@@ -185,7 +186,7 @@ class Engine:
         resolved = await run_seen_through(self.mongo, body)
         if resolved is None:
             raise NotFound("the failure has been resolved already")
-        return failure_from(resolved)
+        return read_as(failure_from, resolved)
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.
@@ -228,7 +229,7 @@ class Engine:
         )
         if not same:
             raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
-        return job_from(found)
+        return read_as(job_from, found)
 
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:

@@ -162,11 +162,11 @@ async def caused_job_pages(
     found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
     malformed: set[str] = set()
     async for document in mongo.database.aggregate(pipeline):
-        cause_id = document["cause"]["id"]
         try:
-            found[cause_id].append(cast("Job", _SOURCES[Job].record_of(document)))
-        except Malformed:
-            malformed.add(cause_id)
+            job = cast("Job", _SOURCES[Job].record_of(document))
+            found[str(job.cause.id)].append(job)
+        except Malformed:  # of whichever it is: a list of causes is found by each of them
+            malformed |= found.keys()
     pages = {cause_id: cut(jobs, window) for cause_id, jobs in found.items()}
     for cause_id in malformed:
         alone = replace(which, cause_id=cause_id)

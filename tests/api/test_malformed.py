@@ -19,8 +19,9 @@ from jobs.engine import Engine
 from jobs.ids import new_id
 from schema.build import graphql_schema
 from schema.ids import global_id
+from tests.api import operations as op
 from tests.api.conftest import Client, Clients
-from tests.malformed import FAR, NAMES, damaged, sound
+from tests.malformed import FAR, NAMES, ODD, damaged, sound
 
 KINDS: Final = {
     "jobs": ("jobs", "Job"),
@@ -124,6 +125,40 @@ async def test_who_looks_at_a_job_is_told_that_its_cron_is_malformed(
     assert answer.data["jobs"]["nodes"] == [
         {"id": global_id("Job", job["_id"]), "cause": {"cron": None}}
     ]
+
+
+async def test_malformed_queues_and_workers_take_no_other_from_their_lists(
+    admin: Client, engine: Engine
+) -> None:
+    odd = [
+        {"_id": f"odd-{n}", "weight": value, "queues": value}
+        for n, value in enumerate(ODD.values())
+    ]
+    await engine.mongo["queues"].insert_many([{"_id": "mail", "weight": 5}, {"_id": 7}, *odd])
+    await engine.mongo["workers"].insert_many(odd)
+    queues = await admin.get("{ queues { name paused weight pendingDue workers version } }")
+    assert {one["name"]: one["weight"] for one in queues if one["name"] == "mail"} == {"mail": 5}
+    assert await admin.get("{ workers { id queues slots heardAt } }") == []
+
+
+async def test_a_malformed_child_hides_no_other(ann: Client, engine: Engine) -> None:
+    job = sound("jobs")
+    cause = {"kind": "job", "id": job["_id"]}
+    child = sound("jobs", cause=cause)
+    odd = [sound("jobs", cause=cause, version="two"), sound("jobs", cause=[cause])]
+    await engine.mongo["jobs"].insert_many([job, child, *odd])
+    asked = "query($id: ID!) { job(id: $id) { children { nodes { id } } } }"
+    found = await ann.get(asked, id=global_id("Job", job["_id"]))
+    assert found["children"]["nodes"] == [{"id": global_id("Job", child["_id"])}]
+
+
+async def test_who_cancels_a_malformed_job_is_told_what_is_wrong(
+    ann: Client, engine: Engine
+) -> None:
+    job = sound("jobs", createdAt="now")
+    await engine.mongo["jobs"].insert_one(job)
+    answer = await ann(op.CANCEL_JOB, input={"jobId": global_id("Job", job["_id"])})
+    assert answer.code == "MALFORMED_DOCUMENT"
 
 
 @pytest.mark.usefixtures("_nothing_reported")
