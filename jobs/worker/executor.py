@@ -135,7 +135,10 @@ class Executor:
         return more or bool(remaining)
 
     async def close(self, patience_s: float) -> None:
-        """Let running jobs finish, up to `patience_s` seconds; then give the rest back."""
+        """Let running jobs finish, up to `patience_s` seconds; then give the rest back. A second
+        call does nothing."""
+        if self._is_closing:
+            return
         self._is_closing = True
         await _wait(self._claims, LAST_CLAIM_S)
         await _wait((running.task for running in self.running.values()), patience_s)

@@ -92,6 +92,7 @@ class Worker:
             try:
                 yield worker
             finally:
+                await worker.executor.close(0.0)  # if nobody has drained it
                 await worker._leave()
 
     async def run(self) -> None:

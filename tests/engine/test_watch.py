@@ -119,3 +119,13 @@ async def test_an_attempt_that_began_and_seemed_lost_is_not_taken_for_one_that_n
     job = await idle.job(job_id)
     assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
     assert job["error"]["name"] == "OutcomeLost"
+
+
+async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> None:
+    job_id = await idle.schedule("hold")
+    async with Worker.open(idle.engine.settings) as worker:
+        (document,) = await idle.claim(job_id, worker.id)
+        worker.executor._start(Attempt.of(document, 9), Lane())
+        await gate.reached.wait()
+    assert not worker.executor.running
+    assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
