@@ -118,6 +118,8 @@ def _plain(args: JsonObject) -> JsonObject:
     except NotJson as error:
         raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
     except TooLarge as error:
+        if error.code == "too_long":
+            raise _too_long(f"more than {MAX_ARGS_BYTES:,}") from None
         raise BadRequest.at("args", message=str(error), code=error.code) from None
 
 
