@@ -105,7 +105,9 @@ def read(folder: Path) -> History:
         jobs={job.id: job for job in jobs},
         effects=[effect for effect in effects if effect.job not in but],
         tallies={one["_id"]: one["value"] for one in database[TALLIES]},
-        failures=frozenset(one["_id"] for one in database["failures"]) - but,
+        # A damaged cron leaves failures of its own, which are of no job.
+        failures=frozenset(one["_id"] for one in database["failures"] if "jobId" in one or not but)
+        - but,
         crons=[cron_from(one) for one in database["crons"] if one["_id"] not in but],
         notes=[note for note in notes if note.job not in but],
         deaths=[f"{one['process']}: {one['ending']}" for one in marks if one["what"] == "died"],

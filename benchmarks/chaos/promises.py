@@ -11,7 +11,7 @@ BY_MONGODB: Final = frozenset(
     {"AutoReconnect", "NetworkTimeout", "NotPrimaryError", "ServerSelectionTimeoutError"}
 )
 """What a call of an action meets while MongoDB is away: it is the action's to handle."""
-BY_REFUSAL: Final = frozenset({"CompletionRefused", "WriteError"})
+BY_REFUSAL: Final = frozenset({"OutcomeRefused", "WriteError"})
 """What ends a job whose outcome MongoDB does not take; a mutation meets it in its transaction."""
 
 

@@ -34,8 +34,10 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
 
 def _served(database: Rows, lease_ms: int) -> set[str]:
     alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
-    rows = database[WORKERS].find({"$expr": alive}, {"queues": 1})
-    return {str(queue) for row in rows for queue in row.get("queues") or ()}
+    listed = {"$expr": alive, "queues": {"$type": "array"}}  # whoever else writes here may err
+    rows = database[WORKERS].find(listed, {"queues": 1, "_id": 0})
+    queues = (queue for row in rows for queue in row["queues"])
+    return {queue for queue in queues if isinstance(queue, str)}
 
 
 def _due(database: Rows) -> set[str]:

@@ -99,8 +99,10 @@ class WorkerStore:
     async def served(self, within_ms: int) -> frozenset[str]:
         """Return the queues of the workers that were heard of within so many milliseconds."""
         alive = {"$expr": {"$gte": ["$heardAt", {"$subtract": ["$$NOW", within_ms]}]}}
-        rows = await self._workers.find(alive, {"queues": 1}).to_list(None)
-        return frozenset(queue for row in rows for queue in row.get("queues") or ())
+        listed = {**alive, "queues": {"$type": "array"}}  # whoever else writes here may err
+        rows = await self._workers.find(listed, {"queues": 1}).to_list(None)
+        queues = (queue for row in rows for queue in row["queues"])
+        return frozenset(queue for queue in queues if isinstance(queue, str))
 
     async def silent(self, for_ms: int) -> list[str]:
         """Find workers that have not been heard of for so long."""

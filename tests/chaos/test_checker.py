@@ -181,7 +181,7 @@ def test_a_third_lost_worker_may_end_a_mutation() -> None:
 
 
 def test_only_where_mongodb_was_made_to_refuse_outcomes_may_that_end_a_job() -> None:
-    refused = JobError(name="CompletionRefused", message="")
+    refused = JobError(name="OutcomeRefused", message="")
     job = made("touch", (Move.CLAIM, Move.FAIL), "touch", refused)
     history = replace(with_job(job), failures=HEALTHY.failures | {"touch"})
     assert ENDING in violations(history)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from pymongo import MongoClient
 
 from jobs.mongo.buckets import Asked, Buckets
 from jobs.mongo.due_jobs import DueJobs
+from jobs.mongo.queue_inspection import inspect_queues
 from jobs.mongo.queues import QueueStore
 from jobs.mongo.workers import Fleet, WorkerStore
 from jobs.rate_limit import RateLimit
@@ -51,6 +53,19 @@ async def test_workers_start_and_work_among_malformed_documents(hasty: Settings,
     await insert(idle, "clock", {"_id": "offset", "ms": "many"})
     async with working(hasty):
         assert (await idle.run("echo", value=1))["state"] == "success"
+
+
+async def test_malformed_workers_keep_nobody_from_learning_which_queues_are_served(
+    idle: Rig,
+) -> None:
+    await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]})
+    served = await WorkerStore(idle.engine.mongo).served(60_000)
+    assert {"default", "mine"} <= served
+    settings = idle.engine.settings
+    with MongoClient[Document](settings.mongo_url) as client:
+        found = inspect_queues(client[settings.database], 60_000)
+    assert [one.fix for one in found] == [None]
+    assert "'mine'" in found[0].detail
 
 
 async def test_malformed_pending_jobs_keep_nobody_s_job_waiting(rig: Rig) -> None:
