@@ -197,4 +197,4 @@ async def test_a_new_job_that_mongodb_refuses_keeps_no_other_from_being_schedule
     with refusing(mongo_admin, idle.engine.settings.database, {"owner": {"$ne": "bob"}}):
         done = await asyncio.gather(*planned, return_exceptions=True)
     assert [isinstance(one, Job) for one in done] == [True, False, True]
-    assert [job["owner"] for job in await idle.jobs_of("echo")] == ["ann", "zoe"]
+    assert {job["owner"] for job in await idle.jobs_of("echo")} == {"ann", "zoe"}
