@@ -33,7 +33,7 @@ T = TypeVar("T")
 async def eventually(check: Callable[[], Awaitable[T]], within: float = ...) -> T: ...
 @overload
 async def eventually(check: Callable[[], T], within: float = ...) -> T: ...
-async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 5.0) -> T:
+async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 30.0) -> T:
     """Return the check's first true value; fail when it had none within so many seconds."""
     deadline = time.monotonic() + within
     while True:

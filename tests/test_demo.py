@@ -21,7 +21,7 @@ OUTCOMES = (
     *("DONE, 250 processed, 0 left, ", 'COMPLETED → {"question": 42}', "TIMEOUT"),
     *("call 1            failed; again in 1 s", "call 3            answered 200"),
 )
-ENDED_WITHIN = 15.0
+ENDED_WITHIN = 30.0
 Cues = Mapping[str, Callable[[], object]]
 
 

@@ -14,7 +14,7 @@ from tests.processes import ROOT, ApiProcess, Processes, eventually
 from tests.transports.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
-ENDED_WITHIN = 15.0
+ENDED_WITHIN = 30.0
 AS_IN_A_BROWSER = "import { WebSocket } from 'ws'; globalThis.WebSocket ??= WebSocket;\n"
 RESULTS = """query ($name: String!) {
   jobs(filter: {functionName: $name, states: [SUCCESS]}) { nodes { args result } }

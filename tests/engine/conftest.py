@@ -18,8 +18,14 @@ MODULES = (
     "tests.engine.late",
     "tests.engine.unruly",
 )
-HASTE = {"heartbeat_ms": 300, "lease_ms": 2_000, "sweep_ms": 200, "drain_timeout_ms": 300}
-"""A lease short enough to wait for, and long enough for a busy machine."""
+HASTE = {
+    "heartbeat_ms": 300,
+    "lease_ms": 2_000,
+    "sweep_ms": 200,
+    "drain_timeout_ms": 300,
+    "mutation_timeout_ms": 20_000,
+}
+"""A lease short enough to wait for, and timeouts long enough for a busy machine."""
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Rig:
         assert found is not None
         return found
 
-    async def reaches(self, job_id: str, *states: str, within: float = 10) -> Document:
+    async def reaches(self, job_id: str, *states: str, within: float = 30) -> Document:
         """Return the job once it is in one of the states."""
 
         async def look() -> Document | None:
@@ -61,7 +61,7 @@ class Rig:
         assert found is not None
         return found
 
-    async def ended(self, job_id: str, within: float = 10) -> Document:
+    async def ended(self, job_id: str, within: float = 30) -> Document:
         return await self.reaches(job_id, *FINAL_STATES, within=within)
 
     async def attempted(self, job_id: str, attempt: int) -> Document:
@@ -76,7 +76,7 @@ class Rig:
         assert found is not None
         return found
 
-    async def until(self, check: Callable[[], object], within: float = 10) -> None:
+    async def until(self, check: Callable[[], object], within: float = 30) -> None:
         """Wait until a check, or what it awaits, is true."""
         await eventually(check, within)
 

@@ -10,7 +10,7 @@ from tests.engine.proxy import Proxy
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
-WITHIN = 15.0
+WITHIN = 30.0
 TAKEN_OVER = [
     (None, "pending"),
     ("pending", "inProgress"),

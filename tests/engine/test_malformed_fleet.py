@@ -116,10 +116,8 @@ async def test_a_lease_that_no_worker_takes_is_none(idle: Rig) -> None:
     assert not await store.lead("dispatcher", "w2", 60_000)
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # which are offsets
 async def test_due_time_is_the_server_s_where_its_offset_is_malformed(idle: Rig, odd: str) -> None:
-    if odd in ("number", "true"):
-        pytest.skip("a number is an offset")
     await insert(idle, "clock", {"_id": "offset", "ms": ODD[odd]})
     assert await idle.engine.clock.offset_ms() == 0
 

@@ -11,7 +11,7 @@ from resolvers.changes import ChangeKind, Following, JobChange
 from resolvers.live import jobs_changed
 from resolvers.request import RequestContext
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 ALL = JobFilter()
 
 

@@ -21,7 +21,7 @@ from schema.routes import Parts, assemble
 from tests.live.serving import served
 
 TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

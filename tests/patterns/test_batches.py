@@ -251,5 +251,5 @@ async def test_a_lost_page_is_found_without_being_asked(world: World) -> None:
     batch = await start(world, batch_size=2)
     await world.settled()
     await world.engine.mongo["jobs"].delete_many({"state": JobState.PENDING.value})
-    await eventually(lambda: world.all("batches", _id=batch.id, state="done"), within=10)
+    await eventually(lambda: world.all("batches", _id=batch.id, state="done"))
     assert len(await world.all("items", version=2)) == 3

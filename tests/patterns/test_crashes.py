@@ -40,7 +40,7 @@ async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
     hang_here = folder / f"hang-{crate}"
     hang_here.touch()
     worker = processes.worker(**HASTY)
-    await eventually(hang_here.with_suffix(".reached").exists, within=20)
+    await eventually(hang_here.with_suffix(".reached").exists)
     worker.popen.kill()
     hang_here.unlink()
 
@@ -57,6 +57,6 @@ async def test_each_item_is_processed_once_however_often_a_worker_is_killed_in_a
     async def is_done() -> bool:
         return bool((await idle.one("batches", _id=batch.id))["state"] == BatchState.DONE)
 
-    await eventually(is_done, within=20)
+    await eventually(is_done)
     assert {crate["times"] for crate in await idle.all("crates")} == {1}
     assert (await idle.one("batches", _id=batch.id))["processed"] == len(CRATES)

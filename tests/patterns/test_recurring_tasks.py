@@ -196,4 +196,4 @@ async def test_a_lost_loop_is_found_without_being_asked(world: World) -> None:
     await world.settled()
     await world.engine.mongo["jobs"].delete_many({})
     await world.engine.advance(2 * MINUTE)
-    await eventually(lambda: world.jobs(RUN), within=10)
+    await eventually(lambda: world.jobs(RUN))

@@ -59,7 +59,7 @@ class World:
         await self.settled()
 
     async def settled(self) -> None:
-        await eventually(self._is_settled, within=15)
+        await eventually(self._is_settled)
 
     async def jobs(self, name: str | None = None, **fields: Any) -> list[Job]:
         """Read the jobs of a function, in the order in which they were due."""

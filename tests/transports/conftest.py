@@ -27,7 +27,7 @@ from tests.transports.example import Probe, example_app
 
 SECRET = "a-secret-for-the-transports-of-48-bytes-01234567"
 TRANSPORT_WS = Subprotocol("graphql-transport-ws")
-RECEIVE_S = 5.0
+RECEIVE_S = 30.0
 
 PLAIN: Final = "websockets-sansio"
 """uvicorn's own WebSockets, which take no frames that the application made."""

@@ -158,7 +158,9 @@ async def test_expiry_is_told_though_its_timer_fires_a_moment_early(
     """As timers do by the loop's own clock, above all under load."""
     exact = asyncio.timeout_at
     monkeypatch.setattr(asyncio, "timeout_at", lambda when: exact(when - 0.05))
-    async with running.acknowledged(running.token(ttl_s=1)) as socket:
+    async with running.socket() as socket:
+        payload = {"Authorization": f"Bearer {running.token(ttl_s=1)}"}
+        await socket.send({"type": "connection_init", "payload": payload})
         assert await socket.closed() == 4403
 
 
