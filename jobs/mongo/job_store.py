@@ -289,5 +289,6 @@ def _restored(document: Document | None) -> Document | None:
 
 
 def _refusal(one: Mapping[str, Any]) -> PyMongoError | None:
-    code = one["code"]
-    return None if code == DUPLICATE_KEY else WriteError(one["errmsg"], code, one)
+    """Build the error of one insert, without the job that the driver quotes in full."""
+    code, message = one["code"], one["errmsg"]
+    return None if code == DUPLICATE_KEY else WriteError(message, code, {"errmsg": message})

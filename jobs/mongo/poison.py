@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from jobs.logs import get_log
 from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, NotEncodable, Session, codes_of
+from jobs.mongo.client import Document, Mongo, NotEncodable, Session, codes_of, summary
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.transaction import run_seen_through
 from jobs.records import JobState
@@ -116,7 +116,7 @@ class PoisonedJobs:
 
     def _leave_alone(self, job_id: str, refusal: Exception) -> None:
         if len(self._unwritable) < MOST_NAMED:
-            log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=str(refusal)[:512])
+            log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=summary(refusal)[:512])
         while len(self._unwritable) >= ALONE_AT_MOST:
             del self._unwritable[next(iter(self._unwritable))]
         self._unwritable[job_id] = time.monotonic() + ALONE_S
@@ -166,7 +166,8 @@ def _error_of(cause: Exception) -> Document:
             "fits into it; what was too large has been cut off: schedule a new job",
             "traceback": None,
         }
-    text = str(cause) if isinstance(cause, PyMongoError) else f"{type(cause).__name__}: {cause}"
+    is_refusal = isinstance(cause, PyMongoError)
+    text = summary(cause) if is_refusal else f"{type(cause).__name__}: {cause}"
     return {
         "name": "MalformedDocument",
         "message": f"the job's document is not as Ostinato writes it ({text[:512]}): schedule a "

@@ -14,7 +14,7 @@ from jobs.functions.crons import repair_cron
 from jobs.functions.requests import repair_request
 from jobs.functions.tasks import repair_task
 from jobs.logs import get_log
-from jobs.mongo.client import may_pass
+from jobs.mongo.client import may_pass, summary
 from jobs.mongo.missing_work import MissingWork, Suspect
 from jobs.mongo.provision import restore_indexes
 from jobs.worker.sweeper import Repair
@@ -105,7 +105,7 @@ class _OneByOne:
             repair=self._name,
             document_id=document_id,
             retry_in_s=pause_s,
-            error=repr(error),
+            error=f"{type(error).__name__}: {summary(error)}",
         )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from bson import encode
 from pymongo import MongoClient
+from pymongo.errors import WriteError
+from structlog.testing import capture_logs
 
 from jobs.errors import PreconditionFailed
 from jobs.lifecycle import MAX_EVENTS, Move
@@ -146,6 +148,18 @@ async def test_jobs_that_can_neither_start_nor_fail_do_not_block_their_lane(
     assert {(await idle.job(one))["state"] for one in bad} == {"pending"}
 
 
+async def test_the_log_quotes_nothing_of_a_job_that_a_rule_keeps_from_starting(
+    idle: Rig, mongo_admin: Database
+) -> None:
+    job_id = await idle.schedule("echo", value="secret")
+    rule = {"args.value": {"$ne": "secret"}}
+    with refusing(mongo_admin, idle.engine.settings.database, rule), capture_logs() as logs:
+        await idle.claim(job_id)
+    (line,) = [line for line in logs if line["event"] == "job.unwritable"]
+    assert line["job_id"] == job_id
+    assert "secret" not in repr(line)
+
+
 async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
     (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
     attempt = Attempt.of({**claimed, "retry": []}, keep_ms=1_000)
@@ -198,3 +212,14 @@ async def test_a_new_job_that_mongodb_refuses_keeps_no_other_from_being_schedule
         done = await asyncio.gather(*planned, return_exceptions=True)
     assert [isinstance(one, Job) for one in done] == [True, False, True]
     assert {job["owner"] for job in await idle.jobs_of("echo")} == {"ann", "zoe"}
+
+
+async def test_the_error_of_a_new_job_that_mongodb_refuses_quotes_nothing_of_it(
+    idle: Rig, mongo_admin: Database
+) -> None:
+    plan = await idle.plan("echo", {"value": "secret"})
+    failed = pytest.raises(WriteError, match="Document failed validation")
+    rule = {"args.value": {"$ne": "secret"}}
+    with refusing(mongo_admin, idle.engine.settings.database, rule), failed as refused:
+        await idle.engine.schedule(plan)
+    assert "secret" not in repr(refused.value)
