@@ -18,6 +18,7 @@ from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS
 from jobs.mongo.indexes import with_index
+from jobs.mongo.poison import Quarantine
 from jobs.mongo.stored_json import restore
 from jobs.records import JobState
 
@@ -67,7 +68,7 @@ class Claimable:
 class DueJobs:
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
-        self._malformed: frozenset[Any] = frozenset()
+        self._malformed: Quarantine[Any] = Quarantine(MALFORMED_AT_MOST)
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
         """Give each lane of a queue with pending jobs, and when its first is due."""
@@ -117,8 +118,8 @@ class DueJobs:
     ) -> list[Waiting]:
         """Find the first pending jobs of a lane, due or not, in the order of their times; of one
         owner, and from a place on, if they are given. Malformed ones are left out."""
-        if self._malformed:
-            but |= self._malformed
+        if malformed := self._malformed.ids():
+            but |= malformed
 
         def read(**hint: str) -> Awaitable[list[Document]]:
             found = self._jobs.find(
@@ -139,8 +140,7 @@ class DueJobs:
             return Waiting(id=job_id, lane=lane, scheduled_time=row["scheduledTime"], owner=owner)
         report(JOBS, job_id, TypeError("its _id or owner is not as Ostinato writes it"))
         if isinstance(job_id, Hashable):
-            # Left out of the next reads: it would stand before others for ever.
-            self._malformed = frozenset([*self._malformed, job_id][-MALFORMED_AT_MOST:])
+            self._malformed.add(job_id)  # or it would stand before others in each read
         return None
 
     async def owners(self, lane: Lane) -> list[str | None]:

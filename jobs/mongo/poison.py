@@ -5,8 +5,8 @@ running ones, or it would be met again and again, and it must hold up no other j
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -27,8 +27,11 @@ MOST_IN_A_FAILURE_BYTES: Final = 1024 * 1024
 ALONE_S: Final = 60.0
 MOST_NAMED: Final = 100  # by the log: a rule may refuse all jobs
 ALONE_AT_MOST: Final = 1_000  # heartbeats carry their ids
+MESSAGE_CHARACTERS: Final = 512
 MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a document raises that somebody else has written."""
+
+K = TypeVar("K", bound=Hashable)
 
 log = get_log(__name__)
 
@@ -79,20 +82,37 @@ async def write_apart(
     return {}
 
 
+class Quarantine(Generic[K]):
+    """Ids that are left alone for a minute; beyond the bound the newest take the place of the
+    oldest."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._until: dict[K, float] = {}
+
+    def add(self, document_id: K) -> None:
+        while len(self._until) >= self._at_most:
+            del self._until[next(iter(self._until))]
+        self._until[document_id] = time.monotonic() + ALONE_S
+
+    def ids(self) -> frozenset[K]:
+        if not self._until:
+            return frozenset()
+        now = time.monotonic()
+        self._until = {each: until for each, until in self._until.items() if until > now}
+        return frozenset(self._until)
+
+
 class PoisonedJobs:
     """Fails such jobs by writes that ask little of their documents."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._unwritable: dict[str, float] = {}
+        self._unwritable: Quarantine[str] = Quarantine(ALONE_AT_MOST)
 
     def unwritable(self) -> frozenset[str]:
         """Return the jobs that could not even be failed lately: they are left alone a while."""
-        if not self._unwritable:
-            return frozenset()
-        now = time.monotonic()
-        self._unwritable = {one: until for one, until in self._unwritable.items() if until > now}
-        return frozenset(self._unwritable)
+        return self._unwritable.ids()
 
     async def fail(self, held: Held, cause: Exception, offset_ms: int) -> bool:
         """Fail a job and record its failure; False if MongoDB refuses that as well."""
@@ -115,11 +135,10 @@ class PoisonedJobs:
         return False
 
     def _leave_alone(self, job_id: str, refusal: Exception) -> None:
-        if len(self._unwritable) < MOST_NAMED:
-            log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=summary(refusal)[:512])
-        while len(self._unwritable) >= ALONE_AT_MOST:
-            del self._unwritable[next(iter(self._unwritable))]
-        self._unwritable[job_id] = time.monotonic() + ALONE_S
+        if len(self._unwritable.ids()) < MOST_NAMED:
+            error = summary(refusal)[:MESSAGE_CHARACTERS]
+            log.error("job.unwritable", job_id=job_id, for_s=ALONE_S, error=error)
+        self._unwritable.add(job_id)
 
     async def _fail(self, held: Held, pipeline: moves.Pipeline) -> bool:
         guard: Document = {"_id": held.job_id, "state": held.state.value}
@@ -170,7 +189,7 @@ def _error_of(cause: Exception) -> Document:
     text = summary(cause) if is_refusal else f"{type(cause).__name__}: {cause}"
     return {
         "name": "MalformedDocument",
-        "message": f"the job's document is not as Ostinato writes it ({text[:512]}): schedule a "
-        "new job",
+        "message": "the job's document is not as Ostinato writes it "
+        f"({text[:MESSAGE_CHARACTERS]}): schedule a new job",
         "traceback": None,
     }

@@ -151,3 +151,16 @@ async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(idle: Rig
     for _ in range(10):
         found += await due.first(lane, 5, frozenset())
     assert job["_id"] in [one.id for one in found]
+
+
+async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
+    idle: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.mongo.poison.ALONE_S", 0)
+    job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
+    await insert(idle, "jobs", job)
+    due = DueJobs(idle.engine.mongo)
+    (lane,) = await due.heads("default")
+    assert await due.first(lane, 1, frozenset()) == []
+    await idle.engine.mongo["jobs"].update_one({"_id": job["_id"]}, {"$set": {"owner": "ann"}})
+    assert [found.id for found in await due.first(lane, 1, frozenset())] == [job["_id"]]
