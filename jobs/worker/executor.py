@@ -218,7 +218,7 @@ class Executor:
         for document in claimed:
             try:
                 await self._begin(document, lane)
-            except MongoError as error:  # the watch gives it back
+            except (MongoError, TimeoutError) as error:  # the watch gives it back
                 log.warning("claim.not_begun", job_id=document["_id"], error=str(error))
 
     async def _begin(self, document: Document, lane: Lane) -> None:

@@ -6,14 +6,17 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
+from jobs.mongo.completions import Completions
 from jobs.mongo.due_jobs import DueJobs
 from jobs.mongo.job_store import JobStore
 from jobs.mongo.missing_work import MissingWork
+from jobs.mongo.poison import PoisonedJobs
 from jobs.mongo.queues import QueueStore
 from jobs.mongo.workers import WorkerStore
 from jobs.queue import consumer, doorbell
 from jobs.queue.chunks import Chunks
-from tests.engine.rig import Rig
+from jobs.settings import Settings
+from tests.engine.rig import Rig, working
 
 SEAMS: Final[dict[str, tuple[object, str]]] = {
     "heartbeat": (WorkerStore, "beat"),
@@ -35,14 +38,18 @@ TIMES: Final = 2
 class Seam:
     """Raise at the first calls, and then do as before."""
 
-    def __init__(self, real: Callable[..., Any]) -> None:
+    def __init__(
+        self, real: Callable[..., Any], error: type[Exception] = ArithmeticError, times: int = TIMES
+    ) -> None:
         self.real = real
+        self.error = error
+        self.times = times
         self.raised = 0
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if self.raised < TIMES:
+        if self.raised < self.times:
             self.raised += 1
-            raise ArithmeticError("a mistake of ours")
+            raise self.error("a mistake of ours")
         return self.real(*args, **options)
 
 
@@ -62,3 +69,26 @@ async def test_a_task_that_meets_an_exception_goes_on(
     (after,) = await rig.all("workers")
     assert after["_id"] == before["_id"]
     assert "error" in {line["log_level"] for line in logs}, logs
+
+
+async def test_an_outcome_whose_write_meets_an_exception_is_written_all_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seam = Seam(Completions.write)
+    monkeypatch.setattr(Completions, "write", lambda *args: seam(*args))
+    with capture_logs() as logs:
+        job = await rig.run("echo", value=1)
+    assert (job["state"], job["attempt"], seam.raised) == ("success", 1, TIMES)
+    assert "completion.refused" in {line["event"] for line in logs}
+
+
+async def test_a_claimed_job_that_cannot_be_failed_in_time_delays_no_other_of_its_claim(
+    idle: Rig, hasty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = [await idle.schedule("echo", value=n) for n in range(2)]
+    await idle.engine.mongo["jobs"].update_one({"_id": bad}, {"$set": {"cause": None}})
+    seam = Seam(PoisonedJobs.fail, TimeoutError, times=1)
+    monkeypatch.setattr(PoisonedJobs, "fail", lambda *args: seam(*args))
+    async with working(hasty):
+        assert (await idle.ended(good, within=30))["attempt"] == 1
+    assert seam.raised == 1
