@@ -90,11 +90,13 @@ async def _sync_static_crons(engine: Engine) -> None:
 def _leave(exit_code: int) -> None:
     """End the process if it has not ended by itself, as when it waits for a thread."""
     threading.Event().wait(LEAVE_S)
-    log.warning("worker.left_running", threads=_left_running())
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(exit_code)
+    try:
+        log.warning("worker.left_running", threads=_left_running())
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:  # whoever read them may have gone
+        os._exit(exit_code)
 
 
 def _left_running() -> list[str]:

@@ -1,6 +1,8 @@
 """What functions do to the process they run in: threads they leave, tasks they cancel."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from jobs.embedded.process import Child
 from jobs.waiting import run_together
 from tests.engine.rig import Rig, started
-from tests.processes import START_S, Processes
+from tests.processes import ROOT, START_S, Processes
 
 ENDED_S = 30.0
 
@@ -53,6 +55,12 @@ async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
     await idle.run("echo")
     assert await ended(worker) == 0
     assert "worker.left_running" not in worker.tail()
+
+
+def test_a_worker_that_cannot_write_its_last_lines_ends_all_the_same() -> None:
+    last = "import sys; from jobs.worker import main; main.LEAVE_S = 0; sys.stdout.close()"
+    command = [sys.executable, "-c", f"{last}; main._leave(0)"]
+    assert subprocess.run(command, cwd=ROOT, timeout=ENDED_S, check=False).returncode == 0
 
 
 async def test_a_function_that_cancels_every_task_it_finds_stops_no_worker(
