@@ -7,6 +7,7 @@ import strawberry
 
 from jobs import fleet
 from schema.ids import global_id
+from schema.scalars import Milliseconds
 
 
 @strawberry.type(description="A process that runs jobs, as it described itself when last heard.")
@@ -23,9 +24,9 @@ class Worker:
     running_job_ids: list[strawberry.ID] = strawberry.field(
         description="The jobs that it runs, longest running first: at most 100 of them."
     )
-    loop_lag_ms: int = strawberry.field(
-        description="How late its event loop was at worst in the second before, in milliseconds. "
-        "More than a few means that a function blocks it."
+    loop_lag_ms: Milliseconds = strawberry.field(
+        description="How late its event loop was at worst in the second before. "
+        "More than a few milliseconds mean that a function blocks it."
     )
     started_at: datetime = strawberry.field(description="When it registered.")
     heard_at: datetime = strawberry.field(
@@ -44,7 +45,7 @@ class Worker:
             slots=record.slots,
             running=record.load.running,
             running_job_ids=[global_id("Job", job_id) for job_id in record.load.job_ids],
-            loop_lag_ms=record.load.loop_lag_ms,
+            loop_lag_ms=Milliseconds(record.load.loop_lag_ms),
             started_at=record.started_at,
             heard_at=record.heard_at,
         )

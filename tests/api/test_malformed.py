@@ -21,7 +21,7 @@ from schema.build import graphql_schema
 from schema.ids import global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
-from tests.malformed import FAR, NAMES, ODD, damaged, sound
+from tests.malformed import DUE, FAR, NAMES, ODD, damaged, sound
 
 KINDS: Final = {
     "jobs": ("jobs", "Job"),
@@ -139,6 +139,22 @@ async def test_malformed_queues_and_workers_take_no_other_from_their_lists(
     queues = await admin.get("{ queues { name paused weight pendingDue workers version } }")
     assert {one["name"]: one["weight"] for one in queues if one["name"] == "mail"} == {"mail": 5}
     assert await admin.get("{ workers { id queues slots heardAt } }") == []
+
+
+async def test_a_lag_beyond_32_bits_takes_no_worker_from_the_list(
+    admin: Client, engine: Engine
+) -> None:
+    sound_ones = {
+        "host": "h",
+        "pid": 1,
+        "version": "1",
+        "concurrency": 1,
+        "queues": [],
+        "running": 0,
+    }
+    times = {"startedAt": DUE, "heardAt": DUE, "loopLagMs": 2**32}
+    await engine.mongo["workers"].insert_one({"_id": "w", **sound_ones, **times})
+    assert await admin.get("{ workers { loopLagMs } }") == [{"loopLagMs": 2**32}]
 
 
 async def test_a_malformed_child_hides_no_other(ann: Client, engine: Engine) -> None:
