@@ -26,7 +26,7 @@ class WarningCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class SchedulingWarning:
     """What a client is warned of."""
 
     code: WarningCode
@@ -34,7 +34,7 @@ class Advice:
     """What will not happen, and what to do."""
 
 
-NO_WORKER: Final = Advice(
+NO_WORKER: Final = SchedulingWarning(
     code=WarningCode.NO_WORKER,
     message="no worker is running: the job stays pending until one starts (`ostinato worker`)",
 )
@@ -58,22 +58,22 @@ class WaitingReasons:
         self._kept = Kept(self._read)
         self._logged: set[str] = set()
 
-    async def of(self, queue: str) -> Advice | None:
+    async def of(self, queue: str) -> SchedulingWarning | None:
         """Return why the pending jobs of a queue do not start, as it was a second ago at most;
         None if they do, or MongoDB does not answer."""
         try:
-            return _advice(await self._kept.get(FRESH_S), queue)
+            return _warning_of(await self._kept.get(FRESH_S), queue)
         except MongoError:
             return None
 
     async def report(self, queue: str) -> None:
         """Log that jobs wait in a queue that no worker serves, once until one does."""
-        advice = await self.of(queue)
-        if advice is None or advice.code is WarningCode.QUEUE_PAUSED:
+        warning = await self.of(queue)
+        if warning is None or warning.code is WarningCode.QUEUE_PAUSED:
             self._logged.discard(queue)
         elif queue not in self._logged and len(self._logged) < MOST_NAMED:
             self._logged.add(queue)
-            log.warning("queue.not_served", queue=queue, reason=advice.message)
+            log.warning("queue.not_served", queue=queue, reason=warning.message)
 
     async def close(self) -> None:
         await self._kept.close()
@@ -84,17 +84,17 @@ class WaitingReasons:
         return _Seen(served, frozenset(paused))
 
 
-def _advice(seen: _Seen, queue: str) -> Advice | None:
+def _warning_of(seen: _Seen, queue: str) -> SchedulingWarning | None:
     if not seen.served:
         return NO_WORKER
     if queue not in seen.served:
-        return Advice(
+        return SchedulingWarning(
             code=WarningCode.QUEUE_NOT_SERVED,
             message=f"no running worker takes jobs from the queue {queue!r}: the job stays pending "
             "until one does (OSTINATO_QUEUES of a worker names its queues)",
         )
     if queue in seen.paused:
-        return Advice(
+        return SchedulingWarning(
             code=WarningCode.QUEUE_PAUSED,
             message=f"the queue {queue!r} is paused: the job stays pending until an admin resumes "
             "it (resumeQueue)",

@@ -9,11 +9,11 @@ from jobs.functions import batch as functions
 from jobs.mongo import reading
 from jobs.paging import Window
 from jobs.records import Batch, BatchState, Json
-from jobs.waiting_reasons import Advice, WarningCode
+from jobs.waiting_reasons import SchedulingWarning, WarningCode
 from resolvers.request import RequestContext
 
 _SECOND = timedelta(seconds=1)
-NOTHING_TO_PROCESS = Advice(
+NOTHING_TO_PROCESS = SchedulingWarning(
     code=WarningCode.NOTHING_TO_PROCESS,
     message="the source holds nothing of yours to process: the batch ends at once",
 )

@@ -12,7 +12,7 @@ from jobs.mongo.job_documents import NewJob
 from jobs.paging import Window
 from jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from jobs.values import instant_text
-from jobs.waiting_reasons import Advice
+from jobs.waiting_reasons import SchedulingWarning
 from resolvers.functions import usable_function
 from resolvers.request import RequestContext
 
@@ -71,16 +71,18 @@ async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
     return scheduled
 
 
-async def warnings_of(ctx: RequestContext, found: Job) -> list[Advice]:
+async def warnings_of(ctx: RequestContext, found: Job) -> list[SchedulingWarning]:
     """Return why a job does not start; nothing unless it is pending."""
     pending = found.state is JobState.PENDING
     return await queue_warnings(ctx, found.queue) if pending else []
 
 
-async def queue_warnings(ctx: RequestContext, queue: str = DEFAULT_QUEUE) -> list[Advice]:
+async def queue_warnings(
+    ctx: RequestContext, queue: str = DEFAULT_QUEUE
+) -> list[SchedulingWarning]:
     """Return why the pending jobs of a queue do not start."""
-    advice = await ctx.engine.queues.waiting.of(queue)
-    return [] if advice is None else [advice]
+    warning = await ctx.engine.queues.waiting.of(queue)
+    return [] if warning is None else [warning]
 
 
 def due_time(plan: Plan, now: datetime) -> datetime:

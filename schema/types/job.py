@@ -21,7 +21,7 @@ from schema.types.error import JobError
 from schema.types.event import JobEvent
 from schema.types.node import Node
 from schema.types.progress import Progress
-from schema.types.warning import Caution
+from schema.types.warning import SchedulingWarning
 
 if TYPE_CHECKING:
     from jobs.filters import Page
@@ -92,9 +92,9 @@ class Job(Node):
         "queue is paused. As it is now; empty unless it is pending. No event tells of a change.",
         shared=True,
     )
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         found = await scheduling.warnings_of(info.context, self.record)
-        return [Caution.of(advice) for advice in found]
+        return [SchedulingWarning.of(warning) for warning in found]
 
     @strawberry_field(description="What created it.")
     def cause(self) -> CauseRef:

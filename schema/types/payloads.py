@@ -19,16 +19,18 @@ from schema.types.job import Job
 from schema.types.queue import Queue
 from schema.types.recurring_task import RecurringTask
 from schema.types.request import Request
-from schema.types.warning import Caution
+from schema.types.warning import SchedulingWarning
 
 WARNINGS: Final = (
     "Why its jobs do not start: no running worker takes jobs from their queue, or it is paused."
 )
 
 
-async def _warnings(info: Info, is_open: bool, queue: str = DEFAULT_QUEUE) -> list[Caution]:
+async def _warnings(
+    info: Info, is_open: bool, queue: str = DEFAULT_QUEUE
+) -> list[SchedulingWarning]:
     found = await scheduling.queue_warnings(info.context, queue) if is_open else []
-    return [Caution.of(advice) for advice in found]
+    return [SchedulingWarning.of(warning) for warning in found]
 
 
 @strawberry.type(description="The cron that a mutation changed.")
@@ -39,7 +41,7 @@ class CronPayload:
     )
 
     @strawberry_field(description=WARNINGS)
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         return await _warnings(info, self.cron is not None and self.cron.enabled)
 
     @classmethod
@@ -58,7 +60,7 @@ class JobPayload:
     job: Job = strawberry.field(description="The job as it is now.")
 
     @strawberry_field(description=WARNINGS)
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         is_pending = self.job.state is JobState.PENDING
         return await _warnings(info, is_pending, self.job.queue)
 
@@ -85,7 +87,7 @@ class RecurringTaskPayload:
     recurring_task: RecurringTask = strawberry.field(description="The task as it is now.")
 
     @strawberry_field(description=WARNINGS)
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         return await _warnings(info, self.recurring_task.enabled)
 
     @classmethod
@@ -110,11 +112,11 @@ class BatchPayload:
     batch: Batch = strawberry.field(description="The batch as it is now.")
 
     @strawberry_field(description=f"{WARNINGS} Also that it finds nothing to process.")
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         is_running = self.batch.state is BatchState.RUNNING
         found = await _warnings(info, is_running)
         if is_running and self.batch.record.total == 0:
-            found.append(Caution.of(batches.NOTHING_TO_PROCESS))
+            found.append(SchedulingWarning.of(batches.NOTHING_TO_PROCESS))
         return found
 
     @classmethod
@@ -138,7 +140,7 @@ class RequestPayload:
     request: Request = strawberry.field(description="The request as it is now.")
 
     @strawberry_field(description=WARNINGS)
-    async def warnings(self, info: Info) -> list[Caution]:
+    async def warnings(self, info: Info) -> list[SchedulingWarning]:
         return await _warnings(info, self.request.state is RequestState.PENDING)
 
     @classmethod
