@@ -36,11 +36,9 @@ class Queues:
 
     async def report_unserved(self) -> int:
         """Log each queue that has due jobs and no worker, once; mends nothing, so returns 0."""
-        now = await self.clock.now()
-        for queue in sorted(await self.due.queues()):
-            heads = await self.due.heads(queue)
-            if any(at <= now for at in heads.values()):
-                await self.waiting.report(queue)
+        now, heads = await self.clock.now(), await self.due.all_heads()
+        for queue in sorted({lane.queue for lane, at in heads.items() if at <= now}):
+            await self.waiting.report(queue)
         return 0
 
     async def all(self) -> list[Queue]:

@@ -1,4 +1,4 @@
-"""Owns the question whether running workers take jobs from every queue that has due ones."""
+"""Checks whether running workers take jobs from every queue that has due ones."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from pymongo.database import Database
 from jobs.findings import Finding
 from jobs.lanes import Lane
 from jobs.mongo.collections import JOBS, WORKERS
-from jobs.mongo.due_jobs import DUE_ORDER, PENDING
+from jobs.mongo.due_jobs import MAX_LANE, heads_between
 
 SUBJECT: Final = "queues"
 MOST_LANES: Final = 1_000
@@ -16,7 +16,7 @@ Rows = Database[dict[str, Any]]
 
 
 def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
-    """Look for due jobs that wait for a worker; one finding a queue."""
+    """Find queues with due jobs that no running worker serves; one finding for each."""
     served = _served(database, lease_ms)
     serving = f"running workers take jobs from {_named(served)}" if served else "no worker runs"
     unserved = [queue for queue in sorted(_due(database)) if queue not in served]
@@ -43,9 +43,7 @@ def _served(database: Rows, lease_ms: int) -> set[str]:
 def _due(database: Rows) -> set[str]:
     found = database[JOBS].aggregate(
         [
-            {"$match": {**PENDING, "lane": {"$gt": ""}}},
-            {"$sort": DUE_ORDER},
-            {"$group": {"_id": "$lane", "at": {"$first": "$scheduledTime"}}},
+            *heads_between("", MAX_LANE),
             {"$match": {"$expr": {"$lte": ["$at", "$$NOW"]}}},
             {"$limit": MOST_LANES},
         ]
