@@ -60,14 +60,22 @@ async def run_together(*duties: Duty) -> None:
     running = {asyncio.ensure_future(duty()): duty for duty in duties}
     try:
         while running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            ended = [(task, running.pop(task)) for task in done]
-            for cancelled in [duty for task, duty in ended if task.cancelled() or task.result()]:
-                running[asyncio.ensure_future(_again(cancelled))] = cancelled
+            await _restart_if_cancelled(running)
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _restart_if_cancelled(running: dict["asyncio.Task[None]", Duty]) -> None:
+    """Wait for a duty to end: begin one anew that was cancelled, and raise what another raised."""
+    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        duty = running.pop(task)
+        if task.cancelled():
+            running[asyncio.ensure_future(_again(duty))] = duty
+        else:
+            task.result()
 
 
 async def _again(duty: Duty) -> None:
