@@ -34,7 +34,7 @@ from jobs.transact import Identity, Transactor
 T = TypeVar("T")
 
 INSERTS_AT_ONCE = 1_000  # the most documents of one write
-GOODBYE_S = 2.0
+CLOSE_S = 2.0
 LAST_WRITES_S = 10.0  # two commands of Redis that nobody answers
 
 
@@ -72,9 +72,9 @@ class Engine:
         finally:
             await redis.aclose(close_connection_pool=True)
             await mongo.sessions.close()
-            with suppress(TimeoutError):  # functions may have left no thread to do it
-                async with asyncio.timeout(GOODBYE_S):
-                    await asyncio.to_thread(mongo.close)  # it tells the server, and waits
+            with suppress(TimeoutError):  # a function may occupy every thread that could do it
+                async with asyncio.timeout(CLOSE_S):
+                    await asyncio.to_thread(mongo.close)  # it waits for the server's answer
 
     async def settle(self) -> None:
         """Wait for the writes and rings that are under way, for a while."""
@@ -96,7 +96,7 @@ class Engine:
                 if len(documents) == 1:
                     return [error]
                 return [one for document in documents for one in await insert([document])]
-            # Who is told an error has a job that MongoDB refused; the others' exist.
+            # An error: MongoDB refused the job. False: it existed already. True: it is new.
             return [left_out.get(index) or index not in left_out for index in range(len(documents))]
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:

@@ -16,8 +16,8 @@ from jobs.records import Progress
 R = TypeVar("R")
 Document = Mapping[str, Any]
 
-SAY_AGAIN_S: Final = 3_600.0  # a document that is read every second is not logged every second
-MOST_SAID: Final = 1_000  # so many documents an hour; more are not named
+LOG_AGAIN_S: Final = 3_600.0  # a document that is read every second is not logged every second
+MOST_LOGGED: Final = 1_000  # so many documents an hour; more are not named
 INT_32: Final = 2**31
 SAFE: Final = 2**53  # JavaScript reads a larger number as another
 PLAIN: Final = frozenset({int, bool})  # the driver reads what is longer than 32 bits as an Int64
@@ -41,7 +41,7 @@ def read_as(decode: Callable[[Document], R], document: Document) -> R:
 
 
 def report(collection: str, document_id: object, error: Exception) -> None:
-    """Log that a document was left out; the same one at most once an hour."""
+    """Log that a document is malformed; the same one at most once an hour."""
     if _reports.is_new((collection, repr(document_id))):
         log.error(
             "document.malformed",
@@ -56,17 +56,17 @@ class Reports:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._said: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._since = now()
 
     def is_new(self, place: tuple[str, str]) -> bool:
         """Tell whether a document is to be named, and remember that it was."""
-        if self._now() - self._since > SAY_AGAIN_S:
-            self._said.clear()
+        if self._now() - self._since > LOG_AGAIN_S:
+            self._logged.clear()
             self._since = self._now()
-        if place in self._said or len(self._said) >= MOST_SAID:
+        if place in self._logged or len(self._logged) >= MOST_LOGGED:
             return False
-        self._said.add(place)
+        self._logged.add(place)
         return True
 
 

@@ -61,9 +61,8 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/graphql", HTTPEndpoint(runner, authenticator, sockets, settings)),
         WebSocketRoute("/graphql", endpoint.serve),
-        WebSocketRoute(
-            "/graphql/", endpoint.serve
-        ),  # HTTP is redirected, which sockets do not follow
+        # HTTP is redirected from here; WebSocket clients do not follow a redirect.
+        WebSocketRoute("/graphql/", endpoint.serve),
         *health_routes(parts.checks, parts.dead_tasks),
         *page_routes(settings),
     ]

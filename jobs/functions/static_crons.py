@@ -27,9 +27,8 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
         if known is not None and not _is_sound(known):
             tick = known.get("schedulerJobId")
             await cancel_if_known(ctx, tick if isinstance(tick, str) else None)
-            await ctx.db.owned("crons").delete_one(
-                {"_id": known["_id"]}
-            )  # the code knows how it was
+            # The code declares all that the document held.
+            await ctx.db.owned("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:
             new = NewCron(name=cron.name, function_name=cron.function_name, args=cron.args)

@@ -59,7 +59,12 @@ class CatchUp:
     def abandon(self) -> None:
         """Fail the feeds that are left: nobody would serve them any more."""
         for feed in list(self._feeds):
-            self._fail(feed, Unavailable("reading what was missed has ended early: resume"))
+            self._fail(
+                feed,
+                Unavailable(
+                    "the replay of missed changes stopped early: resume from your last cursor"
+                ),
+            )
 
     async def _open(self, stream: ChangeStream) -> bool:
         while self._feeds:

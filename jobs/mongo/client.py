@@ -130,7 +130,7 @@ def may_pass(error: BaseException) -> bool:
     return not PASSING_CODES.isdisjoint(codes_of(error))
 
 
-def came_from_here(error: BaseException) -> bool:
+def was_raised_by_our_client(error: BaseException) -> bool:
     """Return whether an error of the driver came through this package, the only one that uses
     our client: a function may have a client of its own."""
     trace = error.__traceback__

@@ -72,7 +72,7 @@ class Completions:
                 lost |= await self._lost(group)
         return lost
 
-    async def write_apart(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
+    async def write_in_halves(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
         """Write outcomes, in halves where that is refused for what a document is; the job that is
         refused alone fails. Returns the ids of jobs that not even that was written of; raises like
         `write`."""
@@ -87,7 +87,7 @@ class Completions:
                 return set() if failed else {outcomes[0].job_id}
         middle = len(outcomes) // 2
         halves = outcomes[:middle], outcomes[middle:]
-        first, second = [await self.write_apart(half, offset_ms) for half in halves]
+        first, second = [await self.write_in_halves(half, offset_ms) for half in halves]
         return first | second
 
     async def fail_poisoned(self, outcome: Outcome, error: Exception, offset_ms: int) -> bool:

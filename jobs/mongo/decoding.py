@@ -64,7 +64,7 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> Decoded:
                 changes.append(decode(event))
         except Exception as error:  # whatever is stored: one document must not end the feed
             report(*_document_of(event or raw), error)
-            changes.extend(_barely(event))
+            changes.extend(_minimal_change(event))
     return Decoded(changes=changes, vanished_at=vanished_at)
 
 
@@ -81,7 +81,7 @@ async def read_routes(
     return {row["_id"]: (_route_of(row), _standing_of(row) if is_job else None) for row in rows}
 
 
-def _barely(event: Document) -> Iterator[Change]:
+def _minimal_change(event: Document) -> Iterator[Change]:
     """Make the change that says no more than that there was one, if the event tells of what."""
     with suppress(Exception):
         full = event.get("fullDocument")

@@ -16,7 +16,7 @@ from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session, may_pass
 from jobs.mongo.collections import FAILURES, JOBS
 from jobs.mongo.indexes import with_index
-from jobs.mongo.poison import Held, PoisonedJobs, write_apart
+from jobs.mongo.poison import Held, PoisonedJobs, write_in_halves
 from jobs.mongo.stored_json import escape_document, restore_document
 from jobs.records import JobState
 
@@ -101,7 +101,7 @@ class JobStore:
             nonlocal modified
             modified += await self._start(some, {"worker": worker, "token": token}, offset_ms)
 
-        refused = await write_apart(ids, start)
+        refused = await write_in_halves(ids, start)
         await self._fail_refused(refused, offset_ms)
         return await self.claimed(ids, token) if modified or refused else []
 
@@ -148,7 +148,7 @@ class JobStore:
             is_due = {"$expr": {"$lte": ["$scheduledTime", due]}}
             await self._jobs.update_many({**guard, **is_due}, update)
 
-        await self._fail_refused(await write_apart(list(starts), write), offset_ms)
+        await self._fail_refused(await write_in_halves(list(starts), write), offset_ms)
 
     async def _fail_refused(self, refused: Mapping[str, PyMongoError], offset_ms: int) -> None:
         for job_id, error in refused.items():

@@ -65,10 +65,8 @@ class MissingWork:
     async def _read(self, collection: str, filter_: Mapping[str, Any], turn: str) -> list[Document]:
         """Read the next that match, by their ids; after the last, the first again."""
         rows = self._mongo[collection].find(
-            {
-                **filter_,
-                "_id": {"$gt": self._places.get(turn, "")},
-            },  # an id that is no text is none
+            # Only ids of ours are text.
+            {**filter_, "_id": {"$gt": self._places.get(turn, "")}},
             {"owner": 1, "schedulerJobId": 1, "processJobId": 1},
             sort=[("_id", ASCENDING)],
             limit=AT_ONCE,

@@ -65,7 +65,7 @@ def _is_of_a_document(code: int | None) -> bool:
     return code is not None and code >= FIRST_LOCATION and code != CLIENT_KILLED
 
 
-async def write_apart(
+async def write_in_halves(
     ids: Sequence[str], write: Callable[[Sequence[str]], Awaitable[object]]
 ) -> dict[str, PyMongoError]:
     """Write for all ids at once, and in halves where that is refused for what a document is;
@@ -78,7 +78,9 @@ async def write_apart(
         if len(ids) == 1:
             return {ids[0]: error}
         middle = len(ids) // 2
-        return await write_apart(ids[:middle], write) | await write_apart(ids[middle:], write)
+        return await write_in_halves(ids[:middle], write) | await write_in_halves(
+            ids[middle:], write
+        )
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Owns the questions what the user of OSTINATO_MONGO_URL may do: asked, never changed."""
+"""Checks what the user of OSTINATO_MONGO_URL may do; changes nothing."""
 
 from typing import Any, Final
 
@@ -19,12 +19,12 @@ ANY: Final = "anyAction"
 
 
 def inspect_privileges(client: Client, database: str) -> list[Finding]:
-    """Look at what the user may do in the database, and in the cluster."""
+    """Check what the user may do in the database, and in the cluster."""
     return [inspect_rights(client, database), _of_the_cluster(client)]
 
 
 def inspect_rights(client: Client, database: str) -> Finding:
-    """Look whether the user may read, write and set up the database."""
+    """Check whether the user may read, write and set up the database."""
     subject, grants = "rights", _grants(client)
     if grants is None:
         return Finding(subject=subject, detail="not asked for: access control is off")
@@ -39,8 +39,8 @@ def inspect_rights(client: Client, database: str) -> Finding:
         return Finding(subject=subject, detail=f"the user may read and write {database!r}")
     named = ", ".join(sorted(missing))
     fix = f"grant the user the role readWrite on the database {database!r}"
-    detail = f"MongoDB does not let the user of OSTINATO_MONGO_URL do all in {database!r}"
-    return Finding(subject=subject, detail=f"{detail} (missing: {named})", fix=fix)
+    detail = f"the user of OSTINATO_MONGO_URL lacks rights in {database!r}: {named}"
+    return Finding(subject=subject, detail=detail, fix=fix)
 
 
 def _of_the_cluster(client: Client) -> Finding:
@@ -57,7 +57,7 @@ def _of_the_cluster(client: Client) -> Finding:
 
 
 def _grants(client: Client) -> list[dict[str, Any]] | None:
-    """Read what the user may do; None if the server asks nobody who they are."""
+    """Read the user's privileges; None if access control is off."""
     status = client.admin.command({"connectionStatus": 1, "showPrivileges": True})
     known = status["authInfo"]["authenticatedUsers"]
     grants: list[dict[str, Any]] = status["authInfo"]["authenticatedUserPrivileges"]

@@ -100,13 +100,13 @@ class LostWorkers:
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
         """Write all together; if somebody locks some, the others one by one. Returns how many."""
         with suppress(TimeoutError):
-            return len(outcomes) - len(await self._completions.write_apart(outcomes, offset_ms))
+            return len(outcomes) - len(await self._completions.write_in_halves(outcomes, offset_ms))
         written, until = 0, time.monotonic() + RECLAIM_WITHIN_S
         for outcome in outcomes:
             if time.monotonic() > until:
                 break
             with suppress(TimeoutError):
-                written += not await self._single.write_apart([outcome], offset_ms)
+                written += not await self._single.write_in_halves([outcome], offset_ms)
         return written
 
     def _decide(self, job: Document, worker_id: str) -> Outcome:

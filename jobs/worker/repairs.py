@@ -45,12 +45,12 @@ def repairs_of(engine: Engine) -> dict[str, Repair]:
     }
     return {
         **repairs,
-        "indexes": _now_and_then(partial(restore_indexes, engine.mongo)),
-        "unserved": _now_and_then(engine.queues.report_unserved),
+        "indexes": _throttled(partial(restore_indexes, engine.mongo)),
+        "unserved": _throttled(engine.queues.report_unserved),
     }
 
 
-def _now_and_then(repair: Repair) -> Repair:
+def _throttled(repair: Repair) -> Repair:
     """Run a repair in the first sweep, and then in one of many."""
     sweeps = count()
 

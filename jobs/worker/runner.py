@@ -13,7 +13,7 @@ from jobs.direct import DirectSink
 from jobs.engine import Engine
 from jobs.errors import BadRequest
 from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoRefused, came_from_here, may_pass, summary
+from jobs.mongo.client import MongoError, MongoRefused, may_pass, summary, was_raised_by_our_client
 from jobs.mongo.completions import Outcome
 from jobs.mongo.poison import refuses_content
 from jobs.mongo.transaction import Contended
@@ -38,7 +38,7 @@ class CommitRefused(Exception):
     """MongoDB did not let a mutation function commit that had returned; another time it may."""
 
 
-class OfOwnClient(Exception):
+class UserClientError(Exception):
     """Carries what a function's own MongoDB client raised out of our transaction, which would
     take it for an error of its own and run the function again."""
 
@@ -78,7 +78,7 @@ class Runner:
             return attempt.stopped() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:
             raise
-        except OfOwnClient as own:
+        except UserClientError as own:
             return _judged(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() ends the job alone
             return await self._raised(function, attempt, error)
@@ -193,7 +193,7 @@ class Runner:
                 return await self.engine.transactor.run(identity, body, timeout_ms=timeout_ms)
             except DeadlineExceeded as error:
                 raise _late(function, timeout_ms) from error.__cause__
-            except OfOwnClient as own:
+            except UserClientError as own:
                 raise own.error from None
 
         return run_mutation
@@ -224,13 +224,13 @@ def _identity(job: JobInfo, report: ReportProgress | None) -> Identity:
 
 
 async def _called(function: Function, ctx: Context, keyword_arguments: dict[str, Any]) -> Any:
-    """Call a mutation function; raises OfOwnClient in place of what its own client raised."""
+    """Call a mutation function; raises UserClientError in place of what its own client raised."""
     try:
         return await function.call(ctx, **keyword_arguments)
     except MongoError as error:
-        if came_from_here(error):
+        if was_raised_by_our_client(error):
             raise
-        raise OfOwnClient(error) from error
+        raise UserClientError(error) from error
 
 
 def _late(function: Function, timeout_ms: int) -> DeadlineExceeded:

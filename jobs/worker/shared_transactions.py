@@ -109,9 +109,7 @@ class SharedTransactions:
                     member, tries = _Member(), tries + 1
                     verdict, result = await self._take_part(member, body, line)
                     rivals += member.met_rival
-        except (
-            Exception
-        ) as error:  # a user's body ran, and may have turned the timeout into anything
+        except Exception as error:  # a user's body may turn the timeout into anything
             if not deadline.expired():
                 raise
             is_hindered = tries > 1 or member.was_kept or self._was_away_since(began)
