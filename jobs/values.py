@@ -145,7 +145,6 @@ class _Copying:
         if isinstance(value, int | float):
             self._spend(1)
             return _integer(value) if isinstance(value, int) else _float(value)
-        self._spend(2)
         return self._container(value, room - 1)
 
     def _container(self, value: object, room: int) -> Json:
@@ -170,6 +169,7 @@ class _Copying:
         return text
 
     def _list(self, items: Iterator[object], room: int) -> list[Json]:
+        self._spend(2)
         copied: list[Json] = []
         try:
             copied.extend(self.copy(item, room) for item in items)
@@ -179,6 +179,7 @@ class _Copying:
         return copied
 
     def _object(self, value: dict[object, object], room: int) -> dict[str, Json]:
+        self._spend(2)
         copied: dict[str, Json] = {}
         for key, item in dict.items(value):
             name = self._name(key)

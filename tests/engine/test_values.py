@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
+from pydantic_core import to_json
 from pymongo.errors import WriteError
 
 from jobs.errors import BadRequest
 from jobs.mongo.completions import Completions
+from jobs.values import storable
 from jobs.worker.attempt import Attempt
 from jobs.worker.completer import Completer
 from tests.engine import odd
@@ -70,6 +72,12 @@ async def test_values_arrive_unchanged(rig: Rig, name: str) -> None:
 async def test_a_value_of_a_subclass_is_stored_as_its_base_class_is(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
     assert (job["state"], repr(job["result"])) == ("success", repr(odd.STORED[what]))
+
+
+def test_an_enum_takes_no_more_room_than_its_value() -> None:
+    stored = ["red"] * 100
+    limit_bytes = len(to_json(stored))
+    assert storable([odd.Colour.RED] * 100, "result", limit_bytes=limit_bytes) == stored
 
 
 @pytest.mark.parametrize("what", odd.REFUSED)
