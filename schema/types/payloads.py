@@ -111,7 +111,7 @@ class BatchPayload:
     batch_id: strawberry.ID = strawberry.field(description="The batch's id.")
     batch: Batch = strawberry.field(description="The batch as it is now.")
 
-    @strawberry_field(description=f"{WARNINGS} Also that it finds nothing to process.")
+    @strawberry_field(description=f"{WARNINGS} Also whether it finds nothing to process.")
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
         is_running = self.batch.state is BatchState.RUNNING
         found = await _warnings(info, is_running)
