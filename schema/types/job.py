@@ -89,7 +89,8 @@ class Job(Node):
 
     @strawberry_field(
         description="Why it does not start: no running worker takes jobs from its queue, or the "
-        "queue is paused. As it is now; empty unless it is pending. Subscriptions do not report when it changes.",
+        "queue is paused. As it is now; empty unless it is pending. Subscriptions do not report "
+        "when it changes.",
         shared=True,
     )
     async def warnings(self, info: Info) -> list[SchedulingWarning]:

@@ -8,7 +8,8 @@ import pytest
 from jobs.engine import Engine
 from tests.api import operations as op
 from tests.api.conftest import Client
-from tests.api.documents import DUE, Documents
+from tests.api.documents import Documents
+from tests.malformed import DUE
 
 NEXT_RUNS = "query($id: ID!, $count: Int) { cron(id: $id) { nextRuns(count: $count) } }"
 PREVIEW = "query($input: PreviewCronInput!) { previewCron(input: $input) }"

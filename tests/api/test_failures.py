@@ -9,7 +9,8 @@ from jobs.engine import Engine
 from schema.ids import parse_global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
-from tests.api.documents import DUE, ERROR, Documents
+from tests.api.documents import ERROR, Documents
+from tests.malformed import DUE
 
 FAILED: dict[str, Any] = {"state": "failed", "attempt": 1, "completedAt": DUE, "error": ERROR}
 WEEK = timedelta(days=7)

@@ -12,7 +12,8 @@ from jobs.mongo.finds import Find, job_find
 from jobs.mongo.reading import caused_job_pages, job_page
 from jobs.paging import Place, Window
 from jobs.records import JobState
-from tests.api.documents import DUE, Documents
+from tests.api.documents import Documents
+from tests.malformed import DUE
 from tests.profiling import profiled
 
 FAILED = JobFilter(states=(JobState.FAILED,))

@@ -8,7 +8,8 @@ import pytest
 from jobs.engine import Engine
 from schema.ids import parse_global_id
 from tests.api.conftest import Client
-from tests.api.documents import DUE, ERROR, Documents
+from tests.api.documents import ERROR, Documents
+from tests.malformed import DUE
 
 CAUSES = {
     "cron": ("cron", "cron"),

@@ -18,7 +18,8 @@ from jobs.records import Job
 from schema.ids import global_id
 from schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
 from schema.types.job import cursor_order, job_connection
-from tests.api.documents import DUE, Documents
+from tests.api.documents import Documents
+from tests.malformed import DUE
 
 INSTANTS = st.datetimes(timezones=st.just(UTC)).map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)

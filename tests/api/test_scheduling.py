@@ -8,7 +8,8 @@ import pytest
 from jobs.engine import Engine
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
-from tests.api.documents import DUE, Documents
+from tests.api.documents import Documents
+from tests.malformed import DUE
 
 GREET = {"functionName": "functions.greet", "args": {"name": "ann"}}
 FILTERED = """query($filter: JobFilter, $orderBy: JobOrder) {
