@@ -98,7 +98,10 @@ async def test_a_batch_over_nothing_warns_of_that(engine: Engine, ann: Client) -
     assert await codes(ann, document, source="items") == ["NOTHING_TO_PROCESS"]
 
 
-async def test_the_fleet_is_read_once_for_many_jobs(engine: Engine, ann: Client) -> None:
+async def test_the_fleet_is_read_once_for_many_jobs(
+    engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.waiting_reasons.FRESH_S", 60)
     await serve(engine, "default")
     first = await codes(ann, SCHEDULE, **IN_MAIL)
     await engine.mongo["workers"].delete_many({})

@@ -24,7 +24,7 @@ from tests.engine.rig import Rig, moves_of, working
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
-DRAIN_S = 15.0  # what a drain of the hasty settings may take on a busy machine
+DRAIN_S = 30.0  # the refusal lasts until the worker has gone
 MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
 
 
