@@ -130,7 +130,7 @@ class Hub:
     def subscribe(self, watch: Watch, after: Position | None = None) -> Subscription:
         """Listen to what happens behind `after`, or from now on; close it in the end."""
         if not self.following:
-            raise _stopping()
+            raise _unfollowed()
         buffer = Buffer(self._settings.subscription_buffer)
         subscription = Subscription(self, watch, after or self.position, buffer)
         self._subscriptions.add(subscription)
@@ -152,7 +152,7 @@ class Hub:
         """Wait until all that was committed up to then is up to `position`; raises Unavailable."""
         while self.time < time:
             if not self.following:
-                raise _stopping()
+                raise _unfollowed()
             await self._lookout.look()
 
     async def has_read(self, deadline: float) -> bool:
@@ -271,6 +271,10 @@ class Hub:
             log.error("hub.crashed", exc_info=error)
         for subscription in list(self._subscriptions):
             subscription.fail(_stopping())
+
+
+def _unfollowed() -> Unavailable:
+    return Unavailable("the feed of changes is stopping or starting again: try again in a moment")
 
 
 def _stopping() -> Unavailable:
