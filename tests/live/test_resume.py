@@ -6,9 +6,9 @@ import pytest
 
 from jobs.changes import Change, ChangeType, Position, Watched
 from jobs.engine import Engine
-from jobs.errors import BadRequest, HistoryLost
+from jobs.errors import BadRequest, HistoryLost, Unavailable
 from jobs.filters import JobFilter
-from jobs.hub import Hub, Notice, Watch
+from jobs.hub import Hub, Notice, Watch, catch_up
 from jobs.hub.feed import Feed
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, Following
@@ -51,6 +51,25 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
         live = await write.job()
         assert (await client.next()).job_id == live
     assert hub.facts.catch_ups == 1
+
+
+async def fail(*_: object) -> None:
+    raise RuntimeError("a mistake of ours")
+
+
+async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume(
+    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = await disconnected(as_viewer())
+    ids = [await write.run() for _ in range(5)]
+    await eventually(lambda: hub.facts.changes >= 15)
+    ended = pytest.raises(Unavailable, match="resume from your last cursor")
+    with monkeypatch.context() as patch, ended:
+        patch.setattr(catch_up, "decoded_with_routes", fail)
+        await follow(as_viewer(), cursor).take(2)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        assert (await client.next()).job_id == ids[0]
 
 
 async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
