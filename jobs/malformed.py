@@ -52,16 +52,19 @@ def report(collection: str, document_id: object, error: Exception) -> None:
 
 
 class Reports:
-    """What was logged within the hour."""
+    """What was logged within a time, an hour unless given."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, every_s: float = LOG_AGAIN_S
+    ) -> None:
         self._now = now
+        self._every_s = every_s
         self._logged: set[tuple[str, str]] = set()
         self._since = now()
 
     def is_new(self, place: tuple[str, str]) -> bool:
-        """Tell whether a document is to be named, and remember that it was."""
-        if self._now() - self._since > LOG_AGAIN_S:
+        """Tell whether a document or an origin is to be named, and remember that it was."""
+        if self._now() - self._since > self._every_s:
             self._logged.clear()
             self._since = self._now()
         if place in self._logged or len(self._logged) >= MOST_LOGGED:

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jobs.logs import get_log
+from jobs.malformed import Reports
 from jobs.settings import Settings
 
 log = get_log("ostinato.origins")
@@ -20,6 +21,9 @@ PREFLIGHT_MAX_AGE_S = 600
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+_refused = Reports(every_s=60.0)
+
+
 class Origins:
     """The configured origins, and always the API's own."""
 
@@ -27,7 +31,7 @@ class Origins:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
 
     def refusal(self, headers: Headers) -> str | None:
-        """Return why the sender may not call, and log it; None if it may.
+        """Return why the sender may not call, and log it, once a minute; None if it may.
 
         A browser's page always tells its origin.
         """
@@ -35,7 +39,8 @@ class Origins:
         if origin is None or origin.lower() in self._allowed or _is_own(origin, headers):
             return None
         shown = origin[:SHOWN_CHARS]
-        log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
+        if _refused.is_new(("origin", shown)):
+            log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
         return f"Pages of {shown!r} may not call this API: its operator adds it to {SETTING}"
 
 

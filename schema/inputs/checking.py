@@ -4,6 +4,7 @@ The fields of an input carry their limits as metadata: `Annotated[str, Field(max
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -86,7 +87,8 @@ def _issue(found: Any) -> Issue:
     path = tuple(found["loc"])
     field = ".".join(str(step) for step in path)
     given = found["input"]
-    got = f", got {_shown(given)}" if isinstance(given, str | int | float) else ""
+    shows = isinstance(given, str | int) or (isinstance(given, float) and math.isfinite(given))
+    got = f", got {_shown(given)}" if shows else ""
     message = f"{field}: {wording(found)}{got}"
     return Issue(path=path, message=message, code=found["type"])
 

@@ -1,5 +1,7 @@
 """The limits of input fields, each as one reusable type; those that the engine has are its own."""
 
+import math
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
@@ -44,7 +46,7 @@ def _check_values(value: Any) -> None:
             try:
                 _check_scalar(item)
             except PydanticCustomError as error:
-                where = ".".join(map(str, _place_of(item, value)))
+                where = ".".join(map(str, _place_of(item, value))).replace("\0", "\\u0000")
                 message = f"{where}: {error.message()}" if where else error.message()
                 raise PydanticCustomError(error.type, message) from None
         level = [inner for outer in level for inner in _inside(outer)]
@@ -65,8 +67,10 @@ def _check_scalar(value: Any) -> None:
     elif isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
         message = f"{_digits(value)} has more than 64 bits; allowed are {MIN_INT64} to {MAX_INT64}"
         raise PydanticCustomError("out_of_range", f"{message}, or a string")
-    elif isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        raise PydanticCustomError("not_finite", "has a number that is not finite")
+    elif isinstance(value, float) and not math.isfinite(value):
+        # That is what a number as written is read as if no double, or no int of Python, holds it.
+        message = f"the number is too large; allowed are ±{sys.float_info.max}, or a string"
+        raise PydanticCustomError("out_of_range", message)
 
 
 def _place_of(sought: object, value: object) -> Path:
@@ -91,7 +95,7 @@ def _digits(number: int) -> str:
 
 def _storable(text: str) -> str:
     if "\0" in text:
-        raise PydanticCustomError("null_character", "must not contain the NUL character")
+        raise PydanticCustomError("null_character", "must not contain the NUL character, \\u0000")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -114,7 +114,7 @@ def _unreadable(error: Unreadable, max_id_chars: int) -> UnreadableSubscribe:
         operation_id = _operation_id(error.value, max_id_chars)
         if operation_id == readable(operation_id):  # else no answer could repeat it
             return UnreadableSubscribe(operation_id, f"the message cannot be read: {error}")
-    raise BadMessage(f"Message is {error}")
+    raise BadMessage(f"Message cannot be read: {error}")
 
 
 def next_prefix(operation_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from schema.transports.frames import EXTENSION
@@ -14,6 +15,12 @@ class WireProtocol(WebSocketsSansIOProtocol):
         extensions = cast("dict[str, object]", self.scope["extensions"])
         extensions[EXTENSION] = self
         await super().run_asgi()
+
+    async def send(self, event: ASGISendEvent) -> None:
+        await super().send(event)
+        if event["type"] == "websocket.http.response.body" and self.close_sent:
+            # Refused with an answer of its own; else uvicorn logs that nothing was answered.
+            self.handshake_complete = True
 
     def write(self, frames: bytes) -> bool:
         """Write whole frames and return True; do nothing if the peer is gone or does not read."""

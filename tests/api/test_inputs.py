@@ -19,6 +19,8 @@ from schema.inputs.limits import MAX_DELAY_MS
 from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
 from schema.inputs.requests import CreateWithTimeoutInput
 from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
+from schema.transports.encoding import decode
+from tests.api.conftest import Client
 
 GOOD: dict[type, dict[str, Any]] = {
     RegisterCronInput: {"name": "n", "interval_ms": 1_000},
@@ -58,7 +60,8 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (RegisterCronInput, {"args": {"\0": 1}}, ("args",), "null_character"),
     (RegisterCronInput, {"args": {"a": "\ud800"}}, ("args",), "surrogate"),
     (RegisterCronInput, {"args": {"a": 2**63}}, ("args",), "out_of_range"),
-    (RegisterCronInput, {"args": {"a": float("inf")}}, ("args",), "not_finite"),
+    (RegisterCronInput, {"args": {"a": float("inf")}}, ("args",), "out_of_range"),
+    (CreateWithTimeoutInput, {"data": float("nan")}, ("data",), "out_of_range"),
     (RegisterCronInput, {"jitter_ms": -1}, ("jitterMs",), "greater_than_equal"),
     (RegisterCronInput, {"jitter_ms": 86_400_001}, ("jitterMs",), "less_than_equal"),
     (CronIdInput, {"cron_id": "nonsense"}, ("cronId",), "invalid_id"),
@@ -118,6 +121,29 @@ def test_all_issues_of_an_input_come_at_once() -> None:
 def test_an_issue_says_what_was_given_and_what_is_allowed() -> None:
     error = _issues(StartBatchInput, batch_size=0)
     assert str(error) == "batchSize: input should be greater than or equal to 1, got 0"
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5_000, "9" * 310])
+def test_a_number_that_is_too_large_is_named_with_what_is_allowed(number: str) -> None:
+    error = _issues(ScheduleJobInput, args=decode(f'{{"a":[1,{number}]}}'))
+    assert error.issues[0].path == ("input", "args")
+    assert str(error).startswith("args: a.1: ")
+    assert "; allowed are " in str(error)
+
+
+async def test_a_literal_of_endless_digits_is_refused_as_any_number_that_is_too_large(
+    ann: Client,
+) -> None:
+    asked = "mutation { createWithTimeout(input: {data: %s}) { request { id } } }"
+    answer = await ann(asked % ("9" * 5_000))
+    allowed = "allowed are ±1.7976931348623157e+308, or a string"
+    assert answer.message == f"data: the number is too large; {allowed}"
+
+
+def test_a_nul_character_is_shown_as_json_writes_it() -> None:
+    error = _issues(CreateWithTimeoutInput, data={"a\0b": "\0"})
+    assert "\0" not in str(error)
+    assert "\\u0000" in str(error)
 
 
 def test_a_long_value_is_not_sent_back_whole() -> None:

@@ -1,12 +1,13 @@
 """What a document may cost, and that a hostile one costs little."""
 
+import math
 import time
 
 import pytest
 from graphql import get_introspection_query, parse
 
 from schema.transports.documents import Documents, RequestRejected
-from schema.transports.encoding import MAX_DEPTH, decode
+from schema.transports.encoding import MAX_DEPTH, Unreadable, decode
 from schema.transports.execution import OperationRequest, OperationRunner
 from schema.transports.limits import DocumentLimits, check_limits
 from tests.transports.conftest import make_settings
@@ -161,3 +162,15 @@ def test_json_is_read_to_the_depth_that_is_safe_to_walk(opening: str) -> None:
 
 def test_many_shallow_values_are_not_deep() -> None:
     assert len(decode("[" + ",".join(["[]"] * 1_000) + "]")) == 1_000
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "9" * 5_000])
+def test_a_number_beyond_a_double_is_left_to_whoever_takes_it(number: str) -> None:
+    value = decode(f'{{"a":[{number}]}}')["a"][0]
+    assert value == int(number) if len(number) == 310 else math.isinf(value)
+
+
+@pytest.mark.parametrize("body", [b'[1e400,"\xff"]', r'[1e400,"\ud800"]', "[1e400,NaN]"])
+def test_a_number_beyond_a_double_makes_nothing_else_readable(body: bytes | str) -> None:
+    with pytest.raises(Unreadable, match=r"not UTF-8: byte 0xff at offset 8|half of a|not JSON"):
+        decode(body)

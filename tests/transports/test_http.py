@@ -120,6 +120,7 @@ async def test_malformed_body_is_400(running: Running, body: bytes) -> None:
         (b'{"query":1,}', "not JSON: trailing comma is not allowed: line 1 column 11"),
         (b'{"variables":' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper than 64 levels"),
         (b"[" * 100_000, "nested deeper than 64 levels"),
+        (b'\xef\xbb\xbf{"a":"\xff"}', "the body cannot be read: not UTF-8: byte 0xff at offset 9"),
         (b'{"variables":{"a":["\\ud83d"]}}', r"variables.a.0 holds \ud83d, half of a surrogate"),
     ],
 )

@@ -1,6 +1,7 @@
 """Why graphql-transport-ws sockets are closed: every code of the protocol."""
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
 from tests.transports.conftest import Running, make_settings, serve
@@ -126,10 +127,24 @@ async def test_second_connection_init_closes_4429(running: Running) -> None:
         assert await socket.closed() == 4429
 
 
-async def test_page_of_another_site_is_refused(running: Running) -> None:
+async def _refused(running: Running, origin: str) -> None:
     with pytest.raises(InvalidStatus, match="403"):
-        async with running.socket(origin="https://evil.example"):
+        async with running.socket(origin=origin):
             raise AssertionError("it was accepted")
+
+
+async def test_page_of_another_site_is_refused(running: Running) -> None:
+    await _refused(running, "https://evil.example")
+
+
+async def test_a_refused_page_is_logged_once_a_minute_and_as_no_fault_of_ours(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as logs, caplog.at_level("WARNING"):
+        for _ in range(2):
+            await _refused(running, "https://twice.example")
+    assert [line["event"] for line in logs] == ["origin.refused"]
+    assert caplog.records == []
 
 
 async def test_own_and_configured_pages_are_accepted() -> None:
