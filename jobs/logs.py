@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Any
+import time
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
@@ -14,11 +15,31 @@ Log = structlog.stdlib.BoundLogger
 QUIET = ("arq", "motor", "pymongo", "asyncio", "httpx")
 """Libraries whose own lines only matter when something is wrong."""
 
+SAY_AGAIN_S: Final = 60.0
+
 
 def get_log(name: str, **fields: object) -> Log:
     """Give a log whose lines have `fields`; it costs next to nothing until its first line."""
     log: Log = structlog.get_logger(name, **fields)
     return log
+
+
+class RepeatedWarning:
+    """Logs why a loop fails: at once if that is new, and then once a minute while it lasts."""
+
+    def __init__(self, log: Log, event: str) -> None:
+        self._log = log
+        self._event = event
+        self._error = ""
+        self._silent_until = 0.0
+
+    def write(self, error: Exception, **fields: object) -> None:
+        """Log an error unless the same was logged within a minute."""
+        text, now = str(error), time.monotonic()
+        if text == self._error and now < self._silent_until:
+            return
+        self._error, self._silent_until = text, now + SAY_AGAIN_S
+        self._log.warning(self._event, error=text, **fields)
 
 
 def _without_colours(_: object, __: str, event: EventDict) -> EventDict:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from arq.connections import ArqRedis
 from redis.asyncio.connection import SSLConnection, parse_url
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
@@ -24,6 +24,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 """What an option in the URL may change."""
 
 REACH_IT: Final = "start the server or correct OSTINATO_REDIS_URL"
+LOG_IN: Final = "correct the user and the password in OSTINATO_REDIS_URL"
 NO_URL: Final = (
     "OSTINATO_REDIS_URL is not a URL of Redis: write redis://user:password@host:6379/0, or "
     "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "
@@ -33,6 +34,11 @@ NO_URL: Final = (
 RedisFailure = (RedisError, OSError, RuntimeError)
 """What any command may raise when Redis is away; a RuntimeError is what uvloop says when a
 connection closes while it is written to."""
+
+
+def remedy(error: Exception) -> str:
+    """Return what to do about a failure."""
+    return LOG_IN if isinstance(error, AuthenticationError) else REACH_IT
 
 
 def serialize(value: dict[str, Any]) -> bytes:

@@ -11,14 +11,14 @@ from arq.worker import Worker, func
 
 from jobs.ids import is_id
 from jobs.lanes import Lane
-from jobs.logs import get_log
+from jobs.logs import RepeatedWarning, get_log
 from jobs.queue.chunks import RUN_CHUNK, lane_of
 from jobs.queue.connection import (
-    REACH_IT,
     RedisFailure,
     deserialize,
     drop_if_foreign,
     next_pause_s,
+    remedy,
     serialize,
 )
 from jobs.waiting import end_if_cancelled, wait_for_event
@@ -60,7 +60,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume for ever; when Redis is away, reconnect with backoff."""
-        pause = 0.0
+        pause, lost = 0.0, RepeatedWarning(log, "queue.lost")
         while True:
             worker = self._worker()
             since = time.monotonic()
@@ -68,7 +68,7 @@ class Consumer:
                 await worker.main()
             except RedisFailure as error:
                 pause = next_pause_s(pause, time.monotonic() - since)
-                log.warning("queue.lost", error=str(error), fix=REACH_IT, retry_in_s=pause)
+                lost.write(error, fix=remedy(error), retry_in_s=pause)
                 await drop_if_foreign(worker.pool, worker.queue_name, error)
             finally:
                 await _close(worker)

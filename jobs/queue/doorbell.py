@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from jobs.logs import get_log
-from jobs.queue.connection import REACH_IT, RedisFailure, next_pause_s
+from jobs.logs import RepeatedWarning, get_log
+from jobs.queue.connection import RedisFailure, next_pause_s, remedy
 from jobs.waiting import end_if_cancelled
 
 LISTEN_S: Final = 1.0
@@ -63,20 +63,28 @@ class Doorbell:
         Once a connection listens it is called for every bell, since rings may have been missed. One
         that has gone dead without a word is replaced, too.
         """
-        pause = 0.0
+        pause, lost = 0.0, RepeatedWarning(log, "doorbell.lost")
         while True:
             since = time.monotonic()
             try:
                 await self._listen(heard)
             except RedisFailure as error:
                 pause = next_pause_s(pause, time.monotonic() - since)
-                log.warning("doorbell.lost", error=str(error), fix=REACH_IT, retry_in_s=pause)
+                lost.write(error, fix=remedy(error), retry_in_s=pause)
             end_if_cancelled()
             await asyncio.sleep(pause)
 
     async def ping(self) -> None:
         """Raise if Redis does not answer."""
         await self._redis.ping()
+
+    async def answers(self) -> bool:
+        """Return whether Redis answers."""
+        try:
+            await self.ping()
+        except RedisFailure:
+            return False
+        return True
 
     async def close(self) -> None:
         """Wait until whoever listens was told."""

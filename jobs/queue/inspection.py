@@ -1,11 +1,11 @@
 """Owns the questions whether a Redis server is fit for Ostinato: asked, never changed."""
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.utils import str_if_bytes
 
 from jobs.findings import Finding
-from jobs.queue.connection import REACH_IT, connect, refusal
+from jobs.queue.connection import LOG_IN, REACH_IT, connect, refusal
 
 KEEP_ALL = "noeviction"
 
@@ -21,6 +21,8 @@ async def inspect_redis(redis_url: str) -> list[Finding]:
             Finding(subject="Redis", detail=f"answers, version {_version(info)}"),
             await _policy(client),
         ]
+    except AuthenticationError as error:
+        return [Finding(subject="Redis", detail=f"refuses the password ({error})", fix=LOG_IN)]
     except (RedisError, OSError) as error:
         return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=REACH_IT)]
     finally:

@@ -7,14 +7,15 @@ from typing import Final
 
 from jobs.engine import Engine
 from jobs.lanes import Lane, Waiting
-from jobs.logs import get_log
+from jobs.logs import RepeatedWarning, get_log
 from jobs.mongo.client import MongoError
 from jobs.mongo.workers import Fleet, WorkerStore
 from jobs.queue.chunks import Chunks, Outstanding
-from jobs.queue.connection import RedisFailure
+from jobs.queue.connection import RedisFailure, remedy
 from jobs.queue.doorbell import Bell
 from jobs.waiting import wait_for_event
 from jobs.worker.at_hand import AtHand
+from jobs.worker.leader import CannotLead, lead_ms
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.selection import Demand, share
 from jobs.worker.survey import Survey, Surveyor
@@ -47,11 +48,16 @@ class Dispatcher:
         self._fleet = Fleet(())
         self._fleet_read_at = -FLEET_EVERY_S
         self._served: dict[str, float] = {}
+        self._failing_since: float | None = None
+        """Since when Redis has failed every look, by the loop's clock."""
+        self._failures = RepeatedWarning(log, "dispatch.failed")
 
     def wake(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
+        """Dispatch for ever; raises CannotLead when Redis has failed for the length of a lead."""
+        self._failing_since = None
         try:
             while True:
                 self._wake.clear()
@@ -79,13 +85,25 @@ class Dispatcher:
         """Dispatch; gives how long there is nothing to do then, in seconds."""
         try:
             next_at = await self.dispatch()
+            self._failing_since = None
             if next_at is not None:
                 now = await self._engine.clock.now()
                 wait = self._at_hand.look_at(next_at, now) - now
                 return min(FALLBACK_S, max(0.0, wait.total_seconds()))
-        except (*RedisFailure, MongoError) as error:
-            log.warning("dispatch.failed", error=str(error))
+        except MongoError as error:
+            self._failing_since = None
+            self._failures.write(error)
+        except RedisFailure as error:
+            self._redis_failed(error)
         return FALLBACK_S
+
+    def _redis_failed(self, error: Exception) -> None:
+        fix = remedy(error)
+        self._failures.write(error, fix=fix)
+        now = asyncio.get_running_loop().time()
+        self._failing_since = since = now if self._failing_since is None else self._failing_since
+        if now - since >= lead_ms(self._engine.settings) / 1000:
+            raise CannotLead(str(error), fix)
 
     def _take_alone(self, surveys: Sequence[Survey]) -> bool:
         """Run the only job here, if this worker has nothing else to do."""

@@ -28,7 +28,7 @@ from jobs.worker.at_hand import AtHand
 from jobs.worker.beats import Beats
 from jobs.worker.dispatcher import Dispatcher
 from jobs.worker.executor import Ending, Executor
-from jobs.worker.leader import Leadership
+from jobs.worker.leader import CannotLead, Leadership, lead_ms
 from jobs.worker.loop_watch import About, LoopWatch
 from jobs.worker.lost_workers import LostWorkers, answer_ms
 from jobs.worker.queue_watch import QueueWatch
@@ -76,10 +76,12 @@ class Worker:
             {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
         )
         duties = (
-            partial(keep_running, "dispatcher", self._dispatcher.run),
+            partial(keep_running, "dispatcher", self._dispatcher.run, passes=(CannotLead,)),
             partial(keep_running, "sweeper", self.sweeper.run),
         )
-        self._leadership = Leadership(self._store, worker_id, settings.lease_ms // 2, duties)
+        self._leadership = Leadership(
+            self._store, worker_id, lead_ms(settings), duties, engine.doorbell.answers
+        )
 
     @classmethod
     @asynccontextmanager
