@@ -48,7 +48,7 @@ class GroupCommit(Generic[Item, Result]):
     async def close(self) -> None:
         """Wait until everything submitted so far is written."""
         while self._flusher is not None:
-            await self._flusher
+            await asyncio.wait({self._flusher})  # a function may have cancelled it
 
     async def _flush(self) -> None:
         try:

@@ -72,3 +72,14 @@ async def test_a_write_that_somebody_cancels_strands_nobody() -> None:
     answers = await asyncio.gather(*submitting, return_exceptions=True)
     assert [type(answer) for answer in answers] == [Interrupted, Interrupted]
     assert await group.submit(3) == 6
+
+
+async def test_closing_ends_well_when_somebody_cancels_the_last_write() -> None:
+    group: GroupCommit[int, int] = GroupCommit(Ledger().commit, 1)
+    submitting = asyncio.create_task(group.submit(1))
+    await asyncio.wait({submitting}, timeout=0)
+    assert group._flusher is not None
+    group._flusher.cancel()
+    await group.close()
+    (answer,) = await asyncio.gather(submitting, return_exceptions=True)
+    assert isinstance(answer, Interrupted)
