@@ -27,7 +27,7 @@ export function TokenForm({ refused, onToken }: TokenFormProps) {
           <textarea id="token" name="token" className="code" rows={4} required spellCheck={false} />
           <div className="notes">
             <p className="hint">
-              A bearer token of yours (<code>ostinato token</code> makes one). It is kept until this
+              A bearer token of yours (<code>ostinato token --sub alice</code> makes one). It is kept until this
               tab is closed.
             </p>
           </div>
