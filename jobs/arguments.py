@@ -91,7 +91,7 @@ def _check_bounds(args: Mapping[str, object]) -> None:
     """Refuse what contains itself or is endlessly wide before Pydantic walks it."""
     containers: list[object] = [args]
     count = 0
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         held = chain.from_iterable(map(_values_of, containers))
         values = list(islice(held, MAX_ARGS_BYTES + 1))
         count += len(values)

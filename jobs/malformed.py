@@ -4,6 +4,7 @@ document is refused by itself, and the log names it once."""
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from types import NoneType
@@ -23,6 +24,21 @@ SAFE: Final = 2**53  # JavaScript reads a larger number as another
 PLAIN: Final = frozenset({int, bool})  # the driver reads what is longer than 32 bits as an Int64
 UNBOUNDED: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
 """Counts of what may be more than 32 bits hold."""
+
+OUTSIDE_YEARS: Final = "is a date outside the years 1 to 9999"
+CALLED: Final[Mapping[type, str]] = {
+    NoneType: "null",
+    bool: "true or false",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    datetime: "a date",
+    list: "a list",
+    tuple: "a list",
+    frozenset: "a list",
+    dict: "an object",
+}
+"""What types are called in messages; the first that fits."""
 
 log = get_log(__name__)
 
@@ -46,7 +62,7 @@ def report(collection: str, document_id: object, error: Exception) -> None:
         log.error(
             "document.malformed",
             collection=collection,
-            document_id=repr(document_id),
+            document_id=document_id if isinstance(document_id, str) else repr(document_id),
             error=_problem(error.__cause__ or error),
         )
 
@@ -117,7 +133,7 @@ class _Form:
         """Look at each field; raises TypeError or ValueError."""
         for (name, allowed), present in zip(self._allowed.items(), types, strict=True):
             if not _fits(present, allowed):
-                raise TypeError(f"{_stored(name)} is of the type {present.__name__}")
+                raise TypeError(f"{_stored(name)} {_mismatch(present, allowed)}")
             if int in allowed and present not in PLAIN:
                 _require_whole(name, getattr(record, name))
         if not any(issubclass(each, int | float) and each not in PLAIN for each in types):
@@ -141,7 +157,21 @@ def _require_whole(name: str, number: float | None) -> None:
         return
     most = SAFE if name.endswith("ms") or name in UNBOUNDED else INT_32
     if not (-most <= number < most and number % 1 == 0):
-        raise ValueError(f"{_stored(name)} is {number}, and no whole number within ±{most}")
+        raise ValueError(f"{_stored(name)} is {number}; it must be a whole number within ±{most}")
+
+
+def _mismatch(present: type, allowed: tuple[type, ...]) -> str:
+    if present.__name__ == "DatetimeMS" and datetime in allowed:  # a class of the driver
+        return OUTSIDE_YEARS
+    wanted = [_called(each) for each in allowed if each is not NoneType]
+    return f"must be {' or '.join(wanted)}, got {_called(present)}"
+
+
+def _called(kind: type) -> str:
+    if is_dataclass(kind):
+        return "an object"
+    known = (name for each, name in CALLED.items() if issubclass(kind, each))
+    return next(known, "a value" if kind is object else f"a value of the type {kind.__name__}")
 
 
 def _stored(name: str) -> str:

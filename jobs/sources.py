@@ -145,9 +145,14 @@ class _Keyset:
             raise PreconditionFailed(
                 f"a batch over {self.name!r} would process nothing: it takes the documents of the "
                 f"user who starts it, and those of {self.collection!r} have no field `owner`. "
-                f"Store the owner in them, or declare @batch({self.name!r}, owned=False): then it "
-                "processes the documents of all"
+                f"Store the owner in them, or add owned=False to @batch({self._declared()}): "
+                "then it processes the documents of all"
             )
+
+    def _declared(self) -> str:
+        if self.collection == self.name:
+            return repr(self.name)
+        return f"{self.name!r}, collection={self.collection!r}"
 
     def _scope(self, ctx: Context) -> Filter:
         return {**self.where, "owner": ctx.owner} if self.owned else self.where

@@ -135,8 +135,6 @@ class _Copying:
 
     def copy(self, value: object, room: int) -> Json:
         """Copy a value that may hold so many levels of others."""
-        if room < 0:
-            raise TooLarge(f"nests deeper than {MAX_DEPTH} levels, or contains itself", "too_deep")
         if value is None or isinstance(value, bool):
             self._spend(1)
             return value
@@ -145,6 +143,8 @@ class _Copying:
         if isinstance(value, int | float):
             self._spend(1)
             return _integer(value) if isinstance(value, int) else _float(value)
+        if room <= 0:
+            raise TooLarge(f"nests deeper than {MAX_DEPTH} levels, or contains itself", "too_deep")
         return self._container(value, room - 1)
 
     def _container(self, value: object, room: int) -> Json:

@@ -54,7 +54,13 @@ def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["mongodb://ada:p@ss/w#rd@host/", "mongodb://ada:secret@host:port/", "localhost:27017", ""],
+    [
+        "mongodb://ada:p@ss/w#rd@host/",
+        "mongodb://ada:p@ss/w@host/?replicaSet=rs0",
+        "mongodb://ada:secret@host:port/",
+        "localhost:27017",
+        "",
+    ],
 )
 async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url: str) -> None:
     reason = await refusal(url, "x")

@@ -75,12 +75,27 @@ class Development:
 
     async def _servers(self, settings: Settings) -> Services:
         given = settings.model_fields_set
-        self.say("Starting MongoDB and Valkey…")
+        self._say_which_servers(settings)
         return await start_services(
             self.folder,
             mongo_url=settings.mongo_url if "mongo_url" in given else None,
             redis_url=settings.redis_url if "redis_url" in given else None,
         )
+
+    def _say_which_servers(self, settings: Settings) -> None:
+        urls = {"MongoDB": ("mongo_url", settings.mongo_url)}
+        urls["Valkey"] = ("redis_url", settings.redis_url)
+        started = [name for name, (field, _) in urls.items() if not self._is_given(settings, field)]
+        for field, url in urls.values():
+            if self._is_given(settings, field):
+                where = url.partition("?")[0].rpartition("@")[2].rpartition("://")[2]
+                self.say(f"Using the server at {where}, from OSTINATO_{field.upper()}")
+        if started:
+            self.say(f"Starting {' and '.join(started)}…")
+
+    @staticmethod
+    def _is_given(settings: Settings, field: str) -> bool:
+        return field in settings.model_fields_set
 
     def _describe(self, settings: Settings, address: str, services: Services) -> Description:
         secret = self._secret(settings)

@@ -7,7 +7,7 @@ from jobs.catch_up import catch_up
 from jobs.context import Context
 from jobs.decorators import mutation
 from jobs.documents import cron_from, schedule_document
-from jobs.errors import Conflict, NotFound, PreconditionFailed
+from jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
 from jobs.functions.cron_ticks import execute, plan_release, plan_tick
 from jobs.functions.new_cron import NewCron, checked_schedule, named
 from jobs.functions.successors import (
@@ -34,8 +34,8 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
         named(new.function_name, new.args, new.name)
     )
     # Looked up first: a duplicate key would abort the transaction.
-    if await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}, {"_id": 1}):
-        raise Conflict(f"there is a cron named {new.name!r} already: delete it, or choose a name")
+    if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
+        raise Conflict(f"there is a cron named {new.name!r} already: {_remedy(taken)}")
     return await insert_cron(ctx, new, schedule, args)
 
 
@@ -210,6 +210,14 @@ async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
 async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:
     await cancel_if_known(ctx, found["schedulerJobId"])
     await cancel_if_known(ctx, found.get("releaseJobId"))
+
+
+def _remedy(taken: dict[str, Any]) -> str:
+    try:
+        read_as(cron_from, taken)
+    except Malformed:
+        return "it is malformed; choose another name, or ask the operator to delete it in MongoDB"
+    return "delete it, or choose a name"
 
 
 def _within_end(due: datetime, end_at: datetime | None) -> datetime:

@@ -13,7 +13,7 @@ from pymongo import ASCENDING
 
 from jobs.ids import is_id
 from jobs.lanes import Lane, Waiting, bounds_of
-from jobs.malformed import report
+from jobs.malformed import OUTSIDE_YEARS, report
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo
 from jobs.mongo.collections import JOBS
@@ -30,6 +30,7 @@ DATES: Final = {
     "$lte": datetime.max.replace(tzinfo=UTC),
 }
 """What is no date, or one that Python does not have, sorts before all jobs or after them."""
+UNDATED: Final = f"scheduledTime is not a date, or {OUTSIDE_YEARS}"
 MAX_LANE: Final = "\x7f"  # lanes are of ASCII
 COUNTED: Final = 1_000
 MALFORMED_SHOWN: Final = 100  # that are logged of a lane at once
@@ -91,7 +92,7 @@ class DueJobs:
         """Find the head of a lane that begins with jobs due at no time, or one too far away."""
         undated = {**PENDING, "lane": str(lane), "$nor": [{"scheduledTime": DATES}]}
         async for row in self._jobs.find(undated, {"_id": 1}, limit=MALFORMED_SHOWN):
-            report(JOBS, row["_id"], ValueError("scheduledTime is no time within the years 1-9999"))
+            report(JOBS, row["_id"], ValueError(UNDATED))
         first = await self.first(lane, 1, frozenset())
         return {job.lane: job.scheduled_time for job in first}
 

@@ -123,6 +123,8 @@ def direct_url(mongo_url: str) -> str:
     scheme, _, rest = mongo_url.partition("://")
     where, _, query = rest.partition("?")
     authority, _, database = where.partition("/")
+    if "@" in database:  # the password holds `/`, and a part of it would pass for the host
+        raise ValueError(NO_URL)
     login, at, hosts = authority.rpartition("@")
     given = {one.partition("=")[0].lower(): one for one in query.split("&") if one}
     if scheme == "mongodb+srv":

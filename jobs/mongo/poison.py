@@ -131,7 +131,7 @@ class PoisonedJobs:
                     raise
                 refusal = again
                 continue
-            log.error("job.poisoned", job_id=held.job_id, failed=failed, error=error["message"])
+            log.error("job.poisoned", job_id=held.job_id, failed=failed, error=_logged(cause))
             return True
         self._leave_alone(held.job_id, refusal)
         return False
@@ -179,6 +179,19 @@ _FAILURE: Final = {
 }
 
 
+def _logged(cause: Exception) -> str:
+    return (summary(cause) if isinstance(cause, PyMongoError) else str(cause))[:MESSAGE_CHARACTERS]
+
+
+def _reason(cause: Exception) -> str:
+    """Say what is wrong without the words of MongoDB's expressions, which the log has."""
+    if isinstance(cause, OperationFailure):
+        if "$concatArrays" in str(cause):
+            return "timeline must be a list"
+        return f"MongoDB refused to change it, error {cause.code}"
+    return summary(cause) if isinstance(cause, PyMongoError) else f"{type(cause).__name__}: {cause}"
+
+
 def _error_of(cause: Exception) -> Document:
     if isinstance(cause, OperationFailure) and cause.code in TOO_LARGE:
         return {
@@ -187,8 +200,7 @@ def _error_of(cause: Exception) -> Document:
             "fits into it; what was too large has been cut off: schedule a new job",
             "traceback": None,
         }
-    is_refusal = isinstance(cause, PyMongoError)
-    text = summary(cause) if is_refusal else f"{type(cause).__name__}: {cause}"
+    text = _reason(cause)
     return {
         "name": "MalformedDocument",
         "message": "the job's document is not as Ostinato writes it "

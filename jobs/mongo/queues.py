@@ -47,7 +47,7 @@ def is_named(row: Document) -> bool:
     name = row["_id"]
     is_queue = isinstance(name, str) and is_queue_name(name)
     if not is_queue:
-        report(QUEUES, name, ValueError("the _id is no name of a queue"))
+        report(QUEUES, name, ValueError("the _id must be the name of a queue"))
     return is_queue
 
 
@@ -61,13 +61,19 @@ def _queue(row: Document) -> Queue:
         *([] if _is_whole(version, 0) else ["version"]),
     ]
     if wrong:
-        report(QUEUES, row["_id"], ValueError(f"{', '.join(wrong)}: the default counts"))
+        report(QUEUES, row["_id"], ValueError(_problem_of(wrong)))
     return Queue(
         name=row["_id"],
         paused="paused" not in wrong and bool(paused),
         weight=1 if "weight" in wrong else min(int(weight), MAX_WEIGHT),
         version=0 if "version" in wrong else int(version),
     )
+
+
+def _problem_of(wrong: list[str]) -> str:
+    forms = {"paused": "true or false", "weight": "a whole number from 1"}
+    parts = [f"{name} must be {forms.get(name, 'a whole number')}" for name in wrong]
+    return f"{'; '.join(parts)}; the default is used instead"
 
 
 def _is_whole(number: object, least: int) -> bool:

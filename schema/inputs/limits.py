@@ -22,7 +22,7 @@ from schema.ids import document_id
 from schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
-MAX_JSON_DEPTH: Final = 30  # BSON allows 100 in all; documents wrap it a few levels deep
+MAX_JSON_DEPTH: Final = 30  # functions wrap it, and take 32
 MAX_INT64: Final = 2**63 - 1  # what BSON can hold
 MIN_INT64: Final = -(2**63)
 SHOWN_DIGITS: Final = 40
@@ -49,9 +49,10 @@ def _check_values(value: Any) -> None:
                 where = ".".join(map(str, _place_of(item, value))).replace("\0", "\\u0000")
                 message = f"{where}: {error.message()}" if where else error.message()
                 raise PydanticCustomError(error.type, message) from None
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
+        containers = [each for each in level if isinstance(each, dict | list)]
+        if not containers:
             return
+        level = [inner for outer in containers for inner in _inside(outer)]
     raise PydanticCustomError("too_deep", f"nests deeper than {MAX_JSON_DEPTH} levels")
 
 

@@ -46,6 +46,13 @@ def nested(depth: int) -> Any:
     return value
 
 
+def lists(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
 BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (RegisterCronInput, {"name": ""}, ("name",), "string_too_short"),
     (RegisterCronInput, {"name": "x" * 201}, ("name",), "string_too_long"),
@@ -57,6 +64,7 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (RegisterCronInput, {"args": [1]}, ("args",), "not_an_object"),
     (RegisterCronInput, {"args": {"a": "x" * MAX_ARGS_BYTES}}, ("args",), "too_long"),
     (RegisterCronInput, {"args": nested(31)}, ("args",), "too_deep"),
+    (RegisterCronInput, {"args": {"a": nested(29) | {"b": lists(30)}}}, ("args",), "too_deep"),
     (RegisterCronInput, {"args": {"\0": 1}}, ("args",), "null_character"),
     (RegisterCronInput, {"args": {"a": "\ud800"}}, ("args",), "surrogate"),
     (RegisterCronInput, {"args": {"a": 2**63}}, ("args",), "out_of_range"),
@@ -110,6 +118,11 @@ def test_a_value_beyond_its_limit_is_an_issue_at_its_path(
 ) -> None:
     issues = _issues(kind, **change).issues
     assert [(issue.path, issue.code) for issue in issues] == [(("input", *path), code)]
+
+
+def test_30_levels_of_json_are_taken() -> None:
+    given = {"args": {"a": lists(29), "b": nested(29)}}
+    checked(RegisterCronInput(**(GOOD[RegisterCronInput] | given)), "input")
 
 
 def test_all_issues_of_an_input_come_at_once() -> None:

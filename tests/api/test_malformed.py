@@ -109,7 +109,7 @@ async def test_who_asks_for_a_malformed_document_is_told_what_is_wrong(
     asked = "query($id: ID!) { node(id: $id) { id } viewer { id } }"
     answer = await ann(asked, id=global_id(kind, document["_id"]))
     assert answer.code == "MALFORMED_DOCUMENT"
-    assert "version is of the type str" in answer.message
+    assert "version must be a whole number, got a string" in answer.message
     assert answer.data["viewer"] == {"id": "ann"}
 
 
@@ -155,6 +155,15 @@ async def test_a_lag_beyond_32_bits_takes_no_worker_from_the_list(
     times = {"startedAt": DUE, "heardAt": DUE, "loopLagMs": 2**32}
     await engine.mongo["workers"].insert_one({"_id": "w", **sound_ones, **times})
     assert await admin.get("{ workers { loopLagMs } }") == [{"loopLagMs": 2**32}]
+
+
+async def test_who_takes_the_name_of_a_malformed_cron_is_told_what_to_do(
+    ann: Client, engine: Engine
+) -> None:
+    await engine.mongo["crons"].insert_one(sound("crons", name="daily", nextRunTime=FAR))
+    asked = "mutation($input: RegisterCronInput!) { registerCron(input: $input) { cron { id } } }"
+    answer = await ann(asked, input={"name": "daily", "intervalMs": 1_000})
+    assert "it is malformed; choose another name" in answer.message
 
 
 async def test_a_malformed_child_hides_no_other(ann: Client, engine: Engine) -> None:

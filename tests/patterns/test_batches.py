@@ -200,7 +200,10 @@ async def test_a_batch_over_documents_without_owners_is_refused_when_it_starts(
     idle: World,
 ) -> None:
     await idle.engine.mongo["parcels"].insert_many([{"_id": n, "sent": False} for n in range(3)])
-    with pytest.raises(PreconditionFailed, match=r"'parcels' have no field `owner`.*owned=False"):
+    with pytest.raises(
+        PreconditionFailed,
+        match=r"'parcels' have no field `owner`.*owned=False to @batch\('parcels'\)",
+    ):
         await start(idle, "parcels")
     assert await idle.all("batches") == []
 
