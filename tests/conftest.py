@@ -18,6 +18,7 @@ from redis import Redis
 
 from jobs.embedded import Services, start_services
 from jobs.malformed import Reports
+from jobs.mongo.collections import COLLECTIONS
 from jobs.settings import Mode, Settings
 from tests.dealing import Dealing
 
@@ -140,6 +141,7 @@ def settings(
     database = mongo_admin[lane_settings.database]
     for name in _filled(database):
         database[name].delete_many({})
+    _rebuild_multikey_indexes(database)
     redis_admin.flushdb()
     return lane_settings.model_copy()
 
@@ -171,3 +173,18 @@ def _filled(database: Database[dict[str, Any]]) -> list[str]:
     one = {name: [{"$limit": 1}, {"$project": {"_id": name}}] for name in names}
     each = [{"$unionWith": {"coll": name, "pipeline": one[name]}} for name in names]
     return [found["_id"] for found in database.aggregate([{"$documents": []}, *each])]
+
+
+def _rebuild_multikey_indexes(database: Database[dict[str, Any]]) -> None:
+    """Undo what arrays in the documents of other tests have done to indexes."""
+    flagged = {"db": database.name, "md.indexes.multikey": True}
+    catalog = database.client.admin.aggregate([{"$listCatalog": {}}, {"$match": flagged}])
+    multikey = {
+        row["name"]: {each["spec"]["name"] for each in row["md"]["indexes"] if each["multikey"]}
+        for row in catalog
+    }
+    for spec in COLLECTIONS:
+        for index in spec.indexes:
+            if (name := str(index.document["name"])) in multikey.get(spec.name, ()):
+                database[spec.name].drop_index(name)
+                database[spec.name].create_indexes([index])

@@ -16,7 +16,7 @@ from pymongo.errors import ExecutionTimeout, InvalidURI, OperationFailure, PyMon
 from pymongo.uri_parser import parse_uri
 
 from jobs.findings import Finding
-from jobs.mongo import indexes
+from jobs.mongo import indexes, multikey
 from jobs.mongo.collections import COLLECTIONS
 from jobs.mongo.privileges import inspect_privileges, inspect_rights
 from jobs.mongo.queue_inspection import inspect_queues
@@ -205,7 +205,7 @@ def _skew(seconds: float) -> Finding:
 
 
 def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
-    """Look for indexes that are missing, or other than those that queries count on."""
+    """Look for indexes that are missing, differ from what queries count on, or are multikey."""
     subject, existing = "indexes", set(base.list_collection_names())
     if not existing:
         return [Finding(subject=subject, detail="none yet: the first start builds them")]
@@ -215,7 +215,32 @@ def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
         if spec.indexes
         for index in indexes.missing(spec.indexes, base[spec.name].index_information())
     ]
+    wrong += [
+        finding
+        for spec in COLLECTIONS
+        for index in filter(multikey.can_be_rebuilt, spec.indexes)
+        if (finding := _why_multikey(base, spec.name, index)) is not None
+    ]
     return wrong or [Finding(subject=subject, detail="all are there")]
+
+
+def _why_multikey(
+    base: Database[dict[str, Any]], collection: str, index: IndexModel
+) -> Finding | None:
+    try:
+        paths = multikey.array_paths(base.command(multikey.explain(collection, index)))
+    except OperationFailure as error:
+        if error.code != indexes.BAD_HINT:
+            raise
+        return None  # it is missing, which was said
+    if not paths:
+        return None
+    where, options = multikey.with_arrays(index, paths), multikey.search_options(index)
+    try:
+        ids = [row["_id"] for row in base[collection].find(where, {"_id": 1}, **options)]
+    except ExecutionTimeout:
+        return multikey.describe(collection, index, paths, None)
+    return multikey.describe(collection, index, paths, ids)
 
 
 def _why_missing(collection: Collection[dict[str, Any]], index: IndexModel) -> Finding:

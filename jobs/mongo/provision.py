@@ -47,6 +47,15 @@ async def restore_indexes(mongo: Mongo) -> int:
     return restored
 
 
+async def rebuild(mongo: Mongo, collection: str, index: IndexModel) -> bool:
+    """Drop an index and build it as we define it; False if something is in the way.
+
+    Meanwhile reads do without it: they are slower, and right.
+    """
+    await _drop(mongo, collection, index)
+    return await _build(mongo, collection, index)
+
+
 async def _create(mongo: Mongo, spec: CollectionSpec) -> None:
     try:
         await mongo.database.create_collection(spec.name)
@@ -65,8 +74,7 @@ async def _create_indexes(mongo: Mongo, spec: CollectionSpec) -> None:
             raise
         existing = await mongo[spec.name].index_information()
         for index in indexes.missing(spec.indexes, existing):
-            await _drop(mongo, spec.name, index)  # another version may have had other keys
-            await _build(mongo, spec.name, index)
+            await rebuild(mongo, spec.name, index)  # another version may have had other keys
 
 
 async def _drop(mongo: Mongo, collection: str, index: IndexModel) -> None:

@@ -16,6 +16,7 @@ from jobs.functions.tasks import repair_task
 from jobs.logs import get_log
 from jobs.mongo.client import may_pass, summary
 from jobs.mongo.missing_work import MissingWork, Suspect
+from jobs.mongo.multikey import MultikeyIndexes
 from jobs.mongo.provision import restore_indexes
 from jobs.worker.sweeper import Repair
 
@@ -24,7 +25,7 @@ Mend = Callable[[Context, str], Awaitable[bool]]
 
 log = get_log(__name__)
 
-SWEEPS_BETWEEN: Final = 30  # a list of indexes is read of each collection
+SWEEPS_BETWEEN: Final = 30  # the indexes of every collection are looked at
 FIRST_PAUSE_S: Final = 10.0
 LONGEST_PAUSE_S: Final = 600.0  # a document that was repaired by hand is looked at by then
 BROKEN_AT_MOST: Final = 10_000  # of one kind; of more, each is looked at by turns
@@ -46,6 +47,7 @@ def repairs_of(engine: Engine) -> dict[str, Repair]:
     return {
         **repairs,
         "indexes": _throttled(partial(restore_indexes, engine.mongo)),
+        "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
         "unserved": _throttled(engine.queues.report_unserved),
     }
 

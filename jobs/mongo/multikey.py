@@ -1,0 +1,166 @@
+"""Finds indexes that an array in a document has made multikey, and rebuilds them.
+
+MongoDB neither sorts by the array's field nor answers from the index alone once it is multikey, and
+it stays multikey after the document is gone. None of our indexed fields is ever an array.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pymongo import IndexModel
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from jobs.findings import Finding
+from jobs.logs import get_log
+from jobs.mongo.client import Document, Mongo
+from jobs.mongo.collections import COLLECTIONS
+from jobs.mongo.indexes import BAD_HINT, IDS_SHOWN, WAIT, is_unique, missing, name_of
+from jobs.mongo.provision import rebuild
+
+SEARCH_MS: Final = 15_000  # a million documents; less than the socket's timeout
+PAUSE_S: Final = 3_600.0  # after a search that took too long
+NATURAL: Final = [("$natural", 1)]
+
+log = get_log(__name__)
+
+
+def can_be_rebuilt(index: IndexModel) -> bool:
+    """Return whether the index may be dropped for a while, and whether being multikey harms it.
+
+    Without a unique one duplicates could be written, and it is read by equality only, which an
+    array does not slow down. A TTL index is not read by us.
+    """
+    return not is_unique(index) and "expireAfterSeconds" not in index.document
+
+
+def explain(collection: str, index: IndexModel) -> Document:
+    """Build the command that shows whether an index is multikey; it reads no document."""
+    hinted = {"filter": _partial(index), "hint": name_of(index), "limit": 1}
+    return {"explain": {"find": collection, **hinted}, "verbosity": "queryPlanner"}
+
+
+def array_paths(explained: Mapping[str, Any]) -> list[str]:
+    """Return the fields for which the index is multikey: those that hold, or held, an array."""
+    return sorted(set(_array_paths(explained["queryPlanner"])))
+
+
+def with_arrays(index: IndexModel, paths: Sequence[str]) -> Document:
+    """Build the filter of the documents in the index that have an array in one of the fields."""
+    return {**_partial(index), "$or": [{path: {"$type": "array"}} for path in paths]}
+
+
+def search_options(index: IndexModel) -> dict[str, Any]:
+    """Return how these documents are searched for: among those that the index holds."""
+    hint = name_of(index) if _partial(index) else NATURAL  # nearly four times as fast
+    return {"hint": hint, "limit": IDS_SHOWN, "max_time_ms": SEARCH_MS}
+
+
+def describe(
+    collection: str, index: IndexModel, paths: Sequence[str], ids: Sequence[Any] | None
+) -> Finding:
+    """Say which documents keep an index multikey, and what to do; `ids` is None if the search for
+    them took too long."""
+    subject = f"index {collection}.{name_of(index)}"
+    fields = ", ".join(f"`{path}`" for path in paths)
+    slow = f"is multikey, which makes reads slow: an array was written to {fields}"
+    if ids:
+        found = ", ".join(map(repr, ids))
+        fix = "delete these documents, or replace each array by a single value, in MongoDB; "
+        return Finding(subject=subject, detail=f"{slow} (_id: {found})", fix=f"{fix}then {WAIT}")
+    if ids is None:
+        find = f"db.{collection}.find({json.dumps(with_arrays(index, paths))})"
+        fix = (
+            f"run `{find}` in mongosh and delete or repair what it finds, then "
+            f'`db.{collection}.dropIndex("{name_of(index)}")`; then {WAIT}'
+        )
+        detail = f"{slow}; searching for the document takes longer than {SEARCH_MS // 1000} s"
+        return Finding(subject=subject, detail=detail, fix=fix)
+    return Finding(subject=subject, detail=f"{slow}, and no document has one any more", fix=WAIT)
+
+
+class MultikeyIndexes:
+    """Rebuilds multikey indexes once no document has such an array; until then names the documents
+    in the log, once."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._found: dict[str, _Found] = {}
+
+    async def rebuild(self) -> int:
+        """Look at every index, and return how many were rebuilt."""
+        rebuilt = 0
+        for spec in COLLECTIONS:
+            for index in filter(can_be_rebuilt, spec.indexes):
+                if paths := await self._array_paths(spec.name, index):
+                    rebuilt += await self._rebuild(spec.name, index, paths)
+        return rebuilt
+
+    async def _array_paths(self, collection: str, index: IndexModel) -> list[str]:
+        try:
+            explained = await self._mongo.database.command(explain(collection, index))
+        except OperationFailure as error:
+            if error.code != BAD_HINT:
+                raise
+            return []  # it is missing, or still being built
+        return array_paths(explained)
+
+    async def _rebuild(self, collection: str, index: IndexModel, paths: list[str]) -> bool:
+        place = f"{collection}.{name_of(index)}"
+        where = with_arrays(index, paths)
+        if place in self._found and await self._is_left(collection, where, self._found[place]):
+            return False
+        ids = await self._search(collection, index, where)
+        if ids == []:
+            self._found.pop(place, None)
+            return await self._rebuild_ours(collection, index)
+        self._found[place] = _Found(ids, time.monotonic())
+        found = describe(collection, index, paths, ids)
+        log.error("index.multikey", index=found.subject, found=found.detail, fix=found.fix)
+        return False
+
+    async def _rebuild_ours(self, collection: str, index: IndexModel) -> bool:
+        if missing([index], await self._mongo[collection].index_information()):
+            return False  # it may be of another version, during an upgrade
+        return await rebuild(self._mongo, collection, index)
+
+    async def _is_left(self, collection: str, where: Document, found: "_Found") -> bool:
+        """Return whether one that was found is still there: then no search is needed."""
+        if found.ids is None:
+            return time.monotonic() < found.at + PAUSE_S
+        left = {"_id": {"$in": found.ids}, **where}
+        return await self._mongo[collection].find_one(left, {"_id": 1}) is not None
+
+    async def _search(
+        self, collection: str, index: IndexModel, where: Document
+    ) -> list[Any] | None:
+        """Return the ids of the first few; None if that takes too long."""
+        found = self._mongo[collection].find(where, {"_id": 1}, **search_options(index))
+        try:
+            return [row["_id"] for row in await found.to_list(None)]
+        except ExecutionTimeout:
+            return None
+
+
+class _Found(NamedTuple):
+    ids: list[Any] | None
+    """None if the search took too long."""
+    at: float
+    """Of `time.monotonic()`."""
+
+
+def _partial(index: IndexModel) -> Document:
+    return dict(index.document.get("partialFilterExpression", {}))
+
+
+def _array_paths(plan: object) -> Iterator[str]:
+    """Go through the stages of a plan, however deep: they differ between versions, and shards."""
+    if isinstance(plan, Mapping):
+        for paths in plan.get("multiKeyPaths", {}).values():
+            yield from paths
+        for below in plan.values():
+            yield from _array_paths(below)
+    elif isinstance(plan, list):
+        for below in plan:
+            yield from _array_paths(below)
