@@ -88,7 +88,7 @@ class Development:
         started = [name for name, (field, _) in urls.items() if not self._is_given(settings, field)]
         for field, url in urls.values():
             if self._is_given(settings, field):
-                where = url.partition("?")[0].rpartition("@")[2].rpartition("://")[2]
+                where = url.rpartition("@")[2].rpartition("://")[2].partition("?")[0]
                 self.say(f"Using the server at {where}, from OSTINATO_{field.upper()}")
         if started:
             self.say(f"Starting {' and '.join(started)}…")
