@@ -19,6 +19,7 @@ Document = Mapping[str, Any]
 
 LOG_AGAIN_S: Final = 3_600.0  # a document that is read every second is not logged every second
 MOST_LOGGED: Final = 1_000  # so many documents an hour; more are not named
+REPAIR_IT: Final = "repair or delete it in MongoDB"
 INT_32: Final = 2**31
 SAFE: Final = 2**53  # JavaScript reads a larger number as another
 PLAIN: Final = frozenset({int, bool})  # the driver reads what is longer than 32 bits as an Int64
@@ -51,7 +52,7 @@ def read_as(decode: Callable[[Document], R], document: Document) -> R:
     except Exception as error:  # whatever decoding meets in what others wrote
         raise Malformed(
             f"the document {document.get('_id')!r} is not in the form that Ostinato writes: "
-            f"{_problem(error)}; repair or delete it in MongoDB"
+            f"{_problem(error)}; {REPAIR_IT}"
         ) from error
     return record
 
@@ -64,6 +65,7 @@ def report(collection: str, document_id: object, error: Exception) -> None:
             collection=collection,
             document_id=document_id if isinstance(document_id, str) else repr(document_id),
             error=_problem(error.__cause__ or error),
+            fix=REPAIR_IT,
         )
 
 

@@ -1,8 +1,8 @@
 """Loops that end when they are told to, whatever a library makes of that, and only then."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from jobs.logs import get_log
@@ -50,6 +50,19 @@ async def wait_for_event(event: asyncio.Event, at_most_s: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+@asynccontextmanager
+async def answered_within(seconds: float, server: str = "MongoDB") -> AsyncIterator[None]:
+    """Give a server so long to answer; raises TimeoutError that says how long it had."""
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            yield
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise TimeoutError(f"{server} did not answer within {seconds:g} s") from error
 
 
 async def run_together(*duties: Duty) -> None:

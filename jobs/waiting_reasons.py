@@ -56,7 +56,7 @@ class WaitingReasons:
         self._queues = queues
         self._lease_ms = lease_ms
         self._kept = Kept(self._read)
-        self._logged: set[str] = set()
+        self._logged: dict[str, WarningCode] = {}
 
     async def of(self, queue: str) -> SchedulingWarning | None:
         """Return why the pending jobs of a queue do not start, as it was a second ago at most;
@@ -67,13 +67,16 @@ class WaitingReasons:
             return None
 
     async def report(self, queue: str) -> None:
-        """Log that jobs wait in a queue that no worker serves, once until one does."""
+        """Log why jobs of a queue wait, once for as long as the reason holds."""
         warning = await self.of(queue)
-        if warning is None or warning.code is WarningCode.QUEUE_PAUSED:
-            self._logged.discard(queue)
-        elif queue not in self._logged and len(self._logged) < MOST_NAMED:
-            self._logged.add(queue)
-            log.warning("queue.not_served", queue=queue, reason=warning.message)
+        if warning is None:
+            self._logged.pop(queue, None)
+        elif self._logged.get(queue) != warning.code and len(self._logged) < MOST_NAMED:
+            self._logged[queue] = warning.code
+            if warning.code is WarningCode.QUEUE_PAUSED:  # an admin's order
+                log.info("queue.paused", queue=queue, reason=warning.message)
+            else:
+                log.warning("queue.not_served", queue=queue, reason=warning.message)
 
     async def close(self) -> None:
         await self._kept.close()

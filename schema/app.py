@@ -48,6 +48,7 @@ class _Resources:
             FiguresReader(engine, hub) as figures,
         ):
             self._now = _Open(engine=engine, hub=hub, figures=figures)
+            await engine.doorbell.warn_if_lost()
             try:
                 yield
             finally:

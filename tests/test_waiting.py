@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from jobs.waiting import end_if_cancelled, wait_for_event
+from jobs.waiting import answered_within, end_if_cancelled, wait_for_event
 
 
 async def swallow_one_cancellation(begun: asyncio.Event) -> None:
@@ -38,3 +38,9 @@ async def test_waiting_ends_with_the_event_or_the_time() -> None:
     event.set()
     await wait_for_event(event, 60)
     end_if_cancelled()
+
+
+async def test_a_server_that_does_not_answer_is_named_with_the_time_it_had() -> None:
+    with pytest.raises(TimeoutError, match=r"^MongoDB did not answer within 0.001 s$"):
+        async with answered_within(0.001):
+            await asyncio.Event().wait()

@@ -6,7 +6,7 @@ from pymongo.database import Database
 
 from jobs.findings import Finding
 from jobs.lanes import Lane
-from jobs.mongo.collections import JOBS, WORKERS
+from jobs.mongo.collections import JOBS, QUEUES, WORKERS
 from jobs.mongo.due_jobs import MAX_LANE, heads_between
 
 SUBJECT: Final = "queues"
@@ -19,10 +19,16 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
     """Find queues with due jobs that no running worker serves; one finding for each."""
     served = _served(database, lease_ms)
     serving = f"running workers take jobs from {_named(served)}" if served else "no worker runs"
-    unserved = [queue for queue in sorted(_due(database)) if queue not in served]
+    due = _due(database)
+    unserved = [queue for queue in sorted(due) if queue not in served]
+    paused = [
+        Finding(subject=SUBJECT, detail=f"{queue!r} is paused, and jobs are due in it")
+        for queue in sorted(due & served & _paused(database))
+    ]
     if not unserved:
-        return [Finding(subject=SUBJECT, detail=f"no due job waits for a worker; {serving}")]
-    return [
+        detail = f"no due job waits for a worker; {serving}"
+        return paused or [Finding(subject=SUBJECT, detail=detail)]
+    return paused + [
         Finding(
             subject=SUBJECT,
             detail=f"jobs are due in {queue!r}, and {serving}",
@@ -50,6 +56,11 @@ def _due(database: Rows) -> set[str]:
     )
     lanes = [Lane.parse(row["_id"]) for row in found]
     return {lane.queue for lane in lanes if lane is not None}
+
+
+def _paused(database: Rows) -> set[str]:
+    rows = database[QUEUES].find({"paused": True, "_id": {"$type": "string"}}, {"_id": 1})
+    return {row["_id"] for row in rows}
 
 
 def _named(queues: set[str]) -> str:

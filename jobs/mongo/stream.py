@@ -20,6 +20,7 @@ from jobs.errors import HistoryLost
 from jobs.mongo.client import Mongo
 from jobs.mongo.patience import BREAKS, Patience
 from jobs.mongo.stream_opening import opening
+from jobs.waiting import answered_within
 
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
@@ -206,7 +207,7 @@ class ChangeStream:
         return batch_of(reply, batch)
 
     async def _command(self, command: dict[str, Any]) -> RawBSONDocument:
-        async with asyncio.timeout(REPLY_S):
+        async with answered_within(REPLY_S):
             return await self._mongo.database.command(
                 command, session=self._session, codec_options=RAW
             )

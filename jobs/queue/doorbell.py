@@ -10,8 +10,8 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 
 from jobs.logs import RepeatedWarning, get_log
-from jobs.queue.connection import RedisFailure, next_pause_s, remedy
-from jobs.waiting import end_if_cancelled
+from jobs.queue.connection import CONNECT_TIMEOUT_S, RedisFailure, next_pause_s, remedy
+from jobs.waiting import answered_within, end_if_cancelled
 
 LISTEN_S: Final = 1.0
 # Counted in listens: when the loop was blocked, nobody has listened, and nothing is late.
@@ -85,6 +85,14 @@ class Doorbell:
         except RedisFailure:
             return False
         return True
+
+    async def warn_if_lost(self) -> None:
+        """Log a warning, with what to do, if Redis does not answer within a second or so."""
+        try:
+            async with answered_within(CONNECT_TIMEOUT_S, "Redis"):
+                await self.ping()
+        except RedisFailure as error:
+            log.warning("redis.unreachable", error=str(error), fix=remedy(error))
 
     async def close(self) -> None:
         """Wait until whoever listens was told."""

@@ -61,7 +61,10 @@ class Runner:
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
-            message = f"no module of this worker has a function {attempt.function_name!r}"
+            message = (
+                f"Function {attempt.function_name!r} is not registered on this worker: name its "
+                "module in OSTINATO_FUNCTIONS of every worker"
+            )
             return attempt.raised(error_of("UnknownFunction", message), random.random)
         try:
             match function.kind:

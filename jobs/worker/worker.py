@@ -23,7 +23,7 @@ from jobs.queue.consumer import Consumer
 from jobs.queue.doorbell import Bell
 from jobs.settings import Settings
 from jobs.supervision import keep_running
-from jobs.waiting import run_together
+from jobs.waiting import answered_within, run_together
 from jobs.worker.at_hand import AtHand
 from jobs.worker.beats import Beats
 from jobs.worker.dispatcher import Dispatcher
@@ -176,7 +176,7 @@ class Worker:
         while True:
             await asyncio.sleep(every_s)
             try:
-                async with asyncio.timeout(answer_s):
+                async with answered_within(answer_s):
                     at = await self._store.beat(self.id, self._load())
                 if at is None:
                     raise Deposed(self.id)

@@ -196,6 +196,7 @@ async def test_a_malformed_document_is_logged_once(ann: Client, engine: Engine) 
     (line,) = logs
     assert (line["event"], line["collection"]) == ("document.malformed", "requests")
     assert document["_id"] in line["document_id"]
+    assert line["fix"] == "repair or delete it in MongoDB"
 
 
 async def test_a_cron_whose_schedule_means_nothing_has_no_next_runs(

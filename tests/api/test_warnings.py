@@ -133,3 +133,19 @@ async def test_doctor_names_a_queue_whose_due_jobs_nobody_takes(
     ((detail, fix),) = await looked()
     assert detail == "jobs are due in 'mail', and running workers take jobs from 'default'"
     assert fix == "start a worker with 'mail' in its OSTINATO_QUEUES"
+
+
+async def test_the_log_and_doctor_name_a_paused_queue_with_due_jobs(
+    engine: Engine, ann: Client
+) -> None:
+    await serve(engine, "default", "mail")
+    await engine.queues.pause("mail")
+    with capture_logs() as lines:
+        await ann.get(SCHEDULE, input=IN_MAIL)
+        for _ in range(3):
+            await engine.queues.report_unserved()
+    named = [(one["log_level"], one["queue"]) for one in lines if one["event"] == "queue.paused"]
+    settings = engine.settings
+    found = await inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms)
+    assert named == [("info", "mail")]
+    assert ("'mail' is paused, and jobs are due in it", True) in [(f.detail, f.ok) for f in found]

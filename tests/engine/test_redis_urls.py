@@ -12,10 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
+from structlog.testing import capture_logs
 
 from jobs.embedded.valkey import start_valkey
 from jobs.engine import Engine
 from jobs.queue.connection import connect, refusal
+from jobs.queue.doorbell import Doorbell
 from jobs.queue.inspection import inspect_redis
 from jobs.settings import Settings
 from tests.engine.proxy import proxied
@@ -130,3 +132,15 @@ async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: st
     assert "pa:ss" not in reason
     (found,) = await inspect_redis(url)
     assert found.fix == reason
+
+
+async def test_a_refused_password_is_told_from_a_server_that_is_away(valkey: str) -> None:
+    url = f"redis://:wrong@{valkey}"
+    (found,) = await inspect_redis(url)
+    assert found.detail.startswith("refuses the password")
+    assert found.fix == "correct the user and the password in OSTINATO_REDIS_URL"
+    redis = connect(url, "unused")
+    with capture_logs() as logs:
+        await Doorbell(redis, "x").warn_if_lost()
+    await redis.aclose(close_connection_pool=True)
+    assert [(one["event"], one["fix"]) for one in logs] == [("redis.unreachable", found.fix)]
