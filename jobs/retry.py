@@ -63,11 +63,14 @@ class Retry:
         return self.retries + 1
 
     def covers(self, error: BaseException) -> bool:
-        """Tell whether an error is one to run again after."""
-        found = list(_leaves(error))
-        if any(isinstance(each, self.give_up_on) for each in found):
+        """Tell whether an error is one to run again after; never raises.
+
+        Its class decides: what the error itself claims to be is a user's code.
+        """
+        found = [type(each) for each in _leaves(error)]
+        if any(issubclass(each, self.give_up_on) for each in found):
             return False
-        return all(isinstance(each, (*self.retry_on, RetryAfter)) for each in found)
+        return all(issubclass(each, (*self.retry_on, RetryAfter)) for each in found)
 
     def delay_ms(self, failed_attempts: int, random: Random) -> int:
         """Give the delay after the given number of failed attempts (from 1)."""
@@ -78,11 +81,13 @@ class Retry:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
+    left = [error]
+    while left:  # no recursion: groups may be nested deeper than the stack is
+        each = left.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            left += BaseExceptionGroup.exceptions.__get__(each)
+        else:
+            yield each
 
 
 def _check_class(given: object) -> None:

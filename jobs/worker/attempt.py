@@ -18,6 +18,11 @@ from jobs.values import readable
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
+FRAMES: Final = 30
+MOST_CHAINED: Final = 20  # of a chain and of a group: their text is cut off sooner than that
+MOST_GROUPED: Final = 15
+MOST_TOGETHER: Final = MOST_CHAINED + MOST_GROUPED
+AND_THEN: Final = "\nThe above exception led to the following one:\n\n"
 WORKER_LOST: Final = "WorkerLost"
 HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
 LONGEST_DELAY_MS: Final = 8_000
@@ -194,16 +199,79 @@ def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """Build the stored form of an exception."""
-    return error_of(type(error).__name__, _message_of(error), trace_of(error))
+    """Build the stored form of an exception; never raises, whatever its class does."""
+    name = name_of(error)
+    try:
+        return error_of(name, message_of(error), trace_of(error))
+    except BaseException as failed:
+        return error_of(name, f"its error cannot be put into words: {name_of(failed)}")
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of an exception's class, past any property of a metaclass."""
+    return str(type.__dict__["__name__"].__get__(type(error)))
+
+
+def message_of(error: BaseException) -> str:
+    try:
+        return str.__str__(str(error))  # it may be of a class of the user's own
+    except BaseException as failed:  # a user's own exception class ran here: it may even exit
+        return f"its message cannot be read: {name_of(failed)}"
 
 
 def trace_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error, limit=-30))
-
-
-def _message_of(error: BaseException) -> str:
+    """Return the traceback as Python prints it, or a plainer one of an error that is too large
+    for that or that cannot be printed; never raises."""
     try:
-        return str.__str__(str(error))  # it may be of a class of the user's own
-    except Exception as failed:  # a user's own exception class ran here
-        return f"its message cannot be read: {type(failed).__name__}"
+        if _is_small(error):
+            return "".join(traceback.format_exception(error, limit=-FRAMES))
+    except BaseException:  # a user's own exception class ran here
+        return _plain_trace_of(error)
+    return _plain_trace_of(error)
+
+
+def _is_small(error: BaseException) -> bool:
+    """Return whether few errors are chained to an error or grouped in it: the traceback module
+    formats all of them, however many, before it returns a line."""
+    found, seen = [error], {id(error)}
+    while found and len(seen) < MOST_TOGETHER:
+        each = found.pop()
+        members = each.exceptions[:MOST_TOGETHER] if isinstance(each, BaseExceptionGroup) else ()
+        linked = (each.__cause__, each.__context__, *members)
+        new = [one for one in linked if one is not None and id(one) not in seen]
+        seen.update(map(id, new))
+        found += new
+    return not found
+
+
+def _plain_trace_of(error: BaseException) -> str:
+    """Format an error and the nearest that led to it, each on its own; a group's first ones too."""
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and len(chain) < MOST_CHAINED:
+        chain.append(each)
+        each = _origin_of(each)
+    return AND_THEN.join(_alone(one) for one in reversed(chain))
+
+
+def _origin_of(error: BaseException) -> BaseException | None:
+    try:
+        return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    except BaseException:  # a user's own exception class ran here
+        return None
+
+
+def _alone(error: BaseException) -> str:
+    try:
+        frames = traceback.format_tb(error.__traceback__, limit=-FRAMES)
+    except BaseException:  # a user's own exception class ran here
+        frames = []
+    lines = [_in_one_line(error)]
+    if issubclass(type(error), BaseExceptionGroup):
+        members = BaseExceptionGroup.exceptions.__get__(error)
+        lines += [f"  | {_in_one_line(each)}" for each in members[:MOST_GROUPED]]
+    return "".join(["Traceback (most recent call last):\n", *frames, *lines])
+
+
+def _in_one_line(error: BaseException) -> str:
+    return f"{name_of(error)}: {message_of(error)[:MESSAGE_CHARACTERS]}\n"

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
 
@@ -23,13 +23,14 @@ from jobs.retry import RetryAfter
 from jobs.transact import Identity, log_of
 from jobs.values import TooLarge, storable
 from jobs.waiting import DeadlineExceeded
-from jobs.worker.attempt import Attempt, described, error_of, trace_of
+from jobs.worker.attempt import Attempt, described, error_of, message_of, trace_of
 from jobs.worker.fence import AttemptFence
 from jobs.worker.pace import Company, Pace
 from jobs.worker.progress import ProgressReport
 from jobs.worker.shared_transactions import SharedTransactions
 
 ANSWER_WITHIN_S = 1.0
+OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
 
 log = get_log(__name__)
 
@@ -89,13 +90,23 @@ class Runner:
     def canceled_itself(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
         """Decide after a cancellation that nobody asked us for: it is an error of the function."""
         function = self.engine.registry.get(attempt.function_name)
-        message = str(error) or "the function cancelled its own task, or awaited a cancelled one"
+        message = message_of(error) or OWN_CANCELLATION
         in_words = error_of("CancelledError", message, trace_of(error))
         if function is None:
             return attempt.given_up(in_words)
         return _judged(function, attempt, error, in_words)
 
     async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
+        """Decide after an error; fails the job if the error's own class keeps us from it."""
+        try:
+            return await self._decided(function, attempt, error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # a user's own exception class ran here: it may hide what it is
+            log.warning("function.error_unreadable", job_id=attempt.job_id)
+            return attempt.given_up(described(error))
+
+    async def _decided(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
         if isinstance(error, Contended | CommitRefused) or (is_mutation and may_pass(error)):
             return attempt.hindered(described(error), random.random)
@@ -106,7 +117,7 @@ class Runner:
             return attempt.hindered(unavailable, random.random)
         if not isinstance(error, DeadlineExceeded):
             return _judged(function, attempt, error)
-        in_words = error_of("TimeoutError", str(error), trace_of(error))
+        in_words = error_of("TimeoutError", message_of(error), trace_of(error))
         return _judged(function, attempt, error, in_words)
 
     async def _database_answers(self) -> bool:
@@ -250,5 +261,5 @@ def _judged(
     stored = in_words or described(error)
     if not function.retry.covers(error):
         return attempt.given_up(stored)
-    after = error if isinstance(error, RetryAfter) else None
+    after = cast("RetryAfter", error) if issubclass(type(error), RetryAfter) else None
     return attempt.raised(stored, random.random, after)

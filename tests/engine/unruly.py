@@ -1,7 +1,9 @@
 """Functions that cancel themselves or others, or make something else of their timeout."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 from pymongo.errors import AutoReconnect
 
@@ -141,3 +143,60 @@ async def use_own_client(ctx: Context, label: str = "") -> None:
     if label:
         error._add_error_label(label)
     raise error
+
+
+def _exit(_: object) -> NoReturn:
+    sys.exit(3)
+
+
+def _refuse(_: object) -> NoReturn:
+    raise ValueError("not to be had")
+
+
+_Exits = type("_Exits", (Exception,), {"__str__": _exit})
+_CancelledExits = type("_CancelledExits", (asyncio.CancelledError,), {"__str__": _exit})
+_HidesItsClass = type("_HidesItsClass", (Exception,), {"__class__": property(_refuse)})
+_HidesItsNotes = type("_HidesItsNotes", (Exception,), {"__notes__": property(_refuse)})
+_Nameless = type("_Nameless", (type,), {"__name__": property(lambda _: 5)})
+_WithoutName = _Nameless("_WithoutName", (Exception,), {})
+
+
+def _nested(levels: int) -> Exception:
+    error: Exception = ValueError("innermost")
+    for _ in range(levels):
+        error = ExceptionGroup("group", [error])
+    return error
+
+
+def _chained(length: int) -> Exception:
+    error = ValueError("first")
+    for number in range(length):
+        error, error.__cause__ = ValueError(number), error
+    return error
+
+
+UNSPEAKABLE: dict[str, Callable[[], BaseException]] = {
+    "_Exits": _Exits,
+    "_CancelledExits": _CancelledExits,
+    "_HidesItsClass": _HidesItsClass,
+    "_HidesItsNotes": lambda: _HidesItsNotes("a"),
+    "_WithoutName": lambda: _WithoutName("a"),
+    "SyntaxError": lambda: SyntaxError("bad", ("t.html", 3, 5, b"text")),  # type: ignore[arg-type]
+    "ExceptionGroup": lambda: _nested(3_000),
+}
+ENORMOUS: dict[str, Callable[[], BaseException]] = {
+    "chain": lambda: _chained(100_000),
+    "group": lambda: ExceptionGroup("wide", [ValueError(number) for number in range(100_000)]),
+}
+
+
+@action(public=True, name="functions.raiseUnspeakable")
+async def raise_unspeakable(ctx: Context, what: str) -> None:
+    """Raise an error that cannot be put into words."""
+    raise UNSPEAKABLE[what]()
+
+
+@mutation(public=True, name="functions.raiseUnspeakableInMutation")
+async def raise_unspeakable_in_mutation(ctx: Context, what: str) -> None:
+    """Raise an error that cannot be put into words."""
+    raise UNSPEAKABLE[what]()

@@ -1,0 +1,45 @@
+"""Errors that cannot be printed, or not soon, fail their own job only, and only once."""
+
+import sys
+
+import pytest
+
+from jobs.retry import NO_RETRY
+from jobs.worker.attempt import TRACEBACK_CHARACTERS, described
+from tests.engine.rig import Rig
+from tests.engine.unruly import ENORMOUS, UNSPEAKABLE
+
+
+@pytest.mark.parametrize("kind", ["", "_in_mutation"])
+@pytest.mark.parametrize("what", UNSPEAKABLE)
+async def test_an_error_that_cannot_be_put_into_words_fails_its_job_once(
+    rig: Rig, what: str, kind: str
+) -> None:
+    job = await rig.run(f"raise_unspeakable{kind}", what=what)
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    met = {"ValueError"} if what == "_HidesItsClass" else set()  # by whoever asks for its class
+    assert job["error"]["name"] in {what, "CancelledError", *met}
+    assert (await rig.run("echo"))["state"] == "success"
+
+
+@pytest.mark.parametrize("what", UNSPEAKABLE)
+def test_a_policy_judges_an_error_that_cannot_be_put_into_words(what: str) -> None:
+    assert NO_RETRY.covers(UNSPEAKABLE[what]())
+
+
+@pytest.mark.parametrize("what", ENORMOUS)
+def test_no_more_of_an_enormous_error_is_formatted_than_is_kept(what: str) -> None:
+    error, calls = ENORMOUS[what](), 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        stored = described(error)
+    finally:
+        sys.setprofile(None)
+    assert calls < 20_000  # 100,000 errors take more than that to format
+    assert 0 < len(stored["traceback"]) <= TRACEBACK_CHARACTERS
+    assert "ValueError: 0" in stored["traceback"] or "ValueError: 99998" in stored["traceback"]
