@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from types import NoneType
+from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 
 from jobs.clock import Clock
 from jobs.errors import BadRequest, Issue, WrongKind
@@ -12,7 +13,7 @@ from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
 from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, Progress
+from jobs.records import Cause, CauseKind, Progress
 from jobs.registry import FunctionRef, Registry
 from jobs.settings import Settings
 from jobs.values import NotJson, instant_text, progress_of, whole_number
@@ -128,28 +129,43 @@ class Scheduler:
         if when - now > FURTHEST:
             message = f"{instant_text(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
-        priority, timeout_ms = _checked(plan.options)
+        options = _checked(plan.options)
         function = self._registry.resolve(plan.function)
         tick = plan.options.get("tick")
         new = NewJob(
             function=function,
             args=function.bind(plan.args),
             owner=self._owner,
-            cause=plan.options.get("cause") or self._cause,
+            cause=options.cause or self._cause,
             scheduled_time=when,
-            queue=plan.options.get("queue", DEFAULT_QUEUE),
-            priority=priority,
-            timeout_ms=timeout_ms,
+            queue=options.queue,
+            priority=options.priority,
+            timeout_ms=options.timeout_ms,
             tick=dict(tick) if tick else None,
         )
         return await self._sink.put(new)
 
 
-def _checked(options: JobOptions) -> tuple[int, int | None]:
-    """Return priority and timeout as plain numbers; raises BadRequest that names each mistake."""
+class _Options(NamedTuple):
+    """Options as they are stored: plain text and numbers, of no subclass."""
+
+    queue: str
+    priority: int
+    timeout_ms: int | None
+    cause: Cause | None
+
+
+def _checked(options: JobOptions) -> _Options:
+    """Return the options as plain values; raises BadRequest that names each mistake."""
     issues = []
-    if not is_queue_name(options.get("queue", DEFAULT_QUEUE)):
+    queue: object = options.get("queue", DEFAULT_QUEUE)
+    queue = str.__str__(queue) if isinstance(queue, str) else ""
+    if not is_queue_name(queue):
         issues.append(_issue("queue", f"must match {QUEUE_PATTERN}"))
+    cause = options.get("cause")
+    if not _is_cause(cause):
+        problem = f"must be a Cause whose id is text or None, got {cause!r:.200}"
+        issues.append(_issue("cause", problem))
     numbers: dict[str, int] = {}
     for name, given, least, most in (
         ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
@@ -161,7 +177,16 @@ def _checked(options: JobOptions) -> tuple[int, int | None]:
             issues.append(_issue(name, error.problem))
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
-    return numbers["priority"], numbers["timeoutMs"] if "timeout_ms" in options else None
+    timeout_ms = numbers["timeoutMs"] if "timeout_ms" in options else None
+    return _Options(queue, numbers["priority"], timeout_ms, cause)
+
+
+def _is_cause(cause: object) -> bool:
+    """Return whether it may be stored: a document as its id would be read as an operator."""
+    if not isinstance(cause, Cause):
+        return cause is None
+    kind: object = cause.kind
+    return isinstance(kind, CauseKind) and type(cause.id) in (str, NoneType)
 
 
 def _issue(name: str, problem: str) -> Issue:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from jobs.errors import Malformed
 from jobs.logs import get_log
-from jobs.records import Progress
+from jobs.records import Job, Progress
 
 R = TypeVar("R")
 Document = Mapping[str, Any]
@@ -55,6 +55,21 @@ def read_as(decode: Callable[[Document], R], document: Document) -> R:
             f"{_problem(error)}; {REPAIR_IT}"
         ) from error
     return record
+
+
+def sound_progress(job: Job) -> Progress | None:
+    """Return how far a job has come; raises Malformed if its progress is of another form, and the
+    log names the job once."""
+    try:
+        if job.progress is not None:
+            _require_types(job.progress)
+    except (TypeError, ValueError) as error:
+        report("jobs", job.id, error)
+        raise Malformed(
+            f"the progress of the job {job.id!r} is not in the form that Ostinato writes: "
+            f"{_problem(error)}; repair or delete it in MongoDB"
+        ) from error
+    return job.progress
 
 
 def report(collection: str, document_id: object, error: Exception) -> None:
@@ -150,6 +165,9 @@ def _form_of(kind: type) -> _Form:
 def _fits(present: type, allowed: tuple[type, ...]) -> bool:
     if present in (bool, NoneType):
         return present in allowed or (present is bool and object in allowed)
+    # A Code is a str, too, but no key of a dict.
+    if str in allowed and getattr(present, "__hash__", None) is None:
+        return False
     # A shell writes 5 as 5.0.
     return issubclass(present, allowed) or (present is float and int in allowed)
 

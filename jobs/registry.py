@@ -122,7 +122,7 @@ class Registry:
 
         Raises BadRequest at ("functionName",) if there is none.
         """
-        name = ref if isinstance(ref, str) else name_of(ref)
+        name = str.__str__(ref) if isinstance(ref, str) else name_of(ref)  # also of a subclass
         function = self._functions.get(name)
         if function is None:
             raise unknown_function(name)

@@ -60,10 +60,13 @@ class WaitingReasons:
 
     async def of(self, queue: str) -> SchedulingWarning | None:
         """Return why the pending jobs of a queue do not start, as it was a second ago at most;
-        None if they do, or MongoDB does not answer."""
+        None if they do, or that cannot be read: nobody's job is refused for want of a warning."""
         try:
             return _warning_of(await self._kept.get(FRESH_S), queue)
         except MongoError:
+            return None
+        except Exception:  # whatever is stored: the job exists already
+            log.exception("warnings.failed", queue=queue)
             return None
 
     async def report(self, queue: str) -> None:

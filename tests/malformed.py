@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bson import Binary, ObjectId, Regex, Timestamp
+from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 from jobs.ids import new_id
@@ -105,8 +105,13 @@ ODD: Final[dict[str, Any]] = {
     "pattern": Regex("(", "i"),
     "timestamp": Timestamp(1, 1),
     "true": True,
+    "code": Code("pending"),  # to Python a text, but one without a hash
+    "decimal": Decimal128("1"),
+    "reference": DBRef("jobs", {"a": 1}),
+    "least": MinKey(),
+    "greatest": MaxKey(),
 }
-"""Values that no field of ours has, or few of them."""
+"""Values that no field of ours has, or few of them; some have no hash in Python."""
 
 
 def sound(collection: str, owner: str | None = "ann", **fields: Any) -> Document:

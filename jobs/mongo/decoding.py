@@ -78,7 +78,13 @@ async def read_routes(
     find = partial(mongo[collection].find, matched, fields)
     rows = await Patience().until_answered(lambda: read(mongo, find, time_of(behind)))
     is_job = collection is Watched.JOBS
-    return {row["_id"]: (_route_of(row), _standing_of(row) if is_job else None) for row in rows}
+    found: dict[str, tuple[Route, Standing | None]] = {}
+    for row in rows:
+        try:
+            found[row["_id"]] = _route_of(row), _standing_of(row) if is_job else None
+        except Exception as error:  # whatever is stored: one document must not end the feed
+            report(collection, row["_id"], error)
+    return found
 
 
 def _minimal_change(event: Document) -> Iterator[Change]:
@@ -162,7 +168,7 @@ def _place_of(event: Document, type_: ChangeType) -> tuple[Watched, str, ChangeT
 
 def _id_of(event: Document) -> str:
     document_id = event["documentKey"]["_id"]
-    if not isinstance(document_id, str):
+    if type(document_id) is not str:  # a Code is a str, too, but has no hash
         raise TypeError(f"the _id is {document_id!r}, and no text")
     return document_id
 
@@ -219,7 +225,7 @@ def _route_of(fields: Document) -> Route:
     try:
         return _route(names, bool(get("internal")), (cause.get("kind"), cause.get("id")))
     except (TypeError, ValueError, AttributeError):  # written past us: told by what is as usual
-        known = [name if isinstance(name, str) else None for name in names]
+        known = [name if type(name) is str else None for name in names]
         return _route(tuple(known), bool(get("internal")), (None, None))
 
 

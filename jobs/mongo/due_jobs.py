@@ -2,11 +2,12 @@
 and costs what it returns, however many jobs are planned; but it walks over what left the index
 lately."""
 
-from collections.abc import Awaitable, Hashable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from pymongo import ASCENDING
@@ -35,6 +36,7 @@ MAX_LANE: Final = "\x7f"  # lanes are of ASCII
 COUNTED: Final = 1_000
 MALFORMED_SHOWN: Final = 100  # that are logged of a lane at once
 MALFORMED_AT_MOST: Final = 1_000  # that a read leaves out by their ids
+NOT_TEXT: Final = ""  # no id: stands for all ids that are no text, some of which have no hash
 
 
 class Anybody(Enum):
@@ -69,7 +71,7 @@ class Claimable:
 class DueJobs:
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
-        self._malformed: Quarantine[Any] = Quarantine(MALFORMED_AT_MOST)
+        self._malformed: Quarantine[str] = Quarantine(MALFORMED_AT_MOST)
 
     async def heads(self, queue: str) -> dict[Lane, datetime]:
         """Give each lane of a queue with pending jobs, and when its first is due."""
@@ -137,17 +139,19 @@ class DueJobs:
 
     def _waiting(self, row: Document, lane: Lane) -> Waiting | None:
         job_id, owner = row["_id"], row.get("owner")
-        if isinstance(job_id, str) and is_id(job_id) and isinstance(owner, str | None):
+        # A Code is a str, too, but has no hash.
+        is_text = type(job_id) is str
+        if is_text and is_id(job_id) and type(owner) in (str, NoneType):
             return Waiting(id=job_id, lane=lane, scheduled_time=row["scheduledTime"], owner=owner)
         report(JOBS, job_id, TypeError("its _id or owner is not as Ostinato writes it"))
-        if isinstance(job_id, Hashable):
-            self._malformed.add(job_id)  # or it would stand before others in each read
+        # Or it would stand before others in each read.
+        self._malformed.add(job_id if is_text else NOT_TEXT)
         return None
 
     async def owners(self, lane: Lane) -> list[str | None]:
         """Give everybody who has pending jobs in a lane; costs a seek an owner."""
         found = await self._aggregate("fair", owners_of(lane))
-        return [row["_id"] for row in found if isinstance(row["_id"], str | None)]
+        return [row["_id"] for row in found if type(row["_id"]) in (str, NoneType)]
 
     async def count(self, queue: str, now: datetime) -> int:
         """Count the due jobs that wait in a queue, up to a thousand."""
@@ -207,10 +211,12 @@ def _owned(owner: Owner) -> Document:
 
 def _from(place: Place | None, but: frozenset[str]) -> Document:
     ids: Document = {"$nin": list(but)} if but else {}
+    if NOT_TEXT in but:
+        ids["$gte"] = NOT_TEXT  # text only: the index answers it
     if place is None or place.job_id is None:
         times = DATES if place is None else {**DATES, "$gte": place.time}
         return {"scheduledTime": times, **({"_id": ids} if ids else {})}
-    return {"scheduledTime": place.time, "_id": {"$gte": place.job_id, **ids}}
+    return {"scheduledTime": place.time, "_id": {**ids, "$gte": place.job_id}}
 
 
 def _claimable(row: Document, key: str | None) -> Claimable:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
 from pymongo import ASCENDING
@@ -53,7 +54,7 @@ class MissingWork:
         self, collection: str, filter_: Mapping[str, Any], job_field: str = "schedulerJobId"
     ) -> list[Suspect]:
         rows = await self._read(collection, filter_, collection)
-        wanted = [row[job_field] for row in rows if isinstance(row.get(job_field), str)]
+        wanted = [row[job_field] for row in rows if type(row.get(job_field)) is str]
         active = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
         found = self._mongo[JOBS].find(
             {"_id": {"$in": wanted}, "state": {"$in": active}}, {"_id": 1}
@@ -82,9 +83,9 @@ def _suspects(rows: Iterable[Document]) -> list[Suspect]:
     return [
         Suspect(row["_id"], row.get("owner"))
         for row in rows
-        if isinstance(row.get("owner"), str | None)
+        if type(row.get("owner")) in (str, NoneType)
     ]
 
 
 def _is_in(job_id: object, alive: Collection[str]) -> bool:
-    return isinstance(job_id, str) and job_id in alive
+    return type(job_id) is str and job_id in alive  # a Code is a str, too, but has no hash

@@ -43,7 +43,7 @@ def _served(database: Rows, lease_ms: int) -> set[str]:
     listed = {"$expr": alive, "queues": {"$type": "array"}}  # whoever else writes here may err
     rows = database[WORKERS].find(listed, {"queues": 1, "_id": 0})
     queues = (queue for row in rows for queue in row["queues"])
-    return {queue for queue in queues if isinstance(queue, str)}
+    return {queue for queue in queues if type(queue) is str}
 
 
 def _due(database: Rows) -> set[str]:

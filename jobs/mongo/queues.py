@@ -45,7 +45,7 @@ class QueueStore:
 def is_named(row: Document) -> bool:
     """Tell whether the document is of a queue; whatever else is there is logged."""
     name = row["_id"]
-    is_queue = isinstance(name, str) and is_queue_name(name)
+    is_queue = type(name) is str and is_queue_name(name)  # a Code is a str, too, but has no hash
     if not is_queue:
         report(QUEUES, name, ValueError("the _id must be the name of a queue"))
     return is_queue

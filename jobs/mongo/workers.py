@@ -102,7 +102,7 @@ class WorkerStore:
         listed = {**alive, "queues": {"$type": "array"}}  # whoever else writes here may err
         rows = await self._workers.find(listed, {"queues": 1}).to_list(None)
         queues = (queue for row in rows for queue in row["queues"])
-        return frozenset(queue for queue in queues if isinstance(queue, str))
+        return frozenset(queue for queue in queues if type(queue) is str)
 
     async def silent(self, for_ms: int) -> list[str]:
         """Find workers that have not been heard of for so long."""
@@ -115,7 +115,7 @@ class WorkerStore:
         holders = await self._holders()  # first: a worker registers before it holds anything
         registered = {"_id": {"$type": "string"}}
         known = {row["_id"] async for row in self._workers.find(registered, {"_id": 1})}
-        return [one for one in holders if not isinstance(one, str) or one not in known]
+        return [one for one in holders if type(one) is not str or one not in known]
 
     async def _holders(self) -> list[Any]:
         running = {"$match": {"state": JobState.IN_PROGRESS.value}}
@@ -182,7 +182,7 @@ def _fleet_worker_from(row: Mapping[str, Any]) -> FleetWorker:
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:
-    if isinstance(values, str) or not all(isinstance(each, str) for each in values):
+    if isinstance(values, str) or not all(type(each) is str for each in values):
         raise TypeError("not a list of texts")
     return tuple(values)  # type: ignore[arg-type]
 

@@ -44,12 +44,10 @@ class Watch:
         before, unsettled = self._running(), self._executor.unsettled
         jobs = await self._engine.store.held_by(self._worker_id)
         held: set[AttemptKey] = {
-            (job["_id"], job["attempt"])
-            for job in jobs
-            if isinstance(job["_id"], str) and isinstance(job.get("attempt"), int)
+            (job["_id"], job["attempt"]) for job in jobs if _is_key(job["_id"], job.get("attempt"))
         }
         for job in jobs:
-            if job.get("cancelRequestedAt") is not None and isinstance(job["_id"], str):
+            if job.get("cancelRequestedAt") is not None and type(job["_id"]) is str:
                 self._end(job["_id"], Ending.STOP)
         # What began or ended during the read is no difference yet, nor what is being claimed.
         unsettled |= self._executor.unsettled | self._engine.store.poisoned.unwritable()
@@ -74,6 +72,7 @@ class Watch:
         return {
             (running.attempt.job_id, running.attempt.number)
             for running in self._executor.running.values()
+            if _is_key(running.attempt.job_id, running.attempt.number)
         }
 
     def _settled(self, differing: set[AttemptKey]) -> set[AttemptKey]:
@@ -89,3 +88,8 @@ class Watch:
         keep_ms = self._engine.settings.purge_after_ms  # if its end was asked for, this ends it
         giving = [self._executor.give_back(key, keep_ms) for key in sorted(strays)]
         await asyncio.wait(giving, timeout=GIVE_BACK_S)
+
+
+def _is_key(job_id: object, attempt: object) -> bool:
+    """Return whether an attempt can be compared: in a malformed job either may lack a hash."""
+    return type(job_id) is str and isinstance(attempt, int)

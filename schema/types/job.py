@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 
 from jobs import records
 from jobs.filters import JobOrder
+from jobs.malformed import sound_progress
 from jobs.paging import Place
 from jobs.records import JobState
 from resolvers import scheduling
@@ -81,7 +82,7 @@ class Job(Node):
 
     @strawberry_field(description="How far it has come; null if its function does not say.")
     def progress(self) -> Progress | None:
-        return Progress.of_optional(self.record.progress)
+        return Progress.of_optional(sound_progress(self.record))
 
     @strawberry_field(description="The exception that ended its latest attempt, if one did.")
     def error(self) -> JobError | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from bson import Code
 from structlog.testing import capture_logs
 
 from jobs.engine import Engine
@@ -66,6 +67,26 @@ async def test_a_job_in_a_paused_queue_warns_of_that(engine: Engine, ann: Client
     await serve(engine, "mail")
     await engine.queues.pause("mail")
     assert await codes(ann, SCHEDULE, **IN_MAIL) == ["QUEUE_PAUSED"]
+
+
+async def test_a_queue_whose_name_has_no_hash_disturbs_nobody(
+    engine: Engine, ann: Client, admin: Client
+) -> None:
+    await serve(engine, "default")
+    await engine.mongo["queues"].insert_one({"_id": Code("default"), "paused": True, "weight": 2})
+    assert await codes(ann, SCHEDULE, **GREET) == []
+    assert await admin.get("{ queues { name paused } }") == [{"name": "default", "paused": False}]
+
+
+@pytest.mark.usefixtures("_nothing_reported")
+async def test_a_job_is_scheduled_though_its_warnings_cannot_be_read(
+    engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.waiting_reasons._warning_of", None)  # a mistake of ours
+    with capture_logs() as logs:
+        assert await codes(ann, SCHEDULE, **GREET) == []
+    assert "warnings.failed" in [line["event"] for line in logs]
+    assert await engine.mongo["jobs"].count_documents({}) == 1
 
 
 async def test_a_worker_that_was_not_heard_of_within_its_lease_serves_nothing(

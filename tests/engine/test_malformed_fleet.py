@@ -1,10 +1,12 @@
 """Documents that Ostinato did not write stop no worker: of queues, workers, the lead, due time,
 rates, and pending jobs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from bson import Code, DBRef
 from pymongo import MongoClient
 
 from jobs.mongo.buckets import Asked, Buckets
@@ -39,7 +41,13 @@ def odd_ones(document: Document) -> list[Document]:
     less = [{k: v for k, v in document.items() if k != field} for field in document]
     odd = [document | {field: value} for field in document for value in ODD.values()]
     made = [{**one, "_id": f"odd-{n}"} for n, one in enumerate([{}, *less, *odd])]
-    return [*made, *(document | {"_id": ODD[name]} for name in ("number", "object id", "object"))]
+    return [
+        *made,
+        *(
+            document | {"_id": ODD[name]}
+            for name in ("number", "object id", "object", "code", "reference")
+        ),
+    ]
 
 
 async def insert(rig: Rig, collection: str, *documents: Document) -> None:
@@ -141,8 +149,13 @@ async def test_a_lane_that_begins_with_malformed_times_has_a_head(idle: Rig, odd
     assert await due.count("default", await idle.engine.now()) == 1
 
 
-async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(idle: Rig) -> None:
-    odd = [sound("jobs", scheduledTime=PAST, _id=f"{n:03}") for n in range(20)]
+@pytest.mark.parametrize(
+    "make_id", ["{:03}".format, lambda n: Code(str(n)), lambda n: DBRef("a", {"b": n})]
+)
+async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
+    idle: Rig, make_id: Callable[[int], object]
+) -> None:
+    odd = [sound("jobs", scheduledTime=PAST, _id=make_id(n)) for n in range(20)]
     job = sound("jobs", scheduledTime=PAST + timedelta(days=1))
     await insert(idle, "jobs", *odd, job)
     due = DueJobs(idle.engine.mongo)

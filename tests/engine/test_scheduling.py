@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import Code
 from pymongo.errors import BulkWriteError
 from pymongo.write_concern import WriteConcern
 
-from jobs.context import Context
+from jobs.context import Context, JobOptions
 from jobs.errors import BadRequest, Conflict
 from jobs.mongo.job_documents import NewJob
+from jobs.records import Cause, CauseKind
 from tests.engine.rig import Rig
 
 FIVE_YEARS_MS = 5 * 365 * 24 * 3_600_000
@@ -24,7 +26,8 @@ async def scheduled(rig: Rig, **call: Any) -> str:
         name, args = call.get("name", "functions.echo"), call.get("args", {})
         if "when" in call:
             return await ctx.scheduler.run_at(call["when"], name, args)
-        return await ctx.scheduler.run_after(call.get("delay_ms", 0), name, args)
+        options: JobOptions = call.get("options", {})
+        return await ctx.scheduler.run_after(call.get("delay_ms", 0), name, args, **options)
 
     return await rig.engine.transact("alice", body)
 
@@ -51,6 +54,23 @@ async def test_a_bad_call_is_refused_with_its_issue(
         await scheduled(idle, **call)
     assert [issue.path for issue in refused.value.issues] == [path]
     assert await idle.all("jobs") == []
+
+
+@pytest.mark.parametrize("cause", [Cause(kind=CauseKind.JOB, id={"$ne": 1}), {"kind": "job"}])  # type: ignore[arg-type]
+async def test_a_cause_that_would_be_read_as_an_operator_is_refused(
+    idle: Rig, cause: Cause
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await scheduled(idle, options={"cause": cause})
+    assert [issue.path for issue in refused.value.issues] == [("cause",)]
+    assert await idle.all("jobs") == []
+
+
+async def test_a_text_of_a_subclass_is_stored_as_plain_text(idle: Rig) -> None:
+    name, queue = Code("functions.echo"), Code("default")
+    job = await idle.job(await scheduled(idle, name=name, options={"queue": queue}))
+    assert [type(job[field]) for field in ("functionName", "queue", "lane")] == [str] * 3
+    assert job["queue"] == "default"
 
 
 async def test_a_function_that_schedules_badly_fails_at_the_call(rig: Rig) -> None:

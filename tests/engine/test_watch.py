@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from bson import Decimal128
 
 from jobs.lanes import Lane
 from jobs.lifecycle import Move
@@ -88,6 +91,20 @@ async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
     running.has_returned = False
     await worker._watch.compare()
     assert running.ending is Ending.STOP
+
+
+async def test_an_attempt_whose_number_has_no_hash_hides_no_stray(
+    idle: Rig, worker: Worker
+) -> None:
+    odd, *strays = await claimed(idle, worker, "hold")
+    number: Any = Decimal128("1")
+    where = {"_id": odd.job_id}
+    await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": number}})
+    worker.executor._start(replace(odd, job=replace(odd.job, attempt=number)), Lane())
+    await gate.reached.wait()
+    await worker._watch.compare()
+    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    assert {job["state"] for job in jobs} == {"pending"}
 
 
 async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
