@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from jobs.lifecycle import MAX_ATTEMPTS
@@ -12,6 +12,9 @@ ErrorClasses = tuple[type[BaseException], ...]
 
 LONGEST_WAIT_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
 """How far ahead anything can be planned."""
+
+FIRST_DAY: Final = datetime(1, 1, 2, tzinfo=UTC)  # a day from the ends: every time zone has them
+LAST_DAY: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class RetryAfter(Exception):
@@ -24,8 +27,8 @@ class RetryAfter(Exception):
     """
 
     def __init__(self, when: int | datetime, message: str | None = None) -> None:
-        self.when = when
-        super().__init__(message or f"asked to run again {_in_words(when)}")
+        self.when = checked_when(when)
+        super().__init__(message or f"asked to run again {_in_words(self.when)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +98,28 @@ def _check_class(given: object) -> None:
         raise ValueError(f"{given!r} is no class of errors")
 
 
-def _in_words(when: object) -> str:
+def checked_when(when: object) -> int | datetime:
+    """Return when to run again, a time in UTC; raises ValueError if it is no such thing."""
     if isinstance(when, datetime):
-        if when.tzinfo is None:
-            raise ValueError("the time has no time zone: pass an aware datetime")
-        return f"at {when.isoformat()}"
-    if not isinstance(when, int) or not 0 <= when <= LONGEST_WAIT_MS:
+        return _in_utc(when)
+    if isinstance(when, bool) or not isinstance(when, int) or not 0 <= when <= LONGEST_WAIT_MS:
         raise ValueError(f"{when!r} is no datetime, and no ms from 0 to {LONGEST_WAIT_MS}")
-    return f"in {when} ms"
+    return int(when)
+
+
+def _in_utc(when: datetime) -> datetime:
+    """Return an aware time in UTC: the first or the last there is if UTC has none for it."""
+    offset = when.utcoffset()
+    if offset is None:
+        raise ValueError("the time has no time zone: pass an aware datetime")
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        return LAST_DAY if offset < timedelta(0) else FIRST_DAY
+
+
+def _in_words(when: int | datetime) -> str:
+    return f"at {when.isoformat()}" if isinstance(when, datetime) else f"in {when} ms"
 
 
 NO_RETRY: Final = Retry(retries=0)

@@ -13,11 +13,12 @@ from jobs.mongo.job_documents import retry_from
 from jobs.mongo.poison import MALFORMED
 from jobs.records import FunctionKind, Json, JsonObject
 from jobs.registry import Function
-from jobs.retry import Random, RetryAfter
-from jobs.values import readable
+from jobs.retry import Random, RetryAfter, checked_when
+from jobs.values import readable, whole_number
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096
+MOST_ATTEMPTS: Final = MAX_EVENTS + MAX_ATTEMPTS  # a start is an event, a retry adds a round
 FRAMES: Final = 30
 MOST_CHAINED: Final = 20  # of a chain and of a group: their text is cut off sooner than that
 MOST_GROUPED: Final = 15
@@ -44,11 +45,14 @@ class Attempt:
 
     @classmethod
     def of(cls, document: Document, keep_ms: int) -> "Attempt":
+        """Read a job's document; raises one of MALFORMED if no attempt can be made of it."""
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
-            attempt=document["attempt"],
-            max_attempts=document["maxAttempts"],
+            attempt=whole_number(document["attempt"], "attempt", least=0, most=MOST_ATTEMPTS),
+            max_attempts=whole_number(
+                document["maxAttempts"], "maxAttempts", least=0, most=MOST_ATTEMPTS
+            ),
             owner=document["owner"],
             cause=cause_from(document["cause"]),
             scheduled_time=document["scheduledTime"],
@@ -151,9 +155,13 @@ class Attempt:
         return self._outcome(Move.LOSE if again else Move.FAIL, error=error)
 
     def _asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
-        if isinstance(after.when, int):
-            return self._outcome(Move.RETRY, error=error, delay_ms=after.when)
-        return replace(self._outcome(Move.RETRY, error=error), due_at=after.when)
+        try:
+            when = checked_when(after.when)  # the function may have changed it since
+        except (ValueError, AttributeError) as odd:
+            return self.given_up({**error, "message": readable(f"RetryAfter: {odd}")})
+        if isinstance(when, int):
+            return self._outcome(Move.RETRY, error=error, delay_ms=when)
+        return replace(self._outcome(Move.RETRY, error=error), due_at=when)
 
     def _outcome(
         self,

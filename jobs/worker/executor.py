@@ -28,7 +28,7 @@ from jobs.worker.progress import ProgressReport
 from jobs.worker.queue_watch import QueueWatch
 from jobs.worker.runner import Runner
 from jobs.worker.shared_transactions import SharedTransactions
-from jobs.worker.slots import Slots
+from jobs.worker.slots import Slots, Taken
 
 CLAIM_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
 CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
@@ -195,18 +195,20 @@ class Executor:
         return is_ours and not self._queues.is_paused(lane.queue)
 
     def _claiming(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        claim = asyncio.create_task(self._claim(ids, lane), name="claim")
+        taken = Taken(self.slots, lane, len(ids))
+        claim = asyncio.create_task(self._claim(ids, taken), name="claim")
         self._claims[claim] = ids
         claim.add_done_callback(self._claims.pop)
+        claim.add_done_callback(lambda _: taken.give_back())  # it may end before its first step
         return claim
 
-    async def _claim(self, ids: list[str], lane: Lane) -> None:
+    async def _claim(self, ids: list[str], taken: Taken) -> None:
         """Claim `ids`, for which slots are taken; give back the slots of those not won."""
         token = new_id()
         claimed: list[Document] = []
         try:
             offset_ms = await self._engine.clock.offset_ms()
-            admitted = await self._admission.admit(ids, lane, offset_ms)
+            admitted = await self._admission.admit(ids, taken.lane, offset_ms)
             if admitted:
                 store = self._engine.store
                 claimed = await store.claim(admitted, self._worker_id, token, offset_ms)
@@ -214,17 +216,17 @@ class Executor:
             # What was claimed without our knowing is found by the watch, and given back.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
-            self.slots.give_back(lane, len(ids) - len(claimed))
+            taken.give_back(len(ids) - len(claimed))
         for document in claimed:
             try:
-                await self._begin(document, lane)
+                await self._begin(document, taken)
             except (MongoError, TimeoutError) as error:  # the watch gives it back
                 log.warning("claim.not_begun", job_id=document["_id"], error=str(error))
 
-    async def _begin(self, document: Document, lane: Lane) -> None:
+    async def _begin(self, document: Document, taken: Taken) -> None:
         attempt = self._attempt_of(document)
         if isinstance(attempt, Exception) or self._is_closing:
-            self.slots.give_back(lane)
+            taken.give_back(1)
         if isinstance(attempt, Exception):
             held = Held(document["_id"], JobState.IN_PROGRESS)
             offset_ms = await self._engine.clock.offset_ms()
@@ -232,7 +234,7 @@ class Executor:
         elif self._is_closing:
             await self._completer.complete(attempt.never_begun())
         else:
-            self._start(attempt, lane)
+            self._start(attempt, taken.hand_over())
 
     def _attempt_of(self, document: Document) -> Attempt | Exception:
         """Read what was claimed, or return why that is impossible."""
@@ -252,13 +254,13 @@ class Executor:
     def _finished(self, running: Running) -> None:
         if self.running.get(running.attempt.job_id) is running:
             del self.running[running.attempt.job_id]
-        if running.has_begun and not running.is_written:
-            self._remember(running.attempt)
         if running.has_returned:
             self.slots.written()
         else:
             self.slots.give_back(running.lane)
         self._slot_freed()
+        if running.has_begun and not running.is_written:
+            self._remember(running.attempt)
 
     def _remember(self, attempt: Attempt) -> None:
         """Note what is to be written of an attempt that has begun if it turns out to be ours

@@ -6,6 +6,7 @@ the next one runs meanwhile. What is unwritten has a bound of its own.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from jobs.lanes import Lane
@@ -65,3 +66,24 @@ class Slots:
     @property
     def _is_open(self) -> bool:
         return self.free > 0 and self._unwritten < UNWRITTEN_AT_MOST * self.capacity
+
+
+@dataclass(slots=True)
+class Taken:
+    """Slots that were taken for a claim, and are no running job's yet."""
+
+    slots: Slots
+    lane: Lane
+    number: int
+
+    def give_back(self, number: int | None = None) -> None:
+        """Give back so many of them, or all that are left."""
+        given = self.number if number is None else number
+        self.number -= given
+        if given:
+            self.slots.give_back(self.lane, given)
+
+    def hand_over(self) -> Lane:
+        """Leave one to a job that starts; returns the lane to give it back to."""
+        self.number -= 1
+        return self.lane

@@ -1,12 +1,13 @@
 """Documents that Ostinato did not write stop no worker: of queues, workers, the lead, due time,
 rates, and pending jobs."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from bson import Code, DBRef
+from bson import Code, DBRef, Decimal128
 from pymongo import MongoClient
 
 from jobs.mongo.buckets import Asked, Buckets
@@ -177,3 +178,31 @@ async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
     assert await due.first(lane, 1, frozenset()) == []
     await idle.engine.mongo["jobs"].update_one({"_id": job["_id"]}, {"$set": {"owner": "ann"}})
     assert [found.id for found in await due.first(lane, 1, frozenset())] == [job["_id"]]
+
+
+ODD_ATTEMPTS: Final[dict[str, Document]] = {
+    "decimal attempt": {"attempt": Decimal128("0")},
+    "no number": {"attempt": math.nan},
+    "decimal": {"maxAttempts": Decimal128("3")},
+    "text": {"maxAttempts": "three"},
+    "code": {"maxAttempts": Code("3")},
+    "null": {"maxAttempts": None},
+    "huge": {"maxAttempts": 2**62},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ATTEMPTS)
+async def test_a_job_whose_attempts_are_no_whole_numbers_fails_and_keeps_no_slot(
+    hasty: Settings, idle: Rig, odd: str
+) -> None:
+    fields: Document = {
+        "functionName": "functions.shout",
+        "args": {"message": "no"},
+        "scheduledTime": PAST,
+    }
+    await insert(idle, "jobs", *(sound("jobs", **fields, **ODD_ATTEMPTS[odd]) for _ in range(2)))
+    async with working(hasty.model_copy(update={"concurrency": 1})):
+        assert (await idle.run("echo", value=1))["state"] == "success"
+        await idle.until(lambda: idle.count_of("shout", "failed", 2))
+    jobs = await idle.jobs_of("shout")
+    assert all("whole number" in str(job["error"]) or odd == "huge" for job in jobs)

@@ -1,6 +1,6 @@
 """Actions start at most once per attempt; the policy alone gives them another."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jobs.lifecycle import Move
 from jobs.records import FunctionKind
 from jobs.retry import LONGEST_WAIT_MS, NO_RETRY, Retry, RetryAfter
-from jobs.worker.attempt import Attempt
+from jobs.worker.attempt import Attempt, error_of
 from tests.engine.functions import HALF_AN_HOUR_MS
 from tests.engine.rig import Rig, moves_of
 
@@ -110,10 +110,32 @@ async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: 
     assert wait == timedelta(milliseconds=LONGEST_WAIT_MS)
 
 
-@pytest.mark.parametrize("when", [-1, LONGEST_WAIT_MS + 1, NAIVE, "soon", 1.5])
+@pytest.mark.parametrize("when", [-1, LONGEST_WAIT_MS + 1, NAIVE, "soon", 1.5, True])
 def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
     with pytest.raises(ValueError, match=r"time zone|no datetime"):
         RetryAfter(when)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("at_end", "hours"),
+    [(datetime(9999, 12, 31, 23, tzinfo=UTC), -2), (datetime(1, 1, 1, tzinfo=UTC), 2)],
+)
+def test_a_time_that_utc_has_no_date_for_is_the_nearest_that_it_has(
+    at_end: datetime, hours: int
+) -> None:
+    when = RetryAfter(at_end.replace(tzinfo=timezone(timedelta(hours=hours)))).when
+    assert isinstance(when, datetime)
+    assert abs(when - at_end) <= timedelta(days=1)
+
+
+async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: Rig) -> None:
+    (job,) = await idle.claim(await idle.schedule("be_throttled"))
+    asked = RetryAfter(1)
+    asked.when = 0.5  # type: ignore[assignment]
+    outcome = Attempt.of(job, 9).raised(error_of("RetryAfter", ""), lambda: 0.5, asked)
+    assert outcome.move is Move.FAIL
+    assert outcome.error is not None
+    assert "0.5 is no datetime" in outcome.error["message"]
 
 
 def test_a_group_of_errors_is_judged_by_all_in_it() -> None:

@@ -146,3 +146,14 @@ async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> 
         await gate.reached.wait()
     assert not worker.executor.running
     assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
+
+
+async def test_a_claim_that_is_cancelled_before_it_begins_gives_its_slots_back(
+    worker: Worker,
+) -> None:
+    slots, lane = worker.executor.slots, Lane()
+    room = await slots.take(lane, 3)
+    claim = worker.executor._claiming([str(number) for number in range(room)], lane)
+    claim.cancel()
+    await asyncio.gather(claim, return_exceptions=True)
+    assert slots.taken == 0
