@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 
 from jobs.clock import Clock
 from jobs.errors import BadRequest, Issue, WrongKind
-from jobs.ids import new_id
+from jobs.ids import is_id, new_id
 from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from jobs.logs import Log
 from jobs.mongo.bound import BoundDatabase
@@ -32,7 +32,9 @@ class JobSink(Protocol):
 
     async def put(self, new: NewJob) -> str: ...
 
-    async def cancel(self, job_id: str) -> bool: ...
+    async def cancel(self, job_id: str, owner: str | None) -> bool:
+        """Cancel a job of `owner`, or anybody's if it is None; False if it has none to cancel."""
+        ...
 
 
 class AttemptLost(Exception):
@@ -122,8 +124,12 @@ class Scheduler:
         return await self._put(when, await self._clock.now(), plan)
 
     async def cancel(self, job_id: str) -> bool:
-        """Cancel a pending job, or ask a running one to stop; False if it has ended already."""
-        return await self._sink.cancel(job_id)
+        """Cancel a pending job of the same owner, or ask a running one to stop.
+
+        Returns False if the job has ended, is unknown or is somebody else's. A function without
+        an owner may cancel any job. Raises BadRequest for an id that is not text.
+        """
+        return is_id(_text(job_id)) and await self._sink.cancel(job_id, self._owner)
 
     async def _put(self, when: datetime, now: datetime, plan: _Plan) -> str:
         if when - now > FURTHEST:
@@ -144,6 +150,14 @@ class Scheduler:
             tick=dict(tick) if tick else None,
         )
         return await self._sink.put(new)
+
+
+def _text(job_id: object) -> str:
+    # An operator such as {"$ne": None}, from a client's JSON, would match the jobs of others.
+    if not isinstance(job_id, str):
+        message = f"the id of a job is text, not {type(job_id).__name__}"
+        raise BadRequest.at("jobId", message=message, code="not_text")
+    return job_id
 
 
 class _Options(NamedTuple):

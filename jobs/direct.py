@@ -22,9 +22,9 @@ class DirectSink:
         canceled = hold is Hold.ASKED_TO_END
         return (await self._engine.schedule(replace(new, canceled=canceled))).id
 
-    async def cancel(self, job_id: str) -> bool:
+    async def cancel(self, job_id: str, owner: str | None) -> bool:
         try:
-            await self._engine.cancel(job_id)
+            await self._engine.cancel(job_id, owner)
         except (NotFound, PreconditionFailed):
             return False
         return True

@@ -139,12 +139,14 @@ class Engine:
             self.doorbell.ring(Bell.DUE)
         return job_from(document)
 
-    async def cancel(self, job_id: str) -> Job:
-        """Cancel a pending job, or ask a running one to stop; raises NotFound, or
-        PreconditionFailed if it has ended."""
-        changed = await self.store.cancel(job_id, await self.clock.offset_ms())
+    async def cancel(self, job_id: str, owner: str | None = None) -> Job:
+        """Cancel a pending job, or ask a running one to stop; with an owner, only one of theirs.
+
+        Raises NotFound, or PreconditionFailed if it has ended.
+        """
+        changed = await self.store.cancel(job_id, await self.clock.offset_ms(), owner=owner)
         if changed is None:
-            raise _cannot("canceled", await self._state_of(job_id))
+            raise _cannot("canceled", await self._state_of(job_id, owner))
         if changed["state"] == JobState.IN_PROGRESS:
             self.doorbell.ring(Bell.CANCEL)
         return read_as(job_from, changed)
@@ -213,9 +215,9 @@ class Engine:
             "for another round of attempts: schedule a new job"
         )
 
-    async def _state_of(self, job_id: str) -> JobState:
+    async def _state_of(self, job_id: str, owner: str | None = None) -> JobState:
         found = await self.store.get(job_id)
-        if found is None:
+        if found is None or (owner is not None and found["owner"] != owner):
             raise NotFound("there is no such job")
         return JobState(found["state"])
 

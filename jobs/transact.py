@@ -94,10 +94,10 @@ class _Buffer:
         self.documents[document["_id"]] = document
         return str(document["_id"])
 
-    async def cancel(self, job_id: str) -> bool:
+    async def cancel(self, job_id: str, owner: str | None) -> bool:
         if self.documents.pop(job_id, None) is not None:
             return True
-        canceling = self.store.cancel(job_id, self.offset_ms, self.session)
+        canceling = self.store.cancel(job_id, self.offset_ms, self.session, owner=owner)
         changed = await self.sessions.answered(self.session, canceling)
         if changed is not None and changed["state"] == "inProgress":
             self.canceled.add(job_id)

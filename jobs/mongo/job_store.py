@@ -15,6 +15,7 @@ from jobs.lifecycle import FINAL_STATES, Move
 from jobs.mongo import moves
 from jobs.mongo.client import Document, Mongo, Session, may_pass
 from jobs.mongo.collections import FAILURES, JOBS
+from jobs.mongo.finds import owned
 from jobs.mongo.indexes import with_index
 from jobs.mongo.poison import Held, PoisonedJobs, write_in_halves
 from jobs.mongo.stored_json import escape_document, restore_document
@@ -155,32 +156,39 @@ class JobStore:
             await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
 
     async def cancel(
-        self, job_id: str, offset_ms: int, session: Session | None = None
+        self,
+        job_id: str,
+        offset_ms: int,
+        session: Session | None = None,
+        *,
+        owner: str | None = None,
     ) -> Document | None:
         """Cancel a pending job, or ask for the end of a running one; returns it after.
 
-        A second request changes nothing. None if it is in a final state, or unknown.
+        A second request changes nothing. None if it is in a final state, or unknown, or, where
+        an owner is given, somebody else's.
         """
-        while (changed := await self._try_cancel(job_id, offset_ms, session)) is None:
+        theirs = owned(owner)
+        while (changed := await self._try_cancel(job_id, theirs, offset_ms, session)) is None:
             # Between the two guards it may have gone from running to pending, and on to running.
-            open_still = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}}
+            open_still = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **theirs}
             if await self._jobs.find_one(open_still, {"_id": 1}, session=session) is None:
                 return None
         return restore_document(changed)
 
     async def _try_cancel(
-        self, job_id: str, offset_ms: int, session: Session | None
+        self, job_id: str, theirs: Document, offset_ms: int, session: Session | None
     ) -> Document | None:
         at = moves.now(offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
-            moves.guard(Move.CANCEL, [job_id]),
+            {**moves.guard(Move.CANCEL, [job_id]), **theirs},
             moves.pipeline(Move.CANCEL, at, keep_ms=self._keep_ms),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         if canceled is not None:
             return canceled
-        running = moves.guard(Move.REQUEST_CANCEL, [job_id])
+        running = {**moves.guard(Move.REQUEST_CANCEL, [job_id]), **theirs}
         asked: Document | None = await self._jobs.find_one_and_update(
             {**running, "cancelRequestedAt": None},
             moves.pipeline(Move.REQUEST_CANCEL, at),

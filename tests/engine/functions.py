@@ -4,7 +4,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -186,6 +186,18 @@ async def cancel_in_mutation(ctx: Context, job_id: str) -> bool:
     """Cancel a job from a mutation; with an empty id, itself."""
     assert ctx.job is not None
     return await ctx.scheduler.cancel(job_id or ctx.job.id)
+
+
+@mutation(public=True)
+async def cancel_given_in_mutation(ctx: Context, job_id: JsonValue) -> bool:
+    """Cancel whatever a client names, as a careless function does."""
+    return await ctx.scheduler.cancel(cast("str", job_id))
+
+
+@action(public=True)
+async def cancel_given(ctx: Context, job_id: JsonValue) -> bool:
+    """Do the same from an action."""
+    return await ctx.scheduler.cancel(cast("str", job_id))
 
 
 @action(public=True, retry=Retry(retries=2, base_ms=HALF_AN_HOUR_MS))

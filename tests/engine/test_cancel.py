@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -183,3 +184,39 @@ async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
         worker.executor.running[job_id].end(why)
         await worker.executor.running[job_id].task
     assert (await idle.job(job_id))["state"] == state
+
+
+@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
+@pytest.mark.parametrize("given", [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None])
+async def test_an_operator_in_place_of_a_job_s_id_cancels_nothing(
+    rig: Rig, name: str, given: object
+) -> None:
+    victims = [await scheduled_by(rig, owner) for owner in ("alice", "bob")]
+    job = await rig.run(name, job_id=given)
+    assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
+    assert "the id of a job is text" in job["error"]["message"]
+    assert [(await rig.job(victim))["state"] for victim in victims] == ["pending"] * 2
+
+
+@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
+async def test_a_function_cancels_the_jobs_of_its_owner_only(rig: Rig, name: str) -> None:
+    own, bobs, systems = [await scheduled_by(rig, owner) for owner in ("alice", "bob", None)]
+    given = [own, bobs, systems, "0" * 24, ""]
+    answers = [(await rig.run(name, job_id=job_id))["result"] for job_id in given]
+    assert answers == [True, False, False, False, False]
+    states = [(await rig.job(job_id))["state"] for job_id in (own, bobs, systems)]
+    assert states == ["canceled", "pending", "pending"]
+
+
+@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
+async def test_a_function_without_an_owner_cancels_any_job(rig: Rig, name: str) -> None:
+    victim = await scheduled_by(rig, "bob")
+    plan = replace(await rig.plan(name, {"job_id": victim}), owner=None)
+    assert (await rig.ended((await rig.engine.schedule(plan)).id))["result"] is True
+    assert (await rig.job(victim))["state"] == "canceled"
+
+
+async def scheduled_by(rig: Rig, owner: str | None) -> str:
+    """Schedule a job of that owner that is due in an hour."""
+    plan = replace(await rig.plan("echo"), owner=owner)
+    return await rig.plan_at(plan, await rig.engine.now() + timedelta(hours=1))
