@@ -16,7 +16,6 @@ from jobs.mongo.client import Document, Mongo, Session
 from jobs.mongo.job_documents import NewJob, job_document
 from jobs.mongo.job_store import Hold, JobStore
 from jobs.mongo.line import IN_LINE_S
-from jobs.mongo.sessions import Sessions
 from jobs.mongo.transaction import Body, run_transaction
 from jobs.records import Cause, CauseKind
 from jobs.registry import Registry
@@ -68,7 +67,7 @@ class _Buffer:
     """The jobs that a transaction schedules; they are inserted just before it commits."""
 
     store: JobStore
-    sessions: Sessions
+    database: BoundDatabase
     session: Session
     caller: JobInfo | None
     """The action's job in whose name the transaction runs: it may be canceled, or lost."""
@@ -78,13 +77,17 @@ class _Buffer:
     documents: dict[str, Document] = field(default_factory=dict)
     size: int = 0
     canceled: set[str] = field(default_factory=set)
+    is_over: bool = False
+    """Whether the body has ended: the jobs of what outlives it would be in no transaction."""
     hold: Hold | None = None
     """How the caller stands; read when the first job is scheduled, or at the end."""
 
     async def put(self, new: NewJob) -> str:
+        self._require_open()
         asked_to_end = await self.hold_of_caller() is Hold.ASKED_TO_END
         new = replace(new, canceled=asked_to_end)
         document = job_document(new, self.created_at, self.keep_ms)
+        self._require_open()  # it may have ended while that was read
         self.size += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size > MAX_BYTES:
             raise PayloadTooLarge(
@@ -95,13 +98,22 @@ class _Buffer:
         return str(document["_id"])
 
     async def cancel(self, job_id: str, owner: str | None) -> bool:
+        self._require_open()
         if self.documents.pop(job_id, None) is not None:
             return True
         canceling = self.store.cancel(job_id, self.offset_ms, self.session, owner=owner)
-        changed = await self.sessions.answered(self.session, canceling)
+        changed = await self.database.answered(canceling)
         if changed is not None and changed["state"] == "inProgress":
             self.canceled.add(job_id)
         return changed is not None
+
+    def close(self) -> None:
+        """Refuse whatever comes later."""
+        self.is_over = True
+
+    def _require_open(self) -> None:
+        if self.is_over:
+            raise RuntimeError("the function has ended, and its transaction with it")
 
     async def hold_of_caller(self) -> Hold:
         """Tell how the caller stands in the transaction's snapshot; raises AttemptLost."""
@@ -115,7 +127,7 @@ class _Buffer:
         if self.caller is None:
             return Hold.HELD
         asking = self.store.hold(self.caller.id, self.caller.attempt, self.session)
-        return await self.sessions.answered(self.session, asking)
+        return await self.database.answered(asking)
 
     async def flush(self) -> None:
         if self.documents:
@@ -159,18 +171,20 @@ class Transactor:
                 await self.mongo.sessions.answered(session, fence.check(session))
             buffer = _Buffer(
                 store=self.store,
-                sessions=self.mongo.sessions,
+                database=BoundDatabase(self.mongo, session),
                 session=session,
                 caller=identity.job if fence is None else None,
                 created_at=created_at,
                 offset_ms=offset_ms,
                 keep_ms=self.settings.purge_after_ms,
             )
-            context = self._context(identity, session, buffer)
+            context = self._context(identity, buffer)
             try:
                 result = await body(context)
             finally:
                 context.db.close()
+                buffer.close()
+            await context.db.require_unrefused()
             await self.mongo.sessions.answered(session, self._finish(buffer, fence, result))
             return result
 
@@ -190,7 +204,7 @@ class Transactor:
         if fence is not None:
             await fence.finish(buffer.session, result)
 
-    def _context(self, identity: Identity, session: Session, buffer: _Buffer) -> Context:
+    def _context(self, identity: Identity, buffer: _Buffer) -> Context:
         return Context(
             owner=identity.owner,
             scheduler=Scheduler(self.registry, self.clock, buffer, identity.owner, identity.cause),
@@ -199,6 +213,6 @@ class Transactor:
             clock=self.clock,
             log=log_of(identity.job),
             job=identity.job,
-            database=BoundDatabase(self.mongo, session),
+            database=buffer.database,
             report_progress=identity.report_progress,
         )

@@ -4,19 +4,33 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pymongo import ReturnDocument
+from pymongo.errors import OperationFailure
 
-from jobs.mongo.client import Collection, Document, Mongo, Session
-from jobs.mongo.collections import COLLECTIONS, WRITE_INSTEAD, WRITTEN_BY_BUILT_INS
+from jobs.mongo.client import (
+    Collection,
+    Document,
+    Mongo,
+    Session,
+    is_transient,
+    may_pass,
+    summary,
+)
+from jobs.mongo.collections import COLLECTIONS, JOBS, WRITE_INSTEAD, WRITTEN_BY_BUILT_INS
 from jobs.mongo.stored_json import escape_document, escape_update, restore_document
 
 T = TypeVar("T")
 OF_MONGODB: Final = "system."
+NO_TRANSACTION: Final = 251
 OURS: Final = frozenset(spec.name for spec in COLLECTIONS)
 """Collections whose documents hold clients' JSON; in others, a document stays as it is given."""
 
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Sort = Sequence[tuple[str, int]]
+
+
+class WriteRefused(Exception):
+    """A function caught what MongoDB refused, and went on in a transaction that was aborted."""
 
 
 class BoundDatabase:
@@ -27,6 +41,7 @@ class BoundDatabase:
         self._mongo = mongo
         self._session = session
         self._is_over = False
+        self._refused: OperationFailure | None = None
 
     @property
     def session(self) -> Session:
@@ -46,7 +61,27 @@ class BoundDatabase:
         return BoundCollection(self, self._mongo[name], name in WRITTEN_BY_BUILT_INS)
 
     async def answered(self, command: Awaitable[T]) -> T:
-        return await self._mongo.sessions.answered(self._session, command)
+        try:
+            return await self._mongo.sessions.answered(self._session, command)
+        except OperationFailure as error:
+            self._refused = self._refused or _refusal(error)
+            if self._refused is None or self._refused is error or error.code != NO_TRANSACTION:
+                raise
+            # It looks like a conflict, and the body would run again and again.
+            raise self._aborted() from self._refused
+
+    async def require_unrefused(self) -> None:
+        """Raise WriteRefused if the function went on after an error that ended its transaction."""
+        if self._refused is not None:  # only MongoDB knows whether it has aborted
+            await self.answered(self._mongo[JOBS].find_one({"_id": ""}, session=self._session))
+
+    def _aborted(self) -> WriteRefused:
+        assert self._refused is not None
+        return WriteRefused(
+            f"MongoDB refused a command of the function and aborted its transaction: "
+            f"{summary(self._refused)}. The function cannot catch that and go on: "
+            "look first, or call update_one(..., upsert=True)"
+        )
 
     def close(self) -> None:
         """Refuse whatever comes later."""
@@ -174,3 +209,7 @@ class BoundCollection:
         if not isinstance(update, Mapping):
             return list(update)
         return escape_update(update) if self._is_ours else update
+
+
+def _refusal(error: OperationFailure) -> OperationFailure | None:
+    return None if is_transient(error) or may_pass(error) else error

@@ -1,8 +1,11 @@
 """A mutation function that notes an effect, and may then go wrong in several ways."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Final
 
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, DuplicateKeyError
 
 from jobs.context import Context
 from jobs.decorators import mutation
@@ -19,15 +22,21 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
         await gate.pass_through()
     if way == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
+    if way in WRITES:
+        await WRITES[way](ctx)
     if way == "away" and ctx.job and ctx.job.attempt == 1:
         await ctx.db.answered(_find_no_server())
-    if way == "count":
-        await _count(ctx)
     if way == "tell":
         calls.append(name)
-    if way == "linger":
-        calls.append(asyncio.create_task(_write_late(ctx)))
+    if way in LINGERING:
+        calls.append(asyncio.create_task(LINGERING[way](ctx)))
     return name
+
+
+async def _insert_anyway(ctx: Context) -> None:
+    """Insert what is there already, and go on as if that did not matter."""
+    with suppress(DuplicateKeyError):
+        await ctx.db["effects"].insert_one({"_id": "the same"})
 
 
 async def _find_no_server() -> None:
@@ -45,3 +54,37 @@ async def _count(ctx: Context) -> None:
 async def _write_late(ctx: Context) -> None:
     await gate.opened.wait()
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "late"})
+
+
+async def _schedule_late(ctx: Context) -> None:
+    await gate.opened.wait()
+    await ctx.scheduler.run_after(0, "functions.echo")
+
+
+async def _cancel_late(ctx: Context) -> None:
+    await gate.opened.wait()
+    await ctx.scheduler.cancel("0" * 24)
+
+
+async def _insert_twice(ctx: Context) -> None:
+    await _insert_anyway(ctx)
+    await _insert_anyway(ctx)
+
+
+async def _insert_and_cancel(ctx: Context) -> None:
+    await _insert_anyway(ctx)
+    await ctx.scheduler.cancel("0" * 24)
+
+
+Way = Callable[[Context], Coroutine[None, None, None]]
+LINGERING: Final[dict[str, Way]] = {
+    "linger": _write_late,
+    "schedule late": _schedule_late,
+    "cancel late": _cancel_late,
+}
+WRITES: Final[dict[str, Way]] = {
+    "count": _count,
+    "swallow": _insert_anyway,
+    "swallow twice": _insert_twice,
+    "swallow and cancel": _insert_and_cancel,
+}

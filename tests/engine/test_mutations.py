@@ -92,3 +92,25 @@ async def test_what_outlives_its_function_writes_nothing(rig: Rig) -> None:
         await calls.pop()
     assert job["state"] == "success"
     assert [effect["name"] for effect in await rig.all("effects")] == ["one"]
+
+
+@pytest.mark.parametrize("way", ["schedule late", "cancel late"])
+async def test_what_outlives_its_function_neither_schedules_nor_cancels(rig: Rig, way: str) -> None:
+    job = await rig.run("share", name="one", way=way)
+    gate.opened.set()
+    with pytest.raises(RuntimeError, match="has ended"):
+        await calls.pop()
+    assert (job["state"], await rig.jobs_of("echo")) == ("success", [])
+
+
+@pytest.mark.parametrize("way", ["swallow", "swallow twice", "swallow and cancel"])
+async def test_a_function_that_goes_on_after_a_refused_write_fails_at_once(
+    rig: Rig, way: str
+) -> None:
+    await rig.engine.mongo["effects"].insert_one({"_id": "the same"})
+    job = await rig.run("share", name="one", way=way)
+    assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "WriteRefused")
+    assert "E11000 duplicate key" in job["error"]["message"]
+    assert "upsert=True" in job["error"]["message"]
+    assert "clusterTime" not in job["error"]["message"]
+    assert [effect["_id"] for effect in await rig.all("effects")] == ["the same"]

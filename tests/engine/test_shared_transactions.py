@@ -49,7 +49,7 @@ async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
     assert {job["attempt"] for job in jobs} == {1}
 
 
-@pytest.mark.parametrize("way", ["raise", "hold", "break"])
+@pytest.mark.parametrize("way", ["raise", "hold", "break", "swallow", "swallow twice"])
 async def test_one_that_does_not_end_well_takes_nobody_with_it(sharing: Rig, way: str) -> None:
     await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
     await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
