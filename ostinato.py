@@ -6,9 +6,8 @@ It imports itself only what every command needs, so that each starts as soon as 
 import asyncio
 import importlib.util
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -135,10 +134,13 @@ def worker(processes: NumberOfProcesses = 1) -> None:
             raise typer.Exit(1)
         return
     from jobs.garbage import spare_collector
-    from jobs.worker.main import run_worker
+    from jobs.worker.main import run_until_done, run_worker
 
     spare_collector()
-    _run(run_worker(settings))
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        run_until_done(runner.get_loop(), run_worker(settings))
 
 
 @cli.command()
@@ -230,13 +232,6 @@ def _require_functions(settings: "Settings") -> None:
 
 def _name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper() if location else "*"
-
-
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(coroutine)
 
 
 def _refuse(message: str) -> NoReturn:

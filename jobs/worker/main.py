@@ -7,8 +7,9 @@ import signal
 import sys
 import sysconfig
 import threading
+from collections.abc import Coroutine
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from jobs.engine import Engine
 from jobs.functions.static_crons import sync_static_crons
@@ -22,6 +23,20 @@ LEAVE_S: Final = 3.0  # for what the interpreter does at its end, and a user's o
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
 log = get_log(__name__)
+
+
+def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, though a task or a callback that a function has left exits or
+    stops the loop: that would end everybody's jobs."""
+    main = loop.create_task(coroutine)
+    main.add_done_callback(lambda _: loop.stop())
+    while not main.done():
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:  # signals are handled in the loop
+            if not main.done():
+                log.error("function.exited", error=repr(error))
+    main.result()
 
 
 async def run_worker(settings: Settings) -> None:

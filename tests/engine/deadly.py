@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,26 @@ async def leave_threads(ctx: Context, kind: str) -> None:
     else:
         wait = asyncio.get_running_loop().run_in_executor
         left_alone.extend(wait(None, _wait_for_ever) for _ in range(MORE_THAN_A_POOL_HAS))
+
+
+@action(public=True, name="functions.leaveExit")
+async def leave_exit(ctx: Context, way: str) -> str:
+    """Exit or stop the loop outside of the call."""
+    loop = asyncio.get_running_loop()
+    if way == "task":
+        left_alone.append(asyncio.ensure_future(_exit()))
+    elif way == "callback":
+        loop.call_soon(sys.exit, 5)
+    else:
+        loop.stop()
+    later = loop.create_future()
+    loop.call_later(0.05, later.set_result, None)
+    await later
+    return "lived"
+
+
+async def _exit() -> None:
+    sys.exit(9)
 
 
 def _wait_for_ever() -> None:

@@ -120,3 +120,15 @@ async def test_a_duty_that_somebody_cancels_begins_anew_and_the_others_go_on(
     look.cancel()
     assert await duties.begun.get() == "look"
     assert not listen.done()
+
+
+async def test_a_task_or_a_callback_that_exits_ends_no_worker(
+    idle: Rig, processes: Processes
+) -> None:
+    (worker,) = await started(idle, processes)
+    for way in ("task", "callback", "stop"):
+        job = await idle.run("leave_exit", way=way)
+        assert (job["state"], job["result"], job["attempt"]) == ("success", "lived", 1)
+    assert worker.popen.poll() is None
+    assert await ended(worker) == 0
+    assert worker.tail().count("function.exited") == 2
