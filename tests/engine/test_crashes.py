@@ -193,7 +193,11 @@ async def test_who_seems_silent_itself_declares_nobody_lost(idle: Rig) -> None:
     assert await lost_workers(idle, beats).reclaim() == 0
 
 
-async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(idle: Rig) -> None:
+async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
+    idle: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Sooner than MongoDB ends the transaction that holds the lock, which it does after 5 s.
+    monkeypatch.setattr("jobs.worker.lost_workers.RECLAIM_WITHIN_S", 1.0)
     jobs = [await idle.schedule("hold_in_mutation") for _ in range(3)]
     for job_id in jobs:
         await idle.claim(job_id, "ghost")
