@@ -16,10 +16,6 @@ class Admission:
         self._buckets = Buckets(engine.mongo)
         self._due = DueJobs(engine.mongo)
 
-    def is_limited(self, lane: Lane) -> bool:
-        function = self._function(lane)
-        return function is not None and function.rate_limit is not None
-
     async def admit(self, ids: list[str], lane: Lane, offset_ms: int) -> list[str]:
         """Give those of `ids` that may start now; the others have later starts from here on."""
         function = self._function(lane)

@@ -60,10 +60,6 @@ def encode(value: object) -> bytes:
     return orjson.dumps(value)
 
 
-def encode_text(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
 def _children(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return value.values()
