@@ -1,5 +1,6 @@
 """Breaks the stream of a hub under test."""
 
+import asyncio
 from contextlib import suppress
 from typing import Final
 
@@ -10,6 +11,13 @@ from tests.live.writing import Writer
 from tests.processes import eventually
 
 TIMES: Final = 10
+DEADLINE_S: Final = 30.0
+
+
+async def followed(hub: Hub) -> None:
+    """Wait until the hub has followed every write up to now."""
+    async with asyncio.timeout(DEADLINE_S):
+        await hub.reach(await hub.present())
 
 
 async def break_stream(hub: Hub, mongo: Mongo) -> None:

@@ -7,8 +7,8 @@ import pytest
 from jobs.changes import Watched
 from jobs.hub import Hub, Notice, Subscription, Watch
 from jobs.settings import Settings
+from tests.live.breaking import followed
 from tests.live.writing import Writer
-from tests.processes import eventually
 
 MOST = 3
 WATCH = Watch(collection=Watched.JOBS, owner="ann")
@@ -21,9 +21,8 @@ def live_settings(settings: Settings) -> Settings:
 
 async def handed_out(hub: Hub, write: Writer) -> None:
     """Write a job and wait until the hub has handed it out."""
-    before = hub.facts.changes
     await write.job()
-    await eventually(lambda: hub.facts.changes > before)
+    await followed(hub)
 
 
 async def test_catching_up_ends_though_changes_keep_coming(hub: Hub, write: Writer) -> None:

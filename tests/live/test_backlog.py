@@ -18,7 +18,7 @@ from jobs.mongo.provision import ensure_collections
 from jobs.mongo.stream import StreamBatch
 from resolvers.changes import ChangeKind, Following
 from resolvers.live import jobs_changed
-from tests.live.breaking import lose_history, no_position
+from tests.live.breaking import followed, lose_history, no_position
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
 from tests.live.writing import Writer
@@ -46,13 +46,13 @@ async def a_turn() -> None:
 
 async def run_unheard(hub: Hub, write: Writer) -> str:
     """Let a job run, three changes, and wait until the hub has followed it."""
-    before = hub.facts.changes
     job_id = await write.run()
-    await eventually(lambda: hub.facts.changes == before + 3)
+    await followed(hub)
     return job_id
 
 
 async def test_what_nobody_listens_to_is_kept_undecoded(hub: Hub, write: Writer) -> None:
+    await followed(hub)  # history of earlier tests
     before = hub.facts.ring
     await run_unheard(hub, write)
     assert hub.facts.ring == before + 3
@@ -63,9 +63,9 @@ async def test_who_resumes_is_told_what_came_while_nobody_listened(
     as_viewer: As, hub: Hub, write: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    job_id, before = await run_unheard(hub, write), hub.facts.changes
+    job_id = await run_unheard(hub, write)
     await write.progress(job_id, done=1)
-    await eventually(lambda: hub.facts.changes > before)
+    await followed(hub)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
@@ -86,9 +86,9 @@ async def test_who_comes_now_is_not_told_what_came_before(
 async def test_collection_that_vanished_unheard_resets_only_who_comes_from_before(
     as_viewer: As, hub: Hub, write: Writer
 ) -> None:
-    cursor, before = await disconnected(as_viewer()), hub.facts.changes
+    cursor = await disconnected(as_viewer())
     await write.mongo["jobs"].drop()
-    await eventually(lambda: hub.facts.changes > before)
+    await followed(hub)
     await ensure_collections(write.mongo)
     async with (
         Client(jobs_changed(as_viewer(), JobFilter(), Following())) as fresh,
@@ -101,9 +101,10 @@ async def test_collection_that_vanished_unheard_resets_only_who_comes_from_befor
 
 
 async def test_reset_is_told_before_what_happened_behind_it(hub: Hub, write: Writer) -> None:
-    after, before = hub.position, hub.facts.changes
+    await followed(hub)
+    after = hub.position
     await write.mongo["jobs"].drop()
-    await eventually(lambda: hub.facts.changes > before)
+    await followed(hub)
     await ensure_collections(write.mongo)
     await run_unheard(hub, write)
     async with hub.subscribe(WATCH, after) as changes:

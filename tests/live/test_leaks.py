@@ -16,6 +16,7 @@ from schema.context import Info
 from schema.fields import strawberry_field, strawberry_subscription
 from schema.ids import global_id
 from schema.sending import sent
+from tests.live.breaking import followed
 from tests.live.conftest import As, Started
 from tests.live.reading import Client
 from tests.live.watching import Station
@@ -99,9 +100,8 @@ async def test_field_that_promises_too_much_tells_of_nobody(
 @pytest.fixture
 async def anns_job(hub: Hub, write: Writer) -> str:
     """Give a job that the hub has heard of."""
-    before = hub.facts.changes
     job_id = await write.job("ann")
-    await eventually(lambda: hub.facts.changes > before)
+    await followed(hub)
     return job_id
 
 

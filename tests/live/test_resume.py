@@ -15,11 +15,11 @@ from resolvers.changes import ChangeKind, Following
 from resolvers.cursors import Cursor, Cursors
 from resolvers.live import crons_changed, jobs_changed
 from resolvers.request import RequestContext
+from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import disconnected, follow, told
 from tests.live.watching import Station
 from tests.live.writing import Writer
-from tests.processes import eventually
 
 ALL = JobFilter()
 
@@ -32,7 +32,7 @@ def live_settings(settings: Settings) -> Settings:
 async def test_missed_changes_come_from_the_ring(as_viewer: As, hub: Hub, write: Writer) -> None:
     cursor = await disconnected(as_viewer())
     job_id = await write.run()
-    await eventually(lambda: hub.facts.changes >= 3)
+    await followed(hub)
     async with follow(as_viewer(), cursor) as client:
         assert (await client.next()).kind is ChangeKind.READY
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
@@ -44,7 +44,7 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await write.run() for _ in range(5)]
-    await eventually(lambda: hub.facts.changes >= 15)
+    await followed(hub)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
@@ -62,7 +62,7 @@ async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await write.run() for _ in range(5)]
-    await eventually(lambda: hub.facts.changes >= 15)
+    await followed(hub)
     ended = pytest.raises(Unavailable, match="resume from your last cursor")
     with monkeypatch.context() as patch, ended:
         patch.setattr(catch_up, "decoded_with_routes", fail)
@@ -82,10 +82,10 @@ async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
         if not delay and asyncio.current_task() is reader:
             monkeypatch.undo()
             await write.run()
-            await eventually(lambda: hub.facts.changes >= 6)
+            await followed(hub)
         await pause(delay)
 
-    await eventually(lambda: hub.facts.changes >= 3)
+    await followed(hub)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         monkeypatch.setattr(asyncio, "sleep", overtaken)
@@ -108,7 +108,7 @@ async def test_many_resumes_at_once_share_a_stream(as_viewer: As, hub: Hub, writ
     for _ in range(20):
         cursors.append(await disconnected(as_viewer()))
         await write.job()
-    await eventually(lambda: hub.facts.changes >= 20)
+    await followed(hub)
     clients = [follow(as_viewer(), cursor) for cursor in cursors]
     for client in clients:
         await client.ready()
@@ -207,10 +207,9 @@ async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
 
 async def followed_writes(hub: Hub, write: Writer, count: int) -> None:
     """Write jobs and wait until the hub has seen them."""
-    before = hub.facts.changes
     for _ in range(count):
         await write.job()
-    await eventually(lambda: hub.facts.changes >= before + count)
+    await followed(hub)
 
 
 async def test_position_that_mongodb_cannot_read_is_history_lost(

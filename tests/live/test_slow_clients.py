@@ -11,6 +11,7 @@ from jobs.hub import Hub
 from jobs.records import Job
 from jobs.settings import Settings
 from resolvers.changes import ChangeKind, JobChange
+from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
 from tests.live.writing import Writer
@@ -31,7 +32,7 @@ async def test_reader_that_is_overtaken_reads_on_in_the_history(
         assert (await client.next()).job_id == first
         for _ in range(10):
             await write.run()
-        await eventually(lambda: hub.facts.changes >= 31)
+        await followed(hub)
         assert len(set(told(await client.take(30)))) == 30
 
 
@@ -56,7 +57,7 @@ async def test_nothing_is_left_behind_when_clients_leave(
     cursor = await disconnected(as_viewer())
     for _ in range(6):
         await write.job()
-    await eventually(lambda: hub.facts.changes >= 6)
+    await followed(hub)
     for after in (None, cursor):
         async with follow(as_viewer(), after) as client:
             await client.ready()
@@ -79,7 +80,7 @@ async def test_reader_that_stalls_a_catch_up_stream_is_ended(
     monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(12)]
-    await eventually(lambda: hub.facts.changes >= 12)
+    await followed(hub)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         taken = [await client.next()]
