@@ -61,7 +61,7 @@ $(DEV_STAMP): deploy/requirements-dev.lock $(RUN_STAMP)
 	@touch $@
 
 $(MONGOD_STAMP): $(RUN_STAMP)
-	@sh deploy/need.sh "$(BIN)/python -m jobs.embedded" libcurl4
+	@sh deploy/need.sh "$(BIN)/python -m ostinato.jobs.embedded" libcurl4
 	@touch $@
 
 $(PAGE_STAMP): $(PAGE)/package.json $(PAGE)/package-lock.json | $(NODE_STAMP)
@@ -145,14 +145,19 @@ check: lint types ## What CI runs before the tests
 
 .PHONY: schema
 schema: $(RUN_STAMP) ## Write the SDL from the code
-	$(BIN)/python -m schema.build > schema/schema.graphql.new
+	$(BIN)/python -m ostinato.schema.build > schema/schema.graphql.new
 	@mv schema/schema.graphql.new schema/schema.graphql
+
+.PHONY: dist
+dist: $(DEV_STAMP) $(PAGE)/dist/.stamp ## Build the sdist and the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 .PHONY: docs
 docs: $(RUN_STAMP) ## Write the documents that are made from the code
-	$(BIN)/python -m jobs.settings_page > docs/configuration.md.new
+	$(BIN)/python -m ostinato.jobs.settings_page > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
-	$(BIN)/python -m jobs.lifecycle_page > docs/lifecycle.md.new
+	$(BIN)/python -m ostinato.jobs.lifecycle_page > docs/lifecycle.md.new
 	@mv docs/lifecycle.md.new docs/lifecycle.md
 
 .PHONY: bench
@@ -174,7 +179,7 @@ lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes
 
 .PHONY: clean
 clean: ## Remove what was built or installed; the data under .ostinato stays
-	rm -rf $(VENV) $(PAGE)/node_modules $(PAGE)/dist tests/node/node_modules *.egg-info
+	rm -rf $(VENV) dist $(PAGE)/node_modules $(PAGE)/dist tests/node/node_modules *.egg-info
 	rm -rf benchmarks/peers/node/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

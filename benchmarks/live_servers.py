@@ -16,14 +16,15 @@ import httpx
 from pydantic import SecretStr
 
 from benchmarks.contestants import DATABASE, NODE, NODE_PEERS, SECRET, our_env
-from benchmarks.processes import ROOT, Program, wait_until
+from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child
-from jobs.ids import new_id
-from jobs.mongo.moves import first_event
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.cli import COMMAND
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.moves import first_event
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 
 OURS: Final = "Ostinato"
 OURS_PLAIN: Final = "Ostinato, no frames below ASGI"
@@ -32,7 +33,7 @@ STRAWBERRY: Final = "Strawberry's own handler"
 NODE_WS: Final = "graphql-ws on Node"
 YOGA: Final = "graphql-yoga on Node"
 
-OUR_COMMAND: Final = (sys.executable, str(ROOT / "ostinato.py"), "api")
+OUR_COMMAND: Final = (*COMMAND, "api")
 PROTOCOL: Final = "graphql-transport-ws"
 FIELDS: Final = "cursor kind jobId event { seq state at }"
 READY_S: Final = 30.0

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.contestants import NODE, NODE_PEERS, PEERS_PYTHON
-from jobs.embedded.binaries import find_mongod, find_valkey
+from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
 
 GIBIBYTE = 1_073_741_824
 MISSING = "not installed"

@@ -1,6 +1,5 @@
 """Runs our API process: it serves GraphQL, and its hub follows every change."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +7,11 @@ from dataclasses import dataclass
 import httpx
 
 from benchmarks.contestants import our_env
-from benchmarks.processes import ROOT, Program, wait_until
+from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child
+from ostinato.cli import COMMAND
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child
 
 READY_S = 30.0
 
@@ -27,7 +27,7 @@ def our_api(servers: Servers, env: Mapping[str, str]) -> Iterator[OurApi]:
     """Serve while the body runs, from the moment that the API says it is ready."""
     port = free_port()
     settings = {**our_env(servers), **env, "OSTINATO_PORT": str(port)}
-    program = Program((sys.executable, str(ROOT / "ostinato.py"), "api"), settings)
+    program = Program((*COMMAND, "api"), settings)
     with (
         program.running(servers.folder / "api.log") as child,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,

@@ -10,9 +10,9 @@ from typing import Any
 from pymongo import MongoClient
 from redis import Redis
 
-from jobs.embedded import start_services
-from jobs.embedded.process import Child
-from jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded import start_services
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.embedded.valkey import start_valkey
 
 Document = dict[str, Any]
 

@@ -9,7 +9,7 @@ compile() {
 lock() {
     compile pyproject.toml --extra build "$@"
 }
-lock --output-file deploy/requirements.lock
-lock --extra dev --constraint deploy/requirements.lock --output-file deploy/requirements-dev.lock
+lock --extra dev-server --output-file deploy/requirements.lock
+lock --extra dev-server --extra dev --constraint deploy/requirements.lock --output-file deploy/requirements-dev.lock
 compile benchmarks/peers/requirements.in --constraint deploy/requirements.lock \
     --output-file deploy/requirements-bench.lock

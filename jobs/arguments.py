@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
-from jobs.errors import BadRequest, Issue
-from jobs.records import JsonObject
-from jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
-from jobs.wording import wording
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.records import JsonObject
+from ostinato.jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
+from ostinato.jobs.wording import wording
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
 CONTAINERS: Final = (dict, list, tuple)

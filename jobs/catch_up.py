@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from itertools import chain, islice, takewhile
 from typing import Final, assert_never
 
-from jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
-from jobs.schedules import next_run, ticks
+from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
+from ostinato.jobs.schedules import next_run, ticks
 
 ON_TIME: Final = timedelta(seconds=15)  # a lost worker's tick runs again within this time
 MAX_CATCH_UP: Final = 500  # jobs of one tick: they share its transaction

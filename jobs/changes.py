@@ -7,10 +7,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, NamedTuple, NewType, TypeAlias
 
-from jobs.documents import job_event_from
-from jobs.errors import Malformed
-from jobs.malformed import read_as, report
-from jobs.records import Cause, JobEvent, JobState
+from ostinato.jobs.documents import job_event_from
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.malformed import read_as, report
+from ostinato.jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
 """A place in MongoDB's history; sorts, as text, in the order of the commits."""

@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from jobs.mongo.clock import ServerClock
-from jobs.settings import Mode
+from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.settings import Mode
 
 RESYNC_S: Final = 10.0  # quartz drifts some 50 ppm: half a millisecond in this time
 

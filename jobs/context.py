@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from types import NoneType
 from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 
-from jobs.clock import Clock
-from jobs.errors import BadRequest, Issue, WrongKind
-from jobs.ids import is_id, new_id
-from jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
-from jobs.logs import Log
-from jobs.mongo.bound import BoundDatabase
-from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, CauseKind, Progress
-from jobs.registry import FunctionRef, Registry
-from jobs.settings import Settings
-from jobs.values import NotJson, instant_text, progress_of, whole_number
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.errors import BadRequest, Issue, WrongKind
+from ostinato.jobs.ids import is_id, new_id
+from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
+from ostinato.jobs.logs import Log
+from ostinato.jobs.mongo.bound import BoundDatabase
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.records import Cause, CauseKind, Progress
+from ostinato.jobs.registry import FunctionRef, Registry
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.values import NotJson, instant_text, progress_of, whole_number
 
 FURTHEST = timedelta(days=5 * 365)
 LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000

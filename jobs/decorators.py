@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
-from jobs.arguments import arguments_of
-from jobs.context import Context
-from jobs.errors import BadRequest
-from jobs.rate_limit import RateLimit
-from jobs.records import FunctionKind
-from jobs.registry import Function, StaticCron, name_of, registry
-from jobs.retry import NO_RETRY, Retry
-from jobs.schedules import parse_schedule
+from ostinato.jobs.arguments import arguments_of
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.records import FunctionKind
+from ostinato.jobs.registry import Function, StaticCron, name_of, registry
+from ostinato.jobs.retry import NO_RETRY, Retry
+from ostinato.jobs.schedules import parse_schedule
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from jobs.context import AttemptLost, JobInfo
-from jobs.engine import Engine
-from jobs.errors import NotFound, PreconditionFailed
-from jobs.mongo.job_documents import NewJob
-from jobs.mongo.job_store import Hold
+from ostinato.jobs.context import AttemptLost, JobInfo
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import NotFound, PreconditionFailed
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.mongo.job_store import Hold
 
 
 class DirectSink:

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from jobs.findings import Finding
-from jobs.modules import import_problems
-from jobs.mongo.inspection import inspect_mongo
-from jobs.queue.inspection import inspect_redis
-from jobs.registry import registry
-from jobs.settings import Mode, Settings
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.modules import import_problems
+from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.queue.inspection import inspect_redis
+from ostinato.jobs.registry import registry
+from ostinato.jobs.settings import Mode, Settings
 
 IMPORTABLE = (
     "correct OSTINATO_FUNCTIONS or the module; modules are looked for beside Ostinato and in "

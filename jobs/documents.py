@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs import records
-from jobs.records import (
+from ostinato.jobs import records
+from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
     Cause,

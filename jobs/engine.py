@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, TypeVar
 
-from jobs.clock import Clock
-from jobs.context import Context
-from jobs.documents import failure_from, job_from
-from jobs.errors import Conflict, NotFound, PreconditionFailed
-from jobs.group_commit import GroupCommit
-from jobs.ids import new_id
-from jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, Move, may
-from jobs.malformed import read_as
-from jobs.modules import BUILT_IN
-from jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
-from jobs.mongo.clock import ServerClock
-from jobs.mongo.job_documents import NewJob, job_document
-from jobs.mongo.job_store import JobStore
-from jobs.mongo.provision import ensure_collections
-from jobs.mongo.transaction import run_seen_through
-from jobs.queue.connection import connect
-from jobs.queue.doorbell import SOON, Bell, Doorbell
-from jobs.queues import Queues
-from jobs.records import Failure, Job, JobState, JsonObject
-from jobs.registry import Registry, registry
-from jobs.settings import Settings
-from jobs.transact import Identity, Transactor
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.context import Context
+from ostinato.jobs.documents import failure_from, job_from
+from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
+from ostinato.jobs.group_commit import GroupCommit
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, Move, may
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.modules import BUILT_IN
+from ostinato.jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
+from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.mongo.job_store import JobStore
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.transaction import run_seen_through
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.queue.doorbell import SOON, Bell, Doorbell
+from ostinato.jobs.queues import Queues
+from ostinato.jobs.records import Failure, Job, JobState, JsonObject
+from ostinato.jobs.registry import Registry, registry
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.transact import Identity, Transactor
 
 T = TypeVar("T")
 

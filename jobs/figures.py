@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.kept import Kept
-from jobs.mongo.counting import JobCounts
-from jobs.mongo.figures import Workforce, read_first_due, read_workforce
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.kept import Kept
+from ostinato.jobs.mongo.counting import JobCounts
+from ostinato.jobs.mongo.figures import Workforce, read_first_due, read_workforce
 
 MAX_AGE_S: Final = 1.0
 

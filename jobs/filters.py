@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from jobs.records import CauseKind, JobState
+from ostinato.jobs.records import CauseKind, JobState
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from jobs.records import JobState
+from ostinato.jobs.records import JobState
 
 MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
 EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end

@@ -1,7 +1,7 @@
 """Owns docs/lifecycle.md, made from the table of moves: `make docs` writes it."""
 
-from jobs.lifecycle import FINAL_STATES, MOVES, Move, Transition
-from jobs.records import JobState
+from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, Transition
+from ostinato.jobs.records import JobState
 
 HEAD = """\
 # The life of a job

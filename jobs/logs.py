@@ -3,19 +3,21 @@
 import logging
 import sys
 import time
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
 
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 
 Log = structlog.stdlib.BoundLogger
 
 QUIET = ("arq", "motor", "pymongo", "asyncio", "httpx")
 """Libraries whose own lines only matter when something is wrong."""
 
-SAY_AGAIN_S: Final = 60.0
+REPEAT_S: Final = 60.0
+MAX_LINES_PER_PERIOD: Final = 1_000  # of one throttle; more are not logged
 
 
 def get_log(name: str, **fields: object) -> Log:
@@ -24,22 +26,38 @@ def get_log(name: str, **fields: object) -> Log:
     return log
 
 
+class LogThrottle:
+    """Decides which of many equal lines are logged: the first in each period."""
+
+    def __init__(self, period_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = period_s
+        self._now = now
+        self._logged: set[Hashable] = set()
+        self._since = now()
+
+    def allows(self, key: Hashable) -> bool:
+        """Return whether to log the line that `key` stands for, and remember it as logged."""
+        if self._now() - self._since > self._period_s:
+            self._logged.clear()
+            self._since = self._now()
+        if key in self._logged or len(self._logged) >= MAX_LINES_PER_PERIOD:
+            return False
+        self._logged.add(key)
+        return True
+
+
 class RepeatedWarning:
-    """Logs why a loop fails: at once if that is new, and then once a minute while it lasts."""
+    """Logs why a loop fails: each reason once a minute while it lasts."""
 
     def __init__(self, log: Log, event: str) -> None:
         self._log = log
         self._event = event
-        self._error = ""
-        self._silent_until = 0.0
+        self._throttle = LogThrottle(REPEAT_S)
 
     def write(self, error: Exception, **fields: object) -> None:
         """Log an error unless the same was logged within a minute."""
-        text, now = str(error), time.monotonic()
-        if text == self._error and now < self._silent_until:
-            return
-        self._error, self._silent_until = text, now + SAY_AGAIN_S
-        self._log.warning(self._event, error=text, **fields)
+        if self._throttle.allows(text := str(error)):
+            self._log.warning(self._event, error=text, **fields)
 
 
 def _without_colours(_: object, __: str, event: EventDict) -> EventDict:

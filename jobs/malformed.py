@@ -1,7 +1,6 @@
 """Reads documents that may not have been written by Ostinato: each field is of its type, or the
 document is refused by itself, and the log names it once."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
@@ -10,15 +9,14 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from jobs.errors import Malformed
-from jobs.logs import get_log
-from jobs.records import Job, Progress
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.logs import LogThrottle, get_log
+from ostinato.jobs.records import Job, Progress
 
 R = TypeVar("R")
 Document = Mapping[str, Any]
 
-LOG_AGAIN_S: Final = 3_600.0  # a document that is read every second is not logged every second
-MOST_LOGGED: Final = 1_000  # so many documents an hour; more are not named
+LOG_PERIOD_S: Final = 3_600.0  # a document that is read every second is not logged every second
 REPAIR_IT: Final = "repair or delete it in MongoDB"
 INT_32: Final = 2**31
 SAFE: Final = 2**53  # JavaScript reads a larger number as another
@@ -42,6 +40,7 @@ CALLED: Final[Mapping[type, str]] = {
 """What types are called in messages; the first that fits."""
 
 log = get_log(__name__)
+_throttle = LogThrottle(LOG_PERIOD_S)
 
 
 def read_as(decode: Callable[[Document], R], document: Document) -> R:
@@ -74,7 +73,7 @@ def sound_progress(job: Job) -> Progress | None:
 
 def report(collection: str, document_id: object, error: Exception) -> None:
     """Log that a document is malformed; the same one at most once an hour."""
-    if _reports.is_new((collection, repr(document_id))):
+    if _throttle.allows((collection, repr(document_id))):
         log.error(
             "document.malformed",
             collection=collection,
@@ -82,31 +81,6 @@ def report(collection: str, document_id: object, error: Exception) -> None:
             error=_problem(error.__cause__ or error),
             fix=REPAIR_IT,
         )
-
-
-class Reports:
-    """What was logged within a time, an hour unless given."""
-
-    def __init__(
-        self, now: Callable[[], float] = time.monotonic, every_s: float = LOG_AGAIN_S
-    ) -> None:
-        self._now = now
-        self._every_s = every_s
-        self._logged: set[tuple[str, str]] = set()
-        self._since = now()
-
-    def is_new(self, place: tuple[str, str]) -> bool:
-        """Tell whether a document or an origin is to be named, and remember that it was."""
-        if self._now() - self._since > self._every_s:
-            self._logged.clear()
-            self._since = self._now()
-        if place in self._logged or len(self._logged) >= MOST_LOGGED:
-            return False
-        self._logged.add(place)
-        return True
-
-
-_reports = Reports()
 
 
 def _problem(error: BaseException) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from jobs.registry import registry
+from ostinato.jobs.registry import registry
 
-BUILT_IN: Final = "jobs.functions"
-OURS: Final = ("schema", "resolvers", "jobs")
+BUILT_IN: Final = "ostinato.jobs.functions"
 
 _MACHINERY: Final = ("<frozen", importlib.__file__, str(Path(__file__).parent))
 
@@ -23,10 +22,6 @@ def import_problems(modules: Iterable[str]) -> list[str]:
 
 
 def _reason(module: str) -> Iterator[str]:
-    package = module.partition(".")[0]
-    if package in OURS:
-        yield f"{package} is a package of Ostinato. Rename your package."
-        return
     try:
         registry.load([module])
     except Exception as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from jobs.filters import Page
+from ostinato.jobs.filters import Page
 
 T = TypeVar("T")
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from jobs.clock import Clock
-from jobs.lanes import Queue
-from jobs.mongo.client import Mongo
-from jobs.mongo.due_jobs import DueJobs
-from jobs.mongo.queues import QueueStore
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.doorbell import Bell, Doorbell
-from jobs.waiting_reasons import WaitingReasons
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.lanes import Queue
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue.doorbell import Bell, Doorbell
+from ostinato.jobs.waiting_reasons import WaitingReasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

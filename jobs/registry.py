@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.arguments import Arguments
-from jobs.errors import BadRequest
-from jobs.lanes import Lane
-from jobs.rate_limit import RateLimit
-from jobs.records import FunctionKind, JsonObject, Schedule
-from jobs.retry import Retry
+from ostinato.jobs.arguments import Arguments
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
+from ostinato.jobs.retry import Retry
 
 if TYPE_CHECKING:
-    from jobs.sources import BatchSource, RequestHandler
+    from ostinato.jobs.sources import BatchSource, RequestHandler
 
 # How a function is called once its arguments are validated: what it returns is checked at run.
 AnyFunction = Callable[..., Awaitable[Any]]
@@ -183,7 +183,7 @@ def _origin(call: AnyFunction) -> tuple[str, str]:
 
 
 def _built_in(call: AnyFunction) -> bool:
-    return call.__module__.startswith("jobs.functions.")
+    return call.__module__.startswith("ostinato.jobs.functions.")
 
 
 def camel(name: str) -> str:

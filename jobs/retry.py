@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from jobs.lifecycle import MAX_ATTEMPTS
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS
 
 Random = Callable[[], float]  # uniform in [0, 1)
 ErrorClasses = tuple[type[BaseException], ...]

@@ -24,8 +24,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from jobs.errors import BadRequest, Issue
-from jobs.records import CronSchedule, IntervalSchedule, Schedule
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
 MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # nothing is planned further away than 5 years

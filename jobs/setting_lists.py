@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from jobs.lanes import QUEUE_PATTERN
+from ostinato.jobs.lanes import QUEUE_PATTERN
 
 ANYBODY = "*"
 

@@ -7,7 +7,7 @@ from typing import get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from jobs.settings import Mode, Settings
+from ostinato.jobs.settings import Mode, Settings
 
 HEAD = """\
 # Configuration

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
-from jobs.context import Context
-from jobs.errors import PreconditionFailed
-from jobs.mongo.id_text import id_from_text, id_to_text
-from jobs.records import Json
-from jobs.registry import registry
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.mongo.id_text import id_from_text, id_to_text
+from ostinato.jobs.records import Json
+from ostinato.jobs.registry import registry
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]

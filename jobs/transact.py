@@ -7,19 +7,19 @@ from typing import Any, Final, Protocol, TypeVar
 
 from pydantic_core import to_json
 
-from jobs.clock import Clock
-from jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
-from jobs.errors import PayloadTooLarge
-from jobs.logs import Log, get_log
-from jobs.mongo.bound import BoundDatabase
-from jobs.mongo.client import Document, Mongo, Session
-from jobs.mongo.job_documents import NewJob, job_document
-from jobs.mongo.job_store import Hold, JobStore
-from jobs.mongo.line import IN_LINE_S
-from jobs.mongo.transaction import Body, run_transaction
-from jobs.records import Cause, CauseKind
-from jobs.registry import Registry
-from jobs.settings import Settings
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
+from ostinato.jobs.errors import PayloadTooLarge
+from ostinato.jobs.logs import Log, get_log
+from ostinato.jobs.mongo.bound import BoundDatabase
+from ostinato.jobs.mongo.client import Document, Mongo, Session
+from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.mongo.job_store import Hold, JobStore
+from ostinato.jobs.mongo.line import IN_LINE_S
+from ostinato.jobs.mongo.transaction import Body, run_transaction
+from ostinato.jobs.records import Cause, CauseKind
+from ostinato.jobs.registry import Registry
+from ostinato.jobs.settings import Settings
 
 T = TypeVar("T")
 

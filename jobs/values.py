@@ -7,7 +7,7 @@ from enum import Enum
 from functools import singledispatch
 from typing import Final
 
-from jobs.records import Json, Progress
+from ostinato.jobs.records import Json, Progress
 
 LEAST_INTEGER: Final = -(2**63)  # what BSON has room for
 LARGEST_INTEGER: Final = 2**63 - 1

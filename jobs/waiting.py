@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from jobs.logs import get_log
+from ostinato.jobs.logs import get_log
 
 Duty = Callable[[], Awaitable[None]]
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from jobs.kept import Kept
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError
-from jobs.mongo.queues import QueueStore
-from jobs.mongo.workers import WorkerStore
+from ostinato.jobs.kept import Kept
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.workers import WorkerStore
 
 FRESH_S: Final = 1.0
 MOST_NAMED: Final = 1_000  # queues are named by clients: so many are logged

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import jwt
 
-from jobs.errors import Unauthorized
-from jobs.settings import Settings
-from jobs.values import readable
-from resolvers.keys import KeyRing
+from ostinato.jobs.errors import Unauthorized
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.values import readable
+from ostinato.resolvers.keys import KeyRing
 
 MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from jobs.errors import Forbidden
-from jobs.filters import Page
-from jobs.functions import batch as functions
-from jobs.mongo import reading
-from jobs.paging import Window
-from jobs.records import Batch, BatchState, Json
-from jobs.waiting_reasons import SchedulingWarning, WarningCode
-from resolvers.request import RequestContext
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.filters import Page
+from ostinato.jobs.functions import batch as functions
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Batch, BatchState, Json
+from ostinato.jobs.waiting_reasons import SchedulingWarning, WarningCode
+from ostinato.resolvers.request import RequestContext
 
 _SECOND = timedelta(seconds=1)
 NOTHING_TO_PROCESS = SchedulingWarning(

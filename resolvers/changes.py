@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
-from jobs.changes import Position
-from jobs.errors import BadRequest
-from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from jobs import schedules
-from jobs.errors import BadRequest
-from jobs.filters import Page
-from jobs.functions import crons as functions
-from jobs.functions.new_cron import NewCron
-from jobs.malformed import report
-from jobs.mongo import reading
-from jobs.mongo.collections import CRONS
-from jobs.paging import Window
-from jobs.records import Cron, Schedule
-from resolvers.functions import usable_function
-from resolvers.request import RequestContext, not_found
+from ostinato.jobs import schedules
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.filters import Page
+from ostinato.jobs.functions import crons as functions
+from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.malformed import report
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo.collections import CRONS
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Cron, Schedule
+from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.request import RequestContext, not_found
 
 MAX_RUNS = 100
 

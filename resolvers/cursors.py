@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from jobs.changes import Position
-from jobs.errors import BadRequest
-from jobs.settings import Settings
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.settings import Settings
 
 VERSION: Final = b"\x01"
 MAC_BYTES: Final = 16  # half of SHA-256: forging one takes 2^128 tries

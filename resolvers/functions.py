@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from jobs.errors import Forbidden
-from jobs.records import FunctionKind
-from jobs.registry import Function, unknown_function
-from resolvers.request import RequestContext
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.records import FunctionKind
+from ostinato.jobs.registry import Function, unknown_function
+from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from jobs.errors import Unavailable
-from jobs.findings import Finding
-from jobs.logs import get_log
-from jobs.settings import Settings
+from ostinato.jobs.errors import Unavailable
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.settings import Settings
 
 log = get_log("ostinato.keys")
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})

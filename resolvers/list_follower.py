@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from jobs.changes import Change, ClusterTime, Position, time_of
-from jobs.filters import Page
-from jobs.hub import Delivery, Notice, Subscription, Watch
-from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
-from resolvers.changes import ChangeKind, Following, Joint, Message, Place
-from resolvers.cursors import Cursor, Cursors
-from resolvers.request import RequestContext
+from ostinato.jobs.changes import Change, ClusterTime, Position, time_of
+from ostinato.jobs.filters import Page
+from ostinato.jobs.hub import Delivery, Notice, Subscription, Watch
+from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.resolvers.changes import ChangeKind, Following, Joint, Message, Place
+from ostinato.resolvers.cursors import Cursor, Cursors
+from ostinato.resolvers.request import RequestContext
 
 SETTLE_S: Final = 0.05  # how often to see whether the changes have come up to the rows
 

@@ -7,12 +7,12 @@ SlowConsumer when the client does not keep up. Close an iterator to end it.
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from jobs.changes import Watched
-from jobs.filters import JobFilter
-from jobs.hub import Watch
-from jobs.mongo import reading
-from jobs.records import Batch, Cron, Job, RecurringTask, Request
-from resolvers.changes import (
+from ostinato.jobs.changes import Watched
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Watch
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.resolvers.changes import (
     BatchChange,
     CronChange,
     Following,
@@ -20,9 +20,9 @@ from resolvers.changes import (
     RecurringTaskChange,
     RequestChange,
 )
-from resolvers.list_follower import ListFollower, Topic
-from resolvers.object_follower import ObjectFollower, Subject
-from resolvers.request import RequestContext
+from ostinato.resolvers.list_follower import ListFollower, Topic
+from ostinato.resolvers.object_follower import ObjectFollower, Subject
+from ostinato.resolvers.request import RequestContext
 
 
 async def job_changed(

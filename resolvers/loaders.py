@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
-from jobs.filters import JobFilter, Page
-from jobs.mongo import reading
-from jobs.mongo.client import Mongo
-from jobs.paging import Window
-from jobs.records import Batch, Cron, Job, RecurringTask, Request
-from resolvers.loading import Loader
+from ostinato.jobs.filters import JobFilter, Page
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.resolvers.loading import Loader
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from jobs.changes import BEGINNING, ChangeType, Position, Watched, time_of
-from jobs.errors import BadRequest
-from jobs.hub import Delivery, Notice, Subscription, Watch
-from jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
-from resolvers.changes import ChangeKind, Joint, Message, Place
-from resolvers.cursors import Cursor, Cursors
-from resolvers.request import RequestContext
+from ostinato.jobs.changes import BEGINNING, ChangeType, Position, Watched, time_of
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.hub import Delivery, Notice, Subscription, Watch
+from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.resolvers.changes import ChangeKind, Joint, Message, Place
+from ostinato.resolvers.cursors import Cursor, Cursors
+from ostinato.resolvers.request import RequestContext
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

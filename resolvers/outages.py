@@ -1,8 +1,8 @@
 """Tells an outage from a fault of ours: what clients may simply try again."""
 
-from jobs.errors import TimedOut, Unavailable
-from jobs.mongo.client import may_pass
-from jobs.mongo.transaction import Contended
+from ostinato.jobs.errors import TimedOut, Unavailable
+from ostinato.jobs.mongo.client import may_pass
+from ostinato.jobs.mongo.transaction import Contended
 
 
 def expected(error: Exception) -> Exception:

@@ -1,8 +1,8 @@
 """Use cases of queues, for admins: look, pause, resume."""
 
-from jobs.errors import Forbidden
-from jobs.lanes import Queue
-from resolvers.request import RequestContext
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.lanes import Queue
+from ostinato.resolvers.request import RequestContext
 
 
 async def queues(ctx: RequestContext) -> list[Queue]:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from jobs.errors import NotFound
-from jobs.filters import Page
-from jobs.functions import tasks as functions
-from jobs.mongo import reading
-from jobs.paging import Window
-from jobs.records import JsonObject, RecurringTask
-from resolvers.functions import usable_function
-from resolvers.request import RequestContext
+from ostinato.jobs.errors import NotFound
+from ostinato.jobs.filters import Page
+from ostinato.jobs.functions import tasks as functions
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import JsonObject, RecurringTask
+from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from jobs.changes import ClusterTime
-from jobs.engine import Engine
-from jobs.errors import Malformed, NotFound, Unauthorized
-from jobs.hub import Hub
-from jobs.mongo import reading
-from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
-from resolvers.auth import Viewer
-from resolvers.changes import Leg
-from resolvers.loaders import Loaders
+from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.loaders import Loaders
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 

@@ -1,11 +1,11 @@
 """Use cases of requests: read, and create with a timeout."""
 
-from jobs.filters import Page
-from jobs.functions import requests as functions
-from jobs.mongo import reading
-from jobs.paging import Window
-from jobs.records import Json, Request
-from resolvers.request import RequestContext
+from ostinato.jobs.filters import Page
+from ostinato.jobs.functions import requests as functions
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Json, Request
+from ostinato.resolvers.request import RequestContext
 
 
 async def request(ctx: RequestContext, request_id: str) -> Request:

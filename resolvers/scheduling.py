@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs.context import FURTHEST
-from jobs.errors import BadRequest, PreconditionFailed
-from jobs.filters import JobFilter, JobOrder, Page
-from jobs.lanes import DEFAULT_QUEUE
-from jobs.mongo import reading
-from jobs.mongo.job_documents import NewJob
-from jobs.paging import Window
-from jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
-from jobs.values import instant_text
-from jobs.waiting_reasons import SchedulingWarning
-from resolvers.functions import usable_function
-from resolvers.request import RequestContext
+from ostinato.jobs.context import FURTHEST
+from ostinato.jobs.errors import BadRequest, PreconditionFailed
+from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
+from ostinato.jobs.values import instant_text
+from ostinato.jobs.waiting_reasons import SchedulingWarning
+from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

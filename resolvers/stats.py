@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.changes import Position
-from jobs.errors import BadRequest
-from jobs.mongo.counting import JobCounts
-from resolvers.changes import Joint, Place
-from resolvers.request import RequestContext
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.mongo.counting import JobCounts
+from ostinato.resolvers.changes import Joint, Place
+from ostinato.resolvers.request import RequestContext
 
 LEAST_MS: Final = 500
 MOST_MS: Final = 3_600_000

@@ -1,8 +1,8 @@
 """The use case of workers, for admins: look."""
 
-from jobs.errors import Forbidden
-from jobs.fleet import Worker
-from resolvers.request import RequestContext
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.fleet import Worker
+from ostinato.resolvers.request import RequestContext
 
 
 async def workers(ctx: RequestContext) -> list[Worker]:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
-from jobs.engine import Engine
-from jobs.errors import Unavailable
-from jobs.figures import Figures, FiguresReader
-from jobs.hub import Hub, HubFacts
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.changes import Leg
-from resolvers.request import RequestContext
-from schema.build import graphql_schema
-from schema.routes import Parts, assemble
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import Unavailable
+from ostinato.jobs.figures import Figures, FiguresReader
+from ostinato.jobs.hub import Hub, HubFacts
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.routes import Parts, assemble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

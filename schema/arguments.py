@@ -5,10 +5,10 @@ from typing import Annotated, Final, TypeVar
 
 import strawberry
 
-from jobs.errors import BadRequest
-from resolvers.request import RequestContext
-from schema.context import Info
-from schema.inputs.checking import bad_request, checked
+from ostinato.jobs.errors import BadRequest
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.context import Info
+from ostinato.schema.inputs.checking import bad_request, checked
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,23 +1,23 @@
-"""Builds the schema out of its roots, and prints it: `python -m schema.build`."""
+"""Builds the schema out of its roots, and prints it: `python -m ostinato.schema.build`."""
 
 from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-import schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
-from schema.fields import read_attributes_directly
-from schema.inputs.building import build_flat_inputs_by_plan
-from schema.mutation import Mutation
-from schema.query import Query
-from schema.scalars import SCALARS
-from schema.subscription import Subscription
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.failure import Failure
-from schema.types.job import Job
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
+import ostinato.schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
+from ostinato.schema.fields import read_attributes_directly
+from ostinato.schema.inputs.building import build_flat_inputs_by_plan
+from ostinato.schema.mutation import Mutation
+from ostinato.schema.query import Query
+from ostinato.schema.scalars import SCALARS
+from ostinato.schema.subscription import Subscription
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
 
 graphql_schema: Final = strawberry.Schema(
     query=Query,

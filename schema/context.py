@@ -4,6 +4,6 @@ from typing import TypeAlias
 
 import strawberry
 
-from resolvers.request import RequestContext
+from ostinato.resolvers.request import RequestContext
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]

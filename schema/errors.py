@@ -11,9 +11,9 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from jobs.errors import BadRequest, Issue, OstinatoError
-from jobs.logs import get_log
-from resolvers.outages import expected
+from ostinato.jobs.errors import BadRequest, Issue, OstinatoError
+from ostinato.jobs.logs import get_log
+from ostinato.resolvers.outages import expected
 
 log = get_log("ostinato.graphql")
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from jobs.logs import get_log
+from ostinato.jobs.logs import get_log
 
 CHECK_TIMEOUT_S = 2.0
 LOOK = "run `ostinato doctor` with this process's variables: it says what to do"

@@ -5,8 +5,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from strawberry import ID
 
-from jobs.errors import BadRequest
-from jobs.ids import is_id
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.ids import is_id
 
 MAX_GLOBAL_ID_CHARS = 100  # the longest type name makes 52
 

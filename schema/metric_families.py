@@ -9,11 +9,11 @@ from typing import TypeAlias
 from prometheus_client import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-from jobs.figures import Figures
-from jobs.hub import HubFacts
-from jobs.records import JobState
-from schema.transports.execution import OperationRunner
-from schema.transports.sockets import Sockets
+from ostinato.jobs.figures import Figures
+from ostinato.jobs.hub import HubFacts
+from ostinato.jobs.records import JobState
+from ostinato.schema.transports.execution import OperationRunner
+from ostinato.schema.transports.sockets import Sockets
 
 Rows: TypeAlias = Iterable[tuple[Sequence[str], float]]
 """The values of the labels, and the figure."""

@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from jobs.errors import Unauthorized, Unavailable
-from jobs.figures import Figures
-from jobs.hub import HubFacts
-from jobs.logs import get_log
-from resolvers.auth import bearer_token
-from schema.metric_families import of_answers, of_clients, of_hub, of_installation
-from schema.transports.execution import OperationRunner
-from schema.transports.sockets import Sockets
+from ostinato.jobs.errors import Unauthorized, Unavailable
+from ostinato.jobs.figures import Figures
+from ostinato.jobs.hub import HubFacts
+from ostinato.jobs.logs import get_log
+from ostinato.resolvers.auth import bearer_token
+from ostinato.schema.metric_families import of_answers, of_clients, of_hub, of_installation
+from ostinato.schema.transports.execution import OperationRunner
+from ostinato.schema.transports.sockets import Sockets
 
 FIGURES_TIMEOUT_S = 2.0  # Prometheus gives up after 10 s by default, and would have nothing
 HEADERS = {"cache-control": "no-store"}

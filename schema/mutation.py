@@ -4,17 +4,17 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from resolvers import batches, crons, queues, recurring, requests, scheduling
-from schema.arguments import INPUT, submitted
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
-from schema.inputs.crons import CronIdInput, RegisterCronInput
-from schema.inputs.queues import QueueInput, ResumeQueueInput
-from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
-from schema.inputs.requests import CreateWithTimeoutInput
-from schema.inputs.scheduling import FailureIdInput, JobIdInput, ScheduleJobInput
-from schema.types.payloads import (
+from ostinato.resolvers import batches, crons, queues, recurring, requests, scheduling
+from ostinato.schema.arguments import INPUT, submitted
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
+from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
+from ostinato.schema.inputs.queues import QueueInput, ResumeQueueInput
+from ostinato.schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
+from ostinato.schema.inputs.requests import CreateWithTimeoutInput
+from ostinato.schema.inputs.scheduling import FailureIdInput, JobIdInput, ScheduleJobInput
+from ostinato.schema.types.payloads import (
     AddItemsPayload,
     BatchPayload,
     CronPayload,

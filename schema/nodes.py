@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from jobs import records
-from jobs.errors import BadRequest, NotFound
-from resolvers.request import RequestContext
-from schema.ids import parse_global_id
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.failure import Failure
-from schema.types.job import Job
-from schema.types.node import Node
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
+from ostinato.jobs import records
+from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.ids import parse_global_id
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.node import Node
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
 
 Lookup = Callable[[RequestContext, str], Awaitable[Node]]
 

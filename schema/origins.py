@@ -10,18 +10,15 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jobs.logs import get_log
-from jobs.malformed import Reports
-from jobs.settings import Settings
+from ostinato.jobs.logs import LogThrottle, get_log
+from ostinato.jobs.settings import Settings
 
 log = get_log("ostinato.origins")
 SETTING = "OSTINATO_ALLOWED_ORIGINS"
 SHOWN_CHARS = 200
 PREFLIGHT_MAX_AGE_S = 600
 DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-_refused = Reports(every_s=60.0)
+_throttle = LogThrottle(60.0)
 
 
 class Origins:
@@ -39,7 +36,7 @@ class Origins:
         if origin is None or origin.lower() in self._allowed or _is_own(origin, headers):
             return None
         shown = origin[:SHOWN_CHARS]
-        if _refused.is_new(("origin", shown)):
+        if _throttle.allows(shown):
             log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
         return f"Pages of {shown!r} may not call this API: its operator adds it to {SETTING}"
 

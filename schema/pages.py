@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from jobs.settings import Mode, Settings
-from schema.origins import is_loopback
+from ostinato.jobs.settings import Mode, Settings
+from ostinato.schema.origins import is_loopback
 
-BUILT = Path(__file__).parent.parent / "frontend-demo" / "dist"
+BUILT = Path(__file__).parent.parent / "pages"
 FOREVER = "public, max-age=31536000, immutable"  # an asset's name holds the hash of its content
 NEVER = "no-store"
 REVALIDATE = "no-cache"

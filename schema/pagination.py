@@ -9,11 +9,11 @@ from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 import strawberry
 
-from jobs.errors import BadRequest, Issue
-from jobs.filters import Page
-from jobs.ids import is_id
-from jobs.paging import Place, Window
-from schema.absent import present
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.filters import Page
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.paging import Place, Window
+from ostinato.schema.absent import present
 
 
 class Identified(Protocol):

@@ -6,10 +6,10 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from jobs import filters
-from jobs.errors import BadRequest
-from jobs.schedules import parse_schedule
-from resolvers import (
+from ostinato.jobs import filters
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.schedules import parse_schedule
+from ostinato.resolvers import (
     batches,
     crons,
     functions,
@@ -19,15 +19,15 @@ from resolvers import (
     scheduling,
     workers,
 )
-from schema.absent import present
-from schema.arguments import INPUT, IdArgument, checked_argument
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import argument_id
-from schema.inputs.crons import CronFilter, PreviewCronInput
-from schema.inputs.scheduling import JobFilter
-from schema.nodes import node_of
-from schema.pagination import (
+from ostinato.schema.absent import present
+from ostinato.schema.arguments import INPUT, IdArgument, checked_argument
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import argument_id
+from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
+from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.nodes import node_of
+from ostinato.schema.pagination import (
     After,
     Before,
     Connection,
@@ -36,17 +36,17 @@ from schema.pagination import (
     PageRequest,
     by_id,
 )
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.failure import Failure
-from schema.types.function import Function
-from schema.types.job import Job, cursor_order, job_connection
-from schema.types.node import Node
-from schema.types.queue import Queue
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
-from schema.types.viewer import Viewer
-from schema.types.worker import Worker
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.function import Function
+from ostinato.schema.types.job import Job, cursor_order, job_connection
+from ostinato.schema.types.node import Node
+from ostinato.schema.types.queue import Queue
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
+from ostinato.schema.types.viewer import Viewer
+from ostinato.schema.types.worker import Worker
 
 FilterJobs = Annotated[
     JobFilter | None,

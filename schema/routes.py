@@ -9,19 +9,19 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
-from jobs.figures import Figures
-from jobs.hub import HubFacts
-from jobs.settings import Mode, Settings
-from resolvers.auth import Authenticator
-from schema.flaky import flaky_route
-from schema.headers import SecurityHeaders
-from schema.health import Check, health_routes
-from schema.origins import CrossOrigin
-from schema.pages import page_routes
-from schema.transports.execution import ContextOf, OperationRunner
-from schema.transports.http import HTTPEndpoint
-from schema.transports.sockets import Sockets
-from schema.transports.websocket import WebSocketEndpoint
+from ostinato.jobs.figures import Figures
+from ostinato.jobs.hub import HubFacts
+from ostinato.jobs.settings import Mode, Settings
+from ostinato.resolvers.auth import Authenticator
+from ostinato.schema.flaky import flaky_route
+from ostinato.schema.headers import SecurityHeaders
+from ostinato.schema.health import Check, health_routes
+from ostinato.schema.origins import CrossOrigin
+from ostinato.schema.pages import page_routes
+from ostinato.schema.transports.execution import ContextOf, OperationRunner
+from ostinato.schema.transports.http import HTTPEndpoint
+from ostinato.schema.transports.sockets import Sockets
+from ostinato.schema.transports.websocket import WebSocketEndpoint
 
 Resources = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -69,7 +69,10 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
     if settings.metrics_token is not None:
-        from schema.metrics import Watched, metrics_route  # who does not ask need not load it
+        from ostinato.schema.metrics import (  # who does not ask need not load it
+            Watched,
+            metrics_route,
+        )
 
         watched = Watched(runner=runner, sockets=sockets, hub=parts.hub, figures=parts.figures)
         routes.append(metrics_route(settings.metrics_token, watched))

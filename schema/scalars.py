@@ -8,7 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
-from jobs.values import instant_text
+from ostinato.jobs.values import instant_text
 
 Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)

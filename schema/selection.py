@@ -2,7 +2,7 @@
 
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
-from schema.context import Info
+from ostinato.schema.context import Info
 
 
 def selects(info: Info, name: str) -> bool:

@@ -6,9 +6,9 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
-from jobs.settings import Settings
-from schema.transports.arrival import within
-from schema.transports.wire import WireProtocol
+from ostinato.jobs.settings import Settings
+from ostinato.schema.transports.arrival import within
+from ostinato.schema.transports.wire import WireProtocol
 
 BACKLOG = 2_048  # what uvicorn itself listens with
 ARRIVAL = 2  # times as long as a request may run: our own endpoint answers 408 before that

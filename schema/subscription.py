@@ -6,25 +6,25 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from resolvers import live, stats
-from resolvers.changes import Following
-from schema.absent import present
-from schema.arguments import checked_argument
-from schema.context import Info
-from schema.fields import strawberry_subscription
-from schema.ids import argument_id
-from schema.inputs.scheduling import JobFilter
-from schema.scalars import Cursor, Milliseconds
-from schema.selection import selects
-from schema.sending import sent
-from schema.types.changes import (
+from ostinato.resolvers import live, stats
+from ostinato.resolvers.changes import Following
+from ostinato.schema.absent import present
+from ostinato.schema.arguments import checked_argument
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_subscription
+from ostinato.schema.ids import argument_id
+from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.scalars import Cursor, Milliseconds
+from ostinato.schema.selection import selects
+from ostinato.schema.sending import sent
+from ostinato.schema.types.changes import (
     BatchChange,
     CronChange,
     JobChange,
     RecurringTaskChange,
     RequestChange,
 )
-from schema.types.stats import Stats
+from ostinato.schema.types.stats import Stats
 
 DEFAULT_EVERY = Milliseconds(1_000)
 

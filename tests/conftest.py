@@ -16,10 +16,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
-from jobs.embedded import Services, start_services
-from jobs.malformed import Reports
-from jobs.mongo.collections import COLLECTIONS
-from jobs.settings import Mode, Settings
+from ostinato.jobs.embedded import Services, start_services
+from ostinato.jobs.logs import LogThrottle
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.settings import Mode, Settings
 from tests.dealing import Dealing
 
 WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
@@ -164,7 +164,7 @@ def lane_settings(servers: Servers, lane: int) -> Settings:
 @pytest.fixture
 def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the log name malformed documents that other tests have met, too."""
-    monkeypatch.setattr("jobs.malformed._reports", Reports())
+    monkeypatch.setattr("ostinato.jobs.malformed._throttle", LogThrottle(3_600))
 
 
 def _filled(database: Database[dict[str, Any]]) -> list[str]:

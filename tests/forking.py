@@ -9,10 +9,17 @@ from io import TextIOWrapper
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from jobs.embedded.leash import die_with
-from jobs.embedded.process import Child
+from ostinato.cli import COMMAND
+from ostinato.jobs.embedded.leash import die_with
+from ostinato.jobs.embedded.process import Child
 
-PRELOADED = ["tests.forking", "ostinato", "schema.app", "schema.server", "jobs.worker.main"]
+PRELOADED = [
+    "tests.forking",
+    "ostinato.cli",
+    "ostinato.schema.app",
+    "ostinato.schema.server",
+    "ostinato.jobs.worker.main",
+]
 
 nursery = multiprocessing.get_context("forkserver")
 nursery.set_forkserver_preload(PRELOADED)
@@ -40,15 +47,17 @@ class Forked(subprocess.Popen[bytes]):
 
 
 def fork(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Child:
-    """Do what `spawn` does for `python ostinato.py …`, without the imports."""
-    process = nursery.Process(target=_become, args=(tuple(command[1:]), log, dict(env)), name=name)
+    """Do what `spawn` does for `python -m ostinato …`, without the imports."""
+    process = nursery.Process(
+        target=_become, args=(("ostinato", *command[len(COMMAND) :]), log, dict(env)), name=name
+    )
     process.start()
     return Child(name=name, popen=Forked(process), log=log)
 
 
 def _become(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
     """Turn this child into what the executed command would be; it dies with its parent, too."""
-    import ostinato
+    from ostinato.cli import main
 
     die_with(os.getppid())
     os.setsid()
@@ -56,7 +65,7 @@ def _become(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
     os.environ.update(env)
     _redirect(log)
     sys.argv[:] = argv
-    ostinato.main()
+    main()
 
 
 def _redirect(log: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from jobs.ids import new_id
+from ostinato.jobs.ids import new_id
 
 Document = dict[str, Any]
 

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,14 +14,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child, spawn
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.cli import COMMAND
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 from tests.forking import fork
 
 ROOT = Path(__file__).parent.parent
-OSTINATO = (sys.executable, str(ROOT / "ostinato.py"))
+OSTINATO = COMMAND
 START_S = 20.0
 POLL_S = 0.02
 

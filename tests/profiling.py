@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.client import Mongo
 
 
 @asynccontextmanager

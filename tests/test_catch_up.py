@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.catch_up import MAX_CATCH_UP, MAX_COUNTED, CatchUp, catch_up
-from jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
+from ostinato.jobs.catch_up import MAX_CATCH_UP, MAX_COUNTED, CatchUp, catch_up
+from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 
 DUE = datetime(2026, 5, 4, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,8 +10,8 @@ from typing import Any
 from pymongo import MongoClient
 from redis import Redis
 
-from jobs.embedded.ports import free_port
-from jobs.settings import Mode, Settings
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
 
 DEMO = ROOT / "docs" / "examples" / "demo.py"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.errors import BadRequest
-from jobs.records import IntervalSchedule
-from jobs.schedules import MAX_INTERVAL_MS, next_run, parse_schedule
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.records import IntervalSchedule
+from ostinato.jobs.schedules import MAX_INTERVAL_MS, next_run, parse_schedule
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 

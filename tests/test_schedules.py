@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.records import CronSchedule, IntervalSchedule
-from jobs.schedules import (
+from ostinato.jobs.records import CronSchedule, IntervalSchedule
+from ostinato.jobs.schedules import (
     first_run,
     next_runs,
     parse_schedule,

@@ -9,8 +9,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from jobs.embedded.ports import free_port
-from jobs.settings import Settings
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.settings import Settings
 from tests.conftest import JWT_SECRET
 from tests.processes import OSTINATO, ROOT, environment
 
@@ -102,13 +102,6 @@ COMMANDS = pytest.mark.parametrize("command", ["api", "worker", "functions", "de
 
 
 @COMMANDS
-def test_start_up_refuses_a_module_with_a_name_of_ours(command: str, tmp_path: Path) -> None:
-    done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.mine"})
-    assert done.returncode == 1
-    assert "jobs is a package of Ostinato. Rename your package." in done.stderr
-
-
-@COMMANDS
 def test_start_up_refuses_a_module_that_does_not_exist(command: str, tmp_path: Path) -> None:
     done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"})
     assert done.returncode == 1
@@ -136,11 +129,11 @@ def test_a_module_that_fails_is_one_line_that_says_where(
 
 
 def test_doctor_finds_each_module_that_cannot_be_imported(settings: Settings) -> None:
-    update = {"functions": ("your.module", "jobs.mine")}
+    update = {"functions": ("your.module", "no_such.mine")}
     done = ostinato("doctor", variables=environment(settings.model_copy(update=update)))
     assert done.returncode == 1
     assert "problem  functions: your.module cannot be imported: ModuleNotFoundError" in done.stdout
-    assert "problem  functions: jobs.mine cannot be imported: jobs is a package" in done.stdout
+    assert "problem  functions: no_such.mine cannot be imported: ModuleNotFoundError" in done.stdout
     assert "replica set" in done.stdout
 
 
@@ -161,7 +154,13 @@ def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) 
     assert "mine.sayHello" in done.stdout
 
 
-def test_a_folder_of_the_user_cannot_shadow_our_packages(tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "__init__.py").write_text("raise SystemExit('shadowed')")
-    assert ostinato("functions", folder=tmp_path).returncode == 0
+def test_a_user_may_have_packages_named_as_our_folders(tmp_path: Path) -> None:
+    for name in ("jobs", "schema", "resolvers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("MINE = True")
+    lines = ["import jobs, resolvers, schema", "from ostinato import Context, action"]
+    lines += ["assert jobs.MINE and resolvers.MINE and schema.MINE"]
+    lines += ["@action()", "async def greet(ctx: Context) -> None: ..."]
+    (tmp_path / "jobs" / "tasks.py").write_text("\n".join(lines))
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.tasks"})
+    assert "tasks.greet" in done.stdout, done.stderr

@@ -5,16 +5,16 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
 from pymongo import MongoClient
 
-from jobs.embedded.folder import local_secret, locked
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.folder import local_secret, locked
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child, spawn
 from tests.processes import OSTINATO, eventually, runs
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
@@ -25,12 +25,19 @@ VIEWER = {"query": "{ viewer { id } }"}
 class Run:
     """One run of `ostinato dev` on a folder."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        command: Sequence[str] = OSTINATO,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.description = folder / "dev.json"
         log = folder.parent / f"dev-{time.monotonic_ns()}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("OSTINATO_")}
-        command = [*OSTINATO, "dev", "--data", str(folder)]
-        self.child: Child = spawn("dev", command, log=log, env=env | {"OSTINATO_PORT": str(port)})
+        env |= {"OSTINATO_PORT": str(port), **(variables or {})}
+        dev = [*command, "dev", "--data", str(folder)]
+        self.child: Child = spawn("dev", dev, log=log, env=env)
 
     async def up(self) -> dict[str, str]:
         await eventually(lambda: self.description.exists() or self.ended, UP_WITHIN)

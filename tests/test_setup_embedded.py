@@ -14,21 +14,21 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from jobs.embedded import EmbeddedError, Services, start_services
-from jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
-from jobs.embedded.crew import MAX_REPLACEMENTS, Crew
-from jobs.embedded.mongod import PARAMETERS, start_mongod
-from jobs.embedded.ports import free_port, require_free
-from jobs.embedded.process import Child, spawn
-from jobs.embedded.valkey import start_valkey
-from jobs.mongo.inspection import inspect_mongo, refusal
-from jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
+from ostinato.jobs.embedded import EmbeddedError, Services, start_services
+from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
+from ostinato.jobs.embedded.crew import MAX_REPLACEMENTS, Crew
+from ostinato.jobs.embedded.mongod import PARAMETERS, start_mongod
+from ostinato.jobs.embedded.ports import free_port, require_free
+from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.mongo.inspection import inspect_mongo, refusal
+from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
 from tests.processes import ROOT, eventually, runs
 
 PARENT = """
 import sys, time
-from jobs.embedded.process import spawn
+from ostinato.jobs.embedded.process import spawn
 print(spawn("child", ["/bin/sleep", "60"]).popen.pid, flush=True)
 time.sleep(60)
 """

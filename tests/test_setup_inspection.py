@@ -7,11 +7,11 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from jobs.mongo.inspection import direct_url, inspect_mongo, refusal
-from jobs.mongo.topology import topology
-from jobs.settings import Settings
-from resolvers.keys import inspect_keys
-from schema.app import create_app
+from ostinato.jobs.mongo.inspection import direct_url, inspect_mongo, refusal
+from ostinato.jobs.mongo.topology import topology
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.keys import inspect_keys
+from ostinato.schema.app import create_app
 from tests.conftest import JWT_SECRET, Servers
 
 OPTIONS = (

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from pymongo import MongoClient
 
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 
 
 def test_lists_are_read_from_comma_separated_variables(monkeypatch: pytest.MonkeyPatch) -> None:

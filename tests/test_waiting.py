@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from jobs.waiting import answered_within, end_if_cancelled, wait_for_event
+from ostinato.jobs.waiting import answered_within, end_if_cancelled, wait_for_event
 
 
 async def swallow_one_cancellation(begun: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Answered, Kind, Operation
-from jobs.records import CauseKind, Job, JobState
+from ostinato.jobs.records import CauseKind, Job, JobState
 
 NEVER_SENT: Final = ""
 MASKED: Final = "INTERNAL_SERVER_ERROR"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.chaos.operations import Answer, Answered, Kind, Request
-from jobs.records import Json, JsonObject
+from ostinato.jobs.records import Json, JsonObject
 
 TIMEOUT_S: Final = 20.0  # longer than the API's own
 NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

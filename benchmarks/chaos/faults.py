@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from benchmarks.chaos import malformed, refused
 from benchmarks.chaos.installation import DATABASE, WORKERS, Installation
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 
 LEASES_STOPPED: Final = 3
 FLUSHES: Final = 10

@@ -12,8 +12,8 @@ from typing import Any, Final
 from benchmarks.chaos import dump, operations
 from benchmarks.chaos.ledger import EFFECTS, TALLIES
 from benchmarks.chaos.operations import Operation
-from jobs.documents import cron_from, job_from
-from jobs.records import CauseKind, Cron, Job
+from ostinato.jobs.documents import cron_from, job_from
+from ostinato.jobs.records import CauseKind, Cron, Job
 
 OPERATIONS: Final = "operations.jsonl"
 DATABASE: Final = "database.jsonl"

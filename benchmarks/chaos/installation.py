@@ -21,12 +21,13 @@ from benchmarks.chaos.ledger import EFFECTS, NOTES, TALLIES
 from benchmarks.chaos.plan import TALLY_NAMES
 from benchmarks.chaos.refused import TEST_COMMANDS
 from benchmarks.processes import ROOT
-from jobs.embedded.mongod import start_mongod
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child, spawn
-from jobs.embedded.valkey import start_valkey
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.cli import COMMAND
+from ostinato.jobs.embedded.mongod import start_mongod
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 
 DATABASE: Final = "chaos"
 SECRET: Final = "a-secret-of-the-torture-0123456789abcdef"  # noqa: S105 - guards nothing
@@ -115,8 +116,8 @@ class Installation:
     def start(self, name: str, *command: str) -> None:
         """Start a process by its name, or our command of that name."""
         log = self.folder / f"{name}.{next(self._lives)}.log"
-        ours = (str(ROOT / "ostinato.py"), name.partition("-")[0])
-        line = [sys.executable, *(command or ours)]
+        ours = (*COMMAND, name.partition("-")[0])
+        line = [sys.executable, *command] if command else ours
         self.children[name] = spawn(name, line, log=log, env={**os.environ, **self.env(name)})
         self._begun[name] = time.monotonic()
 

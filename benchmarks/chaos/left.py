@@ -8,8 +8,8 @@ from typing import Final
 from benchmarks.chaos.history import History
 from benchmarks.chaos.promises import BY_REFUSAL, PROMISES, Promise
 from benchmarks.chaos.timelines import starts
-from jobs.lifecycle import FINAL_STATES, MAX_WORKERS_LOST
-from jobs.records import FunctionKind, Job, JobState
+from ostinato.jobs.lifecycle import FINAL_STATES, MAX_WORKERS_LOST
+from ostinato.jobs.records import FunctionKind, Job, JobState
 
 WORKER_LOST: Final = "WorkerLost"
 KEPT: Final = timedelta(days=7)

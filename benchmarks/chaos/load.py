@@ -23,7 +23,7 @@ from benchmarks.chaos.calls import TIMEOUT_S, Api
 from benchmarks.chaos.operations import Answer, Answered, Kind, OperationLog, Request
 from benchmarks.chaos.plan import Plan
 from benchmarks.chaos.promises import CRONS
-from jobs.records import Json, JsonObject
+from ostinato.jobs.records import Json, JsonObject
 
 LANES: Final = 24
 ENOUGH_PENDING: Final = 1_000  # a client asks no faster than the workers work

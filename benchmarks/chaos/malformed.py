@@ -22,8 +22,8 @@ from bson.timestamp import Timestamp
 from pymongo.database import Database
 from pymongo.errors import WriteError
 
-from jobs.ids import new_id
-from jobs.mongo.moves import ROUTING
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.moves import ROUTING
 
 Document = dict[str, Any]
 Base = Database[Document]

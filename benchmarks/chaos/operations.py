@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from jobs.records import JsonObject
+from ostinato.jobs.records import JsonObject
 
 
 class Kind(StrEnum):

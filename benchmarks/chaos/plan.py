@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from benchmarks.chaos.operations import Answer, Answered, Kind, Request
-from jobs.records import JsonObject
+from ostinato.jobs.records import JsonObject
 
 TALLY_NAMES: Final = tuple(f"tally-{number}" for number in range(12))
 WEIGHTS: Final = {

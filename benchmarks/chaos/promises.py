@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.records import FunctionKind, Json
+from ostinato.jobs.records import FunctionKind, Json
 
 PLANNED: Final = frozenset({"Planned"})
 BY_MONGODB: Final = frozenset(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.lost_sessions import app_name
 
 Base = Database[dict[str, Any]]
 

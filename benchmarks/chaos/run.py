@@ -18,7 +18,7 @@ from benchmarks.chaos.operations import Acknowledged, Answered
 from benchmarks.chaos.plan import MOST_AT_ONCE
 from benchmarks.chaos.promises import CRONS
 from benchmarks.chaos.recovery import PROMISED_S, Recovery, recovery
-from jobs.lifecycle import FINAL_STATES
+from ostinato.jobs.lifecycle import FINAL_STATES
 
 CLIENT: Final = "client"
 LOOK_EVERY_S: Final = 0.2

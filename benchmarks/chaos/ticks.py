@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Kind
 from benchmarks.chaos.promises import CRONS
-from jobs.records import Cron
+from ostinato.jobs.records import Cron
 
 
 def ticks(history: History) -> Iterator[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from jobs.lifecycle import FINAL_STATES, MOVES
-from jobs.records import Job, JobEvent, JobState
+from ostinato.jobs.lifecycle import FINAL_STATES, MOVES
+from ostinato.jobs.records import Job, JobEvent, JobState
 
 _RUNNING: Final = JobState.IN_PROGRESS
 

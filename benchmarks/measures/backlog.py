@@ -10,11 +10,11 @@ from benchmarks.contestants import Contestant, our_env, ours_in
 from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers, asked
-from jobs.engine import Engine
-from jobs.mongo.job_documents import NewJob, job_document
-from jobs.records import Cause, CauseKind
-from jobs.registry import Registry
-from jobs.settings import Settings
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.records import Cause, CauseKind
+from ostinato.jobs.registry import Registry
+from ostinato.jobs.settings import Settings
 
 WEEK = timedelta(days=7)
 AT_ONCE = 2_000

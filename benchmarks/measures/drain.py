@@ -10,7 +10,7 @@ from benchmarks.marks import begun_at, forget
 from benchmarks.our_api import our_api
 from benchmarks.processes import CouldNotRun, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
-from jobs.embedded.process import Child
+from ostinato.jobs.embedded.process import Child
 
 BEGIN_S = 60.0
 FINISH_S = 600.0

@@ -16,9 +16,9 @@ from benchmarks.live_servers import OUR_COMMAND, job, ours
 from benchmarks.measures.fan_out import loading
 from benchmarks.processes import CouldNotRun, Program, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
-from jobs.embedded.process import Child
-from jobs.lifecycle import Move
-from jobs.mongo import moves
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo import moves
 
 CHANGES: Final = 100_000
 TOPICS: Final = 1_000  # the subscriber hears of one change in so many

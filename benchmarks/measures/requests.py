@@ -15,9 +15,9 @@ from benchmarks.contestants import NODE, NODE_PEERS, SECRET
 from benchmarks.our_api import our_api
 from benchmarks.processes import ROOT, CouldNotRun, Program, wait_until
 from benchmarks.servers import Servers
-from jobs.embedded.ports import free_port
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 
 CONNECTIONS = 32
 WARM_UP_S = 1.0

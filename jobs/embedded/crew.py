@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from jobs.embedded.process import Child, EmbeddedError, spawn
+from ostinato.jobs.embedded.process import Child, EmbeddedError, spawn
 
 NAMES = ("api", "worker")
 MAX_REPLACEMENTS = 10

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from jobs.embedded.crew import Crew
-from jobs.embedded.folder import described, forget_description, local_secret, locked
-from jobs.embedded.ports import free_port, require_free
-from jobs.embedded.process import EmbeddedError
-from jobs.embedded.services import Services, start_services
-from jobs.settings import Settings
+from ostinato.jobs.embedded.crew import Crew
+from ostinato.jobs.embedded.folder import described, forget_description, local_secret, locked
+from ostinato.jobs.embedded.ports import free_port, require_free
+from ostinato.jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.services import Services, start_services
+from ostinato.jobs.settings import Settings
 
 READY = 30.0  # seconds: the first start creates collections and indexes
 DRAIN_MS = 1_500  # of the 5 s that Ctrl-C may take

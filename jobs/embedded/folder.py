@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.process import EmbeddedError
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700

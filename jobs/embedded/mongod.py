@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from jobs.embedded.binaries import find_mongod
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child, EmbeddedError, spawn
-from jobs.mongo.replica_set import make_primary
+from ostinato.jobs.embedded.binaries import find_mongod
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child, EmbeddedError, spawn
+from ostinato.jobs.mongo.replica_set import make_primary
 
 REPLICA_SET = "ostinato"
 START = 20.0  # seconds: a crashed data folder replays its journal first

@@ -6,7 +6,7 @@ import random
 import socket
 from typing import Final
 
-from jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.process import EmbeddedError
 
 OURS: Final = range(10_000, 32_768)
 """Ports that Linux gives to no outgoing connection: one of those may be taken at any moment."""

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.embedded.mongod import start_mongod
-from jobs.embedded.process import Child, EmbeddedError
-from jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.mongod import start_mongod
+from ostinato.jobs.embedded.process import Child, EmbeddedError
+from ostinato.jobs.embedded.valkey import start_valkey
 
 STOP_S = 2.0  # with the drain before it, less than the 5 s that Ctrl-C may take
 

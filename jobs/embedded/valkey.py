@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from jobs.embedded.binaries import find_valkey
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import POLL_S, Child, EmbeddedError, spawn
+from ostinato.jobs.embedded.binaries import find_valkey
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import POLL_S, Child, EmbeddedError, spawn
 
 START = 10.0  # seconds: it reads its append-only file first
 OPTIONS = {

@@ -3,6 +3,6 @@
 Importing the package registers them.
 """
 
-from jobs.functions import actions, batch, crons, errors, requests, tasks
+from ostinato.jobs.functions import actions, batch, crons, errors, requests, tasks
 
 __all__ = ["actions", "batch", "crons", "errors", "requests", "tasks"]

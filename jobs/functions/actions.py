@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from jobs.context import Context
-from jobs.decorators import action
-from jobs.functions.errors import log_failure
-from jobs.functions.external_calls import FAULTS, HttpCall, call
-from jobs.records import Json
-from jobs.values import readable
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action
+from ostinato.jobs.functions.errors import log_failure
+from ostinato.jobs.functions.external_calls import FAULTS, HttpCall, call
+from ostinato.jobs.records import Json
+from ostinato.jobs.values import readable
 
 Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jobs.context import Context
-from jobs.decorators import mutation
-from jobs.documents import batch_from
-from jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
-from jobs.functions.successors import cancel_if_known, other_is_active
-from jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
-from jobs.retry import Retry
-from jobs.sources import Document, batch
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import mutation
+from ostinato.jobs.documents import batch_from
+from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
+from ostinato.jobs.functions.successors import cancel_if_known, other_is_active
+from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
+from ostinato.jobs.retry import Retry
+from ostinato.jobs.sources import Document, batch
 
 MAX_BATCH_SIZE: Final = 1_000  # items whose effects share one transaction
 MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day: a batch that goes slower is a cron

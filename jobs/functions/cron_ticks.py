@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from jobs.context import Context
-from jobs.errors import BadRequest
-from jobs.functions.errors import record_failure
-from jobs.functions.successors import FAR, active_jobs
-from jobs.records import Cause, CauseKind, Cron, OverlapPolicy
-from jobs.schedules import spread
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.errors import record_failure
+from ostinato.jobs.functions.successors import FAR, active_jobs
+from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
+from ostinato.jobs.schedules import spread
 
 MAX_QUEUED: Final = 100  # ticks that wait for the one that runs; more are skipped and counted
 LOOK_AGAIN_MS: Final = 1_000  # how soon a queued tick sees that the running one has ended

@@ -3,24 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from jobs.catch_up import catch_up
-from jobs.context import Context
-from jobs.decorators import mutation
-from jobs.documents import cron_from, schedule_document
-from jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
-from jobs.functions.cron_ticks import execute, plan_release, plan_tick
-from jobs.functions.new_cron import NewCron, checked_schedule, named
-from jobs.functions.successors import (
+from ostinato.jobs.catch_up import catch_up
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import mutation
+from ostinato.jobs.documents import cron_from, schedule_document
+from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
+from ostinato.jobs.functions.cron_ticks import execute, plan_release, plan_tick
+from ostinato.jobs.functions.new_cron import NewCron, checked_schedule, named
+from ostinato.jobs.functions.successors import (
     STEPS,
     cancel_if_known,
     due_now,
     other_is_active,
     repair_time,
 )
-from jobs.malformed import read_as
-from jobs.records import Cron, JsonObject, Schedule
-from jobs.schedules import first_run
-from jobs.values import instant_text
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.records import Cron, JsonObject, Schedule
+from ostinato.jobs.schedules import first_run
+from ostinato.jobs.values import instant_text
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from jobs.context import Context
-from jobs.decorators import mutation
-from jobs.records import Json
-from jobs.values import readable, storable
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import mutation
+from ostinato.jobs.records import Json
+from ostinato.jobs.values import readable, storable
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # what GraphQL's Int has room for

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from jobs.errors import Forbidden
-from jobs.records import Json
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.records import Json
 
 TOTAL_S: Final = 10.0
 MAX_RESPONSE_BYTES: Final = 65_536

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from jobs.errors import BadRequest, Issue
-from jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
-from jobs.schedules import parse_schedule
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
+from ostinato.jobs.schedules import parse_schedule
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
 MAX_NAME_CHARS: Final = 200  # fits an index key many times over, and a line of a screen

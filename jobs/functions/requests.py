@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.documents import request_from
-from jobs.errors import BadRequest
-from jobs.functions.successors import cancel_if_known, other_is_active
-from jobs.records import Cause, CauseKind, Json, Request, RequestState
-from jobs.values import storable
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.documents import request_from
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.successors import cancel_if_known, other_is_active
+from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
+from ostinato.jobs.values import storable
 
 MIN_TIMEOUT_MS: Final = 1
 MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year: nobody waits longer for an answer

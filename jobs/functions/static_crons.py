@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from jobs.context import Context
-from jobs.documents import cron_from, schedule_document
-from jobs.errors import Malformed
-from jobs.functions.cron_ticks import plan_tick
-from jobs.functions.crons import change, insert_cron
-from jobs.functions.new_cron import NewCron
-from jobs.functions.successors import cancel_if_known
-from jobs.malformed import read_as, report
-from jobs.registry import StaticCron
-from jobs.schedules import first_run
+from ostinato.jobs.context import Context
+from ostinato.jobs.documents import cron_from, schedule_document
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.functions.cron_ticks import plan_tick
+from ostinato.jobs.functions.crons import change, insert_cron
+from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.functions.successors import cancel_if_known
+from ostinato.jobs.malformed import read_as, report
+from ostinato.jobs.registry import StaticCron
+from ostinato.jobs.schedules import first_run
 
 
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:

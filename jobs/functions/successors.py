@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from jobs.context import Context
-from jobs.records import JobState
-from jobs.retry import Retry
+from ostinato.jobs.context import Context
+from ostinato.jobs.records import JobState
+from ostinato.jobs.retry import Retry
 
 FAR: Final = timedelta(days=4 * 365)  # jobs may lie five years ahead: a loop goes there in hops
 REPAIR_AFTER: Final = timedelta(minutes=1)  # what failed for good is tried again at this pace

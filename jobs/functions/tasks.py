@@ -2,21 +2,21 @@
 
 from typing import Any, Final
 
-from jobs.catch_up import catch_up
-from jobs.context import Context
-from jobs.decorators import mutation
-from jobs.documents import recurring_task_from
-from jobs.errors import BadRequest, NotFound
-from jobs.functions.errors import record_failure
-from jobs.functions.new_cron import MAX_NAME_CHARS, named
-from jobs.functions.successors import (
+from ostinato.jobs.catch_up import catch_up
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import mutation
+from ostinato.jobs.documents import recurring_task_from
+from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.functions.errors import record_failure
+from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, named
+from ostinato.jobs.functions.successors import (
     STEPS,
     cancel_if_known,
     due_now,
     other_is_active,
     repair_time,
 )
-from jobs.records import (
+from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
     CauseKind,
@@ -25,8 +25,8 @@ from jobs.records import (
     JsonObject,
     RecurringTask,
 )
-from jobs.schedules import parse_schedule
-from jobs.values import instant_text
+from ostinato.jobs.schedules import parse_schedule
+from ostinato.jobs.values import instant_text
 
 LOOP: Final = "tasks.startRecurringTask"
 

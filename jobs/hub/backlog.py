@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from jobs.hub.ring import Ring
-from jobs.mongo.decoding import Decoded
-from jobs.mongo.stream import StreamBatch
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.mongo.decoding import Decoded
+from ostinato.jobs.mongo.stream import StreamBatch
 
 
 class Backlog:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jobs.hub.watch import Notice
+from ostinato.jobs.hub.watch import Notice
 
 
 class Buffer:

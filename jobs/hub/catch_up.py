@@ -6,16 +6,16 @@ from functools import partial
 from operator import attrgetter
 from typing import Final
 
-from jobs.changes import Position
-from jobs.errors import HistoryLost, OstinatoError, SlowConsumer, Unavailable
-from jobs.hub.feed import Feed
-from jobs.hub.groups import Groups
-from jobs.hub.ring import Ring
-from jobs.hub.routing import decoded_with_routes
-from jobs.hub.watch import Watch
-from jobs.logs import get_log
-from jobs.mongo.client import Mongo
-from jobs.mongo.stream import ChangeStream
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import HistoryLost, OstinatoError, SlowConsumer, Unavailable
+from ostinato.jobs.hub.feed import Feed
+from ostinato.jobs.hub.groups import Groups
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.hub.routing import decoded_with_routes
+from ostinato.jobs.hub.watch import Watch
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.stream import ChangeStream
 
 log = get_log(__name__)
 

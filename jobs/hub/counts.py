@@ -4,10 +4,10 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from jobs.kept import Kept
-from jobs.mongo.client import Mongo
-from jobs.mongo.counting import JobCounts, count_jobs
-from jobs.mongo.patience import Patience
+from ostinato.jobs.kept import Kept
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.counting import JobCounts, count_jobs
+from ostinato.jobs.mongo.patience import Patience
 
 MOST_KEPT: Final = 1_000  # owners; who asked longest ago is counted anew
 

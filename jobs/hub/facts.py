@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from jobs.changes import Change
+from ostinato.jobs.changes import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

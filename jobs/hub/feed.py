@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from jobs.changes import Position
-from jobs.errors import OstinatoError
-from jobs.hub.watch import Notice, Watch
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import OstinatoError
+from ostinato.jobs.hub.watch import Notice, Watch
 
 
 class Feed:

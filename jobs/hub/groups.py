@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from jobs.changes import Change
-from jobs.hub.marks import Mark, marks_in, marks_of
-from jobs.hub.watch import Key, Notice, Watch, judge, offered_by
+from ostinato.jobs.changes import Change
+from ostinato.jobs.hub.marks import Mark, marks_in, marks_of
+from ostinato.jobs.hub.watch import Key, Notice, Watch, judge, offered_by
 
 
 class Member(Protocol):

@@ -9,27 +9,27 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from jobs.changes import BEGINNING, Change, ClusterTime, Position
-from jobs.errors import HistoryLost, Unavailable
-from jobs.hub.backlog import Backlog
-from jobs.hub.buffer import Buffer
-from jobs.hub.catch_up import CatchUps
-from jobs.hub.counts import Counts
-from jobs.hub.facts import HubFacts, states_entered
-from jobs.hub.groups import Groups
-from jobs.hub.lookout import Lookout
-from jobs.hub.objects import Objects
-from jobs.hub.ring import Ring
-from jobs.hub.routing import decoded_with_routes
-from jobs.hub.subscription import Subscription
-from jobs.hub.watch import Watch
-from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import Decoded
-from jobs.mongo.patience import Patience
-from jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
-from jobs.records import Batch, Cron, Job, RecurringTask, Request
-from jobs.settings import Settings
-from jobs.supervision import Supervised
+from ostinato.jobs.changes import BEGINNING, Change, ClusterTime, Position
+from ostinato.jobs.errors import HistoryLost, Unavailable
+from ostinato.jobs.hub.backlog import Backlog
+from ostinato.jobs.hub.buffer import Buffer
+from ostinato.jobs.hub.catch_up import CatchUps
+from ostinato.jobs.hub.counts import Counts
+from ostinato.jobs.hub.facts import HubFacts, states_entered
+from ostinato.jobs.hub.groups import Groups
+from ostinato.jobs.hub.lookout import Lookout
+from ostinato.jobs.hub.objects import Objects
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.hub.routing import decoded_with_routes
+from ostinato.jobs.hub.subscription import Subscription
+from ostinato.jobs.hub.watch import Watch
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.decoding import Decoded
+from ostinato.jobs.mongo.patience import Patience
+from ostinato.jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
+from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.supervision import Supervised
 
 log = logging.getLogger("ostinato.hub")
 

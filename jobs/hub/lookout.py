@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from jobs.changes import Position
-from jobs.errors import OstinatoError
-from jobs.logs import get_log
-from jobs.mongo.client import Mongo
-from jobs.mongo.glance import quiet_since
-from jobs.mongo.patience import BREAKS
-from jobs.mongo.stream import StreamBatch
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import OstinatoError
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.glance import quiet_since
+from ostinato.jobs.mongo.patience import BREAKS
+from ostinato.jobs.mongo.stream import StreamBatch
 
 log = get_log(__name__)
 

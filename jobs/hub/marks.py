@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from jobs.changes import Change, ChangeType, Standing
-from jobs.filters import JobFilter
-from jobs.records import JobState
+from ostinato.jobs.changes import Change, ChangeType, Standing
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.records import JobState
 
 PIECE_S: Final = 60  # the smallest: what lies within is judged one by one
 SIZES: Final = 27  # the largest is as long as all time

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
-from jobs.changes import Position, time_of
-from jobs.errors import Malformed
-from jobs.mongo import reading
-from jobs.mongo.client import Mongo
-from jobs.mongo.patience import Patience
-from jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.changes import Position, time_of
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.patience import Patience
+from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

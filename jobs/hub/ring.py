@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
-from jobs.changes import Change, Position, Watched
-from jobs.hub.watch import Key, keys_of
+from ostinato.jobs.changes import Change, Position, Watched
+from ostinato.jobs.hub.watch import Key, keys_of
 
 _POSITION: Final = attrgetter("position")
 

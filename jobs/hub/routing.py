@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from jobs.changes import Change, ChangeType, Route, Standing, Watched
-from jobs.hub.ring import Ring
-from jobs.mongo.client import Mongo
-from jobs.mongo.decoding import Decoded, decode_batch, read_routes
-from jobs.mongo.stream import StreamBatch
+from ostinato.jobs.changes import Change, ChangeType, Route, Standing, Watched
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.decoding import Decoded, decode_batch, read_routes
+from ostinato.jobs.mongo.stream import StreamBatch
 
 Key: TypeAlias = tuple[Watched, str]
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from jobs.changes import BEGINNING, ClusterTime, Position
-from jobs.errors import OstinatoError
-from jobs.hub.buffer import Buffer
-from jobs.hub.catch_up import CatchUps
-from jobs.hub.feed import Feed
-from jobs.hub.groups import Groups
-from jobs.hub.ring import Ring
-from jobs.hub.watch import Notice, Watch, judge
+from ostinato.jobs.changes import BEGINNING, ClusterTime, Position
+from ostinato.jobs.errors import OstinatoError
+from ostinato.jobs.hub.buffer import Buffer
+from ostinato.jobs.hub.catch_up import CatchUps
+from ostinato.jobs.hub.feed import Feed
+from ostinato.jobs.hub.groups import Groups
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.hub.watch import Notice, Watch, judge
 
 CHUNK_CHANGES = 500  # looked at in one go: about 1 ms
 SETTLE_S = 0.05  # how often to see whether the hub has come up to the present

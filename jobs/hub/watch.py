@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from jobs.changes import Change, ChangeType, Route, Standing, Watched
-from jobs.filters import JobFilter
+from ostinato.jobs.changes import Change, ChangeType, Route, Standing, Watched
+from ostinato.jobs.filters import JobFilter
 
 Key: TypeAlias = tuple[str | None, ...]
 """A drawer of an index: all of a collection, an owner's, or one document's."""

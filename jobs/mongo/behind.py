@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from bson import Timestamp
 from motor.motor_asyncio import AsyncIOMotorCursor
 
-from jobs.changes import ClusterTime
-from jobs.mongo.client import Document, Mongo
+from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.mongo.client import Document, Mongo
 
 Cursor: TypeAlias = "AsyncIOMotorCursor[Any]"
 

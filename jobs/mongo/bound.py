@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure
 
-from jobs.mongo.client import (
+from ostinato.jobs.mongo.client import (
     Collection,
     Document,
     Mongo,
@@ -15,8 +15,8 @@ from jobs.mongo.client import (
     may_pass,
     summary,
 )
-from jobs.mongo.collections import COLLECTIONS, JOBS, WRITE_INSTEAD, WRITTEN_BY_BUILT_INS
-from jobs.mongo.stored_json import escape_document, escape_update, restore_document
+from ostinato.jobs.mongo.collections import COLLECTIONS, JOBS, WRITE_INSTEAD, WRITTEN_BY_BUILT_INS
+from ostinato.jobs.mongo.stored_json import escape_document, escape_update, restore_document
 
 T = TypeVar("T")
 OF_MONGODB: Final = "system."

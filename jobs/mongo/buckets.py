@@ -14,10 +14,10 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import BUCKETS
-from jobs.rate_limit import RateLimit
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import BUCKETS
+from ostinato.jobs.rate_limit import RateLimit
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FURTHEST_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000

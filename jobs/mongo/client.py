@@ -22,10 +22,10 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from jobs.mongo.availability import Availability
-from jobs.mongo.sessions import Sessions
-from jobs.mongo.topology import topology
-from jobs.settings import Settings
+from ostinato.jobs.mongo.availability import Availability
+from ostinato.jobs.mongo.sessions import Sessions
+from ostinato.jobs.mongo.topology import topology
+from ostinato.jobs.settings import Settings
 
 Document: TypeAlias = dict[str, Any]
 Client: TypeAlias = "AsyncIOMotorClient[Document]"

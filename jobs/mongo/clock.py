@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from jobs.malformed import report
-from jobs.mongo.client import Mongo
-from jobs.mongo.collections import CLOCK
+from ostinato.jobs.malformed import report
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.collections import CLOCK
 
 FURTHEST_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: time of that is still a date
 

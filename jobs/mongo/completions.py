@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobs.lifecycle import MOVES, Move
-from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, MongoRefused, Session
-from jobs.mongo.collections import FAILURES, JOBS
-from jobs.mongo.poison import Held, PoisonedJobs, is_of_a_document
-from jobs.mongo.stored_json import escape
-from jobs.mongo.transaction import DEADLINE_S, run_seen_through
-from jobs.records import JobState, Json
-from jobs.retry import LONGEST_WAIT_MS
+from ostinato.jobs.lifecycle import MOVES, Move
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Document, Mongo, MongoRefused, Session
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.poison import Held, PoisonedJobs, is_of_a_document
+from ostinato.jobs.mongo.stored_json import escape
+from ostinato.jobs.mongo.transaction import DEADLINE_S, run_seen_through
+from ostinato.jobs.records import JobState, Json
+from ostinato.jobs.retry import LONGEST_WAIT_MS
 
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from jobs.mongo.client import Mongo
-from jobs.mongo.indexes import with_index
-from jobs.records import JobState
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.records import JobState
 
 MOST: Final = 1_000  # counting on costs more and tells nobody more
 OF_EVERYBODY: Final = {

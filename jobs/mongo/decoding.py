@@ -11,12 +11,12 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
-from jobs.changes import Change, ChangeType, Position, Route, Standing, Watched, time_of
-from jobs.malformed import report
-from jobs.mongo.behind import read
-from jobs.mongo.client import Mongo
-from jobs.mongo.patience import Patience
-from jobs.records import Cause, CauseKind, JobState
+from ostinato.jobs.changes import Change, ChangeType, Position, Route, Standing, Watched, time_of
+from ostinato.jobs.malformed import report
+from ostinato.jobs.mongo.behind import read
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.patience import Patience
+from ostinato.jobs.records import Cause, CauseKind, JobState
 
 # Times are left without their zone, which is UTC: to give it to one takes a third of the decoding
 # of an event, and hardly any is read.

@@ -12,16 +12,16 @@ from typing import Any, Final, NamedTuple
 
 from pymongo import ASCENDING
 
-from jobs.ids import is_id
-from jobs.lanes import Lane, Waiting, bounds_of
-from jobs.malformed import OUTSIDE_YEARS, report
-from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import JOBS
-from jobs.mongo.indexes import with_index
-from jobs.mongo.poison import Quarantine
-from jobs.mongo.stored_json import restore
-from jobs.records import JobState
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.lanes import Lane, Waiting, bounds_of
+from ostinato.jobs.malformed import OUTSIDE_YEARS, report
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import JOBS
+from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.mongo.poison import Quarantine
+from ostinato.jobs.mongo.stored_json import restore
+from ostinato.jobs.records import JobState
 
 PENDING: Final = {"state": JobState.PENDING.value}
 DUE_ORDER: Final = {"state": 1, "lane": 1, "scheduledTime": 1, "_id": 1, "owner": 1}

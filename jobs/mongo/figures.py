@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.mongo.client import Mongo
-from jobs.mongo.collections import WORKERS
-from jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.collections import WORKERS
+from ostinato.jobs.mongo.due_jobs import DueJobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

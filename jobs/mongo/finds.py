@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from jobs.filters import JobFilter, JobOrder
-from jobs.paging import Place, Window
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.paging import Place, Window
 
 Query: TypeAlias = dict[str, Any]
 

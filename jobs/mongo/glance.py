@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from jobs.changes import Position
-from jobs.mongo.client import Mongo
-from jobs.mongo.stream import RAW, StreamBatch, batch_of, kill_cursor
-from jobs.mongo.stream_opening import opening
+from ostinato.jobs.changes import Position
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.stream import RAW, StreamBatch, batch_of, kill_cursor
+from ostinato.jobs.mongo.stream_opening import opening
 
 ENOUGH: Final = 1  # one change tells that the stream is about to bring it
 

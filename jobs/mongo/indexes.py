@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
-from jobs.findings import Finding
+from ostinato.jobs.findings import Finding
 
 Document = dict[str, Any]
 T = TypeVar("T")

@@ -15,12 +15,12 @@ from pymongo.database import Database
 from pymongo.errors import ExecutionTimeout, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from jobs.findings import Finding
-from jobs.mongo import indexes, multikey
-from jobs.mongo.collections import COLLECTIONS
-from jobs.mongo.privileges import inspect_privileges, inspect_rights
-from jobs.mongo.queue_inspection import inspect_queues
-from jobs.mongo.topology import topology
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.mongo import indexes, multikey
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.privileges import inspect_privileges, inspect_rights
+from ostinato.jobs.mongo.queue_inspection import inspect_queues
+from ostinato.jobs.mongo.topology import topology
 
 Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)

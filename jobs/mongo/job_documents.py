@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.documents import cause_document
-from jobs.ids import new_id
-from jobs.lanes import DEFAULT_QUEUE
-from jobs.mongo.moves import first_event
-from jobs.records import Cause, JobState, JsonObject
-from jobs.registry import Function
-from jobs.retry import Retry
+from ostinato.jobs.documents import cause_document
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.mongo.moves import first_event
+from ostinato.jobs.records import Cause, JobState, JsonObject
+from ostinato.jobs.registry import Function
+from ostinato.jobs.retry import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

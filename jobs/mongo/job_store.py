@@ -11,15 +11,15 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
-from jobs.lifecycle import FINAL_STATES, Move
-from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, Session, may_pass
-from jobs.mongo.collections import FAILURES, JOBS
-from jobs.mongo.finds import owned
-from jobs.mongo.indexes import with_index
-from jobs.mongo.poison import Held, PoisonedJobs, write_in_halves
-from jobs.mongo.stored_json import escape_document, restore_document
-from jobs.records import JobState
+from ostinato.jobs.lifecycle import FINAL_STATES, Move
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Document, Mongo, Session, may_pass
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.finds import owned
+from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.mongo.poison import Held, PoisonedJobs, write_in_halves
+from ostinato.jobs.mongo.stored_json import escape_document, restore_document
+from ostinato.jobs.records import JobState
 
 DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")

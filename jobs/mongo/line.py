@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from jobs.waiting import DeadlineExceeded
+from ostinato.jobs.waiting import DeadlineExceeded
 
 T = TypeVar("T")
 

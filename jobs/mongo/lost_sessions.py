@@ -10,8 +10,8 @@ from typing import Any
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from jobs.logs import get_log
-from jobs.mongo.client import Mongo
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Mongo
 
 log = get_log(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pymongo import ASCENDING
 
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import BATCHES, CRONS, JOBS, REQUESTS, TASK_CONFIGS
-from jobs.records import BatchState, JobState, RequestState
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import BATCHES, CRONS, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.records import BatchState, JobState, RequestState
 
 AT_ONCE = 200  # a sweep looks every second: the next one reads on where this one ended
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from jobs.lifecycle import EVENTS_PER_ATTEMPT, FINAL_STATES, MAX_EVENTS, MOVES, Move
-from jobs.records import JobState
+from ostinato.jobs.lifecycle import EVENTS_PER_ATTEMPT, FINAL_STATES, MAX_EVENTS, MOVES, Move
+from ostinato.jobs.records import JobState
 
 Expression = Any  # an aggregation expression, as BSON
 Fields = Mapping[str, Expression]

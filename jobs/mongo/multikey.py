@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 from pymongo import IndexModel
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
-from jobs.findings import Finding
-from jobs.logs import get_log
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import COLLECTIONS
-from jobs.mongo.indexes import BAD_HINT, IDS_SHOWN, WAIT, is_unique, missing, name_of
-from jobs.mongo.provision import rebuild
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.indexes import BAD_HINT, IDS_SHOWN, WAIT, is_unique, missing, name_of
+from ostinato.jobs.mongo.provision import rebuild
 
 SEARCH_MS: Final = 15_000  # a million documents; less than the socket's timeout
 PAUSE_S: Final = 3_600.0  # after a search that took too long

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from jobs.errors import HistoryLost
-from jobs.logs import get_log
+from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.logs import get_log
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from jobs.logs import get_log
-from jobs.mongo import moves
-from jobs.mongo.client import Document, Mongo, NotEncodable, Session, codes_of, summary
-from jobs.mongo.collections import FAILURES, JOBS
-from jobs.mongo.transaction import run_seen_through
-from jobs.records import JobState
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Document, Mongo, NotEncodable, Session, codes_of, summary
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.transaction import run_seen_through
+from ostinato.jobs.records import JobState
 
 TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 OF_A_DOCUMENT: Final = frozenset({2, 9, 14, 15, 28, 52, 54, 56, 57, 66, 10334})

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pymongo import MongoClient
 
-from jobs.findings import Finding
+from ostinato.jobs.findings import Finding
 
 Client = MongoClient[dict[str, Any]]
 

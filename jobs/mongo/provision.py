@@ -6,11 +6,11 @@ from typing import Final
 from pymongo import IndexModel
 from pymongo.errors import CollectionInvalid, ExecutionTimeout, OperationFailure
 
-from jobs.findings import Finding
-from jobs.logs import get_log
-from jobs.mongo import indexes
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import COLLECTIONS, CollectionSpec
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo import indexes
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import COLLECTIONS, CollectionSpec
 
 NAMESPACE_EXISTS: Final = 48
 INDEX_NOT_FOUND: Final = 27

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from jobs.findings import Finding
-from jobs.lanes import Lane
-from jobs.mongo.collections import JOBS, QUEUES, WORKERS
-from jobs.mongo.due_jobs import MAX_LANE, heads_between
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo.collections import JOBS, QUEUES, WORKERS
+from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_between
 
 SUBJECT: Final = "queues"
 MOST_LANES: Final = 1_000

@@ -2,10 +2,10 @@
 
 from pymongo import ReturnDocument
 
-from jobs.lanes import MAX_WEIGHT, Queue, is_queue_name
-from jobs.malformed import report
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import QUEUES
+from ostinato.jobs.lanes import MAX_WEIGHT, Queue, is_queue_name
+from ostinato.jobs.malformed import report
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import QUEUES
 
 
 class QueueStore:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar, cast
 
-from jobs.changes import ClusterTime
-from jobs.documents import (
+from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.documents import (
     batch_from,
     cron_from,
     failure_from,
@@ -22,17 +22,17 @@ from jobs.documents import (
     recurring_task_from,
     request_from,
 )
-from jobs.errors import Malformed
-from jobs.filters import JobFilter, JobOrder, Page
-from jobs.ids import is_id
-from jobs.malformed import read_as, report
-from jobs.mongo.behind import read
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
-from jobs.mongo.finds import NEWEST, Find, Query, job_find, owned, query_of
-from jobs.mongo.stored_json import restore_document
-from jobs.paging import Window, cut
-from jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.malformed import read_as, report
+from ostinato.jobs.mongo.behind import read
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.finds import NEWEST, Find, Query, job_find, owned, query_of
+from ostinato.jobs.mongo.stored_json import restore_document
+from ostinato.jobs.paging import Window, cut
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
 MALFORMED_AT_ONCE: Final = 100  # are looked past with one more find
 MOST_MALFORMED: Final = 2_000  # that a page looks past

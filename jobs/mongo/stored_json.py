@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar, cast
 
 from bson import DBRef, ObjectId, json_util
 
-from jobs.mongo.client import Document
-from jobs.records import Json
-from jobs.values import NotJson, json_form
+from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.records import Json
+from ostinato.jobs.values import NotJson, json_form
 
 JSON_FIELDS: Final = ("args", "result", "data")
 """The fields of our documents that hold what clients and functions gave."""

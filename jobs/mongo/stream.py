@@ -15,12 +15,12 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
-from jobs.changes import BEGINNING, ClusterTime, Position, time_of
-from jobs.errors import HistoryLost
-from jobs.mongo.client import Mongo
-from jobs.mongo.patience import BREAKS, Patience
-from jobs.mongo.stream_opening import opening
-from jobs.waiting import answered_within
+from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, time_of
+from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.patience import BREAKS, Patience
+from ostinato.jobs.mongo.stream_opening import opening
+from ostinato.jobs.waiting import answered_within
 
 BATCH_EVENTS: Final = 1_000  # one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jobs.changes import Watched
+from ostinato.jobs.changes import Watched
 
 # Decoding reads none of these.
 UNTOLD: Final = ("state", "attempt", "lease", "lane", "startedAt", "completedAt", "purgeAt")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jobs.findings import Finding
+from ostinato.jobs.findings import Finding
 
 NO_SHARDS: Final = (
     "set OSTINATO_MONGO_URL to a replica set of its own that is no shard of a cluster; three small "

@@ -8,13 +8,13 @@ from typing import Any, Final, TypeVar
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from jobs.errors import Malformed
-from jobs.fleet import Load, Worker
-from jobs.malformed import read_as, report
-from jobs.mongo.client import Document, Mongo
-from jobs.mongo.collections import JOBS, LEADERS, WORKERS
-from jobs.mongo.indexes import with_index
-from jobs.records import JobState
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.fleet import Load, Worker
+from ostinato.jobs.malformed import read_as, report
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import JOBS, LEADERS, WORKERS
+from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.records import JobState
 
 MOST_SLOTS: Final = 10_000  # what the setting allows: more was not written by a worker
 LONGEST_LEASE_MS: Final = 3_600_000  # far longer than any; also after the server's clock has jumped

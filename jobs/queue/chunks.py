@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from arq.connections import ArqRedis
 
-from jobs.lanes import Lane
+from ostinato.jobs.lanes import Lane
 
 RUN_CHUNK: Final = "run_chunk"
 EXPIRES_S: Final = 60  # a chunk that nobody took by then is dispatched anew long before

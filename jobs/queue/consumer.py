@@ -9,11 +9,11 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from jobs.ids import is_id
-from jobs.lanes import Lane
-from jobs.logs import RepeatedWarning, get_log
-from jobs.queue.chunks import RUN_CHUNK, lane_of
-from jobs.queue.connection import (
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.logs import RepeatedWarning, get_log
+from ostinato.jobs.queue.chunks import RUN_CHUNK, lane_of
+from ostinato.jobs.queue.connection import (
     RedisFailure,
     deserialize,
     drop_if_foreign,
@@ -21,7 +21,7 @@ from jobs.queue.connection import (
     remedy,
     serialize,
 )
-from jobs.waiting import end_if_cancelled, wait_for_event
+from ostinato.jobs.waiting import end_if_cancelled, wait_for_event
 
 CHUNKS_AT_ONCE: Final = 8  # so that one claim's round trip does not hold up the next chunk
 CHUNK_TIMEOUT_S: Final = 5

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from jobs.logs import RepeatedWarning, get_log
-from jobs.queue.connection import CONNECT_TIMEOUT_S, RedisFailure, next_pause_s, remedy
-from jobs.waiting import answered_within, end_if_cancelled
+from ostinato.jobs.logs import RepeatedWarning, get_log
+from ostinato.jobs.queue.connection import CONNECT_TIMEOUT_S, RedisFailure, next_pause_s, remedy
+from ostinato.jobs.waiting import answered_within, end_if_cancelled
 
 LISTEN_S: Final = 1.0
 # Counted in listens: when the loop was blocked, nobody has listened, and nothing is late.

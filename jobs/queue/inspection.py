@@ -4,8 +4,8 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.utils import str_if_bytes
 
-from jobs.findings import Finding
-from jobs.queue.connection import LOG_IN, REACH_IT, connect, refusal
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.queue.connection import LOG_IN, REACH_IT, connect, refusal
 
 KEEP_ALL = "noeviction"
 

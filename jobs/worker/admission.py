@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from jobs.engine import Engine
-from jobs.lanes import Lane
-from jobs.mongo.buckets import Asked, Buckets, bucket_id
-from jobs.mongo.due_jobs import Claimable, DueJobs
-from jobs.registry import Function
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo.buckets import Asked, Buckets, bucket_id
+from ostinato.jobs.mongo.due_jobs import Claimable, DueJobs
+from ostinato.jobs.registry import Function
 
 
 class Admission:

@@ -9,10 +9,10 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.lanes import Lane, Waiting
-from jobs.queue.chunks import Outstanding
-from jobs.worker.executor import Executor
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.queue.chunks import Outstanding
+from ostinato.jobs.worker.executor import Executor
 
 EARLY: Final = timedelta(milliseconds=10)  # what looking takes, and as much again
 

@@ -4,17 +4,17 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from jobs.context import JobInfo
-from jobs.documents import cause_from
-from jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, Move
-from jobs.mongo.client import Document
-from jobs.mongo.completions import Outcome
-from jobs.mongo.job_documents import retry_from
-from jobs.mongo.poison import MALFORMED
-from jobs.records import FunctionKind, Json, JsonObject
-from jobs.registry import Function
-from jobs.retry import Random, RetryAfter, checked_when
-from jobs.values import readable, whole_number
+from ostinato.jobs.context import JobInfo
+from ostinato.jobs.documents import cause_from
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, Move
+from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.job_documents import retry_from
+from ostinato.jobs.mongo.poison import MALFORMED
+from ostinato.jobs.records import FunctionKind, Json, JsonObject
+from ostinato.jobs.registry import Function
+from ostinato.jobs.retry import Random, RetryAfter, checked_when
+from ostinato.jobs.values import readable, whole_number
 
 MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
 TRACEBACK_CHARACTERS: Final = 4_096

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from jobs.lanes import Lane, Waiting
-from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
 
 LONGEST_S: Final = 1.0  # how long a job of a new lane, or due before the last read's, goes unseen
 SHARE: Final = 0.05  # of the time may go into reads from the start, whatever one costs

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from jobs.clock import Clock
-from jobs.group_commit import GroupCommit, Interrupted
-from jobs.lifecycle import Move
-from jobs.logs import get_log
-from jobs.mongo.client import Document, MongoError, may_pass, summary
-from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.poison import refuses_content
-from jobs.waiting import wait_for_event
-from jobs.worker.attempt import error_of
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.group_commit import GroupCommit, Interrupted
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, MongoError, may_pass, summary
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.poison import refuses_content
+from ostinato.jobs.waiting import wait_for_event
+from ostinato.jobs.worker.attempt import error_of
 
 OUTCOMES_AT_ONCE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05

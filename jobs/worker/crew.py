@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from jobs.embedded.process import Child, spawn
-from jobs.logs import get_log
-from jobs.waiting import wait_for_event
+from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.waiting import wait_for_event
 
 LOOK_EVERY_S: Final = 0.2
 FIRST_PAUSE_S: Final = 0.5

@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.lanes import Lane, Waiting
-from jobs.logs import RepeatedWarning, get_log
-from jobs.mongo.client import MongoError
-from jobs.mongo.workers import Fleet, WorkerStore
-from jobs.queue.chunks import Chunks, Outstanding
-from jobs.queue.connection import RedisFailure, remedy
-from jobs.queue.doorbell import Bell
-from jobs.waiting import wait_for_event
-from jobs.worker.at_hand import AtHand
-from jobs.worker.leader import CannotLead, lead_ms
-from jobs.worker.queue_watch import QueueWatch
-from jobs.worker.selection import Demand, share
-from jobs.worker.survey import Survey, Surveyor
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.logs import RepeatedWarning, get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.workers import Fleet, WorkerStore
+from ostinato.jobs.queue.chunks import Chunks, Outstanding
+from ostinato.jobs.queue.connection import RedisFailure, remedy
+from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.waiting import wait_for_event
+from ostinato.jobs.worker.at_hand import AtHand
+from ostinato.jobs.worker.leader import CannotLead, lead_ms
+from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.selection import Demand, share
+from ostinato.jobs.worker.survey import Survey, Surveyor
 
 CHUNK_SIZE: Final = 250  # as many as one completion looks up
 FALLBACK_S: Final = 1.0  # how late a due job is noticed whose ring was lost

@@ -8,27 +8,27 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from jobs.arguments import MAX_ARGS_BYTES
-from jobs.engine import Engine
-from jobs.ids import new_id
-from jobs.lanes import Lane
-from jobs.lifecycle import Move
-from jobs.logs import get_log
-from jobs.mongo.client import Document, MongoError
-from jobs.mongo.completions import TO_PENDING, Completions, Outcome
-from jobs.mongo.poison import MALFORMED, Held
-from jobs.queue.doorbell import SOON, Bell
-from jobs.records import FunctionKind, JobState
-from jobs.waiting import forget_cancellation
-from jobs.worker.admission import Admission
-from jobs.worker.attempt import Attempt, keep_ms_of
-from jobs.worker.completer import Completer
-from jobs.worker.pace import Company, Pace
-from jobs.worker.progress import ProgressReport
-from jobs.worker.queue_watch import QueueWatch
-from jobs.worker.runner import Runner
-from jobs.worker.shared_transactions import SharedTransactions
-from jobs.worker.slots import Slots, Taken
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, MongoError
+from ostinato.jobs.mongo.completions import TO_PENDING, Completions, Outcome
+from ostinato.jobs.mongo.poison import MALFORMED, Held
+from ostinato.jobs.queue.doorbell import SOON, Bell
+from ostinato.jobs.records import FunctionKind, JobState
+from ostinato.jobs.waiting import forget_cancellation
+from ostinato.jobs.worker.admission import Admission
+from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
+from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.pace import Company, Pace
+from ostinato.jobs.worker.progress import ProgressReport
+from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.runner import Runner
+from ostinato.jobs.worker.shared_transactions import SharedTransactions
+from ostinato.jobs.worker.slots import Slots, Taken
 
 CLAIM_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
 CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from jobs.context import AttemptLost
-from jobs.engine import Engine
-from jobs.mongo.client import NotEncodable, Session
-from jobs.mongo.completions import Outcome
-from jobs.records import Json
-from jobs.worker.attempt import Attempt
-from jobs.worker.progress import ProgressReport
+from ostinato.jobs.context import AttemptLost
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.client import NotEncodable, Session
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.records import Json
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.progress import ProgressReport
 
 WriteLast = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, with the offset of due time in milliseconds; answers False

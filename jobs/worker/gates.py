@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from jobs.lanes import Lane
-from jobs.registry import Registry
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.registry import Registry
 
 
 class Gates:

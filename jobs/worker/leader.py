@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError
-from jobs.mongo.workers import WorkerStore
-from jobs.settings import Settings
-from jobs.waiting import run_together
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.waiting import run_together
 
 ROLE: Final = "dispatcher"
 RENEWALS: Final = 3  # in one lease, so that a slow one does not cost the lead

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from jobs.logs import get_log
+from ostinato.jobs.logs import get_log
 
 LONGEST_TICK_S: Final = 0.25
 TICKS_PER_LIMIT: Final = 8

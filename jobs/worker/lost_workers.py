@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.logs import get_log
-from jobs.mongo.client import Document, MongoError
-from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.lost_sessions import kill_transactions
-from jobs.mongo.poison import MALFORMED, Held
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.doorbell import Bell
-from jobs.records import JobState
-from jobs.settings import Settings
-from jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
-from jobs.worker.beats import Beats
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, MongoError
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.lost_sessions import kill_transactions
+from ostinato.jobs.mongo.poison import MALFORMED, Held
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.records import JobState
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
+from ostinato.jobs.worker.beats import Beats
 
 JOBS_AT_ONCE: Final = 500
 RECLAIM_WITHIN_S: Final = 5.0  # then the next worker's are taken, and these at the next look

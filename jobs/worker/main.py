@@ -11,13 +11,13 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final
 
-from jobs.engine import Engine
-from jobs.functions.static_crons import sync_static_crons
-from jobs.logs import get_log
-from jobs.mongo.client import may_pass
-from jobs.settings import Settings
-from jobs.waiting import forget_cancellation
-from jobs.worker.worker import Deposed, Worker
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.functions.static_crons import sync_static_crons
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import may_pass
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.waiting import forget_cancellation
+from ostinato.jobs.worker.worker import Deposed, Worker
 
 LEAVE_S: Final = 3.0  # for what the interpreter does at its end, and a user's own exit handlers
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")

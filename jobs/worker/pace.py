@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
-from jobs.mongo.client import is_transient
+from ostinato.jobs.mongo.client import is_transient
 
 QUICK_S: Final = 0.1
 NEWEST_SHARE: Final = 0.25

@@ -4,10 +4,10 @@ import time
 from dataclasses import asdict
 from typing import Final
 
-from jobs.logs import get_log
-from jobs.mongo.client import Document, MongoError, NotEncodable, summary
-from jobs.mongo.job_store import JobStore
-from jobs.records import Progress
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, MongoError, NotEncodable, summary
+from ostinato.jobs.mongo.job_store import JobStore
+from ostinato.jobs.records import Progress
 
 WRITE_EVERY_S: Final = 0.2  # faster is not readable, and each write travels to every watcher
 

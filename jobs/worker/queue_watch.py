@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from jobs.lanes import Queue
-from jobs.logs import get_log
-from jobs.mongo.client import Mongo, MongoError
-from jobs.mongo.queues import QueueStore
-from jobs.waiting import wait_for_event
+from ostinato.jobs.lanes import Queue
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Mongo, MongoError
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.waiting import wait_for_event
 
 EVERY_S: Final = 1.0
 

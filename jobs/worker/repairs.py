@@ -7,18 +7,18 @@ from functools import partial
 from itertools import count
 from typing import Final, NamedTuple
 
-from jobs.context import Context
-from jobs.engine import Engine
-from jobs.functions.batch import repair_batch
-from jobs.functions.crons import repair_cron
-from jobs.functions.requests import repair_request
-from jobs.functions.tasks import repair_task
-from jobs.logs import get_log
-from jobs.mongo.client import may_pass, summary
-from jobs.mongo.missing_work import MissingWork, Suspect
-from jobs.mongo.multikey import MultikeyIndexes
-from jobs.mongo.provision import restore_indexes
-from jobs.worker.sweeper import Repair
+from ostinato.jobs.context import Context
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.functions.batch import repair_batch
+from ostinato.jobs.functions.crons import repair_cron
+from ostinato.jobs.functions.requests import repair_request
+from ostinato.jobs.functions.tasks import repair_task
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import may_pass, summary
+from ostinato.jobs.mongo.missing_work import MissingWork, Suspect
+from ostinato.jobs.mongo.multikey import MultikeyIndexes
+from ostinato.jobs.mongo.provision import restore_indexes
+from ostinato.jobs.worker.sweeper import Repair
 
 Find = Callable[[datetime], Awaitable[list[Suspect]]]
 Mend = Callable[[Context, str], Awaitable[bool]]

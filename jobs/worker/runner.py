@@ -8,26 +8,32 @@ from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
 
-from jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
-from jobs.direct import DirectSink
-from jobs.engine import Engine
-from jobs.errors import BadRequest
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError, MongoRefused, may_pass, summary, was_raised_by_our_client
-from jobs.mongo.completions import Outcome
-from jobs.mongo.poison import refuses_content
-from jobs.mongo.transaction import Contended
-from jobs.records import Cause, CauseKind, FunctionKind, Json
-from jobs.registry import Function, FunctionRef
-from jobs.retry import RetryAfter
-from jobs.transact import Identity, log_of
-from jobs.values import TooLarge, storable
-from jobs.waiting import DeadlineExceeded
-from jobs.worker.attempt import Attempt, described, error_of, message_of, trace_of
-from jobs.worker.fence import AttemptFence
-from jobs.worker.pace import Company, Pace
-from jobs.worker.progress import ProgressReport
-from jobs.worker.shared_transactions import SharedTransactions
+from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
+from ostinato.jobs.direct import DirectSink
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import (
+    MongoError,
+    MongoRefused,
+    may_pass,
+    summary,
+    was_raised_by_our_client,
+)
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.poison import refuses_content
+from ostinato.jobs.mongo.transaction import Contended
+from ostinato.jobs.records import Cause, CauseKind, FunctionKind, Json
+from ostinato.jobs.registry import Function, FunctionRef
+from ostinato.jobs.retry import RetryAfter
+from ostinato.jobs.transact import Identity, log_of
+from ostinato.jobs.values import TooLarge, storable
+from ostinato.jobs.waiting import DeadlineExceeded
+from ostinato.jobs.worker.attempt import Attempt, described, error_of, message_of, trace_of
+from ostinato.jobs.worker.fence import AttemptFence
+from ostinato.jobs.worker.pace import Company, Pace
+from ostinato.jobs.worker.progress import ProgressReport
+from ostinato.jobs.worker.shared_transactions import SharedTransactions
 
 ANSWER_WITHIN_S = 1.0
 OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"

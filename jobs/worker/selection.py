@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from jobs.lanes import AGING_MS, Lane, Waiting
+from ostinato.jobs.lanes import AGING_MS, Lane, Waiting
 
 
 @dataclass(frozen=True, slots=True)

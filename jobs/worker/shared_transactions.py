@@ -14,11 +14,18 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, TypeVar
 
-from jobs.mongo.client import Mongo, MongoError, NotEncodable, Session, is_transient, may_pass
-from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.line import IN_LINE_S, Line
-from jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
-from jobs.waiting import DeadlineExceeded
+from ostinato.jobs.mongo.client import (
+    Mongo,
+    MongoError,
+    NotEncodable,
+    Session,
+    is_transient,
+    may_pass,
+)
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.line import IN_LINE_S, Line
+from ostinato.jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
+from ostinato.jobs.waiting import DeadlineExceeded
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.lanes import Lane
-from jobs.registry import Registry
-from jobs.worker.gates import Gates
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.registry import Registry
+from ostinato.jobs.worker.gates import Gates
 
 UNWRITTEN_AT_MOST: Final = 4  # times the capacity: what a slow database is let fall behind
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.lanes import Lane, Waiting
-from jobs.mongo.buckets import Allowance, Buckets, bucket_id
-from jobs.mongo.due_jobs import DueJobs
-from jobs.worker.bookmarks import Bookmarks
-from jobs.worker.selection import Limits, in_order, in_turns, rotated
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.mongo.buckets import Allowance, Buckets, bucket_id
+from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.worker.bookmarks import Bookmarks
+from ostinato.jobs.worker.selection import Limits, in_order, in_turns, rotated
 
 OWNERS_EVERY_S: Final = 0.25
 OWNERS_SHARE: Final = 0.05  # of the time may go into asking for owners, however many there are

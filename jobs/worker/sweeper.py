@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError
-from jobs.waiting import run_together
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.waiting import run_together
 
 Repair = Callable[[], Awaitable[int]]
 """Looks once and returns how much it mended."""

@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError
-from jobs.waiting import wait_for_event
-from jobs.worker.executor import AttemptKey, Ending, Executor
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.waiting import wait_for_event
+from ostinato.jobs.worker.executor import AttemptKey, Ending, Executor
 
 EVERY_S: Final = 1.0
 GIVE_BACK_S: Final = 1.0  # what MongoDB refuses is tried again while the watch goes on

@@ -10,31 +10,31 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Final
 
-from jobs.engine import Engine
-from jobs.fleet import Load
-from jobs.ids import new_id
-from jobs.logs import get_log
-from jobs.mongo.client import MongoError
-from jobs.mongo.lost_sessions import app_name
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.chunks import Chunks
-from jobs.queue.connection import connect
-from jobs.queue.consumer import Consumer
-from jobs.queue.doorbell import Bell
-from jobs.settings import Settings
-from jobs.supervision import keep_running
-from jobs.waiting import answered_within, run_together
-from jobs.worker.at_hand import AtHand
-from jobs.worker.beats import Beats
-from jobs.worker.dispatcher import Dispatcher
-from jobs.worker.executor import Ending, Executor
-from jobs.worker.leader import CannotLead, Leadership, lead_ms
-from jobs.worker.loop_watch import About, LoopWatch
-from jobs.worker.lost_workers import LostWorkers, answer_ms
-from jobs.worker.queue_watch import QueueWatch
-from jobs.worker.repairs import repairs_of
-from jobs.worker.sweeper import Sweeper
-from jobs.worker.watch import Watch
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.fleet import Load
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue.chunks import Chunks
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.queue.consumer import Consumer
+from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.supervision import keep_running
+from ostinato.jobs.waiting import answered_within, run_together
+from ostinato.jobs.worker.at_hand import AtHand
+from ostinato.jobs.worker.beats import Beats
+from ostinato.jobs.worker.dispatcher import Dispatcher
+from ostinato.jobs.worker.executor import Ending, Executor
+from ostinato.jobs.worker.leader import CannotLead, Leadership, lead_ms
+from ostinato.jobs.worker.loop_watch import About, LoopWatch
+from ostinato.jobs.worker.lost_workers import LostWorkers, answer_ms
+from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.repairs import repairs_of
+from ostinato.jobs.worker.sweeper import Sweeper
+from ostinato.jobs.worker.watch import Watch
 
 LAST_WORDS_S: Final = 2.0  # to leave without delay even if MongoDB is away
 JOBS_SAID: Final = 100  # a heartbeat names no more of what runs

@@ -4,9 +4,9 @@ from typing import cast
 
 import strawberry
 
-from jobs import records
-from schema.inputs.limits import BatchId, BatchSize, Items, Name, PageDelay
-from schema.scalars import Milliseconds
+from ostinato.jobs import records
+from ostinato.schema.inputs.limits import BatchId, BatchSize, Items, Name, PageDelay
+from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.input(description="Items for batches over the source `items`.")

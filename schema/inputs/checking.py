@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 from strawberry.scalars import JSON
 
-from jobs.errors import BadRequest, Issue
-from jobs.wording import wording
-from schema.absent import present
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.wording import wording
+from ostinato.schema.absent import present
 
 SHOWN_CHARS = 60
 

@@ -8,14 +8,14 @@ import strawberry
 from pydantic import Field
 from strawberry import UNSET
 
-from jobs import records
-from jobs.errors import BadRequest, Issue
-from jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
-from jobs.records import CatchUpPolicy, OverlapPolicy
-from jobs.schedules import parse_schedule
-from schema.absent import present
-from schema.inputs.limits import CronId, Jitter, JsonObject, Name
-from schema.scalars import Milliseconds
+from ostinato.jobs import records
+from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
+from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.jobs.schedules import parse_schedule
+from ostinato.schema.absent import present
+from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
+from ostinato.schema.scalars import Milliseconds
 
 MAX_PREVIEW = 100
 

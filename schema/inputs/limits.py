@@ -11,15 +11,15 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError, to_json
 from strawberry.scalars import JSON
 
-from jobs.arguments import MAX_ARGS_BYTES
-from jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
-from jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
-from jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
-from jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
-from jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
-from jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
-from schema.ids import document_id
-from schema.scalars import Milliseconds
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
+from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
+from ostinato.jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
+from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
+from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
+from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
+from ostinato.schema.ids import document_id
+from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
 MAX_JSON_DEPTH: Final = 30  # functions wrap it, and take 32

@@ -3,7 +3,7 @@
 import strawberry
 from strawberry import UNSET
 
-from schema.inputs.limits import QueueName, Weight
+from ostinato.schema.inputs.limits import QueueName, Weight
 
 
 @strawberry.input(description="Which queue.")

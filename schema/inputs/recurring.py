@@ -5,9 +5,9 @@ from typing import cast
 import strawberry
 from strawberry import UNSET
 
-from jobs import records
-from resolvers.recurring import NewTask
-from schema.inputs.limits import Interval, JsonObject, Name
+from ostinato.jobs import records
+from ostinato.resolvers.recurring import NewTask
+from ostinato.schema.inputs.limits import Interval, JsonObject, Name
 
 
 @strawberry.input(

@@ -4,9 +4,9 @@ from typing import cast
 
 import strawberry
 
-from jobs import records
-from schema.inputs.limits import AnyJson, Timeout
-from schema.scalars import Milliseconds
+from ostinato.jobs import records
+from ostinato.schema.inputs.limits import AnyJson, Timeout
+from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.input(description="A request to make.")

@@ -7,13 +7,13 @@ from typing import cast
 import strawberry
 from strawberry import UNSET
 
-from jobs import filters, records
-from jobs.errors import Issue
-from jobs.lanes import DEFAULT_QUEUE
-from jobs.records import CauseKind, JobState
-from resolvers.scheduling import Plan
-from schema.absent import present
-from schema.inputs.limits import (
+from ostinato.jobs import filters, records
+from ostinato.jobs.errors import Issue
+from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.records import CauseKind, JobState
+from ostinato.resolvers.scheduling import Plan
+from ostinato.schema.absent import present
+from ostinato.schema.inputs.limits import (
     Delay,
     FailureId,
     JobId,

@@ -7,13 +7,13 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Final
 
-from jobs.changes import Position
-from resolvers.changes import Joint, Leg
-from schema.transports.endings import error_of
-from schema.transports.group import Group, Source
-from schema.transports.log import Room
-from schema.transports.members import Member, Reader
-from schema.transports.turns import Turns
+from ostinato.jobs.changes import Position
+from ostinato.resolvers.changes import Joint, Leg
+from ostinato.schema.transports.endings import error_of
+from ostinato.schema.transports.group import Group, Source
+from ostinato.schema.transports.log import Room
+from ostinato.schema.transports.members import Member, Reader
+from ostinato.schema.transports.turns import Turns
 
 START: Final = Joint(position=Position(""))
 

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from jobs.settings import Settings
-from schema.transports.frames import EXTENSION, FrameWriter, text_frame
-from schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
-from schema.transports.sockets import SocketClosing
-from schema.transports.started import started
+from ostinato.jobs.settings import Settings
+from ostinato.schema.transports.frames import EXTENSION, FrameWriter, text_frame
+from ostinato.schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
+from ostinato.schema.transports.sockets import SocketClosing
+from ostinato.schema.transports.started import started
 
 CLOSE_TIMEOUT_S = 5.0  # a client that has stopped reading gets this long to read why
 MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, two are the code

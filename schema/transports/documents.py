@@ -18,18 +18,18 @@ from strawberry import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from jobs.errors import OstinatoError
-from schema.errors import (
+from ostinato.jobs.errors import OstinatoError
+from ostinato.schema.errors import (
     PARSE_FAILED,
     VALIDATION_FAILED,
     FormattedError,
     format_document_errors,
     format_exception,
 )
-from schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
-from schema.transports.persisted import Extensions, PersistedDocuments
-from schema.transports.plans import Plan
-from schema.transports.sharing import Shape
+from ostinato.schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
+from ostinato.schema.transports.persisted import Extensions, PersistedDocuments
+from ostinato.schema.transports.plans import Plan
+from ostinato.schema.transports.sharing import Shape
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
 CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jobs.errors import Unavailable
+from ostinato.jobs.errors import Unavailable
 
 
 def error_of(task: asyncio.Task[None]) -> Exception | None:

@@ -15,28 +15,28 @@ from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 from strawberry import Schema
 
-from jobs.errors import BadRequest, TimedOut
-from jobs.settings import Settings
-from jobs.values import readable
-from resolvers.auth import Viewer
-from resolvers.changes import Leg
-from schema.errors import (
+from ostinato.jobs.errors import BadRequest, TimedOut
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.values import readable
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.schema.errors import (
     FormattedError,
     format_exception,
     format_execution_errors,
     format_variable_errors,
 )
-from schema.transports.documents import Documents, Prepared, RequestRejected
-from schema.transports.encoding import Encoded, Path, encode
-from schema.transports.groups import Groups
-from schema.transports.limits import DocumentLimits
-from schema.transports.members import NOWHERE, Push, Told
-from schema.transports.persisted import read_allowed
-from schema.transports.plans import Plan, plan_of
-from schema.transports.roots import OWN, RESUMING, after_of
-from schema.transports.sharing import Shape, group_key, shape_of
-from schema.transports.tally import Tally
-from schema.transports.way import Telling, Tellings, Way
+from ostinato.schema.transports.documents import Documents, Prepared, RequestRejected
+from ostinato.schema.transports.encoding import Encoded, Path, encode
+from ostinato.schema.transports.groups import Groups
+from ostinato.schema.transports.limits import DocumentLimits
+from ostinato.schema.transports.members import NOWHERE, Push, Told
+from ostinato.schema.transports.persisted import read_allowed
+from ostinato.schema.transports.plans import Plan, plan_of
+from ostinato.schema.transports.roots import OWN, RESUMING, after_of
+from ostinato.schema.transports.sharing import Shape, group_key, shape_of
+from ostinato.schema.transports.tally import Tally
+from ostinato.schema.transports.way import Telling, Tellings, Way
 
 MAX_WRITTEN_DEPTH = 200  # what the encoder writes
 

@@ -10,12 +10,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Final, TypeAlias
 
-from jobs.changes import Position
-from resolvers.changes import Joint, Leg
-from schema.transports.frames import Batch
-from schema.transports.log import BURST, BURST_BYTES, Log, Room, bytes_of
-from schema.transports.members import Member, Told
-from schema.transports.turns import Turns
+from ostinato.jobs.changes import Position
+from ostinato.resolvers.changes import Joint, Leg
+from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.log import BURST, BURST_BYTES, Log, Room, bytes_of
+from ostinato.schema.transports.members import Member, Told
+from ostinato.schema.transports.turns import Turns
 
 GATHER_S: Final = 0.01  # a crowd goes on coming, and what is caught up is sent by the burst
 GATHER_MOST_S: Final = 1.0

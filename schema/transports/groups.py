@@ -9,14 +9,14 @@ from collections.abc import Hashable, Iterator
 from functools import partial
 from itertools import chain
 
-from jobs.changes import Position
-from resolvers.changes import Joint
-from schema.transports.beginnings import Beginnings
-from schema.transports.endings import error_of
-from schema.transports.group import Group, Source
-from schema.transports.log import Room
-from schema.transports.members import Member, Reader
-from schema.transports.turns import DELIVERED, Turns
+from ostinato.jobs.changes import Position
+from ostinato.resolvers.changes import Joint
+from ostinato.schema.transports.beginnings import Beginnings
+from ostinato.schema.transports.endings import error_of
+from ostinato.schema.transports.group import Group, Source
+from ostinato.schema.transports.log import Room
+from ostinato.schema.transports.members import Member, Reader
+from ostinato.schema.transports.turns import DELIVERED, Turns
 
 
 class Groups:

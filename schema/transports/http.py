@@ -12,16 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jobs.errors import OstinatoError, Unauthorized, Unavailable
-from jobs.settings import Settings
-from resolvers.auth import Authenticator, Viewer, bearer_token
-from schema.errors import FormattedError, format_exception
-from schema.transports.compression import MIN_BYTES, gzipped
-from schema.transports.documents import RequestRejected
-from schema.transports.encoding import Encoded, encode
-from schema.transports.execution import Operation, OperationRunner
-from schema.transports.multipart import Multipart
-from schema.transports.negotiation import (
+from ostinato.jobs.errors import OstinatoError, Unauthorized, Unavailable
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.transports.compression import MIN_BYTES, gzipped
+from ostinato.schema.transports.documents import RequestRejected
+from ostinato.schema.transports.encoding import Encoded, encode
+from ostinato.schema.transports.execution import Operation, OperationRunner
+from ostinato.schema.transports.multipart import Multipart
+from ostinato.schema.transports.negotiation import (
     HOW_TO_SUBSCRIBE,
     SINGLES,
     Acceptable,
@@ -29,13 +29,13 @@ from schema.transports.negotiation import (
     negotiate,
     takes_gzip,
 )
-from schema.transports.protocol import CloseCode
-from schema.transports.reading import RequestReader
-from schema.transports.refusal import Refused
-from schema.transports.resuming import resumed
-from schema.transports.sockets import SocketClosing, Sockets
-from schema.transports.sse import EventStream
-from schema.transports.streaming import Framing, Results, Stream, Streamed, rejecting
+from ostinato.schema.transports.protocol import CloseCode
+from ostinato.schema.transports.reading import RequestReader
+from ostinato.schema.transports.refusal import Refused
+from ostinato.schema.transports.resuming import resumed
+from ostinato.schema.transports.sockets import SocketClosing, Sockets
+from ostinato.schema.transports.sse import EventStream
+from ostinato.schema.transports.streaming import Framing, Results, Stream, Streamed, rejecting
 
 HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
 FRAMINGS: Mapping[MediaType, Framing] = {

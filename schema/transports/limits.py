@@ -21,8 +21,8 @@ from graphql import (
     VariableNode,
 )
 
-from jobs.settings import Settings
-from schema.pagination import DEFAULT_PAGE, MAX_PAGE
+from ostinato.jobs.settings import Settings
+from ostinato.schema.pagination import DEFAULT_PAGE, MAX_PAGE
 
 MAX_EXECUTED = 100_000  # fields of all list items: about 1 s of executing, which nobody else gets
 MAX_MERGES = 10_000  # pairs of fields that validation compares: about 15 ms

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Final
 
-from jobs.changes import Position
-from schema.transports.members import Told
+from ostinato.jobs.changes import Position
+from ostinato.schema.transports.members import Told
 
 BURST: Final = 100  # results executed before anybody else's turn, and sent in one write
 BURST_BYTES: Final = 262_144  # the same: what a socket holds that has stopped reading

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from jobs.changes import Position
-from jobs.errors import SlowConsumer
-from resolvers.changes import Joint, Place
-from schema.transports.encoding import Encoded
-from schema.transports.frames import Batch
-from schema.transports.turns import Turns
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.resolvers.changes import Joint, Place
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.turns import Turns
 
 if TYPE_CHECKING:
-    from schema.transports.group import Group
+    from ostinato.schema.transports.group import Group
 
 NOWHERE = Place(Position(""))
 

@@ -4,10 +4,10 @@ Source: Apollo's multipart protocol for subscriptions over HTTP. A part counts a
 boundary behind it arrives, so each is sent with the boundary of the next.
 """
 
-from jobs.errors import OstinatoError
-from schema.errors import FormattedError, format_exception
-from schema.transports.encoding import Encoded, encode
-from schema.transports.negotiation import MediaType
+from ostinato.jobs.errors import OstinatoError
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.transports.encoding import Encoded, encode
+from ostinato.schema.transports.negotiation import MediaType
 
 BOUNDARY = b"\r\n---"
 HEAD = b"\r\ncontent-type: application/json\r\n\r\n"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
 
-from schema.transports.refusal import Refused
+from ostinato.schema.transports.refusal import Refused
 
 
 class MediaType(StrEnum):

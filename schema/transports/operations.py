@@ -6,17 +6,23 @@ from dataclasses import dataclass
 
 from graphql import OperationType
 
-from jobs.errors import BadRequest, OstinatoError, TooManyRequests, Unauthorized, Unavailable
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.outages import expected
-from schema.errors import FormattedError, format_exception
-from schema.transports.channel import Channel
-from schema.transports.documents import RequestRejected
-from schema.transports.encoding import encode
-from schema.transports.execution import Operation, OperationRunner
-from schema.transports.frames import Batch
-from schema.transports.protocol import (
+from ostinato.jobs.errors import (
+    BadRequest,
+    OstinatoError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.outages import expected
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.transports.channel import Channel
+from ostinato.schema.transports.documents import RequestRejected
+from ostinato.schema.transports.encoding import encode
+from ostinato.schema.transports.execution import Operation, OperationRunner
+from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.protocol import (
     CloseCode,
     Subscribe,
     UnreadableSubscribe,
@@ -24,7 +30,7 @@ from schema.transports.protocol import (
     error_message,
     next_prefix,
 )
-from schema.transports.sockets import SocketClosing
+from ostinato.schema.transports.sockets import SocketClosing
 
 RETRY_AFTER_MS = 1_000
 RESUMABLE = frozenset({"SLOW_CONSUMER", "UNAVAILABLE"})

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from schema.transports.execution import OperationRequest
-from schema.transports.persisted import EXTENSION
+from ostinato.schema.transports.execution import OperationRequest
+from ostinato.schema.transports.persisted import EXTENSION
 
 
 class BadParameters(ValueError):

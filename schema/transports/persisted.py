@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import BadRequest, Forbidden, OstinatoError
-from schema.transports.encoding import decode
+from ostinato.jobs.errors import BadRequest, Forbidden, OstinatoError
+from ostinato.schema.transports.encoding import decode
 
 EXTENSION = "persistedQuery"
 APOLLO_MANIFEST = "apollo-persisted-query-manifest"

@@ -27,8 +27,8 @@ from graphql.utilities import coerce_input_value
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
-from schema.transports.event_execution import EventExecutor
-from schema.transports.roots import fragments_of, operation_of
+from ostinato.schema.transports.event_execution import EventExecutor
+from ostinato.schema.transports.roots import fragments_of, operation_of
 
 MAX_ERRORS = 50  # of variables, graphql-core's own bound
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from jobs.values import readable
-from schema.errors import FormattedError
-from schema.transports.encoding import Unreadable, decode, encode
-from schema.transports.execution import OperationRequest
-from schema.transports.parameters import BadParameters, read_parameters
+from ostinato.jobs.values import readable
+from ostinato.schema.errors import FormattedError
+from ostinato.schema.transports.encoding import Unreadable, decode, encode
+from ostinato.schema.transports.execution import OperationRequest
+from ostinato.schema.transports.parameters import BadParameters, read_parameters
 
 SUBPROTOCOL = "graphql-transport-ws"
 CONNECTION_ACK = b'{"type":"connection_ack"}'

@@ -5,12 +5,12 @@ from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
 
-from jobs.settings import Settings
-from schema.transports.encoding import Unreadable, decode
-from schema.transports.execution import OperationRequest
-from schema.transports.negotiation import require_json
-from schema.transports.parameters import BadParameters, read_parameters
-from schema.transports.refusal import Refused
+from ostinato.jobs.settings import Settings
+from ostinato.schema.transports.encoding import Unreadable, decode
+from ostinato.schema.transports.execution import OperationRequest
+from ostinato.schema.transports.negotiation import require_json
+from ostinato.schema.transports.parameters import BadParameters, read_parameters
+from ostinato.schema.transports.refusal import Refused
 
 JSON_PARAMETERS = ("variables", "extensions")
 

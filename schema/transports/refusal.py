@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from schema.errors import FormattedError
+from ostinato.schema.errors import FormattedError
 
 
 class Refused(Exception):

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from jobs.errors import BadRequest
-from schema.errors import format_exception
-from schema.transports.documents import RequestRejected
-from schema.transports.execution import Operation
-from schema.transports.roots import AFTER
+from ostinato.jobs.errors import BadRequest
+from ostinato.schema.errors import format_exception
+from ostinato.schema.transports.documents import RequestRejected
+from ostinato.schema.transports.execution import Operation
+from ostinato.schema.transports.roots import AFTER
 
 
 def resumed(operation: Operation, last_event_id: str | None) -> Operation:

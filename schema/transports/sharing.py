@@ -31,9 +31,9 @@ from graphql import (
     visit,
 )
 
-from resolvers.auth import Viewer
-from schema.fields import is_shared
-from schema.transports.roots import OWN, fields_in, fragments_of, operation_of, without
+from ostinato.resolvers.auth import Viewer
+from ostinato.schema.fields import is_shared
+from ostinato.schema.transports.roots import OWN, fields_in, fragments_of, operation_of, without
 
 SNAPSHOT: Final = "snapshot"
 NOBODY: Final = ""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 from starlette.datastructures import Address
 
-from schema.transports.protocol import CloseCode
+from ostinato.schema.transports.protocol import CloseCode
 
 
 class SocketClosing(Exception):

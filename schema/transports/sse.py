@@ -4,10 +4,10 @@ Source: github.com/enisdenjo/graphql-sse, PROTOCOL.md. Clients take an end witho
 lost connection, and connect again.
 """
 
-from jobs.errors import OstinatoError, Unauthorized
-from schema.errors import FormattedError, format_exception
-from schema.transports.encoding import Encoded, encode
-from schema.transports.negotiation import MediaType
+from ostinato.jobs.errors import OstinatoError, Unauthorized
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.transports.encoding import Encoded, encode
+from ostinato.schema.transports.negotiation import MediaType
 
 
 class EventStream:

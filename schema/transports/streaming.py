@@ -14,14 +14,14 @@ from typing import NoReturn, Protocol
 from starlette.datastructures import Address
 from starlette.types import Receive, Scope, Send
 
-from jobs.errors import OstinatoError, Unauthorized, Unavailable
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from schema.errors import FormattedError, format_exception
-from schema.transports.documents import RequestRejected
-from schema.transports.encoding import Encoded
-from schema.transports.operations import resumable
-from schema.transports.sockets import SocketClosing, Sockets
+from ostinato.jobs.errors import OstinatoError, Unauthorized, Unavailable
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.transports.documents import RequestRejected
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.operations import resumable
+from ostinato.schema.transports.sockets import SocketClosing, Sockets
 
 Results = AsyncGenerator[Encoded, None]
 HEADERS = {

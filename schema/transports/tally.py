@@ -7,10 +7,10 @@ from typing import Final
 
 from graphql import OperationType
 
-from jobs.errors import OstinatoError
-from resolvers.outages import expected
-from schema.errors import INTERNAL, FormattedError
-from schema.transports.documents import RequestRejected
+from ostinato.jobs.errors import OstinatoError
+from ostinato.resolvers.outages import expected
+from ostinato.schema.errors import INTERNAL, FormattedError
+from ostinato.schema.transports.documents import RequestRejected
 
 OK: Final = "ok"
 UNKNOWN: Final = "unknown"

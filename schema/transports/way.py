@@ -7,12 +7,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jobs.errors import HistoryLost
-from resolvers.changes import Joint, Leg
-from schema.transports.encoding import Encoded
-from schema.transports.group import Source
-from schema.transports.groups import Groups
-from schema.transports.members import Push, Reader
+from ostinato.jobs.errors import HistoryLost
+from ostinato.resolvers.changes import Joint, Leg
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.group import Source
+from ostinato.schema.transports.groups import Groups
+from ostinato.schema.transports.members import Push, Reader
 
 
 class Telling(NamedTuple):

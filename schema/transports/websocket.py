@@ -14,15 +14,15 @@ from typing import NoReturn
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 
-from jobs.errors import OstinatoError, Unauthorized
-from jobs.logs import get_log
-from jobs.settings import Settings
-from resolvers.auth import Authenticator, Viewer, bearer_token
-from schema.origins import Origins
-from schema.transports.channel import Channel
-from schema.transports.execution import OperationRunner
-from schema.transports.operations import Operations
-from schema.transports.protocol import (
+from ostinato.jobs.errors import OstinatoError, Unauthorized
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
+from ostinato.schema.origins import Origins
+from ostinato.schema.transports.channel import Channel
+from ostinato.schema.transports.execution import OperationRunner
+from ostinato.schema.transports.operations import Operations
+from ostinato.schema.transports.protocol import (
     CONNECTION_ACK,
     PING,
     PONG,
@@ -36,7 +36,7 @@ from schema.transports.protocol import (
     Subscribe,
     UnreadableSubscribe,
 )
-from schema.transports.sockets import SocketClosing, Sockets
+from ostinato.schema.transports.sockets import SocketClosing, Sockets
 
 log = get_log("ostinato.socket")
 

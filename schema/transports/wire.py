@@ -5,7 +5,7 @@ from typing import cast
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from schema.transports.frames import EXTENSION
+from ostinato.schema.transports.frames import EXTENSION
 
 
 class WireProtocol(WebSocketsSansIOProtocol):

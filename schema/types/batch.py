@@ -5,14 +5,14 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
-from jobs.records import BatchState
-from resolvers import batches
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.scalars import Milliseconds, SafeInt
-from schema.types.node import Node
+from ostinato.jobs import records
+from ostinato.jobs.records import BatchState
+from ostinato.resolvers import batches
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.scalars import Milliseconds, SafeInt
+from ostinato.schema.types.node import Node
 
 
 @strawberry.type(description="A paged pass over a collection at a bounded rate.")

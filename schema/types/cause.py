@@ -4,16 +4,16 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
-from jobs.records import CauseKind
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.job import Job
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
+from ostinato.jobs import records
+from ostinato.jobs.records import CauseKind
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
 
 TYPE_NAMES = {
     CauseKind.CRON: "Cron",

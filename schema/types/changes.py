@@ -4,16 +4,16 @@ from typing import Self
 
 import strawberry
 
-from resolvers import changes
-from resolvers.changes import ChangeKind
-from schema.ids import global_id
-from schema.scalars import Cursor
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.event import JobEvent
-from schema.types.job import Job
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
+from ostinato.resolvers import changes
+from ostinato.resolvers.changes import ChangeKind
+from ostinato.schema.ids import global_id
+from ostinato.schema.scalars import Cursor
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.event import JobEvent
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
 
 CURSOR = "Its place in the stream: pass the newest one as `after` to go on from there."
 KIND = "What the message tells."

@@ -7,17 +7,17 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from jobs import records
-from jobs.records import CatchUpPolicy, OverlapPolicy
-from resolvers import crons
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.pagination import After, Connection, First, PageRequest
-from schema.scalars import Milliseconds, SafeInt
-from schema.types.job import Job, job_connection
-from schema.types.node import Node
-from schema.types.schedule import Schedule, schedule_of
+from ostinato.jobs import records
+from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
+from ostinato.resolvers import crons
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import After, Connection, First, PageRequest
+from ostinato.schema.scalars import Milliseconds, SafeInt
+from ostinato.schema.types.job import Job, job_connection
+from ostinato.schema.types.node import Node
+from ostinato.schema.types.schedule import Schedule, schedule_of
 
 DEFAULT_RUNS = 5
 

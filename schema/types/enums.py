@@ -6,8 +6,8 @@ from typing import Final
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
-from jobs.filters import JobOrder
-from jobs.records import (
+from ostinato.jobs.filters import JobOrder
+from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
     CauseKind,
@@ -16,8 +16,8 @@ from jobs.records import (
     OverlapPolicy,
     RequestState,
 )
-from jobs.waiting_reasons import WarningCode
-from resolvers.changes import ChangeKind
+from ostinato.jobs.waiting_reasons import WarningCode
+from ostinato.resolvers.changes import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     JobState: (

@@ -4,9 +4,9 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
-from schema.context import Info
-from schema.fields import strawberry_field
+from ostinato.jobs import records
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
 
 
 @strawberry.type(description="The exception that ended an attempt of a job.")

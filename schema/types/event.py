@@ -5,9 +5,9 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
-from jobs.records import JobState
-from schema.types.error import JobError
+from ostinato.jobs import records
+from ostinato.jobs.records import JobState
+from ostinato.schema.types.error import JobError
 
 
 @strawberry.type(description="One change of a job's state.")

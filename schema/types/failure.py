@@ -6,13 +6,13 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
-from jobs import records
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.types.error import JobError
-from schema.types.job import Job
-from schema.types.node import Node
+from ostinato.jobs import records
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.types.error import JobError
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.node import Node
 
 
 @strawberry.type(

@@ -5,9 +5,9 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
-from jobs.records import FunctionKind
-from resolvers.functions import CatalogEntry
-from schema.scalars import Milliseconds
+from ostinato.jobs.records import FunctionKind
+from ostinato.resolvers.functions import CatalogEntry
+from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.type(description="A function that jobs can run.")

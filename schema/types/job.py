@@ -7,29 +7,37 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from jobs import records
-from jobs.filters import JobOrder
-from jobs.malformed import sound_progress
-from jobs.paging import Place
-from jobs.records import JobState
-from resolvers import scheduling
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.pagination import BY_ID, After, Connection, First, PageRequest, by_id, connection
-from schema.scalars import Milliseconds
-from schema.types.error import JobError
-from schema.types.event import JobEvent
-from schema.types.node import Node
-from schema.types.progress import Progress
-from schema.types.warning import SchedulingWarning
+from ostinato.jobs import records
+from ostinato.jobs.filters import JobOrder
+from ostinato.jobs.malformed import sound_progress
+from ostinato.jobs.paging import Place
+from ostinato.jobs.records import JobState
+from ostinato.resolvers import scheduling
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import (
+    BY_ID,
+    After,
+    Connection,
+    First,
+    PageRequest,
+    by_id,
+    connection,
+)
+from ostinato.schema.scalars import Milliseconds
+from ostinato.schema.types.error import JobError
+from ostinato.schema.types.event import JobEvent
+from ostinato.schema.types.node import Node
+from ostinato.schema.types.progress import Progress
+from ostinato.schema.types.warning import SchedulingWarning
 
 if TYPE_CHECKING:
-    from jobs.filters import Page
-    from schema.types.cause import Cause
+    from ostinato.jobs.filters import Page
+    from ostinato.schema.types.cause import Cause
 
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
-CauseRef = Annotated["Cause", strawberry.lazy("schema.types.cause")]
+CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 
 
 @strawberry.type(description="One scheduled execution of a function.")
@@ -100,7 +108,7 @@ class Job(Node):
 
     @strawberry_field(description="What created it.")
     def cause(self) -> CauseRef:
-        from schema.types.cause import Cause
+        from ostinato.schema.types.cause import Cause
 
         return Cause.of(self.record.cause)
 

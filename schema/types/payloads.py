@@ -5,21 +5,21 @@ from typing import Final, Self
 
 import strawberry
 
-from jobs import lanes, records
-from jobs.lanes import DEFAULT_QUEUE
-from jobs.records import BatchState, JobState, RequestState
-from resolvers import batches, scheduling
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.types.batch import Batch
-from schema.types.cron import Cron
-from schema.types.failure import Failure
-from schema.types.job import Job
-from schema.types.queue import Queue
-from schema.types.recurring_task import RecurringTask
-from schema.types.request import Request
-from schema.types.warning import SchedulingWarning
+from ostinato.jobs import lanes, records
+from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.records import BatchState, JobState, RequestState
+from ostinato.resolvers import batches, scheduling
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.job import Job
+from ostinato.schema.types.queue import Queue
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
+from ostinato.schema.types.warning import SchedulingWarning
 
 WARNINGS: Final = (
     "Why its jobs do not start: no running worker takes jobs from their queue, or it is paused."

@@ -4,8 +4,8 @@ from typing import Self
 
 import strawberry
 
-from jobs import records
-from schema.scalars import SafeInt
+from ostinato.jobs import records
+from ostinato.schema.scalars import SafeInt
 
 
 @strawberry.type(description="How far a job has come, as its function reports it.")

@@ -4,7 +4,7 @@ from typing import Self
 
 import strawberry
 
-from jobs import lanes
+from ostinato.jobs import lanes
 
 
 @strawberry.type(description="Jobs that workers take from together. Every name is a queue.")

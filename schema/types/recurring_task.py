@@ -7,14 +7,14 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from jobs import records
-from schema.context import Info
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.pagination import After, Connection, First, PageRequest
-from schema.scalars import Milliseconds
-from schema.types.job import Job, job_connection
-from schema.types.node import Node
+from ostinato.jobs import records
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import After, Connection, First, PageRequest
+from ostinato.schema.scalars import Milliseconds
+from ostinato.schema.types.job import Job, job_connection
+from ostinato.schema.types.node import Node
 
 
 @strawberry.type(description="A loop that runs a function again and again while it is enabled.")

@@ -6,11 +6,11 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
-from jobs import records
-from jobs.records import RequestState
-from schema.fields import strawberry_field
-from schema.ids import global_id
-from schema.types.node import Node
+from ostinato.jobs import records
+from ostinato.jobs.records import RequestState
+from ostinato.schema.fields import strawberry_field
+from ostinato.schema.ids import global_id
+from ostinato.schema.types.node import Node
 
 
 @strawberry.type(description="A document that must be completed before its timeout.")

@@ -4,8 +4,8 @@ from typing import Annotated, TypeAlias, assert_never
 
 import strawberry
 
-from jobs import records
-from schema.scalars import Milliseconds
+from ostinato.jobs import records
+from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.type(description="A tick every so often, counted from the tick before.")

@@ -5,8 +5,8 @@ from typing import Self
 
 import strawberry
 
-from resolvers import stats
-from resolvers.changes import Place
+from ostinato.resolvers import stats
+from ostinato.resolvers.changes import Place
 
 
 @strawberry.type(

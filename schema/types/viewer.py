@@ -4,7 +4,7 @@ from typing import Self
 
 import strawberry
 
-from resolvers.auth import Viewer as ViewerRecord
+from ostinato.resolvers.auth import Viewer as ViewerRecord
 
 
 @strawberry.type(description="The user who is calling.")

@@ -4,8 +4,8 @@ from typing import Self
 
 import strawberry
 
-from jobs import waiting_reasons
-from jobs.waiting_reasons import WarningCode
+from ostinato.jobs import waiting_reasons
+from ostinato.jobs.waiting_reasons import WarningCode
 
 
 @strawberry.type(

@@ -5,9 +5,9 @@ from typing import Self
 
 import strawberry
 
-from jobs import fleet
-from schema.ids import global_id
-from schema.scalars import Milliseconds
+from ostinato.jobs import fleet
+from ostinato.schema.ids import global_id
+from ostinato.schema.scalars import Milliseconds
 
 
 @strawberry.type(description="A process that runs jobs, as it described itself when last heard.")

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.request import RequestContext
-from schema.build import graphql_schema
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.build import graphql_schema
 from tests.api.documents import Documents
 
 FUNCTIONS = "tests.api.functions"

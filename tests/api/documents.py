@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jobs.mongo.client import Mongo
-from schema.ids import global_id
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.schema.ids import global_id
 from tests.malformed import sound
 
 GREETS: Final[dict[str, Any]] = {"functionName": "functions.greet"}

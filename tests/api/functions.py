@@ -2,10 +2,10 @@
 
 from pydantic import JsonValue
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.retry import Retry
-from jobs.sources import batch
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.retry import Retry
+from ostinato.jobs.sources import batch
 
 
 @mutation(public=True)

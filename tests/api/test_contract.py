@@ -15,7 +15,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from schema.build import sdl
+from ostinato.schema.build import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 SCHEMA = build_schema(sdl())

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import Engine
-from schema.ids import parse_global_id
+from ostinato.jobs.engine import Engine
+from ostinato.schema.ids import parse_global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import ERROR, Documents

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.errors import BadRequest
-from jobs.ids import new_id
-from schema.ids import argument_id, document_id, global_id, parse_global_id
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.ids import new_id
+from ostinato.schema.ids import argument_id, document_id, global_id, parse_global_id
 
 NAMES = st.sampled_from(["Job", "Cron", "RecurringTask", "Batch", "Request", "Failure", "Item"])
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import Engine
-from jobs.filters import JobFilter, JobOrder
-from jobs.ids import new_id
-from jobs.mongo.finds import Find, job_find
-from jobs.mongo.reading import caused_job_pages, job_page
-from jobs.paging import Place, Window
-from jobs.records import JobState
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.finds import Find, job_find
+from ostinato.jobs.mongo.reading import caused_job_pages, job_page
+from ostinato.jobs.paging import Place, Window
+from ostinato.jobs.records import JobState
 from tests.api.documents import Documents
 from tests.malformed import DUE
 from tests.profiling import profiled

@@ -6,20 +6,25 @@ from typing import Any
 import pytest
 from strawberry.scalars import JSON
 
-from jobs.arguments import MAX_ARGS_BYTES
-from jobs.errors import BadRequest
-from jobs.functions.batch import MAX_PAGE_DELAY_MS
-from jobs.functions.requests import MAX_TIMEOUT_MS
-from jobs.ids import new_id
-from schema.ids import global_id
-from schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
-from schema.inputs.checking import checked
-from schema.inputs.crons import CronFilter, CronIdInput, PreviewCronInput, RegisterCronInput
-from schema.inputs.limits import MAX_DELAY_MS
-from schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
-from schema.inputs.requests import CreateWithTimeoutInput
-from schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
-from schema.transports.encoding import decode
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.batch import MAX_PAGE_DELAY_MS
+from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS
+from ostinato.jobs.ids import new_id
+from ostinato.schema.ids import global_id
+from ostinato.schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
+from ostinato.schema.inputs.checking import checked
+from ostinato.schema.inputs.crons import (
+    CronFilter,
+    CronIdInput,
+    PreviewCronInput,
+    RegisterCronInput,
+)
+from ostinato.schema.inputs.limits import MAX_DELAY_MS
+from ostinato.schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
+from ostinato.schema.inputs.requests import CreateWithTimeoutInput
+from ostinato.schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
+from ostinato.schema.transports.encoding import decode
 from tests.api.conftest import Client
 
 GOOD: dict[type, dict[str, Any]] = {

@@ -17,7 +17,7 @@ from graphql import (
     validate,
 )
 
-from schema.build import graphql_schema
+from ostinato.schema.build import graphql_schema
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 DOCUMENTS = re.findall(r"^```graphql\n(.*?)^```", README, re.M | re.S)

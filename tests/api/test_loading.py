@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from resolvers.loading import Loader
+from ostinato.resolvers.loading import Loader
 
 
 class Reader:

@@ -15,10 +15,10 @@ from graphql import (
 from pymongo.errors import BulkWriteError
 from structlog.testing import capture_logs
 
-from jobs.engine import Engine
-from jobs.ids import new_id
-from schema.build import graphql_schema
-from schema.ids import global_id
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.ids import global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.malformed import DUE, FAR, NAMES, ODD, damaged, sound

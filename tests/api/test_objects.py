@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from bson import Decimal128
 
-from jobs.engine import Engine
-from schema.ids import parse_global_id
+from ostinato.jobs.engine import Engine
+from ostinato.schema.ids import parse_global_id
 from tests.api.conftest import Client
 from tests.api.documents import ERROR, Documents
 from tests.malformed import DUE

@@ -15,10 +15,10 @@ from pymongo.errors import (
     WriteError,
 )
 
-from jobs.errors import Conflict
-from jobs.mongo.transaction import Contended
-from resolvers.outages import expected
-from schema.errors import format_exception
+from ostinato.jobs.errors import Conflict
+from ostinato.jobs.mongo.transaction import Contended
+from ostinato.resolvers.outages import expected
+from ostinato.schema.errors import format_exception
 
 AWAY = (
     AutoReconnect,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jobs.ids import new_id
-from schema.ids import global_id
+from ostinato.jobs.ids import new_id
+from ostinato.schema.ids import global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents

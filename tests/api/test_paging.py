@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.engine import Engine
-from jobs.errors import BadRequest
-from jobs.filters import JobFilter, JobOrder
-from jobs.ids import new_id
-from jobs.mongo import reading
-from jobs.paging import Place, Window, cut
-from jobs.records import Job
-from schema.ids import global_id
-from schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
-from schema.types.job import cursor_order, job_connection
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.paging import Place, Window, cut
+from ostinato.jobs.records import Job
+from ostinato.schema.ids import global_id
+from ostinato.schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
+from ostinato.schema.types.job import cursor_order, job_connection
 from tests.api.documents import Documents
 from tests.malformed import DUE
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.engine import Engine
+from ostinato.jobs.engine import Engine
 from tests.api import operations as op
 from tests.api.conftest import Client
 

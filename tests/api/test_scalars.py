@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.values import instant_text
-from schema.scalars import (
+from ostinato.jobs.values import instant_text
+from ostinato.schema.scalars import (
     MAX_SAFE_INTEGER,
     read_cursor,
     read_datetime,

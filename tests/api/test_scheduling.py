@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.engine import Engine
+from ostinato.jobs.engine import Engine
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schema.build import graphql_schema
+from ostinato.schema.build import graphql_schema
 from tests.api import operations as op
 from tests.api.conftest import Client
 from tests.api.documents import Documents

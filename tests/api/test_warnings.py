@@ -6,9 +6,9 @@ import pytest
 from bson import Code
 from structlog.testing import capture_logs
 
-from jobs.engine import Engine
-from jobs.mongo.inspection import inspect_mongo
-from jobs.mongo.workers import WorkerStore
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.workers import WorkerStore
 from tests.api import operations as op
 from tests.api.conftest import Client
 
@@ -82,7 +82,7 @@ async def test_a_queue_whose_name_has_no_hash_disturbs_nobody(
 async def test_a_job_is_scheduled_though_its_warnings_cannot_be_read(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.waiting_reasons._warning_of", None)  # a mistake of ours
+    monkeypatch.setattr("ostinato.jobs.waiting_reasons._warning_of", None)  # a mistake of ours
     with capture_logs() as logs:
         assert await codes(ann, SCHEDULE, **GREET) == []
     assert "warnings.failed" in [line["event"] for line in logs]
@@ -122,7 +122,7 @@ async def test_a_batch_over_nothing_warns_of_that(engine: Engine, ann: Client) -
 async def test_the_fleet_is_read_once_for_many_jobs(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.waiting_reasons.FRESH_S", 60)
+    monkeypatch.setattr("ostinato.jobs.waiting_reasons.FRESH_S", 60)
     await serve(engine, "default")
     first = await codes(ann, SCHEDULE, **IN_MAIL)
     await engine.mongo["workers"].delete_many({})

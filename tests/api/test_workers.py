@@ -3,11 +3,11 @@
 import os
 import socket
 
-from jobs.engine import Engine
-from jobs.fleet import Load
-from jobs.mongo.workers import WorkerStore
-from jobs.settings import Settings
-from schema.ids import global_id
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.fleet import Load
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.settings import Settings
+from ostinato.schema.ids import global_id
 from tests.api.conftest import Client
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working

@@ -9,9 +9,9 @@ import pytest
 from bson import Binary, DBRef, Decimal128, ObjectId
 from pydantic import SecretStr
 
-from jobs.embedded.process import Child
-from jobs.mongo.client import Mongo
-from jobs.settings import Settings
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.settings import Settings
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
 from tests.processes import ApiProcess, Processes

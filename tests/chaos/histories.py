@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.chaos.history import Effect, History, Note
 from benchmarks.chaos.operations import Answer, Answered, Kind, Operation, Request
-from jobs.lifecycle import FINAL_STATES, MOVES, Move
-from jobs.records import (
+from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move
+from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
     CauseKind,

@@ -9,7 +9,7 @@ from benchmarks.chaos.live.judge import violations
 from benchmarks.chaos.live.log import What
 from benchmarks.chaos.live.views import diary
 from benchmarks.chaos.live.wants import BATCH, CRONS, JOB, JOBS, Want
-from jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import Move
 from tests.chaos.histories import BEGIN, SUCCEEDED, made
 
 Line = dict[str, Any]

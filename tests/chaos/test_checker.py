@@ -9,8 +9,8 @@ import pytest
 from benchmarks.chaos.checker import CHECKS, in_words, violations
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Answered, Kind
-from jobs.lifecycle import Move
-from jobs.records import Cause, CauseKind, JobError
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.records import Cause, CauseKind, JobError
 from tests.chaos.histories import (
     BEGIN,
     CRON,

@@ -8,7 +8,7 @@ from pymongo.monitoring import CommandListener
 
 from benchmarks.chaos import dump
 from benchmarks.chaos.ledger import EFFECTS
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 
 
 class Interrupter(CommandListener):

@@ -14,7 +14,7 @@ from pymongo.errors import WriteError
 
 from benchmarks.chaos import dump, history, malformed, refused
 from benchmarks.chaos.ledger import EFFECTS
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 
 Base = Database[dict[str, Any]]
 JOB = malformed.TEMPLATES["jobs"](Random(1))

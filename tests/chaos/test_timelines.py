@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.chaos.timelines import flaws, starts
-from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
-from jobs.records import Job, JobEvent, JobState
+from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, may
+from ostinato.jobs.records import Job, JobEvent, JobState
 from tests.chaos.histories import BEGIN, SECOND, SUCCEEDED, made
 
 STEPS_AT_MOST = 12

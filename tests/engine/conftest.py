@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.engine import Engine
-from jobs.settings import Settings
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.settings import Settings
 from tests.engine import functions
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig, working

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pymongo import monitoring
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
 
 AN_HOUR_MS = 3_600_000
 MORE_THAN_A_POOL_HAS = 100

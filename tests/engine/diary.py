@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.retry import Retry
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.retry import Retry
 from tests.processes import eventually
 
 PATIENCE_S: Final = 60

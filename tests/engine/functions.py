@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.retry import Retry, RetryAfter
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.retry import Retry, RetryAfter
 from tests.engine import odd
 from tests.processes import eventually
 

@@ -1,7 +1,7 @@
 """The functions by which the tests show what is kept, for how long, and what is not."""
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
 from tests.engine.functions import HALF_AN_HOUR_MS, echo
 
 MINUTE_MS = 60_000

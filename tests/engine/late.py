@@ -1,7 +1,7 @@
 """An action that goes on when it was told to stop, or has lost its job."""
 
-from jobs.context import Context
-from jobs.decorators import action
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action
 from tests.engine.functions import calls, echo, gate, schedule_many
 
 

@@ -1,9 +1,9 @@
 """The functions with limits of their own that the engine's tests run."""
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.rate_limit import RateLimit
-from jobs.retry import Retry
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.retry import Retry
 from tests.engine.functions import calls, gate
 
 MINUTE_MS = 60_000

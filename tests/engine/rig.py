@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from jobs.embedded.process import Child
-from jobs.engine import Engine
-from jobs.lifecycle import FINAL_STATES
-from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, CauseKind, Job
-from jobs.registry import camel
-from jobs.settings import Settings
-from jobs.worker.main import live_once
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lifecycle import FINAL_STATES
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.records import Cause, CauseKind, Job
+from ostinato.jobs.registry import camel
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.main import live_once
 from tests.processes import START_S, Processes, eventually
 
 Document = dict[str, Any]

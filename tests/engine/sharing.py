@@ -7,8 +7,8 @@ from typing import Final
 
 from pymongo.errors import ConfigurationError, DuplicateKeyError
 
-from jobs.context import Context
-from jobs.decorators import mutation
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import mutation
 from tests.engine.functions import calls, gate
 
 

@@ -9,20 +9,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.clock import Clock
-from jobs.engine import Engine
-from jobs.lanes import Lane, Waiting
-from jobs.mongo.client import Mongo
-from jobs.mongo.clock import ServerClock
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.chunks import Chunks, Outstanding
-from jobs.queue.connection import connect
-from jobs.settings import Mode
-from jobs.worker.at_hand import EARLY, AtHand
-from jobs.worker.dispatcher import Dispatcher
-from jobs.worker.executor import Executor
-from jobs.worker.queue_watch import QueueWatch
-from jobs.worker.survey import Survey
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue.chunks import Chunks, Outstanding
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.settings import Mode
+from ostinato.jobs.worker.at_hand import EARLY, AtHand
+from ostinato.jobs.worker.dispatcher import Dispatcher
+from ostinato.jobs.worker.executor import Executor
+from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.survey import Survey
 from tests.engine.functions import gate
 from tests.engine.rig import Rig
 

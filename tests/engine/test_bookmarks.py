@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.lanes import Lane
-from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
-from jobs.mongo.job_documents import job_document
-from jobs.worker.bookmarks import LONGEST_S, SHARE, Bookmarks
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.worker.bookmarks import LONGEST_S, SHARE, Bookmarks
 from tests.engine.rig import Rig
 
 LANE = Lane()

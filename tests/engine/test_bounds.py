@@ -12,11 +12,11 @@ from pymongo import MongoClient
 from pymongo.errors import WriteError
 from structlog.testing import capture_logs
 
-from jobs.errors import PreconditionFailed
-from jobs.lifecycle import MAX_EVENTS, Move
-from jobs.records import Job
-from jobs.settings import Settings
-from jobs.worker.attempt import Attempt
+from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.lifecycle import MAX_EVENTS, Move
+from ostinato.jobs.records import Job
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.attempt import Attempt
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working
 

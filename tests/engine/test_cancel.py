@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from jobs.errors import PreconditionFailed
-from jobs.lanes import Lane
-from jobs.lifecycle import Move
-from jobs.mongo.completions import Outcome
-from jobs.records import JobState
-from jobs.worker.attempt import Attempt
-from jobs.worker.executor import Ending
-from jobs.worker.worker import Worker
+from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.records import JobState
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.executor import Ending
+from ostinato.jobs.worker.worker import Worker
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, moves_of
 

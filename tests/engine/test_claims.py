@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from jobs.arguments import MAX_ARGS_BYTES
-from jobs.errors import BadRequest
-from jobs.mongo.job_documents import job_document
-from jobs.settings import Settings
-from jobs.worker.executor import CLAIM_SIZE
+from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.executor import CLAIM_SIZE
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working
 

@@ -12,11 +12,11 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from jobs.lanes import Lane
-from jobs.queue.chunks import Chunks
-from jobs.queue.connection import connect
-from jobs.queue.consumer import Consumer, _DoorbellWorker, _is_news
-from jobs.settings import Settings
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.queue.chunks import Chunks
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.queue.consumer import Consumer, _DoorbellWorker, _is_news
+from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig
 from tests.processes import eventually
@@ -52,7 +52,7 @@ async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[Chunks]
 async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_back(
     settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.queue.connection.COMMAND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("ostinato.jobs.queue.connection.COMMAND_TIMEOUT_S", 0.5)
     taken = Taken()
     async with (
         proxied(settings.redis_url) as proxy,

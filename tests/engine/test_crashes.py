@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
-from jobs.mongo.completions import Completions
-from jobs.mongo.lost_sessions import app_name
-from jobs.mongo.workers import WorkerStore
-from jobs.records import FunctionKind
-from jobs.settings import Settings
-from jobs.worker.attempt import Attempt
-from jobs.worker.beats import Beats
-from jobs.worker.lost_workers import LostWorkers, grace_ms
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.records import FunctionKind
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.beats import Beats
+from ostinato.jobs.worker.lost_workers import LostWorkers, grace_ms
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
@@ -197,7 +197,7 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Sooner than MongoDB ends the transaction that holds the lock, which it does after 5 s.
-    monkeypatch.setattr("jobs.worker.lost_workers.RECLAIM_WITHIN_S", 1.0)
+    monkeypatch.setattr("ostinato.jobs.worker.lost_workers.RECLAIM_WITHIN_S", 1.0)
     jobs = [await idle.schedule("hold_in_mutation") for _ in range(3)]
     for job_id in jobs:
         await idle.claim(job_id, "ghost")

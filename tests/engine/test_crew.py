@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.embedded.process import Child
-from jobs.worker.crew import LONGEST_PAUSE_S, pause_s
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.worker.crew import LONGEST_PAUSE_S, pause_s
 from tests.engine.conftest import HASTE, MODULES
 from tests.engine.rig import Rig
 from tests.processes import START_S, Processes, eventually, runs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.embedded.process import Child
+from ostinato.jobs.embedded.process import Child
 from tests.engine.diary import Diary
 from tests.engine.proxy import Proxy
 from tests.engine.rig import Document, Rig, moves_of, started, working

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from jobs.lanes import Lane
-from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
-from jobs.mongo.job_documents import job_document
-from jobs.mongo.workers import WorkerStore
-from jobs.queue.chunks import Chunks
-from jobs.queue.connection import connect
-from jobs.settings import Settings
-from jobs.worker.at_hand import AtHand
-from jobs.worker.dispatcher import Dispatcher
-from jobs.worker.executor import Executor
-from jobs.worker.queue_watch import QueueWatch
-from jobs.worker.survey import Surveyor
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue.chunks import Chunks
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.at_hand import AtHand
+from ostinato.jobs.worker.dispatcher import Dispatcher
+from ostinato.jobs.worker.executor import Executor
+from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.survey import Surveyor
 from tests.engine.functions import gate
 from tests.engine.limited import crowd
 from tests.engine.rig import Rig, working

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.lanes import Lane, Waiting
-from jobs.worker.selection import Demand, Limits, in_order, in_turns, rank, share
+from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.worker.selection import Demand, Limits, in_order, in_turns, rank, share
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITED = Lane(function="f.f")

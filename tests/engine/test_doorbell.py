@@ -9,11 +9,11 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from jobs.engine import Engine
-from jobs.mongo.job_documents import job_document
-from jobs.queue.connection import connect
-from jobs.queue.doorbell import DEAD, LISTEN_S, Bell, Doorbell
-from jobs.settings import Settings
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.queue.connection import connect
+from ostinato.jobs.queue.doorbell import DEAD, LISTEN_S, Bell, Doorbell
+from ostinato.jobs.settings import Settings
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig
 from tests.processes import eventually

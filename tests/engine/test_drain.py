@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, moves_of, started, working
 from tests.processes import Processes
 

@@ -8,8 +8,8 @@ import arq.connections
 import arq.worker
 import pytest
 
-from jobs.engine import Engine
-from jobs.settings import Mode, Settings
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.settings import Mode, Settings
 from tests.engine.rig import Rig, started, working
 from tests.processes import Processes
 

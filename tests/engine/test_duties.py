@@ -6,16 +6,16 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.mongo.completions import Completions
-from jobs.mongo.due_jobs import DueJobs
-from jobs.mongo.job_store import JobStore
-from jobs.mongo.missing_work import MissingWork
-from jobs.mongo.poison import PoisonedJobs
-from jobs.mongo.queues import QueueStore
-from jobs.mongo.workers import WorkerStore
-from jobs.queue import consumer, doorbell
-from jobs.queue.chunks import Chunks
-from jobs.settings import Settings
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.job_store import JobStore
+from ostinato.jobs.mongo.missing_work import MissingWork
+from ostinato.jobs.mongo.poison import PoisonedJobs
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.queue import consumer, doorbell
+from ostinato.jobs.queue.chunks import Chunks
+from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, working
 
 SEAMS: Final[dict[str, tuple[object, str]]] = {

@@ -7,13 +7,13 @@ import pytest
 from pymongo import IndexModel
 from structlog.testing import capture_logs
 
-from jobs.engine import Engine
-from jobs.findings import Finding
-from jobs.mongo import indexes
-from jobs.mongo.collections import COLLECTIONS
-from jobs.mongo.indexes import is_unique, name_of
-from jobs.mongo.inspection import inspect_mongo
-from jobs.mongo.provision import ensure_collections, restore_indexes
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.mongo import indexes
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.indexes import is_unique, name_of
+from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.provision import ensure_collections, restore_indexes
 from tests.engine.rig import Rig, working
 
 INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]

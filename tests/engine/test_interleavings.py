@@ -16,13 +16,13 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies import integers, sampled_from
 
-from jobs.engine import Engine
-from jobs.errors import PreconditionFailed
-from jobs.lifecycle import FINAL_STATES, Move
-from jobs.mongo.completions import Outcome
-from jobs.records import FunctionKind
-from jobs.settings import Settings
-from jobs.worker.attempt import Attempt, error_of
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import PreconditionFailed
+from ostinato.jobs.lifecycle import FINAL_STATES, Move
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.records import FunctionKind
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.attempt import Attempt, error_of
 from tests.engine.rig import Rig
 
 T = TypeVar("T")

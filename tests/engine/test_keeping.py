@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.errors import PayloadTooLarge
+from ostinato.jobs.errors import PayloadTooLarge
 from tests.engine.keeping import MINUTE_MS
 from tests.engine.rig import Rig
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from structlog.testing import capture_logs
 
-from jobs.embedded.ports import free_port
-from jobs.mongo.workers import WorkerStore
-from jobs.settings import Settings
-from jobs.worker.leader import ROLE, CannotLead, Leadership
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.leader import ROLE, CannotLead, Leadership
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, working
 from tests.processes import eventually

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.embedded.process import Child
-from jobs.waiting import run_together
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.waiting import run_together
 from tests.engine.rig import Rig, started
 from tests.processes import ROOT, START_S, Processes
 
@@ -58,7 +58,7 @@ async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
 
 
 def test_a_worker_that_cannot_write_its_last_lines_ends_all_the_same() -> None:
-    last = "import sys; from jobs.worker import main; main.LEAVE_S = 0; sys.stdout.close()"
+    last = "import sys; from ostinato.jobs.worker import main; main.LEAVE_S = 0; sys.stdout.close()"
     command = [sys.executable, "-c", f"{last}; main._leave(0)"]
     assert subprocess.run(command, cwd=ROOT, timeout=ENDED_S, check=False).returncode == 0
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import NotFound, PreconditionFailed
-from jobs.lifecycle import FINAL_STATES, MOVES, Move, may
-from jobs.mongo import moves
-from jobs.mongo.client import Session
-from jobs.mongo.completions import Completions, Outcome
-from jobs.mongo.transaction import run_transaction
-from jobs.records import JobState
-from jobs.worker.attempt import error_of
+from ostinato.jobs.errors import NotFound, PreconditionFailed
+from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, may
+from ostinato.jobs.mongo import moves
+from ostinato.jobs.mongo.client import Session
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.transaction import run_transaction
+from ostinato.jobs.records import JobState
+from ostinato.jobs.worker.attempt import error_of
 from tests.engine.rig import Rig, moves_of
 
 ENDS = {JobState.SUCCESS: Move.SUCCEED, JobState.FAILED: Move.FAIL, JobState.CANCELED: Move.STOP}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jobs.mongo.line import Line
+from ostinato.jobs.mongo.line import Line
 
 DEADLINE_S = 60.0
 WAIT_S = 0.05

@@ -10,7 +10,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from jobs.worker.loop_watch import About, LoopWatch
+from ostinato.jobs.worker.loop_watch import About, LoopWatch
 from tests.engine.rig import Rig, started
 from tests.processes import Processes
 

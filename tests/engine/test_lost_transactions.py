@@ -2,9 +2,9 @@
 
 from pymongo import AsyncMongoClient
 
-from jobs.mongo.client import Mongo
-from jobs.mongo.lost_sessions import app_name, kill_transactions
-from jobs.settings import Settings
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.lost_sessions import app_name, kill_transactions
+from ostinato.jobs.settings import Settings
 
 
 async def test_what_a_dead_worker_locked_is_free_at_once(settings: Settings) -> None:

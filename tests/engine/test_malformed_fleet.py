@@ -10,13 +10,13 @@ import pytest
 from bson import Code, DBRef, Decimal128
 from pymongo import MongoClient
 
-from jobs.mongo.buckets import Asked, Buckets
-from jobs.mongo.due_jobs import DueJobs
-from jobs.mongo.queue_inspection import inspect_queues
-from jobs.mongo.queues import QueueStore
-from jobs.mongo.workers import Fleet, WorkerStore
-from jobs.rate_limit import RateLimit
-from jobs.settings import Settings
+from ostinato.jobs.mongo.buckets import Asked, Buckets
+from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.queue_inspection import inspect_queues
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.workers import Fleet, WorkerStore
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.settings import Settings
 from tests.engine.rig import Document, Rig, working
 from tests.malformed import ODD, damaged, sound
 
@@ -170,7 +170,7 @@ async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
 async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.mongo.poison.ALONE_S", 0)
+    monkeypatch.setattr("ostinato.jobs.mongo.poison.ALONE_S", 0)
     job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
     await insert(idle, "jobs", job)
     due = DueJobs(idle.engine.mongo)

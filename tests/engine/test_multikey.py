@@ -8,15 +8,15 @@ import pytest
 from pymongo import IndexModel, MongoClient
 from structlog.testing import capture_logs
 
-from jobs.findings import Finding
-from jobs.ids import new_id
-from jobs.lanes import Lane
-from jobs.mongo import multikey
-from jobs.mongo.collections import COLLECTIONS
-from jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
-from jobs.mongo.indexes import name_of
-from jobs.mongo.inspection import inspect_mongo
-from jobs.mongo.multikey import MultikeyIndexes
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo import multikey
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
+from ostinato.jobs.mongo.indexes import name_of
+from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from tests.engine.rig import Document, Rig, working
 from tests.engine.test_dispatch import filled
 from tests.malformed import SOUND, sound

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from jobs.errors import PayloadTooLarge
-from jobs.transact import MAX_JOBS
+from ostinato.jobs.errors import PayloadTooLarge
+from ostinato.jobs.transact import MAX_JOBS
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Rig, moves_of
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.mongo.bound import BoundDatabase
-from jobs.mongo.client import Mongo, Session
-from jobs.mongo.transaction import Contended, run_transaction
-from jobs.settings import Settings
+from ostinato.jobs.mongo.bound import BoundDatabase
+from ostinato.jobs.mongo.client import Mongo, Session
+from ostinato.jobs.mongo.transaction import Contended, run_transaction
+from ostinato.jobs.settings import Settings
 from tests.engine.functions import gate
 from tests.engine.proxy import Proxy
 from tests.engine.rig import Rig, working

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from jobs.context import Context
-from jobs.functions.errors import log_failure
-from jobs.functions.requests import create_with_timeout
-from jobs.mongo.collections import COLLECTIONS, ITEMS, WRITE_INSTEAD
+from ostinato.jobs.context import Context
+from ostinato.jobs.functions.errors import log_failure
+from ostinato.jobs.functions.requests import create_with_timeout
+from ostinato.jobs.mongo.collections import COLLECTIONS, ITEMS, WRITE_INSTEAD
 from tests.engine.rig import Rig
 
 WRITES: dict[str, tuple[Any, ...]] = {

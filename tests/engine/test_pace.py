@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import OperationFailure
 
-from jobs.worker.pace import Company, Pace
+from ostinato.jobs.worker.pace import Company, Pace
 
 LABEL = {"errorLabels": ["TransientTransactionError"]}
 ENDINGS: dict[str, Exception | None] = {

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.errors import BadRequest
-from jobs.settings import Settings
-from jobs.worker.worker import Worker
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.worker import Worker
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from bson import DBRef, ObjectId
 
-from jobs.mongo.buckets import Asked, Buckets, bucket_id
-from jobs.rate_limit import RateLimit
-from jobs.settings import Settings
+from ostinato.jobs.mongo.buckets import Asked, Buckets, bucket_id
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
 from tests.engine.rig import Document, Rig, moves_of, working
 

@@ -13,19 +13,19 @@ import uvloop
 from redis import Redis
 from redis.asyncio.connection import Connection
 
-from jobs.embedded.ports import free_port
-from jobs.embedded.valkey import start_valkey
-from jobs.engine import Engine
-from jobs.queue.chunks import Chunks
-from jobs.queue.connection import (
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.queue.chunks import Chunks
+from ostinato.jobs.queue.connection import (
     COMMAND_TIMEOUT_S,
     RedisFailure,
     connect,
     deserialize,
     next_pause_s,
 )
-from jobs.queue.doorbell import Bell
-from jobs.settings import Settings
+from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, started
 from tests.processes import Processes, eventually

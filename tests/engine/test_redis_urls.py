@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 from structlog.testing import capture_logs
 
-from jobs.embedded.valkey import start_valkey
-from jobs.engine import Engine
-from jobs.queue.connection import connect, refusal
-from jobs.queue.doorbell import Doorbell
-from jobs.queue.inspection import inspect_redis
-from jobs.settings import Settings
+from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.queue.connection import connect, refusal
+from ostinato.jobs.queue.doorbell import Doorbell
+from ostinato.jobs.queue.inspection import inspect_redis
+from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, working
 

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.embedded import mongod
-from jobs.engine import Engine
-from jobs.ids import new_id
-from jobs.mongo.completions import Completions
-from jobs.records import Progress
-from jobs.settings import Settings
-from jobs.worker import completer
-from jobs.worker.attempt import Attempt
-from jobs.worker.completer import Completer
-from jobs.worker.progress import ProgressReport
+from ostinato.jobs.embedded import mongod
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.records import Progress
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker import completer
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.progress import ProgressReport
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, moves_of, working
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.lifecycle import Move
-from jobs.records import FunctionKind
-from jobs.retry import LONGEST_WAIT_MS, NO_RETRY, Retry, RetryAfter
-from jobs.worker.attempt import Attempt, error_of
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.records import FunctionKind
+from ostinato.jobs.retry import LONGEST_WAIT_MS, NO_RETRY, Retry, RetryAfter
+from ostinato.jobs.worker.attempt import Attempt, error_of
 from tests.engine.functions import HALF_AN_HOUR_MS
 from tests.engine.rig import Rig, moves_of
 

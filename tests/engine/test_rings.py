@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.mongo.job_documents import NewJob, job_document
-from jobs.queue.doorbell import Bell
-from jobs.settings import Settings
-from jobs.worker.worker import Worker
+from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.worker import Worker
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working
 
@@ -20,8 +20,8 @@ MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 @pytest.fixture
 async def rung(hasty: Settings, idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Return an installation whose worker looks by itself once in an hour."""
-    monkeypatch.setattr("jobs.worker.dispatcher.FALLBACK_S", HOUR_S)
-    monkeypatch.setattr("jobs.queue.consumer.FALLBACK_S", HOUR_S)
+    monkeypatch.setattr("ostinato.jobs.worker.dispatcher.FALLBACK_S", HOUR_S)
+    monkeypatch.setattr("ostinato.jobs.queue.consumer.FALLBACK_S", HOUR_S)
     functions = (*hasty.functions, "tests.engine.limited")
     async with working(hasty.model_copy(update={"functions": functions})):
         await idle.run("echo")

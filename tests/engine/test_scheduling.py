@@ -10,10 +10,10 @@ from bson import Code
 from pymongo.errors import BulkWriteError
 from pymongo.write_concern import WriteConcern
 
-from jobs.context import Context, JobOptions
-from jobs.errors import BadRequest, Conflict
-from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, CauseKind
+from ostinato.jobs.context import Context, JobOptions
+from ostinato.jobs.errors import BadRequest, Conflict
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.records import Cause, CauseKind
 from tests.engine.rig import Rig
 
 FIVE_YEARS_MS = 5 * 365 * 24 * 3_600_000

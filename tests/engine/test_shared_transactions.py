@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import pytest
 from pymongo.errors import OperationFailure
 
-from jobs.mongo.client import Mongo, Session
-from jobs.mongo.completions import Completions
-from jobs.mongo.line import IN_LINE_S
-from jobs.mongo.transaction import Contended, run_seen_through, run_transaction
-from jobs.settings import Settings
-from jobs.worker.shared_transactions import SHARED_AT_ONCE, SharedTransactions
+from ostinato.jobs.mongo.client import Mongo, Session
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.line import IN_LINE_S
+from ostinato.jobs.mongo.transaction import Contended, run_seen_through, run_transaction
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.shared_transactions import SHARED_AT_ONCE, SharedTransactions
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, working
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from jobs.retry import NO_RETRY
-from jobs.worker.attempt import TRACEBACK_CHARACTERS, described
+from ostinato.jobs.retry import NO_RETRY
+from ostinato.jobs.worker.attempt import TRACEBACK_CHARACTERS, described
 from tests.engine.rig import Rig
 from tests.engine.unruly import ENORMOUS, UNSPEAKABLE
 

@@ -10,11 +10,11 @@ from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 from pydantic_core import to_json
 from pymongo.errors import WriteError
 
-from jobs.errors import BadRequest
-from jobs.mongo.completions import Completions
-from jobs.values import storable
-from jobs.worker.attempt import Attempt
-from jobs.worker.completer import Completer
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.values import storable
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.completer import Completer
 from tests.engine import odd
 from tests.engine.rig import Rig
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from bson import Decimal128
 
-from jobs.lanes import Lane
-from jobs.lifecycle import Move
-from jobs.mongo.completions import Outcome
-from jobs.mongo.job_store import JobStore
-from jobs.worker import watch
-from jobs.worker.attempt import Attempt
-from jobs.worker.executor import Ending
-from jobs.worker.worker import Worker
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.job_store import JobStore
+from ostinato.jobs.worker import watch
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.executor import Ending
+from ostinato.jobs.worker.worker import Worker
 from tests.engine.functions import gate
 from tests.engine.rig import Document, Rig
 

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from pymongo.errors import AutoReconnect
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
 from tests.engine.functions import gate
 
 

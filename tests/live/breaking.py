@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from jobs.changes import Position, Watched
-from jobs.hub import Hub, Watch
-from jobs.mongo.client import Mongo
+from ostinato.jobs.changes import Position, Watched
+from ostinato.jobs.hub import Hub, Watch
+from ostinato.jobs.mongo.client import Mongo
 from tests.live.writing import Writer
 from tests.processes import eventually
 

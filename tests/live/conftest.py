@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.request import RequestContext
-from schema.build import graphql_schema
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.build import graphql_schema
 from tests.live.reading import Finds
 from tests.live.watching import Station, Watcher
 from tests.live.writing import Writer

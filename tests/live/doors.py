@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from jobs.context import Context
-from jobs.decorators import action, mutation
-from jobs.sources import batch
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import action, mutation
+from ostinato.jobs.sources import batch
 
 
 @action(public=True)

@@ -10,11 +10,11 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails
 from starlette.requests import Request
 from starlette.websockets import WebSocket
 
-from jobs.hub.ring import Drawer
-from resolvers.auth import Viewer
-from schema.transports.event_execution import EventExecutor
+from ostinato.jobs.hub.ring import Drawer
+from ostinato.resolvers.auth import Viewer
+from ostinato.schema.transports.event_execution import EventExecutor
 
-OURS: Final = ("jobs.hub.", "resolvers.", "schema.")
+OURS: Final = ("ostinato.jobs.hub.", "ostinato.resolvers.", "ostinato.schema.")
 BOUNDED: Final = (Drawer, Viewer)
 """What the ring keeps by design, and the tokens verified lately."""
 OF_EXECUTION: Final = (EventExecutor, CollectedFields, FieldDetails)

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from jobs.filters import JobFilter
-from jobs.mongo.client import Mongo
-from resolvers.changes import ChangeKind, Following, JobChange
-from resolvers.live import jobs_changed
-from resolvers.request import RequestContext
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.resolvers.changes import ChangeKind, Following, JobChange
+from ostinato.resolvers.live import jobs_changed
+from ostinato.resolvers.request import RequestContext
 
 PATIENCE_S = 30.0
 ALL = JobFilter()

@@ -9,15 +9,15 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from jobs.engine import Engine
-from jobs.figures import FiguresReader
-from jobs.hub import Hub
-from jobs.settings import Settings
-from resolvers.auth import Viewer, mint
-from resolvers.changes import Leg
-from resolvers.request import RequestContext
-from schema.build import graphql_schema
-from schema.routes import Parts, assemble
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.figures import FiguresReader
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer, mint
+from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.routes import Parts, assemble
 from tests.live.serving import served
 
 TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"

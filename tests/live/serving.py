@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from jobs.settings import Settings
-from schema.server import server_of
-from schema.transports.wire import WireProtocol
+from ostinato.jobs.settings import Settings
+from ostinato.schema.server import server_of
+from ostinato.schema.transports.wire import WireProtocol
 from tests.processes import eventually
 from tests.transports.conftest import WebSockets
 

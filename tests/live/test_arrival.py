@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from jobs.changes import Watched
-from jobs.hub import Hub, Notice, Subscription, Watch
-from jobs.settings import Settings
+from ostinato.jobs.changes import Watched
+from ostinato.jobs.hub import Hub, Notice, Subscription, Watch
+from ostinato.jobs.settings import Settings
 from tests.live.breaking import followed
 from tests.live.writing import Writer
 

@@ -8,16 +8,16 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.changes import Change, ChangeType, Position, Watched
-from jobs.filters import JobFilter
-from jobs.hub import Hub, Watch
-from jobs.hub.backlog import Backlog
-from jobs.hub.ring import Ring
-from jobs.mongo.decoding import Decoded
-from jobs.mongo.provision import ensure_collections
-from jobs.mongo.stream import StreamBatch
-from resolvers.changes import ChangeKind, Following
-from resolvers.live import jobs_changed
+from ostinato.jobs.changes import Change, ChangeType, Position, Watched
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub, Watch
+from ostinato.jobs.hub.backlog import Backlog
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.mongo.decoding import Decoded
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.stream import StreamBatch
+from ostinato.resolvers.changes import ChangeKind, Following
+from ostinato.resolvers.live import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 
-from jobs.changes import Position
-from jobs.errors import SlowConsumer
-from jobs.hub import Hub
-from resolvers.auth import Viewer
-from resolvers.changes import Joint, Leg, Place
-from schema.ids import global_id
-from schema.transports import group
-from schema.transports.encoding import Encoded
-from schema.transports.groups import Groups
-from schema.transports.members import Member, Reader, Told
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.jobs.hub import Hub
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Joint, Leg, Place
+from ostinato.schema.ids import global_id
+from ostinato.schema.transports import group
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.groups import Groups
+from ostinato.schema.transports.members import Member, Reader, Told
 from tests.live.test_turns import next_turn
 from tests.live.watching import JOBS, Pushed, Station, Watcher
 from tests.live.writing import Writer

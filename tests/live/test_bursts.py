@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from schema.ids import global_id
-from schema.transports.log import BURST_BYTES
+from ostinato.schema.ids import global_id
+from ostinato.schema.transports.log import BURST_BYTES
 from tests.live.conftest import Started
 from tests.live.watching import Pushed, Station, Watcher
 from tests.live.writing import Writer

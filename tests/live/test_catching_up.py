@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from jobs.changes import Position
-from jobs.errors import SlowConsumer
-from resolvers.changes import Joint, Leg, Place
-from schema.transports import group
-from schema.transports.encoding import Encoded
-from schema.transports.groups import Groups
-from schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, LOG_BYTES, Log, Room
-from schema.transports.members import Member, Reader, Told
-from schema.transports.turns import Turns
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.resolvers.changes import Joint, Leg, Place
+from ostinato.schema.transports import group
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.groups import Groups
+from ostinato.schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, LOG_BYTES, Log, Room
+from ostinato.schema.transports.members import Member, Reader, Told
+from ostinato.schema.transports.turns import Turns
 from tests.live.test_turns import next_turn
 from tests.processes import eventually
 

@@ -5,8 +5,8 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from jobs.changes import Change, ChangeType, Position
-from jobs.mongo.decoding import decode_batch
+from ostinato.jobs.changes import Change, ChangeType, Position
+from ostinato.jobs.mongo.decoding import decode_batch
 from tests.live.writing import DUE
 
 EVENT = {"_id": {"_data": "82AA"}, "ns": {"coll": "jobs"}, "documentKey": {"_id": "j1"}}

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.chaos.live.replica_set import ReplicaSet
-from jobs.embedded.ports import free_port
-from jobs.engine import Engine
-from jobs.errors import HistoryLost
-from jobs.hub import Hub
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.changes import ChangeKind
-from resolvers.request import RequestContext
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import ChangeKind
+from ostinato.resolvers.request import RequestContext
 from tests.live.reading import disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobs.changes import Change, ChangeType, Position, Route, Watched
-from jobs.filters import JobFilter
-from jobs.hub import Notice, Watch
-from jobs.hub.buffer import Buffer
-from jobs.hub.groups import Groups
-from jobs.hub.ring import Ring
-from jobs.hub.watch import judge
-from jobs.records import JobState
+from ostinato.jobs.changes import Change, ChangeType, Position, Route, Watched
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Notice, Watch
+from ostinato.jobs.hub.buffer import Buffer
+from ostinato.jobs.hub.groups import Groups
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.hub.watch import judge
+from ostinato.jobs.records import JobState
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ANN = Route(owner="ann", function_name="a.b", queue="default")

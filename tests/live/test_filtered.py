@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from jobs.filters import JobFilter
-from jobs.hub import Hub
-from jobs.records import JobState
-from resolvers.changes import Following
-from resolvers.live import jobs_changed
-from schema.ids import global_id
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.records import JobState
+from ostinato.resolvers.changes import Following
+from ostinato.resolvers.live import jobs_changed
+from ostinato.schema.ids import global_id
 from tests.live.conftest import As, Started
 from tests.live.reading import Client, Finds, follow
 from tests.live.test_fan_out import Ear

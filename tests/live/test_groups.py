@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from jobs.changes import Position
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.ids import new_id
-from jobs.mongo.provision import ensure_collections
-from resolvers.auth import Viewer
-from resolvers.cursors import Cursor, Cursors
-from schema.ids import global_id
+from ostinato.jobs.changes import Position
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.cursors import Cursor, Cursors
+from ostinato.schema.ids import global_id
 from tests.live.conftest import Started
 from tests.live.watching import ANN, JOB, JOBS, Station, Watcher
 from tests.live.writing import Writer

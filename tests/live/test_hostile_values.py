@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
-from jobs.engine import Engine
-from jobs.ids import new_id
-from jobs.settings import Settings
-from schema.app import create_app
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.settings import Settings
+from ostinato.schema.app import create_app
 from tests.engine.rig import working
 from tests.live.hostile import BSON, COUNTS, JSON, NAMES, NO_JSON, TEXTS
 from tests.live.serving import served

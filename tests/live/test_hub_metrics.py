@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from jobs.changes import Change, Watched
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.mongo.provision import ensure_collections
-from jobs.settings import Settings
+from ostinato.jobs.changes import Change, Watched
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.settings import Settings
 from tests.live.breaking import break_stream, lose_history, no_position
 from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.writing import Writer

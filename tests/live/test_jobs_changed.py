@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import BadRequest
-from jobs.filters import JobFilter
-from jobs.lifecycle import Move
-from jobs.mongo.provision import ensure_collections
-from jobs.records import CauseKind, JobState
-from resolvers.changes import ChangeKind, Following
-from resolvers.live import jobs_changed
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.records import CauseKind, JobState
+from ostinato.resolvers.changes import ChangeKind, Following
+from ostinato.resolvers.live import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import ALL, Client, disconnected, told
 from tests.live.writing import DUE, Writer

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.changes import Change, ChangeType, Standing, Watched
-from jobs.filters import JobFilter
-from jobs.hub import Watch
-from jobs.hub.groups import Groups
-from jobs.hub.watch import judge
-from jobs.records import JobState
+from ostinato.jobs.changes import Change, ChangeType, Standing, Watched
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Watch
+from ostinato.jobs.hub.groups import Groups
+from ostinato.jobs.hub.watch import judge
+from ostinato.jobs.records import JobState
 from tests.live.test_fan_out import AT, ENDED, HOUR, PENDING, Ear, change, event, watching
 
 

@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 import strawberry
 
-from jobs.engine import Engine
-from jobs.filters import JobFilter
-from jobs.hub import Hub
-from resolvers import live
-from resolvers.auth import Viewer
-from resolvers.changes import ChangeKind, Following, JobChange, Place
-from schema.build import graphql_schema
-from schema.context import Info
-from schema.fields import strawberry_field, strawberry_subscription
-from schema.ids import global_id
-from schema.sending import sent
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub
+from ostinato.resolvers import live
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import ChangeKind, Following, JobChange, Place
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field, strawberry_subscription
+from ostinato.schema.ids import global_id
+from ostinato.schema.sending import sent
 from tests.live.breaking import followed
 from tests.live.conftest import As, Started
 from tests.live.reading import Client

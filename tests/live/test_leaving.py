@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from jobs.settings import Settings
-from resolvers.auth import mint
-from schema.app import create_app
-from schema.transports.sockets import Sockets
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
+from ostinato.schema.app import create_app
+from ostinato.schema.transports.sockets import Sockets
 from tests.live.leftovers import alive
 from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
 from tests.live.serving import served

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.changes import Watched
-from jobs.filters import JobFilter
-from jobs.hub import Hub, Notice, Watch
-from jobs.ids import new_id
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following
-from resolvers.live import crons_changed, job_changed, jobs_changed
+from ostinato.jobs.changes import Watched
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub, Notice, Watch
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, Following
+from ostinato.resolvers.live import crons_changed, job_changed, jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow
 from tests.live.writing import Writer

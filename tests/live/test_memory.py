@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from jobs.hub import Hub
-from jobs.mongo import decoding
-from resolvers.auth import Viewer
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.mongo import decoding
+from ostinato.resolvers.auth import Viewer
 from tests.live.leftovers import OF_EXECUTION, alive
 from tests.live.watching import Pushed, Station
 from tests.live.writing import Writer

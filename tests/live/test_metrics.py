@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.watching import JOBS
 from tests.live.writing import Writer

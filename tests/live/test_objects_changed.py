@@ -2,15 +2,15 @@
 
 import pytest
 
-from jobs.changes import Position
-from jobs.errors import BadRequest, NotFound
-from jobs.hub import Hub
-from jobs.ids import new_id
-from jobs.records import BatchState, RequestState
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following, JobChange
-from resolvers.cursors import Cursor, Cursors
-from resolvers.live import (
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.records import BatchState, RequestState
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, Following, JobChange
+from ostinato.resolvers.cursors import Cursor, Cursors
+from ostinato.resolvers.live import (
     batch_changed,
     crons_changed,
     job_changed,

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from resolvers.changes import ChangeKind
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.resolvers.changes import ChangeKind
 from tests.live.conftest import As
 from tests.live.reading import follow, told
 from tests.live.writing import Writer
@@ -20,7 +20,7 @@ PROMPT_S = 1.5
 @pytest.fixture
 async def hub(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
     """Return a hub whose stream is silent for long unless something happens."""
-    monkeypatch.setattr("jobs.mongo.stream.AWAIT_MS", SILENT_MS)
+    monkeypatch.setattr("ostinato.jobs.mongo.stream.AWAIT_MS", SILENT_MS)
     async with Hub(engine.mongo, engine.settings) as hub:
         yield hub
 

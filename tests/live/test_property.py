@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
-from jobs.engine import Engine
-from jobs.filters import JobFilter, JobOrder
-from jobs.hub import Hub
-from jobs.ids import new_id
-from jobs.mongo import reading
-from jobs.paging import Window
-from jobs.records import Job, JobState
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following, JobChange
-from resolvers.live import jobs_changed
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.filters import JobFilter, JobOrder
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo import reading
+from ostinato.jobs.paging import Window
+from ostinato.jobs.records import Job, JobState
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, Following, JobChange
+from ostinato.resolvers.live import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client
 from tests.live.writing import DUE, Writer

@@ -6,12 +6,12 @@ told, until it knows that this is committed: the reads have to say how far they 
 
 from collections.abc import Sequence
 
-from jobs.changes import Change, ChangeType, ClusterTime, Watched, time_of
-from jobs.hub import Hub
-from jobs.hub.ring import Ring
-from jobs.hub.routing import with_routes
-from resolvers.changes import Following
-from resolvers.live import job_changed, jobs_changed
+from ostinato.jobs.changes import Change, ChangeType, ClusterTime, Watched, time_of
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.hub.routing import with_routes
+from ostinato.resolvers.changes import Following
+from ostinato.resolvers.live import job_changed, jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import ALL, Client, Finds
 from tests.live.writing import Writer

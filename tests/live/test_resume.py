@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from jobs.changes import Change, ChangeType, Position, Watched
-from jobs.engine import Engine
-from jobs.errors import BadRequest, HistoryLost, Unavailable
-from jobs.filters import JobFilter
-from jobs.hub import Hub, Notice, Watch, catch_up
-from jobs.hub.feed import Feed
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following
-from resolvers.cursors import Cursor, Cursors
-from resolvers.live import crons_changed, jobs_changed
-from resolvers.request import RequestContext
+from ostinato.jobs.changes import Change, ChangeType, Position, Watched
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import BadRequest, HistoryLost, Unavailable
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub, Notice, Watch, catch_up
+from ostinato.jobs.hub.feed import Feed
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, Following
+from ostinato.resolvers.cursors import Cursor, Cursors
+from ostinato.resolvers.live import crons_changed, jobs_changed
+from ostinato.resolvers.request import RequestContext
 from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import disconnected, follow, told

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.engine import Engine
-from jobs.errors import SlowConsumer
-from jobs.hub import Hub
-from jobs.records import Job
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, JobChange
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.records import Job
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, JobChange
 from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
@@ -76,8 +76,8 @@ async def test_objects_that_many_want_at_one_moment_are_one_read(hub: Hub, write
 async def test_reader_that_stalls_a_catch_up_stream_is_ended(
     as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.hub.catch_up.STALL_S", 0.05)
-    monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
+    monkeypatch.setattr("ostinato.jobs.hub.catch_up.STALL_S", 0.05)
+    monkeypatch.setattr("ostinato.jobs.mongo.stream.BATCH_EVENTS", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(12)]
     await followed(hub)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import SlowConsumer
-from jobs.settings import Settings
-from schema.ids import global_id
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.jobs.settings import Settings
+from ostinato.schema.ids import global_id
 from tests.live.conftest import Started
 from tests.live.watching import JOBS, Pushed, Station, Watcher
 from tests.live.writing import Writer

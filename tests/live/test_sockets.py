@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import pytest
 from websockets.asyncio.client import connect
 
-from jobs.settings import Settings
-from resolvers.auth import mint
-from schema.app import create_app
-from schema.ids import global_id
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
+from ostinato.schema.app import create_app
+from ostinato.schema.ids import global_id
 from tests.live.serving import served
 from tests.live.watching import JOB, JOBS
 from tests.live.writing import Writer

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from jobs.errors import BadRequest
-from jobs.hub import Hub
-from resolvers.stats import stats_changed
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.hub import Hub
+from ostinato.resolvers.stats import stats_changed
 from tests.live.conftest import As
 from tests.live.watching import ANN, Station
 from tests.live.writing import Writer

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from jobs.hub import Hub
-from jobs.settings import Settings
-from schema.transports.encoding import Encoded
-from schema.transports.frames import Batch
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.settings import Settings
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.frames import Batch
 from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer
 from tests.processes import eventually

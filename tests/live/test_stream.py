@@ -2,13 +2,13 @@
 
 import pytest
 
-from jobs.filters import JobFilter
-from jobs.hub import Hub
-from jobs.mongo.provision import ensure_collections
-from jobs.mongo.stream import ChangeStream
-from jobs.settings import Settings
-from resolvers.changes import ChangeKind, Following
-from resolvers.live import jobs_changed
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.hub import Hub
+from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.stream import ChangeStream
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.changes import ChangeKind, Following
+from ostinato.resolvers.live import jobs_changed
 from tests.live.breaking import break_stream
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow
@@ -79,8 +79,8 @@ async def test_one_damaged_document_does_not_stop_the_hub(
 async def test_hub_that_has_too_much_to_read_starts_at_the_present(
     as_viewer: As, hub: Hub, write: Writer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.hub.hub.WARM_S", 0)
-    monkeypatch.setattr("jobs.mongo.stream.BATCH_EVENTS", 2)
+    monkeypatch.setattr("ostinato.jobs.hub.hub.WARM_S", 0)
+    monkeypatch.setattr("ostinato.jobs.mongo.stream.BATCH_EVENTS", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(10)]
     usual = settings.model_copy(update={"hub_history_ms": 60_000})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from schema.transports.turns import SHARE, Turns
+from ostinato.schema.transports.turns import SHARE, Turns
 from tests.live.conftest import As
 from tests.live.reading import disconnected
 from tests.live.watching import Station, Watcher

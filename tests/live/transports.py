@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 from websockets.asyncio.client import connect
 
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 from tests.transports.conftest import TRANSPORT_WS, Socket
 from tests.transports.streams import MULTIPART, SEPARATORS, SSE
 

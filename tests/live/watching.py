@@ -10,15 +10,15 @@ import orjson
 from graphql import OperationType
 from strawberry import Schema
 
-from jobs.engine import Engine
-from jobs.hub import Hub
-from resolvers.auth import Viewer
-from resolvers.changes import Leg
-from resolvers.request import RequestContext
-from schema.transports.encoding import Encoded
-from schema.transports.execution import OperationRequest, OperationRunner
-from schema.transports.frames import Batch
-from schema.transports.members import Push
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.hub import Hub
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.execution import OperationRequest, OperationRunner
+from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.members import Push
 from tests.live.reading import PATIENCE_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"

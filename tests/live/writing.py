@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from jobs.ids import new_id
-from jobs.lifecycle import Move
-from jobs.mongo.client import Mongo
-from jobs.mongo.moves import first_event, now, pipeline
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.moves import first_event, now, pipeline
 
 DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
 CLAIMED: Final = {

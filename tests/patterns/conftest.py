@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.settings import Settings
+from ostinato.jobs.settings import Settings
 from tests.patterns import work
 from tests.patterns.world import World, idle_world, running_world
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.records import JobState
+from ostinato.jobs.records import JobState
 from tests.patterns.world import World
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from jobs.functions.batch import start_batch
-from jobs.records import BatchState
-from jobs.settings import Settings
+from ostinato.jobs.functions.batch import start_batch
+from ostinato.jobs.records import BatchState
+from ostinato.jobs.settings import Settings
 from tests.patterns.world import World
 from tests.processes import Processes, eventually
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from jobs.functions.crons import execute_cron, pause_cron, repair_cron
-from jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
+from ostinato.jobs.functions.crons import execute_cron, pause_cron, repair_cron
+from ostinato.jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
 from tests.patterns.test_crons import TICK, pending_ticks, register
 from tests.patterns.work import gate
 from tests.patterns.world import MINUTE, SECOND, World

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import BadRequest, Conflict, NotFound, OstinatoError, PreconditionFailed
-from jobs.functions.crons import delete_cron, pause_cron, register_cron, resume_cron
-from jobs.functions.new_cron import NewCron
-from jobs.records import Cron, CronSchedule, IntervalSchedule, JobState
+from ostinato.jobs.errors import BadRequest, Conflict, NotFound, OstinatoError, PreconditionFailed
+from ostinato.jobs.functions.crons import delete_cron, pause_cron, register_cron, resume_cron
+from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.records import Cron, CronSchedule, IntervalSchedule, JobState
 from tests.patterns.world import MINUTE, SECOND, World
 
 TICK = "crons.executeCron"

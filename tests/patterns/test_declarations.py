@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from jobs import sources
-from jobs.context import Context
-from jobs.decorators import cron
-from jobs.errors import Forbidden
-from jobs.functions.batch import mark_processed
-from jobs.functions.external_calls import HttpCall, call
-from jobs.records import Json
-from jobs.registry import Registry
-from jobs.sources import Document, batch, request_handler
+from ostinato.jobs import sources
+from ostinato.jobs.context import Context
+from ostinato.jobs.decorators import cron
+from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.functions.batch import mark_processed
+from ostinato.jobs.functions.external_calls import HttpCall, call
+from ostinato.jobs.records import Json
+from ostinato.jobs.registry import Registry
+from ostinato.jobs.sources import Document, batch, request_handler
 
 
 @pytest.fixture

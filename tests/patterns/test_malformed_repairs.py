@@ -6,11 +6,11 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.functions.crons import insert_cron
-from jobs.functions.new_cron import NewCron
-from jobs.ids import new_id
-from jobs.records import IntervalSchedule
-from jobs.worker.repairs import repairs_of
+from ostinato.jobs.functions.crons import insert_cron
+from ostinato.jobs.functions.new_cron import NewCron
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.records import IntervalSchedule
+from ostinato.jobs.worker.repairs import repairs_of
 from tests.malformed import FAR, damaged, sound
 from tests.patterns.test_static_crons import declared, pending_ticks, sync
 from tests.patterns.world import MINUTE, World

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import BadRequest, NotFound
-from jobs.functions.tasks import LOOP, repair_task, start_task, stop_task
-from jobs.records import CauseKind, JobState, RecurringTask
+from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.functions.tasks import LOOP, repair_task, start_task, stop_task
+from ostinato.jobs.records import CauseKind, JobState, RecurringTask
 from tests.patterns.world import MINUTE, SECOND, World
 from tests.processes import eventually
 

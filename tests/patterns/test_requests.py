@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from bson import Decimal128, ObjectId
 
-from jobs.errors import BadRequest
-from jobs.functions.requests import create_with_timeout, repair_request
-from jobs.records import CauseKind, JobState, Json, Request, RequestState
-from jobs.settings import Settings
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.requests import create_with_timeout, repair_request
+from ostinato.jobs.records import CauseKind, JobState, Json, Request, RequestState
+from ostinato.jobs.settings import Settings
 from tests.patterns.work import answer, faults, gate
 from tests.patterns.world import MINUTE, SECOND, World, running_world
 from tests.processes import eventually

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import BadRequest
-from jobs.functions.external_calls import HttpCall, call_at
-from jobs.records import JobState
-from jobs.settings import Settings
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.external_calls import HttpCall, call_at
+from ostinato.jobs.records import JobState
+from ostinato.jobs.settings import Settings
 from tests.patterns.flaky_api import FlakyApi, serving_flaky_api
 from tests.patterns.world import SECOND, World, running_world
 

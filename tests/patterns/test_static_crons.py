@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import NotFound
-from jobs.functions.crons import pause_cron, resume_cron
-from jobs.functions.static_crons import sync_static_crons
-from jobs.records import CronSchedule, IntervalSchedule, JobState
-from jobs.registry import StaticCron
+from ostinato.jobs.errors import NotFound
+from ostinato.jobs.functions.crons import pause_cron, resume_cron
+from ostinato.jobs.functions.static_crons import sync_static_crons
+from ostinato.jobs.records import CronSchedule, IntervalSchedule, JobState
+from ostinato.jobs.registry import StaticCron
 from tests.patterns.world import MINUTE, World
 
 TICK = "crons.executeCron"

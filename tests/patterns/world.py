@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jobs.context import Context
-from jobs.documents import job_from
-from jobs.engine import Engine
-from jobs.mongo.job_documents import NewJob
-from jobs.records import Cause, CauseKind, Job, JobState
-from jobs.settings import Settings
-from jobs.worker.worker import Worker
+from ostinato.jobs.context import Context
+from ostinato.jobs.documents import job_from
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.records import Cause, CauseKind, Job, JobState
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.worker import Worker
 from tests.processes import eventually
 
 T = TypeVar("T")

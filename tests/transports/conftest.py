@@ -18,10 +18,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from jobs.settings import Mode, Settings
-from resolvers.auth import mint
-from schema.server import server_of
-from schema.transports.wire import WireProtocol
+from ostinato.jobs.settings import Mode, Settings
+from ostinato.resolvers.auth import mint
+from ostinato.schema.server import server_of
+from ostinato.schema.transports.wire import WireProtocol
 from tests.processes import eventually
 from tests.transports.example import Probe, example_app
 

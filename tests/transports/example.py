@@ -10,12 +10,12 @@ import strawberry
 from starlette.applications import Starlette
 from strawberry.scalars import JSON
 
-from jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
-from jobs.settings import Settings
-from resolvers.auth import Viewer
-from resolvers.changes import Leg
-from schema.health import Check
-from schema.routes import Parts, assemble
+from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.schema.health import Check
+from ostinato.schema.routes import Parts, assemble
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import SecretStr
 
-from jobs.errors import Unauthorized
-from resolvers.auth import VERIFIED_TOKENS, Authenticator, bearer_token, mint
+from ostinato.jobs.errors import Unauthorized
+from ostinato.resolvers.auth import VERIFIED_TOKENS, Authenticator, bearer_token, mint
 from tests.processes import eventually
 from tests.transports.conftest import SECRET, make_settings
 from tests.transports.tokens import (

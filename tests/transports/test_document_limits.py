@@ -6,10 +6,10 @@ import time
 import pytest
 from graphql import get_introspection_query, parse
 
-from schema.transports.documents import Documents, RequestRejected
-from schema.transports.encoding import MAX_DEPTH, Unreadable, decode
-from schema.transports.execution import OperationRequest, OperationRunner
-from schema.transports.limits import DocumentLimits, check_limits
+from ostinato.schema.transports.documents import Documents, RequestRejected
+from ostinato.schema.transports.encoding import MAX_DEPTH, Unreadable, decode
+from ostinato.schema.transports.execution import OperationRequest, OperationRunner
+from ostinato.schema.transports.limits import DocumentLimits, check_limits
 from tests.transports.conftest import make_settings
 from tests.transports.example import example_schema
 

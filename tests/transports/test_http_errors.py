@@ -7,7 +7,7 @@ import httpx
 import jwt
 import pytest
 
-from resolvers.auth import mint
+from ostinato.resolvers.auth import mint
 from tests.transports.conftest import SECRET, Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

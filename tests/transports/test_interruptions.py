@@ -3,10 +3,10 @@
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
-from schema.transports.operations import _format_broken, resumable
-from schema.transports.protocol import CloseCode
-from schema.transports.sockets import SocketClosing
+from ostinato.jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
+from ostinato.schema.transports.operations import _format_broken, resumable
+from ostinato.schema.transports.protocol import CloseCode
+from ostinato.schema.transports.sockets import SocketClosing
 
 OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("reset by peer")]
 

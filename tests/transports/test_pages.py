@@ -8,9 +8,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from jobs.settings import Mode
-from schema.flaky import FlakyCalls
-from schema.pages import page_routes
+from ostinato.jobs.settings import Mode
+from ostinato.schema.flaky import FlakyCalls
+from ostinato.schema.pages import page_routes
 from tests.transports.conftest import Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

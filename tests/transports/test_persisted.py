@@ -8,7 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from schema.transports.persisted import KEPT_CHARS, PersistedDocuments, PersistedQueryNotFound
+from ostinato.schema.transports.persisted import (
+    KEPT_CHARS,
+    PersistedDocuments,
+    PersistedQueryNotFound,
+)
 from tests.transports.conftest import Running, make_settings, serve
 from tests.transports.example import Probe, example_app
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.transports.protocol import (
+from ostinato.schema.transports.protocol import (
     BadMessage,
     ClientMessage,
     ConnectionInit,

@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from jobs.embedded.ports import free_port
-from jobs.mongo.inspection import refusal
-from jobs.queue.connection import connect as connect_redis
-from jobs.queue.consumer import Consumer
-from jobs.queue.doorbell import Doorbell
-from resolvers.auth import Authenticator, mint
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.mongo.inspection import refusal
+from ostinato.jobs.queue.connection import connect as connect_redis
+from ostinato.jobs.queue.consumer import Consumer
+from ostinato.jobs.queue.doorbell import Doorbell
+from ostinato.resolvers.auth import Authenticator, mint
 from tests.conftest import Servers
 from tests.processes import eventually
 from tests.transports.conftest import Running, make_settings
@@ -23,16 +23,18 @@ from tests.transports.conftest import Running, make_settings
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOREIGN = {"origin": "https://other.example"}
+UNSEEN = {"origin": "https://unseen.example"}
+"""An origin that no other test calls from: the log names each once a minute."""
 
 
 async def test_page_of_another_site_is_refused_a_socket_with_the_setting(running: Running) -> None:
     url = f"ws://127.0.0.1:{running.port}/graphql"
     with capture_logs() as logs, pytest.raises(InvalidStatus) as refused:
-        async with connect(url, additional_headers=FOREIGN, proxy=None):
+        async with connect(url, additional_headers=UNSEEN, proxy=None):
             pass
     said = (refused.value.response.body or b"").decode()
     assert refused.value.response.status_code == 403
-    assert "'https://other.example' may not call this API" in said
+    assert "'https://unseen.example' may not call this API" in said
     assert "OSTINATO_ALLOWED_ORIGINS" in said
     assert [one["fix"] for one in logs] == ["add it to OSTINATO_ALLOWED_ORIGINS"]
 

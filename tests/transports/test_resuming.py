@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from schema.build import graphql_schema
-from schema.transports.documents import RequestRejected
-from schema.transports.execution import Operation, OperationRequest, OperationRunner
-from schema.transports.resuming import resumed
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.transports.documents import RequestRejected
+from ostinato.schema.transports.execution import Operation, OperationRequest, OperationRunner
+from ostinato.schema.transports.resuming import resumed
 from tests.transports.conftest import make_settings
 
 RUNNER = OperationRunner(graphql_schema, make_settings(), lambda *_: None)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from schema.transports.started import started
+from ostinato.schema.transports.started import started
 
 
 async def waiting(event: asyncio.Event, seen: list[str]) -> str:

@@ -8,8 +8,8 @@ import jwt
 import pytest
 import pytest_asyncio
 
-from jobs.settings import Settings
-from resolvers.auth import mint
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import mint
 from tests.processes import eventually
 from tests.transports.conftest import BOTH, SECRET, Running, Socket, make_settings, serve
 

@@ -8,9 +8,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from jobs.errors import Unauthorized
-from jobs.settings import Settings
-from resolvers.auth import Authenticator, Viewer
+from ostinato.jobs.errors import Unauthorized
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Authenticator, Viewer
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)

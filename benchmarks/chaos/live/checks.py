@@ -6,7 +6,7 @@ from typing import Final
 from benchmarks.chaos.live.facts import Facts
 from benchmarks.chaos.live.views import Found, Life, Story, Told
 from benchmarks.chaos.live.wants import BATCH, JOB, JOBS, LEFT, REQUEST, Step
-from jobs.records import Job
+from ostinato.jobs.records import Job
 
 MISSING: Final = "an event was not told"
 DOUBLED: Final = "an event was told twice"

@@ -10,8 +10,8 @@ import orjson
 
 from benchmarks.chaos import dump, history
 from benchmarks.chaos.live.wants import BATCH, CRONS, JOB, JOBS, REQUEST, TASKS, Step, Want
-from jobs.documents import job_from
-from jobs.records import Job
+from ostinato.jobs.documents import job_from
+from ostinato.jobs.records import Job
 
 TYPES: Final = {
     CRONS: ("crons", "Cron"),

@@ -17,10 +17,10 @@ from benchmarks.chaos.installation import (
 )
 from benchmarks.chaos.live import others, watch
 from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child
-from jobs.settings import Settings
-from resolvers.auth import ADMIN, mint
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import ADMIN, mint
 
 APIS: Final = ("api", "api-1")
 CLIENTS: Final = "clients"

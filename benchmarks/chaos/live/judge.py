@@ -16,7 +16,7 @@ from benchmarks.chaos.history import History
 from benchmarks.chaos.live import checks, facts, log
 from benchmarks.chaos.live.facts import Facts
 from benchmarks.chaos.live.views import Diary, diary
-from jobs.records import CauseKind
+from ostinato.jobs.records import CauseKind
 
 GONE_FOR_GOOD: Final = "a socket was closed for good"
 RETURNABLE: Final = frozenset({None, 1000, 1001, 1006, 1012, 1013, 4408})

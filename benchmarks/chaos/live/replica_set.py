@@ -10,9 +10,9 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from jobs.embedded.mongod import OPTIONS, REPLICA_SET, command_of
-from jobs.embedded.ports import free_port
-from jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.mongod import OPTIONS, REPLICA_SET, command_of
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import Child, spawn
 
 MEMBERS: Final = 3
 ELECTION_MS: Final = 2_000  # MongoDB's 10 s would fill the run with waiting

