@@ -1,4 +1,4 @@
-# Everything a developer does. `make help` lists the targets.
+# The commands of a developer. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -6,14 +6,14 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A lock is complete: with --no-deps pip cannot look at a newer release, which has no hash there.
+# The locks are complete. Without --no-deps, pip may select a release that has no hash in them.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 NPM := npm --no-update-notifier --no-audit --no-fund --loglevel=error --fetch-retry-maxtimeout=10000
 FETCH := sh $(CURDIR)/deploy/fetch.sh
 ALONE := sh deploy/alone.sh
 ARGS ?=
 RUNS ?= 1
-# Without bytecode kept, each start of a process compiles our modules anew.
+# Without cached bytecode, every process would compile our modules when it starts.
 unexport PYTHONDONTWRITEBYTECODE
 
 NODE_STAMP := $(VENV)/.stamp-node
@@ -34,19 +34,19 @@ say = @printf '$(if $(MAKE_TERMOUT),\033[1m▸ %s\033[0m,▸ %s)\n' "$(1)"
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# --- set-up: each step leaves a stamp and is skipped while what it read is unchanged -----------
+# --- set-up: a step writes a stamp and is skipped until one of its inputs changes ---------------
 
 $(BIN)/python:
 	$(call say,Creating the virtual environment)
 	@sh deploy/need.sh "command -v $(PYTHON)" python3
 	@sh deploy/version.sh Python "$(PYTHON)" 3.11 \
-		"Debian 12 and later bring it; or name another one: make run PYTHON=/path/to/python3.12"
+		"Debian 12 and later include it; to use another one: make run PYTHON=/path/to/python3.12"
 	@sh deploy/need.sh "$(PYTHON) -c 'import ensurepip, venv'" python3-venv
 	$(PYTHON) -m venv $(VENV)
 
 $(NODE_STAMP):
-	@sh deploy/version.sh Node node 20.19 "Get it from https://nodejs.org, or by nvm: nvm install 22"
-	@sh deploy/version.sh npm npm 9.0 "It comes with Node from https://nodejs.org; with Debian's, it is the package npm."
+	@sh deploy/version.sh Node node 20.19 "Get it from https://nodejs.org, or run: nvm install 22"
+	@sh deploy/version.sh npm npm 9.0 "Node from https://nodejs.org includes it; on Debian, install the package npm."
 	@mkdir -p $(VENV) && touch $@
 
 $(RUN_STAMP): deploy/requirements.lock pyproject.toml | $(BIN)/python
@@ -75,18 +75,18 @@ $(PAGE)/dist/.stamp: $(PAGE_STAMP) $(PAGE_SOURCES) schema/schema.graphql
 	@touch $@
 
 $(NODE_TESTS_STAMP): tests/node/package.json tests/node/package-lock.json | $(NODE_STAMP)
-	$(call say,Installing the Node clients of the tests)
+	$(call say,Installing the Node clients for the tests)
 	cd tests/node && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
 $(PEERS_STAMP): deploy/requirements-bench.lock | $(BIN)/python
-	$(call say,Installing the Python peers of the benchmark)
+	$(call say,Installing the Python peers for the benchmarks)
 	$(BIN)/python -m venv $(PEERS)
 	$(FETCH) PIP_INDEX_URL $(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
 	@touch $@
 
 $(NODE_PEERS_STAMP): benchmarks/peers/node/package.json benchmarks/peers/node/package-lock.json | $(NODE_STAMP)
-	$(call say,Installing the Node peers of the benchmark)
+	$(call say,Installing the Node peers for the benchmarks)
 	cd benchmarks/peers/node && $(FETCH) NPM_CONFIG_REGISTRY $(NPM) ci
 	@touch $@
 
@@ -97,27 +97,27 @@ ready-to-test: $(NODE_STAMP) $(DEV_STAMP) $(MONGOD_STAMP) $(PAGE)/dist/.stamp $(
 	@:
 
 .PHONY: setup
-setup: ## Install everything that development needs
+setup: ## Install everything for development
 	@$(ALONE) $(MAKE) ready-to-test
 
-# --- what a user and a developer do ---------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------
 
 .PHONY: run
-run: ## Start MongoDB, Valkey, the API and a worker; Ctrl-C stops all
+run: ## Start MongoDB, Valkey, the API and a worker; stop with Ctrl-C
 	@$(ALONE) $(MAKE) ready-to-run
 	@exec $(BIN)/ostinato dev $(ARGS)
 
 .PHONY: demo
-demo: $(RUN_STAMP) ## Drive all six patterns against the running server
+demo: $(RUN_STAMP) ## Run all six patterns against the running server
 	@exec $(BIN)/python docs/examples/demo.py $(ARGS)
 
 .PHONY: test
-test: setup ## Run the tests (ARGS='-k name' chooses)
+test: setup ## Run the tests (ARGS='-k name' selects some)
 	@sh deploy/need.sh "command -v chromium" chromium
 	@sh deploy/need.sh "command -v curl" curl
-	$(call say,Testing the page's own logic)
+	$(call say,Testing the live page)
 	cd $(PAGE) && $(NPM) test
-	$(call say,Testing on real servers and in a real browser)
+	$(call say,Testing with real servers and a real browser)
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: coverage
@@ -125,13 +125,13 @@ coverage: setup ## Run the tests and report branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: lint
-lint: $(DEV_STAMP) ## Check style and the direction of imports
+lint: $(DEV_STAMP) ## Check style and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: types
-types: $(DEV_STAMP) $(PAGE_STAMP) ## Check the types of Python and of the page
+types: $(DEV_STAMP) $(PAGE_STAMP) ## Check the types of Python and the live page
 	$(BIN)/mypy
 	cd $(PAGE) && $(NPM) run types
 
@@ -141,10 +141,10 @@ format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff format .
 
 .PHONY: check
-check: lint types ## What CI runs before the tests
+check: lint types ## Run lint and types, as CI does before the tests
 
 .PHONY: schema
-schema: $(RUN_STAMP) ## Write the SDL from the code
+schema: $(RUN_STAMP) ## Generate schema/schema.graphql from the code
 	$(BIN)/python -m ostinato.schema.build > schema/schema.graphql.new
 	@mv schema/schema.graphql.new schema/schema.graphql
 
@@ -154,31 +154,31 @@ dist: $(DEV_STAMP) $(PAGE)/dist/.stamp ## Build the sdist and the wheel into dis
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 .PHONY: docs
-docs: $(RUN_STAMP) ## Write the documents that are made from the code
+docs: $(RUN_STAMP) ## Generate docs/configuration.md and docs/lifecycle.md from the code
 	$(BIN)/python -m ostinato.jobs.settings_page > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/python -m ostinato.jobs.lifecycle_page > docs/lifecycle.md.new
 	@mv docs/lifecycle.md.new docs/lifecycle.md
 
 .PHONY: bench
-bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Measure beside arq, BullMQ and others (ARGS=--quick: minutes)
+bench: $(RUN_STAMP) $(MONGOD_STAMP) $(PEERS_STAMP) $(NODE_PEERS_STAMP) ## Compare with arq, BullMQ and others (ARGS=--quick takes minutes)
 	$(BIN)/python -m benchmarks.queue $(ARGS)
 
 .PHONY: bench-live
-bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Measure the fan-out to many sockets beside Strawberry, graphql-ws, graphql-yoga and Starlette
+bench-live: $(RUN_STAMP) $(MONGOD_STAMP) $(NODE_PEERS_STAMP) ## Compare subscriptions with Strawberry, graphql-ws, graphql-yoga and Starlette
 	$(BIN)/python -m benchmarks.live $(ARGS)
 
 .PHONY: chaos
-chaos: $(RUN_STAMP) $(MONGOD_STAMP) ## Kill and cut off everything under load; check that nothing is lost or doubled (RUNS=3)
+chaos: $(RUN_STAMP) $(MONGOD_STAMP) ## Kill processes under load; check that nothing is lost or done twice (RUNS=3)
 	$(BIN)/python -m benchmarks.chaos --runs $(RUNS) $(ARGS)
 
 .PHONY: lock
-lock: $(DEV_STAMP) ## Pin the newest allowed dependencies, with hashes
+lock: $(DEV_STAMP) ## Pin the newest allowed dependencies with hashes
 	$(BIN)/python -m pip install --quiet uv
 	sh deploy/lock.sh $(BIN)/uv
 
 .PHONY: clean
-clean: ## Remove what was built or installed; the data under .ostinato stays
+clean: ## Remove build results and installed packages; keep the data in .ostinato
 	rm -rf $(VENV) dist $(PAGE)/node_modules $(PAGE)/dist tests/node/node_modules *.egg-info
 	rm -rf benchmarks/peers/node/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

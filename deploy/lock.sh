@@ -1,5 +1,5 @@
 #!/bin/sh
-# lock.sh UV: pin every dependency for all platforms. No index address is written.
+# lock.sh UV: pin every dependency for all platforms. The locks contain no index URL.
 set -eu
 uv=$1
 compile() {

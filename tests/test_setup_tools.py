@@ -1,4 +1,4 @@
-"""What `make` says to somebody whose Python, Node or network is not what is needed."""
+"""The messages of `make` about a missing or old Python, Node, package or network."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tests.processes import ROOT
 
 
 def ask(script: str, *arguments: str, path: Path | None = None) -> tuple[int, str]:
-    """Run a script of deploy/, with a folder before PATH; return its code and what it says."""
+    """Run a script of deploy/, with a folder before PATH; return its exit code and stderr."""
     env = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
     words = ["sh", str(ROOT / "deploy" / script), *arguments]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
@@ -18,14 +18,14 @@ def ask(script: str, *arguments: str, path: Path | None = None) -> tuple[int, st
 
 
 def command(folder: Path, name: str, line: str) -> None:
-    """Put a command that does one line of shell into a folder."""
+    """Write a command that runs one line of shell into a folder."""
     (folder / name).write_text(f"#!/bin/sh\n{line}\n")
     (folder / name).chmod(0o755)
 
 
 @pytest.fixture
 def tool(tmp_path: Path) -> Path:
-    """Return a folder whose `tool` says which version the file `says` has."""
+    """Return a folder whose command `tool` prints the content of the file `says`."""
     command(tmp_path, "tool", f"cat {tmp_path}/says")
     return tmp_path
 
@@ -39,12 +39,13 @@ def test_a_tool_that_is_new_enough_passes(tool: Path, says: str) -> None:
 @pytest.mark.parametrize("says", ["Tool 3.9.2", "Tool 2.14", "Tool 3.2"])
 def test_an_older_one_is_named_with_what_to_do(tool: Path, says: str) -> None:
     (tool / "says").write_text(f"{says}\n")
-    told = f"Tool 3.11 or newer is needed; `tool` is {says.removeprefix('Tool ')}. Get one."
+    found = says.removeprefix("Tool ")
+    told = f"Tool 3.11 or newer is required, but `tool` is {found}. Get one."
     assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, told)
 
 
 def test_a_tool_that_is_missing_is_named_with_what_to_do() -> None:
-    told = "Node 20.19 or newer is needed, and there is no `no-such-tool`. Get one."
+    told = "Node 20.19 or newer is required, but `no-such-tool` was not found. Get one."
     assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, told)
 
 
@@ -53,15 +54,15 @@ def test_a_download_that_fails_says_what_to_look_at() -> None:
     code, said = ask("fetch.sh", "PIP_INDEX_URL", "false")
     assert code == 1
     assert "Is this machine online?" in said
-    assert "HTTPS_PROXY or PIP_INDEX_URL" in said
+    assert "for a mirror, set PIP_INDEX_URL" in said
 
 
 @pytest.mark.parametrize(
     ("user", "outcome", "told"),
     [
-        ("1000", 0, "Missing: thing. Run this once: sudo apt-get install -y thing"),
-        ("0", 100, "Debian's package thing could not be installed: see above why."),
-        ("0", 0, "thing is installed, but this still fails: false"),
+        ("1000", 0, "thing is missing. Install it: sudo apt-get install -y thing"),
+        ("0", 100, "Cannot install the Debian package thing; see the error above."),
+        ("0", 0, "thing is installed, but this command still fails: false"),
     ],
 )
 def test_a_missing_package_is_installed_for_root_or_named(
