@@ -29,7 +29,7 @@ def time_of(position: Position) -> ClusterTime:
     return int(position[2:10], 16), int(position[10:18], 16)
 
 
-class Watched(StrEnum):
+class WatchedCollection(StrEnum):
     """The collections whose changes are followed, by their stored names."""
 
     JOBS = "jobs"
@@ -69,7 +69,7 @@ class Standing(NamedTuple):
 class Write(NamedTuple):
     """What the change stream tells of one write to one document."""
 
-    collection: Watched
+    collection: WatchedCollection
     document_id: str
     type: ChangeType
     position: Position
@@ -119,7 +119,7 @@ def _event_of(entry: Mapping[str, Any], job_id: str) -> JobEvent | None:
     try:
         return read_as(job_event_from, _in_utc(entry))
     except Malformed as error:
-        report(Watched.JOBS, job_id, error)
+        report(WatchedCollection.JOBS, job_id, error)
         return None
 
 

@@ -7,7 +7,7 @@ SlowConsumer when the client does not keep up. Close an iterator to end it.
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from ostinato.jobs.changes import Watched
+from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Watch
 from ostinato.jobs.mongo import reading
@@ -34,7 +34,7 @@ async def job_changed(
     wants_object: bool = True,
 ) -> AsyncIterator[JobChange]:
     """Follow one job: as it is, READY, then each event, on request from an earlier one on."""
-    subject = Subject(name="job", kind=Job, collection=Watched.JOBS, id=job_id)
+    subject = Subject(name="job", kind=Job, collection=WatchedCollection.JOBS, id=job_id)
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after, from_seq)) as messages:
         async for m in messages:
@@ -51,7 +51,7 @@ async def jobs_changed(
     topic = Topic(
         name="jobs",
         kind=Job,
-        watch=Watch(collection=Watched.JOBS, owner=scope, job_filter=job_filter),
+        watch=Watch(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
         read=lambda limit, behind: reading.newest_jobs(mongo, scope, job_filter, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
@@ -67,7 +67,7 @@ async def crons_changed(ctx: RequestContext, following: Following) -> AsyncItera
     topic = Topic(
         name="crons",
         kind=Cron,
-        watch=Watch(collection=Watched.CRONS, owner=scope),
+        watch=Watch(collection=WatchedCollection.CRONS, owner=scope),
         read=lambda limit, behind: reading.newest(mongo, Cron, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
@@ -85,7 +85,7 @@ async def recurring_tasks_changed(
     topic = Topic(
         name="recurringTasks",
         kind=RecurringTask,
-        watch=Watch(collection=Watched.TASK_CONFIGS, owner=scope),
+        watch=Watch(collection=WatchedCollection.TASK_CONFIGS, owner=scope),
         read=lambda limit, behind: reading.newest(mongo, RecurringTask, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
@@ -103,7 +103,9 @@ async def request_changed(
     ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> AsyncIterator[RequestChange]:
     """Follow one request: as it is, READY, then each change."""
-    subject = Subject(name="request", kind=Request, collection=Watched.REQUESTS, id=request_id)
+    subject = Subject(
+        name="request", kind=Request, collection=WatchedCollection.REQUESTS, id=request_id
+    )
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after)) as messages:
         async for m in messages:
@@ -116,7 +118,7 @@ async def batch_changed(
     ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> AsyncIterator[BatchChange]:
     """Follow one batch: as it is, READY, then each change."""
-    subject = Subject(name="batch", kind=Batch, collection=Watched.BATCHES, id=batch_id)
+    subject = Subject(name="batch", kind=Batch, collection=WatchedCollection.BATCHES, id=batch_id)
     follower = ObjectFollower(ctx, subject, wants_object=wants_object)
     async with aclosing(follower.messages(after)) as messages:
         async for m in messages:

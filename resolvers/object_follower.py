@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ostinato.jobs.changes import BEGINNING, ChangeType, Position, Watched, time_of
+from ostinato.jobs.changes import BEGINNING, ChangeType, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.hub import Delivery, Notice, Subscription, Watch
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
@@ -24,7 +24,7 @@ class Subject(Generic[R]):
 
     name: str
     kind: type[R]
-    collection: Watched
+    collection: WatchedCollection
     id: str
 
 

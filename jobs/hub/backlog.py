@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from ostinato.jobs.hub.ring import Ring
-from ostinato.jobs.mongo.decoding import Decoded
-from ostinato.jobs.mongo.stream import StreamBatch
+from ostinato.jobs.mongo.change_stream import StreamBatch
+from ostinato.jobs.mongo.decoding import DecodedBatch
 
 
 class Backlog:
@@ -15,8 +15,8 @@ class Backlog:
     def __init__(
         self,
         ring: Ring,
-        decode: Callable[[StreamBatch], Awaitable[Decoded]],
-        hand_out: Callable[[StreamBatch, Decoded], None],
+        decode: Callable[[StreamBatch], Awaitable[DecodedBatch]],
+        hand_out: Callable[[StreamBatch, DecodedBatch], None],
     ) -> None:
         """`decode` may take a while, and be canceled; `hand_out` brings a batch into the ring."""
         self._ring = ring

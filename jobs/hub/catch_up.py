@@ -14,8 +14,8 @@ from ostinato.jobs.hub.ring import Ring
 from ostinato.jobs.hub.routing import decoded_with_routes
 from ostinato.jobs.hub.watch import Watch
 from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.change_stream import ChangeStream
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.stream import ChangeStream
 
 log = get_log(__name__)
 
@@ -97,7 +97,7 @@ class CatchUp:
     async def _replay(self, stream: ChangeStream) -> None:
         async for batch in stream.batches():
             decoded = await decoded_with_routes(self._mongo, self._ring, batch)
-            if decoded.vanished_at is not None:
+            if decoded.invalidated_at is not None:
                 self._end(Feed.vanish)
                 return
             self.position = batch.position

@@ -5,9 +5,9 @@ from collections import OrderedDict
 from typing import Final
 
 from ostinato.jobs.kept import Kept
+from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.counting import JobCounts, count_jobs
-from ostinato.jobs.mongo.patience import Patience
 
 MOST_KEPT: Final = 1_000  # owners; who asked longest ago is counted anew
 
@@ -37,4 +37,4 @@ class Counts:
 
     async def _count(self, owner: str | None) -> JobCounts:
         self.counted += 1
-        return await Patience().until_answered(lambda: count_jobs(self._mongo, owner))
+        return await Backoff().retry(lambda: count_jobs(self._mongo, owner))

@@ -23,10 +23,10 @@ from ostinato.jobs.hub.ring import Ring
 from ostinato.jobs.hub.routing import decoded_with_routes
 from ostinato.jobs.hub.subscription import Subscription
 from ostinato.jobs.hub.watch import Watch
+from ostinato.jobs.mongo.backoff import Backoff
+from ostinato.jobs.mongo.change_stream import ChangeStream, StreamBatch, read_cluster_time
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.decoding import Decoded
-from ostinato.jobs.mongo.patience import Patience
-from ostinato.jobs.mongo.stream import ChangeStream, StreamBatch, cluster_time
+from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.supervision import Supervised
@@ -146,7 +146,7 @@ class Hub:
 
     async def present(self) -> ClusterTime:
         """Return a time behind every write that has been read so far."""
-        return await Patience().until_answered(lambda: cluster_time(self._mongo))
+        return await Backoff().retry(lambda: read_cluster_time(self._mongo))
 
     async def reach(self, time: ClusterTime) -> None:
         """Wait until all that was committed up to then is up to `position`; raises Unavailable."""
@@ -231,7 +231,7 @@ class Hub:
             await self._backlog.read()
         self._go_on(batch)
         self._changes += len(batch.events)
-        if self.time >= self._stream.present:
+        if self.time >= self._stream.opened_at:
             self._started.set()
 
     @property
@@ -239,9 +239,9 @@ class Hub:
         """Tell whether anybody reads the changes, or what the metrics count of them."""
         return bool(self._subscriptions) or self._settings.metrics_token is not None
 
-    def _hand_out(self, batch: StreamBatch, decoded: Decoded) -> None:
-        if decoded.vanished_at is not None:
-            self._start_ring(decoded.vanished_at)
+    def _hand_out(self, batch: StreamBatch, decoded: DecodedBatch) -> None:
+        if decoded.invalidated_at is not None:
+            self._start_ring(decoded.invalidated_at)
         for change in decoded.changes:
             self.ring.append(change)
         self.groups.publish(decoded.changes)

@@ -7,10 +7,9 @@ from typing import Final
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import OstinatoError
 from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS
+from ostinato.jobs.mongo.change_stream import StreamBatch, peek
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.glance import quiet_since
-from ostinato.jobs.mongo.patience import BREAKS
-from ostinato.jobs.mongo.stream import StreamBatch
 
 log = get_log(__name__)
 
@@ -52,8 +51,8 @@ class Lookout:
         found = None
         try:
             async with asyncio.timeout(LOOK_S):
-                found = await quiet_since(self._mongo, position)
-        except (*BREAKS, OstinatoError):
+                found = await peek(self._mongo, position)
+        except (*TRANSIENT_ERRORS, OstinatoError):
             pass  # the stream meets it too, and says so
         except Exception:  # a duty of the hub: who waits looks again
             log.exception("lookout.failed")

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.patience import Patience
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
@@ -39,7 +39,7 @@ class Objects(Generic[R]):
         await asyncio.sleep(0)
         wanted, self._wanted, self._gathering = self._wanted, set(), None
         behind = time_of(self._behind)
-        found = await Patience().until_answered(
+        found = await Backoff().retry(
             lambda: reading.by_ids(self._mongo, self._kind, wanted, None, behind)
         )
         return {name: each for name, each in found.items() if not isinstance(each, Malformed)}

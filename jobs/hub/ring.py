@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
-from ostinato.jobs.changes import Change, Position, Watched
+from ostinato.jobs.changes import Change, Position, WatchedCollection
 from ostinato.jobs.hub.watch import Key, keys_of
 
 _POSITION: Final = attrgetter("position")
@@ -81,7 +81,7 @@ class Ring:
         drawer = self._drawers.get(key)
         return drawer.after(position, limit) if drawer else ()
 
-    def newest_of(self, collection: Watched, document_id: str) -> Change | None:
+    def newest_of(self, collection: WatchedCollection, document_id: str) -> Change | None:
         """Return the last change of a document that changed lately."""
         drawer = self._drawers.get((collection, "id", document_id))
         return drawer.newest if drawer else None

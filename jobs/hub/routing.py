@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from ostinato.jobs.changes import Change, ChangeType, Route, Standing, Watched
+from ostinato.jobs.changes import Change, ChangeType, Route, Standing, WatchedCollection
 from ostinato.jobs.hub.ring import Ring
+from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.decoding import Decoded, decode_batch, read_routes
-from ostinato.jobs.mongo.stream import StreamBatch
+from ostinato.jobs.mongo.decoding import DecodedBatch, decode_batch, read_routes
 
-Key: TypeAlias = tuple[Watched, str]
+Key: TypeAlias = tuple[WatchedCollection, str]
 
 
 class Known(NamedTuple):
@@ -26,7 +26,7 @@ class Known(NamedTuple):
 NOTHING = Known(None, None)
 
 
-async def decoded_with_routes(mongo: Mongo, ring: Ring, batch: StreamBatch) -> Decoded:
+async def decoded_with_routes(mongo: Mongo, ring: Ring, batch: StreamBatch) -> DecodedBatch:
     """Decode a batch, and complete its changes."""
     decoded = decode_batch(batch.events)
     return replace(decoded, changes=await with_routes(mongo, ring, decoded.changes))
@@ -40,7 +40,7 @@ async def with_routes(mongo: Mongo, ring: Ring, changes: Sequence[Change]) -> Se
     if all(change.route for change in changes):
         return changes
     known: dict[Key, Known] = {}
-    unknown: defaultdict[Watched, set[str]] = defaultdict(set)
+    unknown: defaultdict[WatchedCollection, set[str]] = defaultdict(set)
     for change in changes:
         key = _key_of(change)
         so_far = known.get(key) or _known_from(ring.newest_of(*key), change)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from ostinato.jobs.changes import Change, ChangeType, Route, Standing, Watched
+from ostinato.jobs.changes import Change, ChangeType, Route, Standing, WatchedCollection
 from ostinato.jobs.filters import JobFilter
 
 Key: TypeAlias = tuple[str | None, ...]
@@ -19,7 +19,7 @@ RAREST_FIRST: Final = ("cause_id", "function_name", "queue")
 class Watch:
     """Which documents, as a value: equal watches share one group."""
 
-    collection: Watched
+    collection: WatchedCollection
     owner: str | None = None
     """None watches everybody's documents."""
     document_id: str | None = None
@@ -91,7 +91,7 @@ def offered_by(change: Change) -> Iterator[Key]:
             yield (*scope, "queue", route.queue)
 
 
-def _scope(collection: Watched, owner: str | None) -> Key:
+def _scope(collection: WatchedCollection, owner: str | None) -> Key:
     return (collection, "everybody") if owner is None else (collection, "owner", owner)
 
 

@@ -1,17 +1,19 @@
 """One connection pool to MongoDB, and the collections of Ostinato in it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Final, TypeAlias
 
+from bson import Timestamp
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
     AsyncIOMotorCollection,
+    AsyncIOMotorCursor,
     AsyncIOMotorDatabase,
 )
 from pymongo.errors import (
@@ -22,6 +24,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
+from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.mongo.availability import Availability
 from ostinato.jobs.mongo.sessions import Sessions
 from ostinato.jobs.mongo.topology import topology
@@ -31,6 +34,7 @@ Document: TypeAlias = dict[str, Any]
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
 Session: TypeAlias = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
+Cursor: TypeAlias = "AsyncIOMotorCursor[Any]"
 
 SERVER_SELECTION_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
 SOCKET_TIMEOUT_MS = 20_000  # longer than any statement of ours, so only a dead peer meets it
@@ -85,6 +89,21 @@ class Mongo:
 
     def __getitem__(self, collection: str) -> Collection:
         return self.database[collection]
+
+    async def causal_read(
+        self, find: Callable[..., Cursor], min_cluster_time: ClusterTime | None
+    ) -> list[Document]:
+        """Return all that `find` finds, including everything committed by `min_cluster_time`.
+
+        Without it, a member that has just become primary may not know for a moment that earlier
+        writes are majority-committed: a majority read there would miss changes that the stream has
+        delivered.
+        """
+        if min_cluster_time is None:
+            return await find().to_list(None)
+        async with self.sessions.opened() as session:
+            session.advance_operation_time(Timestamp(*min_cluster_time))
+            return await self.sessions.answered(session, find(session=session).to_list(None))
 
     async def ping(self) -> None:
         await self.client.admin.command("ping")

@@ -2,7 +2,7 @@
 
 An `owner` of None reads everybody's documents: whether that is allowed is the caller's decision.
 
-`behind` asks for all that was committed up to that time.
+`min_cluster_time` asks for all that was committed up to that time.
 
 A document that is not of the form that Ostinato writes is left out of lists, and logged; whoever
 asks for it by its id is told.
@@ -26,7 +26,6 @@ from ostinato.jobs.errors import Malformed
 from ostinato.jobs.filters import JobFilter, JobOrder, Page
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.malformed import read_as, report
-from ostinato.jobs.mongo.behind import read
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
 from ostinato.jobs.mongo.finds import NEWEST, Find, Query, job_find, owned, query_of
@@ -82,7 +81,7 @@ async def by_ids(
     kind: type[R],
     ids: Collection[str],
     owner: str | None,
-    behind: ClusterTime | None = None,
+    min_cluster_time: ClusterTime | None = None,
 ) -> "Mapping[str, R | Malformed]":
     """Read the documents with these ids that the owner may see, in one query."""
     if not ids:
@@ -90,7 +89,7 @@ async def by_ids(
     source = _SOURCES[kind]
     query = owned(owner) | {"_id": {"$in": list(ids)}}
     find = partial(mongo[source.collection].find, query, batch_size=len(ids) + 1)
-    found = await read(mongo, find, behind)
+    found = await mongo.causal_read(find, min_cluster_time)
     return cast("Mapping[str, R | Malformed]", source.records_of(found))
 
 
@@ -116,20 +115,20 @@ async def job_page(
 
 
 async def newest(
-    mongo: Mongo, kind: type[R], owner: str | None, limit: int, behind: ClusterTime
+    mongo: Mongo, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
 ) -> Page[R]:
     """Read the newest documents of a kind but jobs, at most so many."""
     window = Window(limit=limit)
-    return await _page(mongo, kind, Find.of(owned(owner), NEWEST, window), window, behind)
+    return await _page(mongo, kind, Find.of(owned(owner), NEWEST, window), window, min_cluster_time)
 
 
 async def newest_jobs(
-    mongo: Mongo, owner: str | None, which: JobFilter, limit: int, behind: ClusterTime
+    mongo: Mongo, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
 ) -> Page[Job]:
     """Read the newest jobs that match, at most so many."""
     window = Window(limit=limit)
     find = job_find(owner, which, JobOrder.NEWEST, window)
-    return await _page(mongo, Job, find, window, behind)
+    return await _page(mongo, Job, find, window, min_cluster_time)
 
 
 async def caused_job_pages(
@@ -175,12 +174,16 @@ async def caused_job_pages(
 
 
 async def _page(
-    mongo: Mongo, kind: type[R], find: Find, window: Window, behind: ClusterTime | None = None
+    mongo: Mongo,
+    kind: type[R],
+    find: Find,
+    window: Window,
+    min_cluster_time: ClusterTime | None = None,
 ) -> Page[R]:
     source = _SOURCES[kind]
     passed: list[object] = []
     while True:
-        documents = await _found(mongo, source.collection, find, behind)
+        documents = await _found(mongo, source.collection, find, min_cluster_time)
         sound: list[R] = []
         malformed: list[object] = []
         for document in documents:
@@ -203,9 +206,11 @@ def _past(find: Find, passed: Collection[object], window: Window) -> Find:
 
 
 async def _found(
-    mongo: Mongo, collection: str, find: Find, behind: ClusterTime | None
+    mongo: Mongo, collection: str, find: Find, min_cluster_time: ClusterTime | None
 ) -> list[Document]:
     # In one reply, with room to say that it is all: a page of several could lose its cursor with
     # the server in between.
     options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
-    return await read(mongo, partial(mongo[collection].find, find.filter, **options), behind)
+    return await mongo.causal_read(
+        partial(mongo[collection].find, find.filter, **options), min_cluster_time
+    )

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from ostinato.jobs.changes import Position, Watched
+from ostinato.jobs.changes import Position, WatchedCollection
 from ostinato.jobs.hub import Hub, Watch
 from ostinato.jobs.mongo.client import Mongo
 from tests.live.writing import Writer
@@ -28,7 +28,7 @@ async def break_stream(hub: Hub, mongo: Mongo) -> None:
 
 async def no_position(hub: Hub, write: Writer) -> Position:
     """Make a position that MongoDB does not have, of one that it has."""
-    async with hub.subscribe(Watch(collection=Watched.JOBS)) as changes:
+    async with hub.subscribe(Watch(collection=WatchedCollection.JOBS)) as changes:
         await write.job()
         position = (await changes.next(10)).notices[-1].change.position
     return Position(f"{position[:-8]}67{position[-6:]}")  # an id ends in no g

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from ostinato.jobs.changes import Watched
+from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.hub import Hub, Notice, Subscription, Watch
 from ostinato.jobs.settings import Settings
 from tests.live.breaking import followed
 from tests.live.writing import Writer
 
 MOST = 3
-WATCH = Watch(collection=Watched.JOBS, owner="ann")
+WATCH = Watch(collection=WatchedCollection.JOBS, owner="ann")
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.changes import Change, ChangeType, Position, Watched
+from ostinato.jobs.changes import Change, ChangeType, Position, WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Hub, Watch
 from ostinato.jobs.hub.backlog import Backlog
 from ostinato.jobs.hub.ring import Ring
-from ostinato.jobs.mongo.decoding import Decoded
+from ostinato.jobs.mongo.change_stream import StreamBatch
+from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.mongo.provision import ensure_collections
-from ostinato.jobs.mongo.stream import StreamBatch
 from ostinato.resolvers.changes import ChangeKind, Following
 from ostinato.resolvers.live import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position
@@ -25,7 +25,7 @@ from tests.live.writing import Writer
 from tests.processes import eventually
 
 CAPACITY = 10
-WATCH = Watch(collection=Watched.JOBS, owner="ann")
+WATCH = Watch(collection=WatchedCollection.JOBS, owner="ann")
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.integers(0, 12)),
@@ -152,7 +152,7 @@ async def test_ring_and_backlog_hold_the_newest_changes_without_a_gap(
         assert len(history.ring) + len(history.backlog) == len(history.behind_start)
     expected = history.behind_start[-CAPACITY:]
     await history.backlog.read()
-    newest = history.ring.after((Watched.JOBS,), Position(""), 99)
+    newest = history.ring.after((WatchedCollection.JOBS,), Position(""), 99)
     assert [change.position for change in newest] == expected
 
 
@@ -190,14 +190,16 @@ class History:
         self.backlog.clear()
         self.ring.clear(place(self.count - 1))
 
-    async def _decode(self, batch: StreamBatch) -> Decoded:
+    async def _decode(self, batch: StreamBatch) -> DecodedBatch:
         await a_turn()
         positions = [Position(event["_id"]["_data"]) for event in batch.events]
-        return Decoded(
-            changes=[Change(Watched.JOBS, each, ChangeType.CHANGED, each) for each in positions]
+        return DecodedBatch(
+            changes=[
+                Change(WatchedCollection.JOBS, each, ChangeType.CHANGED, each) for each in positions
+            ]
         )
 
-    def _hand_out(self, _batch: StreamBatch, decoded: Decoded) -> None:
+    def _hand_out(self, _batch: StreamBatch, decoded: DecodedBatch) -> None:
         for change in decoded.changes:
             self.ring.append(change)
 

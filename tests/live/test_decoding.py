@@ -95,5 +95,5 @@ def test_what_happened_before_a_collection_vanished_is_dropped() -> None:
     insert = EVENT | {"operationType": "insert", "fullDocument": {"owner": "ann"}}
     drop = {"_id": {"_data": "82AB"}, "operationType": "drop", "ns": {"coll": "jobs"}}
     batch = decode_batch([RawBSONDocument(bson.encode(event)) for event in (insert, drop, insert)])
-    assert batch.vanished_at == Position("82AB")
+    assert batch.invalidated_at == Position("82AB")
     assert len(batch.changes) == 1

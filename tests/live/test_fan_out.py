@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.changes import Change, ChangeType, Position, Route, Watched
+from ostinato.jobs.changes import Change, ChangeType, Position, Route, WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Notice, Watch
 from ostinato.jobs.hub.buffer import Buffer
@@ -31,7 +31,7 @@ def event(
 
 def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any]) -> Change:
     return Change(
-        collection=Watched.JOBS,
+        collection=WatchedCollection.JOBS,
         document_id=document_id,
         type=ChangeType.CHANGED,
         position=Position(f"{position:04}"),
@@ -42,7 +42,7 @@ def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any])
 
 
 def watching(owner: str | None = None, **wanted: Any) -> Watch:
-    return Watch(collection=Watched.JOBS, owner=owner, job_filter=JobFilter(**wanted))
+    return Watch(collection=WatchedCollection.JOBS, owner=owner, job_filter=JobFilter(**wanted))
 
 
 class Ear:
@@ -55,7 +55,7 @@ class Ear:
         self.heard += notices
 
 
-ALL_JOBS = Watch(collection=Watched.JOBS)
+ALL_JOBS = Watch(collection=WatchedCollection.JOBS)
 MATCHES = [
     watching(function_name="a.b"),
     watching(states=PENDING.states),
@@ -78,9 +78,9 @@ def test_ring_keeps_the_newest_and_says_from_where() -> None:
     ("watch", "positions"),
     [
         (ALL_JOBS, ["0001", "0002", "0003"]),
-        (Watch(collection=Watched.JOBS, owner="ann"), ["0001", "0003"]),
-        (Watch(collection=Watched.JOBS, document_id="j2"), ["0002"]),
-        (Watch(collection=Watched.CRONS), []),
+        (Watch(collection=WatchedCollection.JOBS, owner="ann"), ["0001", "0003"]),
+        (Watch(collection=WatchedCollection.JOBS, document_id="j2"), ["0002"]),
+        (Watch(collection=WatchedCollection.CRONS), []),
     ],
 )
 def test_ring_finds_by_owner_document_and_collection(watch: Watch, positions: list[str]) -> None:
@@ -95,16 +95,16 @@ def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
     for number in range(100):
         ring.append(change(number, f"j{number}"))
     assert len(ring._drawers) == 4
-    assert ring.newest_of(Watched.JOBS, "j1") is None
-    assert ring.newest_of(Watched.JOBS, "j99") == change(99, "j99")
+    assert ring.newest_of(WatchedCollection.JOBS, "j1") is None
+    assert ring.newest_of(WatchedCollection.JOBS, "j99") == change(99, "j99")
 
 
 def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
     groups, first, second, other = Groups(), Ear(), Ear(), Ear()
-    pending = Watch(collection=Watched.JOBS, owner="ann", job_filter=PENDING)
+    pending = Watch(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING)
     groups.join(pending, first)
     groups.join(pending, second)
-    groups.join(Watch(collection=Watched.JOBS, owner="bob"), other)
+    groups.join(Watch(collection=WatchedCollection.JOBS, owner="bob"), other)
     groups.publish([change(1, "j1", event())])
     assert first.heard[0] is second.heard[0]
     assert not other.heard
@@ -113,7 +113,7 @@ def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
 def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
     groups, first, second = Groups(), Ear(), Ear()
     groups.join(ALL_JOBS, first)
-    groups.join(Watch(collection=Watched.JOBS, owner="ann", job_filter=PENDING), second)
+    groups.join(Watch(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING), second)
     groups.publish([change(1, "j1", event())])
     told = [notice.change.events for ear in (first, second) for notice in ear.heard]
     assert len(told) == 2
@@ -124,7 +124,7 @@ def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        [Watch(collection=Watched.JOBS, owner=f"u{n}") for n in range(999)],
+        [Watch(collection=WatchedCollection.JOBS, owner=f"u{n}") for n in range(999)],
         [watching(states=(JobState.SUCCESS, state)) for state in (JobState.FAILED, *ENDED)],
         [watching(scheduled_from=AT + n * HOUR) for n in range(1, 999)],
         [watching(scheduled_to=AT - n * HOUR) for n in range(1, 999)],
@@ -133,7 +133,7 @@ def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
             for n in (*range(-300, -1), *range(1, 300))
             for states in (None, (JobState.PENDING,))
         ],
-        [Watch(collection=Watched.JOBS, document_id=f"d{n}") for n in range(999)],
+        [Watch(collection=WatchedCollection.JOBS, document_id=f"d{n}") for n in range(999)],
         [
             watching(owner, **{name: f"x{n}"})
             for n in range(333)
@@ -190,7 +190,7 @@ def test_buffer_past_its_limit_keeps_nothing_until_it_is_cleared() -> None:
 def test_state_filter_tells_what_comes_and_what_leaves(
     before: JobState | None, after: JobState, left: bool | None
 ) -> None:
-    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
+    watch = Watch(collection=WatchedCollection.JOBS, job_filter=PENDING)
     notice = judge(watch, change(1, "j1", event(after, before)))
     assert (notice.left if notice else None) is left
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from ostinato.jobs.changes import Change, Watched
+from ostinato.jobs.changes import Change, WatchedCollection
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.mongo.provision import ensure_collections
@@ -67,8 +67,8 @@ async def test_lost_history_is_told_and_the_stream_goes_on(
 async def followed(hub: Hub, write: Writer) -> Change:
     """Write a job, and wait until the hub has come up to it: other tests wrote what is before."""
     job_id = await write.job()
-    await eventually(lambda: hub.ring.newest_of(Watched.JOBS, job_id), within=10)
-    found = hub.ring.newest_of(Watched.JOBS, job_id)
+    await eventually(lambda: hub.ring.newest_of(WatchedCollection.JOBS, job_id), within=10)
+    found = hub.ring.newest_of(WatchedCollection.JOBS, job_id)
     assert found is not None
     return found
 

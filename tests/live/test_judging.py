@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.changes import Change, ChangeType, Standing, Watched
+from ostinato.jobs.changes import Change, ChangeType, Standing, WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Watch
 from ostinato.jobs.hub.groups import Groups
@@ -26,7 +26,7 @@ from tests.live.test_fan_out import AT, ENDED, HOUR, PENDING, Ear, change, event
 def test_change_without_an_event_is_judged_by_where_the_job_stands(
     standing: Standing | None, left: bool | None
 ) -> None:
-    watch = Watch(collection=Watched.JOBS, job_filter=PENDING)
+    watch = Watch(collection=WatchedCollection.JOBS, job_filter=PENDING)
     notice = judge(watch, change()._replace(standing=standing))
     assert (notice.left if notice else None) is left
 
@@ -94,7 +94,7 @@ def test_every_group_that_a_change_concerns_is_found(
 ) -> None:
     groups, ear, watches = Groups(), Ear(), set[Watch]()
     for job_filter, another_leaves in wanted:
-        watches.add(watch := Watch(collection=Watched.JOBS, job_filter=job_filter))
+        watches.add(watch := Watch(collection=WatchedCollection.JOBS, job_filter=job_filter))
         groups.join(watch, ear)
         if another_leaves:
             groups.leave(gone := min(watches, key=hash), ear)
@@ -108,7 +108,7 @@ def window(start: int, end: int) -> Watch:
     """Watch a window of days from AT."""
     bounds = [AT + timedelta(days=days) for days in (start, end)]
     wanted = JobFilter(scheduled_from=bounds[0], scheduled_to=bounds[1])
-    return Watch(collection=Watched.JOBS, job_filter=wanted)
+    return Watch(collection=WatchedCollection.JOBS, job_filter=wanted)
 
 
 def test_a_window_that_nothing_can_match_hides_nothing_from_others() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.changes import Watched
+from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Hub, Notice, Watch
 from ostinato.jobs.ids import new_id
@@ -22,7 +22,7 @@ from tests.processes import eventually
 ALL = JobFilter()
 
 
-@pytest.mark.parametrize("collection", list(Watched))
+@pytest.mark.parametrize("collection", list(WatchedCollection))
 async def test_no_document_stops_the_feed(
     as_viewer: As, hub: Hub, write: Writer, collection: str
 ) -> None:
@@ -137,7 +137,7 @@ class Raising:
 
 @pytest.fixture
 async def raising(hub: Hub) -> AsyncIterator[Raising]:
-    watch, member = Watch(collection=Watched.JOBS), Raising()
+    watch, member = Watch(collection=WatchedCollection.JOBS), Raising()
     hub.groups.join(watch, member)
     yield member
     hub.groups.leave(watch, member)

@@ -20,7 +20,7 @@ PROMPT_S = 1.5
 @pytest.fixture
 async def hub(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
     """Return a hub whose stream is silent for long unless something happens."""
-    monkeypatch.setattr("ostinato.jobs.mongo.stream.AWAIT_MS", SILENT_MS)
+    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.AWAIT_MS", SILENT_MS)
     async with Hub(engine.mongo, engine.settings) as hub:
         yield hub
 

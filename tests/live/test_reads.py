@@ -6,7 +6,7 @@ told, until it knows that this is committed: the reads have to say how far they 
 
 from collections.abc import Sequence
 
-from ostinato.jobs.changes import Change, ChangeType, ClusterTime, Watched, time_of
+from ostinato.jobs.changes import Change, ChangeType, ClusterTime, WatchedCollection, time_of
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.hub.ring import Ring
 from ostinato.jobs.hub.routing import with_routes
@@ -55,7 +55,7 @@ async def test_whose_a_change_is_is_read_from_behind_it(
     hub: Hub, write: Writer, finds: Finds
 ) -> None:
     position, job_id = hub.position, await write.job()
-    change = Change(Watched.JOBS, job_id, ChangeType.CHANGED, position, version=2)
+    change = Change(WatchedCollection.JOBS, job_id, ChangeType.CHANGED, position, version=2)
     (completed,) = await with_routes(write.mongo, Ring(1), [change])
     assert completed.route is not None
     assert await reaches(finds) == [time_of(position)]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ostinato.jobs.changes import Change, ChangeType, Position, Watched
+from ostinato.jobs.changes import Change, ChangeType, Position, WatchedCollection
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest, HistoryLost, Unavailable
 from ostinato.jobs.filters import JobFilter
@@ -93,8 +93,8 @@ async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
 
 
 async def test_who_is_faster_than_the_history_waits_for_the_rest_of_it() -> None:
-    change = Change(Watched.JOBS, "one", ChangeType.CHANGED, Position("1"))
-    feed = Feed(Watch(collection=Watched.JOBS), Position("0"))
+    change = Change(WatchedCollection.JOBS, "one", ChangeType.CHANGED, Position("1"))
+    feed = Feed(Watch(collection=WatchedCollection.JOBS), Position("0"))
     feed.offer([Notice(change, left=False)])
     assert len(await feed.take()) == 1
     rest = asyncio.create_task(feed.take())

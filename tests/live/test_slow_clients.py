@@ -77,7 +77,7 @@ async def test_reader_that_stalls_a_catch_up_stream_is_ended(
     as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.hub.catch_up.STALL_S", 0.05)
-    monkeypatch.setattr("ostinato.jobs.mongo.stream.BATCH_EVENTS", 2)
+    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(12)]
     await followed(hub)

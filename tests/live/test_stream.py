@@ -4,8 +4,8 @@ import pytest
 
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Hub
+from ostinato.jobs.mongo.change_stream import ChangeStream
 from ostinato.jobs.mongo.provision import ensure_collections
-from ostinato.jobs.mongo.stream import ChangeStream
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.changes import ChangeKind, Following
 from ostinato.resolvers.live import jobs_changed
@@ -80,7 +80,7 @@ async def test_hub_that_has_too_much_to_read_starts_at_the_present(
     as_viewer: As, hub: Hub, write: Writer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.hub.hub.WARM_S", 0)
-    monkeypatch.setattr("ostinato.jobs.mongo.stream.BATCH_EVENTS", 2)
+    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(10)]
     usual = settings.model_copy(update={"hub_history_ms": 60_000})
@@ -96,9 +96,9 @@ async def test_hub_that_has_too_much_to_read_starts_at_the_present(
 async def test_what_comes_next_is_asked_for_before_the_last_is_worked_on(write: Writer) -> None:
     async with ChangeStream(write.mongo) as stream:
         await stream.open_now()
-        assert not stream._asked_at
+        assert not stream._requested_at
         await anext(stream.batches())
-        assert stream._asked_at
+        assert stream._requested_at
 
 
 async def test_stream_that_was_ended_goes_on_for_who_reads_on_later(write: Writer) -> None:

@@ -1,0 +1,60 @@
+"""Retries reads of MongoDB with exponential backoff until it answers."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from pymongo.errors import OperationFailure, PyMongoError
+
+from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.logs import get_log
+
+T = TypeVar("T")
+
+log = get_log(__name__)
+
+MIN_BACKOFF_S: Final = 0.05
+MAX_BACKOFF_S: Final = 5.0
+
+# CappedPositionLost, ChangeStreamFatalError, ChangeStreamHistoryLost, BSONObjectTooLarge
+HISTORY_LOST_CODES: Final = frozenset({136, 280, 286, 10334})
+TRANSIENT_ERRORS: Final = (PyMongoError, TimeoutError)
+
+
+class Backoff:
+    """The waits between the tries of one caller; each failure doubles the next wait."""
+
+    def __init__(self, *, retries_rejections: bool = True) -> None:
+        """Without `retries_rejections`, an error that a healthy MongoDB returns is final."""
+        self._retries_rejections = retries_rejections
+        self._backoff_s = MIN_BACKOFF_S
+
+    def reset(self) -> None:
+        """Return to the shortest wait, after a success."""
+        self._backoff_s = MIN_BACKOFF_S
+
+    async def retry(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Repeat `act` until it returns; raises HistoryLost."""
+        while True:
+            try:
+                result = await act()
+            except TRANSIENT_ERRORS as error:
+                await self.wait(error)
+            else:
+                self.reset()
+                return result
+
+    async def wait(self, error: Exception) -> None:
+        """Wait before the next try; raises HistoryLost if a retry cannot succeed."""
+        if isinstance(error, OperationFailure) and self._is_final(error):
+            raise HistoryLost(
+                "cursor is older than the retained history; resubscribe with `snapshot: true`"
+            )
+        log.warning("stream.broken", error=str(error), retry_in_s=self._backoff_s)
+        await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+
+    def _is_final(self, error: OperationFailure) -> bool:
+        can_retry = self._retries_rejections or error.has_error_label("ResumableChangeStreamError")
+        return error.code in HISTORY_LOST_CODES or not can_retry

@@ -1,0 +1,292 @@
+"""Owns the MongoDB change stream: read in whole batches by command, reopened after a failure.
+
+Motor's own change streams switch threads for each event; here, one reply costs one switch.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bson import Timestamp
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from motor.motor_asyncio import AsyncIOMotorClientSession
+
+from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
+from ostinato.jobs.errors import HistoryLost
+from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS, Backoff
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.waiting import answered_within
+
+BATCH_SIZE: Final = 1_000  # events; one reply decodes in about 20 ms: the loop stays responsive
+AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
+POLL_MS: Final = 1  # while reading history: an empty reply means that all of it has been read
+COALESCE_S: Final = 0.004  # a reply costs as much as many events: changes close together share one
+BUSY_COALESCE_S: Final = 0.016  # under load; still too short a delay for a user to notice
+BUSY_EVENTS: Final = 20
+PROMPT_REPLY_S: Final = 0.01  # a reply within this time means that changes keep coming
+REPLY_TIMEOUT_S: Final = 15.0  # a connection without a reply for so long is dead
+FALLBACK_HISTORY_S: Final = (10, 1)  # what a fresh replica set may have
+PEEK_BATCH_SIZE: Final = 1  # a single change shows that the stream is about to deliver it
+
+DATABASE_CURSOR: Final = "$cmd.aggregate"
+
+RAW: Final = CodecOptions(RawBSONDocument)
+
+UNREAD_FIELDS: Final = (
+    *("state", "attempt", "lease", "lane", "startedAt", "completedAt", "purgeAt"),
+)
+"""Updated fields that decoding does not read: the server leaves them out."""
+
+PIPELINE: Final[list[dict[str, Any]]] = [
+    {
+        "$match": {
+            "$or": [
+                {
+                    "ns.coll": {"$in": [str(name) for name in WatchedCollection]},
+                    "operationType": {"$in": ["insert", "update", "replace", "drop", "rename"]},
+                },
+                # Jobs are deleted by a TTL index: purgeAt says when, and no change is sent.
+                {
+                    "ns.coll": {
+                        "$in": [
+                            str(n) for n in WatchedCollection if n is not WatchedCollection.JOBS
+                        ]
+                    },
+                    "operationType": "delete",
+                },
+                {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
+            ]
+        }
+    },
+    {
+        "$unset": [
+            f"{place}.{field}"
+            for place in (
+                "fullDocument",
+                "updateDescription.updatedFields",
+            )
+            for field in ("args", "result", "data", "error")
+        ]
+        + [f"updateDescription.updatedFields.{field}" for field in UNREAD_FIELDS]
+        + ["wallTime", "clusterTime", "lsid", "txnNumber", "collectionUUID", "ns.db"]
+        + ["updateDescription.removedFields", "updateDescription.truncatedArrays"]
+    },
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBatch:
+    """The events of one reply of the server; often there are none."""
+
+    events: Sequence[RawBSONDocument]
+    position: Position
+    """Every event up to this position is in this batch or in an earlier one."""
+
+    @property
+    def starts_at(self) -> Position:
+        """Return a position after which only the events after the first one follow."""
+        return Position(self.events[0]["_id"]["_data"]) if self.events else self.position
+
+    @property
+    def time(self) -> ClusterTime:
+        """Return a time up to which, inclusive, every event has been delivered."""
+        if not self.events:
+            return time_of(self.position)
+        seconds, count = time_of(self.events[-1]["_id"]["_data"])
+        return seconds, count - 1  # a transaction's changes share their time
+
+
+async def read_cluster_time(mongo: Mongo) -> ClusterTime:
+    """Read MongoDB's cluster time: not before any write that an earlier read has seen."""
+    reply = await mongo.client.admin.command("hello")
+    time: Timestamp = reply["operationTime"]
+    return time.time, time.inc
+
+
+async def peek(mongo: Mongo, after: Position) -> StreamBatch | None:
+    """Return the current end of history, or None if there is a watched change after `after`.
+
+    Unlike the stream, it does not wait for changes. Raises the driver's errors.
+    """
+    command = open_command({"startAfter": {"_data": after}}, PEEK_BATCH_SIZE)
+    reply = await mongo.database.command(command, codec_options=RAW)
+    if cursor := reply["cursor"]["id"]:
+        await kill_cursor(mongo, cursor)
+    batch = parse_batch(reply, "firstBatch")
+    return None if batch.events else batch
+
+
+def open_command(start: Mapping[str, Any], batch_size: int) -> dict[str, Any]:
+    """Build the command that opens a stream; its reply holds at most `batch_size` events."""
+    return {
+        "aggregate": 1,
+        "pipeline": [{"$changeStream": start}, *PIPELINE],
+        "cursor": {"batchSize": batch_size},
+    }
+
+
+def parse_batch(reply: RawBSONDocument, name: str) -> StreamBatch:
+    """Return the batch of a reply; `name` is `firstBatch` or `nextBatch`."""
+    cursor = reply["cursor"]
+    position = Position(cursor["postBatchResumeToken"]["_data"])
+    return StreamBatch(events=cursor[name], position=position)
+
+
+async def kill_cursor(mongo: Mongo, cursor: int) -> None:
+    await mongo.database.command({"killCursors": DATABASE_CURSOR, "cursors": [cursor]})
+
+
+class ChangeStream:
+    """Follows the watched collections, for one consumer.
+
+    Enter it with `async with`, call one of the `open_*` methods, then iterate over `batches`.
+    """
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._session: AsyncIOMotorClientSession | None = None
+        self._cursor = 0
+        self._reply: asyncio.Task[RawBSONDocument] | None = None
+        self._opened: StreamBatch | None = None
+        self._is_behind = True
+        self._requested_at = 0.0
+        self._backoff = Backoff()
+        self.position = Position("")
+        self.opened_at: ClusterTime = BEGINNING
+        """When the stream was opened; changes before that are history."""
+        self.reopened = 0
+        """How often the stream failed, or was ended by the server, and was opened again."""
+        self.invalidated = 0
+        """How often the server ended it because a collection or the database was dropped."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def open_after(self, position: Position) -> None:
+        """Start after `position`; raises HistoryLost if MongoDB no longer has what follows it."""
+        start = {"startAfter": {"_data": position}}
+        await Backoff(retries_rejections=False).retry(lambda: self._open(start))
+        self.position = position
+
+    async def open_now(self) -> None:
+        """Start at the current end of history.
+
+        The start time is explicit: a stream opened without one starts slightly ahead of MongoDB's
+        clock, and MongoDB rejects causal reads up to that time.
+        """
+        seconds, count = await self._backoff.retry(lambda: read_cluster_time(self._mongo))
+        await self._open_with_retry({"startAtOperationTime": Timestamp(seconds, count)})
+
+    async def open_recent(self, history_ms: int) -> None:
+        """Start `history_ms` before now, or as far back as the history reaches."""
+        self.opened_at = await self._backoff.retry(lambda: read_cluster_time(self._mongo))
+        for seconds in (history_ms // 1_000, *FALLBACK_HISTORY_S):
+            start = Timestamp(self.opened_at[0] - seconds, 1)
+            with suppress(HistoryLost):
+                await self._open_with_retry({"startAtOperationTime": start})
+                return
+        await self.open_now()
+
+    async def batches(self) -> AsyncGenerator[StreamBatch, None]:
+        """Yield batches forever, reopening after every failure; raises HistoryLost."""
+        while True:
+            if self._cursor == 0 and self._opened is None:
+                self.invalidated += 1  # such a stream ends without an error
+                await self._reopen(None)
+            try:
+                batch = await self._next()
+            except TRANSIENT_ERRORS as error:
+                await self._reopen(error)
+                continue
+            self._backoff.reset()
+            self.position = batch.position
+            yield batch
+
+    async def _next(self) -> StreamBatch:
+        """Return the batch of the pending request, after sending the request for the next one."""
+        if self._opened is not None:
+            batch, self._opened = self._opened, None
+            pause_s = 0.0
+        else:
+            assert self._reply is not None
+            waits_from = asyncio.get_running_loop().time()
+            batch = self._take(await asyncio.shield(self._reply), "nextBatch")
+            self._is_behind = self._is_behind and bool(batch.events)
+            pause_s = self._pause_s(len(batch.events), waits_from)
+        self._reply = asyncio.create_task(self._get_more(pause_s)) if self._cursor else None
+        await asyncio.sleep(0)  # or the request would be sent only after this batch is processed
+        return batch
+
+    def _pause_s(self, events: int, waits_from: float) -> float:
+        """Return how long to let changes accumulate; 0 for the first after a quiet time."""
+        waited_s = asyncio.get_running_loop().time() - max(self._requested_at, waits_from)
+        keep_coming = events and waited_s < PROMPT_REPLY_S
+        if not keep_coming or events >= BATCH_SIZE // 2:
+            return 0
+        return COALESCE_S if events < BUSY_EVENTS else BUSY_COALESCE_S
+
+    async def _get_more(self, pause_s: float) -> RawBSONDocument:
+        if pause_s:
+            await asyncio.sleep(pause_s)
+        self._requested_at = asyncio.get_running_loop().time()
+        return await self._command(
+            {
+                "getMore": self._cursor,
+                "collection": DATABASE_CURSOR,
+                "batchSize": BATCH_SIZE,
+                "maxTimeMS": POLL_MS if self._is_behind else AWAIT_MS,
+            }
+        )
+
+    async def _reopen(self, error: Exception | None) -> None:
+        await self._close()
+        self.reopened += 1
+        if error is not None:
+            await self._backoff.wait(error)
+        await self._open_with_retry({"startAfter": {"_data": self.position}})
+
+    async def _open_with_retry(self, start: dict[str, Any]) -> None:
+        await self._backoff.retry(lambda: self._open(start))
+
+    async def _open(self, start: dict[str, Any]) -> None:
+        await self._close()
+        self._session = await self._mongo.client.start_session()
+        reply = await self._command(open_command(start, BATCH_SIZE))
+        self._opened = self._take(reply, "firstBatch")
+        self._is_behind = True
+        self.position = self._opened.position
+
+    def _take(self, reply: RawBSONDocument, batch: str) -> StreamBatch:
+        self._cursor = reply["cursor"]["id"]
+        return parse_batch(reply, batch)
+
+    async def _command(self, command: dict[str, Any]) -> RawBSONDocument:
+        async with answered_within(REPLY_TIMEOUT_S):
+            return await self._mongo.database.command(
+                command, session=self._session, codec_options=RAW
+            )
+
+    async def _close(self) -> None:
+        """Kill the cursor, and wait for the pending reply, which still uses the session."""
+        cursor, self._cursor = self._cursor, 0
+        if cursor:
+            with suppress(*TRANSIENT_ERRORS):
+                await kill_cursor(self._mongo, cursor)
+        if self._reply is not None:
+            await asyncio.gather(self._reply, return_exceptions=True)
+            self._reply = None
+        if self._session is not None:
+            await self._session.end_session()
+            self._session = None
