@@ -1,4 +1,4 @@
-"""Measures our fan-out beside its peers in one run, and writes its part of RESULTS.md."""
+"""Compares our subscriptions with other servers in one run; writes its part of RESULTS.md."""
 
 import argparse
 import resource
@@ -20,11 +20,13 @@ PARTS: Final = ("sockets", "topics", "quiet", "followed")
 
 
 def options() -> argparse.Namespace:
-    """Read the arguments; `--quick` lowers what is not given."""
+    """Read the arguments; `--quick` lowers the defaults."""
     parser = argparse.ArgumentParser(prog="make bench-live", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small and inexact: one round")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
-    parser.add_argument("--rounds", type=int, help="turns of each (3; quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="small and inexact, one round")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="measure only these parts"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds per system (3; quick: 1)")
     parser.add_argument("--sockets", type=int, nargs="+", help="numbers of sockets")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Turns what the live benchmark measured into the sections of RESULTS.md."""
+"""Formats the measurements of the live benchmark as the sections of RESULTS.md."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from benchmarks.measures import quiet as quietly
 
 PEERS = (RAW, STRAWBERRY, NODE_WS, YOGA)
 TOLD = (
-    "A burst is about 50,000 deliveries, of events that are published at once; ours are written to "
-    "MongoDB, and its time counts. Then one event comes every 200 ms: from its publication (ours: "
-    "just before the write) to its arrival. Processor time is that of the serving process alone, "
-    "all its threads: without mongod's, the writer's and the clients'."
+    "A burst is about 50,000 deliveries of events that are published at once; Ostinato's are "
+    "written to MongoDB, and that time counts. Then one event is published every 200 ms. Latency is "
+    "from its publication (for Ostinato: just before the write) to its arrival. CPU time is that of "
+    "the serving process only, all threads, without mongod, the writer and the clients."
 )
 
 FOLLOWED = (
-    f"{following.CHANGES:,} jobs are claimed as the engine claims them, while the follower is "
-    "stopped; then it goes on, and reads that history as fast as it can. Processor time is that of "
-    "the following process alone, all its threads; memory is what it holds then, of our API with a "
-    "full history of 50,000 changes."
+    f"{following.CHANGES:,} jobs are claimed as workers claim them while the follower is stopped. "
+    "Then it continues and reads that history as fast as it can. CPU time is that of the following "
+    "process only, all threads; memory is what it then holds, for our API with a full history of "
+    "50,000 changes."
 )
 
 
@@ -46,7 +46,7 @@ def followed(results: Sequence[following.Result]) -> str:
         for result in results
     ]
     return f"## How fast changes are followed\n\n{FOLLOWED}\n\n" + table(
-        ["", "changes/s", "us a change", "MiB then"], rows
+        ["", "changes/s", "us per change", "MiB"], rows
     )
 
 
@@ -64,8 +64,8 @@ def _table(results: Sequence[fan_out.Result], size: str) -> str:
 
 def _head(size: str) -> list[str]:
     return [
-        *(size, "server", "deliveries/s in a burst", *(f"to {name}" for name in PEERS)),
-        *("us a delivery, burst", "us, one by one", "p50 ms", "p99 ms", "KiB a socket"),
+        *(size, "server", "deliveries/s in a burst", *(f"vs {name}" for name in PEERS)),
+        *("us per delivery, burst", "us, one by one", "p50 ms", "p99 ms", "KiB per socket"),
     ]
 
 

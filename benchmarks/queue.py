@@ -1,4 +1,4 @@
-"""Measures Ostinato beside its peers in one run, and writes RESULTS.md."""
+"""Compares Ostinato with other job queues in one run, and writes RESULTS.md."""
 
 import argparse
 import shlex
@@ -28,17 +28,21 @@ LATE: Final = (OURS, ARQ, ARQ_TUNED, BULLMQ, BULLMQ_FSYNCED)
 
 
 def options() -> argparse.Namespace:
-    """Read the arguments; `--quick` lowers what is not given."""
+    """Read the arguments; `--quick` lowers the defaults."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small and inexact: one round")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts")
-    parser.add_argument("--rounds", type=int, help="turns of each (3; quick: 1)")
-    parser.add_argument("--jobs", type=int, help="jobs of one drain (10,000; quick: 1,000)")
-    parser.add_argument("--backlog", type=int, help="most jobs planned (1,000,000; quick: 10,000)")
-    parser.add_argument("--planned", type=int, help="jobs timed when due (201; quick: 40)")
-    parser.add_argument("--load", type=int, default=100, help="others a second meanwhile")
-    parser.add_argument("--seconds", type=float, help="of load on each API (5; quick: 2)")
-    parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness")
+    parser.add_argument("--quick", action="store_true", help="small and inexact, one round")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="measure only these parts"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds per system (3; quick: 1)")
+    parser.add_argument("--jobs", type=int, help="jobs per drain (10,000; quick: 1,000)")
+    parser.add_argument("--backlog", type=int, help="largest backlog (1,000,000; quick: 10,000)")
+    parser.add_argument(
+        "--planned", type=int, help="jobs whose latency is measured (201; quick: 40)"
+    )
+    parser.add_argument("--load", type=int, default=100, help="other jobs per second (100)")
+    parser.add_argument("--seconds", type=float, help="seconds of load on each API (5; quick: 2)")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds to idle (10)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="the file to write")
     given = parser.parse_args()
     quick = {"rounds": 1, "jobs": 1_000, "backlog": 10_000, "planned": 40, "seconds": 2.0}

@@ -1,4 +1,4 @@
-"""Writes what was found into a page, between two marks; what people wrote around them stays."""
+"""Writes the results into a page between two marks and keeps the text around them."""
 
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,8 @@ def write(sections: list[str], path: Path = RESULTS, marks: tuple[str, str] = (S
     before, found, rest = text.partition(start)
     _, ended, after = rest.partition(end)
     if not found or not ended:
-        raise ValueError(f"{path} has lost its marks {start!r} and {end!r}")
+        raise ValueError(
+            f"{path} has no marks {start!r} and {end!r}: add them where the results belong"
+        )
     body = "\n\n".join(sections)
     path.write_text(f"{before}{start}\n\n{body}\n\n{end}{after}")

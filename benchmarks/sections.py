@@ -1,4 +1,4 @@
-"""Turns what was measured into the sections of RESULTS.md."""
+"""Formats the measurements as the sections of RESULTS.md."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,21 +11,21 @@ def about(command: str, rounds: int, machine: Mapping[str, str], used: Mapping[s
     facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
     versions = ", ".join(f"{name} {value}" for name, value in used.items())
     return (
-        f"`{command}`, {rounds} round(s), the measured taking turns. Figures are medians, with "
-        f"the least and the most of the rounds.\n\n- Machine: {facts}\n- Versions: {versions}"
+        f"`{command}`, {rounds} round(s); the systems take turns. Figures are medians, with the "
+        f"minimum and maximum of the rounds.\n\n- Machine: {facts}\n- Versions: {versions}"
     )
 
 
 def drained(results: Sequence[drain.Result], jobs: int) -> str:
     head = [
-        *("measured", "workers", "jobs/s drained", "to Ostinato", "to arq tuned"),
-        *("to BullMQ fsynced", "jobs/s enqueued", "ms of processor a job: worker + servers"),
-        "durable when done",
+        *("system", "workers", "jobs/s drained", "vs Ostinato", "vs arq tuned"),
+        *("vs BullMQ fsynced", "jobs/s enqueued", "CPU ms per job: worker + servers"),
+        "stored when done",
     ]
     return (
-        f"## {jobs:,} jobs that do nothing, enqueued and drained\n\n"
-        "From the begin of the first job until none is left. Ours runs beside an API process "
-        "whose hub follows every change (counted with the servers).\n\n"
+        f"## {jobs:,} no-op jobs, enqueued and drained\n\n"
+        "From the start of the first job until none is left. Ostinato runs with an API process "
+        "that follows every change (counted as a server).\n\n"
         + table(head, [_drain_row(result, results) for result in results])
     )
 
@@ -62,26 +62,25 @@ def _rate_of(results: Sequence[drain.Result], name: str) -> float:
 def late(results: Sequence[latency.Result]) -> str:
     rows = []
     for each in results:
-        row = [each.contestant.name, f"{each.load} others a second" if each.load else "quiet"]
+        row = [each.contestant.name, f"{each.load} other jobs/s" if each.load else "none"]
         if each.late_ms:
             row += [short(each.percentile(percent)) for percent in (50, 99)]
             row += [short(max(each.late_ms)), str(len(each.late_ms))]
         else:
             row += [f"could not run: {each.problem}", NOTHING, NOTHING, "0"]
         rows.append(row)
-    head = ["measured", "meanwhile", "p50, ms", "p99, ms", "most, ms", "jobs"]
+    head = ["system", "other load", "p50, ms", "p99, ms", "max, ms", "jobs"]
     return (
-        "## From due to started\n\nSingle jobs planned for random instants, 10 a second. "
-        "Without SAQ, which plans in whole seconds, Celery, which keeps what is planned in its "
-        "worker's memory, and Agenda, which looks for what is due every 100 ms here.\n\n"
-        + table(head, rows)
+        "## From due to started\n\nSingle jobs scheduled for random times, 10 per second. Not "
+        "measured: SAQ, which schedules in whole seconds; Celery, which keeps scheduled jobs in "
+        "its worker's memory; and Agenda, which polls every 100 ms here.\n\n" + table(head, rows)
     )
 
 
 def planned(results: Sequence[backlog.Result]) -> str:
-    head = ["planned", "jobs/s drained", "cost of a job", "processor, ms a job"]
-    head += ["worker, MiB", "API, MiB", "ids in Redis", "bytes in Redis", "planned a second"]
-    asked = ["planned", "plan", "times in 5 s", "most keys", "most documents", "longest, ms"]
+    head = ["scheduled", "jobs/s drained", "cost per job", "CPU, ms per job"]
+    head += ["worker, MiB", "API, MiB", "ids in Redis", "bytes in Redis", "scheduled/s"]
+    asked = ["scheduled", "plan", "count in 5 s", "max keys", "max documents", "max ms"]
     least = Figures(tuple(each.drained for each in results[0].rounds)).median
     rows = []
     for each in results:
@@ -105,9 +104,9 @@ def planned(results: Sequence[backlog.Result]) -> str:
         for one in each.questions
     ]
     return (
-        "## Jobs while others are planned for next week\n\n"
-        f"{table(head, rows)}\n\nWhat an idle worker asked of the jobs meanwhile, as MongoDB's "
-        f"profiler recorded it:\n\n{table(asked, questions)}"
+        "## Throughput with jobs scheduled for next week\n\n"
+        f"{table(head, rows)}\n\nQueries of an idle worker on `jobs` meanwhile, from "
+        f"MongoDB's profiler:\n\n{table(asked, questions)}"
     )
 
 
@@ -121,7 +120,7 @@ def answered(results: Sequence[requests.Result]) -> str:
             rows.append([each.name, str(rate), ratio(ours, rate.median), p50, p99])
         else:
             rows.append([each.name, f"could not run: {each.problem}", *[NOTHING] * 3])
-    head = ["server", "requests/s", "Ostinato to it", "p50, ms", "p99, ms"]
+    head = ["server", "requests/s", "Ostinato vs server", "p50, ms", "p99, ms"]
     return (
         f"## A mutation with one journaled insert, {requests.CONNECTIONS} connections\n\n"
         + table(head, rows)
@@ -149,8 +148,8 @@ def _profile(result: profile.Result) -> str:
         for each in result.commands
     ]
     return (
-        f"{result.contestant.name}, {result.jobs:,} jobs at {short(ran.drained)} a second with a "
-        f"listener on each command; processor time a job: worker {ran.worker_ms:.3f} ms, mongod "
-        f"{ran.mongod_ms:.3f}, Valkey {ran.valkey_ms:.3f}, the API's hub {ran.watch_ms:.3f}.\n\n"
-        + table(["command", "times", "seconds in all", "ms each", "documents"], rows)
+        f"{result.contestant.name}, {result.jobs:,} jobs at {short(ran.drained)} jobs/s with a "
+        f"command listener; CPU per job: worker {ran.worker_ms:.3f} ms, mongod "
+        f"{ran.mongod_ms:.3f}, Valkey {ran.valkey_ms:.3f}, the API {ran.watch_ms:.3f}.\n\n"
+        + table(["command", "count", "total s", "ms each", "documents"], rows)
     )
