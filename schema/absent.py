@@ -1,4 +1,4 @@
-"""Tells what a client left out from what it set, where both mean the same to us."""
+"""Treats an omitted argument like null."""
 
 from typing import TypeVar
 
@@ -7,6 +7,6 @@ from strawberry import UNSET
 T = TypeVar("T")
 
 
-def present(value: T | None) -> T | None:
-    """Return the value, None for what was left out."""
+def unset_to_none(value: T | None) -> T | None:
+    """Return the value, or None if it was omitted."""
     return None if value is UNSET else value

@@ -1,4 +1,4 @@
-"""Makes the API's application out of settings: the engine, the hub, and the schema around them."""
+"""Creates the API's application from settings: the engine, the hub and the GraphQL schema."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,30 +15,30 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
-from ostinato.schema.routes import Parts, assemble
+from ostinato.schema.routes import AppDependencies, build_app
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
-    """What is open between the application's start and its end."""
+class _OpenResources:
+    """What is open while the application is running."""
 
     engine: Engine
     hub: Hub
     figures: FiguresReader
 
 
-class _Resources:
-    """Holds what is open; asking for it before the start or after the end is Unavailable."""
+class AppState:
+    """Opens and provides the resources; raises Unavailable unless they are open."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._now: _Open | None = None
+        self._current: _OpenResources | None = None
 
     @property
-    def now(self) -> _Open:
-        if self._now is None:
+    def current(self) -> _OpenResources:
+        if self._current is None:
             raise Unavailable("the server is starting or stopping: try again")
-        return self._now
+        return self._current
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -47,42 +47,44 @@ class _Resources:
             Hub(engine.mongo, self._settings) as hub,
             FiguresReader(engine, hub) as figures,
         ):
-            self._now = _Open(engine=engine, hub=hub, figures=figures)
+            self._current = _OpenResources(engine=engine, hub=hub, figures=figures)
             await engine.doorbell.warn_if_lost()
             try:
                 yield
             finally:
-                self._now = None
+                self._current = None
 
-    def context_of(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
-        return RequestContext(caller=viewer, engine=self.now.engine, hub=self.now.hub, leg=leg)
+    def create_context(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
+        return RequestContext(
+            caller=viewer, engine=self.current.engine, hub=self.current.hub, leg=leg
+        )
 
     async def check_mongo(self) -> None:
-        await self.now.engine.mongo.ping()
+        await self.current.engine.mongo.ping()
 
     async def check_redis(self) -> None:
-        await self.now.engine.doorbell.ping()
+        await self.current.engine.doorbell.ping()
 
     async def check_hub(self) -> None:
-        if not self.now.hub.following:
-            raise Unavailable("the hub does not follow the changes: the log says why")
+        if not self.current.hub.following:
+            raise Unavailable("the change stream is not connected: see the log")
 
     def dead_tasks(self) -> list[str]:
-        return ["hub"] if self._now is not None and self._now.hub.is_dead else []
+        return ["hub"] if self._current is not None and self._current.hub.is_dead else []
 
     def hub_facts(self) -> HubFacts:
-        return self.now.hub.facts
+        return self.current.hub.facts
 
     async def figures(self) -> Figures:
-        return await self.now.figures.figures()
+        return await self.current.figures.figures()
 
 
 def create_app(settings: Settings) -> Starlette:
-    """Build the application; its lifespan connects. Raises ValueError without a token's key."""
-    resources = _Resources(settings)
-    parts = Parts(
+    """Build the application; its lifespan connects. Raises ValueError if no token key is set."""
+    resources = AppState(settings)
+    parts = AppDependencies(
         schema=graphql_schema,
-        context_of=resources.context_of,
+        create_context=resources.create_context,
         resources=resources.open,
         checks={
             "mongo": resources.check_mongo,
@@ -93,4 +95,4 @@ def create_app(settings: Settings) -> Starlette:
         hub=resources.hub_facts,
         figures=resources.figures,
     )
-    return assemble(settings, parts)
+    return build_app(settings, parts)

@@ -1,4 +1,4 @@
-"""The arguments that several root fields share, and how they reach a use case as plain values."""
+"""What the root fields share: their arguments, and running a use case with a validated input."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
@@ -8,7 +8,7 @@ import strawberry
 from ostinato.jobs.errors import BadRequest
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.context import Info
-from ostinato.schema.inputs.checking import bad_request, checked
+from ostinato.schema.inputs.checking import bad_request, validate_input
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,22 +20,22 @@ IdArgument = Annotated[
 ]
 
 
-def checked_argument(info: Info, given: T, name: str) -> T:
-    """Check the input in the argument of that name; raises Unauthorized or BadRequest."""
+def validate_argument(info: Info, given: T, name: str) -> T:
+    """Validate an input argument; raises Unauthorized or BadRequest."""
     info.context.require_viewer()
-    return checked(given, name)
+    return validate_input(given, name)
 
 
-async def submitted(
+async def run_use_case(
     info: Info, given: T, use_case: Callable[[RequestContext, T], Awaitable[R]]
 ) -> R:
-    """Check the argument `input` and run the use case with it.
+    """Validate the argument `input` and run the use case with it.
 
-    What the engine finds wrong is placed in the input, as what is wrong with its form is.
+    Issues that the use case raises get the path of the input, like those of the validation.
     """
-    wanted = checked_argument(info, given, INPUT)
+    data = validate_argument(info, given, INPUT)
     try:
-        return await use_case(info.context, wanted)
+        return await use_case(info.context, data)
     except BadRequest as error:
         if not error.issues:
             raise

@@ -1,4 +1,4 @@
-"""Builds the schema out of its roots, and prints it: `python -m ostinato.schema.build`."""
+"""Builds the schema from its roots, and prints it: `python -m ostinato.schema.build`."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 import ostinato.schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
 from ostinato.schema.fields import read_attributes_directly
-from ostinato.schema.inputs.building import build_flat_inputs_by_plan
+from ostinato.schema.inputs.building import build_flat_inputs_directly
 from ostinato.schema.mutation import Mutation
 from ostinato.schema.query import Query
 from ostinato.schema.scalars import SCALARS
@@ -26,14 +26,14 @@ graphql_schema: Final = strawberry.Schema(
     types=[Job, Cron, RecurringTask, Batch, Request, Failure],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
-build_flat_inputs_by_plan(graphql_schema)
+build_flat_inputs_directly(graphql_schema)
 read_attributes_directly(graphql_schema)
 
 
-def sdl() -> str:
-    """Print the schema as schema/schema.graphql holds it."""
+def print_sdl() -> str:
+    """Return the schema as SDL, the content of schema/schema.graphql."""
     return f"{graphql_schema.as_str()}\n"
 
 
 if __name__ == "__main__":
-    print(sdl(), end="")
+    print(print_sdl(), end="")

@@ -1,4 +1,4 @@
-"""What a field resolver gets from the transport: the request's context, typed."""
+"""The `info` argument of field resolvers, typed with the request's context."""
 
 from typing import TypeAlias
 

@@ -1,7 +1,7 @@
-"""Turns every error into what a client may see: a code always, a foreign exception's text never.
+"""Formats errors for clients: always with a code, never with the text of an unexpected exception.
 
-Errors that we raise bring their own `extensions`. What graphql-core says of a document or of its
-variables is the client's to fix. Anything else is logged with its traceback, and masked.
+Ostinato's own errors have `extensions`. graphql-core's errors about a document or its variables are
+client errors. Anything else is logged with its traceback and masked.
 """
 
 import re
@@ -24,7 +24,7 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 FormattedError = dict[str, Any]
 
 
-_MASK = "something went wrong on our side; report it with the id in `extensions`"
+_MASK = "internal server error: report it with the id in `extensions`"
 _VARIABLE = re.compile(
     r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>\S+))?: (?P<message>.*)",
     re.DOTALL,
@@ -33,22 +33,22 @@ _STEP = re.compile(r"\.(?P<field>\w+)|\[(?P<index>\d+)\]")
 
 
 def format_document_errors(errors: Iterable[GraphQLError], code: str) -> list[FormattedError]:
-    """Format what is wrong with a document: all of it is the client's to fix."""
-    return [_shape(error, error.message, {"code": code}) for error in errors]
+    """Format the errors of parsing or validating a document."""
+    return [_format(error, error.message, {"code": code}) for error in errors]
 
 
 def format_variable_errors(errors: Iterable[GraphQLError]) -> list[FormattedError]:
-    """Format what is wrong with the operation's name or its variables' values."""
+    """Format the errors of coercing the variables of an operation."""
     return [_format_variable_error(error) for error in errors]
 
 
 def format_execution_errors(errors: Iterable[GraphQLError]) -> list[FormattedError]:
-    """Format errors of running resolvers; logs and masks the unexpected ones."""
+    """Format the errors of resolvers; logs and masks unexpected ones."""
     return [_format_execution_error(error) for error in errors]
 
 
 def format_exception(error: Exception) -> FormattedError:
-    """Format an error that belongs to no field."""
+    """Format an error that does not belong to a field; logs and masks it if it is unexpected."""
     error = expected(error)
     if isinstance(error, OstinatoError):
         return {"message": str(error), "extensions": error.extensions}
@@ -58,10 +58,10 @@ def format_exception(error: Exception) -> FormattedError:
 def _format_variable_error(error: GraphQLError) -> FormattedError:
     cause = _root_cause(error)
     if isinstance(cause, OstinatoError):
-        return _shape(error, str(cause), cause.extensions)
+        return _format(error, str(cause), cause.extensions)
     found = _VARIABLE.fullmatch(error.message)
     issues = [_issue_of(found)] if found else []
-    return _shape(error, error.message, BadRequest(error.message, issues).extensions)
+    return _format(error, error.message, BadRequest(error.message, issues).extensions)
 
 
 def _issue_of(found: re.Match[str]) -> Issue:
@@ -73,11 +73,11 @@ def _issue_of(found: re.Match[str]) -> Issue:
 def _format_execution_error(error: GraphQLError) -> FormattedError:
     cause = expected(_root_cause(error))
     if isinstance(cause, OstinatoError):
-        return _shape(error, str(cause), cause.extensions)
+        return _format(error, str(cause), cause.extensions)
     if isinstance(cause, GraphQLError) and cause.nodes:
-        # graphql-core points at the argument that a variable's value made invalid.
-        return _shape(error, cause.message, {"code": BadRequest.code})
-    return _shape(error, _MASK, _mask(cause))
+        # graphql-core raises this for an argument that the value of a variable makes invalid.
+        return _format(error, cause.message, {"code": BadRequest.code})
+    return _format(error, _MASK, _mask(cause))
 
 
 def _root_cause(error: GraphQLError) -> Exception:
@@ -93,7 +93,7 @@ def _mask(cause: Exception) -> dict[str, object]:
     return {"code": INTERNAL, "id": error_id}
 
 
-def _shape(error: GraphQLError, message: str, extensions: dict[str, object]) -> FormattedError:
+def _format(error: GraphQLError, message: str, extensions: dict[str, object]) -> FormattedError:
     formatted: FormattedError = {"message": message}
     if error.locations:
         formatted["locations"] = [

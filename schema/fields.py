@@ -1,4 +1,4 @@
-"""Strawberry's field decorators with their types kept: theirs return Any, and mypy loses track."""
+"""Typed versions of Strawberry's field decorators, which return Any."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -15,17 +15,17 @@ SHARED: Final = {"shared": True}
 
 
 def strawberry_field(description: str, *, shared: bool = False) -> Callable[[F], F]:
-    """Make a method the resolver of a field of its name.
+    """Make a method the resolver of the field with its name.
 
-    `shared` promises that all viewers with the same scope and roles are told the same. Without
-    it, a resolver that takes `info` is executed for each viewer, wherever it is selected.
+    `shared` states that the value is equal for all viewers with the same scope and roles. Without
+    it, a resolver with an `info` parameter is executed for each viewer separately.
     """
     metadata = SHARED if shared else None
     return cast("Callable[[F], F]", strawberry.field(description=description, metadata=metadata))
 
 
 def is_shared(field: GraphQLField) -> bool:
-    """Tell whether the field's value is the same for all viewers with the same scope and roles."""
+    """Return whether the field's value is equal for all viewers with the same scope and roles."""
     definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not isinstance(definition, StrawberryField):
         return False
@@ -36,21 +36,21 @@ def is_shared(field: GraphQLField) -> bool:
 
 
 def read_attributes_directly(schema: strawberry.Schema) -> None:
-    """Let fields that only read an attribute do just that, without Strawberry's calls between."""
+    """Replace Strawberry's resolver of fields that only read an attribute by `attrgetter`."""
     types = (each.implementation for each in schema.schema_converter.type_map.values())
     for each in types:
         fields = each.fields.values() if isinstance(each, GraphQLObjectType) else ()
         for field in fields:
             definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
             if isinstance(definition, StrawberryField) and definition.is_basic_field:
-                field.resolve = _reader_of(definition.python_name)
+                field.resolve = _attribute_resolver(definition.python_name)
 
 
-def _reader_of(name: str) -> Callable[[object, object], Any]:
+def _attribute_resolver(name: str) -> Callable[[object, object], Any]:
     read = attrgetter(name)
     return lambda source, _: read(source)
 
 
 def strawberry_subscription(description: str) -> Callable[[F], F]:
-    """Make an async generator method the source of a subscription of its name."""
+    """Make an async generator method the source of the subscription with its name."""
     return cast("Callable[[F], F]", strawberry.subscription(description=description))

@@ -1,4 +1,4 @@
-"""An endpoint that fails a chosen number of times, to try retries on; for development only."""
+"""A development endpoint that fails a given number of times, to try out retries."""
 
 import re
 from collections import OrderedDict
@@ -14,15 +14,15 @@ MAX_FAILURES = 999
 _FAILURES = re.compile(r"[0-9]{1,3}")
 
 
-class FlakyCalls:
-    """Counts the calls of each key; the key not called for longest is forgotten first."""
+class CallCounter:
+    """Counts the calls of each key; evicts the least recently called key."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
         self._max_keys = max_keys
         self._calls: OrderedDict[str, int] = OrderedDict()
 
     def count(self, key: str) -> int:
-        """Return the number of this call of `key`, from 1."""
+        """Count a call of `key` and return its number, starting at 1."""
         self._calls[key] = self._calls.pop(key, 0) + 1
         if len(self._calls) > self._max_keys:
             self._calls.popitem(last=False)
@@ -30,8 +30,8 @@ class FlakyCalls:
 
 
 def flaky_route() -> Route:
-    """Build `/dev/flaky?key=…&failures=2`: 503 for the first calls of a key, then 200."""
-    calls = FlakyCalls()
+    """Build the route `/dev/flaky?key=…&failures=2`: 503 for the first calls of a key, then 200."""
+    calls = CallCounter()
 
     async def flaky(request: Request) -> JSONResponse:
         key = request.query_params.get("key", "default")

@@ -1,8 +1,8 @@
-"""Adds the security headers to every answer."""
+"""Adds security headers to every response."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# GraphiQL's editor, Monaco, writes style elements and starts its workers from blobs.
+# Monaco, the editor of GraphiQL, adds style elements and starts its workers from blobs.
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -27,8 +27,8 @@ SECURITY_HEADERS = {
 _RAW = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
-class SecurityHeaders:
-    """Wrap an application; what it sets itself stays."""
+class SecurityHeadersMiddleware:
+    """ASGI middleware; does not override headers that the application sets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Says whether the process lives, and whether what it needs answers."""
+"""Serves `/healthz` (liveness) and `/readyz` (readiness)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,24 +11,24 @@ from starlette.routing import Route
 from ostinato.jobs.logs import get_log
 
 CHECK_TIMEOUT_S = 2.0
-LOOK = "run `ostinato doctor` with this process's variables: it says what to do"
+FIX = "run `ostinato doctor` with the environment of this process"
 
 Check = Callable[[], Awaitable[object]]
-"""Returns when what it checks is usable; raises when it is not."""
+"""Returns if the dependency is usable; raises otherwise."""
 
 log = get_log("ostinato.health")
 
 
 def health_routes(checks: Mapping[str, Check], dead_tasks: Callable[[], list[str]]) -> list[Route]:
-    """Build `/healthz` (no I/O: restart me if it fails) and `/readyz` (send me no traffic).
+    """Build `/healthz`, which does no I/O, and `/readyz`, which runs the checks.
 
-    `dead_tasks` names the long-lived tasks that have failed again and again.
+    `dead_tasks` returns the names of long-lived tasks that keep failing.
     """
 
     async def healthz(_request: Request) -> JSONResponse:
         if dead := dead_tasks():
-            answer = {"status": "failed", "tasks": dead}
-            return JSONResponse(answer, HTTPStatus.SERVICE_UNAVAILABLE)
+            body = {"status": "failed", "tasks": dead}
+            return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> JSONResponse:
@@ -45,7 +45,7 @@ async def _passes(name: str, check: Check) -> bool:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await check()
-    except Exception as error:  # whatever a driver raises: the answer is the same, the log has it
-        log.warning("health.failed", check=name, error=repr(error), fix=LOOK)
+    except Exception as error:  # a driver may raise anything: it is logged
+        log.warning("health.failed", check=name, error=repr(error), fix=FIX)
         return False
     return True

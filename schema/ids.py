@@ -1,4 +1,4 @@
-"""The one form of every id that a client sees: base64url of `TypeName:documentId`."""
+"""Encodes and decodes global ids: base64url of `TypeName:documentId`."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -8,18 +8,18 @@ from strawberry import ID
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.ids import is_id
 
-MAX_GLOBAL_ID_CHARS = 100  # the longest type name makes 52
+MAX_GLOBAL_ID_CHARS = 100  # ids of the longest type name have 52
 
 
 def global_id(type_name: str, document_id: str) -> ID:
-    """Make the id that clients see of a document."""
+    """Return the global id of a document."""
     return ID(urlsafe_b64encode(f"{type_name}:{document_id}".encode()).decode().rstrip("="))
 
 
 def parse_global_id(text: str) -> tuple[str, str]:
-    """Split a global id into type name and document id; raises ValueError unless it is one.
+    """Split a global id into type name and document id; raises ValueError if it is invalid.
 
-    Only the form that `global_id` makes is accepted, so that one object has one id in caches.
+    Accepts only what `global_id` returns, so that each object has a single id in client caches.
     """
     if len(text) > MAX_GLOBAL_ID_CHARS:
         raise ValueError("too long to be an id")
@@ -34,18 +34,18 @@ def parse_global_id(text: str) -> tuple[str, str]:
 
 
 def document_id(text: str, type_name: str) -> str:
-    """Return the document id in a global id of that type; raises ValueError on anything else."""
+    """Return the document id of a global id of the given type; raises ValueError otherwise."""
     try:
         found, identifier = parse_global_id(text)
     except ValueError as error:
-        raise ValueError(f"must be the id of a {type_name}, as this API gave it") from error
+        raise ValueError(f"must be the id of a {type_name}, as returned by this API") from error
     if found != type_name:
-        raise ValueError(f"must be the id of a {type_name}, but it is one of a {found}")
+        raise ValueError(f"must be the id of a {type_name}, got the id of a {found}")
     return identifier
 
 
 def argument_id(text: str, type_name: str, *path: str) -> str:
-    """Return the document id in an argument; raises BadRequest that names the argument."""
+    """Return the document id of an argument; raises a BadRequest with the argument's path."""
     try:
         return document_id(text, type_name)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Answers `/metrics`: what Prometheus asks of one API process, and through it of all."""
+"""Serves `/metrics` for Prometheus: metrics of this API process and of the cluster."""
 
 import asyncio
 import hmac
@@ -19,40 +19,45 @@ from ostinato.jobs.figures import Figures
 from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.logs import get_log
 from ostinato.resolvers.auth import bearer_token
-from ostinato.schema.metric_families import of_answers, of_clients, of_hub, of_installation
+from ostinato.schema.metric_families import (
+    change_feed_metrics,
+    client_metrics,
+    cluster_metrics,
+    mongodb_metrics,
+)
 from ostinato.schema.transports.execution import OperationRunner
-from ostinato.schema.transports.sockets import Sockets
+from ostinato.schema.transports.sockets import ConnectionRegistry
 
-FIGURES_TIMEOUT_S = 2.0  # Prometheus gives up after 10 s by default, and would have nothing
+FIGURES_TIMEOUT_S = 2.0  # below the default scrape timeout of Prometheus, 10 s
 HEADERS = {"cache-control": "no-store"}
 
 log = get_log("ostinato.metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What the figures are of; asked at each scrape."""
+class MetricSources:
+    """The sources of the metrics, read at each scrape."""
 
     runner: OperationRunner
-    sockets: Sockets
+    connections: ConnectionRegistry
     hub: Callable[[], HubFacts]
     figures: Callable[[], Awaitable[Figures]]
 
 
-def metrics_route(token: SecretStr, watched: Watched) -> Route:
-    """Build `/metrics`, for whoever sends the token."""
+def metrics_route(token: SecretStr, sources: MetricSources) -> Route:
+    """Build the route `/metrics`, which requires the token."""
     expected = token.get_secret_value().encode()
     process = ProcessCollector(registry=None)
 
     async def metrics(request: Request) -> Response:
         if not _is_allowed(request, expected):
             headers = {**HEADERS, "www-authenticate": "Bearer"}
-            text = "send the token of OSTINATO_METRICS_TOKEN\n"
+            text = "send `Authorization: Bearer <OSTINATO_METRICS_TOKEN>`\n"
             return PlainTextResponse(text, HTTPStatus.UNAUTHORIZED, headers)
         registry = CollectorRegistry()
         registry.register(process)
         try:
-            registry.register(_Collected(await _families(watched)))
+            registry.register(_ScrapedMetrics(await _families(sources)))
         except Unavailable as error:
             return PlainTextResponse(f"{error}\n", HTTPStatus.SERVICE_UNAVAILABLE, HEADERS)
         return Response(generate_latest(registry), HTTPStatus.OK, HEADERS, CONTENT_TYPE_PLAIN_0_0_4)
@@ -60,8 +65,8 @@ def metrics_route(token: SecretStr, watched: Watched) -> Route:
     return Route("/metrics", metrics)
 
 
-class _Collected(Collector):
-    """What was read for one scrape."""
+class _ScrapedMetrics(Collector):
+    """The metrics of one scrape."""
 
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
@@ -78,12 +83,15 @@ def _is_allowed(request: Request, expected: bytes) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), expected)
 
 
-async def _families(watched: Watched) -> Sequence[Metric]:
-    own = [*of_hub(watched.hub()), *of_clients(watched.runner, watched.sockets)]
+async def _families(sources: MetricSources) -> Sequence[Metric]:
+    own = [
+        *change_feed_metrics(sources.hub()),
+        *client_metrics(sources.runner, sources.connections),
+    ]
     try:
         async with asyncio.timeout(FIGURES_TIMEOUT_S):
-            figures = await watched.figures()
-    except Exception as error:  # whatever a driver raises: the rest is worth telling without it
+            figures = await sources.figures()
+    except Exception as error:  # a driver may raise anything: the other metrics are still served
         log.warning("metrics.incomplete", error=repr(error))
-        return [*own, *of_answers(False)]
-    return [*own, *of_answers(True), *of_installation(figures)]
+        return [*own, *mongodb_metrics(False)]
+    return [*own, *mongodb_metrics(True), *cluster_metrics(figures)]

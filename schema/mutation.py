@@ -1,11 +1,11 @@
-"""The root of writing: each mutation checks its input, runs one use case, returns the object."""
+"""The Mutation root: each mutation validates its input, runs a use case and returns the object."""
 
 from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
 from ostinato.resolvers import batches, crons, queues, recurring, requests, scheduling
-from ostinato.schema.arguments import INPUT, submitted
+from ostinato.schema.arguments import INPUT, run_use_case
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
@@ -27,177 +27,177 @@ from ostinato.schema.types.payloads import (
 
 T = TypeVar("T")
 
-What: TypeAlias = Annotated[T, strawberry.argument(name=INPUT, description="What to do.")]
-Which: TypeAlias = Annotated[T, strawberry.argument(name=INPUT, description="To which object.")]
+Input: TypeAlias = Annotated[T, strawberry.argument(name=INPUT, description="The input.")]
 
 
-@strawberry.type(description="What a viewer can do. Each answers with the object it changed.")
+@strawberry.type(description="Changes objects. Every mutation returns the object that it changed.")
 class Mutation:
     @strawberry_field(
-        description="Register a cron, which schedules a job at each tick from now on. CONFLICT if "
-        "the viewer has a cron of that name."
+        description="Register a cron, which creates a job at each tick from now on. CONFLICT if "
+        "you already have a cron with this name."
     )
-    async def register_cron(self, info: Info, given: What[RegisterCronInput]) -> CronPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: crons.register_cron(ctx, wanted.to_plain())
+    async def register_cron(
+        self, info: Info, given: Input[RegisterCronInput]
+    ) -> CronPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: crons.register_cron(ctx, data.to_plain())
         )
         return CronPayload.of(record)
 
     @strawberry_field(
-        description="Keep a cron from ticking until it is resumed. A paused one stays as it is."
+        description="Pause a cron: it does not tick until it is resumed. No effect if it is "
+        "already paused."
     )
-    async def pause_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: crons.pause_cron(ctx, wanted.cron_id)
+    async def pause_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: crons.pause_cron(ctx, data.cron_id)
         )
         return CronPayload.of(record)
 
     @strawberry_field(
-        description="Let a paused cron tick again, from now on: it does not make up for the pause."
+        description="Resume a paused cron. Ticks missed during the pause are not run."
     )
-    async def resume_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: crons.resume_cron(ctx, wanted.cron_id)
+    async def resume_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: crons.resume_cron(ctx, data.cron_id)
         )
         return CronPayload.of(record)
 
     @strawberry_field(
-        description="Delete a cron and cancel its next tick. The jobs that it scheduled stay."
+        description="Delete a cron and cancel its next tick. Jobs that it created are kept."
     )
-    async def delete_cron(self, info: Info, given: Which[CronIdInput]) -> CronPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: crons.delete_cron(ctx, wanted.cron_id)
+    async def delete_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: crons.delete_cron(ctx, data.cron_id)
         )
         return CronPayload.of_deleted(record)
 
-    @strawberry_field(description="Schedule a job: at once, after a time, or at a time.")
-    async def schedule_job(self, info: Info, given: What[ScheduleJobInput]) -> JobPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: scheduling.schedule_job(ctx, wanted.to_plain())
-        )
-        return JobPayload.of(record)
-
     @strawberry_field(
-        description="Cancel a job. A pending one never runs; one in progress is asked to stop and "
-        "is canceled when it has. PRECONDITION_FAILED if it has ended, or is the system's own."
+        description="Schedule a job to run immediately, after a delay, or at a given time."
     )
-    async def cancel_job(self, info: Info, given: Which[JobIdInput]) -> JobPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: scheduling.cancel_job(ctx, wanted.job_id)
+    async def schedule_job(self, info: Info, given: Input[ScheduleJobInput]) -> JobPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: scheduling.schedule_job(ctx, data.to_plain())
         )
         return JobPayload.of(record)
 
     @strawberry_field(
-        description="Give a failed or canceled job another round of attempts, from now on, and "
-        "drop its failure. PRECONDITION_FAILED in any other state, or if it is the system's own."
+        description="Cancel a job. A pending job never runs. A running job is asked to stop, and "
+        "is canceled when it has stopped. PRECONDITION_FAILED if it has ended or is internal."
     )
-    async def retry_job(self, info: Info, given: Which[JobIdInput]) -> JobPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: scheduling.retry_job(ctx, wanted.job_id)
+    async def cancel_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: scheduling.cancel_job(ctx, data.job_id)
         )
         return JobPayload.of(record)
 
     @strawberry_field(
-        description="Drop a failure that has been seen to. Its job, which is kept until then, is "
-        "purged like any other from now on; `job.purgeAt` says when. NOT_FOUND if it is resolved "
-        "already, or its job was retried."
+        description="Retry a failed or canceled job now, with its full number of attempts, and "
+        "delete its failure. PRECONDITION_FAILED in any other state, or if the job is internal."
+    )
+    async def retry_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: scheduling.retry_job(ctx, data.job_id)
+        )
+        return JobPayload.of(record)
+
+    @strawberry_field(
+        description="Resolve a failure: delete it, and let its job be purged at `job.purgeAt`. "
+        "Until then the job is retained. NOT_FOUND if it is already resolved, or if its job was "
+        "retried."
     )
     async def resolve_failure(
-        self, info: Info, given: Which[FailureIdInput]
+        self, info: Info, given: Input[FailureIdInput]
     ) -> FailurePayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: scheduling.resolve_failure(ctx, wanted.failure_id)
+        record = await run_use_case(
+            info, given, lambda ctx, data: scheduling.resolve_failure(ctx, data.failure_id)
         )
         return FailurePayload.of(record)
 
     @strawberry_field(
-        description="Start a recurring task: its first round begins now, and it goes on until it "
-        "is stopped. Of a running one, changes the interval, function and arguments."
+        description="Start a recurring task: its first round starts now, and it repeats until it "
+        "is stopped. If it is running, updates its interval, function and arguments."
     )
     async def start_recurring_task(
-        self, info: Info, given: What[StartRecurringTaskInput]
+        self, info: Info, given: Input[StartRecurringTaskInput]
     ) -> RecurringTaskPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: recurring.start_recurring_task(ctx, wanted.to_plain())
+        record = await run_use_case(
+            info, given, lambda ctx, data: recurring.start_recurring_task(ctx, data.to_plain())
         )
         return RecurringTaskPayload.of(record)
 
     @strawberry_field(
-        description="Stop a recurring task of the viewer: its next round never runs. A stopped "
-        "one stays as it is."
+        description="Stop one of your recurring tasks: its next round does not run. No effect if "
+        "it is already stopped."
     )
     async def stop_recurring_task(
-        self, info: Info, given: Which[TaskIdInput]
+        self, info: Info, given: Input[TaskIdInput]
     ) -> RecurringTaskPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: recurring.stop_recurring_task(ctx, wanted.task_id)
+        record = await run_use_case(
+            info, given, lambda ctx, data: recurring.stop_recurring_task(ctx, data.task_id)
         )
         return RecurringTaskPayload.of(record)
 
-    @strawberry_field(description="Add items for batches over the source `items`.")
-    async def add_items(self, info: Info, given: What[AddItemsInput]) -> AddItemsPayload | None:
-        ids = await submitted(
-            info, given, lambda ctx, wanted: batches.add_items(ctx, wanted.to_plain())
+    @strawberry_field(description="Add items to the source `items`, for batches to process.")
+    async def add_items(self, info: Info, given: Input[AddItemsInput]) -> AddItemsPayload | None:
+        ids = await run_use_case(
+            info, given, lambda ctx, data: batches.add_items(ctx, data.to_plain())
         )
         return AddItemsPayload.of(ids)
 
     @strawberry_field(
-        description="Start a batch over the viewer's own items of a source, page by page."
+        description="Start a batch that processes your own items of a source, page by page."
     )
-    async def start_batch(self, info: Info, given: What[StartBatchInput]) -> BatchPayload | None:
-        record = await submitted(
+    async def start_batch(self, info: Info, given: Input[StartBatchInput]) -> BatchPayload | None:
+        record = await run_use_case(
             info,
             given,
-            lambda ctx, wanted: batches.start_batch(
-                ctx, wanted.source, wanted.batch_size, wanted.delay_ms
-            ),
+            lambda ctx, data: batches.start_batch(ctx, data.source, data.batch_size, data.delay_ms),
         )
         return BatchPayload.of(record)
 
     @strawberry_field(
-        description="Cancel a batch: what it has processed stays so, the rest is left. "
-        "PRECONDITION_FAILED if it has ended."
+        description="Cancel a batch. Processed items stay processed; the others are left "
+        "unprocessed. PRECONDITION_FAILED if it has ended."
     )
-    async def cancel_batch(self, info: Info, given: Which[BatchIdInput]) -> BatchPayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: batches.cancel_batch(ctx, wanted.batch_id)
+    async def cancel_batch(self, info: Info, given: Input[BatchIdInput]) -> BatchPayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: batches.cancel_batch(ctx, data.batch_id)
         )
         return BatchPayload.of(record)
 
     @strawberry_field(
-        description="Store a request, have it processed, and mark it as timed out unless it is "
-        "completed in time."
+        description="Create a request and start processing it. It is marked as timed out unless "
+        "it is completed in time."
     )
     async def create_with_timeout(
-        self, info: Info, given: What[CreateWithTimeoutInput]
+        self, info: Info, given: Input[CreateWithTimeoutInput]
     ) -> RequestPayload | None:
-        record = await submitted(
+        record = await run_use_case(
             info,
             given,
-            lambda ctx, wanted: requests.create_with_timeout(
-                ctx, wanted.to_plain(), wanted.timeout_ms
-            ),
+            lambda ctx, data: requests.create_with_timeout(ctx, data.to_plain(), data.timeout_ms),
         )
         return RequestPayload.of(record)
 
     @strawberry_field(
-        description="Keep a queue's pending jobs from starting, everywhere within a second while "
-        "MongoDB answers; those that run finish. A paused one stays as it is. For admins."
+        description="Pause a queue: within a second, while MongoDB is available, none of its "
+        "pending jobs start. Running jobs finish. No effect if it is already paused. Admins only."
     )
-    async def pause_queue(self, info: Info, given: Which[QueueInput]) -> QueuePayload | None:
-        record = await submitted(
-            info, given, lambda ctx, wanted: queues.pause_queue(ctx, wanted.queue)
+    async def pause_queue(self, info: Info, given: Input[QueueInput]) -> QueuePayload | None:
+        record = await run_use_case(
+            info, given, lambda ctx, data: queues.pause_queue(ctx, data.queue)
         )
         return QueuePayload.of(record)
 
     @strawberry_field(
-        description="Let a queue's jobs start again, with another weight if one is given. One that "
-        "is not paused goes on. For admins."
+        description="Resume a queue, with a new weight if one is given. If it is not paused, only "
+        "the weight changes. Admins only."
     )
-    async def resume_queue(self, info: Info, given: Which[ResumeQueueInput]) -> QueuePayload | None:
-        record = await submitted(
+    async def resume_queue(self, info: Info, given: Input[ResumeQueueInput]) -> QueuePayload | None:
+        record = await run_use_case(
             info,
             given,
-            lambda ctx, wanted: queues.resume_queue(ctx, wanted.queue, wanted.weight),
+            lambda ctx, data: queues.resume_queue(ctx, data.queue, data.weight),
         )
         return QueuePayload.of(record)

@@ -1,4 +1,4 @@
-"""Finds any object by its global id."""
+"""Finds an object of any type by its global id."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -52,18 +52,18 @@ LOOKUPS: Final[dict[str, Lookup]] = {
 }
 
 
-async def node_of(ctx: RequestContext, global_id: str) -> Node:
-    """Read an object by its global id.
+async def find_node(ctx: RequestContext, global_id: str) -> Node:
+    """Return the object with the global id.
 
-    Raises BadRequest for what is no id, NotFound for what the viewer cannot see.
+    Raises BadRequest for an invalid id, NotFound for an object that the viewer may not read.
     """
     ctx.require_viewer()
     try:
         type_name, document_id = parse_global_id(global_id)
     except ValueError as error:
-        message = "id must be an id that this API gave"
+        message = "id must be an id that this API returned"
         raise BadRequest.at("id", message=message, code="invalid_id") from error
     lookup = LOOKUPS.get(type_name)
     if lookup is None:
-        raise NotFound(f"there is no object to read behind the id of a {type_name}")
+        raise NotFound(f"objects of type {type_name} cannot be read by id")
     return await lookup(ctx, document_id)

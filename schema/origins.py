@@ -1,4 +1,4 @@
-"""Decides whose pages may call: the API's own, those that settings name, and who is no page."""
+"""Restricts which web pages may call the API: its own, and those of the allowed origins."""
 
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -21,28 +21,28 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _throttle = LogThrottle(60.0)
 
 
-class Origins:
-    """The configured origins, and always the API's own."""
+class AllowedOrigins:
+    """The configured origins and the API's parts."""
 
     def __init__(self, settings: Settings) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
 
-    def refusal(self, headers: Headers) -> str | None:
-        """Return why the sender may not call, and log it, once a minute; None if it may.
+    def rejection_reason(self, headers: Headers) -> str | None:
+        """Return why the origin is rejected, and log it once a minute; None if it is allowed.
 
-        A browser's page always tells its origin.
+        Browsers always send the origin of a page; other clients may send none and are allowed.
         """
         origin = headers.get("origin")
-        if origin is None or origin.lower() in self._allowed or _is_own(origin, headers):
+        if origin is None or origin.lower() in self._allowed or _is_same_origin(origin, headers):
             return None
         shown = origin[:SHOWN_CHARS]
         if _throttle.allows(shown):
             log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
-        return f"Pages of {shown!r} may not call this API: its operator adds it to {SETTING}"
+        return f"Origin {shown!r} may not call this API: add it to {SETTING} on the server"
 
 
-class CrossOrigin(CORSMiddleware):
-    """Let the pages of allowed origins call, and say what to do for those of others."""
+class CrossOriginMiddleware(CORSMiddleware):
+    """CORS middleware that tells rejected origins which setting allows them."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         super().__init__(
@@ -53,33 +53,33 @@ class CrossOrigin(CORSMiddleware):
             max_age=PREFLIGHT_MAX_AGE_S,
         )
         self._any_allowed = bool(settings.allowed_origins)
-        self._origins = Origins(settings)
+        self._origins = AllowedOrigins(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer preflights; without allowed origins, other requests pass by at no cost."""
+        """Handle preflights. If no origins are allowed, other requests skip the CORS headers."""
         if self._any_allowed or scope.get("method") == "OPTIONS":
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        if (refusal := self._origins.refusal(request_headers)) is not None:
-            return PlainTextResponse(refusal, HTTPStatus.BAD_REQUEST, {"vary": "Origin"})
+        if (reason := self._origins.rejection_reason(request_headers)) is not None:
+            return PlainTextResponse(reason, HTTPStatus.BAD_REQUEST, {"vary": "Origin"})
         return super().preflight_response(request_headers)
 
 
 def is_loopback(request: HTTPConnection) -> bool:
-    """Whether this machine calls, by a name of its own, and from no other site's page.
+    """Return whether the request comes from this machine, to a loopback name, and not cross-origin.
 
-    A site that makes its name point to 127.0.0.1 (DNS rebinding) still sends that name as Host,
-    and another machine may send any Host: so all three are looked at.
+    All three are needed: a page of another site may reach 127.0.0.1 by DNS rebinding, but sends its
+    own name as Host, and another machine may send any Host.
     """
     origin = request.headers.get("origin")
     return (
         request.client is not None
         and _is_loopback_name(request.client.host)
         and _is_loopback_name(_host_of(request.headers))
-        and (origin is None or _is_own(origin, request.headers))
+        and (origin is None or _is_same_origin(origin, request.headers))
     )
 
 
@@ -97,12 +97,12 @@ def _host_of(headers: Headers) -> str | None:
         return None
 
 
-def _is_own(origin: str, headers: Headers) -> bool:
+def _is_same_origin(origin: str, headers: Headers) -> bool:
     try:
-        own = urlsplit(origin)
+        parts = urlsplit(origin)
         host = urlsplit(f"//{headers.get('host', '')}")
-        default = DEFAULT_PORTS.get(own.scheme)
-        same_port = (own.port or default) == (host.port or default)
+        default = DEFAULT_PORTS.get(parts.scheme)
+        same_port = (parts.port or default) == (host.port or default)
     except ValueError:
         return False
-    return default is not None and own.hostname == host.hostname and same_port
+    return default is not None and parts.hostname == host.hostname and same_port

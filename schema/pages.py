@@ -1,4 +1,4 @@
-"""Serves the built pages: the live page, GraphiQL, their assets, and what they must know."""
+"""Serves the built web pages: the live page, GraphiQL, their assets and their configuration."""
 
 from pathlib import Path
 
@@ -12,46 +12,46 @@ from starlette.types import Scope
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.schema.origins import is_loopback
 
-BUILT = Path(__file__).parent.parent / "pages"
-FOREVER = "public, max-age=31536000, immutable"  # an asset's name holds the hash of its content
-NEVER = "no-store"
+PAGES_FOLDER = Path(__file__).parent.parent / "pages"
+CACHE_FOREVER = "public, max-age=31536000, immutable"  # asset names contain a content hash
+NO_STORE = "no-store"
 REVALIDATE = "no-cache"
 
 NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Ostinato</title>
 <h1>The pages are not built</h1>
 <p>Run <code>make run</code>, or <code>npm ci &amp;&amp; npm run build</code> in
-<code>frontend-demo</code>, and load this page again.
-<p>The GraphQL API is at <a href="/graphql?query={__typename}">/graphql</a> all the same.
+<code>frontend-demo</code>, then reload this page.
+<p>The GraphQL API is available at <a href="/graphql?query={__typename}">/graphql</a>.
 """
 
 
 class Assets(StaticFiles):
-    """Hashed files, kept by browsers for good."""
+    """Static files whose names contain a content hash; browsers cache them forever."""
 
     async def check_config(self) -> None:
-        """Accept a folder that is not there: before a build, every asset is simply not found."""
+        """Accept a missing folder: before the first build, every asset is a 404."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type] # passed on
-        response.headers["cache-control"] = FOREVER
+        response.headers["cache-control"] = CACHE_FOREVER
         return response
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         try:
             return await super().get_response(path, scope)
         except HTTPException:
-            return Response(status_code=404, headers={"cache-control": NEVER})
+            return Response(status_code=404, headers={"cache-control": NO_STORE})
 
 
-def page_routes(settings: Settings, built: Path = BUILT) -> list[BaseRoute]:
-    """Build the routes of the pages in the folder `built`, which may not exist yet."""
+def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRoute]:
+    """Build the routes of the pages in the folder `built`, which may not exist."""
 
     def page(name: str) -> Response:
         file = built / name
         if file.is_file():
             return FileResponse(file, headers={"cache-control": REVALIDATE})
-        return HTMLResponse(NOT_BUILT, status_code=503, headers={"cache-control": NEVER})
+        return HTMLResponse(NOT_BUILT, status_code=503, headers={"cache-control": NO_STORE})
 
     def live_page(_request: Request) -> Response:
         return page("index.html")
@@ -61,7 +61,7 @@ def page_routes(settings: Settings, built: Path = BUILT) -> list[BaseRoute]:
 
     def config(request: Request) -> Response:
         token = _development_token(settings, request)
-        headers = {"cache-control": NEVER, "vary": "origin, host, sec-fetch-site"}
+        headers = {"cache-control": NO_STORE, "vary": "origin, host, sec-fetch-site"}
         return JSONResponse({"graphqlPath": "/graphql", "token": token}, headers=headers)
 
     return [
@@ -73,7 +73,7 @@ def page_routes(settings: Settings, built: Path = BUILT) -> list[BaseRoute]:
 
 
 def _development_token(settings: Settings, request: Request) -> str | None:
-    """Return the token that `dev` made, to pages of this machine alone."""
+    """Return the token of `ostinato dev`, only to pages on this machine."""
     if settings.mode is not Mode.DEVELOPMENT or settings.development_token is None:
         return None
     if not is_loopback(request) or request.headers.get("sec-fetch-site") in {

@@ -1,4 +1,4 @@
-"""Relay connections over keyset pages: arguments in, edges with cursors out."""
+"""Relay connections over keyset pages: parses paging arguments and builds edges with cursors."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +13,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.filters import Page
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.paging import Place, Window
-from ostinato.schema.absent import present
+from ostinato.schema.absent import unset_to_none
 
 
 class Identified(Protocol):
@@ -27,8 +27,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 Stored = TypeVar("Stored", bound=Identified)
 
-DEFAULT_PAGE: Final = 20
-MAX_PAGE: Final = 100
+DEFAULT_PAGE_SIZE: Final = 20
+MAX_PAGE_SIZE: Final = 100
 BY_ID: Final = "id"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -36,57 +36,62 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 First = Annotated[
     int | None,
     strawberry.argument(
-        description="How many from the start, 1 to 100. 20 if neither `first` nor `last` is given."
+        description="The number of objects from the start, 1 to 100. 20 if `first` and `last` are "
+        "omitted."
     ),
 ]
 After = Annotated[
-    str | None, strawberry.argument(description="Only what comes after this edge's `cursor`.")
+    str | None, strawberry.argument(description="Only objects after the edge with this `cursor`.")
 ]
 Last = Annotated[
     int | None,
-    strawberry.argument(description="How many from the end, 1 to 100. Not together with `first`."),
+    strawberry.argument(
+        description="The number of objects from the end, 1 to 100. Cannot be combined with `first`."
+    ),
 ]
 Before = Annotated[
-    str | None, strawberry.argument(description="Only what comes before this edge's `cursor`.")
+    str | None, strawberry.argument(description="Only objects before the edge with this `cursor`.")
 ]
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether there are more after this page.")
+    has_next_page: bool = strawberry.field(
+        description="Whether there are more objects after this page."
+    )
     has_previous_page: bool = strawberry.field(
-        description="Whether there are more before this page."
+        description="Whether there are more objects before this page."
     )
     start_cursor: str | None = strawberry.field(
-        description="The cursor of the first edge, for `before`; null on an empty page."
+        description="The cursor of the first edge, for use as `before`; null on an empty page."
     )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the last edge, for `after`; null on an empty page."
+        description="The cursor of the last edge, for use as `after`; null on an empty page."
     )
 
 
-@strawberry.type(description="One object of a page, with its place in the list.")
+@strawberry.type(description="An object of a page, with its cursor.")
 class Edge(Generic[T]):
-    cursor: str = strawberry.field(description="The object's place in the list. Opaque.")
+    cursor: str = strawberry.field(description="The object's position in the list. Opaque.")
     node: T = strawberry.field(description="The object.")
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The objects with their cursors.")
-    nodes: list[T] = strawberry.field(description="The objects alone.")
-    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
+    nodes: list[T] = strawberry.field(description="The objects without their cursors.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
 
 
-def write_cursor(order: str, place: Place) -> str:
-    """Write a place in a list that is ordered by `order`."""
+def encode_page_cursor(order: str, place: Place) -> str:
+    """Encode a position in a list that is sorted by `order`."""
     instant = place.instant
     ms = "" if instant is None else str((instant - _EPOCH) // _MILLISECOND)
     return urlsafe_b64encode(f"{order}:{ms}:{place.id}".encode()).decode().rstrip("=")
 
 
-def read_cursor(order: str, text: str) -> Place:
-    """Read a cursor of a list in the same order; raises ValueError on anything else."""
+def decode_page_cursor(order: str, text: str) -> Place:
+    """Decode a cursor of a list with the same order; raises ValueError for anything else."""
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         found, ms, identifier = plain.split(":")
@@ -102,7 +107,7 @@ def read_cursor(order: str, text: str) -> Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """The paging arguments of a connection, as the client gave them."""
+    """The paging arguments of a connection, as sent by the client."""
 
     first: int | None = None
     after: str | None = None
@@ -110,52 +115,52 @@ class PageRequest:
     before: str | None = None
 
     def window(self, order: str = BY_ID) -> Window:
-        """Check the arguments; raises BadRequest with all issues at once."""
+        """Validate the arguments; raises BadRequest with all issues at once."""
         issues = list(self._size_issues())
         places: dict[str, Place | None] = {}
         for name, given in (("after", self.after), ("before", self.before)):
-            text = present(given)
+            text = unset_to_none(given)
             try:
-                places[name] = None if text is None else read_cursor(order, text)
+                places[name] = None if text is None else decode_page_cursor(order, text)
             except ValueError as error:
                 issues.append(Issue(path=(name,), message=f"{name} {error}", code="invalid_cursor"))
         if issues:
             raise BadRequest("; ".join(issue.message for issue in issues), issues)
-        last = present(self.last)
-        limit = present(self.first) if last is None else last
+        last = unset_to_none(self.last)
+        limit = unset_to_none(self.first) if last is None else last
         return Window(
-            limit=DEFAULT_PAGE if limit is None else limit,
+            limit=DEFAULT_PAGE_SIZE if limit is None else limit,
             backward=last is not None,
             after=places["after"],
             before=places["before"],
         )
 
     def _size_issues(self) -> list[Issue]:
-        sizes = {"first": present(self.first), "last": present(self.last)}
+        sizes = {"first": unset_to_none(self.first), "last": unset_to_none(self.last)}
         issues = [
             Issue(
                 path=(name,),
-                message=f"{name} must be from 1 to {MAX_PAGE}, got {size}",
+                message=f"{name} must be between 1 and {MAX_PAGE_SIZE}, got {size}",
                 code="out_of_range",
             )
             for name, size in sizes.items()
-            if size is not None and not 1 <= size <= MAX_PAGE
+            if size is not None and not 1 <= size <= MAX_PAGE_SIZE
         ]
         if None not in sizes.values():
-            message = "first and last exclude each other: give one of them"
+            message = "first and last are mutually exclusive: send only one of them"
             issues.append(Issue(path=("last",), message=message, code="exclusive"))
         return issues
 
 
-def connection(
+def build_connection(
     page: Page[R],
-    node_of: Callable[[R], T],
-    place_of: Callable[[R], Place],
+    to_node: Callable[[R], T],
+    to_place: Callable[[R], Place],
     order: str = BY_ID,
 ) -> Connection[T]:
-    """Make the connection of a page of records."""
-    nodes = [node_of(record) for record in page.items]
-    cursors = [write_cursor(order, place_of(record)) for record in page.items]
+    """Build the connection of a page of records."""
+    nodes = [to_node(record) for record in page.items]
+    cursors = [encode_page_cursor(order, to_place(record)) for record in page.items]
     return Connection(
         edges=[Edge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)],
         nodes=nodes,
@@ -168,6 +173,6 @@ def connection(
     )
 
 
-def by_id(page: Page[Stored], node_of: Callable[[Stored], T]) -> Connection[T]:
-    """Make the connection of a page that is ordered by creation."""
-    return connection(page, node_of, lambda record: Place(id=record.id))
+def connection_by_id(page: Page[Stored], to_node: Callable[[Stored], T]) -> Connection[T]:
+    """Build the connection of a page that is sorted by creation time."""
+    return build_connection(page, to_node, lambda record: Place(id=record.id))

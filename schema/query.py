@@ -1,4 +1,4 @@
-"""The root of reading: what a viewer can look at."""
+"""The Query root."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,14 +19,14 @@ from ostinato.resolvers import (
     scheduling,
     workers,
 )
-from ostinato.schema.absent import present
-from ostinato.schema.arguments import INPUT, IdArgument, checked_argument
+from ostinato.schema.absent import unset_to_none
+from ostinato.schema.arguments import INPUT, IdArgument, validate_argument
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
-from ostinato.schema.nodes import node_of
+from ostinato.schema.nodes import find_node
 from ostinato.schema.pagination import (
     After,
     Before,
@@ -34,7 +34,7 @@ from ostinato.schema.pagination import (
     First,
     Last,
     PageRequest,
-    by_id,
+    connection_by_id,
 )
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
@@ -50,25 +50,30 @@ from ostinato.schema.types.worker import Worker
 
 FilterJobs = Annotated[
     JobFilter | None,
-    strawberry.argument(name="filter", description="Which jobs; all ordinary ones if not given."),
+    strawberry.argument(
+        name="filter",
+        description="Conditions that jobs must match. If omitted, all but internal jobs.",
+    ),
 ]
 OrderJobs = Annotated[
     filters.JobOrder | None,
-    strawberry.argument(description="In which order; `NEWEST` if not given."),
+    strawberry.argument(description="The order; `NEWEST` if omitted."),
 ]
 FilterCrons = Annotated[
     CronFilter | None,
-    strawberry.argument(name="filter", description="Which crons; all if not given."),
+    strawberry.argument(
+        name="filter", description="Conditions that crons must match. If omitted, all crons."
+    ),
 ]
 
 
-@strawberry.type(description="What a viewer can read: the viewer's own objects; an admin, all.")
+@strawberry.type(description="Reads your own objects (all objects for admins).")
 class Query:
-    @strawberry_field(description="Any object by its id.")
+    @strawberry_field(description="An object of any type by its id.")
     async def node(self, info: Info, identifier: IdArgument) -> Node | None:
-        return await node_of(info.context, identifier)
+        return await find_node(info.context, identifier)
 
-    @strawberry_field(description="Who is calling.")
+    @strawberry_field(description="The user who is calling.")
     def viewer(self, info: Info) -> Viewer | None:
         return Viewer.of(info.context.viewer)
 
@@ -76,11 +81,11 @@ class Query:
     async def job(self, info: Info, identifier: IdArgument) -> Job | None:
         return Job.of(await scheduling.job(info.context, argument_id(identifier, "Job", "id")))
 
-    @strawberry_field(description="Jobs, newest first unless ordered otherwise.")
+    @strawberry_field(description="Jobs, newest first by default.")
     async def jobs(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
-        which: FilterJobs = UNSET,
+        filter_by: FilterJobs = UNSET,
         order_by: OrderJobs = filters.JobOrder.NEWEST,
         first: First = UNSET,
         after: After = UNSET,
@@ -88,13 +93,16 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[Job] | None:
         order = order_by or filters.JobOrder.NEWEST
-        wanted = checked_argument(info, present(which) or JobFilter(), "filter").to_record()
+        validated = validate_argument(
+            info, unset_to_none(filter_by) or JobFilter(), "filter"
+        ).to_record()
         paging = PageRequest(first=first, after=after, last=last, before=before)
         window = paging.window(cursor_order(order))
-        return job_connection(await scheduling.jobs(info.context, wanted, order, window), order)
+        return job_connection(await scheduling.jobs(info.context, validated, order, window), order)
 
     @strawberry_field(
-        description="A cron by its id, or the viewer's own by its name: give one of the two."
+        description="A cron by its id, or one of your own crons by its name. Send exactly one of "
+        "the two."
     )
     async def cron(
         self,
@@ -102,13 +110,11 @@ class Query:
         identifier: Annotated[
             strawberry.ID | None, strawberry.argument(name="id", description="The cron's id.")
         ] = UNSET,
-        name: Annotated[
-            str | None, strawberry.argument(description="The name that the viewer gave it.")
-        ] = UNSET,
+        name: Annotated[str | None, strawberry.argument(description="The cron's name.")] = UNSET,
     ) -> Cron | None:
-        cron_id, own_name = present(identifier), present(name)
+        cron_id, own_name = unset_to_none(identifier), unset_to_none(name)
         if (cron_id is None) == (own_name is None):
-            raise BadRequest.at("id", message="give either id or name", code="exclusive")
+            raise BadRequest.at("id", message="send exactly one of id and name", code="exclusive")
         if cron_id is not None:
             return Cron.of(await crons.cron(info.context, argument_id(cron_id, "Cron", "id")))
         return Cron.of(await crons.cron_named(info.context, own_name or ""))
@@ -117,36 +123,36 @@ class Query:
     async def crons(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
-        which: FilterCrons = UNSET,
+        filter_by: FilterCrons = UNSET,
         first: First = UNSET,
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
     ) -> Connection[Cron] | None:
-        wanted = checked_argument(info, present(which) or CronFilter(), "filter")
+        validated = validate_argument(info, unset_to_none(filter_by) or CronFilter(), "filter")
         window = PageRequest(first=first, after=after, last=last, before=before).window()
-        page = await crons.crons(info.context, window, wanted.enabled, wanted.function_name)
-        return by_id(page, Cron.of)
+        page = await crons.crons(info.context, window, validated.enabled, validated.function_name)
+        return connection_by_id(page, Cron.of)
 
-    @strawberry_field(description="The next ticks that a schedule would have if it began now.")
+    @strawberry_field(description="The next ticks of a schedule if it started now.")
     async def preview_cron(
         self,
         info: Info,
         given: Annotated[
             PreviewCronInput,
-            strawberry.argument(name="input", description="The schedule, and how many ticks."),
+            strawberry.argument(name="input", description="The schedule, and the number of ticks."),
         ],
     ) -> list[datetime] | None:
-        wanted = checked_argument(info, given, INPUT)
-        schedule = parse_schedule(wanted.interval_ms, wanted.cronspec, wanted.tz)
-        return await crons.preview_cron(info.context, schedule, wanted.count)
+        validated = validate_argument(info, given, INPUT)
+        schedule = parse_schedule(validated.interval_ms, validated.cronspec, validated.tz)
+        return await crons.preview_cron(info.context, schedule, validated.count)
 
-    @strawberry_field(description="The viewer's own recurring task of that name.")
+    @strawberry_field(description="One of your own recurring tasks by its `taskId`.")
     async def recurring_task(
         self,
         info: Info,
         task_id: Annotated[
-            str, strawberry.argument(description="The name that the viewer gave it.")
+            str, strawberry.argument(description="The task's id, chosen by its owner.")
         ],
     ) -> RecurringTask | None:
         return RecurringTask.of(await recurring.recurring_task(info.context, task_id))
@@ -161,7 +167,9 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[RecurringTask] | None:
         window = PageRequest(first=first, after=after, last=last, before=before).window()
-        return by_id(await recurring.recurring_tasks(info.context, window), RecurringTask.of)
+        return connection_by_id(
+            await recurring.recurring_tasks(info.context, window), RecurringTask.of
+        )
 
     @strawberry_field(description="A batch by its id.")
     async def batch(self, info: Info, identifier: IdArgument) -> Batch | None:
@@ -177,7 +185,7 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[Batch] | None:
         window = PageRequest(first=first, after=after, last=last, before=before).window()
-        return by_id(await batches.batches(info.context, window), Batch.of)
+        return connection_by_id(await batches.batches(info.context, window), Batch.of)
 
     @strawberry_field(description="A request by its id.")
     async def request(self, info: Info, identifier: IdArgument) -> Request | None:
@@ -195,9 +203,11 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[Request] | None:
         window = PageRequest(first=first, after=after, last=last, before=before).window()
-        return by_id(await requests.requests(info.context, window), Request.of)
+        return connection_by_id(await requests.requests(info.context, window), Request.of)
 
-    @strawberry_field(description="Jobs that failed for good, newest first.")
+    @strawberry_field(
+        description="Failures of jobs that failed on their last attempt, newest first."
+    )
     async def failures(
         self,
         info: Info,
@@ -207,24 +217,24 @@ class Query:
         before: Before = UNSET,
     ) -> Connection[Failure] | None:
         window = PageRequest(first=first, after=after, last=last, before=before).window()
-        return by_id(await scheduling.failures(info.context, window), Failure.of)
+        return connection_by_id(await scheduling.failures(info.context, window), Failure.of)
 
     @strawberry_field(
-        description="The functions that the viewer may use, by name; to an admin, all of them."
+        description="The functions that you may use (all functions for admins), sorted by name."
     )
     def functions(self, info: Info) -> list[Function] | None:
         return [Function.of(entry) for entry in functions.functions_of(info.context)]
 
     @strawberry_field(
-        description="The queues that workers serve, that jobs wait in, or that were ever changed, "
-        "by name. For admins."
+        description="All queues that a worker serves, that have pending jobs, or that were ever "
+        "paused or resumed, sorted by name. Admins only."
     )
     async def queues(self, info: Info) -> list[Queue] | None:
         return [Queue.of(entry) for entry in await queues.queues(info.context)]
 
     @strawberry_field(
-        description="The workers that have registered, oldest first, with what each said in its "
-        "last heartbeat. One that is lost disappears within seconds. For admins."
+        description="All registered workers, oldest first, as of their latest heartbeat. A lost "
+        "worker disappears within seconds. Admins only."
     )
     async def workers(self, info: Info) -> list[Worker] | None:
         return [Worker.of(entry) for entry in await workers.workers(info.context)]

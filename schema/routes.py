@@ -1,4 +1,4 @@
-"""Assembles the ASGI application around a schema: its routes, its middleware, its lifespan."""
+"""Assembles the ASGI application of a schema: its routes, middleware and lifespan."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -14,54 +14,56 @@ from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator
 from ostinato.schema.flaky import flaky_route
-from ostinato.schema.headers import SecurityHeaders
+from ostinato.schema.headers import SecurityHeadersMiddleware
 from ostinato.schema.health import Check, health_routes
-from ostinato.schema.origins import CrossOrigin
+from ostinato.schema.origins import CrossOriginMiddleware
 from ostinato.schema.pages import page_routes
-from ostinato.schema.transports.execution import ContextOf, OperationRunner
+from ostinato.schema.transports.execution import ContextFactory, OperationRunner
 from ostinato.schema.transports.http import HTTPEndpoint
-from ostinato.schema.transports.sockets import Sockets
+from ostinato.schema.transports.sockets import ConnectionRegistry
 from ostinato.schema.transports.websocket import WebSocketEndpoint
 
 Resources = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What an application is made of, besides its settings."""
+class AppDependencies:
+    """What an application needs besides its settings."""
 
     schema: Schema
-    context_of: ContextOf
-    """Makes what resolvers get, for each run of an operation; called only inside `resources`."""
+    create_context: ContextFactory
+    """Creates the context of each operation; called only inside `resources`."""
     resources: Resources
-    """Opens what the application needs at its start and closes it at its end."""
+    """Opens what the application needs at startup and closes it at shutdown."""
     checks: Mapping[str, Check]
-    """What `/readyz` asks, by name."""
+    """The checks of `/readyz`, by name."""
     dead_tasks: Callable[[], list[str]]
-    """Names what `/healthz` fails for: long-lived tasks that only a new process may help."""
+    """Returns the long-lived tasks that keep failing; `/healthz` fails if there are any."""
     hub: Callable[[], HubFacts]
-    """What `/metrics` tells of the hub; raises Unavailable outside `resources`."""
+    """Returns the hub's counters for `/metrics`; raises Unavailable outside `resources`."""
     figures: Callable[[], Awaitable[Figures]]
-    """What `/metrics` tells of the installation; raises what MongoDB's driver does."""
+    """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
 
 
-def assemble(settings: Settings, parts: Parts) -> Starlette:
-    """Build the application; raises ValueError when no key could verify a token."""
+def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
+    """Build the application; raises ValueError if no key can verify tokens."""
     authenticator = Authenticator(settings)
-    runner = OperationRunner(parts.schema, settings, parts.context_of)
-    sockets = Sockets(settings.max_sockets_per_user, settings.max_sockets_per_address)
-    endpoint = WebSocketEndpoint(runner, authenticator, sockets, settings)
+    runner = OperationRunner(parts.schema, settings, parts.create_context)
+    connections = ConnectionRegistry(
+        settings.max_sockets_per_user, settings.max_sockets_per_address
+    )
+    endpoint = WebSocketEndpoint(runner, authenticator, connections, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with aclosing(authenticator), parts.resources(), aclosing(runner):
             yield
-            await sockets.drain(settings.drain_timeout_ms / 1_000)
+            await connections.drain(settings.drain_timeout_ms / 1_000)
 
     routes: list[BaseRoute] = [
-        Route("/graphql", HTTPEndpoint(runner, authenticator, sockets, settings)),
+        Route("/graphql", HTTPEndpoint(runner, authenticator, connections, settings)),
         WebSocketRoute("/graphql", endpoint.serve),
-        # HTTP is redirected from here; WebSocket clients do not follow a redirect.
+        # Starlette redirects HTTP requests from here; WebSocket clients do not follow redirects.
         WebSocketRoute("/graphql/", endpoint.serve),
         *health_routes(parts.checks, parts.dead_tasks),
         *page_routes(settings),
@@ -69,14 +71,19 @@ def assemble(settings: Settings, parts: Parts) -> Starlette:
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
     if settings.metrics_token is not None:
-        from ostinato.schema.metrics import (  # who does not ask need not load it
-            Watched,
+        from ostinato.schema.metrics import (  # loads prometheus_client only if needed
+            MetricSources,
             metrics_route,
         )
 
-        watched = Watched(runner=runner, sockets=sockets, hub=parts.hub, figures=parts.figures)
-        routes.append(metrics_route(settings.metrics_token, watched))
-    middleware = [Middleware(SecurityHeaders), Middleware(CrossOrigin, settings=settings)]
+        sources = MetricSources(
+            runner=runner, connections=connections, hub=parts.hub, figures=parts.figures
+        )
+        routes.append(metrics_route(settings.metrics_token, sources))
+    middleware = [
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(CrossOriginMiddleware, settings=settings),
+    ]
     app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
-    app.state.sockets = sockets
+    app.state.connections = connections
     return app

@@ -1,4 +1,4 @@
-"""The scalars of the API: how each is written, and which values it accepts."""
+"""The scalars of the API: how each is serialized, and which values it accepts."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)
 SafeInt = NewType("SafeInt", int)
 
-MAX_SAFE_INTEGER = 2**53 - 1  # the largest whole number that a JavaScript client reads exactly
+MAX_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
 
 
-def read_datetime(value: object) -> datetime:
-    """Read an ISO 8601 instant with its offset; finer than a millisecond is cut off."""
+def parse_datetime(value: object) -> datetime:
+    """Parse an ISO 8601 instant with its offset; truncates it to milliseconds."""
     if not isinstance(value, str):
         raise ValueError(f"DateTime must be an ISO 8601 string, got {value!r}")
     try:
@@ -30,21 +30,21 @@ def read_datetime(value: object) -> datetime:
     try:
         instant = instant.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"DateTime must be of the years 1 to 9999, got {value!r}") from error
+        raise ValueError(f"DateTime must be in the years 1 to 9999, got {value!r}") from error
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def read_milliseconds(value: object) -> int:
-    """Read a whole number; `1e3` and `1000.0` are whole numbers, as in JSON."""
-    return _whole("Milliseconds", value)
+def parse_milliseconds(value: object) -> int:
+    """Parse a whole number; `1e3` and `1000.0` are whole numbers, as in JSON."""
+    return _whole_number("Milliseconds", value)
 
 
-def read_safe_integer(value: object) -> int:
-    """Read, or write, a whole number that every client reads exactly."""
-    return _whole("SafeInt", value)
+def parse_safe_int(value: object) -> int:
+    """Parse or serialize a whole number that every client represents exactly."""
+    return _whole_number("SafeInt", value)
 
 
-def _whole(scalar: str, value: object) -> int:
+def _whole_number(scalar: str, value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -54,7 +54,8 @@ def _whole(scalar: str, value: object) -> int:
     return value
 
 
-def read_cursor(value: object) -> str:
+def parse_cursor(value: object) -> str:
+    """Check that a cursor is a string; its content is checked when it is used."""
     if not isinstance(value, str):
         raise ValueError(f"Cursor must be a string, got {value!r}")
     return value
@@ -63,24 +64,24 @@ def read_cursor(value: object) -> str:
 SCALARS: Mapping[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="An instant: ISO 8601 in UTC with milliseconds, `2030-01-31T12:00:00.000Z`. "
-        "As an input any offset is accepted, but there must be one.",
+        description="An instant in ISO 8601, in UTC with milliseconds: `2030-01-31T12:00:00.000Z`. "
+        "Inputs may have any offset, but must have one.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=instant_text,
-        parse_value=read_datetime,
+        parse_value=parse_datetime,
     ),
     Milliseconds: strawberry.scalar(
         name="Milliseconds",
-        description="A whole number of milliseconds, up to 9007199254740991: not limited to "
-        "24.8 days as a 32-bit `Int` would be.",
-        parse_value=read_milliseconds,
+        description="A whole number of milliseconds, up to 9007199254740991. A 32-bit `Int` would "
+        "be limited to 24.8 days.",
+        parse_value=parse_milliseconds,
     ),
     SafeInt: strawberry.scalar(
         name="SafeInt",
-        description="A whole number within ±9007199254740991, which JavaScript reads exactly: not "
-        "limited to 32 bits as an `Int` would be.",
-        serialize=read_safe_integer,
-        parse_value=read_safe_integer,
+        description="A whole number within ±9007199254740991, the range that JavaScript represents "
+        "exactly. `Int` has only 32 bits.",
+        serialize=parse_safe_int,
+        parse_value=parse_safe_int,
     ),
     JSON: strawberry.scalar(
         name="JSON",
@@ -89,8 +90,8 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     ),
     Cursor: strawberry.scalar(
         name="Cursor",
-        description="A place in the stream of changes. Opaque: keep the newest one that you "
-        "received and pass it as `after` to go on from there.",
-        parse_value=read_cursor,
+        description="A position in the stream of changes. Opaque: store the newest cursor that you "
+        "received, and pass it as `after` to resume.",
+        parse_value=parse_cursor,
     ),
 }

@@ -1,4 +1,4 @@
-"""Tells what a client asked for, where giving it costs a read."""
+"""Inspects which fields a client selected."""
 
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
@@ -6,8 +6,10 @@ from ostinato.schema.context import Info
 
 
 def selects(info: Info, name: str) -> bool:
-    """Tell whether the present field's selection has a field of that name, however nested in
-    fragments. What `@skip` or `@include` might leave out counts as asked for."""
+    """Return whether the current field's selection contains the field, also in fragments.
+
+    Fields with `@skip` or `@include` count as selected.
+    """
     return any(
         _has(selection, name) for field in info.selected_fields for selection in field.selections
     )

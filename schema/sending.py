@@ -1,4 +1,4 @@
-"""Turns the messages of a use case into those of the GraphQL schema, one by one."""
+"""Maps async iterators."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
@@ -7,12 +7,12 @@ M = TypeVar("M")
 C = TypeVar("C")
 
 
-async def sent(messages: AsyncIterator[M], translate: Callable[[M], C]) -> AsyncIterator[C]:
-    """Translate each message; closing this closes `messages`, too."""
+async def amap(items: AsyncIterator[M], function: Callable[[M], C]) -> AsyncIterator[C]:
+    """Apply `function` to each item; closing the result closes `items`."""
     try:
-        async for message in messages:
-            yield translate(message)
+        async for item in items:
+            yield function(item)
     finally:
-        aclose = getattr(messages, "aclose", None)
+        aclose = getattr(items, "aclose", None)
         if aclose is not None:
             await aclose()

@@ -1,4 +1,4 @@
-"""Runs an application on uvicorn with the options that its transports count on."""
+"""Runs an application on uvicorn with the options that its transports require."""
 
 import signal
 import socket
@@ -7,33 +7,33 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Settings
-from ostinato.schema.transports.arrival import within
-from ostinato.schema.transports.wire import WireProtocol
+from ostinato.schema.transports.arrival import with_timeout
+from ostinato.schema.transports.wire import RawFrameProtocol
 
-BACKLOG = 2_048  # what uvicorn itself listens with
-ARRIVAL = 2  # times as long as a request may run: our own endpoint answers 408 before that
+BACKLOG = 2_048  # uvicorn's own default
+ARRIVAL_TIMEOUT_FACTOR = 2  # later than the 408 of the HTTP endpoint, which has a body
 
 
 class Server(uvicorn.Server):
-    """A server that ends its application's streams when it stops: they are no running requests."""
+    """A uvicorn server that ends open streams on shutdown instead of waiting for them."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End sockets and streams first, then everything as uvicorn does."""
-        await self._app.state.sockets.drain(0)
+        """End WebSockets and streams first, then shut down as uvicorn does."""
+        await self._app.state.connections.drain(0)
         await super().shutdown(sockets)
 
 
-def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
-    """Make a server; the sockets' own pings replace uvicorn's, which busy dead peers survive."""
+def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
+    """Build the server. uvicorn's pings are off: the WebSocket endpoint pings clients itself."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=within(ARRIVAL * settings.request_timeout_ms / 1_000),
-        ws=WireProtocol,
+        http=with_timeout(ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000),
+        ws=RawFrameProtocol,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
@@ -41,19 +41,19 @@ def server_of(app: Starlette, settings: Settings) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # a timer
+        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # it is used as a timer
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
     return Server(config, app)
 
 
 def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
-    """Serve until SIGTERM or Ctrl-C; True if the server started, and drained before it ended.
+    """Serve until SIGTERM or Ctrl-C; return whether the server started and drained completely.
 
-    Call from the main thread. Once uvicorn has drained it raises the signal anew: with the
-    system's handler that would end the process as if it had been killed.
+    Call from the main thread. uvicorn re-raises the signal after draining; with the default handler
+    the process would then exit as if it had been killed.
     """
-    server = server_of(app, settings)
+    server = build_server(app, settings)
 
     def stop(*_: object) -> None:
         server.should_exit = True
@@ -65,9 +65,9 @@ def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen on the configured address; raises OSError when the port is taken.
+    """Listen on the configured address; raises OSError if the port is in use.
 
-    A peer that has stopped reading is dropped by the kernel once the send deadline has passed.
+    The kernel drops a peer that has not acknowledged data for the send timeout.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server(

@@ -8,15 +8,15 @@ from strawberry import UNSET
 
 from ostinato.resolvers import live, stats
 from ostinato.resolvers.changes import Following
-from ostinato.schema.absent import present
-from ostinato.schema.arguments import checked_argument
+from ostinato.schema.absent import unset_to_none
+from ostinato.schema.arguments import validate_argument
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_subscription
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.scalars import Cursor, Milliseconds
 from ostinato.schema.selection import selects
-from ostinato.schema.sending import sent
+from ostinato.schema.sending import amap
 from ostinato.schema.types.changes import (
     BatchChange,
     CronChange,
@@ -71,17 +71,17 @@ class Subscription:
         messages = live.job_changed(
             info.context,
             argument_id(job_id, "Job", "jobId"),
-            after=present(after),
-            from_seq=present(from_seq),
+            after=unset_to_none(after),
+            from_seq=unset_to_none(from_seq),
             wants_object=selects(info, "job"),
         )
-        return sent(messages, JobChange.of)
+        return amap(messages, JobChange.of)
 
     @strawberry_subscription(description="The jobs that match a filter.")
     def jobs_changed(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
-        which: Annotated[
+        filter_by: Annotated[
             JobFilter | None,
             strawberry.argument(
                 name="filter", description="Which jobs; all ordinary ones if not given."
@@ -101,36 +101,40 @@ class Subscription:
         ] = False,
         after: AfterCursor = UNSET,
     ) -> AsyncIterator[JobChange | None]:
-        wanted = checked_argument(info, present(which) or JobFilter(), "filter").to_record()
+        wanted = validate_argument(
+            info, unset_to_none(filter_by) or JobFilter(), "filter"
+        ).to_record()
         following = Following(
-            after=present(after),
+            after=unset_to_none(after),
             snapshot=snapshot,
-            first=present(first),
+            first=unset_to_none(first),
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
         messages = live.jobs_changed(info.context, wanted, following)
-        return sent(messages, JobChange.of)
+        return amap(messages, JobChange.of)
 
     @strawberry_subscription(description="Every cron.")
     def crons_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[CronChange | None]:
         following = Following(
-            after=present(after), snapshot=snapshot, wants_object=selects(info, "cron")
+            after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
         )
         messages = live.crons_changed(info.context, following)
-        return sent(messages, CronChange.of)
+        return amap(messages, CronChange.of)
 
     @strawberry_subscription(description="Every recurring task.")
     def recurring_tasks_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[RecurringTaskChange | None]:
         following = Following(
-            after=present(after), snapshot=snapshot, wants_object=selects(info, "recurringTask")
+            after=unset_to_none(after),
+            snapshot=snapshot,
+            wants_object=selects(info, "recurringTask"),
         )
         messages = live.recurring_tasks_changed(info.context, following)
-        return sent(messages, RecurringTaskChange.of)
+        return amap(messages, RecurringTaskChange.of)
 
     @strawberry_subscription(description="One request: as it is, READY, then each change.")
     def request_changed(
@@ -142,10 +146,10 @@ class Subscription:
         messages = live.request_changed(
             info.context,
             argument_id(request_id, "Request", "requestId"),
-            after=present(after),
+            after=unset_to_none(after),
             wants_object=selects(info, "request"),
         )
-        return sent(messages, RequestChange.of)
+        return amap(messages, RequestChange.of)
 
     @strawberry_subscription(description="One batch: as it is, READY, then each change.")
     def batch_changed(
@@ -157,10 +161,10 @@ class Subscription:
         messages = live.batch_changed(
             info.context,
             argument_id(batch_id, "Batch", "batchId"),
-            after=present(after),
+            after=unset_to_none(after),
             wants_object=selects(info, "batch"),
         )
-        return sent(messages, BatchChange.of)
+        return amap(messages, BatchChange.of)
 
     @strawberry_subscription(
         description="How many jobs there are: now, and then every so often. However many watch, "
@@ -174,4 +178,4 @@ class Subscription:
             strawberry.argument(description="Time between messages, 500 ms to an hour."),
         ] = DEFAULT_EVERY,
     ) -> AsyncIterator[Stats | None]:
-        return sent(stats.stats_changed(info.context, every_ms), Stats.of)
+        return amap(stats.stats_changed(info.context, every_ms), Stats.of)

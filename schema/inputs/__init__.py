@@ -1,1 +1,1 @@
-"""The input types of the GraphQL schema, with the limits that each field must keep."""
+"""The input types of the GraphQL schema, with the limits of each field."""

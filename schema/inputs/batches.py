@@ -1,4 +1,4 @@
-"""Inputs of the mutations about batches and their items."""
+"""Inputs of the mutations for batches and their items."""
 
 from typing import cast
 
@@ -9,29 +9,30 @@ from ostinato.schema.inputs.limits import BatchId, BatchSize, Items, Name, PageD
 from ostinato.schema.scalars import Milliseconds
 
 
-@strawberry.input(description="Items for batches over the source `items`.")
+@strawberry.input(description="Items to add to the source `items`.")
 class AddItemsInput:
     items: Items = strawberry.field(description="1 to 1000 JSON values, each at most 64 KiB.")
 
     def to_plain(self) -> list[records.Json]:
-        """Translate the checked input."""
+        """Convert the validated input for the use case."""
         return cast("list[records.Json]", self.items)
 
 
 @strawberry.input(description="A batch to start.")
 class StartBatchInput:
     source: Name = strawberry.field(
-        default="items", description="The collection to go over: `items`, or one of your own."
+        default="items",
+        description="The source to process: `items`, or a source registered with `@batch`.",
     )
     batch_size: BatchSize = strawberry.field(
-        default=100, description="How many items a page has, 1 to 1000."
+        default=100, description="The number of items per page, 1 to 1000."
     )
     delay_ms: PageDelay = strawberry.field(
         default=Milliseconds(1000),
-        description="Time from one page to the next: 0 to 86400000 (a day).",
+        description="The delay between two pages: 0 to 86400000 (a day).",
     )
 
 
-@strawberry.input(description="Which batch.")
+@strawberry.input(description="The batch to change.")
 class BatchIdInput:
     batch_id: BatchId = strawberry.field(description="The batch's id.")

@@ -1,7 +1,7 @@
-"""Builds inputs out of what a client gave, by a plan that is made once for each type.
+"""Builds flat inputs from their arguments with a field list that is computed once per type.
 
-Strawberry itself looks up the name and the type of every field of every input that comes in, to
-convert inputs that are nested in others.
+Strawberry looks up the name and the type of every field for every input it receives, because inputs
+may be nested.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,22 +22,22 @@ from strawberry.types.lazy_type import LazyType
 Build: TypeAlias = Callable[[type, Mapping[str, Any], InputContext], object]
 
 
-def build_flat_inputs_by_plan(schema: Schema) -> None:
-    """Give each input type that nests no other its plan."""
+def build_flat_inputs_directly(schema: Schema) -> None:
+    """Replace Strawberry's conversion of every input type that contains no other input."""
     for each in schema.schema_converter.type_map.values():
         definition = each.definition
         if isinstance(definition, StrawberryObjectDefinition) and _is_flat_input(definition):
-            definition.from_input = _plan(definition, schema.config)
+            definition.from_input = _builder(definition, schema.config)
 
 
-def _plan(definition: StrawberryObjectDefinition, config: StrawberryConfig) -> Build:
+def _builder(definition: StrawberryObjectDefinition, config: StrawberryConfig) -> Build:
     fields = definition.fields
     names = [(config.name_converter.from_field(each), each.python_name) for each in fields]
-    absent = dict.fromkeys(each.python_name for each in fields if _has_no_default(each))
+    missing = dict.fromkeys(each.python_name for each in fields if _has_no_default(each))
 
     def build(kind: type, given: Mapping[str, Any], _: InputContext) -> object:
         values = {own: given[name] for name, own in names if name in given}
-        return kind(**{**absent, **values})
+        return kind(**{**missing, **values})
 
     return build
 

@@ -1,4 +1,4 @@
-"""Checks an input as a whole: one Pydantic model per input type, all issues at once.
+"""Validates inputs: one Pydantic model per input type, which reports all issues at once.
 
 The fields of an input carry their limits as metadata: `Annotated[str, Field(max_length=200)]`.
 """
@@ -16,7 +16,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.wording import wording
-from ostinato.schema.absent import present
+from ostinato.schema.absent import unset_to_none
 
 SHOWN_CHARS = 60
 
@@ -24,62 +24,62 @@ T = TypeVar("T")
 
 
 @runtime_checkable
-class WithIssues(Protocol):
-    """An input with rules that concern several fields."""
+class HasIssues(Protocol):
+    """An input with rules across several fields."""
 
     def issues(self) -> Iterator[Issue]:
-        """Give what is wrong between its fields; paths start at the input."""
+        """Yield the issues across its fields; paths start at the input."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What an input type asks of its values."""
+class InputRules:
+    """The validation rules of an input type."""
 
     model: type[BaseModel]
     aliases: tuple[tuple[str, str], ...]
-    """Each field's name, and what a client calls it."""
-    concern_several: bool
-    """Whether some concern several fields."""
+    """The Python name and the GraphQL name of each field."""
+    has_cross_field_rules: bool
+    """Whether the type has rules across several fields."""
 
 
-def checked(given: T, *path: str) -> T:
-    """Return the input with ids decoded and absent fields None; raises BadRequest.
+def validate_input(given: T, *path: str) -> T:
+    """Return the input with ids decoded and omitted fields None; raises BadRequest.
 
-    `path` names the argument that holds it.
+    `path` is the path of the argument that contains it.
     """
     kind: type = type(given)
-    rules = rules_of(kind)
-    wire = {alias: present(getattr(given, name)) for name, alias in rules.aliases}
+    rules = input_rules(kind)
+    wire = {alias: unset_to_none(getattr(given, name)) for name, alias in rules.aliases}
     try:
         values = vars(rules.model.model_validate(wire))
         issues: list[Issue] = []
     except ValidationError as error:
         issues = [_issue(found) for found in error.errors(include_url=False)]
-    if rules.concern_several:
-        issues += _new(cast("WithIssues", given).issues(), issues)
+    if rules.has_cross_field_rules:
+        issues += _new(cast("HasIssues", given).issues(), issues)
     if issues:
         raise bad_request(issues, *path)
     return cast("T", kind(**values))
 
 
 def bad_request(issues: list[Issue], *path: str) -> BadRequest:
-    """Build the error for issues of the argument at `path`."""
+    """Build the error for the issues of the argument at `path`."""
     placed = [dataclasses.replace(issue, path=(*path, *issue.path)) for issue in issues]
     return BadRequest("; ".join(dict.fromkeys(issue.message for issue in placed)), placed)
 
 
 @cache
-def rules_of(kind: type) -> Rules:
-    """Make the rules of a Strawberry input type: a Pydantic model, and what is known of it."""
+def input_rules(kind: type) -> InputRules:
+    """Build the rules of a Strawberry input type."""
     hints = get_type_hints(kind, include_extras=True, localns={"JSON": JSON})
     names = [field.name for field in dataclasses.fields(kind)]
     fields: dict[str, Any] = {name: (hints[name], ...) for name in names}
     config = ConfigDict(alias_generator=to_camel, extra="forbid")
-    return Rules(
+    return InputRules(
         model=create_model(f"{kind.__name__}Rules", __config__=config, **fields),
         aliases=tuple((name, to_camel(name)) for name in names),
-        concern_several=issubclass(kind, WithIssues),
+        has_cross_field_rules=issubclass(kind, HasIssues),
     )
 
 

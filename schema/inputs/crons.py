@@ -1,4 +1,4 @@
-"""Inputs of the mutations and queries about crons."""
+"""Inputs of the mutations and queries for crons."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.jobs.schedules import parse_schedule
-from ostinato.schema.absent import present
+from ostinato.schema.absent import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from ostinato.schema.scalars import Milliseconds
 
@@ -23,73 +23,72 @@ Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
 
 
 def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[Issue]:
-    """Give what is wrong with a schedule: neither or both kinds, bad values."""
+    """Yield the issues of a schedule: neither or both kinds given, invalid values."""
     try:
-        parse_schedule(present(interval_ms), present(cronspec), tz)
+        parse_schedule(unset_to_none(interval_ms), unset_to_none(cronspec), tz)
     except BadRequest as error:
         yield from error.issues
 
 
 @strawberry.input(
-    description="A cron to register. Exactly one of `intervalMs` and `cronspec` is required."
+    description="The cron to register. Exactly one of `intervalMs` and `cronspec` is required."
 )
 class RegisterCronInput:
     name: Name = strawberry.field(
-        description="Unique among the viewer's crons, 1 to 200 characters."
+        description="The cron's name: unique among your crons, 1 to 200 characters."
     )
     interval_ms: Milliseconds | None = strawberry.field(
         default=UNSET,
-        description="Tick every so often: 1000 (a second) to 5 years.",
+        description="Tick at this interval: 1000 (a second) to 5 years.",
     )
     cronspec: str | None = strawberry.field(
         default=UNSET,
-        description="Tick at these times: minute, hour, day of month, month, day of week, with "
-        "seconds first if there are six fields; or `@daily` and the like. `L`, names, lists, "
-        "ranges and steps are understood.",
+        description="Tick at these times: minute, hour, day of month, month and day of week, "
+        "preceded by seconds if there are six fields; or a shortcut like `@daily`. Names, lists, "
+        "ranges, steps and `L` are supported.",
     )
     tz: str = strawberry.field(
-        default="UTC", description="The IANA time zone that `cronspec` is in, `Europe/Berlin`."
+        default="UTC", description="The IANA time zone of `cronspec`, for example `Europe/Berlin`."
     )
     function_name: Name = strawberry.field(
         default="tasks.runTask",
-        description="The function to schedule at each tick, out of those that `functions` marks "
-        "as callable.",
+        description="The function to run at each tick. `functions` lists the callable ones.",
     )
     args: JsonObject | None = strawberry.field(
         default=UNSET,
-        description="The function's arguments, an object of at most 64 KiB; empty unless given. "
-        "`tasks.runTask` gets the cron's `name` unless you give one.",
+        description="The function's arguments: an object of at most 64 KiB; empty if omitted. "
+        "For `tasks.runTask`, `name` defaults to the cron's name.",
     )
     overlap: OverlapPolicy = strawberry.field(
         default=OverlapPolicy.SKIP,
-        description="What a tick does while the previous execution still runs.",
+        description="What a tick does while the previous execution is still running.",
     )
     catch_up: CatchUpPolicy = strawberry.field(
         default=CatchUpPolicy.LATEST,
-        description="What happens to ticks that were missed while nothing ran.",
+        description="What happens to ticks that were missed while no worker was running.",
     )
 
     jitter_ms: Jitter = strawberry.field(
         default=Milliseconds(0),
-        description="Each execution is late by up to this, always by the same for the same tick, "
-        "so that crons of one time spread: 0 to 86400000 (a day).",
+        description="Delay each execution by up to this long, always equally for the same tick, to "
+        "spread crons that tick at the same time: 0 to 86400000 (a day).",
     )
     start_at: datetime | None = strawberry.field(
-        default=UNSET, description="No tick before this time; an interval counts from it."
+        default=UNSET, description="No ticks before this time. Intervals are counted from it."
     )
     end_at: datetime | None = strawberry.field(
-        default=UNSET, description="No tick at this time or later; then the cron is paused."
+        default=UNSET, description="No ticks at this time or later. The cron is then paused."
     )
 
     def issues(self) -> Iterator[Issue]:
         yield from schedule_issues(self.interval_ms, self.cronspec, self.tz)
-        start_at, end_at = present(self.start_at), present(self.end_at)
+        start_at, end_at = unset_to_none(self.start_at), unset_to_none(self.end_at)
         if start_at and end_at and end_at <= start_at:
             message = "endAt must be later than startAt"
             yield Issue(path=("endAt",), message=message, code="too_small")
 
     def to_plain(self) -> NewCron:
-        """Translate the checked input."""
+        """Convert the validated input for the use case."""
         return NewCron(
             name=self.name,
             interval_ms=self.interval_ms,
@@ -105,35 +104,35 @@ class RegisterCronInput:
         )
 
 
-@strawberry.input(description="Which cron.")
+@strawberry.input(description="The cron to change.")
 class CronIdInput:
     cron_id: CronId = strawberry.field(description="The cron's id.")
 
 
 @strawberry.input(
-    description="A schedule to try out. Exactly one of `intervalMs` and `cronspec` is required."
+    description="The schedule to preview. Exactly one of `intervalMs` and `cronspec` is required."
 )
 class PreviewCronInput:
     interval_ms: Milliseconds | None = strawberry.field(
-        default=UNSET, description="A tick every so often: 1000 (a second) to 5 years."
+        default=UNSET, description="Tick at this interval: 1000 (a second) to 5 years."
     )
     cronspec: str | None = strawberry.field(
-        default=UNSET, description="Ticks at these times; as in `registerCron`."
+        default=UNSET, description="Tick at these times, as in `registerCron`."
     )
     tz: str = strawberry.field(
-        default="UTC", description="The IANA time zone that `cronspec` is in, `Europe/Berlin`."
+        default="UTC", description="The IANA time zone of `cronspec`, for example `Europe/Berlin`."
     )
-    count: Count = strawberry.field(default=5, description="How many ticks, 1 to 100.")
+    count: Count = strawberry.field(default=5, description="The number of ticks, 1 to 100.")
 
     def issues(self) -> Iterator[Issue]:
         return schedule_issues(self.interval_ms, self.cronspec, self.tz)
 
 
-@strawberry.input(description="Which crons; what is not given does not restrict.")
+@strawberry.input(description="Conditions that crons must match. Omitted fields match all crons.")
 class CronFilter:
     enabled: bool | None = strawberry.field(
-        default=UNSET, description="Only those that run, or only those that are paused."
+        default=UNSET, description="True: only enabled crons. False: only paused crons."
     )
     function_name: Annotated[str | None, Field(max_length=MAX_NAME_CHARS)] = strawberry.field(
-        default=UNSET, description="Only those of this function."
+        default=UNSET, description="Only crons that run this function."
     )

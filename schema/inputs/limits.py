@@ -1,4 +1,4 @@
-"""The limits of input fields, each as one reusable type; those that the engine has are its own."""
+"""The limits of input fields, each as a reusable type; the numbers come from the engine."""
 
 import math
 import sys
@@ -22,8 +22,8 @@ from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
-MAX_JSON_DEPTH: Final = 30  # functions wrap it, and take 32
-MAX_INT64: Final = 2**63 - 1  # what BSON can hold
+MAX_JSON_DEPTH: Final = 30  # functions wrap the value in an object, and accept 32
+MAX_INT64: Final = 2**63 - 1  # the range of BSON integers
 MIN_INT64: Final = -(2**63)
 SHOWN_DIGITS: Final = 40
 Path: TypeAlias = tuple[str | int, ...]
@@ -33,30 +33,30 @@ def _bounded_json(value: Any) -> Any:
     _check_values(value)
     size = len(to_json(value))
     if size > MAX_ARGS_BYTES:
-        message = f"takes {size:,} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
+        message = f"must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
         raise PydanticCustomError("too_long", message)
     return value
 
 
 def _check_values(value: Any) -> None:
-    """Refuse what MongoDB cannot store; level by level, so that depth costs no stack."""
+    """Reject what MongoDB cannot store; walks level by level, to need no recursion."""
     level: list[Any] = [value]
     for _ in range(MAX_JSON_DEPTH + 1):
         for item in level:
             try:
                 _check_scalar(item)
             except PydanticCustomError as error:
-                where = ".".join(map(str, _place_of(item, value))).replace("\0", "\\u0000")
+                where = ".".join(map(str, _path_of(item, value))).replace("\0", "\\u0000")
                 message = f"{where}: {error.message()}" if where else error.message()
                 raise PydanticCustomError(error.type, message) from None
         containers = [each for each in level if isinstance(each, dict | list)]
         if not containers:
             return
-        level = [inner for outer in containers for inner in _inside(outer)]
-    raise PydanticCustomError("too_deep", f"nests deeper than {MAX_JSON_DEPTH} levels")
+        level = [inner for outer in containers for inner in _children(outer)]
+    raise PydanticCustomError("too_deep", f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     return value if isinstance(value, list) else ()
@@ -64,22 +64,22 @@ def _inside(value: Any) -> Iterable[Any]:
 
 def _check_scalar(value: Any) -> None:
     if isinstance(value, str):
-        _storable(value)
+        _storable_text(value)
     elif isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
-        message = f"{_digits(value)} has more than 64 bits; allowed are {MIN_INT64} to {MAX_INT64}"
-        raise PydanticCustomError("out_of_range", f"{message}, or a string")
+        message = f"must be between {MIN_INT64} and {MAX_INT64}, got {_digits(value)}"
+        raise PydanticCustomError("out_of_range", f"{message}: send it as a string")
     elif isinstance(value, float) and not math.isfinite(value):
-        # That is what a number as written is read as if no double, or no int of Python, holds it.
-        message = f"the number is too large; allowed are ±{sys.float_info.max}, or a string"
+        # The JSON decoder returns inf for a number that is too large for a double or a Python int.
+        message = f"must be a number within ±{sys.float_info.max}: send it as a string"
         raise PydanticCustomError("out_of_range", message)
 
 
-def _place_of(sought: object, value: object) -> Path:
-    """Find where a part of a value is, a key in the place of what it names."""
+def _path_of(target: object, value: object) -> Path:
+    """Return the path of a part of a value; a key has the path of its value."""
     waiting: list[tuple[Path, object]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
-        if found is sought:
+        if found is target:
             return path
         if isinstance(found, dict):
             waiting.extend(((*path, key), inner) for key, inner in found.items())
@@ -94,24 +94,24 @@ def _digits(number: int) -> str:
     return text if len(text) <= SHOWN_DIGITS else f"{text[:SHOWN_DIGITS]}… ({len(text)} digits)"
 
 
-def _storable(text: str) -> str:
+def _storable_text(text: str) -> str:
     if "\0" in text:
         raise PydanticCustomError("null_character", "must not contain the NUL character, \\u0000")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("surrogate", "must not contain half a surrogate pair") from None
+        raise PydanticCustomError("surrogate", "must not contain an unpaired surrogate") from None
     return text
 
 
-def _an_object(value: Any) -> Any:
+def _json_object(value: Any) -> Any:
     if not isinstance(value, dict):
         raise PydanticCustomError("not_an_object", "must be a JSON object")
     return value
 
 
 def id_of(type_name: str) -> AfterValidator:
-    """Decode the global id of an object of that type to its document id."""
+    """Build a validator that decodes the global id of a type to the document id."""
 
     def decode(text: str) -> str:
         try:
@@ -123,10 +123,10 @@ def id_of(type_name: str) -> AfterValidator:
 
 
 Name: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_storable)
+    str, Field(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_storable_text)
 ]
 AnyJson: TypeAlias = Annotated[JSON, AfterValidator(_bounded_json)]
-JsonObject: TypeAlias = Annotated[JSON, AfterValidator(_an_object), AfterValidator(_bounded_json)]
+JsonObject: TypeAlias = Annotated[JSON, AfterValidator(_json_object), AfterValidator(_bounded_json)]
 Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_INTERVAL_MS)]
 Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
 PageDelay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_PAGE_DELAY_MS)]

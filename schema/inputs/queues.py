@@ -1,4 +1,4 @@
-"""Inputs of the mutations about queues."""
+"""Inputs of the mutations for queues."""
 
 import strawberry
 from strawberry import UNSET
@@ -6,20 +6,20 @@ from strawberry import UNSET
 from ostinato.schema.inputs.limits import QueueName, Weight
 
 
-@strawberry.input(description="Which queue.")
+@strawberry.input(description="The queue to pause.")
 class QueueInput:
     queue: QueueName = strawberry.field(
-        description="Its name: 1 to 64 of the characters a-z, 0-9, _ and -."
+        description="The queue's name: 1 to 64 of the characters a-z, 0-9, _ and -."
     )
 
 
-@strawberry.input(description="Which queue, and with what weight.")
+@strawberry.input(description="The queue to resume, and optionally its new weight.")
 class ResumeQueueInput:
     queue: QueueName = strawberry.field(
-        description="Its name: 1 to 64 of the characters a-z, 0-9, _ and -."
+        description="The queue's name: 1 to 64 of the characters a-z, 0-9, _ and -."
     )
     weight: Weight | None = strawberry.field(
         default=UNSET,
-        description="Its share of the workers, relative to other queues, from now on: 1 to 1000. "
-        "It stays as it is if not given; at first it is 1.",
+        description="The queue's new share of the workers relative to other queues: 1 to 1000. "
+        "Unchanged if omitted; initially 1.",
     )

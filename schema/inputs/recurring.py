@@ -1,4 +1,4 @@
-"""Inputs of the mutations about recurring tasks."""
+"""Inputs of the mutations for recurring tasks."""
 
 from typing import cast
 
@@ -11,28 +11,27 @@ from ostinato.schema.inputs.limits import Interval, JsonObject, Name
 
 
 @strawberry.input(
-    description="A recurring task to start. One that exists gets these values; one that runs "
-    "already goes on as one loop."
+    description="The recurring task to start. If it exists, it is updated with these values; if "
+    "it is already running, it remains a single loop."
 )
 class StartRecurringTaskInput:
     task_id: Name = strawberry.field(
-        description="Your own name for it, unique among the viewer's tasks, 1 to 200 characters."
+        description="The task's id, chosen by you: unique among your tasks, 1 to 200 characters."
     )
     interval_ms: Interval = strawberry.field(
-        description="Time from one round to the next: 1000 (a second) to 5 years."
+        description="The time between two rounds: 1000 (a second) to 5 years."
     )
     function_name: Name = strawberry.field(
         default="tasks.runTask",
-        description="The function to schedule at each round, out of those that `functions` marks "
-        "as callable.",
+        description="The function to run in each round. `functions` lists the callable ones.",
     )
     args: JsonObject | None = strawberry.field(
         default=UNSET,
-        description="The function's arguments, an object of at most 64 KiB; empty unless given.",
+        description="The function's arguments: an object of at most 64 KiB; empty if omitted.",
     )
 
     def to_plain(self) -> NewTask:
-        """Translate the checked input."""
+        """Convert the validated input for the use case."""
         return NewTask(
             task_id=self.task_id,
             interval_ms=self.interval_ms,
@@ -41,6 +40,6 @@ class StartRecurringTaskInput:
         )
 
 
-@strawberry.input(description="Which recurring task.")
+@strawberry.input(description="The recurring task to stop.")
 class TaskIdInput:
-    task_id: Name = strawberry.field(description="The name that its owner gave it.")
+    task_id: Name = strawberry.field(description="The task's id, chosen by its owner.")

@@ -1,4 +1,4 @@
-"""Inputs of the mutations about requests."""
+"""Inputs of the mutations for requests."""
 
 from typing import cast
 
@@ -9,16 +9,16 @@ from ostinato.schema.inputs.limits import AnyJson, Timeout
 from ostinato.schema.scalars import Milliseconds
 
 
-@strawberry.input(description="A request to make.")
+@strawberry.input(description="The request to create.")
 class CreateWithTimeoutInput:
     data: AnyJson = strawberry.field(
-        description="What to process: any JSON value of at most 64 KiB."
+        description="The data to process: any JSON value of at most 64 KiB."
     )
     timeout_ms: Timeout = strawberry.field(
         default=Milliseconds(30_000),
-        description="How long it may take before it times out: 1 to 31536000000 (a year).",
+        description="The time until it times out: 1 to 31536000000 (a year).",
     )
 
     def to_plain(self) -> records.Json:
-        """Translate the checked data."""
+        """Return the validated data."""
         return cast("records.Json", self.data)

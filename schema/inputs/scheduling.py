@@ -1,4 +1,4 @@
-"""Inputs of the mutations and queries about jobs."""
+"""Inputs of the mutations and queries for jobs."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from ostinato.jobs.errors import Issue
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.scheduling import Plan
-from ostinato.schema.absent import present
+from ostinato.schema.absent import unset_to_none
 from ostinato.schema.inputs.limits import (
     Delay,
     FailureId,
@@ -25,53 +25,54 @@ from ostinato.schema.inputs.limits import (
 )
 
 
-@strawberry.input(description="A job to schedule: at once, unless a time is given.")
+@strawberry.input(
+    description="The job to schedule. It runs immediately unless a delay or time is given."
+)
 class ScheduleJobInput:
     function_name: Name = strawberry.field(
-        description="The function to run, out of those that `functions` marks as callable."
+        description="The function to run. `functions` lists the callable ones."
     )
     args: JsonObject | None = strawberry.field(
         default=UNSET,
-        description="The function's arguments, an object of at most 64 KiB; empty unless given. "
-        "`functions` gives their JSON Schema.",
+        description="The function's arguments: an object of at most 64 KiB; empty if omitted. "
+        "`functions` lists their JSON Schema.",
     )
     run_after_ms: Delay | None = strawberry.field(
-        default=UNSET, description="Run this long from now: 0 to 5 years."
+        default=UNSET, description="The delay from now: 0 to 5 years."
     )
     run_at: datetime | None = strawberry.field(
         default=UNSET,
-        description="Run at this time, at most 5 years from now; one in the past runs at once. "
-        "Not together with `runAfterMs`.",
+        description="When to run, at most 5 years from now; a time in the past means immediately. "
+        "Cannot be combined with `runAfterMs`.",
     )
     key: Name | None = strawberry.field(
         default=UNSET,
-        description="Makes the call safe to repeat: with the same key and arguments it returns "
-        "the same job, with other arguments it is a CONFLICT. 1 to 200 characters.",
+        description="An idempotency key: repeating the call with the same key and arguments "
+        "returns the same job; other arguments are a CONFLICT. 1 to 200 characters.",
     )
     queue: QueueName = strawberry.field(
         default=DEFAULT_QUEUE,
-        description="The queue to wait in: 1 to 64 of the characters a-z, 0-9, _ and -. Its jobs "
-        "run if a worker takes jobs from it.",
+        description="The job's queue: 1 to 64 of the characters a-z, 0-9, _ and -. At least one "
+        "worker must take jobs from the queue for the job to run.",
     )
     priority: Priority = strawberry.field(
         default=0,
-        description="0 to 9. Of the viewer's jobs in a queue, those with a higher one run sooner: "
-        "each point is worth a minute of waiting, so that nothing waits for ever.",
+        description="0 to 9. Among your jobs in a queue, higher priorities run sooner. Each point "
+        "counts as one minute of waiting, so that no job starves.",
     )
     timeout_ms: JobTimeout | None = strawberry.field(
         default=UNSET,
-        description="How long one attempt may take, at most a day; the function's own timeout if "
-        "not given.",
+        description="The timeout of one attempt, at most a day; the function's timeout if omitted.",
     )
 
     def issues(self) -> Iterator[Issue]:
-        if present(self.run_after_ms) is not None and present(self.run_at) is not None:
-            message = "runAfterMs and runAt exclude each other: give one of them"
+        if unset_to_none(self.run_after_ms) is not None and unset_to_none(self.run_at) is not None:
+            message = "runAfterMs and runAt are mutually exclusive: send only one of them"
             yield Issue(path=("runAfterMs",), message=message, code="exclusive")
             yield Issue(path=("runAt",), message=message, code="exclusive")
 
     def to_plain(self) -> Plan:
-        """Translate the checked input."""
+        """Convert the validated input for the use case."""
         return Plan(
             function_name=self.function_name,
             args=cast("records.JsonObject", self.args or {}),
@@ -84,17 +85,17 @@ class ScheduleJobInput:
         )
 
 
-@strawberry.input(description="Which job. The system's own jobs are a PRECONDITION_FAILED.")
+@strawberry.input(description="The job to change. PRECONDITION_FAILED for internal jobs.")
 class JobIdInput:
     job_id: JobId = strawberry.field(description="The job's id.")
 
 
-@strawberry.input(description="Which failure.")
+@strawberry.input(description="The failure to resolve.")
 class FailureIdInput:
     failure_id: FailureId = strawberry.field(description="The failure's id.")
 
 
-@strawberry.input(description="Which jobs; what is not given does not restrict.")
+@strawberry.input(description="Conditions that jobs must match. Omitted fields match all jobs.")
 class JobFilter:
     states: list[JobState] | None = strawberry.field(
         default=UNSET, description="Only jobs in one of these states."
@@ -103,25 +104,25 @@ class JobFilter:
         default=UNSET, description="Only jobs of this function."
     )
     queue: QueueName | None = strawberry.field(
-        default=UNSET, description="Only jobs of this queue."
+        default=UNSET, description="Only jobs in this queue."
     )
     internal: bool | None = strawberry.field(
         default=False,
-        description="False: without the system's own ticks, loops and timeouts. True: only them. "
-        "Null: both.",
+        description="False: no internal jobs (cron ticks, recurring loops, timeouts). True: only "
+        "internal jobs. Null: both.",
     )
     cause: CauseKind | None = strawberry.field(
-        default=UNSET, description="Only jobs that were created by this kind of object."
+        default=UNSET, description="Only jobs created by this kind of object."
     )
     scheduled_from: datetime | None = strawberry.field(
-        default=UNSET, description="Only jobs that are due at this time or later."
+        default=UNSET, description="Only jobs due at this time or later."
     )
     scheduled_to: datetime | None = strawberry.field(
-        default=UNSET, description="Only jobs that are due before this time."
+        default=UNSET, description="Only jobs due before this time."
     )
 
     def to_record(self) -> filters.JobFilter:
-        """Translate a checked filter."""
+        """Convert the validated filter for the use case."""
         return filters.JobFilter(
             states=None if self.states is None else tuple(dict.fromkeys(self.states)),
             function_name=self.function_name,

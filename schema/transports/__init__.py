@@ -1,1 +1,1 @@
-"""How GraphQL travels: over HTTP and WebSocket, all executed in one place."""
+"""GraphQL over HTTP, event streams and WebSocket."""

@@ -1,4 +1,4 @@
-"""Refuses requests that do not arrive, or name no host: uvicorn takes heads of any age and size."""
+"""Limits the time and size of incoming requests, which uvicorn does not."""
 
 import asyncio
 import sys
@@ -6,21 +6,21 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MAX_HEAD_BYTES = 65_536  # beyond what is read at once: some thousand headers
-SLOW = b"408 Request Timeout"
-LARGE = b"431 Request Header Fields Too Large"
-ANSWER = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
+REQUEST_TIMEOUT = b"408 Request Timeout"
+HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
+RESPONSE = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class WrongHost(Exception):
-    """A request of HTTP/1.1 without the one `Host` header that it must have (RFC 9112, 3.2)."""
+class InvalidHostHeader(Exception):
+    """An HTTP/1.1 request without exactly one `Host` header (RFC 9112, 3.2)."""
 
     def __init__(self, hosts: int) -> None:
-        super().__init__(f"HTTP/1.1 needs one Host header, this request has {hosts}.")
+        super().__init__(f"HTTP/1.1 requires exactly one Host header, got {hosts}.")
 
 
-class TimelyProtocol(HttpToolsProtocol):
-    """Give each request, from its first byte to its last, so long to arrive."""
+class RequestTimeoutProtocol(HttpToolsProtocol):
+    """Close connections whose request does not arrive completely within `arrival_timeout_s`."""
 
     arrival_timeout_s: float = 30.0
     _deadline: asyncio.TimerHandle | None = None
@@ -29,7 +29,7 @@ class TimelyProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._expect()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._in_head
@@ -37,67 +37,69 @@ class TimelyProtocol(HttpToolsProtocol):
         if was_in_head and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(LARGE)
+                self._reject(HEADERS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
         self.scope["state"]["abort"] = self.transport.abort
-        self._expect()
+        self._start_timer()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self.parser.get_http_version() == "1.1":
             hosts = sum(name == b"host" for name, _ in self.headers)
             if hosts != 1:
-                raise WrongHost(hosts)  # the parser stops, and uvicorn answers 400
+                raise InvalidHostHeader(hosts)  # the parser stops, and uvicorn responds with 400
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser refused, and close; it is no answer to a request before it."""
-        before = getattr(self, "cycle", None)
-        has_arrived = before is not None and (before.response_started or not before.more_body)
-        if has_arrived and self._is_answering():
+        """Respond to a malformed request and close; abort during an earlier response."""
+        cycle = getattr(self, "cycle", None)
+        has_arrived = cycle is not None and (cycle.response_started or not cycle.more_body)
+        if has_arrived and self._is_responding():
             self.transport.abort()
             return
         error = sys.exception()
-        if error is not None and isinstance(error.__context__, WrongHost):
+        if error is not None and isinstance(error.__context__, InvalidHostHeader):
             msg = str(error.__context__)
         super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._relax()
+        self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._relax()
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _expect(self) -> None:
-        self._relax()
-        self._deadline = self.loop.call_later(self.arrival_timeout_s, self._cut_off)
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._deadline = self.loop.call_later(self.arrival_timeout_s, self._on_timeout)
 
-    def _relax(self) -> None:
+    def _stop_timer(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _cut_off(self) -> None:
-        self._refuse(SLOW)
+    def _on_timeout(self) -> None:
+        self._reject(REQUEST_TIMEOUT)
 
-    def _refuse(self, status: bytes) -> None:
-        """Say why where nothing else is being said, and close."""
-        if self._is_answering():
+    def _reject(self, status: bytes) -> None:
+        """Respond with the status and close; abort if another response is being sent."""
+        if self._is_responding():
             self.transport.abort()
         else:
-            self.transport.write(ANSWER % status)
+            self.transport.write(RESPONSE % status)
             self.transport.close()
 
-    def _is_answering(self) -> bool:
-        answering = getattr(self, "cycle", None)  # None before the first head
-        return answering is not None and not answering.response_complete
+    def _is_responding(self) -> bool:
+        cycle = getattr(self, "cycle", None)  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
 
-def within(timeout_s: float) -> type[TimelyProtocol]:
-    """Return the protocol with its timeout."""
-    return type("TimelyProtocol", (TimelyProtocol,), {"arrival_timeout_s": timeout_s})
+def with_timeout(timeout_s: float) -> type[RequestTimeoutProtocol]:
+    """Return a subclass with the timeout."""
+    return type(
+        "RequestTimeoutProtocol", (RequestTimeoutProtocol,), {"arrival_timeout_s": timeout_s}
+    )

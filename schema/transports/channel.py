@@ -1,4 +1,4 @@
-"""Moves the protocol's messages over one socket: every send has a deadline, every size a bound."""
+"""Sends and receives protocol messages over a WebSocket, with a send timeout and a size limit."""
 
 import asyncio
 from contextlib import suppress
@@ -7,16 +7,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ostinato.jobs.settings import Settings
 from ostinato.schema.transports.frames import EXTENSION, FrameWriter, text_frame
-from ostinato.schema.transports.protocol import BadMessage, ClientMessage, CloseCode, parse_message
-from ostinato.schema.transports.sockets import SocketClosing
+from ostinato.schema.transports.protocol import (
+    ClientMessage,
+    CloseCode,
+    InvalidMessage,
+    parse_message,
+)
+from ostinato.schema.transports.sockets import ConnectionClosing
 from ostinato.schema.transports.started import started
 
-CLOSE_TIMEOUT_S = 5.0  # a client that has stopped reading gets this long to read why
-MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, two are the code
+CLOSE_TIMEOUT_S = 5.0  # time for the client to read the reason
+MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes, 2 of them the code
 
 
 class Channel:
-    """An accepted socket. One task receives; any task may send."""
+    """An accepted WebSocket. A single task may receive; any task may send."""
 
     def __init__(self, websocket: WebSocket, settings: Settings) -> None:
         self._websocket = websocket
@@ -27,29 +32,29 @@ class Channel:
         self._send_timeout_s = settings.send_timeout_ms / 1_000
 
     async def receive(self) -> ClientMessage:
-        """Return the next message; raises SocketClosing for what the protocol does not allow."""
+        """Return the next message; raises ConnectionClosing for an invalid one or a disconnect."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
-            raise SocketClosing(None)
+            raise ConnectionClosing(None)
         text = message.get("text")
         if text is None:
-            raise SocketClosing(
-                CloseCode.INVALID_MESSAGE, "Message is not text: send JSON as a text frame"
+            raise ConnectionClosing(
+                CloseCode.INVALID_MESSAGE, "Message is not text: send JSON in a text frame"
             )
         if len(text) > self._max_chars:
             reason = f"Message has more than {self._max_chars} characters: send less at once"
-            raise SocketClosing(CloseCode.MESSAGE_TOO_BIG, reason)
+            raise ConnectionClosing(CloseCode.MESSAGE_TOO_BIG, reason)
         try:
             return parse_message(text, self._max_id_chars)
-        except BadMessage as error:
-            raise SocketClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
+        except InvalidMessage as error:
+            raise ConnectionClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
 
     def push(self, frames: bytes) -> bool:
-        """Write whole frames at once; False if the server cannot, or its client does not read."""
+        """Write whole frames without waiting; False if that is not possible now."""
         return self._writer is not None and self._writer.write(frames)
 
     async def send(self, message: bytes) -> None:
-        """Write a message; raises SocketClosing when the client is gone or has stopped reading."""
+        """Send a message; raises ConnectionClosing if the client is gone or has stopped reading."""
         if self._writer is not None and self._writer.write(text_frame(message)):
             return
         text = {"type": "websocket.send", "text": message.decode()}
@@ -58,13 +63,13 @@ class Channel:
                 async with asyncio.timeout(self._send_timeout_s):
                     await sending
         except TimeoutError:
-            reason = "Client reads too slowly: read faster, and resume by `after`"
-            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, reason) from None
-        except (WebSocketDisconnect, RuntimeError):  # the server below has closed already
-            raise SocketClosing(None) from None
+            reason = "Client reads too slowly: read faster, and resume with `after`"
+            raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, reason) from None
+        except (WebSocketDisconnect, RuntimeError):  # uvicorn has already closed the connection
+            raise ConnectionClosing(None) from None
 
-    async def close(self, closing: SocketClosing) -> None:
-        """Say why and close, unless the client has left or does not read that either."""
+    async def close(self, closing: ConnectionClosing) -> None:
+        """Close with the code and reason, unless the client has disconnected."""
         if closing.code is None:
             return
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):

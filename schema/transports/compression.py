@@ -1,16 +1,16 @@
-"""Compresses whole answers for clients that read gzip; a stream is never held back for it."""
+"""Compresses responses, but never streams."""
 
 import asyncio
 import zlib
 
-MIN_BYTES = 1_024  # below, the answer fits a packet or two anyway
-BLOCKING_BYTES = 65_536  # about 1 ms of compressing
-LEVEL = 4  # JSON of a list shrinks 10 times; higher levels take twice as long for a tenth less
+MIN_BYTES = 1_024  # a smaller response fits in one or two packets anyway
+BLOCKING_BYTES = 65_536  # compressing more than this takes over 1 ms
+LEVEL = 4  # shrinks a JSON list to a tenth; higher levels take twice as long to save 10 % more
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-async def gzipped(body: bytes) -> bytes:
-    """Compress, beside the event loop if it takes long."""
+async def compress(body: bytes) -> bytes:
+    """Compress with gzip, in a thread if the body is large."""
     if len(body) < BLOCKING_BYTES:
         return _compress(body)
     return await asyncio.to_thread(_compress, body)

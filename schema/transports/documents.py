@@ -1,4 +1,4 @@
-"""Keeps documents parsed, measured and validated, so that a repeated document costs one look-up."""
+"""Caches parsed and validated documents, so that a repeated document costs one lookup."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ from ostinato.schema.errors import (
 )
 from ostinato.schema.transports.limits import DocumentLimits, LimitExceeded, check_limits
 from ostinato.schema.transports.persisted import Extensions, PersistedDocuments
-from ostinato.schema.transports.plans import Plan
+from ostinato.schema.transports.plans import PreparedOperation
 from ostinato.schema.transports.sharing import Shape
 
-STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types count on them
-CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times its text
+STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types rely on them
+MAX_CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times the memory of its text
 
 
 class RequestRejected(Exception):
-    """A request that is not executed; `errors` are what its client sees."""
+    """A request that is not executed; `errors` are sent to its client."""
 
     def __init__(self, errors: list[FormattedError]) -> None:
         super().__init__(errors[0]["message"])
@@ -44,22 +44,24 @@ class RequestRejected(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A valid document."""
+class PreparedDocument:
+    """A valid document, with what is cached for its operations."""
 
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
-    """Kind by operation name; None stands for the only operation of the document."""
+    """Kind by operation name; None is the only operation of the document."""
     shapes: dict[tuple[str | None, frozenset[str]], Shape] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """What each operation is told, once somebody has asked."""
-    plans: dict[str | None, Plan] = field(default_factory=dict, compare=False, repr=False)
-    """How each operation is run, once it was."""
+    """Fingerprints of subscriptions, by operation name and excluded arguments."""
+    prepared_operations: dict[str | None, PreparedOperation] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Prepared operations by name, added at their first execution."""
 
 
-class Documents:
-    """Prepare documents for one schema; valid ones are kept, the least recently used go first."""
+class DocumentCache:
+    """Parses and validates documents of one schema; evicts the least recently used."""
 
     def __init__(
         self,
@@ -69,40 +71,42 @@ class Documents:
         introspection: bool,
         allowed: Mapping[str, str] | None = None,
     ) -> None:
-        """Run only `allowed` documents, if given; raises ValueError when one is not valid."""
+        """Accept only the `allowed` documents, if given; raises ValueError if one is invalid."""
         self._schema = schema
         self._limits = limits
         hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
         self._rules = (*specified_rules, *STRAWBERRY_RULES, *hidden)
         self._hide_suggestions = not introspection
-        self._kept: OrderedDict[str, Prepared] = OrderedDict()
-        self._kept_chars = 0
+        self._cache: OrderedDict[str, PreparedDocument] = OrderedDict()
+        self._cache_chars = 0
         self._persisted = PersistedDocuments(allowed)
         for name, source in (allowed or {}).items():
             self._require_valid(name, source)
 
-    def prepare(self, source: str, extensions: Extensions | None = None) -> Prepared:
-        """Return the valid document of `source`, or of its hash; raises RequestRejected."""
+    def prepare(self, source: str, extensions: Extensions | None = None) -> PreparedDocument:
+        """Return the valid document for a text or its hash; raises RequestRejected."""
         try:
-            source = self._persisted.text_of(source, extensions)
+            source = self._persisted.resolve(source, extensions)
         except OstinatoError as error:
             raise RequestRejected([format_exception(error)]) from None
-        prepared = self._kept.get(source)
+        prepared = self._cache.get(source)
         if prepared is None:
             prepared = self._prepare(source)
-            self._keep(source, prepared)
+            self._store(source, prepared)
         else:
-            self._kept.move_to_end(source)
-        self._persisted.keep(source, extensions)
+            self._cache.move_to_end(source)
+        self._persisted.store(source, extensions)
         return prepared
 
     def _require_valid(self, name: str, source: str) -> None:
         try:
             self._prepare(source)
         except RequestRejected as rejected:
-            raise ValueError(f"the allowed operation {name} is not valid: {rejected}") from None
+            raise ValueError(
+                f"OSTINATO_OPERATIONS_FILE: the operation {name} is invalid: {rejected}"
+            ) from None
 
-    def _prepare(self, source: str) -> Prepared:
+    def _prepare(self, source: str) -> PreparedDocument:
         try:
             document = parse(source, max_tokens=self._limits.tokens)
         except GraphQLError as error:
@@ -111,13 +115,13 @@ class Documents:
             raise _rejected([_too_deep()], PARSE_FAILED) from None
         if errors := self._validate(document):
             raise _rejected(errors, VALIDATION_FAILED)
-        return Prepared(document=document, operations=_operations_of(document))
+        return PreparedDocument(document=document, operations=_operations_of(document))
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         try:
             check_limits(document, self._limits)
             return validate(
-                self._schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+                self._schema._schema,  # noqa: SLF001 # Strawberry has no public access to the graphql-core schema
                 document,
                 self._rules,
                 hide_suggestions=self._hide_suggestions,
@@ -127,12 +131,12 @@ class Documents:
         except RecursionError:
             return [_too_deep()]
 
-    def _keep(self, source: str, prepared: Prepared) -> None:
-        self._kept[source] = prepared
-        self._kept_chars += len(source)
-        while self._kept_chars > CACHE_CHARS:
-            dropped, _ = self._kept.popitem(last=False)
-            self._kept_chars -= len(dropped)
+    def _store(self, source: str, prepared: PreparedDocument) -> None:
+        self._cache[source] = prepared
+        self._cache_chars += len(source)
+        while self._cache_chars > MAX_CACHE_CHARS:
+            dropped, _ = self._cache.popitem(last=False)
+            self._cache_chars -= len(dropped)
 
 
 def _too_deep() -> GraphQLError:

@@ -1,4 +1,4 @@
-"""Executes the events of one subscription: what is the same for all of them is found once."""
+"""Executes the events of a subscription, sharing what is equal for all events."""
 
 from collections.abc import Awaitable
 from typing import Any, Self
@@ -13,10 +13,10 @@ Selected = tuple[GraphQLObjectType, tuple[int, ...]]
 
 
 class EventExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Execute what the event is asked for; the root's arguments were for its source.
+    """Executes the selection set of the root field with each event as its value.
 
-    graphql-core keeps the fields selected below each list of nodes, and makes the root's list anew
-    for every event: kept by the list's identity, that is work for each event, and memory for ever.
+    graphql-core caches collected subfields by the identity of a list of nodes, which it recreates
+    for every event. That would cost work for each event and leak memory.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -24,7 +24,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
         self._selected: dict[Selected, CollectedFields] = {}
 
     def build_per_event_executor(self, payload: Any) -> Self:
-        """Copy all but what belongs to one event."""
+        """Copy the executor for one event."""
         executor = object.__new__(type(self))
         executor.__dict__.update(self.__dict__)
         executor.root_value = payload
@@ -34,7 +34,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
     def collect_subfields(
         self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
     ) -> CollectedFields:
-        """Keep what is selected by the nodes, which live as long as the document."""
+        """Cache the subfields by the identity of the nodes, which live as long as the document."""
         key = (return_type, tuple([id(details.node) for details in field_details_list]))
         found = self._selected.get(key)
         if found is None:
@@ -50,7 +50,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
         serially: bool,
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Complete the event as the value of the one root field."""
+        """Complete the event as the value of the single root field."""
         ((name, details),) = grouped_field_set.items()
         nodes = [each.node for each in details]
         field = self.schema.get_field(root_type, nodes[0].name.value)
@@ -58,18 +58,18 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
         path = Path(None, name, root_type.name)
         info = self.build_resolve_info(field, nodes, root_type, path)
         try:
-            told = self.complete_value(field.type, details, info, path, root_value, None)
-        except Exception as error:  # whatever a resolver raised: graphql-core says where
+            value = self.complete_value(field.type, details, info, path, root_value, None)
+        except Exception as error:  # a resolver may raise anything: graphql-core adds the location
             self.handle_field_error(error, field.type, details, path)
-            told = None
-        if not self.is_awaitable(told):
-            return {name: told}
+            value = None
+        if not self.is_awaitable(value):
+            return {name: value}
 
-        async def awaited(told: Awaitable[Any]) -> dict[str, Any]:
+        async def awaited(value: Awaitable[Any]) -> dict[str, Any]:
             try:
-                return {name: await told}
+                return {name: await value}
             except Exception as error:  # as above
                 self.handle_field_error(error, field.type, details, path)
                 return {name: None}
 
-        return awaited(told)
+        return awaited(value)

@@ -1,6 +1,6 @@
-"""Executes operations for every transport: prepared once, bounded in time, errors shaped, JSON out.
+"""Executes operations for every transport, within a timeout, and encodes their results as JSON.
 
-An event of a subscription leaves here encoded, so that one event can be written to many clients.
+Events of subscriptions are encoded here, so that one event can be sent to many clients.
 """
 
 import asyncio
@@ -26,86 +26,88 @@ from ostinato.schema.errors import (
     format_execution_errors,
     format_variable_errors,
 )
-from ostinato.schema.transports.documents import Documents, Prepared, RequestRejected
-from ostinato.schema.transports.encoding import Encoded, Path, encode
+from ostinato.schema.transports.documents import DocumentCache, PreparedDocument, RequestRejected
+from ostinato.schema.transports.encoding import EncodedResult, Path, encode_json
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.limits import DocumentLimits
 from ostinato.schema.transports.members import NOWHERE, Push, Told
-from ostinato.schema.transports.persisted import read_allowed
-from ostinato.schema.transports.plans import Plan, plan_of
-from ostinato.schema.transports.roots import OWN, RESUMING, after_of
+from ostinato.schema.transports.persisted import read_allowed_documents
+from ostinato.schema.transports.plans import PreparedOperation, prepare_operation
+from ostinato.schema.transports.roots import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
 from ostinato.schema.transports.sharing import Shape, group_key, shape_of
-from ostinato.schema.transports.tally import Tally
+from ostinato.schema.transports.tally import OperationMetrics
 from ostinato.schema.transports.way import Telling, Tellings, Way
 
-MAX_WRITTEN_DEPTH = 200  # what the encoder writes
+MAX_WRITTEN_DEPTH = 200  # the maximum of the encoder
 
-ContextOf = Callable[[Viewer | None, Leg], object]
+ContextFactory = Callable[[Viewer | None, Leg], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRequest:
-    """What a client asks to execute; the same on every transport."""
+    """A request to execute an operation, independent of the transport."""
 
     query: str
-    """Empty when the client sent only the document's hash, in `extensions`."""
+    """Empty if the client sent only the document's hash, in `extensions`."""
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
     after: str | None = None
-    """Resume here, as if given to a subscription's root field."""
+    """Resume after this cursor, as if it were the `after` argument of the root field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One valid operation, ready to run."""
+    """A valid operation, ready to execute."""
 
     request: OperationRequest
-    prepared: Prepared
+    prepared: PreparedDocument
     kind: OperationType
 
     def resumes(self) -> bool:
-        """Tell whether a subscription goes on behind a cursor."""
+        """Return whether a subscription resumes after a cursor."""
         return self.request.after is not None or self.after is not None
 
     @property
     def after(self) -> object:
-        """The cursor that a subscription's root is given, if there is one."""
+        """The `after` argument of a subscription's root field, if there is one."""
         request = self.request
-        return after_of(self.prepared.document, request.operation_name, request.variables or {})
+        return after_argument(
+            self.prepared.document, request.operation_name, request.variables or {}
+        )
 
 
-class _Answer(NamedTuple):
-    """One result, as it is sent, and what went wrong in it."""
+class _Response(NamedTuple):
+    """An encoded response, and its errors."""
 
     payload: bytes
     errors: list[FormattedError]
 
 
 class OperationRunner:
-    """Run operations of one schema; `context_of` makes what resolvers get, anew for each run."""
+    """Executes operations of one schema; `create_context` is called for each execution."""
 
-    def __init__(self, schema: Schema, settings: Settings, context_of: ContextOf) -> None:
+    def __init__(self, schema: Schema, settings: Settings, create_context: ContextFactory) -> None:
         if schema.extensions or schema.directives:
-            raise ValueError("schema extensions and operation directives are not run here")
+            raise ValueError("schema extensions and operation directives are not supported")
         self._schema = schema
-        self._context_of = context_of
+        self._create_context = create_context
         self._timeout_s = settings.request_timeout_ms / 1_000
         limits = DocumentLimits.of(settings)
         path = settings.operations_file
-        self._documents = Documents(
+        self._documents = DocumentCache(
             schema,
             limits,
             introspection=settings.introspection,
-            allowed=None if path is None else read_allowed(path),
+            allowed=None if path is None else read_allowed_documents(path),
         )
         self._hide_suggestions = not settings.introspection
         self.groups = Groups(settings.subscription_buffer)
-        self.tally = Tally()
+        self.metrics = OperationMetrics()
 
     def prepare(self, request: OperationRequest) -> Operation:
-        """Parse and validate, and choose the operation; raises RequestRejected."""
-        with self.tally.rejection(None):
+        """Parse and validate the document and select the operation; raises RequestRejected."""
+        with self.metrics.count_rejection(None):
             prepared = self._documents.prepare(request.query, request.extensions)
             kind = prepared.operations.get(request.operation_name)
             if kind is None:
@@ -114,7 +116,7 @@ class OperationRunner:
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
-        with self.tally.rejection(operation.kind):
+        with self.metrics.count_rejection(operation.kind):
             executor = self._executor(operation, viewer, Leg())
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -122,37 +124,39 @@ class OperationRunner:
                 if isawaitable(result):
                     result = await result
         except TimeoutError:
-            answer = _failure(self._timed_out())
+            response = _error_response(self._timed_out())
         else:
-            # @defer and @stream are not in the schema, so there is always one whole result.
-            answer = _answer(cast("ExecutionResult", result))
-        self.tally.count_answer(operation.kind, answer.errors)
-        return answer.payload
+            # The schema has no @defer and @stream, so there is always a single result.
+            response = _encode_response(cast("ExecutionResult", result))
+        self.metrics.count_response(operation.kind, response.errors)
+        return response.payload
 
     async def events(
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
-    ) -> AsyncGenerator[Encoded, None]:
+    ) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result of a subscription that is not pushed; raises RequestRejected."""
 
-        def told(own: frozenset[str]) -> Telling:
+        def shared(own: frozenset[str]) -> Telling:
             shape = self._shape_of(operation, own)
             key, behalf = group_key(shape, operation.request.variables, viewer)
             return Telling(key, partial(self._told, operation, behalf))
 
         tellings = Tellings(
             alone=partial(self._told, operation, viewer),
-            at_first=partial(told, RESUMING) if self._shape_of(operation, OWN).is_list else None,
-            later=partial(told, OWN),
+            at_first=partial(shared, RESUME_ARGS)
+            if self._shape_of(operation, PER_CLIENT_ARGS).is_list
+            else None,
+            later=partial(shared, PER_CLIENT_ARGS),
             resumes=operation.resumes(),
         )
         way = Way(tellings, self.groups, push)
-        with self.tally.ending(operation.kind):
+        with self.metrics.count_end(operation.kind):
             async with aclosing(way.results(operation.request.after)) as results:
                 async for result in results:
                     yield result
 
     async def aclose(self) -> None:
-        """End whatever is still told."""
+        """End all groups."""
         await self.groups.aclose()
 
     def _shape_of(self, operation: Operation, own: frozenset[str]) -> Shape:
@@ -172,10 +176,10 @@ class OperationRunner:
         try:
             async for event in source:
                 run = executor.build_per_event_executor(event)
-                run.context_value = self._context_of(viewer, leg)
-                answer = _answer(await self._run_event(run))
-                self.tally.results += 1
-                encoded = Encoded(answer.payload, getattr(event, "cursor", None))
+                run.context_value = self._create_context(viewer, leg)
+                response = _encode_response(await self._run_event(run))
+                self.metrics.results += 1
+                encoded = EncodedResult(response.payload, getattr(event, "cursor", None))
                 yield Told(encoded, getattr(event, "place", NOWHERE))
         finally:
             if isinstance(source, AsyncGenerator):
@@ -205,62 +209,67 @@ class OperationRunner:
 
     def _timed_out(self) -> TimedOut:
         return TimedOut(
-            f"the operation took longer than {self._timeout_s:g} s, and may have happened: look, "
-            "then ask for less at once, or raise OSTINATO_REQUEST_TIMEOUT_MS"
+            f"the operation took longer than {self._timeout_s:g} s; a mutation may have been "
+            "applied. Check, then request less at once, or raise OSTINATO_REQUEST_TIMEOUT_MS on "
+            "the server"
         )
 
     def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
-        executor = self._plan_of(operation).executor(
+        executor = self._prepared_operation(operation).create_executor(
             operation.request.variables,
-            self._context_of(viewer, leg),
+            self._create_context(viewer, leg),
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(executor, list):
             raise RequestRejected(format_variable_errors(executor))
         return executor
 
-    def _plan_of(self, operation: Operation) -> Plan:
+    def _prepared_operation(self, operation: Operation) -> PreparedOperation:
         prepared, name = operation.prepared, operation.request.operation_name
-        plan = prepared.plans.get(name)
-        if plan is None:
-            plan = prepared.plans[name] = plan_of(self._schema, prepared.document, name)
-        return plan
+        prepared_operation = prepared.prepared_operations.get(name)
+        if prepared_operation is None:
+            prepared_operation = prepared.prepared_operations[name] = prepare_operation(
+                self._schema, prepared.document, name
+            )
+        return prepared_operation
 
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:
     if request.operation_name is None:
-        return BadRequest("give `operationName`: the document does not have exactly one operation")
-    return BadRequest("the document has no operation of the name that `operationName` gives")
+        return BadRequest("the document does not have exactly one operation: send `operationName`")
+    return BadRequest("the document has no operation with the name in `operationName`")
 
 
-def _answer(result: ExecutionResult) -> _Answer:
+def _encode_response(result: ExecutionResult) -> _Response:
     errors = format_execution_errors(result.errors or ())
     try:
-        return _Answer(encode(_response(result.data, errors)), errors)
-    except TypeError:  # one value that JSON cannot hold must not cost the others
-        data = _writable(result.data, (), errors)
-        return _Answer(encode(_response(data, errors)), errors)
+        return _Response(encode_json(_response_data(result.data, errors)), errors)
+    except TypeError:  # a value that JSON cannot represent must not affect the others
+        data = _replace_unencodable(result.data, (), errors)
+        return _Response(encode_json(_response_data(data, errors)), errors)
 
 
-def _response(data: object, errors: list[FormattedError]) -> dict[str, object]:
+def _response_data(data: object, errors: list[FormattedError]) -> dict[str, object]:
     return {"errors": errors, "data": data} if errors else {"data": data}
 
 
-def _writable(value: object, path: Path, errors: list[FormattedError]) -> object:
-    """Copy data with null for each value that JSON cannot hold, and an error that says where."""
+def _replace_unencodable(value: object, path: Path, errors: list[FormattedError]) -> object:
+    """Replace each value that JSON cannot represent by null, and add an error with its path."""
     if isinstance(value, dict) and len(path) < MAX_WRITTEN_DEPTH:
         named = ((readable(str(key)), inner) for key, inner in value.items())
-        return {key: _writable(inner, (*path, key), errors) for key, inner in named}
+        return {key: _replace_unencodable(inner, (*path, key), errors) for key, inner in named}
     if isinstance(value, list) and len(path) < MAX_WRITTEN_DEPTH:
-        return [_writable(inner, (*path, index), errors) for index, inner in enumerate(value)]
+        return [
+            _replace_unencodable(inner, (*path, index), errors) for index, inner in enumerate(value)
+        ]
     try:
-        encode(value)
+        encode_json(value)
     except TypeError as error:
         errors.append({**format_exception(error), "path": list(path)})
         return None
     return value
 
 
-def _failure(error: Exception) -> _Answer:
+def _error_response(error: Exception) -> _Response:
     errors = [format_exception(error)]
-    return _Answer(encode({"errors": errors, "data": None}), errors)
+    return _Response(encode_json({"errors": errors, "data": None}), errors)

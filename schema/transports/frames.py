@@ -1,33 +1,33 @@
-"""Writes text frames of WebSockets: one batch of results for many sockets, differing in a prefix.
+"""Encodes WebSocket text frames: once for many sockets, whose messages differ only in a prefix.
 
-Source: RFC 6455, 5.2. A server's frames are not masked, so equal messages are equal bytes.
+Source: RFC 6455, 5.2. Frames of a server are not masked, so equal messages are equal bytes.
 """
 
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 EXTENSION: Final = "ostinato.frames"
-"""Where the server offers a FrameWriter, among the extensions of the ASGI scope."""
+"""The ASGI scope extension that contains the FrameWriter."""
 
-TEXT: Final = b"\x81"  # the only and last frame of a text message
+TEXT: Final = b"\x81"  # FIN and opcode 1: a whole text message in one frame
 
 
 class FrameWriter(Protocol):
-    """The socket below ASGI."""
+    """Writes raw frames to a socket, bypassing ASGI."""
 
     def write(self, frames: bytes) -> bool:
-        """Write whole frames and return True; do nothing if the peer is gone or does not read."""
+        """Write whole frames and return True; return False if the peer is gone or not reading."""
 
 
-class Batch:
-    """Results that many sockets are sent, each behind the socket's own prefix."""
+class FrameBatch:
+    """Payloads to send to many sockets, each with the socket's own prefix."""
 
     def __init__(self, payloads: Sequence[bytes]) -> None:
         self._payloads = payloads
         self._parts: dict[int, list[bytes]] = {}
 
-    def framed(self, prefix: bytes) -> bytes:
-        """Return one frame a payload, with `prefix` before it and `}` behind it."""
+    def with_prefix(self, prefix: bytes) -> bytes:
+        """Return one frame per payload: `prefix`, the payload, and a closing `}`."""
         size = len(prefix)
         parts = self._parts.get(size)
         if parts is None:
@@ -35,7 +35,7 @@ class Batch:
         return prefix.join(parts)
 
     def _split(self, prefix_size: int) -> list[bytes]:
-        """Cut the frames where the prefix goes: that is all that differs between sockets."""
+        """Return the frames, split where prefixes of the size are inserted."""
         parts = [b""]
         for payload in self._payloads:
             parts[-1] += header(prefix_size + len(payload) + 1)
@@ -48,8 +48,8 @@ def text_frame(message: bytes) -> bytes:
 
 
 def header(size: int) -> bytes:
-    """Return what goes before a text of so many bytes."""
-    if size < 126:  # the RFC's own steps, as below
+    """Return the frame header of a text of `size` bytes."""
+    if size < 126:  # the limits are the RFC's
         return TEXT + size.to_bytes(1)
     if size < 65_536:
         return TEXT + b"\x7e" + size.to_bytes(2)

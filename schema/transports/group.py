@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from ostinato.jobs.changes import Position
 from ostinato.resolvers.changes import Joint, Leg
-from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.log import BURST, BURST_BYTES, Log, Room, bytes_of
 from ostinato.schema.transports.members import Member, Told
 from ostinato.schema.transports.turns import Turns
@@ -181,7 +181,7 @@ class Group:
             return
         self.flushed += len(fresh)
         self._fresh_bytes = 0
-        batch = Batch([told.encoded.payload for told in fresh])
+        batch = FrameBatch([told.encoded.payload for told in fresh])
         for member in tuple(self._idle):
             if not member.send(batch, fresh, self.flushed):
                 self.rise(member)

@@ -1,7 +1,7 @@
-"""Bounds what one GraphQL document may cost, before anything looks at it twice.
+"""Limits the cost of a GraphQL document before it is validated.
 
-Validation compares fields of one response name pairwise, so a document is measured first, with its
-fragments spread out and without recursion; the walk stops at the first limit that is passed.
+Validation compares all fields with the same response name pairwise, so the document is measured
+first: with its fragments expanded, without recursion, up to the first limit that it exceeds.
 """
 
 from collections import Counter
@@ -22,11 +22,13 @@ from graphql import (
 )
 
 from ostinato.jobs.settings import Settings
-from ostinato.schema.pagination import DEFAULT_PAGE, MAX_PAGE
+from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
-MAX_EXECUTED = 100_000  # fields of all list items: about 1 s of executing, which nobody else gets
-MAX_MERGES = 10_000  # pairs of fields that validation compares: about 15 ms
-DOCUMENT_TO_OPERATION = 5  # a document's fragments are also validated each by itself
+MAX_EXECUTED_FIELDS = (
+    100_000  # including list items: about 1 s of execution, which blocks the event loop
+)
+MAX_FIELD_PAIRS = 10_000  # compared by validation: about 15 ms
+MAX_DOCUMENT_FACTOR = 5  # fragments are also validated on their own
 PAGE_SIZES = frozenset({"first", "last"})
 PAGE_ITEMS = frozenset({"nodes", "edges"})
 INTROSPECTION = frozenset({"__schema", "__type"})
@@ -34,7 +36,7 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """The most that one document may hold; each count has its fragments spread out."""
+    """The limits of a document, each counted with fragments expanded."""
 
     tokens: int
     depth: int
@@ -54,41 +56,41 @@ class DocumentLimits:
 
 
 class LimitExceeded(GraphQLError):
-    """A document asks for more than a limit allows."""
+    """A document exceeds a limit."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Visit:
-    """A selection set yet to be walked."""
+    """A selection set to be walked."""
 
     selections: SelectionSetNode
     depth: int
-    place: int
-    inside: frozenset[str] = frozenset()
+    position: int
+    expanded: frozenset[str] = frozenset()
     times: int = 1
-    """How many objects it is executed on, at most."""
+    """The maximum number of objects that it is executed on."""
     page: int = 1
-    """How many items the list has that it selects from."""
+    """The maximum number of items in the list that it selects from."""
     introspects: bool = False
 
 
 @dataclass(slots=True)
 class _Walk:
-    """What was counted below one operation or fragment."""
+    """The counts of one operation or fragment."""
 
     limits: DocumentLimits
     fragments: dict[str, FragmentDefinitionNode]
     fields: int = 0
     aliases: int = 0
     directives: int = 0
-    merges: int = 0
+    field_pairs: int = 0
     executed: int = 0
-    places: dict[tuple[int, str], int] = field(default_factory=dict)
-    at_place: Counter[int] = field(default_factory=Counter)
+    positions: dict[tuple[int, str], int] = field(default_factory=dict)
+    at_position: Counter[int] = field(default_factory=Counter)
 
     def run(self, root: OperationDefinitionNode | FragmentDefinitionNode) -> None:
         self.directives += len(root.directives or ())
-        stack = [_Visit(selections=root.selection_set, depth=1, place=0)]
+        stack = [_Visit(selections=root.selection_set, depth=1, position=0)]
         while stack:
             stack.extend(self._step(stack.pop()))
             self._check()
@@ -96,8 +98,8 @@ class _Walk:
     def _step(self, visit: _Visit) -> Iterator[_Visit]:
         if visit.depth > self.limits.depth:
             raise LimitExceeded(
-                f"the document is deeper than {self.limits.depth} fields: nest less, or raise "
-                "OSTINATO_MAX_DEPTH"
+                f"the document is nested deeper than {self.limits.depth} fields: reduce its "
+                "depth, or raise OSTINATO_MAX_DEPTH on the server"
             )
         for selection in visit.selections.selections:
             self.fields += 1
@@ -115,67 +117,73 @@ class _Walk:
     def _enter_field(self, node: FieldNode, visit: _Visit) -> Iterator[_Visit]:
         self.aliases += node.alias is not None
         name = (node.alias or node.name).value
-        place = self.places.setdefault((visit.place, name), len(self.places) + 1)
-        self.merges += self.at_place[place]
-        self.at_place[place] += 1
+        position = self.positions.setdefault((visit.position, name), len(self.positions) + 1)
+        self.field_pairs += self.at_position[position]
+        self.at_position[position] += 1
         self.executed += visit.times
         introspects = _introspects(node, visit)
         if node.selection_set is not None:
             yield _Visit(
                 selections=node.selection_set,
                 depth=visit.depth + 1,
-                place=place,
-                inside=visit.inside,
-                times=_times(node, visit),
+                position=position,
+                expanded=visit.expanded,
+                times=_executions(node, visit),
                 page=_page_size(node.arguments),
                 introspects=introspects,
             )
 
     def _enter_fragment(self, name: str, visit: _Visit) -> Iterator[_Visit]:
         fragment = self.fragments.get(name)
-        if fragment is not None and name not in visit.inside:
-            yield replace(visit, selections=fragment.selection_set, inside=visit.inside | {name})
+        if fragment is not None and name not in visit.expanded:
+            yield replace(
+                visit, selections=fragment.selection_set, expanded=visit.expanded | {name}
+            )
 
     def _check(self) -> None:
         for name in ("fields", "aliases", "directives"):
-            if getattr(self, name) > (most := getattr(self.limits, name)):
+            if getattr(self, name) > (limit := getattr(self.limits, name)):
                 raise LimitExceeded(
-                    f"the document has more than {most} {name}: send it in parts, or raise "
-                    f"OSTINATO_MAX_{name.upper()}"
+                    f"the document has more than {limit} {name}: split it, or raise "
+                    f"OSTINATO_MAX_{name.upper()} on the server"
                 )
-        if self.merges > MAX_MERGES:
-            raise LimitExceeded("the document repeats the same fields too often: select each once")
-        if self.executed > MAX_EXECUTED:
-            message = f"the document may ask for more than {MAX_EXECUTED} fields of list items"
-            raise LimitExceeded(f"{message}: ask for smaller pages, or nest fewer lists.")
+        if self.field_pairs > MAX_FIELD_PAIRS:
+            raise LimitExceeded(
+                "the document repeats the same fields too often: select each field once"
+            )
+        if self.executed > MAX_EXECUTED_FIELDS:
+            message = (
+                f"the document may select more than {MAX_EXECUTED_FIELDS} fields of list items"
+            )
+            raise LimitExceeded(f"{message}: request smaller pages, or nest fewer lists")
 
 
-def _times(node: FieldNode, visit: _Visit) -> int:
-    """Return on how many objects the field's selections are executed, at most."""
+def _executions(node: FieldNode, visit: _Visit) -> int:
+    """Return the maximum number of objects that the field's selections are executed on."""
     return visit.times * visit.page if node.name.value in PAGE_ITEMS else visit.times
 
 
 def _page_size(arguments: tuple[ArgumentNode, ...] | None) -> int:
-    """Return how long a list may be; a variable may say anything that is allowed."""
+    """Return the maximum size of a list; a variable may have any allowed value."""
     values = [each.value for each in arguments or () if each.name.value in PAGE_SIZES]
     if any(isinstance(value, VariableNode) for value in values):
-        return MAX_PAGE
+        return MAX_PAGE_SIZE
     sizes = [value.value for value in values if isinstance(value, IntValueNode)]
-    if any(len(size) > len(str(MAX_PAGE)) for size in sizes):
-        return MAX_PAGE  # refused when it runs
-    return max((abs(int(size)) for size in sizes), default=DEFAULT_PAGE)
+    if any(len(size) > len(str(MAX_PAGE_SIZE)) for size in sizes):
+        return MAX_PAGE_SIZE  # rejected at execution
+    return max((abs(int(size)) for size in sizes), default=DEFAULT_PAGE_SIZE)
 
 
 def _introspects(node: FieldNode, visit: _Visit) -> bool:
-    """Whether the field is of the schema itself; raises LimitExceeded if that is multiplied."""
+    """Return whether the field is introspection; raises LimitExceeded if it has an alias."""
     name = node.name.value
     if node.alias is not None and (visit.introspects or name == "__schema"):
-        raise LimitExceeded("introspection takes no aliases, but for `__type` itself")
+        raise LimitExceeded("introspection fields cannot have aliases, except `__type` itself")
     return visit.introspects or name in INTROSPECTION
 
 
 def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
-    """Raise LimitExceeded if an operation or a fragment of `document` is over a limit."""
+    """Raise LimitExceeded if an operation or a fragment of `document` exceeds a limit."""
     fragments = {
         node.name.value: node
         for node in document.definitions
@@ -187,7 +195,5 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> None:
             walk = _Walk(limits, fragments)
             walk.run(node)
             total += walk.fields
-            if total > DOCUMENT_TO_OPERATION * limits.fields:
-                raise LimitExceeded(
-                    "the document has too many operations and fragments: send fewer"
-                )
+            if total > MAX_DOCUMENT_FACTOR * limits.fields:
+                raise LimitExceeded("the document has too many operations and fragments: split it")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.changes import Joint, Place
-from ostinato.schema.transports.encoding import Encoded
-from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.turns import Turns
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ NOWHERE = Place(Position(""))
 class Told(NamedTuple):
     """One result and its place in history."""
 
-    encoded: Encoded
+    encoded: EncodedResult
     place: Place = NOWHERE
 
 
-Push: TypeAlias = Callable[[Batch], bool]
+Push: TypeAlias = Callable[[FrameBatch], bool]
 """Sends a batch at once and returns True; False if it cannot, and has sent nothing."""
 
 
@@ -92,7 +92,7 @@ class Member:
         """Tell whether it may be only older history than its own that is lost."""
         return self.cursor is None and self._group.begins_before(self._joint.position)
 
-    async def next(self) -> Encoded | None:
+    async def next(self) -> EncodedResult | None:
         """Take the next result; None where the group ends. Raises what ended it, and
         SlowConsumer if there was more to take than is kept."""
         while True:
@@ -116,7 +116,7 @@ class Member:
             return False
         waiting = self._group.burst_from(self.number)
         fresh = [told for told in waiting if told.place.position > self._joint.position]
-        if not fresh or not self._reader.push(Batch([told.encoded.payload for told in fresh])):
+        if not fresh or not self._reader.push(FrameBatch([told.encoded.payload for told in fresh])):
             return False
         self.number, self.cursor = self.number + len(waiting), fresh[-1].encoded.cursor
         self._group.moved()
@@ -152,7 +152,7 @@ class Member:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def send(self, batch: Batch, fresh: Sequence[Told], end: int) -> bool:
+    def send(self, batch: FrameBatch, fresh: Sequence[Told], end: int) -> bool:
         """Send what is new to a resting member; False if it must take it itself."""
         push = self._reader.push
         if push is None or fresh[0].place.position <= self._joint.position or not push(batch):

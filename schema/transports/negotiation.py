@@ -1,4 +1,4 @@
-"""Reads the HTTP headers that say what a body is and what the answer may be; pure.
+"""Content negotiation: evaluates `Accept`, `Accept-Encoding` and `Content-Type`; pure.
 
 Source: the GraphQL over HTTP specification, and RFC 9110, 12.5.1 for `Accept`.
 """
@@ -9,11 +9,11 @@ from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
 
-from ostinato.schema.transports.refusal import Refused
+from ostinato.schema.transports.refusal import HttpError
 
 
 class MediaType(StrEnum):
-    """What an answer can be; of those of one kind, the first is preferred among equals."""
+    """The media types of responses; the first one of a kind is preferred among equals."""
 
     JSON = "application/json"
     GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -21,26 +21,26 @@ class MediaType(StrEnum):
     MULTIPART = "multipart/mixed"
 
 
-SINGLES = (MediaType.JSON, MediaType.GRAPHQL_RESPONSE)
-STREAMS = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
+SINGLE_TYPES = (MediaType.JSON, MediaType.GRAPHQL_RESPONSE)
+STREAM_TYPES = (MediaType.EVENT_STREAM, MediaType.MULTIPART)
 HOW_TO_SUBSCRIBE = (
-    f"`Accept: {MediaType.EVENT_STREAM}` or "
-    f"`Accept: {MediaType.MULTIPART}; subscriptionSpec=1.0`, or graphql-transport-ws at this URL"
+    f"`Accept: {MediaType.EVENT_STREAM}` or `Accept: {MediaType.MULTIPART}; "
+    "subscriptionSpec=1.0`, or use graphql-transport-ws at this URL"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptable:
-    """What a client takes: at least one of both."""
+class AcceptedTypes:
+    """The media types that a client accepts: at least one of the two."""
 
     single: MediaType | None
-    """For one result."""
+    """For a single result."""
     stream: MediaType | None = None
-    """For the results of a subscription; only what was named, never what `*/*` would cover."""
+    """For a stream of results; must be named explicitly, `*/*` does not match it."""
 
 
-USUAL = 256  # clients send few different headers, each again and again
-USUAL_CHARS = 256
+CACHE_SIZE = 256  # there are few different headers, each sent many times
+MAX_CACHED_CHARS = 256
 
 _Rank = tuple[float, int, int]
 UNACCEPTABLE: _Rank = (0.0, 2, 0)
@@ -53,7 +53,7 @@ class _Range:
     for_subscriptions: bool
 
     @property
-    def exactness(self) -> int:
+    def specificity(self) -> int:
         return 2 - self.kind.count("*")
 
     def covers(self, media_type: MediaType) -> bool:
@@ -64,36 +64,39 @@ class _Range:
         return kind in {"*", own_kind} and subtype in {"*", own_subtype}
 
 
-def negotiate(accept: str | None) -> Acceptable:
-    """Return the best answers that `Accept` allows; raises Refused (406) if there is none."""
-    wanted = accept or "*/*"
-    return _usual(wanted) if len(wanted) <= USUAL_CHARS else _negotiated(wanted)
+def negotiate(accept: str | None) -> AcceptedTypes:
+    """Return the best media types that `Accept` allows; raises HttpError (406) if there is none."""
+    header = accept or "*/*"
+    return _negotiate_cached(header) if len(header) <= MAX_CACHED_CHARS else _negotiate(header)
 
 
-def _negotiated(accept: str) -> Acceptable:
+def _negotiate(accept: str) -> AcceptedTypes:
     ranges = list(_ranges(accept))
-    named = [each for each in ranges if each.exactness == 2]
-    wanted = Acceptable(single=_best(SINGLES, ranges), stream=_best(STREAMS, named))
-    if wanted.single is None and wanted.stream is None:
-        message = f"accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}"
+    named = [each for each in ranges if each.specificity == 2]
+    accepted = AcceptedTypes(single=_best(SINGLE_TYPES, ranges), stream=_best(STREAM_TYPES, named))
+    if accepted.single is None and accepted.stream is None:
+        message = f"not acceptable: accept {MediaType.GRAPHQL_RESPONSE} or {MediaType.JSON}"
         message += f"; for a subscription, send {HOW_TO_SUBSCRIBE}"
-        raise Refused(HTTPStatus.NOT_ACCEPTABLE, message)
-    return wanted
+        raise HttpError(HTTPStatus.NOT_ACCEPTABLE, message)
+    return accepted
 
 
-_usual = lru_cache(maxsize=USUAL)(_negotiated)
+_negotiate_cached = lru_cache(maxsize=CACHE_SIZE)(_negotiate)
 
 
 def require_json(content_type: str | None, content_encoding: str | None) -> None:
-    """Raise Refused (415) unless a body is plain JSON in UTF-8.
+    """Raise HttpError (415) unless a body is uncompressed JSON in UTF-8.
 
-    It is also what keeps other sites' forms out: they cannot send this type without a preflight.
+    This also protects against forms of other sites: they cannot send this type without a preflight.
     """
     if content_type != MediaType.JSON and not _is_json(content_type or ""):
-        message = "send `Content-Type: application/json`, in UTF-8"
-        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+        message = "the body must be JSON: send `Content-Type: application/json`, in UTF-8"
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     if content_encoding not in {None, "", "identity"}:
-        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
+        raise HttpError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "compressed bodies are not supported: send it without Content-Encoding",
+        )
 
 
 def _is_json(content_type: str) -> bool:
@@ -102,8 +105,8 @@ def _is_json(content_type: str) -> bool:
     return media_type.strip().lower() == MediaType.JSON and charset in {"utf-8", "utf8"}
 
 
-def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether a client that sent this `Accept-Encoding` reads gzip."""
+def accepts_gzip(accept_encoding: str | None) -> bool:
+    """Return whether `Accept-Encoding` allows gzip."""
     for part in (accept_encoding or "").lower().split(","):
         coding, _, rest = part.partition(";")
         if coding.strip() in {"gzip", "x-gzip", "*"}:
@@ -127,12 +130,12 @@ def _best(offered: Iterable[MediaType], ranges: list[_Range]) -> MediaType | Non
 
 
 def _rank(ranges: list[_Range], media_type: MediaType) -> _Rank:
-    """Rank by quality, then by how exactly it was asked for, then by who was named first."""
+    """Rank by quality, then by specificity, then by position in the header."""
     covering = [found for found in ranges if found.covers(media_type)]
     if not covering:
         return UNACCEPTABLE
-    closest = max(covering, key=lambda found: found.exactness)
-    return (closest.quality, closest.exactness, -ranges.index(closest))
+    closest = max(covering, key=lambda found: found.specificity)
+    return (closest.quality, closest.specificity, -ranges.index(closest))
 
 
 def _parameters(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Makes executors of an operation, from what is looked up once for each document."""
+"""Prepares operations: creates executors from what is computed once per document."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,29 +28,29 @@ from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 
 from ostinato.schema.transports.event_execution import EventExecutor
-from ostinato.schema.transports.roots import fragments_of, operation_of
+from ostinato.schema.transports.roots import find_operation, fragments_by_name
 
-MAX_ERRORS = 50  # of variables, graphql-core's own bound
+MAX_ERRORS = 50  # of variables; graphql-core's default
 
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One operation of a valid document."""
+class PreparedOperation:
+    """An operation of a valid document."""
 
     schema: Schema
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     signatures: tuple[GraphQLVariableSignature, ...]
-    """The types of its variables."""
+    """The signatures of its variables."""
 
-    def executor(
+    def create_executor(
         self, variables: Mapping[str, Any] | None, context: object, *, hide_suggestions: bool
     ) -> Executor[Any] | list[GraphQLError]:
-        """Make an executor for one run, or say why the variables do not fit."""
+        """Create an executor for one execution, or return the errors of the variables."""
         values = self._coerced(variables or {}) or get_variable_values(
-            self.schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+            self.schema._schema,  # noqa: SLF001 # Strawberry has no public access to the graphql-core schema
             self.operation.variable_definitions or (),
             dict(variables or {}),
             max_errors=MAX_ERRORS,
@@ -63,7 +63,7 @@ class Plan:
         if self.operation.operation is OperationType.SUBSCRIPTION:
             kind = EventExecutor
         return kind(
-            self.schema._schema,  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+            self.schema._schema,  # noqa: SLF001 # Strawberry has no public access to the graphql-core schema
             dict(self.fragments),
             fragments,
             None,
@@ -78,7 +78,7 @@ class Plan:
         )
 
     def _coerced(self, given: Mapping[str, Any]) -> VariableValues | None:
-        """Coerce the usual values; None where there is more to it: a default, or an error."""
+        """Coerce the variables; None if one needs a default or has an error."""
         sources: dict[str, VariableValueSource] = {}
         values: dict[str, Any] = {}
         for signature in self.signatures:
@@ -94,14 +94,16 @@ class Plan:
         return VariableValues(sources, values)
 
 
-def plan_of(schema: Schema, document: DocumentNode, operation_name: str | None) -> Plan:
-    """Look up all that the runs of an operation have in common."""
-    operation = operation_of(document, operation_name)
-    core = schema._schema  # noqa: SLF001 # Strawberry's only way to the graphql-core schema
+def prepare_operation(
+    schema: Schema, document: DocumentNode, operation_name: str | None
+) -> PreparedOperation:
+    """Compute what all executions of an operation share."""
+    operation = find_operation(document, operation_name)
+    core = schema._schema  # noqa: SLF001 # Strawberry has no public access to the graphql-core schema
     found = [get_variable_signature(core, each) for each in operation.variable_definitions or ()]
-    return Plan(
+    return PreparedOperation(
         schema=schema,
         operation=operation,
-        fragments=fragments_of(document),
+        fragments=fragments_by_name(document),
         signatures=tuple(each for each in found if not isinstance(each, GraphQLError)),
     )

@@ -1,4 +1,4 @@
-"""The messages of graphql-transport-ws, parsed and written; it must not know sockets.
+"""Parses and encodes the messages of graphql-transport-ws, without any I/O.
 
 Source: github.com/enisdenjo/graphql-ws, PROTOCOL.md.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 from ostinato.jobs.values import readable
 from ostinato.schema.errors import FormattedError
-from ostinato.schema.transports.encoding import Unreadable, decode, encode
+from ostinato.schema.transports.encoding import InvalidJson, decode_json, encode_json
 from ostinato.schema.transports.execution import OperationRequest
-from ostinato.schema.transports.parameters import BadParameters, read_parameters
+from ostinato.schema.transports.parameters import InvalidParameters, parse_parameters
 
 SUBPROTOCOL = "graphql-transport-ws"
 CONNECTION_ACK = b'{"type":"connection_ack"}'
@@ -21,21 +21,21 @@ PONG = b'{"type":"pong"}'
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a socket; graphql-ws clients reconnect after those marked *."""
+    """Close codes of the server; graphql-ws clients reconnect after those marked *."""
 
     SERVICE_RESTART = 1012
     """* The process is stopping."""
     TRY_AGAIN_LATER = 1013
-    """* The client reads too slowly, does not answer pings, or its user has too many sockets."""
+    """* The client reads too slowly or sends no pong, or its user has too many connections."""
     MESSAGE_TOO_BIG = 1009
     INVALID_MESSAGE = 4400
     UNAUTHORIZED = 4401
-    """An operation came before the connection was acknowledged."""
+    """The client sent an operation before the connection was acknowledged."""
     FORBIDDEN = 4403
-    """* No valid token, or the token has expired: the client asks for fresh parameters."""
+    """* The token is missing, invalid or expired: the client gets new connection parameters."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     INITIALISATION_TIMEOUT = 4408
-    """* `connection_init` did not come in time."""
+    """* `connection_init` did not arrive in time."""
     SUBSCRIBER_EXISTS = 4409
     TOO_MANY_INITIALISATIONS = 4429
     INTERNAL_ERROR = 4500
@@ -63,8 +63,8 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableSubscribe:
-    """An operation with a value that cannot be read: an error of its own, not of the socket."""
+class InvalidSubscribe:
+    """A `subscribe` that cannot be decoded: fails the operation, not the connection."""
 
     id: str
     problem: str
@@ -75,21 +75,21 @@ class Complete:
     id: str
 
 
-ClientMessage = ConnectionInit | Ping | Pong | Subscribe | UnreadableSubscribe | Complete
+ClientMessage = ConnectionInit | Ping | Pong | Subscribe | InvalidSubscribe | Complete
 
 
-class BadMessage(ValueError):
-    """A client sent what the protocol does not allow; the text says what, for its developer."""
+class InvalidMessage(ValueError):
+    """A message that violates the protocol; the text is for the client."""
 
 
 def parse_message(text: str, max_id_chars: int) -> ClientMessage:
-    """Read one message; raises BadMessage and nothing else, whatever was sent."""
+    """Parse a message; raises InvalidMessage and no other exception."""
     try:
-        message = decode(text)
-    except Unreadable as error:
-        return _unreadable(error, max_id_chars)
+        message = decode_json(text)
+    except InvalidJson as error:
+        return _invalid_subscribe(error, max_id_chars)
     if not isinstance(message, dict):
-        raise BadMessage("Message is not an object")
+        raise InvalidMessage("Message must be a JSON object")
     payload = message.get("payload")
     match message.get("type"):
         case "connection_init":
@@ -105,53 +105,53 @@ def parse_message(text: str, max_id_chars: int) -> ClientMessage:
         case "complete":
             return Complete(_operation_id(message, max_id_chars))
         case _:
-            raise BadMessage("Message has an unknown type")
+            raise InvalidMessage("Message has an unknown `type`")
 
 
-def _unreadable(error: Unreadable, max_id_chars: int) -> UnreadableSubscribe:
-    """Find whose value it is; raises BadMessage if it is no operation's."""
+def _invalid_subscribe(error: InvalidJson, max_id_chars: int) -> InvalidSubscribe:
+    """Return the operation to fail; raises InvalidMessage if the message starts none."""
     if isinstance(error.value, dict) and error.value.get("type") == "subscribe":
         operation_id = _operation_id(error.value, max_id_chars)
-        if operation_id == readable(operation_id):  # else no answer could repeat it
-            return UnreadableSubscribe(operation_id, f"the message cannot be read: {error}")
-    raise BadMessage(f"Message cannot be read: {error}")
+        if operation_id == readable(operation_id):  # otherwise no response could contain it
+            return InvalidSubscribe(operation_id, f"the message cannot be decoded: {error}")
+    raise InvalidMessage(f"Message cannot be decoded: {error}")
 
 
 def next_prefix(operation_id: str) -> bytes:
-    """Return what goes before the response of a `next` message; `}` goes behind it.
+    """Return the start of a `next` message; the response and a closing `}` follow it.
 
-    It is the only part of the message that differs between clients watching the same.
+    Only this prefix differs between clients that receive the same result.
     """
-    return b'{"id":' + encode(operation_id) + b',"type":"next","payload":'
+    return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":'
 
 
 def error_message(operation_id: str, errors: list[FormattedError]) -> bytes:
-    return encode({"id": operation_id, "type": "error", "payload": errors})
+    return encode_json({"id": operation_id, "type": "error", "payload": errors})
 
 
 def complete_message(operation_id: str) -> bytes:
-    return encode({"id": operation_id, "type": "complete"})
+    return encode_json({"id": operation_id, "type": "complete"})
 
 
 def _object_or_null(payload: object) -> Mapping[str, Any]:
     if payload is None:
         return {}
     if not isinstance(payload, dict):
-        raise BadMessage("Payload must be an object")
+        raise InvalidMessage("Payload must be an object or null")
     return payload
 
 
 def _operation_id(message: Mapping[str, Any], max_chars: int) -> str:
     operation_id = message.get("id")
     if not isinstance(operation_id, str) or not operation_id:
-        raise BadMessage("Id must be a string that is not empty")
+        raise InvalidMessage("Id must be a non-empty string")
     if len(operation_id) > max_chars:
-        raise BadMessage(f"Id is longer than {max_chars} characters")
+        raise InvalidMessage(f"Id is longer than {max_chars} characters: shorten it")
     return operation_id
 
 
 def _request(payload: object) -> OperationRequest:
     try:
-        return read_parameters(payload)
-    except BadParameters as error:
-        raise BadMessage(str(error)) from None
+        return parse_parameters(payload)
+    except InvalidParameters as error:
+        raise InvalidMessage(str(error)) from None

@@ -1,4 +1,4 @@
-"""The answer to a request that is not executed because of how it was sent."""
+"""The error response to an HTTP request that is not executed."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,8 +6,8 @@ from http import HTTPStatus
 from ostinato.schema.errors import FormattedError
 
 
-class Refused(Exception):
-    """Ends the handling of an HTTP request with a status and one error."""
+class HttpError(Exception):
+    """Ends the handling of an HTTP request with a status and one GraphQL error."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Finds the root fields of an operation, in whatever fragments they are written.
+"""Finds the root fields of an operation and their arguments, also in fragments.
 
-A subscription's are one field, if written more than once; validation refuses `@skip` and
-`@include` there.
+A subscription has a single root field, which may be written several times. Validation rejects
+`@skip` and `@include` on it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,16 @@ from graphql import (
 )
 
 AFTER: Final = "after"
-OWN: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
-"""Arguments of a subscription's root that are each subscriber's own."""
-RESUMING: Final = frozenset({AFTER})
-"""Those that do not matter to who begins, or begins again."""
+PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
+"""Arguments of a subscription's root field that may differ between clients that share results."""
+RESUME_ARGS: Final = frozenset({AFTER})
+"""The same for clients that share a snapshot: they do not resume."""
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 
 
-def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """Return the operation of that name, or the only one; the document has it."""
+def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """Return the operation with the name, or the only one; it must exist."""
     return next(
         node
         for node in document.definitions
@@ -40,60 +40,65 @@ def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitio
     )
 
 
-def fragments_of(document: DocumentNode) -> Fragments:
+def fragments_by_name(document: DocumentNode) -> Fragments:
     nodes = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
     return {node.name.value: node for node in nodes}
 
 
-def fields_in(selections: SelectionSetNode, fragments: Fragments) -> Iterator[FieldNode]:
-    """Go through the fields of a selection set and of its fragments, whatever their type."""
+def iter_fields(selections: SelectionSetNode, fragments: Fragments) -> Iterator[FieldNode]:
+    """Yield the fields of a selection set and its fragments, ignoring type conditions."""
     for each in selections.selections:
         if isinstance(each, FieldNode):
             yield each
         elif isinstance(each, FragmentSpreadNode):
-            yield from fields_in(fragments[each.name.value].selection_set, fragments)
+            yield from iter_fields(fragments[each.name.value].selection_set, fragments)
         elif isinstance(each, InlineFragmentNode):
-            yield from fields_in(each.selection_set, fragments)
+            yield from iter_fields(each.selection_set, fragments)
 
 
-def without(selections: SelectionSetNode, names: frozenset[str]) -> SelectionSetNode:
-    """Take arguments of these names from a selection set of the root."""
-    kept = (_without(each, names) for each in selections.selections)
-    return replace(selections, selections=tuple(kept))
+def remove_arguments(selections: SelectionSetNode, names: frozenset[str]) -> SelectionSetNode:
+    """Return a selection set of the root type without the arguments of these names."""
+    remaining = (_remove_arguments(each, names) for each in selections.selections)
+    return replace(selections, selections=tuple(remaining))
 
 
-def after_of(document: DocumentNode, name: str | None, variables: Mapping[str, object]) -> object:
-    """Return the cursor that a subscription's root is given; None if there is none."""
-    asked = operation_of(document, name)
+def after_argument(
+    document: DocumentNode, name: str | None, variables: Mapping[str, object]
+) -> object:
+    """Return the `after` argument of a subscription's root field; None if there is none."""
+    operation = find_operation(document, name)
     given = next(
         (
             argument.value
-            for field in fields_in(asked.selection_set, fragments_of(document))
+            for field in iter_fields(operation.selection_set, fragments_by_name(document))
             for argument in field.arguments or ()
             if argument.name.value == AFTER
         ),
         None,
     )
     if isinstance(given, VariableNode):
-        return _value_of(given.name.value, asked, variables)
+        return _variable_value(given.name.value, operation, variables)
     return given.value if isinstance(given, StringValueNode) else None
 
 
-def _value_of(name: str, asked: OperationDefinitionNode, variables: Mapping[str, object]) -> object:
-    """Return what a variable is given, or its default."""
+def _variable_value(
+    name: str, operation: OperationDefinitionNode, variables: Mapping[str, object]
+) -> object:
+    """Return the value of a variable, or its default."""
     if name in variables:
         return variables[name]
     defaults = {
-        each.variable.name.value: each.default_value for each in asked.variable_definitions or ()
+        each.variable.name.value: each.default_value
+        for each in operation.variable_definitions or ()
     }
     default = defaults.get(name)
     return default.value if isinstance(default, StringValueNode) else None
 
 
-def _without(selection: SelectionNode, names: frozenset[str]) -> SelectionNode:
+def _remove_arguments(selection: SelectionNode, names: frozenset[str]) -> SelectionNode:
     if isinstance(selection, FieldNode):
-        kept = (each for each in selection.arguments or () if each.name.value not in names)
-        return replace(selection, arguments=tuple(kept))
+        remaining = (each for each in selection.arguments or () if each.name.value not in names)
+        return replace(selection, arguments=tuple(remaining))
     if isinstance(selection, InlineFragmentNode):
-        return replace(selection, selection_set=without(selection.selection_set, names))
+        return replace(selection, selection_set=remove_arguments(selection.selection_set, names))
     return selection

@@ -33,7 +33,13 @@ from graphql import (
 
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.fields import is_shared
-from ostinato.schema.transports.roots import OWN, fields_in, fragments_of, operation_of, without
+from ostinato.schema.transports.roots import (
+    PER_CLIENT_ARGS,
+    find_operation,
+    fragments_by_name,
+    iter_fields,
+    remove_arguments,
+)
 
 SNAPSHOT: Final = "snapshot"
 NOBODY: Final = ""
@@ -55,7 +61,7 @@ def shape_of(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation_name: str | None,
-    own: frozenset[str] = OWN,
+    own: frozenset[str] = PER_CLIENT_ARGS,
 ) -> Shape:
     """Take from a valid document all that decides what the subscription is told, but for what
     arguments of the root that are a subscriber's `own` decide."""
@@ -63,9 +69,9 @@ def shape_of(
     assert root is not None
     fragments = {
         name: _stripped_fragment(node, own) if node.type_condition.name.value == root.name else node
-        for name, node in fragments_of(document).items()
+        for name, node in fragments_by_name(document).items()
     }
-    given = operation_of(document, operation_name)
+    given = find_operation(document, operation_name)
     operation = _stripped(given, own)
     used = _used_fragments(operation, fragments)
     variables = {name for node in (operation, *used) for name in _names_in(node, VariableNode)}
@@ -76,7 +82,7 @@ def shape_of(
         reads_viewer=_Selections(schema, fragments).read_viewer(operation),
         is_list=any(
             SNAPSHOT in root.fields[field.name.value].args
-            for field in fields_in(given.selection_set, fragments)
+            for field in iter_fields(given.selection_set, fragments)
             if field.name.value in root.fields
         ),
     )
@@ -108,7 +114,7 @@ def _definitions_of(
 
 def _stripped(operation: OperationDefinitionNode, own: frozenset[str]) -> OperationDefinitionNode:
     """Take the subscriber's own arguments from the root, and what is left of them."""
-    selection_set = without(operation.selection_set, own)
+    selection_set = remove_arguments(operation.selection_set, own)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
 
 
@@ -116,7 +122,7 @@ def _stripped_fragment(
     fragment: FragmentDefinitionNode, own: frozenset[str]
 ) -> FragmentDefinitionNode:
     """Take them from a fragment of the root, which can be spread nowhere else."""
-    return replace(fragment, selection_set=without(fragment.selection_set, own))
+    return replace(fragment, selection_set=remove_arguments(fragment.selection_set, own))
 
 
 def _used_fragments(
@@ -159,7 +165,7 @@ class _Selections:
         entered: set[tuple[str, int]] = set()
         below = [
             (get_named_type(root.fields[field.name.value].type), field.selection_set)
-            for field in fields_in(operation.selection_set, self.fragments)
+            for field in iter_fields(operation.selection_set, self.fragments)
             if field.name.value in root.fields and field.selection_set is not None
         ]
         while below:
@@ -177,7 +183,7 @@ class _Selections:
     def _executed(
         self, parent: GraphQLNamedType, selections: SelectionSetNode
     ) -> Iterator[tuple[FieldNode, GraphQLField]]:
-        for node in fields_in(selections, self.fragments):
+        for node in iter_fields(selections, self.fragments):
             for field in self._definitions(parent, node.name.value):
                 yield node, field
 

@@ -1,4 +1,4 @@
-"""Counts open sockets and streams, each user's and address's too, and ends them at a stop."""
+"""Registers open WebSockets and streams, limits them per user and address, and drains them."""
 
 import asyncio
 from collections import Counter
@@ -10,8 +10,8 @@ from starlette.datastructures import Address
 from ostinato.schema.transports.protocol import CloseCode
 
 
-class SocketClosing(Exception):
-    """Ends a socket from wherever it is raised inside; `code` None when the client has left."""
+class ConnectionClosing(Exception):
+    """Closes a connection with a code and reason; `code` is None if the client disconnected."""
 
     def __init__(self, code: CloseCode | None, reason: str = "") -> None:
         super().__init__(code, reason)
@@ -19,91 +19,95 @@ class SocketClosing(Exception):
         self.reason = reason
 
 
-End = Callable[[SocketClosing], object]
+CloseCallback = Callable[[ConnectionClosing], object]
 
 
-class _Shares:
-    """What each of many holders may hold at most."""
+class ConnectionQuota:
+    """Limits the number of connections per user or per address."""
 
-    def __init__(self, most: int, holder: str, setting: str) -> None:
-        self._most = most
+    def __init__(self, limit: int, holder: str, setting: str) -> None:
+        self._limit = limit
         self._setting = setting
         self._holder = holder
-        self._held: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._counts)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        if self._held[name] >= self._most:
-            reason = f"Too many sockets of this {self._holder}: close one, or raise {self._setting}"
-            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, reason)
-        self._held[name] += 1
+    def acquire(self, name: str) -> Iterator[None]:
+        if self._counts[name] >= self._limit:
+            reason = (
+                f"Too many connections of this {self._holder}: close one, or raise {self._setting}"
+            )
+            raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, reason)
+        self._counts[name] += 1
         try:
             yield
         finally:
-            self._held[name] -= 1
-            if not self._held[name]:
-                del self._held[name]
+            self._counts[name] -= 1
+            if not self._counts[name]:
+                del self._counts[name]
 
 
-class Sockets:
-    """All sockets and streams of a process; drain it before what they read from is closed."""
+class ConnectionRegistry:
+    """The open WebSockets and streams of a process."""
 
     def __init__(self, max_per_user: int, max_per_address: int) -> None:
-        self._users = _Shares(max_per_user, "user", "OSTINATO_MAX_SOCKETS_PER_USER")
-        self._addresses = _Shares(max_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS")
-        self._ends: set[End] = set()
+        self._users = ConnectionQuota(max_per_user, "user", "OSTINATO_MAX_SOCKETS_PER_USER")
+        self._addresses = ConnectionQuota(
+            max_per_address, "address", "OSTINATO_MAX_SOCKETS_PER_ADDRESS"
+        )
+        self._open: set[CloseCallback] = set()
         self.closed: Counter[str] = Counter()
-        """WebSockets that were, by the code that we closed them with or `client`."""
+        """Closed WebSockets by close code, or `client` if the client disconnected."""
         self._draining = False
         self._empty = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._open)
 
     @property
-    def holders(self) -> int:
-        """Count the users and the addresses that have any."""
+    def quota_holders(self) -> int:
+        """Return the number of users and addresses that have connections."""
         return len(self._users) + len(self._addresses)
 
     @contextmanager
-    def entry(self, end: End) -> Iterator[None]:
-        """Hold one socket from its acceptance to its end; `end` is called to drain it."""
+    def register(self, close: CloseCallback) -> Iterator[None]:
+        """Register a connection for the duration of the block; `close` is called to drain it."""
         if self._draining:
-            raise _restarting()
-        self._ends.add(end)
+            raise _service_restart()
+        self._open.add(close)
         try:
             yield
         finally:
-            self._ends.discard(end)
-            if not self._ends:
+            self._open.discard(close)
+            if not self._open:
                 self._empty.set()
 
-    def note_closed(self, closing: SocketClosing) -> None:
-        """Count a WebSocket that ends."""
+    def count_close(self, closing: ConnectionClosing) -> None:
+        """Count a closed WebSocket."""
         self.closed["client" if closing.code is None else str(closing.code.value)] += 1
 
-    def entry_of_user(self, user: str) -> AbstractContextManager[None]:
-        """Count one socket of `user`; entering raises SocketClosing when there are too many."""
-        return self._users.hold(user)
+    def acquire_for_user(self, user: str) -> AbstractContextManager[None]:
+        """Count a connection of the user; entering raises ConnectionClosing above the limit."""
+        return self._users.acquire(user)
 
-    def entry_of_address(self, client: Address | None) -> AbstractContextManager[None]:
-        """Count one socket from an address; entering raises SocketClosing beyond the bound."""
-        return self._addresses.hold(client.host if client else "")
+    def acquire_for_address(self, client: Address | None) -> AbstractContextManager[None]:
+        """Count a connection of the address; entering raises ConnectionClosing above the limit."""
+        return self._addresses.acquire(client.host if client else "")
 
-    async def drain(self, within_s: float) -> None:
-        """Refuse new sockets, end every open one as restarting, wait at most `within_s`."""
+    async def drain(self, timeout_s: float) -> None:
+        """Reject new connections, close the open ones, and wait at most `timeout_s` for them."""
         self._draining = True
         self._empty.clear()
-        for end in tuple(self._ends):
-            end(_restarting())
-        if self._ends:
+        for close in tuple(self._open):
+            close(_service_restart())
+        if self._open:
             with suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
+                async with asyncio.timeout(timeout_s):
                     await self._empty.wait()
 
 
-def _restarting() -> SocketClosing:
-    return SocketClosing(CloseCode.SERVICE_RESTART, "Service restart: reconnect")
+def _service_restart() -> ConnectionClosing:
+    return ConnectionClosing(CloseCode.SERVICE_RESTART, "Service restart: reconnect")

@@ -1,7 +1,7 @@
-"""Answers one HTTP request with the results of a subscription, for as long as it goes on.
+"""Streams the results of a subscription as the response to an HTTP request.
 
-A stream is one task that sends results, and one that waits for its client's leave, its token's
-expiry and the next heartbeat. Whoever finds that it must end raises StreamEnd.
+One task sends results; another waits for the client to disconnect, for the token to expire, and for
+the next heartbeat. Either ends the stream by raising StreamEnded.
 """
 
 import asyncio
@@ -19,33 +19,33 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.transports.documents import RequestRejected
-from ostinato.schema.transports.encoding import Encoded
-from ostinato.schema.transports.operations import resumable
-from ostinato.schema.transports.sockets import SocketClosing, Sockets
+from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.transports.operations import to_resumable_error
+from ostinato.schema.transports.sockets import ConnectionClosing, ConnectionRegistry
 
-Results = AsyncGenerator[Encoded, None]
+Results = AsyncGenerator[EncodedResult, None]
 HEADERS = {
     "cache-control": "no-store",
     "vary": "accept, authorization",
-    "x-accel-buffering": "no",  # nginx would collect the results
+    "x-accel-buffering": "no",  # otherwise nginx buffers the results
 }
 
 
-class Framing(Protocol):
-    """How results become bytes."""
+class StreamFormat(Protocol):
+    """The wire format of a stream."""
 
     content_type: str
     opening: bytes
     heartbeat: bytes
     complete: bytes
 
-    def result(self, result: Encoded) -> bytes: ...
+    def result(self, result: EncodedResult) -> bytes: ...
     def failed(self, errors: list[FormattedError]) -> bytes: ...
     def interrupted(self, error: OstinatoError) -> bytes: ...
 
 
-class StreamEnd(Exception):
-    """Ends a stream from wherever it is raised; `last` None when nothing more can be sent."""
+class StreamEnded(Exception):
+    """Ends a stream after sending `last`; None if nothing more can be sent."""
 
     def __init__(self, last: bytes | None) -> None:
         super().__init__()
@@ -53,74 +53,76 @@ class StreamEnd(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streamed:
-    """What is sent, to whom, and how."""
+class StreamedOperation:
+    """The results to stream, their format and their recipient."""
 
-    framing: Framing
+    format: StreamFormat
     results: Results
     viewer: Viewer
     client: Address | None
 
 
-class Stream:
-    """One endless answer, as an ASGI application."""
+class StreamResponse:
+    """A streamed response, as an ASGI application."""
 
-    def __init__(self, streamed: Streamed, sockets: Sockets, settings: Settings) -> None:
+    def __init__(
+        self, streamed: StreamedOperation, connections: ConnectionRegistry, settings: Settings
+    ) -> None:
         self._streamed = streamed
-        self._framing = streamed.framing
-        self._sockets = sockets
+        self._format = streamed.format
+        self._connections = connections
         self._heartbeat_s = settings.keep_alive_ms / 1_000
         self._send_timeout_s = settings.send_timeout_ms / 1_000
         self._tasks = asyncio.TaskGroup()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end; raises SocketClosing before the first byte beyond a limit."""
-        with ExitStack() as places:
-            places.enter_context(self._sockets.entry_of_address(self._streamed.client))
-            places.enter_context(self._sockets.entry_of_user(self._streamed.viewer.id))
-            places.enter_context(self._sockets.entry(self._end))
+        """Send until the stream ends; raises ConnectionClosing before sending if above a limit."""
+        with ExitStack() as slots:
+            slots.enter_context(self._connections.acquire_for_address(self._streamed.client))
+            slots.enter_context(self._connections.acquire_for_user(self._streamed.viewer.id))
+            slots.enter_context(self._connections.register(self._close))
             last = await self._run(receive, send)
             if last is None or not await self._finish(last, send):
-                # Closing would wait for the client to read what is buffered; it may never do so.
+                # A regular close waits for the client to read what is buffered, possibly forever.
                 abort = scope.get("state", {}).get("abort", lambda: None)
                 abort()
 
-    def _end(self, closing: SocketClosing) -> None:
-        ending = _raise(StreamEnd(self._framing.interrupted(Unavailable(closing.reason))))
+    def _close(self, closing: ConnectionClosing) -> None:
+        ending = _raise(StreamEnded(self._format.interrupted(Unavailable(closing.reason))))
         try:
             self._tasks.create_task(ending)
-        except RuntimeError:  # it is ending already
+        except RuntimeError:  # the group is already ending
             ending.close()
 
     async def _run(self, receive: Receive, send: Send) -> bytes | None:
         last: bytes | None = None
         try:
             async with self._tasks:
-                await send(_start(self._framing.content_type))
-                await self._write(self._framing.opening, send)
+                await send(_start(self._format.content_type))
+                await self._write(self._format.opening, send)
                 self._tasks.create_task(self._send_results(send))
                 await self._watch(receive, send)
-        except* StreamEnd as group:
-            last = _first_of(group).last
+        except* StreamEnded as group:
+            last = _first_error(group).last
         return last
 
     async def _send_results(self, send: Send) -> None:
         try:
             async with aclosing(self._streamed.results) as results:
                 async for result in results:
-                    await self._write(self._framing.result(result), send)
-        except StreamEnd:
+                    await self._write(self._format.result(result), send)
+        except StreamEnded:
             raise
         except RequestRejected as rejected:
-            raise StreamEnd(self._framing.failed(rejected.errors)) from None
-        except Exception as error:  # whatever broke the source, its client is told
-            raise StreamEnd(self._last_of(error)) from None
-        raise StreamEnd(self._framing.complete)
+            raise StreamEnded(self._format.failed(rejected.errors)) from None
+        except Exception as error:  # the source may raise anything: the client receives an error
+            raise StreamEnded(self._error_frames(error)) from None
+        raise StreamEnded(self._format.complete)
 
-    def _last_of(self, error: Exception) -> bytes:
-        if (told := resumable(error)) is not None:
-            return self._framing.interrupted(told)
-        return self._framing.failed([format_exception(error)])
+    def _error_frames(self, error: Exception) -> bytes:
+        if (resumable := to_resumable_error(error)) is not None:
+            return self._format.interrupted(resumable)
+        return self._format.failed([format_exception(error)])
 
     async def _watch(self, receive: Receive, send: Send) -> NoReturn:
         now = asyncio.get_running_loop().time
@@ -128,14 +130,14 @@ class Stream:
         while True:
             try:
                 async with asyncio.timeout_at(min(now() + self._heartbeat_s, expires_at)):
-                    await _left(receive)
+                    await _wait_for_disconnect(receive)
             except TimeoutError:
                 if now() >= expires_at:
-                    expired = Unauthorized("the token has expired: sign in again")
-                    raise StreamEnd(self._framing.interrupted(expired)) from None
-                await self._write(self._framing.heartbeat, send)
+                    expired = Unauthorized("the token has expired: send a new one")
+                    raise StreamEnded(self._format.interrupted(expired)) from None
+                await self._write(self._format.heartbeat, send)
             else:
-                raise StreamEnd(None)
+                raise StreamEnded(None)
 
     def _remaining_s(self) -> float:
         expires_at = self._streamed.viewer.expires_at
@@ -149,10 +151,10 @@ class Stream:
             async with asyncio.timeout(self._send_timeout_s):
                 await send(message)
         except TimeoutError:
-            raise StreamEnd(None) from None
+            raise StreamEnded(None) from None
 
     async def _finish(self, last: bytes, send: Send) -> bool:
-        """Say why and complete the answer; False if its client does not read that either."""
+        """Send the last bytes and complete the response; False if the client does not read them."""
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 await send({"type": "http.response.body", "body": last, "more_body": False})
@@ -161,10 +163,10 @@ class Stream:
         return True
 
 
-async def rejecting(error: Exception) -> Results:
-    """Return results that end with `error` at once."""
+async def failed_results(error: Exception) -> Results:
+    """Return results that immediately raise `error`."""
     raise error
-    yield Encoded(b"")  # type: ignore[unreachable] # makes it a generator
+    yield EncodedResult(b"")  # type: ignore[unreachable] # makes this a generator
 
 
 def _start(content_type: str) -> dict[str, object]:
@@ -173,16 +175,16 @@ def _start(content_type: str) -> dict[str, object]:
     return {"type": "http.response.start", "status": 200, "headers": pairs}
 
 
-async def _left(receive: Receive) -> None:
-    """Return when the client has gone."""
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _raise(end: StreamEnd) -> NoReturn:
+async def _raise(end: StreamEnded) -> NoReturn:
     raise end
 
 
-def _first_of(group: BaseExceptionGroup[StreamEnd]) -> StreamEnd:
+def _first_error(group: BaseExceptionGroup[StreamEnded]) -> StreamEnded:
     first = group.exceptions[0]
-    return first if isinstance(first, StreamEnd) else _first_of(first)
+    return first if isinstance(first, StreamEnded) else _first_error(first)

@@ -1,4 +1,4 @@
-"""Counts operations by their kind and by how they ended, and what subscriptions cost."""
+"""Counts completed operations by kind and outcome, and executed subscription results."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,50 +13,50 @@ from ostinato.schema.errors import INTERNAL, FormattedError
 from ostinato.schema.transports.documents import RequestRejected
 
 OK: Final = "ok"
-UNKNOWN: Final = "unknown"
-"""The kind of what was refused before anybody knew what it is."""
+UNKNOWN_KIND: Final = "unknown"
+"""The kind of a request that was rejected before its operation was known."""
 
 
-class Tally:
-    """The operations of a process that have ended; few series, whatever clients send."""
+class OperationMetrics:
+    """The operation counters of a process; the number of series is bounded."""
 
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, str]] = Counter()
-        """By kind, and by the code of the first error or `ok`."""
+        """Completed operations by kind and by the code of their first error, or `ok`."""
         self.results = 0
-        """Results of subscriptions executed, each for all who are told the same."""
+        """Executed subscription results; equal subscriptions share one."""
 
     def count(self, kind: OperationType | None, outcome: str = OK) -> None:
-        self.ended[kind.value if kind else UNKNOWN, outcome] += 1
+        self.ended[kind.value if kind else UNKNOWN_KIND, outcome] += 1
 
-    def count_answer(self, kind: OperationType, errors: Sequence[FormattedError]) -> None:
-        """Count an operation that was answered, if only by errors."""
+    def count_response(self, kind: OperationType, errors: Sequence[FormattedError]) -> None:
+        """Count an operation that returned a response, possibly with errors."""
         self.count(kind, str(errors[0]["extensions"]["code"]) if errors else OK)
 
     @contextmanager
-    def rejection(self, kind: OperationType | None) -> Iterator[None]:
-        """Count an operation if it is rejected here."""
+    def count_rejection(self, kind: OperationType | None) -> Iterator[None]:
+        """Count an operation that is rejected in the block."""
         try:
             yield
         except RequestRejected as rejected:
-            self.count(kind, outcome_of(rejected))
+            self.count(kind, error_code(rejected))
             raise
 
     @contextmanager
-    def ending(self, kind: OperationType) -> Iterator[None]:
-        """Count an operation when it ends here; one that its client leaves is well."""
+    def count_end(self, kind: OperationType) -> Iterator[None]:
+        """Count an operation when the block ends; one that its client ends is `ok`."""
         outcome = OK
         try:
             yield
         except Exception as error:
-            outcome = outcome_of(error)
+            outcome = error_code(error)
             raise
         finally:
             self.count(kind, outcome)
 
 
-def outcome_of(error: Exception) -> str:
-    """Return the code that a client is told for an exception."""
+def error_code(error: Exception) -> str:
+    """Return the error code that a client receives for an exception."""
     if isinstance(error, RequestRejected):
         return str(error.errors[0]["extensions"]["code"])
     cause = expected(error)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ostinato.jobs.errors import HistoryLost
 from ostinato.resolvers.changes import Joint, Leg
-from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.group import Source
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.members import Push, Reader
@@ -46,14 +46,14 @@ class Way:
         self._leg: Leg | None = None
         self._joint: Joint | None = None
 
-    async def results(self, after: str | None) -> AsyncGenerator[Encoded, None]:
+    async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result that is not pushed."""
         for part in self._parts(Leg(after=after, ends_at_joint=True)):
             async with aclosing(part) as results:
                 async for encoded in results:
                     yield encoded
 
-    def _parts(self, first: Leg) -> Iterator[AsyncGenerator[Encoded, None]]:
+    def _parts(self, first: Leg) -> Iterator[AsyncGenerator[EncodedResult, None]]:
         self._leg = first
         while (leg := self._leg) is not None:
             if (telling := self._at_first(leg)) is None:
@@ -74,14 +74,16 @@ class Way:
         after = self._cursor if self._tellings.at_first is None else None
         return Leg(after=after, starts_over=True, ends_at_joint=True)
 
-    async def _told_alone(self, leg: Leg) -> AsyncGenerator[Encoded, None]:
+    async def _told_alone(self, leg: Leg) -> AsyncGenerator[EncodedResult, None]:
         async with aclosing(self._tellings.alone(leg)) as told:
             async for each in told:
                 self._cursor = each.encoded.cursor
                 yield each.encoded
                 await self._groups.turns.take()
 
-    async def _told_at_first(self, leg: Leg, telling: Telling) -> AsyncGenerator[Encoded, None]:
+    async def _told_at_first(
+        self, leg: Leg, telling: Telling
+    ) -> AsyncGenerator[EncodedResult, None]:
         """Begin with those who begin alike."""
         key, beginnings = (telling.key, leg.starts_over), self._groups.beginnings
         member = beginnings.join(key, leg, telling.source, Reader(self._push))
@@ -94,7 +96,9 @@ class Way:
         leg.joint, leg.was_reset = member.joint, member.was_reset
         leg.coalesces = member.group.coalesces
 
-    async def _told_later(self, joint: Joint, reader: Reader) -> AsyncGenerator[Encoded, None]:
+    async def _told_later(
+        self, joint: Joint, reader: Reader
+    ) -> AsyncGenerator[EncodedResult, None]:
         """Go on from a joint to where the group ends."""
         telling = self._tellings.later()
         member = self._groups.join(telling.key, joint, telling.source, reader)

@@ -1,8 +1,7 @@
-"""Serves graphql-transport-ws: accepts sockets, initialises them, and ends them for any reason.
+"""Serves graphql-transport-ws: accepts, initialises and closes WebSockets.
 
-A connection is one task that receives, and one task per operation, all in one TaskGroup. Whoever
-finds that the socket must end raises SocketClosing; the group cancels the rest, and the close goes
-out last.
+A connection is one task that receives, and one task per operation, in a TaskGroup. Any of them ends
+the connection by raising ConnectionClosing: the group cancels the others, then the close is sent.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
-from ostinato.schema.origins import Origins
+from ostinato.schema.origins import AllowedOrigins
 from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.execution import OperationRunner
 from ostinato.schema.transports.operations import Operations
@@ -31,59 +30,59 @@ from ostinato.schema.transports.protocol import (
     CloseCode,
     Complete,
     ConnectionInit,
+    InvalidSubscribe,
     Ping,
     Pong,
     Subscribe,
-    UnreadableSubscribe,
 )
-from ostinato.schema.transports.sockets import SocketClosing, Sockets
+from ostinato.schema.transports.sockets import ConnectionClosing, ConnectionRegistry
 
 log = get_log("ostinato.socket")
 
 
 class WebSocketEndpoint:
-    """Accept the sockets of a process."""
+    """Accepts the WebSockets of a process."""
 
     def __init__(
         self,
         runner: OperationRunner,
         authenticator: Authenticator,
-        sockets: Sockets,
+        connections: ConnectionRegistry,
         settings: Settings,
     ) -> None:
         self.runner = runner
         self.authenticator = authenticator
-        self.sockets = sockets
+        self.connections = connections
         self.settings = settings
-        self._origins = Origins(settings)
+        self._origins = AllowedOrigins(settings)
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one socket until it ends."""
-        if (refusal := self._origins.refusal(websocket.headers)) is not None:
-            await websocket.send_denial_response(PlainTextResponse(refusal, HTTPStatus.FORBIDDEN))
+        """Serve a WebSocket until it is closed."""
+        if (reason := self._origins.rejection_reason(websocket.headers)) is not None:
+            await websocket.send_denial_response(PlainTextResponse(reason, HTTPStatus.FORBIDDEN))
             return
-        spoken = SUBPROTOCOL in websocket.scope["subprotocols"]
-        await websocket.accept(SUBPROTOCOL if spoken else None)
+        supported = SUBPROTOCOL in websocket.scope["subprotocols"]
+        await websocket.accept(SUBPROTOCOL if supported else None)
         channel = Channel(websocket, self.settings)
         try:
-            with self.sockets.entry_of_address(websocket.client):
-                if not spoken:
-                    reason = f"Speak {SUBPROTOCOL}"
-                    raise SocketClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
-                await Connection(channel, self).run()
-        except SocketClosing as closing:
-            self.sockets.note_closed(closing)
+            with self.connections.acquire_for_address(websocket.client):
+                if not supported:
+                    reason = f"Subprotocol {SUBPROTOCOL} is required"
+                    raise ConnectionClosing(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
+                await WebSocketConnection(channel, self).run()
+        except ConnectionClosing as closing:
+            self.connections.count_close(closing)
             await channel.close(closing)
 
 
-class Connection:
-    """One client, from its accepted socket to its end."""
+class WebSocketConnection:
+    """An accepted WebSocket, until it is closed."""
 
     def __init__(self, channel: Channel, endpoint: WebSocketEndpoint) -> None:
         settings = endpoint.settings
         self._channel = channel
         self._authenticator = endpoint.authenticator
-        self._sockets = endpoint.sockets
+        self._connections = endpoint.connections
         self._tasks = asyncio.TaskGroup()
         self._operations = Operations(channel, endpoint.runner, self._tasks, settings)
         self._init_timeout_s = settings.connection_init_timeout_ms / 1_000
@@ -92,29 +91,29 @@ class Connection:
         self._expires_at = float("inf")
 
     async def run(self) -> None:
-        """Serve until the client leaves, breaks the protocol, or must be sent away."""
-        closing = SocketClosing(
-            CloseCode.INTERNAL_ERROR, "Internal error: reconnect; the log says why"
+        """Serve until the client disconnects, violates the protocol, or the server closes."""
+        closing = ConnectionClosing(
+            CloseCode.INTERNAL_ERROR, "Internal error: reconnect; see the server log"
         )
         try:
             async with self._tasks:
-                with self._sockets.entry(self._end):
+                with self._connections.register(self._end):
                     await self._serve(await self._initialise())
-        except* SocketClosing as group:
-            closing = _first_of(group)
+        except* ConnectionClosing as group:
+            closing = _first_error(group)
         except* Exception as group:
             log.exception("socket.failed", exc_info=group)
-        self._sockets.note_closed(closing)
+        self._connections.count_close(closing)
         if closing.code is not None:
-            with suppress(SocketClosing):
-                await self._operations.give_up(closing.reason)
+            with suppress(ConnectionClosing):
+                await self._operations.report_interrupted_mutations(closing.reason)
         await self._channel.close(closing)
 
-    def _end(self, closing: SocketClosing) -> None:
+    def _end(self, closing: ConnectionClosing) -> None:
         ending = _raise(closing)
         try:
             self._tasks.create_task(ending)
-        except RuntimeError:  # it is ending already
+        except RuntimeError:  # the group is already ending
             ending.close()
 
     async def _initialise(self) -> Viewer:
@@ -122,8 +121,10 @@ class Connection:
             async with asyncio.timeout(self._init_timeout_s):
                 viewer = await self._authenticate(await self._receive_init())
         except TimeoutError:
-            reason = "Connection initialisation timeout: send connection_init at once"
-            raise SocketClosing(CloseCode.INITIALISATION_TIMEOUT, reason) from None
+            reason = (
+                "Connection initialisation timeout: send connection_init right after connecting"
+            )
+            raise ConnectionClosing(CloseCode.INITIALISATION_TIMEOUT, reason) from None
         if viewer.expires_at is not None:
             remaining = viewer.expires_at - datetime.now(UTC)
             self._expires_at = self._now() + remaining.total_seconds()
@@ -140,7 +141,7 @@ class Connection:
                     pass
                 case _:
                     reason = "Unauthorized: send connection_init first"
-                    raise SocketClosing(CloseCode.UNAUTHORIZED, reason)
+                    raise ConnectionClosing(CloseCode.UNAUTHORIZED, reason)
 
     async def _authenticate(self, init: ConnectionInit) -> Viewer:
         parameters = {name.lower(): value for name, value in init.payload.items()}
@@ -152,12 +153,12 @@ class Connection:
                 )
             return await self._authenticator.viewer(token)
         except Unauthorized as error:
-            raise SocketClosing(CloseCode.FORBIDDEN, str(error)) from None
+            raise ConnectionClosing(CloseCode.FORBIDDEN, str(error)) from None
         except OstinatoError as error:
-            raise SocketClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+            raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
 
     async def _serve(self, viewer: Viewer) -> None:
-        with self._sockets.entry_of_user(viewer.id):
+        with self._connections.acquire_for_user(viewer.id):
             await self._channel.send(CONNECTION_ACK)
             while True:
                 await self._handle(await self._next_message(), viewer)
@@ -166,8 +167,8 @@ class Connection:
         match message:
             case Subscribe():
                 await self._operations.start(message, viewer)
-            case UnreadableSubscribe():
-                await self._operations.refuse(message)
+            case InvalidSubscribe():
+                await self._operations.reject(message)
             case Complete():
                 self._operations.stop(message.id)
             case Ping():
@@ -176,10 +177,10 @@ class Connection:
                 pass
             case ConnectionInit():
                 reason = "Too many initialisation requests: send connection_init once"
-                raise SocketClosing(CloseCode.TOO_MANY_INITIALISATIONS, reason)
+                raise ConnectionClosing(CloseCode.TOO_MANY_INITIALISATIONS, reason)
 
     async def _next_message(self) -> ClientMessage:
-        """Wait for a message; ping a client that is quiet, and end a session that has expired."""
+        """Return the next message; pings an idle client, and closes when the token has expired."""
         pinged = False
         while True:
             quiet_at = self._now() + self._keep_alive_s
@@ -188,27 +189,27 @@ class Connection:
                     message = await self._channel.receive()
             except TimeoutError:
                 message = None
-            # By what was waited for, too: a timer may fire a moment early by the loop's own clock.
+            # The timer may fire slightly before its deadline, so comparing the clock is not enough.
             has_waited = message is None and self._expires_at <= quiet_at
             if has_waited or self._now() >= self._expires_at:
                 await self._operations.expire()
-                raise SocketClosing(
+                raise ConnectionClosing(
                     CloseCode.FORBIDDEN, "The token has expired: reconnect with a new one"
                 )
             if message is not None:
                 return message
             if pinged:
-                raise SocketClosing(
-                    CloseCode.TRY_AGAIN_LATER, "No answer to ping: reconnect, and answer with pong"
+                raise ConnectionClosing(
+                    CloseCode.TRY_AGAIN_LATER, "No pong received: reconnect, and answer pings"
                 )
             await self._channel.send(PING)
             pinged = True
 
 
-async def _raise(closing: SocketClosing) -> NoReturn:
+async def _raise(closing: ConnectionClosing) -> NoReturn:
     raise closing
 
 
-def _first_of(group: BaseExceptionGroup[SocketClosing]) -> SocketClosing:
+def _first_error(group: BaseExceptionGroup[ConnectionClosing]) -> ConnectionClosing:
     first = group.exceptions[0]
-    return first if isinstance(first, SocketClosing) else _first_of(first)
+    return first if isinstance(first, ConnectionClosing) else _first_error(first)

@@ -1,4 +1,4 @@
-"""uvicorn's WebSockets, which also let the application write frames that it made itself."""
+"""uvicorn's WebSocket protocol, extended so that the application can write raw frames."""
 
 from typing import cast
 
@@ -8,8 +8,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from ostinato.schema.transports.frames import EXTENSION
 
 
-class WireProtocol(WebSocketsSansIOProtocol):
-    """One socket; the application finds it as the FrameWriter of its scope."""
+class RawFrameProtocol(WebSocketsSansIOProtocol):
+    """The server side of a WebSocket, and the FrameWriter in its ASGI scope."""
 
     async def run_asgi(self) -> None:
         extensions = cast("dict[str, object]", self.scope["extensions"])
@@ -19,11 +19,11 @@ class WireProtocol(WebSocketsSansIOProtocol):
     async def send(self, event: ASGISendEvent) -> None:
         await super().send(event)
         if event["type"] == "websocket.http.response.body" and self.close_sent:
-            # Refused with an answer of its own; else uvicorn logs that nothing was answered.
+            # The application sent a denial response; otherwise uvicorn logs that it sent none.
             self.handshake_complete = True
 
     def write(self, frames: bytes) -> bool:
-        """Write whole frames and return True; do nothing if the peer is gone or does not read."""
+        """Write whole frames and return True; return False if the peer is gone or not reading."""
         if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
             return False
         self.transport.write(frames)

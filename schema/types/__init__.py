@@ -1,1 +1,1 @@
-"""The object types of the GraphQL schema, each made from a record by its `of`."""
+"""The object types of the GraphQL schema; `of` builds each from its record."""

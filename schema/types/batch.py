@@ -1,4 +1,4 @@
-"""A paged pass over a collection at a bounded rate."""
+"""The GraphQL type of a batch."""
 
 from datetime import datetime
 from typing import Self
@@ -15,38 +15,39 @@ from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.node import Node
 
 
-@strawberry.type(description="A paged pass over a collection at a bounded rate.")
+@strawberry.type(description="A batch: processes a collection page by page, at a limited rate.")
 class Batch(Node):
     record: strawberry.Private[records.Batch]
-    source: str = strawberry.field(description="The registered collection that it goes over.")
-    state: BatchState = strawberry.field(description="How it stands.")
-    batch_size: int = strawberry.field(description="How many items a page has.")
-    delay_ms: Milliseconds = strawberry.field(description="Time from one page to the next.")
-    processed: SafeInt = strawberry.field(description="How many items were processed so far.")
+    source: str = strawberry.field(
+        description="The source of its items, as registered with `@batch`."
+    )
+    state: BatchState = strawberry.field(description="Its state.")
+    batch_size: int = strawberry.field(description="The number of items per page.")
+    delay_ms: Milliseconds = strawberry.field(description="The delay between two pages.")
+    processed: SafeInt = strawberry.field(description="The number of items processed so far.")
     created_at: datetime = strawberry.field(description="When it was started.")
     completed_at: datetime | None = strawberry.field(
-        description="When it ended; null while it runs."
+        description="When it ended; null while it is running."
     )
 
     @strawberry_field(
-        description="How many items are left of those that were there at the start; null if its "
-        "source does not count them."
+        description="The number of items left, out of those present at the start; null if its "
+        "source does not count items."
     )
     def remaining(self) -> SafeInt | None:
         left = batches.remaining(self.record)
         return None if left is None else SafeInt(left)
 
     @strawberry_field(
-        description="How many items a second it has processed on average; null before the first "
-        "page.",
+        description="The average number of items processed per second; null before the first page.",
         shared=True,
     )
     async def items_per_second(self, info: Info) -> float | None:
         return batches.items_per_second(self.record, await info.context.now())
 
     @strawberry_field(
-        description="When it will be done if it goes on at this rate; null unless it runs and "
-        "its source counts.",
+        description="When it will finish at this rate; null unless it is running and its source "
+        "counts items.",
         shared=True,
     )
     async def estimated_end(self, info: Info) -> datetime | None:

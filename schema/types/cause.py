@@ -1,4 +1,4 @@
-"""What created a job, with the object itself."""
+"""The GraphQL type of a job's cause: the object that created the job."""
 
 from typing import Self
 
@@ -25,39 +25,39 @@ TYPE_NAMES = {
 
 
 @strawberry.type(
-    description="What created a job. Of the five objects, at most the one that `kind` names is "
-    "there; it is null once it has been deleted."
+    description="What created a job. At most one of the five objects is set: the one that `kind` "
+    "names. It is null after that object has been deleted."
 )
 class Cause:
     record: strawberry.Private[records.Cause]
-    kind: CauseKind = strawberry.field(description="What kind of object created the job.")
+    kind: CauseKind = strawberry.field(description="The kind of object that created the job.")
 
-    @strawberry_field(description="The id of that object; null if a client created the job.")
+    @strawberry_field(description="The id of the object; null if a client created the job.")
     def id(self) -> strawberry.ID | None:
         type_name, document_id = TYPE_NAMES.get(self.kind), self.record.id
         return global_id(type_name, document_id) if type_name and document_id else None
 
-    @strawberry_field(description="The cron whose tick created it.", shared=True)
+    @strawberry_field(description="The cron that created the job.", shared=True)
     async def cron(self, info: Info) -> Cron | None:
         found = await info.context.loaders.crons.load(self._id_if(CauseKind.CRON))
         return None if found is None else Cron.of(found)
 
-    @strawberry_field(description="The recurring task that created it.", shared=True)
+    @strawberry_field(description="The recurring task that created the job.", shared=True)
     async def recurring_task(self, info: Info) -> RecurringTask | None:
         found = await info.context.loaders.tasks.load(self._id_if(CauseKind.RECURRING))
         return None if found is None else RecurringTask.of(found)
 
-    @strawberry_field(description="The batch that created it.", shared=True)
+    @strawberry_field(description="The batch that created the job.", shared=True)
     async def batch(self, info: Info) -> Batch | None:
         found = await info.context.loaders.batches.load(self._id_if(CauseKind.BATCH))
         return None if found is None else Batch.of(found)
 
-    @strawberry_field(description="The request that created it.", shared=True)
+    @strawberry_field(description="The request that created the job.", shared=True)
     async def request(self, info: Info) -> Request | None:
         found = await info.context.loaders.requests.load(self._id_if(CauseKind.REQUEST))
         return None if found is None else Request.of(found)
 
-    @strawberry_field(description="The job whose function scheduled it.", shared=True)
+    @strawberry_field(description="The job whose function scheduled this job.", shared=True)
     async def job(self, info: Info) -> Job | None:
         found = await info.context.loaders.jobs.load(self._id_if(CauseKind.JOB))
         return None if found is None else Job.of(found)

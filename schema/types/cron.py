@@ -1,4 +1,4 @@
-"""A named schedule that creates a job per tick."""
+"""The GraphQL type of a cron."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -22,61 +22,63 @@ from ostinato.schema.types.schedule import Schedule, schedule_of
 DEFAULT_RUNS = 5
 
 
-@strawberry.type(description="A named schedule that creates a job per tick.")
+@strawberry.type(description="A cron: a named schedule that creates a job at each tick.")
 class Cron(Node):
     record: strawberry.Private[records.Cron]
-    name: str = strawberry.field(description="Unique among its owner's crons.")
-    function_name: str = strawberry.field(description="The function that each tick schedules.")
+    name: str = strawberry.field(description="Its name, unique per owner.")
+    function_name: str = strawberry.field(description="The function that each tick runs.")
     enabled: bool = strawberry.field(description="False while the cron is paused.")
     next_run_time: datetime = strawberry.field(
-        description="The next tick; of a paused cron, as it was when it was paused."
+        description="When it ticks next; for a paused cron, the tick that was next when it was "
+        "paused."
     )
     last_run_time: datetime | None = strawberry.field(
-        description="The latest tick that ran; null before the first."
+        description="The latest tick that ran; null before the first tick."
     )
     overlap: OverlapPolicy = strawberry.field(
-        description="What a tick does while the previous execution still runs."
+        description="What a tick does while the previous execution is still running."
     )
     catch_up: CatchUpPolicy = strawberry.field(
-        description="What happens to ticks that were missed while nothing ran."
+        description="What happens to ticks that were missed while no worker was running."
     )
     skipped_ticks: SafeInt = strawberry.field(
-        description="How many ticks were left out by `overlap` or `catchUp`."
+        description="The number of ticks skipped because of `overlap` or `catchUp`."
     )
     jitter_ms: Milliseconds = strawberry.field(
-        description="Each execution is late by up to this, always by the same for the same tick."
+        description="Each execution is delayed by up to this long, always equally for the same "
+        "tick."
     )
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
     scheduler_job_id: strawberry.ID | None = strawberry.field(
-        description="The internal job that is the next tick; null while the cron is paused."
+        description="The internal job that runs the next tick; null while the cron is paused."
     )
 
-    @strawberry_field(description="The arguments that the function gets at each tick.")
+    @strawberry_field(description="The function's arguments at each tick.")
     def args(self) -> JSON:
         return JSON(self.record.args)
 
-    @strawberry_field(description="When the cron ticks.")
+    @strawberry_field(description="Its schedule.")
     def schedule(self) -> Schedule:
         return schedule_of(self.record.schedule)
 
     @strawberry_field(
-        description="The ticks to come, from `nextRunTime` on; of a paused cron, those that it "
-        "would have if it were resumed now. Fewer than asked for if the schedule ends.",
+        description="Its next ticks, starting at `nextRunTime`; for a paused cron, the ticks it "
+        "would have if it were resumed now. Fewer than `count` if the schedule ends.",
         shared=True,
     )
     async def next_runs(
         self,
         info: Info,
         count: Annotated[
-            int | None, strawberry.argument(description="How many, 1 to 100.")
+            int | None, strawberry.argument(description="The number of ticks, 1 to 100.")
         ] = DEFAULT_RUNS,
     ) -> list[datetime]:
         return await crons.next_runs(
             info.context, self.record, DEFAULT_RUNS if count is None else count
         )
 
-    @strawberry_field(description="The jobs that it scheduled, newest first.", shared=True)
+    @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))

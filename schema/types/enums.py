@@ -1,4 +1,4 @@
-"""The enums of the API: the engine's, with what each value means."""
+"""The enums of the API: those of the engine, with a description of every value."""
 
 from enum import Enum
 from typing import Final
@@ -21,21 +21,22 @@ from ostinato.resolvers.changes import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     JobState: (
-        "Where a job is in its life.",
+        "The state of a job.",
         {
-            "PENDING": "It waits for its scheduled time, or for a free worker.",
-            "IN_PROGRESS": "A worker runs it now.",
+            "PENDING": "Waiting for its scheduled time, or for a free worker.",
+            "IN_PROGRESS": "A worker is running it.",
             "SUCCESS": "Its function returned.",
-            "FAILED": "Its function raised on its last attempt; `retryJob` gives it another round.",
-            "CANCELED": "Somebody canceled it; `retryJob` gives it another round.",
+            "FAILED": "Its function raised an exception on the last attempt. `retryJob` runs "
+            "it again.",
+            "CANCELED": "It was canceled. `retryJob` runs it again.",
         },
     ),
     FunctionKind: (
-        "What a function may do, and what that guarantees.",
+        "The kind of a function, which decides its delivery guarantee.",
         {
-            "MUTATION": "Runs in one database transaction together with its own success: its "
-            "effect happens exactly once.",
-            "ACTION": "May touch the outside world: runs at most once per attempt.",
+            "MUTATION": "Runs in one database transaction that also commits its success: its "
+            "effects happen exactly once.",
+            "ACTION": "May call external systems: runs at most once per attempt.",
         },
     ),
     CauseKind: (
@@ -50,68 +51,68 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         },
     ),
     RequestState: (
-        "How a request stands.",
+        "The state of a request.",
         {
-            "PENDING": "It is being processed, and its timeout has not come.",
+            "PENDING": "It is being processed and has not timed out.",
             "COMPLETED": "It was processed in time.",
-            "FAILED": "Its handler raised.",
-            "TIMEOUT": "Its timeout came first; a later result changes nothing.",
+            "FAILED": "Its handler raised an exception.",
+            "TIMEOUT": "It timed out. A later result is ignored.",
         },
     ),
     WarningCode: (
-        "Why something that was accepted does not happen for now.",
+        "Why something that was accepted is not happening yet.",
         {
             "NO_WORKER": "No worker is running.",
             "QUEUE_NOT_SERVED": "No running worker takes jobs from the queue.",
             "QUEUE_PAUSED": "The queue is paused.",
-            "NOTHING_TO_PROCESS": "A batch has found no document that it could process.",
+            "NOTHING_TO_PROCESS": "The batch found no documents to process.",
         },
     ),
     BatchState: (
-        "How a batch stands.",
+        "The state of a batch.",
         {
-            "RUNNING": "It goes on, page by page.",
-            "PAUSED": "It waits to be resumed.",
+            "RUNNING": "It is processing its pages.",
+            "PAUSED": "It is paused.",
             "DONE": "Every item was processed.",
-            "CANCELED": "Somebody canceled it; what it processed stays processed.",
-            "FAILED": "A page raised on its last attempt.",
+            "CANCELED": "It was canceled. Items that were already processed stay processed.",
+            "FAILED": "Processing a page failed on its last attempt.",
         },
     ),
     OverlapPolicy: (
-        "What a tick does while the cron's previous execution still runs.",
+        "What a tick does while the cron's previous execution is still running.",
         {
-            "SKIP": "It is left out and counted in `skippedTicks`.",
-            "QUEUE": "It runs when the previous execution has ended.",
-            "ALLOW": "It runs beside the previous execution.",
+            "SKIP": "The tick is skipped and counted in `skippedTicks`.",
+            "QUEUE": "The tick runs after the previous execution has ended.",
+            "ALLOW": "The tick runs concurrently with the previous execution.",
         },
     ),
     CatchUpPolicy: (
-        "What happens to ticks that were missed while nothing ran.",
+        "What happens to ticks that were missed while no worker was running.",
         {
-            "SKIP": "None of them runs, but for one at most 15 seconds late.",
-            "LATEST": "The last of them runs, once.",
-            "ALL": "Each of them runs.",
+            "SKIP": "Missed ticks are skipped, except one that is at most 15 seconds late.",
+            "LATEST": "Only the latest missed tick runs.",
+            "ALL": "Every missed tick runs.",
         },
     ),
     JobOrder: (
         "The order of a list of jobs.",
         {
-            "NEWEST": "Latest created first.",
-            "OLDEST": "Earliest created first.",
+            "NEWEST": "Newest first, by creation time.",
+            "OLDEST": "Oldest first, by creation time.",
             "SCHEDULED_ASC": "Earliest scheduled time first.",
             "SCHEDULED_DESC": "Latest scheduled time first.",
         },
     ),
     ChangeKind: (
-        "What a message of a subscription tells.",
+        "The kind of a subscription message.",
         {
-            "SNAPSHOT": "An object as it is now; sent before READY.",
-            "READY": "The snapshot, if one was asked for, is complete; from here on every change "
-            "follows.",
-            "CHANGED": "An object changed, or matches the filter now.",
-            "LEFT": "An object does not match the filter any more, or is gone.",
-            "CHECKPOINT": "Nothing happened for a while; here is a newer cursor.",
-            "RESET": "Changes were lost: forget what you have; a snapshot or READY follows.",
+            "SNAPSHOT": "The current state of an object; sent before READY.",
+            "READY": "The snapshot, if requested, is complete. Every change after this point is "
+            "sent.",
+            "CHANGED": "An object changed, or now matches the filter.",
+            "LEFT": "An object no longer matches the filter, or was deleted.",
+            "CHECKPOINT": "No changes for a while. Carries a newer cursor.",
+            "RESET": "Changes were lost: discard your state. A new snapshot or READY follows.",
         },
     ),
 }

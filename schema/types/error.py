@@ -1,4 +1,4 @@
-"""An exception of a function, as its owner may read it."""
+"""The GraphQL type of an exception that a function raised."""
 
 from typing import Self
 
@@ -12,11 +12,11 @@ from ostinato.schema.fields import strawberry_field
 @strawberry.type(description="The exception that ended an attempt of a job.")
 class JobError:
     private_traceback: strawberry.Private[str | None]
-    name: str = strawberry.field(description="The exception's class.")
+    name: str = strawberry.field(description="The name of the exception's class.")
     message: str = strawberry.field(description="The exception's message, at most 4 KiB.")
 
     @strawberry_field(
-        description="Where it was raised, at most 16 KiB. Null unless the viewer is an admin.",
+        description="The traceback, at most 16 KiB. Null unless the viewer is an admin.",
         shared=True,
     )
     def traceback(self, info: Info) -> str | None:

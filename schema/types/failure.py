@@ -1,4 +1,4 @@
-"""The record of a job's last error, after its last attempt."""
+"""The GraphQL type of a failure."""
 
 from datetime import datetime
 from typing import Self
@@ -16,25 +16,27 @@ from ostinato.schema.types.node import Node
 
 
 @strawberry.type(
-    description="The record of a job's last error, after its last attempt; kept until it is "
-    "resolved, or the job is retried."
+    description="The record of a job that failed on its last attempt; kept until it is resolved or "
+    "the job is retried."
 )
 class Failure(Node):
     record: strawberry.Private[records.Failure]
     function_name: str = strawberry.field(description="The function that failed.")
-    attempts: int = strawberry.field(description="How often it was tried.")
-    at: datetime = strawberry.field(description="When it was given up.")
+    attempts: int = strawberry.field(description="The number of attempts.")
+    at: datetime = strawberry.field(description="When the last attempt failed.")
 
     @strawberry_field(description="The exception of the last attempt.")
     def error(self) -> JobError:
         return JobError.of(self.record.error)
 
-    @strawberry_field(description="What it was working on: its arguments, or what it logged.")
+    @strawberry_field(
+        description="The arguments of the job, or the data that a function logged with the failure."
+    )
     def data(self) -> JSON | None:
         return None if self.record.data is None else JSON(self.record.data)
 
     @strawberry_field(
-        description="The job that failed; null if a function logged the failure by itself, or the "
+        description="The job that failed; null if a function logged the failure itself, or if the "
         "job has been purged.",
         shared=True,
     )

@@ -1,4 +1,4 @@
-"""A registered function, as clients need to know it."""
+"""The GraphQL type of a registered function."""
 
 from typing import Self
 
@@ -13,19 +13,16 @@ from ostinato.schema.scalars import Milliseconds
 @strawberry.type(description="A function that jobs can run.")
 class Function:
     name: str = strawberry.field(
-        description="Its name, as `functionName` inputs take it: `module.camelName`."
+        description="Its name, as used in `functionName`: `module.camelName`."
     )
-    kind: FunctionKind = strawberry.field(description="What it may do.")
-    description: str = strawberry.field(description="What it does, in its author's words.")
+    kind: FunctionKind = strawberry.field(description="Its kind.")
+    description: str = strawberry.field(description="Its docstring.")
     args_schema: JSON = strawberry.field(description="The JSON Schema of its arguments.")
     callable: bool = strawberry.field(
-        description="Whether the viewer may schedule it, register it as a cron and start it as a "
-        "recurring task."
+        description="Whether the viewer may schedule it, and use it in crons and recurring tasks."
     )
-    max_attempts: int = strawberry.field(
-        description="How often a job of it may be started: retries + 1."
-    )
-    timeout_ms: Milliseconds = strawberry.field(description="How long one attempt may take.")
+    max_attempts: int = strawberry.field(description="The maximum number of attempts: retries + 1.")
+    timeout_ms: Milliseconds = strawberry.field(description="The timeout of one attempt.")
 
     @classmethod
     def of(cls, entry: CatalogEntry) -> Self:

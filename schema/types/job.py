@@ -1,4 +1,4 @@
-"""One scheduled execution of a function."""
+"""The GraphQL type of a job."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -22,8 +22,8 @@ from ostinato.schema.pagination import (
     Connection,
     First,
     PageRequest,
-    by_id,
-    connection,
+    build_connection,
+    connection_by_id,
 )
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.error import JobError
@@ -40,55 +40,58 @@ TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 
 
-@strawberry.type(description="One scheduled execution of a function.")
+@strawberry.type(description="A job: one scheduled execution of a function.")
 class Job(Node):
     record: strawberry.Private[records.Job]
-    function_name: str = strawberry.field(description="The function, as `module.camelName`.")
-    state: JobState = strawberry.field(description="Where the job is in its life.")
-    scheduled_time: datetime = strawberry.field(
-        description="When the present attempt is due. A past time stays as it was given."
+    function_name: str = strawberry.field(
+        description="The name of its function: `module.camelName`."
     )
-    created_at: datetime = strawberry.field(description="When it was scheduled.")
+    state: JobState = strawberry.field(description="Its state.")
+    scheduled_time: datetime = strawberry.field(
+        description="When the current attempt is due. A time in the past is kept as given."
+    )
+    created_at: datetime = strawberry.field(description="When it was created.")
     started_at: datetime | None = strawberry.field(
-        description="When its latest attempt started; null before the first."
+        description="When its latest attempt started; null before the first attempt."
     )
     completed_at: datetime | None = strawberry.field(
         description="When it ended; null while it is pending or in progress."
     )
     cancel_requested_at: datetime | None = strawberry.field(
-        description="When somebody asked to cancel it while it ran."
+        description="When cancellation was requested while it was running."
     )
     purge_at: datetime | None = strawberry.field(
-        description="When it will be deleted; null while it is kept: until it has ended and, "
-        "if it failed, its failure is resolved. No event tells of the deletion."
+        description="When it will be deleted; null while it is retained: until it has ended and, "
+        "if it failed, until its failure is resolved. The deletion sends no event."
     )
-    queue: str = strawberry.field(description="The queue that it waits in, or ran from.")
-    priority: int = strawberry.field(description="0 to 9: higher runs sooner.")
+    queue: str = strawberry.field(description="Its queue.")
+    priority: int = strawberry.field(description="Its priority, 0 to 9. Higher runs sooner.")
     timeout_ms: Milliseconds | None = strawberry.field(
-        description="How long one attempt may take; null for the function's own timeout."
+        description="The timeout of one attempt; null if the function's timeout applies."
     )
-    attempt: int = strawberry.field(description="How often it was started so far.")
-    max_attempts: int = strawberry.field(description="How often it may be started: retries + 1.")
+    attempt: int = strawberry.field(description="How many times it has been started.")
+    max_attempts: int = strawberry.field(description="The maximum number of attempts: retries + 1.")
     internal: bool = strawberry.field(
-        description="Whether it is the system's own: a tick, a loop or a timeout."
+        description="Whether it belongs to the system: a cron tick, a recurring loop or a timeout."
     )
     owner: strawberry.ID | None = strawberry.field(
-        description="The user it belongs to (the `sub` of the token); null for the system's own."
+        description="The user who owns it (the token's `sub`); null for internal jobs without a "
+        "user."
     )
 
-    @strawberry_field(description="The function's arguments, complete with their defaults.")
+    @strawberry_field(description="The function's arguments, including defaults.")
     def args(self) -> JSON:
         return JSON(self.record.args)
 
-    @strawberry_field(description="What the function returned; null until it has.")
+    @strawberry_field(description="The function's return value; null until it has returned.")
     def result(self) -> JSON | None:
         return None if self.record.result is None else JSON(self.record.result)
 
-    @strawberry_field(description="Every change of its state so far, oldest first.")
+    @strawberry_field(description="All changes of its state, oldest first.")
     def timeline(self) -> list[JobEvent]:
         return [JobEvent.of(event) for event in self.record.timeline]
 
-    @strawberry_field(description="How far it has come; null if its function does not say.")
+    @strawberry_field(description="Its progress; null if its function does not report any.")
     def progress(self) -> Progress | None:
         return Progress.of_optional(sound_progress(self.record))
 
@@ -97,9 +100,9 @@ class Job(Node):
         return JobError.of_optional(self.record.error)
 
     @strawberry_field(
-        description="Why it does not start: no running worker takes jobs from its queue, or the "
-        "queue is paused. As it is now; empty unless it is pending. Subscriptions do not report "
-        "when it changes.",
+        description="Why it is not starting: no running worker takes jobs from its queue, or the "
+        "queue is paused. Evaluated when read; empty unless the job is pending. Changes of the "
+        "warnings are not sent to subscriptions.",
         shared=True,
     )
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
@@ -113,8 +116,7 @@ class Job(Node):
         return Cause.of(self.record.cause)
 
     @strawberry_field(
-        description="The jobs that its function scheduled, newest first, the system's own "
-        "included.",
+        description="The jobs that its function scheduled, newest first, including internal jobs.",
         shared=True,
     )
     async def children(
@@ -149,14 +151,14 @@ class Job(Node):
 
 
 def cursor_order(order: JobOrder) -> str:
-    """Name the order as cursors do: the two orders by creation share theirs, by the id."""
+    """Return the name of the order in cursors; both orders by creation time use the id."""
     return order if order in TIMED_ORDERS else BY_ID
 
 
 def job_connection(page: "Page[records.Job]", order: JobOrder = JobOrder.NEWEST) -> Connection[Job]:
-    """Make the connection of a page of jobs in that order."""
+    """Build the connection of a page of jobs in the given order."""
     if order in TIMED_ORDERS:
-        return connection(
+        return build_connection(
             page, Job.of, lambda job: Place(id=job.id, instant=job.scheduled_time), order
         )
-    return by_id(page, Job.of)
+    return connection_by_id(page, Job.of)

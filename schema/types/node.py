@@ -1,13 +1,13 @@
-"""What every stored object has in common: a global id and a version."""
+"""The interface of every stored object: a global id and a version."""
 
 import strawberry
 
 
-@strawberry.interface(description="An object that can be read again by its id.")
+@strawberry.interface(description="An object that can be read by its id.")
 class Node:
     id: strawberry.ID = strawberry.field(
-        description="Unique among all objects; `node(id)` and the lookups of its type take it."
+        description="Its globally unique id, for `node(id)` and the lookups of its type."
     )
     version: int = strawberry.field(
-        description="Rises with every write: of two copies of an object, the higher one is newer."
+        description="Increases with every write: the copy with the higher version is newer."
     )

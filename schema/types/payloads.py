@@ -1,4 +1,4 @@
-"""What mutations answer: the changed object, and its id."""
+"""What mutations return: the changed object, and its id."""
 
 from collections.abc import Sequence
 from typing import Final, Self
@@ -22,7 +22,7 @@ from ostinato.schema.types.request import Request
 from ostinato.schema.types.warning import SchedulingWarning
 
 WARNINGS: Final = (
-    "Why its jobs do not start: no running worker takes jobs from their queue, or it is paused."
+    "Why its jobs are not starting: no running worker serves their queue, or the queue is paused."
 )
 
 
@@ -37,7 +37,7 @@ async def _warnings(
 class CronPayload:
     cron_id: strawberry.ID = strawberry.field(description="The cron's id.")
     cron: Cron | None = strawberry.field(
-        description="The cron as it is now; null after `deleteCron`."
+        description="The current state of the cron; null after `deleteCron`."
     )
 
     @strawberry_field(description=WARNINGS)
@@ -54,10 +54,10 @@ class CronPayload:
         return cls(cron_id=global_id("Cron", record.id), cron=None)
 
 
-@strawberry.type(description="The job that a mutation made or changed.")
+@strawberry.type(description="The job that a mutation created or changed.")
 class JobPayload:
     job_id: strawberry.ID = strawberry.field(description="The job's id.")
-    job: Job = strawberry.field(description="The job as it is now.")
+    job: Job = strawberry.field(description="The current state of the job.")
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
@@ -72,8 +72,10 @@ class JobPayload:
 
 @strawberry.type(description="The failure that a mutation resolved.")
 class FailurePayload:
-    failure_id: strawberry.ID = strawberry.field(description="The failure's id, which is gone now.")
-    failure: Failure = strawberry.field(description="The failure as it was.")
+    failure_id: strawberry.ID = strawberry.field(
+        description="The id of the resolved failure, which no longer exists."
+    )
+    failure: Failure = strawberry.field(description="The failure as it was before it was resolved.")
 
     @classmethod
     def of(cls, record: records.Failure) -> Self:
@@ -83,8 +85,8 @@ class FailurePayload:
 
 @strawberry.type(description="The recurring task that a mutation started or stopped.")
 class RecurringTaskPayload:
-    task_id: str = strawberry.field(description="The name that its owner gave it.")
-    recurring_task: RecurringTask = strawberry.field(description="The task as it is now.")
+    task_id: str = strawberry.field(description="The task's id, chosen by its owner.")
+    recurring_task: RecurringTask = strawberry.field(description="The current state of the task.")
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
@@ -97,8 +99,10 @@ class RecurringTaskPayload:
 
 @strawberry.type(description="The items that were added.")
 class AddItemsPayload:
-    added: int = strawberry.field(description="How many were added.")
-    item_ids: list[strawberry.ID] = strawberry.field(description="Their ids, in the given order.")
+    added: int = strawberry.field(description="The number of items added.")
+    item_ids: list[strawberry.ID] = strawberry.field(
+        description="Their ids, in the order of the input."
+    )
 
     @classmethod
     def of(cls, item_ids: Sequence[str]) -> Self:
@@ -109,9 +113,9 @@ class AddItemsPayload:
 @strawberry.type(description="The batch that a mutation started or changed.")
 class BatchPayload:
     batch_id: strawberry.ID = strawberry.field(description="The batch's id.")
-    batch: Batch = strawberry.field(description="The batch as it is now.")
+    batch: Batch = strawberry.field(description="The current state of the batch.")
 
-    @strawberry_field(description=f"{WARNINGS} Also whether it finds nothing to process.")
+    @strawberry_field(description=f"{WARNINGS} Also whether it found nothing to process.")
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
         is_running = self.batch.state is BatchState.RUNNING
         found = await _warnings(info, is_running)
@@ -127,17 +131,17 @@ class BatchPayload:
 
 @strawberry.type(description="The queue that a mutation changed.")
 class QueuePayload:
-    queue: Queue = strawberry.field(description="The queue as it is now.")
+    queue: Queue = strawberry.field(description="The current state of the queue.")
 
     @classmethod
     def of(cls, record: lanes.Queue) -> Self:
         return cls(queue=Queue.of(record))
 
 
-@strawberry.type(description="The request that a mutation made.")
+@strawberry.type(description="The request that a mutation created.")
 class RequestPayload:
     request_id: strawberry.ID = strawberry.field(description="The request's id.")
-    request: Request = strawberry.field(description="The request as it is now.")
+    request: Request = strawberry.field(description="The current state of the request.")
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:

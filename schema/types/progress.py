@@ -1,4 +1,4 @@
-"""How far a running job has come, as its function reports it."""
+"""The GraphQL type of a job's progress."""
 
 from typing import Self
 
@@ -8,11 +8,11 @@ from ostinato.jobs import records
 from ostinato.schema.scalars import SafeInt
 
 
-@strawberry.type(description="How far a job has come, as its function reports it.")
+@strawberry.type(description="The progress of a job, as reported by its function.")
 class Progress:
     done: SafeInt = strawberry.field(description="How much is done, in the function's own unit.")
-    total: SafeInt | None = strawberry.field(description="How much there is to do, if it is known.")
-    message: str | None = strawberry.field(description="What the function is doing.")
+    total: SafeInt | None = strawberry.field(description="How much there is in total, if known.")
+    message: str | None = strawberry.field(description="What the function is currently doing.")
 
     @classmethod
     def of_optional(cls, record: records.Progress | None) -> Self | None:

@@ -1,4 +1,4 @@
-"""Jobs that workers take from together."""
+"""The GraphQL type of a queue."""
 
 from typing import Self
 
@@ -7,22 +7,24 @@ import strawberry
 from ostinato.jobs import lanes
 
 
-@strawberry.type(description="Jobs that workers take from together. Every name is a queue.")
+@strawberry.type(
+    description="A queue of jobs. Queues need no declaration: any valid name is a queue."
+)
 class Queue:
-    name: str = strawberry.field(description="Its name, as `scheduleJob` takes it.")
+    name: str = strawberry.field(description="Its name, as used in `scheduleJob`.")
     paused: bool = strawberry.field(
-        description="Whether its pending jobs stay pending until it is resumed."
+        description="Whether it is paused: its pending jobs do not start until it is resumed."
     )
     weight: int = strawberry.field(
-        description="Its share of the workers, relative to other queues, when more is due in all "
-        "than there is room for."
+        description="Its share of the workers relative to other queues, when more jobs are due "
+        "than the workers can run."
     )
     pending_due: int = strawberry.field(
-        description="How many of its jobs are due and have not started, counted up to 1,000."
+        description="The number of its due jobs that have not started, capped at 1,000."
     )
-    workers: int = strawberry.field(description="How many workers take jobs from it.")
+    workers: int = strawberry.field(description="The number of workers that take jobs from it.")
     version: int = strawberry.field(
-        description="Rises with every change; 0 if it was never paused or resumed."
+        description="Increases with every change; 0 if it was never paused or resumed."
     )
 
     @classmethod

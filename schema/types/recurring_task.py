@@ -1,4 +1,4 @@
-"""A loop that runs a function again and again while it is enabled."""
+"""The GraphQL type of a recurring task."""
 
 from datetime import datetime
 from typing import Self
@@ -17,24 +17,24 @@ from ostinato.schema.types.job import Job, job_connection
 from ostinato.schema.types.node import Node
 
 
-@strawberry.type(description="A loop that runs a function again and again while it is enabled.")
+@strawberry.type(
+    description="A recurring task: runs a function at an interval while it is enabled."
+)
 class RecurringTask(Node):
     record: strawberry.Private[records.RecurringTask]
-    task_id: str = strawberry.field(
-        description="The name that its owner gave it; unique among the owner's tasks."
-    )
-    function_name: str = strawberry.field(description="The function that each round schedules.")
-    interval_ms: Milliseconds = strawberry.field(description="Time from one round to the next.")
-    enabled: bool = strawberry.field(description="False once it is stopped.")
+    task_id: str = strawberry.field(description="Its id, chosen by its owner; unique per owner.")
+    function_name: str = strawberry.field(description="The function that each round runs.")
+    interval_ms: Milliseconds = strawberry.field(description="The time between two rounds.")
+    enabled: bool = strawberry.field(description="False after it has been stopped.")
     next_run_time: datetime | None = strawberry.field(
-        description="The next round; null while it is stopped."
+        description="When the next round starts; null while it is stopped."
     )
 
-    @strawberry_field(description="The arguments that the function gets at each round.")
+    @strawberry_field(description="The function's arguments in each round.")
     def args(self) -> JSON:
         return JSON(self.record.args)
 
-    @strawberry_field(description="The jobs that it scheduled, newest first.", shared=True)
+    @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))

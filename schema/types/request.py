@@ -1,4 +1,4 @@
-"""A document that must be completed before its timeout."""
+"""The GraphQL type of a request with a timeout."""
 
 from datetime import datetime
 from typing import Self
@@ -13,21 +13,21 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.types.node import Node
 
 
-@strawberry.type(description="A document that must be completed before its timeout.")
+@strawberry.type(description="A request that must be completed before its timeout.")
 class Request(Node):
     record: strawberry.Private[records.Request]
-    state: RequestState = strawberry.field(description="How it stands.")
-    timeout_at: datetime = strawberry.field(description="When it times out if still pending.")
-    created_at: datetime = strawberry.field(description="When it was made.")
+    state: RequestState = strawberry.field(description="Its state.")
+    timeout_at: datetime = strawberry.field(description="When it times out if it is still pending.")
+    created_at: datetime = strawberry.field(description="When it was created.")
     completed_at: datetime | None = strawberry.field(
         description="When it was completed, failed or timed out; null while it is pending."
     )
 
-    @strawberry_field(description="What the client asked to have processed.")
+    @strawberry_field(description="The data to process.")
     def data(self) -> JSON:
         return JSON(self.record.data)
 
-    @strawberry_field(description="What the handler returned; null until it has, in time.")
+    @strawberry_field(description="The handler's return value; null unless it returned in time.")
     def result(self) -> JSON | None:
         return None if self.record.result is None else JSON(self.record.result)
 

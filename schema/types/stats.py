@@ -1,4 +1,4 @@
-"""How many jobs there are."""
+"""The GraphQL type of job counts."""
 
 from datetime import datetime
 from typing import Self
@@ -10,21 +10,23 @@ from ostinato.resolvers.changes import Place
 
 
 @strawberry.type(
-    description="How many ordinary jobs there are, each number counted up to 1,000: the viewer's; "
-    "for an admin, everybody's."
+    description="Job counts, without internal jobs. They cover your own jobs (all jobs for "
+    "admins), and each is capped at 1,000."
 )
 class Stats:
     place: strawberry.Private[Place]
     at: datetime = strawberry.field(description="When they were counted.")
-    pending: int = strawberry.field(description="Jobs that wait, due or planned.")
-    in_progress: int = strawberry.field(description="Jobs that run.")
-    failed: int = strawberry.field(description="Jobs that failed for good and are kept.")
+    pending: int = strawberry.field(description="The number of pending jobs, whether due or not.")
+    in_progress: int = strawberry.field(description="The number of running jobs.")
+    failed: int = strawberry.field(
+        description="The number of jobs that failed on their last attempt and are retained."
+    )
 
     @classmethod
-    def of(cls, told: stats.Stats) -> Self:
-        counts = told.counts
+    def of(cls, record: stats.Stats) -> Self:
+        counts = record.counts
         return cls(
-            place=told.place,
+            place=record.place,
             at=counts.at,
             pending=counts.pending,
             in_progress=counts.in_progress,

@@ -1,4 +1,4 @@
-"""The user who is calling."""
+"""The GraphQL type of the calling user."""
 
 from typing import Self
 
@@ -10,11 +10,12 @@ from ostinato.resolvers.auth import Viewer as ViewerRecord
 @strawberry.type(description="The user who is calling.")
 class Viewer:
     id: strawberry.ID = strawberry.field(
-        description="Who it is: the `sub` of the token; `owner` of what the viewer makes."
+        description="The user's id: the `sub` of the token, and the `owner` of what the user "
+        "creates."
     )
-    roles: list[str] = strawberry.field(description="The roles that the token names, sorted.")
+    roles: list[str] = strawberry.field(description="The roles in the token, sorted.")
     is_admin: bool = strawberry.field(
-        description="Whether the viewer sees and manages everybody's objects."
+        description="Whether the user can read and manage the objects of all users."
     )
 
     @classmethod

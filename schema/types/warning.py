@@ -1,4 +1,4 @@
-"""What an answer warns of: something was accepted, and may not happen."""
+"""The GraphQL type of a warning: something was accepted, but is not happening yet."""
 
 from typing import Self
 
@@ -9,11 +9,11 @@ from ostinato.jobs.waiting_reasons import WarningCode
 
 
 @strawberry.type(
-    name="Warning", description="Why something that was accepted does not happen for now."
+    name="Warning", description="Why something that was accepted is not happening yet."
 )
 class SchedulingWarning:
-    code: WarningCode = strawberry.field(description="A stable word for the reason.")
-    message: str = strawberry.field(description="What does not happen, and what to do.")
+    code: WarningCode = strawberry.field(description="A stable code for the reason.")
+    message: str = strawberry.field(description="What is not happening, and what to do about it.")
 
     @classmethod
     def of(cls, warning: waiting_reasons.SchedulingWarning) -> Self:

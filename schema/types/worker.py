@@ -1,4 +1,4 @@
-"""A process that runs jobs."""
+"""The GraphQL type of a worker."""
 
 from datetime import datetime
 from typing import Self
@@ -10,28 +10,28 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds
 
 
-@strawberry.type(description="A process that runs jobs, as it described itself when last heard.")
+@strawberry.type(description="A process that runs jobs, as of its latest heartbeat.")
 class Worker:
     id: strawberry.ID = strawberry.field(
-        description="Its id; a process that was declared lost and goes on takes a new one."
+        description="Its id. A process that was declared lost and continues gets a new id."
     )
-    host: str = strawberry.field(description="The name of the machine that it runs on.")
-    pid: int = strawberry.field(description="Its process id there.")
-    version: str = strawberry.field(description="The version of Ostinato that it runs.")
+    host: str = strawberry.field(description="Its host name.")
+    pid: int = strawberry.field(description="Its process id on that host.")
+    version: str = strawberry.field(description="Its version of Ostinato.")
     queues: list[str] = strawberry.field(description="The queues that it takes jobs from.")
-    slots: int = strawberry.field(description="How many jobs it runs at once.")
-    running: int = strawberry.field(description="How many of its slots are taken.")
+    slots: int = strawberry.field(description="The number of jobs it can run concurrently.")
+    running: int = strawberry.field(description="The number of slots in use.")
     running_job_ids: list[strawberry.ID] = strawberry.field(
-        description="The jobs that it runs, longest running first: at most 100 of them."
+        description="The jobs it is running, longest running first, at most 100."
     )
     loop_lag_ms: Milliseconds = strawberry.field(
-        description="How late its event loop was at worst in the second before. "
-        "More than a few milliseconds mean that a function blocks it."
+        description="The largest delay of its event loop in the second before the heartbeat. "
+        "More than a few milliseconds mean that a function blocks the loop."
     )
     started_at: datetime = strawberry.field(description="When it registered.")
     heard_at: datetime = strawberry.field(
-        description="Its last heartbeat. After a lease without one, 6 seconds by default, its jobs "
-        "are given to others."
+        description="When its latest heartbeat arrived. After a lease (6 seconds by default) "
+        "without a heartbeat, its jobs are reassigned."
     )
 
     @classmethod

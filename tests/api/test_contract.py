@@ -15,10 +15,10 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from ostinato.schema.build import sdl
+from ostinato.schema.build import print_sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
-SCHEMA = build_schema(sdl())
+SCHEMA = build_schema(print_sdl())
 TYPES = [
     each
     for each in SCHEMA.type_map.values()
@@ -44,7 +44,7 @@ def _described(named: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
 
 
 def test_the_committed_sdl_is_the_code() -> None:
-    assert COMMITTED.read_text() == sdl(), "run `make schema`"
+    assert COMMITTED.read_text() == print_sdl(), "run `make schema`"
 
 
 def test_every_type_field_argument_and_value_is_described() -> None:
@@ -54,7 +54,7 @@ def test_every_type_field_argument_and_value_is_described() -> None:
 
 def test_no_default_is_an_object() -> None:
     # graphql-js cannot print one of a custom scalar: GraphiQL would complete nothing
-    assert "= {" not in sdl()
+    assert "= {" not in print_sdl()
 
 
 def test_descriptions_are_sentences() -> None:

@@ -34,7 +34,7 @@ def test_an_object_has_only_one_id() -> None:
 
 
 def test_an_id_of_another_type_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="must be the id of a Cron, but it is one of a Job"):
+    with pytest.raises(ValueError, match="must be the id of a Cron, got the id of a Job"):
         document_id(global_id("Job", new_id()), "Cron")
 
 

@@ -16,7 +16,7 @@ from ostinato.jobs.mongo import reading
 from ostinato.jobs.paging import Place, Window, cut
 from ostinato.jobs.records import Job
 from ostinato.schema.ids import global_id
-from ostinato.schema.pagination import BY_ID, PageRequest, read_cursor, write_cursor
+from ostinato.schema.pagination import BY_ID, PageRequest, decode_page_cursor, encode_page_cursor
 from ostinato.schema.types.job import cursor_order, job_connection
 from tests.api.documents import Documents
 from tests.malformed import DUE
@@ -35,19 +35,19 @@ REAL = settings(
 @given(INSTANTS)
 def test_a_cursor_keeps_its_place(instant: datetime) -> None:
     place = Place(id=new_id(), instant=instant)
-    assert read_cursor("scheduledAsc", write_cursor("scheduledAsc", place)) == place
+    assert decode_page_cursor("scheduledAsc", encode_page_cursor("scheduledAsc", place)) == place
 
 
 @given(st.text(max_size=60))
 def test_anything_else_is_no_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="must be a cursor of this list"):
-        read_cursor(BY_ID, text)
+        decode_page_cursor(BY_ID, text)
 
 
 def test_a_cursor_of_another_order_is_refused() -> None:
-    cursor = write_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
+    cursor = encode_page_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
     with pytest.raises(ValueError, match="in this order"):
-        read_cursor(BY_ID, cursor)
+        decode_page_cursor(BY_ID, cursor)
 
 
 def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
@@ -56,15 +56,15 @@ def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
         ("scheduledAsc", Place(id=new_id())),
     ):
         with pytest.raises(ValueError, match="must be a cursor of this list"):
-            read_cursor(order, write_cursor(order, place))
+            decode_page_cursor(order, encode_page_cursor(order, place))
 
 
 def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
-    cursor = write_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
-    forged = write_cursor("scheduledAsc:9" + "9" * 30, Place(id=new_id()))
-    assert read_cursor("scheduledAsc", cursor).instant == DUE
+    cursor = encode_page_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
+    forged = encode_page_cursor("scheduledAsc:9" + "9" * 30, Place(id=new_id()))
+    assert decode_page_cursor("scheduledAsc", cursor).instant == DUE
     with pytest.raises(ValueError, match="must be a cursor"):
-        read_cursor("scheduledAsc", forged)
+        decode_page_cursor("scheduledAsc", forged)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ostinato.jobs.values import instant_text
 from ostinato.schema.scalars import (
     MAX_SAFE_INTEGER,
-    read_cursor,
-    read_datetime,
-    read_milliseconds,
+    parse_cursor,
+    parse_datetime,
+    parse_milliseconds,
 )
 
 
@@ -24,11 +24,11 @@ def test_an_instant_is_written_in_utc_with_milliseconds() -> None:
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_an_instant_that_was_written_is_read_again(instant: datetime) -> None:
     whole = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-    assert read_datetime(instant_text(instant)) == whole
+    assert parse_datetime(instant_text(instant)) == whole
 
 
 def test_an_instant_may_have_any_offset() -> None:
-    assert read_datetime("2030-01-31T13:00:00+01:00") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert parse_datetime("2030-01-31T13:00:00+01:00") == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_instant_may_have_any_offset() -> None:
 )
 def test_an_instant_without_a_zone_or_form_is_refused(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        read_datetime(value)
+        parse_datetime(value)
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_an_instant_without_a_zone_or_form_is_refused(value: object, reason: str
     [(0, 0), (-5, -5), (1e3, 1000), (2**40, 2**40), (MAX_SAFE_INTEGER, 2**53 - 1)],
 )
 def test_milliseconds_are_whole_numbers_beyond_32_bits(value: object, read: int) -> None:
-    assert read_milliseconds(value) == read
+    assert parse_milliseconds(value) == read
 
 
 @pytest.mark.parametrize("value", [1.5, "1000", True, None, float("nan"), 1e400, 2**53, [1]])
 def test_milliseconds_are_nothing_else(value: object) -> None:
     with pytest.raises(ValueError, match="Milliseconds must be"):
-        read_milliseconds(value)
+        parse_milliseconds(value)
 
 
 def test_a_cursor_is_a_string() -> None:
-    assert read_cursor("abc") == "abc"
+    assert parse_cursor("abc") == "abc"
     with pytest.raises(ValueError, match="Cursor must be a string"):
-        read_cursor(1)
+        parse_cursor(1)

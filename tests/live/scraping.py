@@ -17,7 +17,7 @@ from ostinato.resolvers.auth import Viewer, mint
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
-from ostinato.schema.routes import Parts, assemble
+from ostinato.schema.routes import AppDependencies, build_app
 from tests.live.serving import served
 
 TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"
@@ -64,20 +64,20 @@ async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scr
     secret = {"metrics_token": SecretStr(TOKEN)}
     settings = engine.settings.model_copy(update=secret | changes)
 
-    def context_of(viewer: Viewer | None, leg: Leg) -> RequestContext:
+    def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
         return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
 
     async with FiguresReader(engine, hub) as reader:
-        parts = Parts(
+        parts = AppDependencies(
             schema=graphql_schema,
-            context_of=context_of,
+            create_context=create_context,
             resources=_nothing,
             checks={},
             dead_tasks=list,
             hub=lambda: hub.facts,
             figures=reader.figures,
         )
-        async with served(assemble(settings, parts), settings) as port:
+        async with served(build_app(settings, parts), settings) as port:
             yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings, reader=reader)
 
 

@@ -8,19 +8,19 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Settings
-from ostinato.schema.server import server_of
-from ostinato.schema.transports.wire import WireProtocol
+from ostinato.schema.server import build_server
+from ostinato.schema.transports.wire import RawFrameProtocol
 from tests.processes import eventually
 from tests.transports.conftest import WebSockets
 
 
 @asynccontextmanager
 async def served(
-    app: Starlette, settings: Settings, ws: WebSockets = WireProtocol
+    app: Starlette, settings: Settings, ws: WebSockets = RawFrameProtocol
 ) -> AsyncIterator[int]:
     """Serve and give the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = server_of(app, settings)
+    server = build_server(app, settings)
     server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))

@@ -14,7 +14,7 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Joint, Leg, Place
 from ostinato.schema.ids import global_id
 from ostinato.schema.transports import group
-from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.members import Member, Reader, Told
 from tests.live.test_turns import next_turn
@@ -40,7 +40,7 @@ async def test_crowd_that_asks_for_the_same_rows_has_them_executed_once(
     watchers = [station.watch(JOBS, snapshot=True) for _ in range(CROWD)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * CROWD
-    assert station.runner.tally.results <= 3 * (ROWS + 1)
+    assert station.runner.metrics.results <= 3 * (ROWS + 1)
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
     await eventually(lambda: station.groups == [CROWD])
     new = global_id("Job", await write.job())
@@ -93,12 +93,12 @@ async def test_crowd_that_was_cut_off_within_its_rows_begins_again_together(
     async with station.watch(JOBS, snapshot=True) as cut_off:
         await cut_off.take(ROWS // 2)
         cursor = cut_off.encoded[-1].cursor
-    before = station.runner.tally.results
+    before = station.runner.metrics.results
     watchers = [station.watch(JOBS, snapshot=True, after=cursor) for _ in range(CROWD)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * CROWD
     assert all(b"RESET" in watcher.encoded[0].payload for watcher in watchers)
-    assert station.runner.tally.results - before <= 3 * (ROWS + 2)
+    assert station.runner.metrics.results - before <= 3 * (ROWS + 2)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
 
 
@@ -135,7 +135,7 @@ class Rows:
                 await self.allowed.wait()
             self.executed += 1
             yield Told(
-                Encoded(b"{}", f"{self.reads}-{number}"), place._replace(subject=str(number))
+                EncodedResult(b"{}", f"{self.reads}-{number}"), place._replace(subject=str(number))
             )
         leg.joint, self.at_once = Joint(position=Position("01")), self.at_once - 1
 

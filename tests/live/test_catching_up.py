@@ -10,7 +10,7 @@ from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.changes import Joint, Leg, Place
 from ostinato.schema.transports import group
-from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, LOG_BYTES, Log, Room
 from ostinato.schema.transports.members import Member, Reader, Told
@@ -44,7 +44,7 @@ class History:
         assert leg.begins_at is not None
         for number in range(int(leg.begins_at.position) + 1, self.present + 1):
             self.executed += 1
-            yield Told(Encoded(b"{}", str(number)), Place(position(number)))
+            yield Told(EncodedResult(b"{}", str(number)), Place(position(number)))
         if leg.ends_at_joint:
             leg.joint = joint(self.present)
         else:
@@ -157,10 +157,10 @@ async def test_more_groups_keep_less_each(groups: Groups) -> None:
 def test_log_is_over_full_by_number_or_by_bytes() -> None:
     log = Log(position(0), Room(LIMIT))
     for number in range(1, LIMIT + 1):
-        log.append(Told(Encoded(b"{}", None), Place(position(number))))
+        log.append(Told(EncodedResult(b"{}", None), Place(position(number))))
     assert not log.is_over_full()
-    log.append(Told(Encoded(b"{}", None), Place(position(LIMIT + 1))))
+    log.append(Told(EncodedResult(b"{}", None), Place(position(LIMIT + 1))))
     assert log.is_over_full()
     log = Log(position(0), Room(LIMIT))
-    log.append(Told(Encoded(b" " * LOG_BYTES, None), Place(position(1))))
+    log.append(Told(EncodedResult(b" " * LOG_BYTES, None), Place(position(1))))
     assert log.is_over_full()

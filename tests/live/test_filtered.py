@@ -65,7 +65,7 @@ class Costs:
 
     async def paid(self) -> tuple[int, int]:
         """Count what was executed, and how often jobs were read."""
-        return self.station.runner.tally.results, await self.finds.count()
+        return self.station.runner.metrics.results, await self.finds.count()
 
 
 @pytest.fixture

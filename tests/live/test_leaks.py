@@ -15,7 +15,7 @@ from ostinato.schema.build import graphql_schema
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
-from ostinato.schema.sending import sent
+from ostinato.schema.sending import amap
 from tests.live.breaking import followed
 from tests.live.conftest import As, Started
 from tests.live.reading import Client
@@ -60,7 +60,7 @@ class Query:
 class Subscription:
     @strawberry_subscription(description="Every job.")
     def changes(self, info: Info) -> AsyncIterator[Change]:
-        return sent(live.jobs_changed(info.context, JobFilter(), Following()), Change.of)
+        return amap(live.jobs_changed(info.context, JobFilter(), Following()), Change.of)
 
 
 @pytest.fixture

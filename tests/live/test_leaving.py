@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import mint
 from ostinato.schema.app import create_app
-from ostinato.schema.transports.sockets import Sockets
+from ostinato.schema.transports.sockets import ConnectionRegistry
 from tests.live.leftovers import alive
 from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
 from tests.live.serving import served
@@ -35,7 +35,7 @@ class Place:
 
     port: int
     settings: Settings
-    sockets: Sockets
+    sockets: ConnectionRegistry
     scraper: Scraper
 
     async def socket(self, *, vanishes: bool = False, token: str | None = None) -> None:
@@ -81,7 +81,7 @@ class Place:
 
     async def is_empty(self) -> bool:
         told = await self.scraper.scrape()
-        return not any([self.sockets.holders, *(told[f"ostinato_{each}"] for each in GAUGES)])
+        return not any([self.sockets.quota_holders, *(told[f"ostinato_{each}"] for each in GAUGES)])
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ async def test_member_that_is_too_slow_is_ended_and_resumes_by_its_cursor(
         ids = [await told_of_a_job(write, started) for _ in range(2 * LIMIT)]
         with pytest.raises(SlowConsumer):
             await slow.take(2 * LIMIT)
-        assert station.runner.tally.ended["subscription", "SLOW_CONSUMER"] == 1
+        assert station.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
         cursor = slow.encoded[-1].cursor
     async with station.watch(JOBS, after=cursor) as again:
         await again.ready()

@@ -9,8 +9,8 @@ import pytest
 
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
-from ostinato.schema.transports.encoding import Encoded
-from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.transports.frames import FrameBatch
 from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -34,8 +34,8 @@ class Client:
         self._watcher = station.watch(JOBS, after=after, push=self._push)
         self.told: list[bytes] = []
 
-    def _push(self, batch: Batch) -> bool:
-        self.told += JOB_ID.findall(batch.framed(b""))
+    def _push(self, batch: FrameBatch) -> bool:
+        self.told += JOB_ID.findall(batch.with_prefix(b""))
         return True
 
     async def run(self) -> None:
@@ -54,7 +54,7 @@ async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes
         for _ in range(MISSED // 100):
             await write.jobs(100)
             await watcher.take(100)
-        results: Sequence[Encoded] = watcher.encoded[1:]
+        results: Sequence[EncodedResult] = watcher.encoded[1:]
     cursors += [str(each.cursor) for each in results]
     return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in results]
 
@@ -64,7 +64,7 @@ async def test_storm_of_different_cursors_is_executed_about_once(
 ) -> None:
     crowd = CROWDS[live_settings.ring_events]
     cursors, jobs = await missed(station, write)
-    before = station.runner.tally.results
+    before = station.runner.metrics.results
     behind = Random(7).choices(range(MISSED), k=crowd)
     clients = [Client(station, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
@@ -75,5 +75,5 @@ async def test_storm_of_different_cursors_is_executed_about_once(
         await eventually(lambda: station.groups == [crowd])
         for task in tasks:
             task.cancel()
-    assert station.runner.tally.results - before <= crowd + 3 * MISSED  # READY is each one's own
+    assert station.runner.metrics.results - before <= crowd + 3 * MISSED  # READY is each one's own
     assert hub.facts.catch_ups <= 4

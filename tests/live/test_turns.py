@@ -63,6 +63,6 @@ async def test_resuming_crowd_executes_little_in_each_turn_of_the_loop(
         await write.job()
     crowd = [station.watch(after=after) for _ in range(CROWD)]
     reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in crowd))
-    most = await most_in_a_turn(reading, lambda: station.runner.tally.results)
+    most = await most_in_a_turn(reading, lambda: station.runner.metrics.results)
     assert most <= 4 * SHARE
     await asyncio.gather(*map(Watcher.__aexit__, crowd))

@@ -15,9 +15,9 @@ from ostinato.jobs.hub import Hub
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
-from ostinato.schema.transports.encoding import Encoded
+from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.execution import OperationRequest, OperationRunner
-from ostinato.schema.transports.frames import Batch
+from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.members import Push
 from tests.live.reading import PATIENCE_S
 
@@ -33,7 +33,7 @@ class Watcher:
 
     def __init__(self, results: Any) -> None:
         self.results = results
-        self.encoded: list[Encoded] = []
+        self.encoded: list[EncodedResult] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,9 +73,9 @@ class Pushed:
     reads: bool = True
     batches: list[bytes] = field(default_factory=list)
 
-    def __call__(self, batch: Batch) -> bool:
+    def __call__(self, batch: FrameBatch) -> bool:
         if self.reads:
-            self.batches.append(batch.framed(b""))
+            self.batches.append(batch.with_prefix(b""))
         return self.reads
 
 

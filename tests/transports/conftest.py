@@ -20,8 +20,8 @@ from websockets.typing import Subprotocol
 
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import mint
-from ostinato.schema.server import server_of
-from ostinato.schema.transports.wire import WireProtocol
+from ostinato.schema.server import build_server
+from ostinato.schema.transports.wire import RawFrameProtocol
 from tests.processes import eventually
 from tests.transports.example import Probe, example_app
 
@@ -31,8 +31,8 @@ RECEIVE_S = 30.0
 
 PLAIN: Final = "websockets-sansio"
 """uvicorn's own WebSockets, which take no frames that the application made."""
-WebSockets: TypeAlias = type[WireProtocol] | Literal["websockets-sansio"]
-BOTH: Final[tuple[WebSockets, ...]] = (WireProtocol, PLAIN)
+WebSockets: TypeAlias = type[RawFrameProtocol] | Literal["websockets-sansio"]
+BOTH: Final[tuple[WebSockets, ...]] = (RawFrameProtocol, PLAIN)
 
 
 def make_settings(**changes: Any) -> Settings:
@@ -116,12 +116,12 @@ class Socket:
 
 
 @asynccontextmanager
-async def serve(settings: Settings, ws: WebSockets = WireProtocol) -> AsyncIterator[Running]:
+async def serve(settings: Settings, ws: WebSockets = RawFrameProtocol) -> AsyncIterator[Running]:
     """Run a real server on a free port."""
     probe = Probe()
     listener = socket.create_server(("127.0.0.1", 0))
     app = example_app(settings, probe)
-    server = server_of(app, settings)
+    server = build_server(app, settings)
     server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
@@ -150,4 +150,4 @@ async def running(shared: Running) -> AsyncIterator[Running]:
     """Return the module's server as if it had just been started."""
     shared.probe.forget()
     yield shared
-    await eventually(lambda: shared.probe.open_streams == 0 and not shared.app.state.sockets)
+    await eventually(lambda: shared.probe.open_streams == 0 and not shared.app.state.connections)

@@ -15,7 +15,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
 from ostinato.schema.health import Check
-from ostinato.schema.routes import Parts, assemble
+from ostinato.schema.routes import AppDependencies, build_app
 
 
 @dataclass
@@ -190,19 +190,19 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     async def nothing() -> AsyncIterator[None]:
         yield
 
-    def context_of(viewer: Viewer | None, _leg: Leg) -> Context:
+    def create_context(viewer: Viewer | None, _leg: Leg) -> Context:
         return Context(probe, viewer)
 
     def unavailable() -> NoReturn:
         raise Unavailable("There is nothing behind this")
 
-    parts = Parts(
+    parts = AppDependencies(
         schema=example_schema,
-        context_of=context_of,
+        create_context=create_context,
         resources=nothing,
         checks=probe.checks,
         dead_tasks=lambda: probe.dead_tasks,
         hub=unavailable,
         figures=unavailable,
     )
-    return assemble(settings, parts)
+    return build_app(settings, parts)

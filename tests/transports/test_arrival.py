@@ -106,7 +106,7 @@ async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> No
         writer.write(b"GET /graphql HTTP/1.1\r\n" + b"host: x\r\n" * hosts + more + b"\r\n")
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert answer.endswith(b"needs one Host header, this request has %d." % hosts)
+    assert answer.endswith(b"requires exactly one Host header, got %d." % hosts)
 
 
 @pytest.mark.parametrize("second", [b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"])

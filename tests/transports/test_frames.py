@@ -6,7 +6,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ostinato.schema.transports.frames import Batch, text_frame
+from ostinato.schema.transports.frames import FrameBatch, text_frame
 from ostinato.schema.transports.protocol import next_prefix
 
 SIZES = [1, 60, 84, 85, 86, 87, 124, 125, 126, 65_000, 65_494, 65_495, 65_536, 70_000]
@@ -31,11 +31,13 @@ def test_text_of_any_size_is_one_frame(size: int) -> None:
 def test_batch_is_a_message_per_result_with_the_client_s_own_id(operation_id: str) -> None:
     payloads = [b"p" * size for size in SIZES]
     prefix = next_prefix(operation_id)
-    assert read(Batch(payloads).framed(prefix)) == [prefix + each + b"}" for each in payloads]
+    assert read(FrameBatch(payloads).with_prefix(prefix)) == [
+        prefix + each + b"}" for each in payloads
+    ]
 
 
 def test_clients_with_ids_of_one_length_and_of_others_each_get_their_own() -> None:
-    batch = Batch([b"{}", b"[]"])
+    batch = FrameBatch([b"{}", b"[]"])
     for operation_id in ("a", "b", "long", "c"):
         prefix = next_prefix(operation_id)
-        assert read(batch.framed(prefix)) == [prefix + b"{}}", prefix + b"[]}"]
+        assert read(batch.with_prefix(prefix)) == [prefix + b"{}}", prefix + b"[]}"]

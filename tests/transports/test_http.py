@@ -116,12 +116,18 @@ async def test_malformed_body_is_400(running: Running, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"{", "the body cannot be read: not JSON: "),
+        (b"{", "the body cannot be decoded: not JSON: "),
         (b'{"query":1,}', "not JSON: trailing comma is not allowed: line 1 column 11"),
         (b'{"variables":' + b"[" * 70 + b"]" * 70 + b"}", "nested deeper than 64 levels"),
         (b"[" * 100_000, "nested deeper than 64 levels"),
-        (b'\xef\xbb\xbf{"a":"\xff"}', "the body cannot be read: not UTF-8: byte 0xff at offset 9"),
-        (b'{"variables":{"a":["\\ud83d"]}}', r"variables.a.0 holds \ud83d, half of a surrogate"),
+        (
+            b'\xef\xbb\xbf{"a":"\xff"}',
+            "the body cannot be decoded: not UTF-8: byte 0xff at offset 9",
+        ),
+        (
+            b'{"variables":{"a":["\\ud83d"]}}',
+            r"variables.a.0 contains the unpaired surrogate \ud83d",
+        ),
     ],
 )
 async def test_body_that_cannot_be_read_says_why(

@@ -4,9 +4,9 @@ import pytest
 from pymongo.errors import ConnectionFailure
 
 from ostinato.jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
-from ostinato.schema.transports.operations import _format_broken, resumable
+from ostinato.schema.transports.operations import _format_source_error, to_resumable_error
 from ostinato.schema.transports.protocol import CloseCode
-from ostinato.schema.transports.sockets import SocketClosing
+from ostinato.schema.transports.sockets import ConnectionClosing
 
 OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("reset by peer")]
 
@@ -14,13 +14,13 @@ OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("
 @pytest.mark.parametrize("error", OUTAGES, ids=repr)
 def test_outage_closes_the_socket_so_that_clients_resume(error: Exception) -> None:
     """An `error` message would be final to graphql-ws: its subscription would be gone for good."""
-    with pytest.raises(SocketClosing) as closing:
-        _format_broken(error)
+    with pytest.raises(ConnectionClosing) as closing:
+        _format_source_error(error)
     assert closing.value.code == CloseCode.TRY_AGAIN_LATER
-    assert isinstance(resumable(error), OstinatoError)
+    assert isinstance(to_resumable_error(error), OstinatoError)
 
 
 @pytest.mark.parametrize("error", [NotFound("no such job"), RuntimeError("hunter2")], ids=repr)
 def test_anything_else_ends_that_operation_alone(error: Exception) -> None:
-    assert _format_broken(error)["extensions"]
-    assert resumable(error) is None
+    assert _format_source_error(error)["extensions"]
+    assert to_resumable_error(error) is None

@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Mode
-from ostinato.schema.flaky import FlakyCalls
+from ostinato.schema.flaky import CallCounter
 from ostinato.schema.pages import page_routes
 from tests.transports.conftest import Running, make_settings, serve
 
@@ -150,6 +150,6 @@ async def test_flaky_endpoint_is_for_development_only(running: Running) -> None:
 
 
 async def test_flaky_endpoint_remembers_a_bounded_number_of_keys() -> None:
-    calls = FlakyCalls(max_keys=2)
+    calls = CallCounter(max_keys=2)
     counts = [calls.count(key) for key in ("a", "b", "a", "c", "a", "b")]
     assert counts == [1, 1, 2, 1, 3, 1]

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from ostinato.schema.transports.persisted import (
-    KEPT_CHARS,
+    MAX_CACHE_CHARS,
     PersistedDocuments,
     PersistedQueryNotFound,
 )
@@ -109,19 +109,19 @@ async def test_missing_query_without_a_hash_is_still_malformed() -> None:
 
 def test_documents_kept_by_hash_are_bounded_and_the_oldest_go_first() -> None:
     documents = PersistedDocuments()
-    texts = [f"{number:0>60000}" for number in range(KEPT_CHARS // 60_000 + 1)]
+    texts = [f"{number:0>60000}" for number in range(MAX_CACHE_CHARS // 60_000 + 1)]
     for text in texts:
-        documents.keep(text, _extensions(text))
-    assert documents.text_of("", _extensions(texts[1])) == texts[1]
+        documents.store(text, _extensions(text))
+    assert documents.resolve("", _extensions(texts[1])) == texts[1]
     with pytest.raises(PersistedQueryNotFound):
-        documents.text_of("", _extensions(texts[0]))
+        documents.resolve("", _extensions(texts[0]))
 
 
 def test_huge_document_is_not_kept() -> None:
     documents, text = PersistedDocuments(), "#" * 100_000
-    documents.keep(text, _extensions(text))
+    documents.store(text, _extensions(text))
     with pytest.raises(PersistedQueryNotFound):
-        documents.text_of("", _extensions(text))
+        documents.resolve("", _extensions(text))
 
 
 async def test_only_listed_operations_run_by_text_by_id_and_by_hash(manifest: Path) -> None:

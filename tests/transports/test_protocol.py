@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.schema.transports.protocol import (
-    BadMessage,
     ClientMessage,
     ConnectionInit,
+    InvalidMessage,
     Subscribe,
     complete_message,
     error_message,
@@ -36,9 +36,9 @@ def test_parser_returns_a_message_or_raises_bad_message_whatever_it_is_given(tex
     message: object
     try:
         message = parse_message(text, MAX_ID_CHARS)
-    except BadMessage as refused:
+    except InvalidMessage as refused:
         message = refused
-    assert isinstance(message, BadMessage | ClientMessage)
+    assert isinstance(message, InvalidMessage | ClientMessage)
 
 
 @given(st.text(min_size=1, max_size=MAX_ID_CHARS), st.text(min_size=1))

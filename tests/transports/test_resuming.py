@@ -7,7 +7,7 @@ import pytest
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.transports.documents import RequestRejected
 from ostinato.schema.transports.execution import Operation, OperationRequest, OperationRunner
-from ostinato.schema.transports.resuming import resumed
+from ostinato.schema.transports.resuming import apply_last_event_id
 from tests.transports.conftest import make_settings
 
 RUNNER = OperationRunner(graphql_schema, make_settings(), lambda *_: None)
@@ -33,7 +33,7 @@ async def test_without_a_last_event_id_the_operation_is_as_it_was(
     last_event_id: str | None,
 ) -> None:
     operation = _operation(LITERAL)
-    assert resumed(operation, last_event_id) is operation
+    assert apply_last_event_id(operation, last_event_id) is operation
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_without_a_last_event_id_the_operation_is_as_it_was(
 async def test_last_event_id_stands_for_an_argument_that_is_missing_or_the_same(
     operation: Operation,
 ) -> None:
-    assert resumed(operation, "a").request.after == "a"
+    assert apply_last_event_id(operation, "a").request.after == "a"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_last_event_id_that_differs_from_the_argument_is_refused(
     operation: Operation,
 ) -> None:
     with pytest.raises(RequestRejected) as caught:
-        resumed(operation, "b")
+        apply_last_event_id(operation, "b")
     extensions = caught.value.errors[0]["extensions"]
     assert extensions["code"] == "BAD_REQUEST"
     assert extensions["issues"][0]["path"] == ["after"]

@@ -52,7 +52,7 @@ async def test_stopping_the_server_ends_streams_and_lets_clients_come_back(
 
 async def test_draining_server_takes_no_new_stream() -> None:
     async with serve(make_settings()) as running:
-        await running.app.state.sockets.drain(0)
+        await running.app.state.connections.drain(0)
         async with streamed(running, TICKS, SSE) as stream:
             assert stream.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
             assert stream.response.headers["retry-after"] == "1"
@@ -66,6 +66,6 @@ async def test_client_that_stops_reading_is_cut_off_and_holds_nothing(
         serve(make_settings(send_timeout_ms=200)) as running,
         streamed(running, "subscription { flood(size: 1000000) }", accept),
     ):
-        await eventually(lambda: len(running.app.state.sockets) == 1)
-        await eventually(lambda: not running.app.state.sockets)
+        await eventually(lambda: len(running.app.state.connections) == 1)
+        await eventually(lambda: not running.app.state.connections)
         await eventually(lambda: not running.server.server_state.connections)

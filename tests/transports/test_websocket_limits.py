@@ -103,9 +103,9 @@ async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
     ):
         await old.subscribe("1", "subscription { ticks }")
         await old.receive()
-        await running.app.state.sockets.drain(5)
+        await running.app.state.connections.drain(5)
         assert running.probe.open_streams == 0
-        assert len(running.app.state.sockets) == 0
+        assert len(running.app.state.connections) == 0
         assert (await old.closed(), await initialising.closed()) == (1012, 1012)
         async with running.socket() as new:
             assert await new.closed() == 1012
@@ -117,7 +117,7 @@ async def test_mutation_that_a_closing_socket_cuts_off_is_told_that_it_may_have_
         await socket.subscribe("live", "subscription { ticks }")
         await socket.receive()
         await eventually(lambda: running.probe.mutations == 1)
-        await running.app.state.sockets.drain(5)
+        await running.app.state.connections.drain(5)
         told = await socket.receive()
         assert (told["type"], told["id"]) == ("error", "change")
         assert told["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
