@@ -10,9 +10,9 @@ from benchmarks.measures import quiet as quietly
 PEERS = (RAW, STRAWBERRY, NODE_WS, YOGA)
 TOLD = (
     "A burst is about 50,000 deliveries of events that are published at once; Ostinato's are "
-    "written to MongoDB, and that time counts. Then one event is published every 200 ms. Latency is "
-    "from its publication (for Ostinato: just before the write) to its arrival. CPU time is that of "
-    "the serving process only, all threads, without mongod, the writer and the clients."
+    "written to MongoDB, and that time counts. Then one event is published every 200 ms. Latency "
+    "is from its publication (for Ostinato: just before the write) to its arrival. CPU time is "
+    "that of the serving process only, all threads, without mongod, the writer and the clients."
 )
 
 FOLLOWED = (
