@@ -1,6 +1,7 @@
 """The arguments of a function: a Pydantic model made from its signature."""
 
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -8,8 +9,11 @@ from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
+from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.records import JsonObject
 from ostinato.jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
@@ -56,23 +60,87 @@ class Arguments:
             raise BadRequest(f"the arguments do not fit: {issues[0].message}", issues) from None
 
 
-def arguments_of(call: Callable[..., Awaitable[Any]]) -> Arguments:
+def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
     """Build the model from the parameters after the context.
 
-    Raises TypeError for a parameter without a type, or one that cannot be passed by name.
+    Raises DeclarationError for one that cannot be passed by name, has no type, has a type that
+    JSON cannot carry, or a default that is not of its type.
     """
-    hints = get_type_hints(call, include_extras=True)
+    hints = _hints_of(call)
     _, *parameters = inspect.signature(call).parameters.values()
     fields: dict[str, Any] = {}
     for parameter in parameters:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{call.__qualname__}: {parameter} cannot be passed by name")
-        if parameter.name not in hints:
-            raise TypeError(f"{call.__qualname__}: parameter {parameter.name!r} has no type")
+        _require_named(call, parameter, hints)
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
+    names = Counter(map(to_camel, fields))
+    if twice := [name for name in fields if names[to_camel(name)] > 1]:
+        problem = f"the arguments {' and '.join(twice)} are both {to_camel(twice[0])} in JSON"
+        raise DeclarationError(call, f"{problem}; rename one")
     name = "".join(word.capitalize() for word in call.__name__.split("_"))
-    return Arguments(create_model(f"{name}Args", __config__=_CONFIG, **fields))
+    try:
+        arguments = Arguments(create_model(f"{name}Args", __config__=_CONFIG, **fields))
+        arguments.json_schema()
+    except Exception:  # Pydantic names no argument: each is tried alone
+        for argument, field in fields.items():
+            _require_supported(call, argument, field)
+        raise
+    for argument, (hint, default) in fields.items():
+        if argument not in arguments.model.model_fields:  # `_name` and `model_config`
+            problem = f"its argument {argument!r} has a name that Pydantic keeps for itself"
+            raise DeclarationError(call, f"{problem}; rename it")
+        _require_sound_default(call, argument, hint, default)
+    return arguments
+
+
+def _hints_of(call: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
+    try:
+        return get_type_hints(call, include_extras=True)
+    except Exception as error:  # an annotation is an expression of the user's own
+        fix = "import what it names at run time, not only under TYPE_CHECKING"
+        problem = f"an annotation cannot be evaluated ({type(error).__name__}: {error})"
+        raise DeclarationError(call, f"{problem}; {fix}") from error
+
+
+def _require_named(
+    call: Callable[..., Awaitable[Any]], parameter: inspect.Parameter, hints: Mapping[str, object]
+) -> None:
+    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+        problem = f"its parameter `{parameter}` cannot be passed by name"
+        fix = "remove the `/`" if parameter.kind is parameter.POSITIONAL_ONLY else "name each one"
+        raise DeclarationError(call, f"{problem}; {fix}")
+    if parameter.name not in hints:
+        problem = f"its argument {parameter.name!r} has no type; write `{parameter.name}: str`"
+        raise DeclarationError(call, f"{problem}, for example")
+
+
+def _require_supported(call: Callable[..., Awaitable[Any]], name: str, field: Any) -> None:
+    try:
+        create_model("Args", __config__=_CONFIG, **{name: field}).model_json_schema()
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
+        kind = getattr(field[0], "__name__", str(field[0]))
+        problem = f"its argument {name!r} has the type {kind}, which JSON cannot carry"
+        fix = "use JSON types, a dataclass, a TypedDict or a Pydantic model"
+        raise DeclarationError(call, f"{problem}; {fix}") from error
+    except Exception as error:
+        problem = f"its argument {name!r} is refused by Pydantic ({str(error).splitlines()[0]})"
+        raise DeclarationError(call, f"{problem}; change its name or its type") from error
+
+
+def _require_sound_default(
+    call: Callable[..., Awaitable[Any]], name: str, hint: Any, default: Any
+) -> None:
+    if default is ... or isinstance(default, FieldInfo):
+        return
+    fields: dict[str, Any] = {name: (hint, default)}
+    try:
+        create_model("Args", __config__=ConfigDict(validate_default=True), **fields)()
+    except ValidationError as error:
+        problem = f"the default of its argument {name!r} is {shown(default)}, which its type does "
+        fix = f"write `{name}: … | None`" if default is None else "change the default or the type"
+        raise DeclarationError(
+            call, f"{problem}not allow ({wording(error.errors()[0])}); {fix}"
+        ) from error
 
 
 def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:

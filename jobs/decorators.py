@@ -1,14 +1,26 @@
-"""How a user's module declares its functions: `@mutation`, `@action` and `@cron`."""
+"""How a user's module declares its functions: `@mutation`, `@action` and `@cron`.
+
+A mistake raises DeclarationError when the module is imported.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, Concatenate, Never, ParamSpec, TypedDict, TypeVar, Unpack
 
-from ostinato.jobs.arguments import arguments_of
+from ostinato.jobs.arguments import Arguments, build_arguments
 from ostinato.jobs.context import Context
+from ostinato.jobs.declarations import (
+    DeclarationError,
+    is_function,
+    require_async,
+    require_context,
+    require_options,
+    shown,
+)
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.options import CRON_OPTIONS, FUNCTION_OPTIONS
 from ostinato.jobs.rate_limit import RateLimit
-from ostinato.jobs.records import FunctionKind
-from ostinato.jobs.registry import Function, StaticCron, name_of, registry
+from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
+from ostinato.jobs.registry import Function, StaticCron, default_name, given_name, registry
 from ostinato.jobs.retry import NO_RETRY, Retry
 from ostinato.jobs.schedules import parse_schedule
 
@@ -42,21 +54,21 @@ class FunctionOptions(TypedDict, total=False):
 
 
 def mutation(
-    **options: Unpack[FunctionOptions],
+    *misplaced: Never, **options: Unpack[FunctionOptions]
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
     """Register a coroutine that runs in one MongoDB transaction with its own success.
 
     Its writes through `ctx.db` and the jobs it schedules happen exactly once. Its body may run
     more than once before that (a conflict reruns it): it must not touch the outside world.
     """
-    return _registering(FunctionKind.MUTATION, options)
+    return _registering(FunctionKind.MUTATION, misplaced, options)
 
 
 def action(
-    **options: Unpack[FunctionOptions],
+    *misplaced: Never, **options: Unpack[FunctionOptions]
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
     """Register a coroutine that may touch the outside world: at most once per attempt."""
-    return _registering(FunctionKind.ACTION, options)
+    return _registering(FunctionKind.ACTION, misplaced, options)
 
 
 def cron(
@@ -66,57 +78,107 @@ def cron(
     tz: str = "UTC",
     name: str | None = None,
     args: Mapping[str, object] | None = None,
+    **unknown: Never,
 ) -> Callable[[AnyCall], AnyCall]:
     """Run the function below it on a schedule; goes above `@mutation` or `@action`.
 
     Either `cronspec` (in time zone `tz`) or `every_ms`. The cron is the system's own: it has no
-    owner, and the code is where it is changed. Its name is the function's unless given. Raises
-    ValueError for a schedule that makes no sense.
+    owner, and only the code changes it. Its name is the function's unless given.
     """
-    if (cronspec is None) == (every_ms is None):
-        raise ValueError("@cron takes either a cronspec or every_ms")
-    try:
-        schedule = parse_schedule(every_ms, cronspec, tz)
-    except BadRequest as error:
-        raise ValueError(f"@cron: {error}") from None
+    _require_parentheses("@cron", (cronspec,), "@cron(every_ms=60_000)")
+    given = {"cronspec": cronspec, "every_ms": every_ms, "tz": tz, "name": name, "args": args}
 
     def declare(call: AnyCall) -> AnyCall:
-        function = registry.resolve(call)
-        registry.declare_cron(
-            StaticCron(
-                name=name or function.name,
-                function_name=function.name,
-                schedule=schedule,
-                args=function.bind(args or {}),
-            )
+        require_options(call, "@cron", {**given, **unknown}, CRON_OPTIONS)
+        registered = given_name(call)
+        if registered is None:
+            problem = "@cron is not above a registered function; write it above @mutation() or "
+            raise DeclarationError(call, problem + "@action()")
+        schedule = _schedule(call, cronspec, every_ms, tz)
+        bound = _bound_args(call, registry.resolve(registered), args or {})
+        declared = StaticCron(
+            name=name or registered, function_name=registered, schedule=schedule, args=bound
         )
+        registry.declare_cron(declared, call)
         return call
 
     return declare
 
 
+def _schedule(call: AnyCall, cronspec: str | None, every_ms: int | None, tz: str) -> Schedule:
+    if (cronspec is None) == (every_ms is None):
+        problem = "@cron needs either a cronspec or every_ms"
+        raise DeclarationError(call, f"{problem}; write @cron(every_ms=60_000), for example")
+    try:
+        return parse_schedule(every_ms, cronspec, tz)
+    except BadRequest as error:
+        problem = str(error).replace("intervalMs", "every_ms")
+        raise DeclarationError(call, f"@cron: {problem}") from None
+
+
+def _bound_args(call: AnyCall, function: Function, args: Mapping[str, object]) -> JsonObject:
+    try:
+        return function.bind(args)
+    except BadRequest as error:
+        problem = f"@cron: {error}; write the function's arguments as args={{…}}"
+        raise DeclarationError(call, problem) from None
+
+
 def _registering(
-    kind: FunctionKind, options: FunctionOptions
+    kind: FunctionKind, misplaced: tuple[object, ...], options: FunctionOptions
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
+    decorator = f"@{kind.value}"
+    _require_parentheses(decorator, misplaced, f"{decorator}()")
+
     def register(call: JobFunction[P, R]) -> JobFunction[P, R]:
-        name = options.get("name") or name_of(call)
-        call.__ostinato_name__ = name  # type: ignore[attr-defined]  # read by name_of
-        registry.add(
-            Function(
-                name=name,
-                kind=kind,
-                call=call,
-                arguments=arguments_of(call),
-                public=options.get("public", False),
-                roles=frozenset(options.get("roles", ())),
-                retry=options.get("retry", NO_RETRY),
-                timeout_ms=options.get("timeout_ms"),
-                internal=options.get("internal", False),
-                result_ttl_ms=options.get("result_ttl_ms"),
-                concurrency=options.get("concurrency"),
-                rate_limit=options.get("rate_limit"),
-            )
-        )
+        if misplaced:
+            problem = f"{decorator} takes its options by name, got {shown(misplaced[0])}"
+            raise DeclarationError(call, f"{problem}; write {decorator}(name=…)")
+        require_async(call, decorator)
+        require_context(call)
+        require_options(call, decorator, options, FUNCTION_OPTIONS)
+        if given_name(call):
+            problem = f"{decorator} is above another @mutation or @action; keep one of the two"
+            raise DeclarationError(call, problem)
+        _register(kind, call, options)
         return call
 
     return register
+
+
+def _register(kind: FunctionKind, call: JobFunction[P, R], options: FunctionOptions) -> None:
+    arguments = build_arguments(call)
+    rate_limit = options.get("rate_limit")
+    _require_key(call, rate_limit, arguments)
+    name = options.get("name") or default_name(call)
+    registry.add(
+        Function(
+            name=name,
+            kind=kind,
+            call=call,
+            arguments=arguments,
+            public=options.get("public", False),
+            roles=frozenset(options.get("roles", ())),
+            retry=options.get("retry", NO_RETRY),
+            timeout_ms=options.get("timeout_ms"),
+            internal=options.get("internal", False),
+            result_ttl_ms=options.get("result_ttl_ms"),
+            concurrency=options.get("concurrency"),
+            rate_limit=rate_limit,
+            has_default_name="name" not in options,
+        )
+    )
+    call.__ostinato_name__ = name  # type: ignore[attr-defined]  # read by given_name
+
+
+def _require_parentheses(decorator: str, given: tuple[object, ...], correct: str) -> None:
+    if given and is_function(given[0]):
+        raise DeclarationError(given[0], f"{decorator} needs parentheses; write {correct}")
+
+
+def _require_key(call: object, limit: RateLimit | None, arguments: Arguments) -> None:
+    key = limit.key if limit else None
+    if key is not None and key not in arguments.names:
+        known = ", ".join(sorted(arguments.names)) or "none"
+        problem = f"the key of its rate_limit is {shown(key)}, which is not one of its arguments"
+        raise DeclarationError(call, f"{problem}; use an argument in camelCase ({known})")

@@ -1,4 +1,4 @@
-"""Owns the import of the modules whose functions jobs can run: ours, and a user's."""
+"""Owns the import of the modules whose functions jobs can run: the built-in ones, and a user's."""
 
 import importlib
 import traceback
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from ostinato.jobs.registry import registry
+from ostinato.jobs.declarations import DeclarationError, file_of, location_of
+from ostinato.jobs.registry import PREFIX, default_name, registry
 
 BUILT_IN: Final = "ostinato.jobs.functions"
 
@@ -14,7 +15,7 @@ _MACHINERY: Final = ("<frozen", importlib.__file__, str(Path(__file__).parent))
 
 
 def import_problems(modules: Iterable[str]) -> list[str]:
-    """Import our functions and then a user's; say of each module that cannot be why not."""
+    """Import the built-in functions and a user's modules; return one line per module that fails."""
     registry.load([BUILT_IN])
     return [
         f"{module} cannot be imported: {reason}" for module in modules for reason in _reason(module)
@@ -24,12 +25,26 @@ def import_problems(modules: Iterable[str]) -> list[str]:
 def _reason(module: str) -> Iterator[str]:
     try:
         registry.load([module])
+    except DeclarationError as error:
+        yield str(error)
     except Exception as error:
         yield f"{type(error).__name__}: {error}{_where(error)}"
+    else:
+        yield from _late_prefix(module)
+
+
+def _late_prefix(module: str) -> Iterator[str]:
+    """Find a function that was named before its module had set its prefix."""
+    for function in registry:
+        named_otherwise = function.has_default_name and function.name != default_name(function.call)
+        if function.call.__module__ == module and named_otherwise:
+            place = f"{PREFIX} is set below it; move that line to the top of "
+            yield f"{location_of(function.call)}: {place}{file_of(function.call)}"
+            return
 
 
 def _where(error: Exception) -> str:
-    """Give the line of the user's code that failed; none for a module that was not found."""
+    """Return the line of the user's code that failed; none for a module that was not found."""
     if isinstance(error, SyntaxError):
         return ""
     frames = traceback.extract_tb(error.__traceback__)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ostinato.jobs.retry import require_whole
+
 MOST: Final = 1_000_000  # times the milliseconds since 1970, this still fits 64 bits
 LONGEST_MS: Final = 31 * 24 * 60 * 60 * 1000
 
@@ -20,6 +22,11 @@ class RateLimit:
     limit for the function."""
 
     def __post_init__(self) -> None:
+        for name in ("count", "per_ms", "burst"):
+            if not (name == "burst" and self.burst is None):
+                require_whole(name, getattr(self, name))
+        if self.key is not None and not isinstance(self.key, str):
+            raise TypeError(f"key must be the name of an argument, got {self.key!r}")
         if not 1 <= self.count <= MOST:
             raise ValueError(f"count is {self.count}; allowed are 1 to {MOST:,}")
         if not 1 <= self.per_ms <= LONGEST_MS:

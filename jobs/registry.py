@@ -5,12 +5,14 @@ A decorated coroutine is registered in the process-wide `registry` when its modu
 
 import importlib
 import re
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from ostinato.jobs.arguments import Arguments
+from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.rate_limit import RateLimit
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 AnyFunction = Callable[..., Awaitable[Any]]
 
 LIKE: Final = 0.7  # one letter wrong of four, and more of a longer name
-_NAME: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
+PREFIX: Final = "__ostinato_module__"
+"""The variable of a module that replaces its own name in the names of its functions."""
+
+_PREFIX_FORM: Final = re.compile(r"[A-Za-z_]\w*")
+_NAME_FORM: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +56,8 @@ class Function:
     """How many of it one worker runs at once; None for as many as there is room for."""
     rate_limit: RateLimit | None = None
     """How often it may start, in all workers together; None for as often as it is asked."""
-
-    def __post_init__(self) -> None:
-        if self.concurrency is not None and self.concurrency < 1:
-            raise ValueError(f"concurrency of {self.name} is {self.concurrency}; the least is 1")
-        key = self.rate_limit.key if self.rate_limit else None
-        if key is not None and key not in self.arguments.names:
-            raise ValueError(f"the rate limit's key {key!r} is no argument of {self.name}")
+    has_default_name: bool = False
+    """Whether the name was made from those of its module and coroutine."""
 
     @property
     def description(self) -> str:
@@ -109,47 +110,57 @@ class Registry:
         return self._functions.get(name)
 
     def add(self, function: Function) -> None:
-        """Register; raises ValueError for a bad or taken name."""
-        if not _NAME.fullmatch(function.name):
-            raise ValueError(f"{function.name!r} is no function name: use module.camelName")
-        taken = self._functions.get(function.name)
-        if taken and _origin(taken.call) != _origin(function.call):
-            raise ValueError(f"two functions are named {function.name!r}: pass name=… to one")
-        self._functions[function.name] = function
+        """Register; raises DeclarationError for a bad or taken name."""
+        name, call = function.name, function.call
+        if not _NAME_FORM.fullmatch(name):
+            fix = "pass name=… of the form 'module.camelName'"
+            raise DeclarationError(call, f"{name!r} is not a valid function name; {fix}")
+        taken = self._functions.get(name)
+        if taken and (_origin(taken.call) != _origin(call) or _is_defined_twice(taken.call, call)):
+            raise DeclarationError(call, _collision(name, taken.call, call))
+        self._functions[name] = function
 
     def resolve(self, ref: FunctionRef) -> Function:
         """Find a function by its name or by itself.
 
         Raises BadRequest at ("functionName",) if there is none.
         """
-        name = str.__str__(ref) if isinstance(ref, str) else name_of(ref)  # also of a subclass
+        name = (
+            str.__str__(ref) if isinstance(ref, str) else function_name(ref)
+        )  # also of a subclass
         function = self._functions.get(name)
         if function is None:
             raise unknown_function(name)
         return function
 
-    def declare_cron(self, cron: StaticCron) -> None:
-        """Remember a cron of the code; raises ValueError if its name is taken."""
+    def declare_cron(self, cron: StaticCron, call: AnyFunction) -> None:
+        """Remember a cron of `call`; raises DeclarationError if its name is taken."""
         taken = self.static_crons.get(cron.name)
         if taken and taken != cron:
-            raise ValueError(f"two crons are named {cron.name!r}: pass name=… to one")
+            other = f"the name {cron.name!r} is taken by the cron of {taken.function_name}"
+            problem = f"@cron: {other}; pass name=… to one of the two"
+            raise DeclarationError(call, problem)
         self.static_crons[cron.name] = cron
 
     def add_batch(self, source: "BatchSource") -> None:
-        """Register a batch source; raises ValueError if its name is taken by another user's."""
-        taken = self.batches.get(source.name)
+        """Register a batch source; raises DeclarationError if another module took its name."""
+        name, taken = source.name, self.batches.get(source.name)
         if (
             taken
             and _origin(taken.handle) != _origin(source.handle)
             and not _built_in(taken.handle)
         ):
-            raise ValueError(f"two batches are named {source.name!r}: rename one")
-        self.batches[source.name] = source
+            other = location_of(taken.handle)
+            problem = f"the batch name {name!r} is taken by {other}; rename one of the two"
+            raise DeclarationError(source.handle, problem)
+        self.batches[name] = source
 
     def set_request_handler(self, handler: "RequestHandler") -> None:
-        """Let a coroutine complete requests; raises ValueError if there is another."""
-        if self.request_handler and _origin(self.request_handler) != _origin(handler):
-            raise ValueError("there are two request handlers: keep one")
+        """Complete requests with a coroutine; raises DeclarationError if there is another."""
+        taken = self.request_handler
+        if taken and _origin(taken) != _origin(handler):
+            problem = f"{location_of(taken)} is a @request_handler already; keep one of the two"
+            raise DeclarationError(handler, problem)
         self.request_handler = handler
 
     def load(self, modules: Iterable[str]) -> None:
@@ -182,19 +193,55 @@ def _origin(call: AnyFunction) -> tuple[str, str]:
     return (call.__module__, call.__qualname__)
 
 
+def _is_defined_twice(taken: AnyFunction, call: AnyFunction) -> bool:
+    """Return whether one import has come to both; a module that is reloaded comes to each anew."""
+    scope = getattr(call, "__globals__", None)
+    spec = scope.get("__spec__") if scope else None
+    return getattr(spec, "_initializing", False) and getattr(taken, "__globals__", None) is scope
+
+
 def _built_in(call: AnyFunction) -> bool:
     return call.__module__.startswith("ostinato.jobs.functions.")
 
 
-def camel(name: str) -> str:
+def function_name(call: AnyFunction) -> str:
+    """Return the name that a coroutine is registered under, or would be."""
+    return given_name(call) or default_name(call)
+
+
+def given_name(call: object) -> str | None:
+    """Return the name that a decorator has registered a coroutine under; None if none has."""
+    given = getattr(call, "__ostinato_name__", None)
+    return given if isinstance(given, str) else None
+
+
+def default_name(call: AnyFunction) -> str:
+    """Make `module.camelName`: the last part of the module's name, or its `__ostinato_module__`.
+
+    Raises DeclarationError if that variable is not a name.
+    """
+    module = sys.modules.get(call.__module__)
+    prefix: object = getattr(module, PREFIX, None)
+    if prefix is None:
+        prefix = call.__module__.rpartition(".")[2]
+    elif not isinstance(prefix, str) or not _PREFIX_FORM.fullmatch(prefix):
+        problem = f"{PREFIX} must be a name such as 'orders', got {shown(prefix)}"
+        raise DeclarationError(call, f"{problem}; use letters, digits and _")
+    return f"{prefix}.{to_camel_case(call.__name__)}"
+
+
+def to_camel_case(name: str) -> str:
     """Turn snake_case into camelCase."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
 
 
-def name_of(call: AnyFunction) -> str:
-    """Give the name a coroutine is, or would be, registered under."""
-    given = getattr(call, "__ostinato_name__", None)
-    if isinstance(given, str):
-        return given
-    return f"{call.__module__.rpartition('.')[2]}.{camel(call.__name__)}"
+def _collision(name: str, taken: AnyFunction, call: AnyFunction) -> str:
+    if file_of(taken) == file_of(call):
+        return f"the name {name!r} is taken by {location_of(taken)}; pass name=… to one of the two"
+    package = call.__module__.rpartition(".")[0].rpartition(".")[2]
+    prefix = package if _PREFIX_FORM.fullmatch(package) else "orders"
+    return (
+        f"the name {name!r} is taken by {location_of(taken)}; write {PREFIX} = {prefix!r} at the "
+        f"top of {file_of(call)}, or pass name=… to one of the two"
+    )

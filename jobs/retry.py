@@ -50,6 +50,10 @@ class Retry:
     """Never run again after these, or a group that holds one; stronger than `retry_on`."""
 
     def __post_init__(self) -> None:
+        for name in ("retries", "base_ms", "max_ms"):
+            require_whole(name, getattr(self, name))
+        for name in ("factor", "jitter"):
+            _require_number(name, getattr(self, name))
         if not 0 <= self.retries < MAX_ATTEMPTS:
             raise ValueError(f"retries is {self.retries}; allowed are 0 to {MAX_ATTEMPTS - 1}")
         if self.base_ms < 0 or self.max_ms < 0:
@@ -58,8 +62,8 @@ class Retry:
             raise ValueError(f"factor is {self.factor}; it must be at least 1")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is {self.jitter}; allowed are 0 to 1")
-        for each in (*self.retry_on, *self.give_up_on):
-            _check_class(each)
+        for name in ("retry_on", "give_up_on"):
+            _require_classes(name, getattr(self, name))
 
     @property
     def max_attempts(self) -> int:
@@ -93,9 +97,24 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield each
 
 
-def _check_class(given: object) -> None:
-    if not (isinstance(given, type) and issubclass(given, BaseException)):
-        raise ValueError(f"{given!r} is no class of errors")
+def require_whole(name: str, value: object) -> None:
+    """Raise TypeError unless the value is a whole number; MongoDB's shell stores 5 as 5.0."""
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+
+
+def _require_classes(name: str, value: object) -> None:
+    if not isinstance(value, tuple):
+        raise TypeError(f"{name} must be a tuple of exception classes, got {value!r}")
+    for each in value:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise ValueError(f"{name} must hold exception classes only, got {each!r}")
 
 
 def checked_when(when: object) -> int | datetime:

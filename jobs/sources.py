@@ -2,11 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Never, Protocol, TypedDict, Unpack, cast
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.declarations import (
+    DeclarationError,
+    is_function,
+    require_async,
+    require_options,
+    require_parameters,
+)
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.mongo.id_text import id_from_text, id_to_text
+from ostinato.jobs.options import BATCH_OPTIONS
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import registry
 
@@ -71,15 +79,20 @@ class BatchOptions(TypedDict, total=False):
     """Users with one of these roles may start it."""
 
 
-def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler], PageHandler]:
+def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHandler], PageHandler]:
     """Register the handler below as what a batch over `name` does with each page.
 
     The handler `(ctx, items)` is part of a mutation: its writes through `ctx.db` happen exactly
     once, together with the step to the next page. Without `pages`, the documents of `collection`
     that match `where` come in the order of their `_id`, of whatever types it is.
     """
+    if is_function(name):
+        raise DeclarationError(name, "@batch needs the batch's name; write @batch('orders')")
 
     def register(handle: PageHandler) -> PageHandler:
+        require_async(handle, "@batch")
+        require_parameters(handle, "the handler of a batch", "ctx", "items")
+        require_options(handle, "@batch", {"name": name, **options}, BATCH_OPTIONS)
         query = _Keyset(
             name,
             options.get("collection", name),
@@ -87,6 +100,8 @@ def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler],
             options.get("owned", True),
         )
         custom = options.get("pages")
+        if custom:
+            _require_custom_query(handle, custom, options)
         source = BatchSource(
             name=name,
             pages=custom or query.page,
@@ -102,13 +117,29 @@ def batch(name: str, **options: Unpack[BatchOptions]) -> Callable[[PageHandler],
     return register
 
 
-def request_handler(handle: RequestHandler) -> RequestHandler:
-    """Let the coroutine below complete requests: it gets their data and returns their result.
+def _require_custom_query(handle: PageHandler, pages: PageQuery, options: BatchOptions) -> None:
+    require_parameters(pages, "the query `pages` of a batch", "ctx", "cursor", "size")
+    if unused := sorted({"collection", "where", "owned"} & options.keys()):
+        problem = f"@batch does not use {' and '.join(unused)}, since `pages` replaces the query"
+        raise DeclarationError(handle, f"{problem}; remove {'it' if len(unused) == 1 else 'them'}")
+
+
+def request_handler(handle: RequestHandler | None = None, /, **options: Never) -> RequestHandler:
+    """Complete requests with the coroutine below: it gets their data and returns their result.
 
     It runs as an action, at most once per request. What it raises makes the request `failed`.
     """
+    if handle is None:
+        return cast("RequestHandler", _refuse_parentheses)
+    require_async(handle, "@request_handler")
+    require_parameters(handle, "a request handler", "ctx", "data")
     registry.set_request_handler(handle)
     return handle
+
+
+def _refuse_parentheses(handle: object) -> Never:
+    problem = "@request_handler takes no options; write it without parentheses"
+    raise DeclarationError(handle, problem)
 
 
 async def _unknown(ctx: Context) -> int | None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from ostinato.jobs.registry import Function
     from ostinato.jobs.settings import Settings
+    from ostinato.jobs.sources import BatchSource
 
 COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 """Starts this command line in a child process. -P: not one from the current folder."""
@@ -105,14 +107,14 @@ def worker(processes: NumberOfProcesses = 1) -> None:
 
 @cli.command()
 def functions() -> None:
-    """List the registered functions: name, kind, who may call it, and what it does."""
+    """List the registered functions and batches: name, kind, who may call it, and what it does."""
     from ostinato.jobs.registry import registry
 
     _require_functions(_settings())
-    for function in sorted(registry, key=lambda each: each.name):
-        who = "public" if function.public else ",".join(sorted(function.roles)) or "internal"
-        summary = function.description.partition("\n")[0]
-        typer.echo(f"{function.name:32} {function.kind:9} {who:10} {summary}")
+    for function in registry:
+        _print_row(function.name, function.kind, function, function.description)
+    for name, source in sorted(registry.batches.items()):
+        _print_row(name, "batch", source, source.handle.__doc__ or "")
 
 
 @cli.command()
@@ -177,6 +179,11 @@ def _require_functions(settings: "Settings") -> None:
 
     if problems := import_problems(settings.functions):
         _refuse("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
+
+
+def _print_row(name: str, kind: str, entry: "Function | BatchSource", description: str) -> None:
+    who = "public" if entry.public else ",".join(sorted(entry.roles)) or "internal"
+    typer.echo(f"{name:32} {kind:9} {who:10} {description.strip().partition(chr(10))[0]}")
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -154,6 +154,29 @@ def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) 
     assert "mine.sayHello" in done.stdout
 
 
+def test_batches_are_listed_with_who_may_start_them(tmp_path: Path) -> None:
+    lines = ["from ostinato import Context, batch", "@batch('orders', roles=('auditor',))"]
+    lines += ["async def archive(ctx: Context, items: list) -> None:", '    """Archive a page."""']
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    rows = [line.split(maxsplit=3) for line in done.stdout.splitlines() if " batch " in line]
+    assert ["orders", "batch", "auditor", "Archive a page."] in rows
+    assert "items" in [row[0] for row in rows]
+
+
+@COMMANDS
+def test_a_misused_decorator_is_one_line_at_each_start(command: str, tmp_path: Path) -> None:
+    lines = ["from ostinato import Context, action", "@action(retry=3)"]
+    lines += ["async def send(ctx: Context) -> None: ..."]
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "OSTINATO_FUNCTIONS: mine cannot be imported: mine.send (mine.py:2): retry must be a "
+        "Retry, got 3; write retry=Retry(retries=3)\n"
+    )
+
+
 def test_a_user_may_have_packages_named_as_our_folders(tmp_path: Path) -> None:
     for name in ("jobs", "schema", "resolvers"):
         (tmp_path / name).mkdir()

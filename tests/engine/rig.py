@@ -13,7 +13,7 @@ from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job
-from ostinato.jobs.registry import camel
+from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import live_once
 from tests.processes import START_S, Processes, eventually
@@ -29,7 +29,7 @@ class Rig:
     engine: Engine
 
     async def plan(self, name: str, args: Mapping[str, object] | None = None) -> NewJob:
-        function = self.engine.registry.resolve(f"functions.{camel(name)}")
+        function = self.engine.registry.resolve(f"functions.{to_camel_case(name)}")
         now = await self.engine.now()
         bound = function.bind(args or {})
         return NewJob(function=function, args=bound, owner="alice", cause=API, scheduled_time=now)
@@ -97,7 +97,7 @@ class Rig:
         return await found.to_list(None)
 
     async def jobs_of(self, name: str, **fields: object) -> list[Document]:
-        return await self.all("jobs", functionName=f"functions.{camel(name)}", **fields)
+        return await self.all("jobs", functionName=f"functions.{to_camel_case(name)}", **fields)
 
 
 @asynccontextmanager

@@ -1,0 +1,132 @@
+"""Owns the checks of a decorated function: its kind, its signature and the options it is given.
+
+Each mistake is one sentence: the function, its file and line, what is wrong, and what to write.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+CONTEXT: Final = "Context"
+SHOWN_CHARS: Final = 60  # of a wrong value
+
+Check = Callable[[str, object], str | None]
+"""Takes an option's name and value; returns what is wrong with the value, or None."""
+
+HINTS: Final = {
+    "retries": "write retry=Retry(retries=3)",
+    "max_retries": "write retry=Retry(retries=3)",
+    "timeout": "write timeout_ms=5_000",
+    "every": "write every_ms=60_000",
+    "queue": "choose the queue when scheduling the job: run_after(…, queue=…)",
+    "priority": "choose the priority when scheduling the job: run_after(…, priority=…)",
+}
+"""What to write in place of an option that does not exist."""
+
+
+class DeclarationError(Exception):
+    """A decorator is used in a way that would be ignored, or would fail later."""
+
+    def __init__(self, call: object, problem: str) -> None:
+        super().__init__(f"{location_of(call)}: {problem}")
+
+
+def location_of(call: object) -> str:
+    """Return `orders.tasks.send (orders/tasks.py:12)`; without the file if it is no function."""
+    inner = _unwrapped(call)
+    name = f"{inner.__module__}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
+    code = getattr(inner, "__code__", None)
+    return f"{name} ({file_of(inner)}:{code.co_firstlineno})" if code else name
+
+
+def file_of(call: object) -> str:
+    """Return the path of a function's file, relative to the current folder if it is below it."""
+    code = getattr(_unwrapped(call), "__code__", None)
+    path = Path(code.co_filename if code else "?")
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def is_function(value: object) -> bool:
+    """Return whether a value is what a decorator stands above, rather than an option."""
+    return inspect.isroutine(value) or isinstance(value, type | staticmethod | classmethod)
+
+
+def require_async(call: object, decorator: str) -> None:
+    """Raise DeclarationError unless `call` is an `async def` function, or wraps one."""
+    inner = _unwrapped(call)
+    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(inner):
+        return
+    if inspect.isasyncgenfunction(inner):
+        problem = f"{decorator} needs a function that returns, but it yields; remove `yield`"
+    elif inspect.isroutine(inner):
+        problem = (
+            f"{decorator} needs `async def`, but it is a plain `def`; write `async def`, and run "
+            "blocking code with `asyncio.to_thread`"
+        )
+    else:
+        kind = "a class" if isinstance(inner, type) else f"a {type(inner).__name__} object"
+        problem = (
+            f"{decorator} needs an `async def` function, but it is {kind}; decorate a function"
+        )
+    raise DeclarationError(call, problem)
+
+
+def require_context(call: Callable[..., Any]) -> None:
+    """Raise DeclarationError unless the first parameter takes the context."""
+    first = next(iter(inspect.signature(call).parameters.values()), None)
+    if first is None:
+        raise DeclarationError(call, "it has no parameters; write `ctx: Context` as the first")
+    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD) or not _is_context(
+        first
+    ):
+        problem = f"its first parameter is {first.name!r}; write `ctx: Context` as the first"
+        raise DeclarationError(call, problem)
+
+
+def require_parameters(call: Callable[..., Any], role: str, *names: str) -> None:
+    """Raise DeclarationError unless `call` can be called with just these positional arguments."""
+    require_context(call)
+    signature = inspect.signature(call)
+    wanted = ", ".join(names)
+    try:
+        signature.bind(*names)
+    except TypeError:
+        taken = ", ".join(signature.parameters)
+        problem = f"{role} is called with ({wanted}), but it takes ({taken}); write ({wanted})"
+        raise DeclarationError(call, problem) from None
+
+
+def require_options(
+    call: object, decorator: str, options: Mapping[str, object], checks: Mapping[str, Check]
+) -> None:
+    """Raise DeclarationError for an option that does not exist or has a wrong value."""
+    for name, value in options.items():
+        check = checks.get(name)
+        problem = check(name, value) if check else _unknown(decorator, name, checks)
+        if problem:
+            raise DeclarationError(call, problem)
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+
+
+def _unknown(decorator: str, name: str, checks: Mapping[str, Check]) -> str:
+    near = get_close_matches(name, checks, n=1)
+    options = f"use one of {', '.join(sorted(checks))}" if checks else "remove it"
+    fix = HINTS.get(name) or (f"did you mean {near[0]}?" if near else options)
+    return f"{decorator} has no option {name!r}; {fix}"
+
+
+def _is_context(parameter: inspect.Parameter) -> bool:
+    hint = parameter.annotation
+    name = hint if isinstance(hint, str) else getattr(hint, "__name__", "")
+    return parameter.name == "ctx" or name.rpartition(".")[2] == CONTEXT
+
+
+def _unwrapped(call: object) -> Any:
+    return inspect.unwrap(call) if callable(call) else call

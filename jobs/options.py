@@ -1,0 +1,111 @@
+"""Owns what each option of a decorator may be. Pure: a check returns what is wrong as text."""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from ostinato.jobs.declarations import Check, shown
+from ostinato.jobs.rate_limit import RateLimit
+from ostinato.jobs.retry import Retry
+
+MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
+MAX_CONCURRENCY: Final = 1_000_000  # a hundred times what a worker runs at once
+MAX_NAME_CHARS: Final = 200  # what clients may send as a name
+
+
+def _check_flag(name: str, value: object) -> str | None:
+    return None if isinstance(value, bool) else f"{name} must be True or False, got {shown(value)}"
+
+
+def _check_name(name: str, value: object) -> str | None:
+    if isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS:
+        return None
+    return f"{name} must be text of 1 to {MAX_NAME_CHARS} characters, got {shown(value)}"
+
+
+def _check_optional_name(name: str, value: object) -> str | None:
+    return None if value is None else _check_name(name, value)
+
+
+def _check_roles(name: str, value: object) -> str | None:
+    if isinstance(value, str):
+        problem = f"{name} is the text {shown(value)}, which would be read letter by letter"
+        return f"{problem}; write {name}=({shown(value)},)"
+    if isinstance(value, tuple | list | set | frozenset) and all(
+        isinstance(role, str) and role for role in value
+    ):
+        return None
+    return f"{name} must be a tuple of texts, got {shown(value)}; write {name}=('admin',)"
+
+
+def _check_retry(name: str, value: object) -> str | None:
+    if isinstance(value, Retry):
+        return None
+    retries = value if isinstance(value, int) and not isinstance(value, bool) else 3
+    return f"{name} must be a Retry, got {shown(value)}; write {name}=Retry(retries={retries})"
+
+
+def _check_rate_limit(name: str, value: object) -> str | None:
+    if value is None or isinstance(value, RateLimit):
+        return None
+    fix = f"write {name}=RateLimit(count=10, per_ms=1_000)"
+    return f"{name} must be a RateLimit, got {shown(value)}; {fix}"
+
+
+def _check_number(name: str, value: object, *, least: int, most: int, unit: str) -> str | None:
+    if value is None:
+        return None
+    wanted = f"{name} must be a whole number{unit} from {least} to {most:,}"
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        return f"{wanted}, got {shown(value)}"
+    return None
+
+
+def _check_mapping(name: str, value: object) -> str | None:
+    return None if isinstance(value, Mapping) else f"{name} must be a dict, got {shown(value)}"
+
+
+def _check_args(name: str, value: object) -> str | None:
+    return None if value is None else _check_mapping(name, value)
+
+
+def _check_pages(name: str, value: object) -> str | None:
+    call = value if inspect.isroutine(value) else getattr(value, "__call__", None)  # noqa: B004
+    if value is None or inspect.iscoroutinefunction(call):
+        return None
+    return f"{name} must be an `async def` function (ctx, cursor, size), got {shown(value)}"
+
+
+_MS: Final = " of milliseconds"
+_check_duration: Final = partial(_check_number, least=1, most=MAX_DURATION_MS, unit=_MS)
+_check_ttl: Final = partial(_check_number, least=0, most=MAX_DURATION_MS, unit=_MS)
+_check_concurrency: Final = partial(_check_number, least=1, most=MAX_CONCURRENCY, unit="")
+
+FUNCTION_OPTIONS: Final[Mapping[str, Check]] = {
+    "name": _check_optional_name,
+    "public": _check_flag,
+    "roles": _check_roles,
+    "retry": _check_retry,
+    "timeout_ms": _check_duration,
+    "internal": _check_flag,
+    "result_ttl_ms": _check_ttl,
+    "concurrency": _check_concurrency,
+    "rate_limit": _check_rate_limit,
+}
+BATCH_OPTIONS: Final[Mapping[str, Check]] = {
+    "name": _check_name,
+    "collection": _check_name,
+    "where": _check_mapping,
+    "owned": _check_flag,
+    "pages": _check_pages,
+    "public": _check_flag,
+    "roles": _check_roles,
+}
+CRON_OPTIONS: Final[Mapping[str, Check]] = {
+    "cronspec": _check_optional_name,
+    "every_ms": _check_duration,
+    "tz": _check_name,
+    "name": _check_optional_name,
+    "args": _check_args,
+}
