@@ -15,7 +15,7 @@ from ostinato.jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
 
 DEMO = ROOT / "docs" / "examples" / "demo.py"
-TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ", "All six have run.")
+TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ", "All six patterns have run.")
 OUTCOMES = (
     *("cron              paused", "cron              deleted", "tasks.runTask     SUCCESS → {"),
     *("DONE, 250 processed, 0 left, ", 'COMPLETED → {"question": 42}', "TIMEOUT"),

@@ -1,9 +1,9 @@
-"""Drives the six patterns against a running server and prints each change as it arrives.
+"""Runs the six patterns against a running server and prints each change as it arrives.
 
     make run          # in one terminal
     make demo         # in another
 
-It may be disturbed: kill the worker with -9, or flush Valkey, while it runs.
+You can kill the worker with -9, or flush Valkey, while it runs.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from websockets.exceptions import WebSocketException
 
 DEADLINE_S = 60
 HANDLED = (
-    "is a @request_handler of your own registered? It takes the place of the built-in one, for "
-    "these requests too: start the server without its module"
+    "is a @request_handler registered? It also receives the requests of the demo: start the "
+    "server without its module"
 )
 RUN = uuid4().hex[:6]
 
@@ -33,13 +33,13 @@ subscription ($filter: JobFilter) {
 
 
 class UnexpectedError(Exception):
-    """A pattern ended otherwise than it should."""
+    """A pattern did not end as expected."""
 
 
 async def until(
     changes: AsyncIterator[Data], enough: Callable[[Data], bool], show: Callable[[Data], None]
 ) -> Data:
-    """Print changes until one is enough, and return it."""
+    """Print changes until one satisfies `enough`, and return it."""
     async for change in changes:
         show(change)
         if enough(change):
@@ -48,19 +48,19 @@ async def until(
 
 
 async def ready(changes: AsyncIterator[Data]) -> None:
-    """Wait until the subscription is live: what happens from now on will be received."""
+    """Wait until the subscription is live: every later change will be received."""
     await until(changes, lambda change: change["kind"] == "READY", lambda _: None)
 
 
 async def ours(changes: AsyncIterator[Data]) -> AsyncIterator[Data]:
-    """Leave out jobs that this run of the demo has not made."""
+    """Skip jobs that this run of the demo did not create."""
     async for change in changes:
         if change["job"] and RUN in str(change["job"]["args"]):
             yield change
 
 
 def successes(count: int) -> Callable[[Data], bool]:
-    """Make a check that holds with so many successes."""
+    """Return a check that passes at the given number of successes."""
     left = iter(range(count - 1, -1, -1))
 
     def enough(change: Data) -> bool:
@@ -70,7 +70,7 @@ def successes(count: int) -> Callable[[Data], bool]:
 
 
 async def runtime_and_user_space_crons(client: Client) -> None:
-    """Register a cron at run time, see three ticks, pause, resume and delete it."""
+    """Register a cron at run time, watch three ticks, then pause, resume and delete it."""
     name = f"every second {RUN}"
     watched = "subscription { cronsChanged { kind cronId cron { name enabled nextRunTime } } }"
     async with (
@@ -102,7 +102,7 @@ async def runtime_and_user_space_crons(client: Client) -> None:
 
 
 async def recurring_task(client: Client) -> None:
-    """Start a loop, see three rounds, and stop it."""
+    """Start a recurring task, watch three runs, and stop it."""
     async with client.subscribe(JOBS_CHANGED, filter={"cause": "RECURRING"}) as jobs:
         await ready(jobs)
         await client.call(
@@ -165,7 +165,7 @@ async def timeouts(client: Client) -> None:
 
 
 async def retry_with_backoff(client: Client) -> None:
-    """Call an API that fails twice: again after 1 s and 2 s, each call a job of its own."""
+    """Call an API that fails twice, with retries after 1 s and 2 s; each call is a job."""
     url = client.server.graphql_url.replace("/graphql", f"/dev/flaky?key={RUN}&failures=2")
     function = "actions.retryableAction"
     async with client.subscribe(JOBS_CHANGED, filter={"functionName": function}) as jobs:
@@ -197,14 +197,14 @@ async def main() -> None:
             title(name)
             async with asyncio.timeout(DEADLINE_S):
                 await pattern(client)
-    title("All six have run.")
+    title("All six patterns have run.")
 
 
 if __name__ == "__main__":
     try:
         asyncio.run(main())
     except TimeoutError:
-        sys.exit(f"The demo ended early: this pattern has not ended within {DEADLINE_S} s.")
+        sys.exit(f"The demo ended early: this pattern did not finish within {DEADLINE_S} s.")
     except UnexpectedError as error:
         sys.exit(f"The demo ended early: {error}")
     except (GraphQLError, OSError, httpx.HTTPError, WebSocketException) as error:

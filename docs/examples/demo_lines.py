@@ -1,4 +1,4 @@
-"""Puts what the demo hears into words, a line each."""
+"""Prints the changes that the demo receives, one line each."""
 
 import json
 import sys
@@ -13,12 +13,12 @@ BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
 
 def title(text: str) -> None:
-    """Print which pattern comes next."""
+    """Print the title of a pattern."""
     print(f"\n{BOLD}{text}{PLAIN}", flush=True)
 
 
 def say(what: str, text: str) -> None:
-    """Print something that has just been heard."""
+    """Print a line with the time since the start."""
     print(f"{time.monotonic() - STARTED:6.2f} s  {what:<17} {text}", flush=True)
 
 
@@ -28,7 +28,7 @@ def show_job(change: Data) -> None:
 
 
 def show_call(change: Data) -> None:
-    """Print a change of a call that a job makes, counted over the jobs of them all."""
+    """Print a change of a call; calls are numbered over their jobs."""
     event, job = change["event"], change["job"]
     if event:
         ended, failures = event["state"] == "SUCCESS", job["args"].get("attempts", 0)
@@ -39,7 +39,7 @@ def show_call(change: Data) -> None:
 
 
 def job_words(change: Data) -> str:
-    """Say what has happened to a job, and why if that is known."""
+    """Describe a change of a job, with its error if there is one."""
     event, job = change["event"], change["job"]
     state = str(event["state"])
     if event["error"]:
@@ -68,9 +68,9 @@ def show_batch(change: Data) -> None:
         return
     words = f"{batch['state']}, {batch['processed']} processed, {batch['remaining']} left"
     rate = batch["itemsPerSecond"]
-    # An average over the first page alone would say nothing: the pauses come after it.
+    # After the first page the average means nothing, since the pauses come later.
     if batch["state"] == "DONE" and rate:
-        words += f", {rate:.0f} a second"
+        words += f", {rate:.0f} per second"
     say("batch", words)
 
 
@@ -90,5 +90,5 @@ def _seconds(start: str, end: str) -> float:
 
 
 def _clock(instant: str) -> str:
-    """Show an instant, which is in UTC, by the clock on the reader's wall."""
+    """Format a UTC instant in local time."""
     return f"{datetime.fromisoformat(instant).astimezone():%H:%M:%S}"

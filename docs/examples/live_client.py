@@ -22,7 +22,7 @@ class GraphQLError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a development server is, and the token to call it with."""
+    """The URLs of a development server, and a token for it."""
 
     graphql_url: str
     ws_url: str
@@ -30,7 +30,7 @@ class Server:
 
     @classmethod
     def running(cls, folder: Path = Path(".ostinato")) -> Self:
-        """Read what `make run` has written; raises SystemExit if it does not run."""
+        """Read the file that `make run` writes; raises SystemExit if it is not running."""
         try:
             found = json.loads((folder / "dev.json").read_text())
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class Client:
     async def subscribe(
         self, document: str, **variables: object
     ) -> AsyncIterator[AsyncIterator[Data]]:
-        """Subscribe by the graphql-transport-ws protocol; what comes out is the root field."""
+        """Subscribe with the graphql-transport-ws protocol; yield the root field of each result."""
         protocols = [Subprotocol("graphql-transport-ws")]
         async with connect(self.server.ws_url, subprotocols=protocols) as socket:
             token = {"Authorization": f"Bearer {self.server.token}"}

@@ -1,4 +1,4 @@
-"""Letters to many readers at a bounded rate (`@batch`), and answers in time (`@request_handler`).
+"""A batch that writes letters at a limited rate (`@batch`), and a `@request_handler`.
 
 OSTINATO_FUNCTIONS=docs.examples.mailing make run
 """
@@ -12,15 +12,15 @@ ITALIAN = {"again": "ancora", "slower": "più lento", "in time": "a tempo", "the
 
 @mutation(public=True)
 async def add_reader(ctx: Context, email: str) -> bool:
-    """Put a reader on the caller's list; returns whether they were on it already."""
-    reader = {"_id": f"{ctx.owner}:{email}"}  # so that two calls at once make one reader
+    """Add a reader to the caller's list; return whether they were on it already."""
+    reader = {"_id": f"{ctx.owner}:{email}"}  # so that two simultaneous calls create one reader
     new = {"owner": ctx.owner, "email": email, "written": False}
     return bool(await ctx.db["readers"].update_one(reader, {"$setOnInsert": new}, upsert=True))
 
 
 @batch("readers", where={"written": False}, public=True)
 async def write_to(ctx: Context, readers: list[dict[str, Any]]) -> None:
-    """Plan a letter to each reader of a page: the page, its marks and its letters are one step."""
+    """Schedule a letter to each reader of the page and mark them, in one transaction."""
     for reader in readers:
         await ctx.scheduler.run_after(0, send, {"to": reader["email"]})
     ids = [reader["_id"] for reader in readers]
@@ -29,12 +29,12 @@ async def write_to(ctx: Context, readers: list[dict[str, Any]]) -> None:
 
 @action(retry=Retry(retries=3), rate_limit=RateLimit(count=20, per_ms=1000, burst=20))
 async def send(ctx: Context, to: str) -> str:
-    """Send a letter; here it is only written to the log."""
+    """Send a letter; this example only writes to the log."""
     ctx.log.info("letter.sent", to=to)
     return f"written to {to}"
 
 
 @request_handler
 async def translate(ctx: Context, data: Any) -> Any:
-    """Answer a request for a word; what it raises makes the request `FAILED`."""
+    """Translate a word; an exception makes the request `FAILED`."""
     return {"italian": ITALIAN[data["word"]]}

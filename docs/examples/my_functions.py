@@ -1,4 +1,4 @@
-"""The functions of the README's tour: one of each kind, and a static cron.
+"""The functions of the README: one of each kind, and a static cron.
 
 OSTINATO_FUNCTIONS=docs.examples.my_functions make run
 """
@@ -10,7 +10,7 @@ from ostinato import Context, Retry, action, cron, mutation
 
 @mutation(public=True)
 async def transfer(ctx: Context, giver: str, taker: str, amount: int) -> int:
-    """Move points from one account to another: both writes and the receipt, or nothing."""
+    """Move points from one account to another and schedule a receipt, in one transaction."""
     accounts = ctx.db["accounts"]
     await accounts.update_one({"_id": giver}, {"$inc": {"points": -amount}}, upsert=True)
     await accounts.update_one({"_id": taker}, {"$inc": {"points": amount}}, upsert=True)
@@ -21,7 +21,7 @@ async def transfer(ctx: Context, giver: str, taker: str, amount: int) -> int:
 
 @action(public=True)
 async def receipt(ctx: Context, taker: str, amount: int) -> str:
-    """Say that points have arrived."""
+    """Write a receipt and report progress."""
     for step in range(1, 4):
         await ctx.progress(step, 3, f"writing line {step}")
     return f"{taker} got {amount} points"
@@ -29,9 +29,9 @@ async def receipt(ctx: Context, taker: str, amount: int) -> str:
 
 @action(roles=("admin",), retry=Retry(retries=3, base_ms=1000, factor=2, jitter=0.1))
 async def fetch(ctx: Context, url: str) -> int:
-    """Call a URL and return its status; an error answer is tried again with backoff.
+    """Call a URL and return its status; retry with backoff after an error status.
 
-    For admins: whoever may name any address may use the server against its own network.
+    Only for admins, since a user who may choose any URL could attack the server's own network.
     """
     async with httpx.AsyncClient() as http:
         answer = await http.get(url)
@@ -43,5 +43,5 @@ async def fetch(ctx: Context, url: str) -> int:
 @cron(every_ms=60_000)
 @mutation()
 async def count_accounts(ctx: Context) -> int:
-    """Count the accounts, every minute."""
+    """Count the accounts every minute."""
     return await ctx.db["accounts"].count_documents({})
