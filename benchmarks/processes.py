@@ -75,7 +75,7 @@ def wait_until(done: Callable[[], bool], within_s: float, children: Sequence[Chi
     while not done():
         for child in children:
             if child.exit_code is not None:
-                raise CouldNotRun(f"{child.ending}: {last_line(child.tail())}")
+                raise CouldNotRun(f"{child.exit_description}: {last_line(child.tail())}")
         if time.monotonic() > deadline:
             raise CouldNotRun(f"not done within {within_s:.0f} s")
         time.sleep(0.005)

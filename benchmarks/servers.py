@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import MongoClient
 from redis import Redis
 
-from ostinato.jobs.embedded import start_services
+from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.embedded.valkey import start_valkey
 
@@ -52,7 +52,7 @@ def asked(redis: Redis, *command: str) -> int:
 @contextmanager
 def started(folder: Path) -> Iterator[Servers]:
     """Start all servers, with their data under the folder."""
-    services = asyncio.run(start_services(folder))
+    services = asyncio.run(start_servers(folder))
     valkey, mongod = services.children
     try:
         fsynced, fsynced_url = asyncio.run(start_valkey(folder / "fsynced"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, TypeVar
 
+from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import failure_from, job_from
@@ -23,8 +25,6 @@ from ostinato.jobs.mongo.job_documents import NewJob, job_document
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.mongo.provision import ensure_collections
 from ostinato.jobs.mongo.transaction import run_seen_through
-from ostinato.jobs.queue.connection import connect
-from ostinato.jobs.queue.doorbell import SOON, Bell, Doorbell
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
 from ostinato.jobs.registry import Registry, registry
@@ -45,7 +45,7 @@ class Engine:
     clock: Clock
     mongo: Mongo
     store: JobStore
-    doorbell: Doorbell
+    notifier: Notifier
     transactor: Transactor
     queues: Queues
     inserts: "GroupCommit[Document, bool]"
@@ -64,7 +64,7 @@ class Engine:
         try:
             await require_replica_set(mongo)
             await ensure_collections(mongo)
-            engine = cls._assemble(settings, mongo, Doorbell(redis, settings.redis_prefix))
+            engine = cls._assemble(settings, mongo, Notifier(redis, settings.redis_prefix))
             try:
                 yield engine
             finally:
@@ -80,12 +80,12 @@ class Engine:
         """Wait for the writes and rings that are under way, for a while."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITES_S):
-                await self.queues.waiting.close()
+                await self.queues.warnings.close()
                 await self.inserts.close()
-                await self.doorbell.close()
+                await self.notifier.close()
 
     @classmethod
-    def _assemble(cls, settings: Settings, mongo: Mongo, doorbell: Doorbell) -> Self:
+    def _assemble(cls, settings: Settings, mongo: Mongo, notifier: Notifier) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
 
@@ -101,9 +101,9 @@ class Engine:
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:
-                doorbell.ring(Bell.DUE)
+                notifier.notify(Signal.DUE)
             if canceled:
-                doorbell.ring(Bell.CANCEL)
+                notifier.notify(Signal.CANCEL)
 
         return cls(
             settings=settings,
@@ -111,7 +111,7 @@ class Engine:
             clock=clock,
             mongo=mongo,
             store=store,
-            doorbell=doorbell,
+            notifier=notifier,
             transactor=Transactor(
                 mongo=mongo,
                 store=store,
@@ -120,7 +120,7 @@ class Engine:
                 settings=settings,
                 after_commit=after_commit,
             ),
-            queues=Queues.of(mongo, clock, doorbell, settings.lease_ms),
+            queues=Queues.of(mongo, clock, notifier, settings.lease_ms),
             inserts=GroupCommit(insert, INSERTS_AT_ONCE),
         )
 
@@ -135,8 +135,8 @@ class Engine:
         document = job_document(new, now, self.settings.purge_after_ms)
         if not await self.inserts.submit(document):
             return await self._existing(new)
-        if new.scheduled_time - now < SOON:
-            self.doorbell.ring(Bell.DUE)
+        if new.scheduled_time - now < NOTIFY_WITHIN:
+            self.notifier.notify(Signal.DUE)
         return job_from(document)
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
@@ -148,7 +148,7 @@ class Engine:
         if changed is None:
             raise _cannot("canceled", await self._state_of(job_id, owner))
         if changed["state"] == JobState.IN_PROGRESS:
-            self.doorbell.ring(Bell.CANCEL)
+            self.notifier.notify(Signal.CANCEL)
         return read_as(job_from, changed)
 
     async def retry(self, job_id: str) -> Job:
@@ -168,7 +168,7 @@ class Engine:
         revived = await run_seen_through(self.mongo, body)
         if revived is None:
             raise await self._why_not_retried(job_id)
-        self.doorbell.ring(Bell.DUE)
+        self.notifier.notify(Signal.DUE)
         return read_as(job_from, revived)
 
     async def resolve(self, failure: Failure) -> Failure:
@@ -200,7 +200,7 @@ class Engine:
     async def advance(self, ms: int) -> None:
         """Move due time forward everywhere; in test and development modes only."""
         await self.clock.advance(ms)
-        self.doorbell.ring(Bell.DUE)
+        self.notifier.notify(Signal.DUE)
 
     async def now(self) -> datetime:
         return await self.clock.now()

@@ -5,9 +5,9 @@ from typing import Final, Self
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
-from ostinato.jobs.kept import Kept
 from ostinato.jobs.mongo.counting import JobCounts
 from ostinato.jobs.mongo.figures import Workforce, read_first_due, read_workforce
+from ostinato.jobs.single_flight import SingleFlight
 
 MAX_AGE_S: Final = 1.0
 
@@ -26,7 +26,7 @@ class FiguresReader:
     def __init__(self, engine: Engine, hub: Hub) -> None:
         self._engine = engine
         self._hub = hub
-        self._kept = Kept(self._read)
+        self._kept = SingleFlight(self._read)
         self.reads = 0
         """How often MongoDB was asked."""
 

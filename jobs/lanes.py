@@ -24,17 +24,17 @@ class Lane:
     function: str | None = None
     """The function, if it has a limit of its own: its backlog must not stand before others."""
     priority: int = 0
-    reserved: bool = False
+    has_reservation: bool = False
     """Whether its jobs wait for the start that their function's rate limit gave them."""
 
     def __str__(self) -> str:
         priority = f":{self.priority}" if self.priority else ""
-        return f"{self.queue}/{self.function or ''}{priority}{'!' if self.reserved else ''}"
+        return f"{self.queue}/{self.function or ''}{priority}{'!' if self.has_reservation else ''}"
 
     @property
-    def gate(self) -> "Lane":
+    def limit_key(self) -> "Lane":
         """Give the lane of all priorities, which share its limits."""
-        return replace(self, priority=0, reserved=False)
+        return replace(self, priority=0, has_reservation=False)
 
     @classmethod
     def parse(cls, text: str) -> "Lane | None":
@@ -46,11 +46,11 @@ class Lane:
             queue=found["queue"],
             function=found["function"] or None,
             priority=int(found["priority"] or 0),
-            reserved=bool(found["reserved"]),
+            has_reservation=bool(found["reserved"]),
         )
 
 
-class Waiting(NamedTuple):
+class PendingJob(NamedTuple):
     """A pending job, as the dispatcher knows it."""
 
     id: str

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
+from ostinato.jobs.arq_queue.notifier import Notifier, Signal
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.queue.doorbell import Bell, Doorbell
-from ostinato.jobs.waiting_reasons import WaitingReasons
+from ostinato.jobs.queue_warnings import QueueWarnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,26 +19,26 @@ class Queues:
     due: DueJobs
     workers: WorkerStore
     clock: Clock
-    doorbell: Doorbell
-    waiting: WaitingReasons
+    notifier: Notifier
+    warnings: QueueWarnings
 
     @classmethod
-    def of(cls, mongo: Mongo, clock: Clock, doorbell: Doorbell, lease_ms: int) -> Self:
+    def of(cls, mongo: Mongo, clock: Clock, notifier: Notifier, lease_ms: int) -> Self:
         store, workers = QueueStore(mongo), WorkerStore(mongo)
         return cls(
             store=store,
             due=DueJobs(mongo),
             workers=workers,
             clock=clock,
-            doorbell=doorbell,
-            waiting=WaitingReasons(workers, store, lease_ms),
+            notifier=notifier,
+            warnings=QueueWarnings(workers, store, lease_ms),
         )
 
     async def report_unserved(self) -> int:
         """Log each queue that has due jobs and no worker, once; mends nothing, so returns 0."""
         now, heads = await self.clock.now(), await self.due.all_heads()
         for queue in sorted({lane.queue for lane, at in heads.items() if at <= now}):
-            await self.waiting.report(queue)
+            await self.warnings.report(queue)
         return 0
 
     async def all(self) -> list[Queue]:
@@ -46,24 +46,26 @@ class Queues:
         changed = await self.store.all()
         fleet = await self.workers.fleet()
         names = changed.keys() | fleet.queues() | await self.due.queues()
-        return [await self._seen(changed.get(name) or Queue(name=name)) for name in sorted(names)]
+        return [
+            await self._with_counts(changed.get(name) or Queue(name=name)) for name in sorted(names)
+        ]
 
     async def pause(self, name: str) -> Queue:
         """Keep a queue's pending jobs from starting.
 
         Every worker knows within a second, if MongoDB answers.
         """
-        return await self._rung(await self.store.pause(name))
+        return await self._notify_workers(await self.store.pause(name))
 
     async def resume(self, name: str, weight: int | None = None) -> Queue:
         """Let a queue's jobs start again, with another weight if one is given."""
-        return await self._rung(await self.store.resume(name, weight))
+        return await self._notify_workers(await self.store.resume(name, weight))
 
-    async def _rung(self, queue: Queue) -> Queue:
-        self.doorbell.ring(Bell.QUEUES)
-        return await self._seen(queue)
+    async def _notify_workers(self, queue: Queue) -> Queue:
+        self.notifier.notify(Signal.QUEUES)
+        return await self._with_counts(queue)
 
-    async def _seen(self, queue: Queue) -> Queue:
+    async def _with_counts(self, queue: Queue) -> Queue:
         due = await self.due.count(queue.name, await self.clock.now())
         fleet = await self.workers.fleet()
         return replace(queue, pending_due=due, workers=fleet.size(queue.name))

@@ -5,8 +5,8 @@ from typing import Final
 
 from ostinato.jobs.retry import require_whole
 
-MOST: Final = 1_000_000  # times the milliseconds since 1970, this still fits 64 bits
-LONGEST_MS: Final = 31 * 24 * 60 * 60 * 1000
+MAX_COUNT: Final = 1_000_000  # times the milliseconds since 1970, this still fits 64 bits
+MAX_PERIOD_MS: Final = 31 * 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class RateLimit:
                 require_whole(name, getattr(self, name))
         if self.key is not None and not isinstance(self.key, str):
             raise TypeError(f"key must be the name of an argument, got {self.key!r}")
-        if not 1 <= self.count <= MOST:
-            raise ValueError(f"count is {self.count}; allowed are 1 to {MOST:,}")
-        if not 1 <= self.per_ms <= LONGEST_MS:
-            raise ValueError(f"per_ms is {self.per_ms}; allowed are 1 to {LONGEST_MS:,}")
-        if self.burst is not None and not 1 <= self.burst <= MOST:
-            raise ValueError(f"burst is {self.burst}; allowed are 1 to {MOST:,}")
+        if not 1 <= self.count <= MAX_COUNT:
+            raise ValueError(f"count is {self.count}; allowed are 1 to {MAX_COUNT:,}")
+        if not 1 <= self.per_ms <= MAX_PERIOD_MS:
+            raise ValueError(f"per_ms is {self.per_ms}; allowed are 1 to {MAX_PERIOD_MS:,}")
+        if self.burst is not None and not 1 <= self.burst <= MAX_COUNT:
+            raise ValueError(f"burst is {self.burst}; allowed are 1 to {MAX_COUNT:,}")
 
     @property
     def depth(self) -> int:

@@ -10,7 +10,7 @@ from ostinato.jobs.lifecycle import MAX_ATTEMPTS
 Random = Callable[[], float]  # uniform in [0, 1)
 ErrorClasses = tuple[type[BaseException], ...]
 
-LONGEST_WAIT_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
+MAX_DELAY_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
 """How far ahead anything can be planned."""
 
 FIRST_DAY: Final = datetime(1, 1, 2, tzinfo=UTC)  # a day from the ends: every time zone has them
@@ -27,7 +27,7 @@ class RetryAfter(Exception):
     """
 
     def __init__(self, when: int | datetime, message: str | None = None) -> None:
-        self.when = checked_when(when)
+        self.when = parse_when(when)
         super().__init__(message or f"asked to run again {_in_words(self.when)}")
 
 
@@ -117,12 +117,12 @@ def _require_classes(name: str, value: object) -> None:
             raise ValueError(f"{name} must hold exception classes only, got {each!r}")
 
 
-def checked_when(when: object) -> int | datetime:
+def parse_when(when: object) -> int | datetime:
     """Return when to run again, a time in UTC; raises ValueError if it is no such thing."""
     if isinstance(when, datetime):
         return _in_utc(when)
-    if isinstance(when, bool) or not isinstance(when, int) or not 0 <= when <= LONGEST_WAIT_MS:
-        raise ValueError(f"{when!r} is no datetime, and no ms from 0 to {LONGEST_WAIT_MS}")
+    if isinstance(when, bool) or not isinstance(when, int) or not 0 <= when <= MAX_DELAY_MS:
+        raise ValueError(f"{when!r} is no datetime, and no ms from 0 to {MAX_DELAY_MS}")
     return int(when)
 
 

@@ -7,16 +7,16 @@ from typing import Final
 from ostinato.jobs.logs import get_log
 
 FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
+MAX_PAUSE_S: Final = 5.0
 STEADY_S: Final = 10.0  # a run that lasted this long did not fail because of how it began
-DEAD_S: Final = 30.0  # six restarts at the longest pause: another is unlikely to help
+UNHEALTHY_AFTER_S: Final = 30.0  # six restarts at the longest pause: another is unlikely to help
 
 Run = Callable[[], Awaitable[None]]
 
 log = get_log(__name__)
 
 
-class Supervised:
+class SupervisedTask:
     """One long-lived task that starts again after any exception, after a growing pause."""
 
     def __init__(
@@ -24,14 +24,14 @@ class Supervised:
         name: str,
         run: Run,
         *,
-        longest_pause_s: float = LONGEST_PAUSE_S,
-        passes: tuple[type[Exception], ...] = (),
+        max_pause_s: float = MAX_PAUSE_S,
+        reraise: tuple[type[Exception], ...] = (),
     ) -> None:
-        """`passes` are exceptions that end the task: they are meant for whoever awaits it."""
+        """`reraise` are exceptions that end the task: they are meant for whoever awaits it."""
         self.name = name
         self._run = run
-        self._longest_pause_s = longest_pause_s
-        self._passes = passes
+        self._max_pause_s = max_pause_s
+        self._reraise = reraise
         self._pause_s = FIRST_PAUSE_S
         self._began_at: float | None = None
         self._failing_since: float | None = None
@@ -42,18 +42,18 @@ class Supervised:
         now = asyncio.get_running_loop().time()
         return (
             self._failing_since is not None
-            and now - self._failing_since >= DEAD_S
+            and now - self._failing_since >= UNHEALTHY_AFTER_S
             and not self._is_steady(now)
         )
 
     async def run(self) -> None:
-        """Run until the task returns, is cancelled, or raises one of `passes`."""
+        """Run until the task returns, is cancelled, or raises one of `reraise`."""
         clock = asyncio.get_running_loop().time
         while True:
             self._began_at = clock()
             try:
                 await self._run()
-            except self._passes:
+            except self._reraise:
                 raise
             except (Exception, asyncio.CancelledError) as error:
                 if _is_being_cancelled(error):
@@ -69,7 +69,7 @@ class Supervised:
         if self._failing_since is None or self._is_steady(now):
             self._failing_since, self._pause_s = now, FIRST_PAUSE_S
         self._began_at = None
-        pause_s = min(self._pause_s, self._longest_pause_s)
+        pause_s = min(self._pause_s, self._max_pause_s)
         self._pause_s = 2 * pause_s
         return pause_s
 
@@ -81,11 +81,11 @@ async def keep_running(
     name: str,
     run: Run,
     *,
-    longest_pause_s: float = LONGEST_PAUSE_S,
-    passes: tuple[type[Exception], ...] = (),
+    max_pause_s: float = MAX_PAUSE_S,
+    reraise: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Run a long-lived task as `Supervised` does, where nobody asks how it fares."""
-    await Supervised(name, run, longest_pause_s=longest_pause_s, passes=passes).run()
+    """Run a long-lived task as `SupervisedTask` does, where nobody asks how it fares."""
+    await SupervisedTask(name, run, max_pause_s=max_pause_s, reraise=reraise).run()
 
 
 def _is_being_cancelled(error: BaseException) -> bool:

@@ -136,7 +136,7 @@ class _Buffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transactor:
-    """Runs bodies in transactions and rings the doorbell after they commit."""
+    """Runs bodies in transactions and notifies workers after they commit."""
 
     mongo: Mongo
     store: JobStore

@@ -56,7 +56,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
         return mint(signing, sub, roles, DEVELOPMENT_TOKEN_S)
 
-    run = Development(folder=data.resolve(), command=COMMAND, mint=sign, say=typer.echo)
+    run = Development(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=typer.echo)
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:
@@ -67,7 +67,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
 def api() -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
-    from ostinato.jobs.garbage import spare_collector
+    from ostinato.jobs.gc_tuning import tune_gc
     from ostinato.schema.app import create_app
     from ostinato.schema.server import listen, serve
 
@@ -80,7 +80,7 @@ def api() -> None:
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         _refuse(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
-    spare_collector()
+    tune_gc()
     if not serve(app, settings, listener):
         raise typer.Exit(1)
 
@@ -90,15 +90,17 @@ def worker(processes: NumberOfProcesses = 1) -> None:
     """Run jobs until SIGTERM or Ctrl-C."""
     settings = _checked_settings()
     if processes > 1:
-        from ostinato.jobs.worker.crew import Crew
+        from ostinato.jobs.worker.supervisor import ProcessSupervisor
 
-        if not asyncio.run(Crew((*COMMAND, "worker"), processes, settings.drain_timeout_ms).run()):
+        if not asyncio.run(
+            ProcessSupervisor((*COMMAND, "worker"), processes, settings.drain_timeout_ms).run()
+        ):
             raise typer.Exit(1)
         return
-    from ostinato.jobs.garbage import spare_collector
+    from ostinato.jobs.gc_tuning import tune_gc
     from ostinato.jobs.worker.main import run_until_done, run_worker
 
-    spare_collector()
+    tune_gc()
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -160,14 +162,14 @@ def _settings() -> "Settings":
 
 def _checked_settings() -> "Settings":
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
+    from ostinato.jobs.arq_queue import connection
     from ostinato.jobs.logs import configure_logs
     from ostinato.jobs.mongo.inspection import refusal
-    from ostinato.jobs.queue import connection
 
     settings = _settings()
     _require_functions(settings)
     configure_logs(settings)
-    reason = connection.refusal(settings.redis_url)
+    reason = connection.url_problem(settings.redis_url)
     if reason := reason or asyncio.run(refusal(settings.mongo_url, settings.database)):
         _refuse(reason)
     return settings

@@ -8,8 +8,8 @@ from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import batch as functions
 from ostinato.jobs.mongo import reading
 from ostinato.jobs.paging import Window
+from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
-from ostinato.jobs.waiting_reasons import SchedulingWarning, WarningCode
 from ostinato.resolvers.request import RequestContext
 
 _SECOND = timedelta(seconds=1)

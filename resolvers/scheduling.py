@@ -10,9 +10,9 @@ from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.mongo import reading
 from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.paging import Window
+from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from ostinato.jobs.values import instant_text
-from ostinato.jobs.waiting_reasons import SchedulingWarning
 from ostinato.resolvers.functions import usable_function
 from ostinato.resolvers.request import RequestContext
 
@@ -67,7 +67,7 @@ async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
             timeout_ms=plan.timeout_ms,
         )
     )
-    await ctx.engine.queues.waiting.report(plan.queue)
+    await ctx.engine.queues.warnings.report(plan.queue)
     return scheduled
 
 
@@ -81,7 +81,7 @@ async def queue_warnings(
     ctx: RequestContext, queue: str = DEFAULT_QUEUE
 ) -> list[SchedulingWarning]:
     """Return why the pending jobs of a queue do not start."""
-    warning = await ctx.engine.queues.waiting.of(queue)
+    warning = await ctx.engine.queues.warnings.find(queue)
     return [] if warning is None else [warning]
 
 

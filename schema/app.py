@@ -48,7 +48,7 @@ class AppState:
             FiguresReader(engine, hub) as figures,
         ):
             self._current = _OpenResources(engine=engine, hub=hub, figures=figures)
-            await engine.doorbell.warn_if_lost()
+            await engine.notifier.warn_if_unreachable()
             try:
                 yield
             finally:
@@ -63,7 +63,7 @@ class AppState:
         await self.current.engine.mongo.ping()
 
     async def check_redis(self) -> None:
-        await self.current.engine.doorbell.ping()
+        await self.current.engine.notifier.ping()
 
     async def check_hub(self) -> None:
         if not self.current.hub.following:

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
-from ostinato.jobs.embedded import Services, start_services
+from ostinato.jobs.embedded import EmbeddedServers, start_servers
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.settings import Mode, Settings
@@ -34,8 +34,8 @@ LONGEST = (
     "tests/engine/test_interleavings",
     "tests/engine/test_outages",
     "tests/engine/test_crashes",
-    "tests/engine/test_deposed",
-    "tests/engine/test_crew",
+    "tests/engine/test_lease_lost",
+    "tests/engine/test_supervisor",
     "tests/engine/test_drain",
     "tests/patterns/test_crashes",
     "tests/test_setup_cli",
@@ -58,12 +58,12 @@ class Servers:
 class SharedServers:
     """Start the servers once in the controlling process and tell each worker their URLs."""
 
-    services: Services | None = None
+    services: EmbeddedServers | None = None
 
     def start(self) -> Servers:
         if self.services is None:
             self.folder = Path(tempfile.mkdtemp(prefix="ostinato-tests-"))
-            self.services = asyncio.run(start_services(self.folder))
+            self.services = asyncio.run(start_servers(self.folder))
         return Servers(mongo_url=self.services.mongo_url, redis_url=self.services.redis_url)
 
     def pytest_configure_node(self, node: Any) -> None:

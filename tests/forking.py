@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ostinato.cli import COMMAND
-from ostinato.jobs.embedded.leash import die_with
+from ostinato.jobs.embedded.parent_death_signal import die_with_parent
 from ostinato.jobs.embedded.process import Child
 
 PRELOADED = [
@@ -59,7 +59,7 @@ def _become(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
     """Turn this child into what the executed command would be; it dies with its parent, too."""
     from ostinato.cli import main
 
-    die_with(os.getppid())
+    die_with_parent(os.getppid())
     os.setsid()
     os.environ.clear()
     os.environ.update(env)

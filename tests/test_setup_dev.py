@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from ostinato.jobs.embedded.folder import local_secret, locked
+from ostinato.jobs.embedded.data_folder import local_secret, locked
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import Child, spawn
 from tests.processes import OSTINATO, eventually, runs

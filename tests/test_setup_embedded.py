@@ -14,9 +14,9 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from ostinato.jobs.embedded import EmbeddedError, Services, start_services
+from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
-from ostinato.jobs.embedded.crew import MAX_REPLACEMENTS, Crew
+from ostinato.jobs.embedded.dev_processes import MAX_REPLACEMENTS, DevProcesses
 from ostinato.jobs.embedded.mongod import PARAMETERS, start_mongod
 from ostinato.jobs.embedded.ports import free_port, require_free
 from ostinato.jobs.embedded.process import Child, spawn
@@ -35,10 +35,10 @@ time.sleep(60)
 
 
 @pytest.fixture
-async def services(tmp_path: Path) -> AsyncIterator[Services]:
-    services = await start_services(tmp_path)
-    yield services
-    await services.stop()
+async def servers(tmp_path: Path) -> AsyncIterator[EmbeddedServers]:
+    servers = await start_servers(tmp_path)
+    yield servers
+    await servers.stop()
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_data_is_found_again_by_servers_on_other_ports(
-    services: Services, tmp_path: Path
+    servers: EmbeddedServers, tmp_path: Path
 ) -> None:
-    with MongoClient[dict[str, Any]](services.mongo_url, w="majority") as client:
+    with MongoClient[dict[str, Any]](servers.mongo_url, w="majority") as client:
         client["kept"]["things"].insert_one({"name": "x"})
-    await services.stop()
-    again = await start_services(tmp_path)
+    await servers.stop()
+    again = await start_servers(tmp_path)
     try:
-        assert again.mongo_url != services.mongo_url
+        assert again.mongo_url != servers.mongo_url
         with MongoClient[dict[str, Any]](again.mongo_url) as client:
             assert client["kept"]["things"].count_documents({"name": "x"}) == 1
     finally:
@@ -110,14 +110,14 @@ async def test_connections_that_mongod_closes_while_it_becomes_primary_are_opene
         await mongod.stop()
 
 
-async def test_stopping_twice_leaves_no_process(services: Services) -> None:
-    await services.stop()
-    await services.stop()
-    assert all(child.exit_code is not None for child in services.children)
+async def test_stopping_twice_leaves_no_process(servers: EmbeddedServers) -> None:
+    await servers.stop()
+    await servers.stop()
+    assert all(child.exit_code is not None for child in servers.children)
 
 
 async def test_given_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
-    given = await start_services(tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url)
+    given = await start_servers(tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url)
     assert given.children == ()
     assert given.mongo_url == servers.mongo_url
 
@@ -133,11 +133,11 @@ def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
 
 @pytest.mark.parametrize(("hours", "ok"), [(0.0, False), (0.5, False), (2.0, True)])
 async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
-    services: Services, hours: float, ok: bool
+    servers: EmbeddedServers, hours: float, ok: bool
 ) -> None:
-    with MongoClient[dict[str, Any]](services.mongo_url) as client:
+    with MongoClient[dict[str, Any]](servers.mongo_url) as client:
         client.admin.command({"replSetResizeOplog": 1, "minRetentionHours": hours})
-    found = await inspect_mongo(services.mongo_url, "x")
+    found = await inspect_mongo(servers.mongo_url, "x")
     (history,) = [it for it in found if it.subject == "history"]
     assert history.detail == f"kept for {hours:g} h at least; 0.0 h by now"
     assert history.ok is ok
@@ -149,7 +149,7 @@ def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
 
 
 async def test_a_second_mongod_on_the_same_data_says_why_it_ended(
-    services: Services, tmp_path: Path
+    servers: EmbeddedServers, tmp_path: Path
 ) -> None:
     with pytest.raises(EmbeddedError, match="mongod ended with code"):
         await start_mongod(tmp_path)
@@ -172,7 +172,7 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
     child = spawn("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
     await eventually(lambda: child.tail() == "up")
     assert await child.stop(within_s=0.2) == -signal.SIGKILL
-    assert child.ending == "stubborn was ended by SIGKILL"
+    assert child.exit_description == "stubborn was ended by SIGKILL"
 
 
 async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
@@ -226,11 +226,11 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
 
 async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
-    crew = Crew(command=("/bin/sh", "-c", "kill -9 $$"), env={}, say=said.append)
-    crew.start()
+    processes = DevProcesses(command=("/bin/sh", "-c", "kill -9 $$"), env={}, echo=said.append)
+    processes.start()
     with pytest.raises(EmbeddedError, match="SIGKILL, and others 10 times in 10 s"):
-        await eventually(crew.tend, within=20)
-    await crew.stop(1)
+        await eventually(processes.check, within=20)
+    await processes.stop(1)
     assert len(said) == MAX_REPLACEMENTS
 
 
@@ -238,12 +238,12 @@ async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> 
     said: list[str] = []
     minutes = map((60.0).__mul__, count())
     command = ("/bin/sh", "-c", "kill -9 $$")
-    crew = Crew(command=command, env={}, say=said.append, clock=minutes.__next__)
-    crew.start()
+    processes = DevProcesses(command=command, env={}, echo=said.append, clock=minutes.__next__)
+    processes.start()
 
-    def tended() -> bool:
-        crew.tend()
+    def checked() -> bool:
+        processes.check()
         return len(said) > 2 * MAX_REPLACEMENTS
 
-    await eventually(tended, within=20)
-    await crew.stop(1)
+    await eventually(checked, within=20)
+    await processes.stop(1)

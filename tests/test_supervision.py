@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.supervision import Supervised, keep_running
+from ostinato.jobs.supervision import SupervisedTask, keep_running
 from tests.processes import eventually
 
 
-class Deposed(Exception):
+class LeaderChanged(Exception):
     """Meant for whoever awaits the task."""
 
 
@@ -54,25 +54,25 @@ async def test_a_cancellation_that_is_not_of_the_task_starts_it_again() -> None:
 
 
 async def test_what_is_meant_for_others_ends_the_task() -> None:
-    failing = Failing(Deposed())
-    with pytest.raises(Deposed):
-        await keep_running("heartbeat", failing.run, passes=(Deposed,))
+    failing = Failing(LeaderChanged())
+    with pytest.raises(LeaderChanged):
+        await keep_running("heartbeat", failing.run, reraise=(LeaderChanged,))
     assert failing.starts == 1
 
 
 async def test_pauses_grow_up_to_a_bound() -> None:
     failing = Failing(*map(RuntimeError, "abcd"))
     with capture_logs() as logs:
-        task = asyncio.create_task(keep_running("heartbeat", failing.run, longest_pause_s=0.2))
+        task = asyncio.create_task(keep_running("heartbeat", failing.run, max_pause_s=0.2))
         await eventually(lambda: failing.starts == 5, within=30)
     assert [line["retry_in_s"] for line in logs] == [0.1, 0.2, 0.2, 0.2]
     await end(task)
 
 
 async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostinato.jobs.supervision.DEAD_S", 0)
+    monkeypatch.setattr("ostinato.jobs.supervision.UNHEALTHY_AFTER_S", 0)
     failing = Failing(RuntimeError("a mistake"))
-    supervised = Supervised("hub", failing.run)
+    supervised = SupervisedTask("hub", failing.run)
     assert not supervised.is_dead
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: supervised.is_dead, within=30)
@@ -82,10 +82,10 @@ async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.Mo
 async def test_a_task_that_runs_for_a_while_is_dead_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.supervision.DEAD_S", 0)
+    monkeypatch.setattr("ostinato.jobs.supervision.UNHEALTHY_AFTER_S", 0)
     monkeypatch.setattr("ostinato.jobs.supervision.STEADY_S", 0)
     failing = Failing(RuntimeError("a mistake"))
-    supervised = Supervised("hub", failing.run)
+    supervised = SupervisedTask("hub", failing.run)
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: failing.starts == 2, within=30)
     assert not supervised.is_dead

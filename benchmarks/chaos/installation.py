@@ -188,7 +188,7 @@ class Installation:
         return name in self.ours and is_away and not _has_started(child)
 
     def _note_death(self, child: Child) -> None:
-        self.marks.note("died", process=child.name, ending=child.ending, log=child.tail())
+        self.marks.note("died", process=child.name, ending=child.exit_description, log=child.tail())
 
     def env(self, name: str) -> Mapping[str, str]:
         return {

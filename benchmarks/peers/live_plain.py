@@ -4,12 +4,12 @@ import os
 
 import uvicorn
 
-from ostinato.jobs.garbage import spare_collector
+from ostinato.jobs.gc_tuning import tune_gc
 from ostinato.jobs.settings import Settings
 from ostinato.schema.app import create_app
 
 if __name__ == "__main__":
-    spare_collector()
+    tune_gc()
     uvicorn.run(
         create_app(Settings()),
         port=int(os.environ["OSTINATO_PORT"]),

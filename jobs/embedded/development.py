@@ -10,16 +10,21 @@ from pathlib import Path
 
 import httpx
 
-from ostinato.jobs.embedded.crew import Crew
-from ostinato.jobs.embedded.folder import described, forget_description, local_secret, locked
+from ostinato.jobs.embedded.data_folder import (
+    delete_description,
+    dev_description,
+    local_secret,
+    locked,
+)
+from ostinato.jobs.embedded.dev_processes import DevProcesses
 from ostinato.jobs.embedded.ports import free_port, require_free
 from ostinato.jobs.embedded.process import EmbeddedError
-from ostinato.jobs.embedded.services import Services, start_services
+from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 
-READY = 30.0  # seconds: the first start creates collections and indexes
+READY_TIMEOUT_S = 30.0  # seconds: the first start creates collections and indexes
 DRAIN_MS = 1_500  # of the 5 s that Ctrl-C may take
-STOP_CREW_S = 2.5
+STOP_PROCESSES_S = 2.5
 POLL_S = 0.1
 
 Description = dict[str, str]
@@ -32,9 +37,9 @@ class Development:
     folder: Path
     command: tuple[str, ...]
     """How to start ourselves; `api` or `worker` is appended."""
-    mint: Callable[[str, str, tuple[str, ...]], str]
+    issue_token: Callable[[str, str, tuple[str, ...]], str]
     """Sign a token with a secret, for a user with roles."""
-    say: Callable[[str], None]
+    echo: Callable[[str], None]
 
     async def run(self, settings: Settings) -> None:
         """Run until a signal; raises EmbeddedError when something did not start or ended early."""
@@ -45,70 +50,70 @@ class Development:
         try:
             await session
         except asyncio.CancelledError:
-            self.say("Stopped.")
+            self.echo("Stopped.")
 
     def _interrupt(self, session: "asyncio.Task[None]") -> None:
         """Stop at the first signal; a further one must not cut the stopping short."""
         if not session.cancelling():
-            self.say("Stopping…")
+            self.echo("Stopping…")
             session.cancel()
 
     async def _session(self, settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             stack.enter_context(locked(self.folder))
-            forget_description(self.folder)
+            delete_description(self.folder)
             port = settings.port or free_port(settings.host)
             require_free(settings.host, port, "OSTINATO_PORT")
-            services = await self._servers(settings)
-            stack.push_async_callback(services.stop)
-            description = self._describe(settings, f"{settings.host}:{port}", services)
-            crew = Crew(
-                command=self.command, env=self._env(settings, port, description), say=self.say
+            servers = await self._servers(settings)
+            stack.push_async_callback(servers.stop)
+            description = self._describe(settings, f"{settings.host}:{port}", servers)
+            processes = DevProcesses(
+                command=self.command, env=self._env(settings, port, description), echo=self.echo
             )
-            stack.push_async_callback(crew.stop, STOP_CREW_S)
-            self.say("Starting the API and a worker…")
-            crew.start()
-            await _until_ready(f"{description['pageUrl']}readyz", services, crew)
-            stack.enter_context(described(self.folder, description))
+            stack.push_async_callback(processes.stop, STOP_PROCESSES_S)
+            self.echo("Starting the API and a worker…")
+            processes.start()
+            await _until_ready(f"{description['pageUrl']}readyz", servers, processes)
+            stack.enter_context(dev_description(self.folder, description))
             self._announce(description)
-            await _until_one_ends(services, crew)
+            await _until_one_ends(servers, processes)
 
-    async def _servers(self, settings: Settings) -> Services:
+    async def _servers(self, settings: Settings) -> EmbeddedServers:
         given = settings.model_fields_set
-        self._say_which_servers(settings)
-        return await start_services(
+        self._print_servers(settings)
+        return await start_servers(
             self.folder,
             mongo_url=settings.mongo_url if "mongo_url" in given else None,
             redis_url=settings.redis_url if "redis_url" in given else None,
         )
 
-    def _say_which_servers(self, settings: Settings) -> None:
+    def _print_servers(self, settings: Settings) -> None:
         urls = {"MongoDB": ("mongo_url", settings.mongo_url)}
         urls["Valkey"] = ("redis_url", settings.redis_url)
         started = [name for name, (field, _) in urls.items() if not self._is_given(settings, field)]
         for field, url in urls.values():
             if self._is_given(settings, field):
                 where = url.rpartition("@")[2].rpartition("://")[2].partition("?")[0]
-                self.say(f"Using the server at {where}, from OSTINATO_{field.upper()}")
+                self.echo(f"Using the server at {where}, from OSTINATO_{field.upper()}")
         if started:
-            self.say(f"Starting {' and '.join(started)}…")
+            self.echo(f"Starting {' and '.join(started)}…")
 
     @staticmethod
     def _is_given(settings: Settings, field: str) -> bool:
         return field in settings.model_fields_set
 
-    def _describe(self, settings: Settings, address: str, services: Services) -> Description:
+    def _describe(self, settings: Settings, address: str, servers: EmbeddedServers) -> Description:
         secret = self._secret(settings)
         return {
             "pageUrl": f"http://{address}/",
             "graphqlUrl": f"http://{address}/graphql",
             "wsUrl": f"ws://{address}/graphql",
             "graphiqlUrl": f"http://{address}/graphiql",
-            "token": self.mint(secret, "alice", ()),
-            "otherToken": self.mint(secret, "bob", ()),
-            "adminToken": self.mint(secret, "admin", ("admin",)),
-            "mongoUrl": services.mongo_url,
-            "redisUrl": services.redis_url,
+            "token": self.issue_token(secret, "alice", ()),
+            "otherToken": self.issue_token(secret, "bob", ()),
+            "adminToken": self.issue_token(secret, "admin", ("admin",)),
+            "mongoUrl": servers.mongo_url,
+            "redisUrl": servers.redis_url,
         }
 
     def _secret(self, settings: Settings) -> str:
@@ -130,7 +135,7 @@ class Development:
         }
 
     def _announce(self, description: Description) -> None:
-        self.say(
+        self.echo(
             "\nOstinato is running. Ctrl-C stops it.\n\n"
             f"  Page      {description['pageUrl']}\n"
             f"  GraphiQL  {description['graphiqlUrl']}\n"
@@ -141,21 +146,21 @@ class Development:
         )
 
 
-async def _until_ready(url: str, services: Services, crew: Crew) -> None:
+async def _until_ready(url: str, servers: EmbeddedServers, processes: DevProcesses) -> None:
     try:
-        async with asyncio.timeout(READY), httpx.AsyncClient(trust_env=False) as client:
+        async with asyncio.timeout(READY_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
             while not await _answers(client, url):
-                services.require_alive()
-                crew.tend()
+                servers.require_alive()
+                processes.check()
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
-        raise EmbeddedError(f"{url} was not ready within {READY:.0f} s") from None
+        raise EmbeddedError(f"{url} was not ready within {READY_TIMEOUT_S:.0f} s") from None
 
 
-async def _until_one_ends(services: Services, crew: Crew) -> None:
+async def _until_one_ends(servers: EmbeddedServers, processes: DevProcesses) -> None:
     while True:
-        services.require_alive()
-        crew.tend()
+        servers.require_alive()
+        processes.check()
         await asyncio.sleep(POLL_S)
 
 

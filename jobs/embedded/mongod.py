@@ -11,7 +11,7 @@ from ostinato.jobs.embedded.process import Child, EmbeddedError, spawn
 from ostinato.jobs.mongo.replica_set import make_primary
 
 REPLICA_SET = "ostinato"
-START = 20.0  # seconds: a crashed data folder replays its journal first
+START_TIMEOUT_S = 20.0  # seconds: a crashed data folder replays its journal first
 MISSING_LIBRARY = "error while loading shared libraries"
 OPTIONS = {
     "bind_ip": "127.0.0.1",
@@ -24,11 +24,11 @@ PARAMETERS = {
     "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
     "diagnosticDataCollectionEnabled": "false",
 }
-NO_MORE: Mapping[str, str] = MappingProxyType({})
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 async def start_mongod(
-    directory: Path, port: int | None = None, parameters: Mapping[str, str] = NO_MORE
+    directory: Path, port: int | None = None, parameters: Mapping[str, str] = NO_PARAMETERS
 ) -> tuple[Child, str]:
     """Start mongod on a data folder and return it with its URL once it accepts writes."""
     port = port or free_port()
@@ -47,7 +47,7 @@ async def start_mongod(
 
 
 def command_of(
-    data: Path, port: int, options: Mapping[str, str], parameters: Mapping[str, str] = NO_MORE
+    data: Path, port: int, options: Mapping[str, str], parameters: Mapping[str, str] = NO_PARAMETERS
 ) -> list[str]:
     """Build the command line of a mongod."""
     command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
@@ -62,22 +62,24 @@ async def _ready(child: Child, port: int) -> None:
     primary = asyncio.create_task(make_primary(f"127.0.0.1:{port}", REPLICA_SET))
     death = asyncio.create_task(child.wait())
     try:
-        await asyncio.wait({primary, death}, timeout=START, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {primary, death}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
         if primary.done() and primary.result() == child.popen.pid:
             return
         if primary.done():  # another has the port, and ours is about to say so
-            await asyncio.wait({death}, timeout=START)
-        raise EmbeddedError(_why(child))
+            await asyncio.wait({death}, timeout=START_TIMEOUT_S)
+        raise EmbeddedError(_describe_failure(child))
     finally:
         primary.cancel()
         death.cancel()
         await asyncio.gather(primary, death, return_exceptions=True)
 
 
-def _why(child: Child) -> str:
+def _describe_failure(child: Child) -> str:
     tail = child.tail()
     if MISSING_LIBRARY in tail:
         return f"mongod needs libraries of the system; run: apt-get install -y libcurl4 ({tail})"
     if child.exit_code is None:
-        return f"mongod did not become ready within {START:.0f} s; its log ends: {tail}"
-    return f"{child.ending}; its log {child.log} ends: {tail}"
+        return f"mongod did not become ready within {START_TIMEOUT_S:.0f} s; its log ends: {tail}"
+    return f"{child.exit_description}; its log {child.log} ends: {tail}"

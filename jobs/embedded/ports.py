@@ -8,15 +8,15 @@ from typing import Final
 
 from ostinato.jobs.embedded.process import EmbeddedError
 
-OURS: Final = range(10_000, 32_768)
+PORT_RANGE: Final = range(10_000, 32_768)
 """Ports that Linux gives to no outgoing connection: one of those may be taken at any moment."""
-TRIES: Final = 100
+MAX_TRIES: Final = 100
 TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """Return a port that was free a moment ago."""
-    for port in random.sample(OURS, TRIES):
+    for port in random.sample(PORT_RANGE, MAX_TRIES):
         try:
             socket.create_server((host, port)).close()
         except OSError as error:
@@ -24,7 +24,7 @@ def free_port(host: str = "127.0.0.1") -> int:
                 raise
             continue
         return port
-    raise EmbeddedError(f"{TRIES} ports of {host} that we tried are taken")
+    raise EmbeddedError(f"{MAX_TRIES} ports of {host} that we tried are taken")
 
 
 def require_free(host: str, port: int, variable: str) -> None:

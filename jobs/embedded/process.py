@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LEASH = Path(__file__).with_name("leash.py")
+DEATH_SIGNAL_WRAPPER = Path(__file__).with_name("parent_death_signal.py")
 TAIL_BYTES = 4_096
 POLL_S = 0.01
 
@@ -33,7 +33,7 @@ class Child:
         return self.popen.poll()
 
     @property
-    def ending(self) -> str:
+    def exit_description(self) -> str:
         """Say how it ended, in words."""
         code = self.popen.poll()
         if code is None:
@@ -79,7 +79,7 @@ def spawn(
 
     Call from the main thread: the kernel ties the leash to the calling thread.
     """
-    argv = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command]
+    argv = [sys.executable, "-I", "-S", str(DEATH_SIGNAL_WRAPPER), str(os.getpid()), *command]
     output = log.open("ab") if log is not None else None
     try:
         popen = subprocess.Popen(

@@ -7,7 +7,7 @@ from ostinato.jobs.embedded.binaries import find_valkey
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import POLL_S, Child, EmbeddedError, spawn
 
-START = 10.0  # seconds: it reads its append-only file first
+START_TIMEOUT_S = 10.0  # seconds: it reads its append-only file first
 OPTIONS = {
     "bind": "127.0.0.1",
     "appendonly": "yes",
@@ -30,11 +30,13 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
     log.unlink(missing_ok=True)
     child = spawn("valkey", command, log=log)
     try:
-        async with asyncio.timeout(START):
+        async with asyncio.timeout(START_TIMEOUT_S):
             await _ready(child, port)
     except TimeoutError as error:
         await child.stop()
-        raise EmbeddedError(f"valkey-server did not answer within {START:.0f} s") from error
+        raise EmbeddedError(
+            f"valkey-server did not answer within {START_TIMEOUT_S:.0f} s"
+        ) from error
     except BaseException:
         await child.stop()
         raise
@@ -45,7 +47,7 @@ async def _ready(child: Child, port: int) -> None:
     # Another server may have taken the port since it was chosen: that one must not pass for ours.
     while await _pid_of_server(port) != child.popen.pid:
         if child.exit_code is not None:
-            raise EmbeddedError(f"{child.ending}: {child.tail()}")
+            raise EmbeddedError(f"{child.exit_description}: {child.tail()}")
         await asyncio.sleep(POLL_S)
 
 

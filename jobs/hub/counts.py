@@ -4,10 +4,10 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from ostinato.jobs.kept import Kept
 from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.counting import JobCounts, count_jobs
+from ostinato.jobs.single_flight import SingleFlight
 
 MOST_KEPT: Final = 1_000  # owners; who asked longest ago is counted anew
 
@@ -17,7 +17,7 @@ class Counts:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._kept: OrderedDict[str | None, Kept[JobCounts]] = OrderedDict()
+        self._kept: OrderedDict[str | None, SingleFlight[JobCounts]] = OrderedDict()
         self.counted = 0
         """How often MongoDB was asked."""
 
@@ -25,7 +25,7 @@ class Counts:
         """Return counts that are at most so old, once MongoDB answers."""
         kept = self._kept.get(owner)
         if kept is None:
-            kept = self._kept[owner] = Kept(lambda: self._count(owner))
+            kept = self._kept[owner] = SingleFlight(lambda: self._count(owner))
         self._kept.move_to_end(owner)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)

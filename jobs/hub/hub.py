@@ -29,7 +29,7 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.supervision import Supervised
+from ostinato.jobs.supervision import SupervisedTask
 
 log = logging.getLogger("ostinato.hub")
 
@@ -48,7 +48,7 @@ class Hub:
         self._settings = settings
         self._stream = ChangeStream(mongo)
         self._subscriptions: set[Subscription] = set()
-        self._duty = Supervised("hub", self._follow)
+        self._duty = SupervisedTask("hub", self._follow)
         self._task: asyncio.Task[None] | None = None
         self._has_failed = False
         self._failure: Exception | None = None

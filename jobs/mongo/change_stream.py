@@ -15,11 +15,11 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
+from ostinato.jobs.async_wait import response_timeout
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS, Backoff
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.waiting import answered_within
 
 BATCH_SIZE: Final = 1_000  # events; one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
@@ -273,7 +273,7 @@ class ChangeStream:
         return parse_batch(reply, batch)
 
     async def _command(self, command: dict[str, Any]) -> RawBSONDocument:
-        async with answered_within(REPLY_TIMEOUT_S):
+        async with response_timeout(REPLY_TIMEOUT_S):
             return await self._mongo.database.command(
                 command, session=self._session, codec_options=RAW
             )

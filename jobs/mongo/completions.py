@@ -14,7 +14,7 @@ from ostinato.jobs.mongo.poison import Held, PoisonedJobs, is_of_a_document
 from ostinato.jobs.mongo.stored_json import escape
 from ostinato.jobs.mongo.transaction import DEADLINE_S, run_seen_through
 from ostinato.jobs.records import JobState, Json
-from ostinato.jobs.retry import LONGEST_WAIT_MS
+from ostinato.jobs.retry import MAX_DELAY_MS
 
 LOOKUP_SIZE = 250  # a lookup costs its position in the array: larger groups are slower per job
 
@@ -227,7 +227,7 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> moves.Pipeline:
 
 def _due(group: Sequence[Outcome], at: moves.Expression) -> moves.Expression:
     if group[0].due_at is not None:
-        furthest = {"$add": [at, LONGEST_WAIT_MS]}
+        furthest = {"$add": [at, MAX_DELAY_MS]}
         return {"$min": [_each(group, [outcome.due_at for outcome in group]), furthest]}
     return {"$add": [at, _each(group, [outcome.delay_ms for outcome in group])]}
 

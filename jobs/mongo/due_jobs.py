@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from pymongo import ASCENDING
 
 from ostinato.jobs.ids import is_id
-from ostinato.jobs.lanes import Lane, Waiting, bounds_of
+from ostinato.jobs.lanes import Lane, PendingJob, bounds_of
 from ostinato.jobs.malformed import OUTSIDE_YEARS, report
 from ostinato.jobs.mongo import moves
 from ostinato.jobs.mongo.client import Document, Mongo
@@ -118,7 +118,7 @@ class DueJobs:
         but: frozenset[str],
         owner: Owner = ANYBODY,
         place: Place | None = None,
-    ) -> list[Waiting]:
+    ) -> list[PendingJob]:
         """Find the first pending jobs of a lane, due or not, in the order of their times; of one
         owner, and from a place on, if they are given. Malformed ones are left out."""
         if malformed := self._malformed.ids():
@@ -137,12 +137,14 @@ class DueJobs:
         rows = await with_index("due" if owner is ANYBODY else "fair", read)
         return [job for row in rows if (job := self._waiting(row, lane)) is not None]
 
-    def _waiting(self, row: Document, lane: Lane) -> Waiting | None:
+    def _waiting(self, row: Document, lane: Lane) -> PendingJob | None:
         job_id, owner = row["_id"], row.get("owner")
         # A Code is a str, too, but has no hash.
         is_text = type(job_id) is str
         if is_text and is_id(job_id) and type(owner) in (str, NoneType):
-            return Waiting(id=job_id, lane=lane, scheduled_time=row["scheduledTime"], owner=owner)
+            return PendingJob(
+                id=job_id, lane=lane, scheduled_time=row["scheduledTime"], owner=owner
+            )
         report(JOBS, job_id, TypeError("its _id or owner is not as Ostinato writes it"))
         # Or it would stand before others in each read.
         self._malformed.add(job_id if is_text else NOT_TEXT)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from ostinato.jobs.waiting import DeadlineExceeded
+from ostinato.jobs.async_wait import DeadlineExceeded
 
 T = TypeVar("T")
 

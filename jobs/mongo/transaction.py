@@ -12,9 +12,9 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from ostinato.jobs.async_wait import DeadlineExceeded
 from ostinato.jobs.mongo.client import Mongo, Session, is_commit_unknown, is_transient
 from ostinato.jobs.mongo.line import Line
-from ostinato.jobs.waiting import DeadlineExceeded
 
 T = TypeVar("T")
 Body = Callable[[Session], Awaitable[T]]

@@ -13,20 +13,20 @@ from ostinato.jobs.mongo.job_documents import retry_from
 from ostinato.jobs.mongo.poison import MALFORMED
 from ostinato.jobs.records import FunctionKind, Json, JsonObject
 from ostinato.jobs.registry import Function
-from ostinato.jobs.retry import Random, RetryAfter, checked_when
+from ostinato.jobs.retry import Random, RetryAfter, parse_when
 from ostinato.jobs.values import readable, whole_number
 
-MESSAGE_CHARACTERS: Final = 1_024  # at most 4 KiB in UTF-8
-TRACEBACK_CHARACTERS: Final = 4_096
-MOST_ATTEMPTS: Final = MAX_EVENTS + MAX_ATTEMPTS  # a start is an event, a retry adds a round
-FRAMES: Final = 30
-MOST_CHAINED: Final = 20  # of a chain and of a group: their text is cut off sooner than that
-MOST_GROUPED: Final = 15
-MOST_TOGETHER: Final = MOST_CHAINED + MOST_GROUPED
-AND_THEN: Final = "\nThe above exception led to the following one:\n\n"
+MAX_MESSAGE_CHARS: Final = 1_024  # at most 4 KiB in UTF-8
+MAX_TRACEBACK_CHARS: Final = 4_096
+MAX_STORED_ATTEMPTS: Final = MAX_EVENTS + MAX_ATTEMPTS  # a start is an event, a retry adds a round
+MAX_FRAMES: Final = 30
+MAX_CHAINED: Final = 20  # of a chain and of a group: their text is cut off sooner than that
+MAX_GROUPED: Final = 15
+MAX_LINKED: Final = MAX_CHAINED + MAX_GROUPED
+CHAIN_SEPARATOR: Final = "\nThe above exception led to the following one:\n\n"
 WORKER_LOST: Final = "WorkerLost"
-HINDERED_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
-LONGEST_DELAY_MS: Final = 8_000
+INFRASTRUCTURE_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
+MAX_INFRASTRUCTURE_DELAY_MS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ class Attempt:
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
-            attempt=whole_number(document["attempt"], "attempt", least=0, most=MOST_ATTEMPTS),
+            attempt=whole_number(document["attempt"], "attempt", least=0, most=MAX_STORED_ATTEMPTS),
             max_attempts=whole_number(
-                document["maxAttempts"], "maxAttempts", least=0, most=MOST_ATTEMPTS
+                document["maxAttempts"], "maxAttempts", least=0, most=MAX_STORED_ATTEMPTS
             ),
             owner=document["owner"],
             cause=cause_from(document["cause"]),
@@ -87,78 +87,82 @@ class Attempt:
     def is_last(self) -> bool:
         return self.number >= self.max_attempts
 
-    def succeeded(self, result: Json) -> Outcome:
+    def succeed(self, result: Json) -> Outcome:
         return self._outcome(Move.SUCCEED, result=result)
 
-    def stopped(self) -> Outcome:
+    def cancel(self) -> Outcome:
         return self._outcome(Move.STOP)
 
-    def raised(
+    def on_error(
         self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
     ) -> Outcome:
         """Decide after an exception that the policy covers: the next attempt, when the policy
         or the function itself says, or failure if none is left."""
         if self.is_last:
-            return self.given_up(error)
+            return self.fail(error)
         if after is not None:
-            return self._asked(error, after)
+            return self._retry_as_asked(error, after)
         try:
             retry = retry_from(self.policy)
         except MALFORMED:  # nobody can say when: what it raised is what matters
-            return self.given_up(error)
+            return self.fail(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
-    def given_up(self, error: dict[str, Any]) -> Outcome:
+    def fail(self, error: dict[str, Any]) -> Outcome:
         """Fail after an exception, whatever attempts are left."""
         return self._outcome(Move.FAIL, error=error)
 
-    def hindered(self, error: dict[str, Any], random: Random) -> Outcome:
+    def on_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
         """Decide when the database kept a mutation from its end: nothing of it was written, so
         it runs again soon, beyond its policy if need be, but not for ever. Rivals that were
         hindered together come again apart."""
         if self.number >= MAX_ATTEMPTS:
             return self._outcome(Move.FAIL, error=error)
-        longest_ms = min(HINDERED_DELAY_MS * 2 ** (self.number - 1), LONGEST_DELAY_MS)
-        delay_ms = int(longest_ms * (0.5 + random() / 2))
+        delay_cap_ms = min(
+            INFRASTRUCTURE_DELAY_MS * 2 ** (self.number - 1), MAX_INFRASTRUCTURE_DELAY_MS
+        )
+        delay_ms = int(delay_cap_ms * (0.5 + random() / 2))
         return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
 
-    def beyond_bound(self) -> Outcome:
+    def fail_timeline_full(self) -> Outcome:
         """Fail without a start: every attempt adds events to the timeline."""
         message = f"the job's timeline holds at most {MAX_EVENTS} events: schedule a new job"
-        return self._outcome(Move.FAIL, error=error_of("TimelineFull", message))
+        return self._outcome(Move.FAIL, error=stored_error("TimelineFull", message))
 
-    def never_begun(self) -> Outcome:
+    def release(self) -> Outcome:
         """Give back what was claimed, but not started."""
         return self._outcome(Move.HAND_BACK)
 
-    def handed_back(self, kind: FunctionKind) -> Outcome:
+    def on_shutdown(self, kind: FunctionKind) -> Outcome:
         """Decide when the worker shuts down in the middle of it."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(Move.HAND_BACK)
         message = "the worker shut down while it ran, and it has no attempt left"
-        return self._outcome(Move.FAIL, error=error_of("WorkerStopped", message))
+        return self._outcome(Move.FAIL, error=stored_error("WorkerStopped", message))
 
-    def unaccounted(self, kind: FunctionKind) -> Outcome | None:
+    def on_unknown_outcome(self, kind: FunctionKind) -> Outcome | None:
         """Decide when it began, and how it ended is not known; None if it may start again, as if
         it had never begun."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return None
         message = "how the attempt ended could not be stored, and it has no attempt left"
-        return self._outcome(Move.FAIL, error=error_of("OutcomeLost", message))
+        return self._outcome(Move.FAIL, error=stored_error("OutcomeLost", message))
 
-    def lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
+    def on_worker_lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
         """Decide when the worker is gone; `times_lost` counts this time too."""
-        error = error_of(WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job")
+        error = stored_error(
+            WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job"
+        )
         again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
         return self._outcome(Move.LOSE if again else Move.FAIL, error=error)
 
-    def _asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
+    def _retry_as_asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
         try:
-            when = checked_when(after.when)  # the function may have changed it since
+            when = parse_when(after.when)  # the function may have changed it since
         except (ValueError, AttributeError) as odd:
-            return self.given_up({**error, "message": readable(f"RetryAfter: {odd}")})
+            return self.fail({**error, "message": readable(f"RetryAfter: {odd}")})
         if isinstance(when, int):
             return self._outcome(Move.RETRY, error=error, delay_ms=when)
         return replace(self._outcome(Move.RETRY, error=error), due_at=when)
@@ -197,22 +201,22 @@ def keep_ms_of(function: Function | None, default_ms: int) -> int:
     return function.result_ttl_ms
 
 
-def error_of(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
+def stored_error(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
     """Build the stored form of an error, within its limits."""
     return {
-        "name": readable(name[:MESSAGE_CHARACTERS]),
-        "message": readable(message[:MESSAGE_CHARACTERS]),
-        "traceback": readable(trace[-TRACEBACK_CHARACTERS:]) if trace else None,
+        "name": readable(name[:MAX_MESSAGE_CHARS]),
+        "message": readable(message[:MAX_MESSAGE_CHARS]),
+        "traceback": readable(trace[-MAX_TRACEBACK_CHARS:]) if trace else None,
     }
 
 
-def described(error: BaseException) -> dict[str, Any]:
+def describe_exception(error: BaseException) -> dict[str, Any]:
     """Build the stored form of an exception; never raises, whatever its class does."""
     name = name_of(error)
     try:
-        return error_of(name, message_of(error), trace_of(error))
+        return stored_error(name, message_of(error), traceback_of(error))
     except BaseException as failed:
-        return error_of(name, f"its error cannot be put into words: {name_of(failed)}")
+        return stored_error(name, f"its error cannot be put into words: {name_of(failed)}")
 
 
 def name_of(error: BaseException) -> str:
@@ -227,24 +231,24 @@ def message_of(error: BaseException) -> str:
         return f"its message cannot be read: {name_of(failed)}"
 
 
-def trace_of(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     """Return the traceback as Python prints it, or a plainer one of an error that is too large
     for that or that cannot be printed; never raises."""
     try:
         if _is_small(error):
-            return "".join(traceback.format_exception(error, limit=-FRAMES))
+            return "".join(traceback.format_exception(error, limit=-MAX_FRAMES))
     except BaseException:  # a user's own exception class ran here
-        return _plain_trace_of(error)
-    return _plain_trace_of(error)
+        return _plain_traceback_of(error)
+    return _plain_traceback_of(error)
 
 
 def _is_small(error: BaseException) -> bool:
     """Return whether few errors are chained to an error or grouped in it: the traceback module
     formats all of them, however many, before it returns a line."""
     found, seen = [error], {id(error)}
-    while found and len(seen) < MOST_TOGETHER:
+    while found and len(seen) < MAX_LINKED:
         each = found.pop()
-        members = each.exceptions[:MOST_TOGETHER] if isinstance(each, BaseExceptionGroup) else ()
+        members = each.exceptions[:MAX_LINKED] if isinstance(each, BaseExceptionGroup) else ()
         linked = (each.__cause__, each.__context__, *members)
         new = [one for one in linked if one is not None and id(one) not in seen]
         seen.update(map(id, new))
@@ -252,14 +256,14 @@ def _is_small(error: BaseException) -> bool:
     return not found
 
 
-def _plain_trace_of(error: BaseException) -> str:
+def _plain_traceback_of(error: BaseException) -> str:
     """Format an error and the nearest that led to it, each on its own; a group's first ones too."""
     chain: list[BaseException] = []
     each: BaseException | None = error
-    while each is not None and len(chain) < MOST_CHAINED:
+    while each is not None and len(chain) < MAX_CHAINED:
         chain.append(each)
         each = _origin_of(each)
-    return AND_THEN.join(_alone(one) for one in reversed(chain))
+    return CHAIN_SEPARATOR.join(_alone(one) for one in reversed(chain))
 
 
 def _origin_of(error: BaseException) -> BaseException | None:
@@ -271,15 +275,15 @@ def _origin_of(error: BaseException) -> BaseException | None:
 
 def _alone(error: BaseException) -> str:
     try:
-        frames = traceback.format_tb(error.__traceback__, limit=-FRAMES)
+        frames = traceback.format_tb(error.__traceback__, limit=-MAX_FRAMES)
     except BaseException:  # a user's own exception class ran here
         frames = []
     lines = [_in_one_line(error)]
     if issubclass(type(error), BaseExceptionGroup):
         members = BaseExceptionGroup.exceptions.__get__(error)
-        lines += [f"  | {_in_one_line(each)}" for each in members[:MOST_GROUPED]]
+        lines += [f"  | {_in_one_line(each)}" for each in members[:MAX_GROUPED]]
     return "".join(["Traceback (most recent call last):\n", *frames, *lines])
 
 
 def _in_one_line(error: BaseException) -> str:
-    return f"{name_of(error)}: {message_of(error)[:MESSAGE_CHARACTERS]}\n"
+    return f"{name_of(error)}: {message_of(error)[:MAX_MESSAGE_CHARS]}\n"

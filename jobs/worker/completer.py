@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from ostinato.jobs.async_wait import wait_for_event
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.group_commit import GroupCommit, Interrupted
 from ostinato.jobs.lifecycle import Move
@@ -13,19 +14,18 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError, may_pass, summary
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.poison import refuses_content
-from ostinato.jobs.waiting import wait_for_event
-from ostinato.jobs.worker.attempt import error_of
+from ostinato.jobs.worker.attempt import stored_error
 
-OUTCOMES_AT_ONCE: Final = 1_000
+BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 1.0
-LONGEST_REFUSED_PAUSE_S: Final = 10.0  # each try of a refused outcome splits a group of others
+MAX_PAUSE_S: Final = 1.0
+MAX_REFUSED_PAUSE_S: Final = 10.0  # each try of a refused outcome splits a group of others
 DECIDED: Final = frozenset({Move.SUCCEED, Move.RETRY, Move.FAIL})
 
 log = get_log(__name__)
 
 
-class Refused(Exception):
+class OutcomeRefused(Exception):
     """MongoDB, or the driver, does not take an outcome."""
 
     def __init__(self, error: Exception) -> None:
@@ -43,7 +43,7 @@ class Completer:
         self._completions = completions
         self._clock = clock
         self._written = written
-        self._group: GroupCommit[Outcome, None] = GroupCommit(self._write, OUTCOMES_AT_ONCE)
+        self._group: GroupCommit[Outcome, None] = GroupCommit(self._write, BATCH_SIZE)
         self._closing = asyncio.Event()
 
     async def complete(self, outcome: Outcome) -> bool:
@@ -57,8 +57,8 @@ class Completer:
             try:
                 await self._group.submit(outcome)
                 return True
-            except (Refused, Interrupted) as error:
-                smaller = without_refused_part(outcome, error)
+            except (OutcomeRefused, Interrupted) as error:
+                smaller = without_refused_content(outcome, error)
                 self._report(outcome, error, will_shrink=smaller is not None)
                 if smaller is None and await self._is_poisoned(outcome, error):
                     return True
@@ -68,14 +68,14 @@ class Completer:
             if self._closing.is_set():
                 return False
             await wait_for_event(self._closing, pause * (0.5 + random.random()))
-            pause = min(pause * 2, LONGEST_REFUSED_PAUSE_S)
+            pause = min(pause * 2, MAX_REFUSED_PAUSE_S)
 
     async def close(self) -> None:
         """Try what was refused a last time, and wait until all that was submitted is written."""
         self._closing.set()
         await self._group.close()
 
-    async def _write(self, outcomes: Sequence[Outcome]) -> Sequence[Refused | None]:
+    async def _write(self, outcomes: Sequence[Outcome]) -> Sequence[OutcomeRefused | None]:
         refused = await self._try(outcomes)
         if refused is None:
             self._written(outcomes)
@@ -86,7 +86,7 @@ class Completer:
         middle = len(outcomes) // 2
         return [*await self._write(outcomes[:middle]), *await self._write(outcomes[middle:])]
 
-    async def _try(self, outcomes: Sequence[Outcome]) -> Refused | None:
+    async def _try(self, outcomes: Sequence[Outcome]) -> OutcomeRefused | None:
         """Write outcomes until MongoDB has answered; returns its refusal."""
         # A lost reply is no matter: the guards let nothing through twice.
         pause = FIRST_PAUSE_S
@@ -96,17 +96,17 @@ class Completer:
                 break
             except Exception as error:  # of one outcome, whatever it is: the others must be written
                 if not isinstance(error, TimeoutError) and not may_pass(error):
-                    return Refused(error)
+                    return OutcomeRefused(error)
                 log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
             await asyncio.sleep(pause * (0.5 + random.random()))
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            pause = min(pause * 2, MAX_PAUSE_S)
         for job_id in sorted(lost):
-            log.warning("attempt.refused", job_id=job_id, reason="another holds the job by now")
+            log.warning("attempt.superseded", job_id=job_id, reason="another holds the job by now")
         return None
 
     async def _is_poisoned(self, outcome: Outcome, error: Exception) -> bool:
         """Return whether it is the job's document that refuses its end, and failed it for that."""
-        if not isinstance(error, Refused) or not refuses_content(error.error):
+        if not isinstance(error, OutcomeRefused) or not refuses_content(error.error):
             return False
         try:
             offset_ms = await self._clock.offset_ms()
@@ -114,7 +114,9 @@ class Completer:
         except (MongoError, TimeoutError):
             return False
 
-    def _report(self, outcome: Outcome, error: Refused | Interrupted, *, will_shrink: bool) -> None:
+    def _report(
+        self, outcome: Outcome, error: OutcomeRefused | Interrupted, *, will_shrink: bool
+    ) -> None:
         gives_up = self._closing.is_set() and not will_shrink
         log.error(
             "completion.given_up" if gives_up else "completion.refused",
@@ -125,19 +127,19 @@ class Completer:
         )
 
 
-def without_refused_part(outcome: Outcome, error: Exception) -> Outcome | None:
+def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | None:
     """Leave out of an outcome what MongoDB may have refused; None to try the same again.
 
     The progress goes first, since the job can end well without it. Then the job fails in place of
     its result, or of another attempt, and the error loses its traceback, then its own words.
     """
-    if not isinstance(error, Refused) or not refuses_content(error.error):
+    if not isinstance(error, OutcomeRefused) or not refuses_content(error.error):
         return None
     if outcome.progress is not None:
         return replace(outcome, progress=None)
     if outcome.move not in DECIDED:
         return None
-    least = _refusal(error)
+    least = _refusal_error(error)
     if outcome.move is not Move.FAIL or outcome.error is None:
         return replace(outcome, move=Move.FAIL, result=None, error=least)
     if outcome.error.get("traceback") is not None:
@@ -145,5 +147,5 @@ def without_refused_part(outcome: Outcome, error: Exception) -> Outcome | None:
     return replace(outcome, error=least) if outcome.error["name"] != least["name"] else None
 
 
-def _refusal(error: Refused) -> Document:
-    return error_of("OutcomeRefused", f"MongoDB refused how the attempt ended: {error}")
+def _refusal_error(error: OutcomeRefused) -> Document:
+    return stored_error("OutcomeRefused", f"MongoDB refused how the attempt ended: {error}")

@@ -5,24 +5,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
+from ostinato.jobs.arq_queue.connection import REDIS_ERRORS, fix_for
+from ostinato.jobs.arq_queue.notifier import Signal
+from ostinato.jobs.async_wait import wait_for_event
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.lanes import Lane, Waiting
+from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.logs import RepeatedWarning, get_log
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore
-from ostinato.jobs.queue.chunks import Chunks, Outstanding
-from ostinato.jobs.queue.connection import RedisFailure, remedy
-from ostinato.jobs.queue.doorbell import Bell
-from ostinato.jobs.waiting import wait_for_event
-from ostinato.jobs.worker.at_hand import AtHand
-from ostinato.jobs.worker.leader import CannotLead, lead_ms
-from ostinato.jobs.worker.queue_watch import QueueWatch
-from ostinato.jobs.worker.selection import Demand, share
-from ostinato.jobs.worker.survey import Survey, Surveyor
+from ostinato.jobs.worker.candidates import CandidateFinder, Candidates
+from ostinato.jobs.worker.election import CannotLead, leader_lease_ms
+from ostinato.jobs.worker.fairness import Demand, weighted_share
+from ostinato.jobs.worker.local_dispatch import LocalDispatcher
+from ostinato.jobs.worker.queue_settings import QueueSettings
 
-CHUNK_SIZE: Final = 250  # as many as one completion looks up
-FALLBACK_S: Final = 1.0  # how late a due job is noticed whose ring was lost
-FLEET_EVERY_S: Final = 1.0
+MAX_CHUNK_SIZE: Final = 250  # as many as one completion looks up
+POLL_INTERVAL_S: Final = 1.0  # how late a due job is noticed whose ring was lost
+FLEET_CACHE_S: Final = 1.0
 
 log = get_log(__name__)
 
@@ -33,20 +33,20 @@ class Dispatcher:
     def __init__(
         self,
         engine: Engine,
-        chunks: Chunks,
+        chunks: ChunkQueue,
         workers: WorkerStore,
-        queues: QueueWatch,
-        at_hand: AtHand,
+        queues: QueueSettings,
+        local: LocalDispatcher,
     ) -> None:
         self._engine = engine
         self._chunks = chunks
         self._workers = workers
         self._queues = queues
-        self._at_hand = at_hand
-        self._surveyor = Surveyor(engine)
+        self._local = local
+        self._finder = CandidateFinder(engine)
         self._wake = asyncio.Event()
         self._fleet = Fleet(())
-        self._fleet_read_at = -FLEET_EVERY_S
+        self._fleet_read_at = -FLEET_CACHE_S
         self._served: dict[str, float] = {}
         self._failing_since: float | None = None
         """Since when Redis has failed every look, by the loop's clock."""
@@ -64,22 +64,22 @@ class Dispatcher:
                 wait_s = await self._try_to_dispatch()
                 await wait_for_event(self._wake, wait_s)
         finally:
-            await self._at_hand.close()
+            await self._local.close()
 
     async def dispatch(self) -> datetime | None:
         """Fill the queue once; returns when the next job is due, if that is known."""
         await self._read_fleet()
-        waiting = await self._chunks.outstanding(self._queues.is_paused)
-        outstanding = self._at_hand.added_to(waiting)
-        room = 2 * self._fleet.slots() - outstanding.total  # the next are there when a slot is free
+        in_redis = await self._chunks.queued(self._queues.is_paused)
+        queued = self._local.added_to(in_redis)
+        room = 2 * self._fleet.slots() - queued.total  # the next are there when a slot is free
         if room <= 0:
             return None
         now = await self._engine.clock.now()
-        surveys = await self._survey(self._at_hand.horizon(now), room, outstanding)
-        if not self._take_alone(list(surveys.values())):
-            surveys = {queue: survey.due_by(now) for queue, survey in surveys.items()}
-            await self._share(surveys, room, outstanding.total)
-        return min((one.next_at for one in surveys.values() if one.next_at), default=None)
+        found = await self._find_candidates(self._local.lookahead(now), room, queued)
+        if not self._run_locally(list(found.values())):
+            found = {queue: candidates.due_by(now) for queue, candidates in found.items()}
+            await self._dispatch_by_weight(found, room, queued.total)
+        return min((one.next_at for one in found.values() if one.next_at), default=None)
 
     async def _try_to_dispatch(self) -> float:
         """Dispatch; gives how long there is nothing to do then, in seconds."""
@@ -88,104 +88,108 @@ class Dispatcher:
             self._failing_since = None
             if next_at is not None:
                 now = await self._engine.clock.now()
-                wait = self._at_hand.look_at(next_at, now) - now
-                return min(FALLBACK_S, max(0.0, wait.total_seconds()))
+                wait = self._local.wake_at(next_at, now) - now
+                return min(POLL_INTERVAL_S, max(0.0, wait.total_seconds()))
         except MongoError as error:
             self._failing_since = None
             self._failures.write(error)
-        except RedisFailure as error:
+        except REDIS_ERRORS as error:
             self._redis_failed(error)
-        return FALLBACK_S
+        return POLL_INTERVAL_S
 
     def _redis_failed(self, error: Exception) -> None:
-        fix = remedy(error)
+        fix = fix_for(error)
         self._failures.write(error, fix=fix)
         now = asyncio.get_running_loop().time()
         self._failing_since = since = now if self._failing_since is None else self._failing_since
-        if now - since >= lead_ms(self._engine.settings) / 1000:
+        if now - since >= leader_lease_ms(self._engine.settings) / 1000:
             raise CannotLead(str(error), fix)
 
-    def _take_alone(self, surveys: Sequence[Survey]) -> bool:
+    def _run_locally(self, found: Sequence[Candidates]) -> bool:
         """Run the only job here, if this worker has nothing else to do."""
-        jobs = [job for survey in surveys for job in survey.jobs]
-        if len(jobs) != 1 or any(survey.more for survey in surveys):
+        jobs = [job for candidates in found for job in candidates.jobs]
+        if len(jobs) != 1 or any(candidates.more for candidates in found):
             return False
-        if not self._at_hand.takes(jobs[0]):
+        if not self._local.can_run(jobs[0]):
             return False
-        self._at_hand.take(jobs[0]).add_done_callback(self._taken)
+        self._local.run(jobs[0]).add_done_callback(self._local_done)
         return True
 
-    def _taken(self, task: "asyncio.Task[bool]") -> None:
+    def _local_done(self, task: "asyncio.Task[bool]") -> None:
         if task.cancelled():
             return
         if error := task.exception():
-            log.error("at_hand.failed", error=str(error), exc_info=error)
+            log.error("local_dispatch.failed", error=str(error), exc_info=error)
         elif task.result():
             self.wake()
 
-    async def _share(self, surveys: Mapping[str, Survey], room: int, outstanding: int) -> None:
+    async def _dispatch_by_weight(
+        self, found: Mapping[str, Candidates], room: int, queued: int
+    ) -> None:
         """Put what was found into the queue, by the weights of the queues."""
         demands = {
-            queue: Demand(len(survey.jobs), self._queues.weight_of(queue))
-            for queue, survey in surveys.items()
+            queue: Demand(len(candidates.jobs), self._queues.weight_of(queue))
+            for queue, candidates in found.items()
         }
-        shares = share(room, demands, self._served)
+        shares = weighted_share(room, demands, self._served)
         self._served = shares.served
-        busy = outstanding + sum(shares.given.values()) >= self._fleet.slots()
-        for queue, survey in surveys.items():
+        busy = queued + sum(shares.granted.values()) >= self._fleet.slots()
+        for queue, candidates in found.items():
             # Once all are busy, what comes next waits for word that there is room again.
-            await self._put(queue, survey.jobs[: shares.given[queue]], busy or survey.more)
-        if any(shares.given.values()):
-            self._engine.doorbell.ring(Bell.WORK)
+            await self._enqueue(
+                queue, candidates.jobs[: shares.granted[queue]], busy or candidates.more
+            )
+        if any(shares.granted.values()):
+            self._engine.notifier.notify(Signal.WORK)
 
-    async def _survey(
-        self, now: datetime, room: int, outstanding: Outstanding
-    ) -> dict[str, Survey]:
+    async def _find_candidates(
+        self, now: datetime, room: int, queued: QueuedJobs
+    ) -> dict[str, Candidates]:
         rooms = {
-            queue: min(room, 2 * self._fleet.slots(queue) - outstanding.of_queue(queue))
+            queue: min(room, 2 * self._fleet.slots(queue) - queued.of_queue(queue))
             for queue in self._fleet.queues()
             if not self._queues.is_paused(queue)
         }
         open_queues = [queue for queue, room_there in rooms.items() if room_there > 0]
-        self._surveyor.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
-        surveys = await asyncio.gather(
-            *(self._look(queue, now, rooms[queue], outstanding) for queue in open_queues)
+        self._finder.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
+        found = await asyncio.gather(
+            *(self._find_in_queue(queue, now, rooms[queue], queued) for queue in open_queues)
         )
-        found = zip(open_queues, surveys, strict=True)
-        return {queue: survey for queue, survey in found if survey is not None}
+        by_queue = zip(open_queues, found, strict=True)
+        return {queue: candidates for queue, candidates in by_queue if candidates is not None}
 
-    async def _look(
-        self, queue: str, now: datetime, room: int, outstanding: Outstanding
-    ) -> Survey | None:
+    async def _find_in_queue(
+        self, queue: str, now: datetime, room: int, queued: QueuedJobs
+    ) -> Candidates | None:
         size = self._fleet.size(queue)
         try:
-            return await self._surveyor.look(queue, now, room, size, outstanding.ids)
-        except (*RedisFailure, MongoError):
+            return await self._finder.find(queue, now, room, size, queued.ids)
+        except (*REDIS_ERRORS, MongoError):
             raise
         except Exception:  # a duty of the dispatcher: the other queues go on
             log.exception("queue.not_dispatched", queue=queue)
             return None
 
-    async def _put(self, queue: str, jobs: Sequence[Waiting], more: bool) -> None:
-        by_gate: dict[Lane, list[str]] = {}
+    async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], more: bool) -> None:
+        by_limit: dict[Lane, list[str]] = {}
         for job in jobs:
-            by_gate.setdefault(job.lane.gate, []).append(job.id)
-        for gate, ids in by_gate.items():
-            size = self._size_of(gate, len(ids))
+            by_limit.setdefault(job.lane.limit_key, []).append(job.id)
+        for limit, ids in by_limit.items():
+            size = self._size_of(limit, len(ids))
             for start in range(0, len(ids), size):
                 part = ids[start : start + size]
-                await self._chunks.put(part, more or gate.function is not None, gate)
+                await self._chunks.put(part, more or limit.function is not None, limit)
         if jobs:
-            self._surveyor.served(queue, jobs[-1])
+            self._finder.mark_served(queue, jobs[-1])
 
-    def _size_of(self, gate: Lane, ids: int) -> int:
-        size = min(CHUNK_SIZE, -(-ids // max(1, self._fleet.size(gate.queue))))
-        function = self._engine.registry.get(gate.function) if gate.function else None
+    def _size_of(self, limit: Lane, ids: int) -> int:
+        size = min(MAX_CHUNK_SIZE, -(-ids // max(1, self._fleet.size(limit.queue))))
+        function = self._engine.registry.get(limit.function) if limit.function else None
         return min(size, function.concurrency or size) if function else size
 
     async def _read_fleet(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._fleet_read_at < FLEET_EVERY_S:
+        if now - self._fleet_read_at < FLEET_CACHE_S:
             return
         self._fleet = await self._workers.fleet()
         self._fleet_read_at = now

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
+from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
+from ostinato.jobs.async_wait import clear_cancellation
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
@@ -17,65 +19,63 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError
 from ostinato.jobs.mongo.completions import TO_PENDING, Completions, Outcome
 from ostinato.jobs.mongo.poison import MALFORMED, Held
-from ostinato.jobs.queue.doorbell import SOON, Bell
 from ostinato.jobs.records import FunctionKind, JobState
-from ostinato.jobs.waiting import forget_cancellation
-from ostinato.jobs.worker.admission import Admission
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 from ostinato.jobs.worker.completer import Completer
-from ostinato.jobs.worker.pace import Company, Pace
+from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.queue_watch import QueueWatch
+from ostinato.jobs.worker.queue_settings import QueueSettings
+from ostinato.jobs.worker.rate_limiter import RateLimiter
 from ostinato.jobs.worker.runner import Runner
-from ostinato.jobs.worker.shared_transactions import SharedTransactions
-from ostinato.jobs.worker.slots import Slots, Taken
+from ostinato.jobs.worker.slots import ClaimSlots, Slots
+from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
-CLAIM_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
-CHUNK_PATIENCE_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
-LAST_CLAIM_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
-STOP_S: Final = 2.0  # for a cancelled function to clean up
-LAST_WRITES_S: Final = 2.0  # when MongoDB is away, the others find out by the lease
-UNACCOUNTED_AT_MOST: Final = 10_000
+CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
+CHUNK_TIMEOUT_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
+CLAIM_DRAIN_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
+STOP_TIMEOUT_S: Final = 2.0  # for a cancelled function to clean up
+SHUTDOWN_WRITE_S: Final = 2.0  # when MongoDB is away, the others find out by the lease
+MAX_UNKNOWN_OUTCOMES: Final = 10_000
 
 AttemptKey = tuple[str, int]
 
 log = get_log(__name__)
 
 
-class Ending(StrEnum):
+class StopReason(StrEnum):
     """Why a running attempt is cancelled."""
 
-    STOP = "stop"
+    CANCELED = "canceled"
     """Somebody asked for the job's end."""
     SHUTDOWN = "shutdown"
     """The worker goes."""
-    LOST = "lost"
+    LEASE_LOST = "leaseLost"
     """The attempt holds the job no more."""
 
 
 @dataclass(slots=True)
-class Running:
+class RunningAttempt:
     attempt: Attempt
     task: asyncio.Task[None]
     lane: Lane
     """The one whose slot it has."""
-    ending: Ending | None = None
-    has_begun: bool = False
+    stop_reason: StopReason | None = None
+    has_started: bool = False
     has_returned: bool = False
     """Whether its slot is another's, and only the write of how it ended is to come."""
     is_written: bool = False
     """Whether how it ended is in the database."""
 
     @property
-    def is_told_to_end(self) -> bool:
-        return self.ending is not None
+    def is_stopping(self) -> bool:
+        return self.stop_reason is not None
 
-    def end(self, why: Ending) -> None:
+    def cancel(self, why: StopReason) -> None:
         """Cancel the coroutine, once; one that has not begun looks for itself when it does, and
         of one that has returned, the end is being written."""
-        if self.ending is None and not self.has_returned:
-            self.ending = why
-            if self.has_begun:  # a task cancelled before its first step could say nothing
+        if self.stop_reason is None and not self.has_returned:
+            self.stop_reason = why
+            if self.has_started:  # a task cancelled before its first step could say nothing
                 self.task.cancel(why)
 
 
@@ -83,38 +83,38 @@ class Executor:
     """What runs in this worker."""
 
     def __init__(
-        self, engine: Engine, worker_id: str, queues: QueueWatch, slot_freed: Callable[[], None]
+        self, engine: Engine, worker_id: str, queues: QueueSettings, slot_freed: Callable[[], None]
     ) -> None:
         completions = Completions(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
         self._worker_id = worker_id
         self._queues = queues
         self._slot_freed = slot_freed
-        self._admission = Admission(engine)
-        self._shared = {
-            company: SharedTransactions(engine.mongo, completions)
-            for company in (Company.ANY, Company.RIVALS)
+        self._rate_limiter = RateLimiter(engine)
+        self._batchers = {
+            batch_class: TransactionBatcher(engine.mongo, completions)
+            for batch_class in (BatchClass.ANY, BatchClass.CONTENDED)
         }
-        self._runner = Runner(engine=engine, shared=self._shared, pace=Pace())
-        self._completer = Completer(completions, engine.clock, self._made_due)
+        self._runner = Runner(engine=engine, batchers=self._batchers, stats=FunctionStats())
+        self._completer = Completer(completions, engine.clock, self._notify_if_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningAttempt] = {}
         self._claims: dict[asyncio.Task[None], list[str]] = {}
-        self._stray: dict[asyncio.Task[bool], str] = {}
-        self._unaccounted: dict[AttemptKey, Outcome] = {}
+        self._releasing: dict[asyncio.Task[bool], str] = {}
+        self._unknown_outcomes: dict[AttemptKey, Outcome] = {}
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
 
     @property
-    def unsettled(self) -> set[str]:
+    def in_transit(self) -> set[str]:
         """Jobs of claims that MongoDB has not answered, which may be ours already, and of strays
         that are being given back."""
         claimed = {job_id for ids in self._claims.values() for job_id in ids}
-        return claimed | set(self._stray.values())
+        return claimed | set(self._releasing.values())
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""
-        return self.slots.has_room(lane) and (lane is None or self._is_served(lane))
+        return self.slots.has_room(lane) and (lane is None or self._is_serving(lane))
 
     async def take_chunk(self, ids: list[str], more: bool, lane: Lane) -> bool:
         """Claim and start as many of `ids` as there is room for, waiting for room a while.
@@ -123,45 +123,45 @@ class Executor:
         """
         remaining = ids
         try:
-            async with asyncio.timeout(CHUNK_PATIENCE_S):
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
                 while remaining and (
-                    room := await self._room(lane, min(len(remaining), CLAIM_SIZE))
+                    room := await self._acquire_slots(lane, min(len(remaining), CLAIM_BATCH_SIZE))
                 ):
                     part, remaining = remaining[:room], remaining[room:]
                     # A claim that is sent is seen through: its jobs are ours whatever happens.
-                    await asyncio.shield(self._claiming(part, lane))
+                    await asyncio.shield(self._start_claim(part, lane))
         except TimeoutError:
             return True
         return more or bool(remaining)
 
-    async def close(self, patience_s: float) -> None:
-        """Let running jobs finish, up to `patience_s` seconds; then give the rest back. A second
+    async def close(self, drain_s: float) -> None:
+        """Let running jobs finish, up to `drain_s` seconds; then give the rest back. A second
         call does nothing."""
         if self._is_closing:
             return
         self._is_closing = True
-        await _wait(self._claims, LAST_CLAIM_S)
-        await _wait((running.task for running in self.running.values()), patience_s)
-        await self.end_all(Ending.SHUTDOWN)
+        await _wait(self._claims, CLAIM_DRAIN_S)
+        await _wait((running.task for running in self.running.values()), drain_s)
+        await self.stop_all(StopReason.SHUTDOWN)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WRITES_S):
-                outcomes = (self._ended_early(one) for one in self._executing())
+            async with asyncio.timeout(SHUTDOWN_WRITE_S):
+                outcomes = (self._outcome_stopped(one) for one in self._executing())
                 last = [self._completer.complete(one) for one in outcomes if one]
                 await asyncio.gather(self._completer.close(), *last)
                 returned = (one.task for one in self.running.values() if one.has_returned)
-                await asyncio.gather(*returned, *self._stray, return_exceptions=True)
-                await asyncio.gather(*(shared.close() for shared in self._shared.values()))
+                await asyncio.gather(*returned, *self._releasing, return_exceptions=True)
+                await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
 
-    async def end_all(self, why: Ending) -> None:
+    async def stop_all(self, why: StopReason) -> None:
         """Cancel what runs and give it a while to stop."""
         ended = self._executing()
         for running in ended:
-            running.end(why)
-        await _wait((running.task for running in ended), STOP_S)
+            running.cancel(why)
+        await _wait((running.task for running in ended), STOP_TIMEOUT_S)
         for running in self._executing():
-            log.warning("attempt.deaf", job_id=running.attempt.job_id)
+            log.warning("attempt.unresponsive", job_id=running.attempt.job_id)
 
-    def give_back(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
+    def release_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
         """End an attempt that this worker holds but does not run.
 
         One that has begun here, and of whose end nothing was written, is never taken for one that
@@ -169,74 +169,74 @@ class Executor:
         """
         job_id, attempt = key
         never_begun = Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=keep_ms)
-        outcome = self._unaccounted.get(key, never_begun)
+        outcome = self._unknown_outcomes.get(key, never_begun)
         task = asyncio.create_task(self._completer.complete(outcome), name=f"stray-{job_id}")
-        self._stray[task] = job_id
-        task.add_done_callback(self._stray.pop)
+        self._releasing[task] = job_id
+        task.add_done_callback(self._releasing.pop)
         return task
 
-    def _executing(self) -> list[Running]:
+    def _executing(self) -> list[RunningAttempt]:
         return [running for running in self.running.values() if not running.has_returned]
 
-    def _made_due(self, written: Sequence[Outcome]) -> None:
+    def _notify_if_due(self, written: Sequence[Outcome]) -> None:
         """Have the dispatcher look when jobs that were written are due again soon."""
         if any(map(_is_due_soon, written)):
-            self._engine.doorbell.ring(Bell.DUE)
+            self._engine.notifier.notify(Signal.DUE)
 
-    async def _room(self, lane: Lane, wanted: int) -> int:
-        room = await self.slots.take(lane, wanted) if self._is_served(lane) else 0
-        if room and not self._is_served(lane):  # its queue was paused meanwhile
-            self.slots.give_back(lane, room)
+    async def _acquire_slots(self, lane: Lane, wanted: int) -> int:
+        room = await self.slots.acquire(lane, wanted) if self._is_serving(lane) else 0
+        if room and not self._is_serving(lane):  # its queue was paused meanwhile
+            self.slots.release(lane, room)
             return 0
         return room
 
-    def _is_served(self, lane: Lane) -> bool:
+    def _is_serving(self, lane: Lane) -> bool:
         is_ours = lane.queue in self._engine.settings.queues
         return is_ours and not self._queues.is_paused(lane.queue)
 
-    def _claiming(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        taken = Taken(self.slots, lane, len(ids))
-        claim = asyncio.create_task(self._claim(ids, taken), name="claim")
+    def _start_claim(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
+        claim_slots = ClaimSlots(self.slots, lane, len(ids))
+        claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
         self._claims[claim] = ids
         claim.add_done_callback(self._claims.pop)
-        claim.add_done_callback(lambda _: taken.give_back())  # it may end before its first step
+        claim.add_done_callback(lambda _: claim_slots.release())  # it may end before its first step
         return claim
 
-    async def _claim(self, ids: list[str], taken: Taken) -> None:
+    async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:
         """Claim `ids`, for which slots are taken; give back the slots of those not won."""
         token = new_id()
         claimed: list[Document] = []
         try:
             offset_ms = await self._engine.clock.offset_ms()
-            admitted = await self._admission.admit(ids, taken.lane, offset_ms)
-            if admitted:
+            granted = await self._rate_limiter.acquire(ids, claim_slots.lane, offset_ms)
+            if granted:
                 store = self._engine.store
-                claimed = await store.claim(admitted, self._worker_id, token, offset_ms)
+                claimed = await store.claim(granted, self._worker_id, token, offset_ms)
         except MongoError as error:
             # What was claimed without our knowing is found by the watch, and given back.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
-            taken.give_back(len(ids) - len(claimed))
+            claim_slots.release(len(ids) - len(claimed))
         for document in claimed:
             try:
-                await self._begin(document, taken)
+                await self._start_claimed(document, claim_slots)
             except (MongoError, TimeoutError) as error:  # the watch gives it back
-                log.warning("claim.not_begun", job_id=document["_id"], error=str(error))
+                log.warning("claim.not_started", job_id=document["_id"], error=str(error))
 
-    async def _begin(self, document: Document, taken: Taken) -> None:
-        attempt = self._attempt_of(document)
+    async def _start_claimed(self, document: Document, claim_slots: ClaimSlots) -> None:
+        attempt = self._read_attempt(document)
         if isinstance(attempt, Exception) or self._is_closing:
-            taken.give_back(1)
+            claim_slots.release(1)
         if isinstance(attempt, Exception):
             held = Held(document["_id"], JobState.IN_PROGRESS)
             offset_ms = await self._engine.clock.offset_ms()
             await self._engine.store.poisoned.fail(held, attempt, offset_ms)
         elif self._is_closing:
-            await self._completer.complete(attempt.never_begun())
+            await self._completer.complete(attempt.release())
         else:
-            self._start(attempt, taken.hand_over())
+            self._start(attempt, claim_slots.hand_over())
 
-    def _attempt_of(self, document: Document) -> Attempt | Exception:
+    def _read_attempt(self, document: Document) -> Attempt | Exception:
         """Read what was claimed, or return why that is impossible."""
         try:
             function = self._engine.registry.get(document["functionName"])
@@ -247,29 +247,29 @@ class Executor:
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
-        running = Running(attempt, task, lane)
+        running = RunningAttempt(attempt, task, lane)
         self.running[attempt.job_id] = running
         task.add_done_callback(lambda _: self._finished(running))
 
-    def _finished(self, running: Running) -> None:
+    def _finished(self, running: RunningAttempt) -> None:
         if self.running.get(running.attempt.job_id) is running:
             del self.running[running.attempt.job_id]
         if running.has_returned:
-            self.slots.written()
+            self.slots.acked()
         else:
-            self.slots.give_back(running.lane)
+            self.slots.release(running.lane)
         self._slot_freed()
-        if running.has_begun and not running.is_written:
-            self._remember(running.attempt)
+        if running.has_started and not running.is_written:
+            self._keep_unknown_outcome(running.attempt)
 
-    def _remember(self, attempt: Attempt) -> None:
+    def _keep_unknown_outcome(self, attempt: Attempt) -> None:
         """Note what is to be written of an attempt that has begun if it turns out to be ours
         still, as after a failover that showed an older state."""
-        outcome = attempt.unaccounted(self._kind_of(attempt))
+        outcome = attempt.on_unknown_outcome(self._kind_of(attempt))
         if outcome is not None:
-            self._unaccounted[attempt.job_id, attempt.number] = outcome
-        while len(self._unaccounted) > UNACCOUNTED_AT_MOST:
-            del self._unaccounted[next(iter(self._unaccounted))]
+            self._unknown_outcomes[attempt.job_id, attempt.number] = outcome
+        while len(self._unknown_outcomes) > MAX_UNKNOWN_OUTCOMES:
+            del self._unknown_outcomes[next(iter(self._unknown_outcomes))]
 
     def _kind_of(self, attempt: Attempt) -> FunctionKind:
         function = self._engine.registry.get(attempt.function_name)
@@ -277,18 +277,18 @@ class Executor:
 
     async def _run(self, attempt: Attempt) -> None:
         running = self.running[attempt.job_id]
-        running.has_begun = True
-        outcome = await self._outcome_of(running)
+        running.has_started = True
+        outcome = await self._run_to_outcome(running)
         if outcome is None:
             return
         running.has_returned = True
-        self.slots.await_write(running.lane)
+        self.slots.release_unacked(running.lane)
         self._slot_freed()
         if running.task.cancelling():
-            await forget_cancellation()
+            await clear_cancellation()
         await self._write(running, outcome)
 
-    async def _write(self, running: Running, outcome: Outcome) -> None:
+    async def _write(self, running: RunningAttempt, outcome: Outcome) -> None:
         while True:
             try:
                 running.is_written = await self._completer.complete(outcome)
@@ -297,49 +297,49 @@ class Executor:
                 if self._is_closing:
                     raise
                 # A function may cancel its own task late, or every task that it finds.
-                await forget_cancellation()
+                await clear_cancellation()
 
-    async def _outcome_of(self, running: Running) -> Outcome | None:
+    async def _run_to_outcome(self, running: RunningAttempt) -> Outcome | None:
         attempt = running.attempt
-        if running.ending is not None:
-            return self._unbegun(attempt, running.ending)
+        if running.stop_reason is not None:
+            return self._outcome_unstarted(attempt, running.stop_reason)
         if await self._engine.store.is_full(attempt.job_id, attempt.version):
-            return attempt.beyond_bound()
+            return attempt.fail_timeline_full()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)
         except asyncio.CancelledError as error:
-            if running.is_told_to_end:
-                return self._ended_early(running)
-            outcome = self._runner.canceled_itself(attempt, error)
+            if running.is_stopping:
+                return self._outcome_stopped(running)
+            outcome = self._runner.on_self_cancellation(attempt, error)
         if outcome is None or progress.unwritten is None:
             return outcome
         return replace(outcome, progress=progress.unwritten)
 
-    def _unbegun(self, attempt: Attempt, why: Ending) -> Outcome | None:
+    def _outcome_unstarted(self, attempt: Attempt, why: StopReason) -> Outcome | None:
         match why:
-            case Ending.STOP:
-                return attempt.stopped()
-            case Ending.SHUTDOWN:
-                return attempt.never_begun()
-            case Ending.LOST:
+            case StopReason.CANCELED:
+                return attempt.cancel()
+            case StopReason.SHUTDOWN:
+                return attempt.release()
+            case StopReason.LEASE_LOST:
                 return None
 
-    def _ended_early(self, running: Running) -> Outcome | None:
+    def _outcome_stopped(self, running: RunningAttempt) -> Outcome | None:
         attempt = running.attempt
-        match running.ending:
-            case Ending.STOP:
-                return attempt.stopped()
-            case Ending.SHUTDOWN:
-                return attempt.handed_back(self._kind_of(attempt))
-            case Ending.LOST | None:
+        match running.stop_reason:
+            case StopReason.CANCELED:
+                return attempt.cancel()
+            case StopReason.SHUTDOWN:
+                return attempt.on_shutdown(self._kind_of(attempt))
+            case StopReason.LEASE_LOST | None:
                 return None
 
 
 def _is_due_soon(outcome: Outcome) -> bool:
     if outcome.move not in TO_PENDING:
         return False
-    return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < SOON
+    return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < NOTIFY_WITHIN
 
 
 async def _wait(tasks: "Iterable[asyncio.Task[Any]]", at_most_s: float) -> None:

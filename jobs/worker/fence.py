@@ -11,7 +11,7 @@ from ostinato.jobs.records import Json
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.progress import ProgressReport
 
-WriteLast = Callable[[Session, Outcome, int], Awaitable[bool]]
+WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, with the offset of due time in milliseconds; answers False
 if the attempt is lost."""
 
@@ -19,7 +19,7 @@ if the attempt is lost."""
 @dataclass(frozen=True, slots=True)
 class AttemptFence:
     engine: Engine
-    write: WriteLast
+    write: WriteOutcome
     attempt: Attempt
     progress: ProgressReport
 
@@ -34,7 +34,7 @@ class AttemptFence:
 
     async def finish(self, session: Session, result: Json) -> None:
         """Write the success as the transaction's last write, or raise AttemptLost."""
-        success = self.attempt.succeeded(result)
+        success = self.attempt.succeed(result)
         try:
             shown = replace(success, progress=self.progress.unwritten)
             is_held = await self._write(session, shown)

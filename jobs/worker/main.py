@@ -11,15 +11,17 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final
 
+from ostinato.jobs.async_wait import clear_cancellation
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import may_pass
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.waiting import forget_cancellation
-from ostinato.jobs.worker.worker import Deposed, Worker
+from ostinato.jobs.worker.worker import LeaseLost, WorkerRuntime
 
-LEAVE_S: Final = 3.0  # for what the interpreter does at its end, and a user's own exit handlers
+EXIT_TIMEOUT_S: Final = (
+    3.0  # for what the interpreter does at its end, and a user's own exit handlers
+)
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
 log = get_log(__name__)
@@ -54,23 +56,23 @@ async def run_worker(settings: Settings) -> None:
     exit_code = 1
     try:
         while not stop.is_set():
-            await _live(settings, stop)
+            await _run_once(settings, stop)
         exit_code = 0
     finally:
-        threading.Thread(target=_leave, args=(exit_code,), name="leave", daemon=True).start()
+        threading.Thread(target=_force_exit, args=(exit_code,), name="leave", daemon=True).start()
 
 
-async def _live(settings: Settings, stop: asyncio.Event) -> None:
+async def _run_once(settings: Settings, stop: asyncio.Event) -> None:
     try:
-        await live_once(settings, stop)
+        await run_worker_once(settings, stop)
     except asyncio.CancelledError:  # signals set `stop`: nobody of ours cancels this
         log.error("worker.cancelled")
-        await forget_cancellation()
+        await clear_cancellation()
 
 
-async def live_once(settings: Settings, stop: asyncio.Event) -> None:
+async def run_worker_once(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set, or the worker has been declared lost."""
-    async with Worker.open(settings) as worker:
+    async with WorkerRuntime.open(settings) as worker:
         await _sync_static_crons(worker.engine)
         working = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())
@@ -78,8 +80,8 @@ async def live_once(settings: Settings, stop: asyncio.Event) -> None:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 await working
-        except* Deposed:
-            log.warning("worker.deposed", worker_id=worker.id)
+        except* LeaseLost:
+            log.warning("worker.lease_lost", worker_id=worker.id)
             await worker.abandon()
         finally:
             stopping.cancel()
@@ -102,11 +104,11 @@ async def _sync_static_crons(engine: Engine) -> None:
         log.exception("static_crons.not_synced")
 
 
-def _leave(exit_code: int) -> None:
+def _force_exit(exit_code: int) -> None:
     """End the process if it has not ended by itself, as when it waits for a thread."""
-    threading.Event().wait(LEAVE_S)
+    threading.Event().wait(EXIT_TIMEOUT_S)
     try:
-        log.warning("worker.left_running", threads=_left_running())
+        log.warning("worker.left_running", threads=_blocking_threads())
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -114,18 +116,18 @@ def _leave(exit_code: int) -> None:
         os._exit(exit_code)
 
 
-def _left_running() -> list[str]:
+def _blocking_threads() -> list[str]:
     """Describe the threads that an exit waits for, and where they are."""
     frames = sys._current_frames()  # noqa: SLF001 - the only way to see where a thread is
     left = (one for one in threading.enumerate() if not one.daemon)
     return [
-        f"{thread.name} at {_place_of(frames[thread.ident])}"
+        f"{thread.name} at {_location_of(frames[thread.ident])}"
         for thread in left
         if thread is not threading.main_thread() and thread.ident in frames
     ]
 
 
-def _place_of(frame: FrameType) -> str:
+def _location_of(frame: FrameType) -> str:
     """Return where a thread waits: the innermost line that is not of the standard library's."""
     where: FrameType | None = frame
     while where is not None and where.f_code.co_filename.startswith(STANDARD_LIBRARY):

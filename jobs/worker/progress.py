@@ -44,6 +44,6 @@ class ProgressReport:
         try:
             await self._store.set_progress(self._job_id, self._attempt, progress)
         except (MongoError, *NotEncodable) as error:
-            log.warning("progress.unwritten", job_id=self._job_id, error=summary(error))
+            log.warning("progress.not_written", job_id=self._job_id, error=summary(error))
         else:
             self._unwritten = None

@@ -18,92 +18,93 @@ from ostinato.jobs.mongo.client import may_pass, summary
 from ostinato.jobs.mongo.missing_work import MissingWork, Suspect
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.provision import restore_indexes
-from ostinato.jobs.worker.sweeper import Repair
+from ostinato.jobs.worker.sweeper import Sweep
 
 Find = Callable[[datetime], Awaitable[list[Suspect]]]
-Mend = Callable[[Context, str], Awaitable[bool]]
+RepairOne = Callable[[Context, str], Awaitable[bool]]
 
 log = get_log(__name__)
 
 SWEEPS_BETWEEN: Final = 30  # the indexes of every collection are looked at
-FIRST_PAUSE_S: Final = 10.0
-LONGEST_PAUSE_S: Final = 600.0  # a document that was repaired by hand is looked at by then
-BROKEN_AT_MOST: Final = 10_000  # of one kind; of more, each is looked at by turns
+MIN_PAUSE_S: Final = 10.0
+MAX_PAUSE_S: Final = 600.0  # a document that was repaired by hand is looked at by then
+MAX_BROKEN: Final = 10_000  # of one kind; of more, each is looked at by turns
 LATE: Final = timedelta(seconds=5)  # what is later than this is not merely waiting for its turn
 
 
-def repairs_of(engine: Engine) -> dict[str, Repair]:
+def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     """Build the repairs of missing ticks, loops, pages and timeouts."""
     missing = MissingWork(engine.mongo)
-    kinds: dict[str, tuple[Find, Mend]] = {
+    kinds: dict[str, tuple[Find, RepairOne]] = {
         "crons": (missing.crons, repair_cron),
         "recurring_tasks": (missing.recurring_tasks, repair_task),
         "batches": (missing.batches, repair_batch),
         "requests": (missing.requests, repair_request),
     }
-    repairs: dict[str, Repair] = {
-        name: _OneByOne(engine, name, find, mend).look for name, (find, mend) in kinds.items()
+    sweeps: dict[str, Sweep] = {
+        name: _OrphanRepairs(engine, name, find, repair).sweep
+        for name, (find, repair) in kinds.items()
     }
     return {
-        **repairs,
+        **sweeps,
         "indexes": _throttled(partial(restore_indexes, engine.mongo)),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
         "unserved": _throttled(engine.queues.report_unserved),
     }
 
 
-def _throttled(repair: Repair) -> Repair:
+def _throttled(repair: Sweep) -> Sweep:
     """Run a repair in the first sweep, and then in one of many."""
     sweeps = count()
 
-    async def look() -> int:
+    async def sweep() -> int:
         return await repair() if next(sweeps) % SWEEPS_BETWEEN == 0 else 0
 
-    return look
+    return sweep
 
 
-class _OneByOne:
+class _OrphanRepairs:
     """Repairs what is missing of one kind. What cannot be repaired is logged, left alone for a
     while that grows, and keeps nothing else waiting."""
 
-    def __init__(self, engine: Engine, name: str, find: Find, mend: Mend) -> None:
+    def __init__(self, engine: Engine, name: str, find: Find, repair: RepairOne) -> None:
         self._engine = engine
         self._name = name
         self._find = find
-        self._mend = mend
+        self._repair_one = repair
         self._broken: dict[str, _Pause] = {}
 
-    async def look(self) -> int:
+    async def sweep(self) -> int:
         """Look once; returns how many were repaired."""
-        mended = 0
+        repaired = 0
         for suspect in await self._find(await self._engine.clock.now() - LATE):
             pause = self._broken.get(suspect.id)
             if pause is None or time.monotonic() >= pause.until:
-                mended += await self._repair(suspect)
-        return mended
+                repaired += await self._repair(suspect)
+        return repaired
 
     async def _repair(self, suspect: Suspect) -> bool:
         async def body(ctx: Context) -> bool:
-            return await self._mend(ctx, suspect.id)
+            return await self._repair_one(ctx, suspect.id)
 
         try:
-            mended = await self._engine.transact(suspect.owner, body)
+            repaired = await self._engine.transact(suspect.owner, body)
         except Exception as error:  # a duty of the sweeper: the others go on
             if may_pass(error):  # an outage, and no fault of this one
                 raise
             self._leave_alone(suspect.id, error)
             return False
         self._broken.pop(suspect.id, None)
-        return mended
+        return repaired
 
     def _leave_alone(self, document_id: str, error: Exception) -> None:
         before = self._broken.pop(document_id, None)
-        pause_s = FIRST_PAUSE_S if before is None else min(2 * before.length_s, LONGEST_PAUSE_S)
-        while len(self._broken) >= BROKEN_AT_MOST:
+        pause_s = MIN_PAUSE_S if before is None else min(2 * before.length_s, MAX_PAUSE_S)
+        while len(self._broken) >= MAX_BROKEN:
             del self._broken[next(iter(self._broken))]
         self._broken[document_id] = _Pause(pause_s, time.monotonic() + pause_s)
         log.error(
-            "sweep.not_mended",
+            "sweep.not_repaired",
             repair=self._name,
             document_id=document_id,
             retry_in_s=pause_s,

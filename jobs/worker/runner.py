@@ -8,6 +8,7 @@ from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
 
+from ostinato.jobs.async_wait import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
 from ostinato.jobs.direct import DirectSink
 from ostinato.jobs.engine import Engine
@@ -28,14 +29,19 @@ from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
 from ostinato.jobs.transact import Identity, log_of
 from ostinato.jobs.values import TooLarge, storable
-from ostinato.jobs.waiting import DeadlineExceeded
-from ostinato.jobs.worker.attempt import Attempt, described, error_of, message_of, trace_of
+from ostinato.jobs.worker.attempt import (
+    Attempt,
+    describe_exception,
+    message_of,
+    stored_error,
+    traceback_of,
+)
 from ostinato.jobs.worker.fence import AttemptFence
-from ostinato.jobs.worker.pace import Company, Pace
+from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.shared_transactions import SharedTransactions
+from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
-ANSWER_WITHIN_S = 1.0
+PING_TIMEOUT_S = 1.0
 OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
 
 log = get_log(__name__)
@@ -57,8 +63,8 @@ class UserClientError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     engine: Engine
-    shared: Mapping[Company, SharedTransactions]
-    pace: Pace
+    batchers: Mapping[BatchClass, TransactionBatcher]
+    stats: FunctionStats
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
         """Run an attempt; returns the outcome to write.
@@ -72,7 +78,7 @@ class Runner:
                 f"Function {attempt.function_name!r} is not registered on this worker: name its "
                 "module in OSTINATO_FUNCTIONS of every worker"
             )
-            return attempt.raised(error_of("UnknownFunction", message), random.random)
+            return attempt.on_error(stored_error("UnknownFunction", message), random.random)
         try:
             match function.kind:
                 case FunctionKind.MUTATION:
@@ -85,50 +91,54 @@ class Runner:
         except AttemptLost:
             # Its end was asked for; or another holds the job, and the guard refuses this.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
-            return attempt.stopped() if function.kind is FunctionKind.MUTATION else None
+            return attempt.cancel() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:
             raise
         except UserClientError as own:
-            return _judged(function, attempt, own.error)
+            return _outcome_by_policy(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() ends the job alone
-            return await self._raised(function, attempt, error)
+            return await self._outcome_of_error(function, attempt, error)
 
-    def canceled_itself(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
+    def on_self_cancellation(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
         """Decide after a cancellation that nobody asked us for: it is an error of the function."""
         function = self.engine.registry.get(attempt.function_name)
         message = message_of(error) or OWN_CANCELLATION
-        in_words = error_of("CancelledError", message, trace_of(error))
+        stored = stored_error("CancelledError", message, traceback_of(error))
         if function is None:
-            return attempt.given_up(in_words)
-        return _judged(function, attempt, error, in_words)
+            return attempt.fail(stored)
+        return _outcome_by_policy(function, attempt, error, stored)
 
-    async def _raised(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
+    async def _outcome_of_error(
+        self, function: Function, attempt: Attempt, error: BaseException
+    ) -> Outcome:
         """Decide after an error; fails the job if the error's own class keeps us from it."""
         try:
-            return await self._decided(function, attempt, error)
+            return await self._classify(function, attempt, error)
         except asyncio.CancelledError:
             raise
         except BaseException:  # a user's own exception class ran here: it may hide what it is
             log.warning("function.error_unreadable", job_id=attempt.job_id)
-            return attempt.given_up(described(error))
+            return attempt.fail(describe_exception(error))
 
-    async def _decided(self, function: Function, attempt: Attempt, error: BaseException) -> Outcome:
+    async def _classify(
+        self, function: Function, attempt: Attempt, error: BaseException
+    ) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
         if isinstance(error, Contended | CommitRefused) or (is_mutation and may_pass(error)):
-            return attempt.hindered(described(error), random.random)
+            return attempt.on_infrastructure_error(describe_exception(error), random.random)
         if not isinstance(error, TimeoutError):
-            return _judged(function, attempt, error)
+            return _outcome_by_policy(function, attempt, error)
         if is_mutation and not await self._database_answers():
-            unavailable = error_of("Unavailable", "MongoDB did not answer")
-            return attempt.hindered(unavailable, random.random)
+            unavailable = stored_error("Unavailable", "MongoDB did not answer")
+            return attempt.on_infrastructure_error(unavailable, random.random)
         if not isinstance(error, DeadlineExceeded):
-            return _judged(function, attempt, error)
-        in_words = error_of("TimeoutError", message_of(error), trace_of(error))
-        return _judged(function, attempt, error, in_words)
+            return _outcome_by_policy(function, attempt, error)
+        stored = stored_error("TimeoutError", message_of(error), traceback_of(error))
+        return _outcome_by_policy(function, attempt, error, stored)
 
     async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(PING_TIMEOUT_S):
                 await self.engine.mongo.ping()
         except (MongoError, TimeoutError):
             return False
@@ -141,13 +151,15 @@ class Runner:
         async def body(ctx: Context) -> Json:
             nonlocal has_returned
             has_returned = False
-            with self.pace.measured(function.name):
-                result = self._checked(await _called(function, ctx, keyword_arguments))
+            with self.stats.measured(function.name):
+                result = self._checked_result(
+                    await _call_mutation(function, ctx, keyword_arguments)
+                )
             has_returned = True
             return result
 
-        shared = self.shared.get(self._company_of(function, attempt))
-        write_last = (shared or self.shared[Company.ANY]).finish
+        batcher = self.batchers.get(self._batch_class_of(function, attempt))
+        write_last = (batcher or self.batchers[BatchClass.ANY]).finish
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
@@ -155,18 +167,18 @@ class Runner:
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
                 timeout_ms=timeout_ms,
-                run_body=shared.run if shared else None,
+                run_body=batcher.run if batcher else None,
             )
         except DeadlineExceeded as error:
-            raise _late(function, timeout_ms) from error.__cause__
+            raise _deadline_exceeded(function, timeout_ms) from error.__cause__
         except MongoRefused as error:
             if has_returned and not refuses_content(error):
                 raise CommitRefused(summary(error)) from error
             raise
 
-    def _company_of(self, function: Function, attempt: Attempt) -> Company:
+    def _batch_class_of(self, function: Function, attempt: Attempt) -> BatchClass:
         # What has failed, or taken its worker with it, does so alone the next time.
-        return self.pace.company(function.name) if attempt.number == 1 else Company.NONE
+        return self.stats.batch_class(function.name) if attempt.number == 1 else BatchClass.SOLO
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.job, self.engine
@@ -190,11 +202,11 @@ class Runner:
                 result = await function.call(context, **function.arguments.unpack(attempt.args))
         except BaseException as error:  # user code ran here, and may turn its timeout into anything
             if deadline.expired():
-                raise _late(function, timeout_ms) from error
+                raise _deadline_exceeded(function, timeout_ms) from error
             raise
         if deadline.expired():  # it has swallowed its cancellation
-            raise _late(function, timeout_ms)
-        return attempt.succeeded(self._checked(result))
+            raise _deadline_exceeded(function, timeout_ms)
+        return attempt.succeed(self._checked_result(result))
 
     def _mutation_caller(self, identity: Identity) -> Callable[..., Awaitable[Any]]:
         async def run_mutation(ref: FunctionRef, args: dict[str, object]) -> Any:
@@ -206,13 +218,13 @@ class Runner:
             keyword_arguments = function.arguments.unpack(function.bind(args))
 
             async def body(ctx: Context) -> Any:
-                return await _called(function, ctx, keyword_arguments)
+                return await _call_mutation(function, ctx, keyword_arguments)
 
             timeout_ms = self._timeout_ms(function)
             try:
                 return await self.engine.transactor.run(identity, body, timeout_ms=timeout_ms)
             except DeadlineExceeded as error:
-                raise _late(function, timeout_ms) from error.__cause__
+                raise _deadline_exceeded(function, timeout_ms) from error.__cause__
             except UserClientError as own:
                 raise own.error from None
 
@@ -228,7 +240,7 @@ class Runner:
             return settings.mutation_timeout_ms
         return settings.action_timeout_ms
 
-    def _checked(self, value: object) -> Json:
+    def _checked_result(self, value: object) -> Json:
         limit = self.engine.settings.result_limit_bytes
         result = storable(value, "result", limit_bytes=limit)
         if isinstance(result, str | list | dict) and (size := len(to_json(result))) > limit:
@@ -243,7 +255,9 @@ def _identity(job: JobInfo, report: ReportProgress | None) -> Identity:
     return Identity(owner=job.owner, cause=cause, job=job, report_progress=report)
 
 
-async def _called(function: Function, ctx: Context, keyword_arguments: dict[str, Any]) -> Any:
+async def _call_mutation(
+    function: Function, ctx: Context, keyword_arguments: dict[str, Any]
+) -> Any:
     """Call a mutation function; raises UserClientError in place of what its own client raised."""
     try:
         return await function.call(ctx, **keyword_arguments)
@@ -253,19 +267,19 @@ async def _called(function: Function, ctx: Context, keyword_arguments: dict[str,
         raise UserClientError(error) from error
 
 
-def _late(function: Function, timeout_ms: int) -> DeadlineExceeded:
+def _deadline_exceeded(function: Function, timeout_ms: int) -> DeadlineExceeded:
     return DeadlineExceeded(f"{function.name} took longer than {timeout_ms} ms")
 
 
-def _judged(
+def _outcome_by_policy(
     function: Function,
     attempt: Attempt,
     error: BaseException,
-    in_words: dict[str, Any] | None = None,
+    stored: dict[str, Any] | None = None,
 ) -> Outcome:
     """Let the function's policy decide about an error; the registry knows its classes."""
-    stored = in_words or described(error)
+    stored = stored or describe_exception(error)
     if not function.retry.covers(error):
-        return attempt.given_up(stored)
+        return attempt.fail(stored)
     after = cast("RetryAfter", error) if issubclass(type(error), RetryAfter) else None
-    return attempt.raised(stored, random.random, after)
+    return attempt.on_error(stored, random.random, after)

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from ostinato.jobs.async_wait import run_all
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.waiting import run_together
 
-Repair = Callable[[], Awaitable[int]]
+Sweep = Callable[[], Awaitable[int]]
 """Looks once and returns how much it mended."""
 
 log = get_log(__name__)
@@ -18,28 +18,28 @@ log = get_log(__name__)
 class Sweeper:
     """Runs in the one worker that leads."""
 
-    def __init__(self, repairs: Mapping[str, Repair], every_ms: int) -> None:
-        self._repairs = repairs
+    def __init__(self, sweeps: Mapping[str, Sweep], every_ms: int) -> None:
+        self._sweeps = sweeps
         self._every_s = every_ms / 1000
-        self.mended: Counter[str] = Counter()
+        self.repaired: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Look at each kind for ever: one that is slow, or fails, keeps no other waiting."""
-        await run_together(*(partial(self._keep_looking, name) for name in self._repairs))
+        await run_all(*(partial(self._sweep_forever, name) for name in self._sweeps))
 
-    async def _keep_looking(self, name: str) -> None:
+    async def _sweep_forever(self, name: str) -> None:
         while True:
-            await self._look(name)
+            await self._sweep(name)
             await asyncio.sleep(self._every_s)
 
-    async def _look(self, name: str) -> None:
+    async def _sweep(self, name: str) -> None:
         try:
-            mended = await self._repairs[name]()
+            repaired = await self._sweeps[name]()
         except MongoError as error:
             log.warning("sweep.failed", repair=name, error=str(error))
         except Exception:  # a duty of the sweeper: the others go on, this one next time
             log.exception("sweep.failed", repair=name)
         else:
-            if mended:
-                self.mended[name] += mended
-                log.warning("sweep.mended", repair=name, count=mended)
+            if repaired:
+                self.repaired[name] += repaired
+                log.warning("sweep.repaired", repair=name, count=repaired)

@@ -10,6 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Final
 
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
+from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.consumer import Consumer
+from ostinato.jobs.arq_queue.notifier import Signal
+from ostinato.jobs.async_wait import response_timeout, run_all
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.fleet import Load
 from ostinato.jobs.ids import new_id
@@ -17,37 +22,32 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.lost_sessions import app_name
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.queue.chunks import Chunks
-from ostinato.jobs.queue.connection import connect
-from ostinato.jobs.queue.consumer import Consumer
-from ostinato.jobs.queue.doorbell import Bell
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.supervision import keep_running
-from ostinato.jobs.waiting import answered_within, run_together
-from ostinato.jobs.worker.at_hand import AtHand
-from ostinato.jobs.worker.beats import Beats
 from ostinato.jobs.worker.dispatcher import Dispatcher
-from ostinato.jobs.worker.executor import Ending, Executor
-from ostinato.jobs.worker.leader import CannotLead, Leadership, lead_ms
-from ostinato.jobs.worker.loop_watch import About, LoopWatch
-from ostinato.jobs.worker.lost_workers import LostWorkers, answer_ms
-from ostinato.jobs.worker.queue_watch import QueueWatch
-from ostinato.jobs.worker.repairs import repairs_of
+from ostinato.jobs.worker.election import CannotLead, LeaderElection, leader_lease_ms
+from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
+from ostinato.jobs.worker.executor import Executor, StopReason
+from ostinato.jobs.worker.heartbeats import HeartbeatHistory
+from ostinato.jobs.worker.local_dispatch import LocalDispatcher
+from ostinato.jobs.worker.queue_settings import QueueSettings
+from ostinato.jobs.worker.reconciler import LeaseReconciler
+from ostinato.jobs.worker.repairs import build_sweeps
+from ostinato.jobs.worker.rescuer import WorkerRescuer, heartbeat_timeout_ms
 from ostinato.jobs.worker.sweeper import Sweeper
-from ostinato.jobs.worker.watch import Watch
 
-LAST_WORDS_S: Final = 2.0  # to leave without delay even if MongoDB is away
-JOBS_SAID: Final = 100  # a heartbeat names no more of what runs
+SHUTDOWN_WRITE_S: Final = 2.0  # to leave without delay even if MongoDB is away
+MAX_HEARTBEAT_JOB_IDS: Final = 100  # a heartbeat names no more of what runs
 
 log = get_log(__name__)
 
 
-class Deposed(Exception):
+class LeaseLost(Exception):
     """This worker was declared lost, and its jobs are others' by now."""
 
 
-class Worker:
-    """Everything one worker runs; built by `Worker.open`."""
+class WorkerRuntime:
+    """Everything one worker runs; built by `WorkerRuntime.open`."""
 
     def __init__(self, engine: Engine, worker_id: str) -> None:
         settings = engine.settings
@@ -56,36 +56,36 @@ class Worker:
         self.engine = engine
         self._store = WorkerStore(engine.mongo)
         self._redis = connect(settings.redis_url, queue_name)
-        self.queues = QueueWatch(engine.mongo, self._queues_changed)
+        self.queues = QueueSettings(engine.mongo, self._queues_changed)
         self.executor = Executor(engine, worker_id, self.queues, lambda: self._consumer.wake())
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
             self.executor.has_room,
-            lambda: engine.doorbell.ring(Bell.DUE),
+            lambda: engine.notifier.notify(Signal.DUE),
         )
-        self._watch = Watch(engine, worker_id, self.executor)
-        self._loop_watch = LoopWatch(settings.lease_ms / 2000, self._describe)
-        at_hand = AtHand(engine, self.executor)
+        self._reconciler = LeaseReconciler(engine, worker_id, self.executor)
+        self._loop_monitor = EventLoopMonitor(settings.lease_ms / 2000, self._describe)
+        local = LocalDispatcher(engine, self.executor)
         self._dispatcher = Dispatcher(
-            engine, Chunks(self._redis), self._store, self.queues, at_hand
+            engine, ChunkQueue(self._redis), self._store, self.queues, local
         )
-        self._beats = Beats(settings.lease_ms / 2000)
-        lost = LostWorkers(engine, self._store, worker_id, self._beats)
+        self._heartbeats = HeartbeatHistory(settings.lease_ms / 2000)
+        rescuer = WorkerRescuer(engine, self._store, worker_id, self._heartbeats)
         self.sweeper = Sweeper(
-            {"lost_workers": lost.reclaim, **repairs_of(engine)}, settings.sweep_ms
+            {"lost_workers": rescuer.rescue, **build_sweeps(engine)}, settings.sweep_ms
         )
         duties = (
-            partial(keep_running, "dispatcher", self._dispatcher.run, passes=(CannotLead,)),
+            partial(keep_running, "dispatcher", self._dispatcher.run, reraise=(CannotLead,)),
             partial(keep_running, "sweeper", self.sweeper.run),
         )
-        self._leadership = Leadership(
-            self._store, worker_id, lead_ms(settings), duties, engine.doorbell.answers
+        self._election = LeaderElection(
+            self._store, worker_id, leader_lease_ms(settings), duties, engine.notifier.is_reachable
         )
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator["Worker"]:
+    async def open(cls, settings: Settings) -> AsyncIterator["WorkerRuntime"]:
         """Register a worker with connections of its own; leave in good order at the end."""
         worker_id = new_id()
         async with Engine.open(settings, app_name(worker_id)) as engine:
@@ -99,21 +99,21 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; raises Deposed when it has been declared lost."""
-        await run_together(
-            self._keep_up,
-            partial(keep_running, "leadership", self._leadership.run),
+        await run_all(
+            self._run_liveness,
+            partial(keep_running, "leadership", self._election.run),
             partial(keep_running, "consumer", self._consumer.run),
             partial(keep_running, "queue watch", self.queues.run),
         )
 
-    async def _keep_up(self) -> None:
+    async def _run_liveness(self) -> None:
         """Do what holds the jobs that run; raises Deposed."""
-        beat = partial(keep_running, "heartbeat", self._beat, longest_pause_s=0.1)
-        await run_together(
-            partial(beat, passes=(Deposed,)),
-            partial(keep_running, "doorbell", self._listen),
-            partial(keep_running, "watch", self._watch.run, longest_pause_s=1.0),
-            partial(keep_running, "loop watch", self._loop_watch.run),
+        beat = partial(keep_running, "heartbeat", self._beat, max_pause_s=0.1)
+        await run_all(
+            partial(beat, reraise=(LeaseLost,)),
+            partial(keep_running, "notifier", self._listen),
+            partial(keep_running, "watch", self._reconciler.run, max_pause_s=1.0),
+            partial(keep_running, "loop watch", self._loop_monitor.run),
         )
 
     async def drain(self) -> None:
@@ -122,40 +122,40 @@ class Worker:
         Meanwhile the worker goes on to say that it lives, and to hear who is to be stopped.
         """
         await self._resign()
-        patience_s = self.engine.settings.drain_timeout_ms / 1000
-        closing = asyncio.create_task(self.executor.close(patience_s))
-        upkeep = asyncio.create_task(self._keep_up())
-        await asyncio.wait({closing, upkeep}, return_when=asyncio.FIRST_COMPLETED)
-        if upkeep.done() and not upkeep.cancelled():
+        drain_s = self.engine.settings.drain_timeout_ms / 1000
+        closing = asyncio.create_task(self.executor.close(drain_s))
+        liveness = asyncio.create_task(self._run_liveness())
+        await asyncio.wait({closing, liveness}, return_when=asyncio.FIRST_COMPLETED)
+        if liveness.done() and not liveness.cancelled():
             await self.abandon()
         await closing
-        upkeep.cancel()
-        await asyncio.gather(upkeep, return_exceptions=True)
+        liveness.cancel()
+        await asyncio.gather(liveness, return_exceptions=True)
 
     async def abandon(self) -> None:
         """Stop what runs without writing a word of it: the jobs are others' by now."""
-        await self.executor.end_all(Ending.LOST)
+        await self.executor.stop_all(StopReason.LEASE_LOST)
 
     async def _listen(self) -> None:
-        await self.engine.doorbell.listen(self._heard)
+        await self.engine.notifier.listen(self._on_signal)
 
-    def _heard(self, bell: Bell) -> None:
-        match bell:
-            case Bell.DUE:
+    def _on_signal(self, signal: Signal) -> None:
+        match signal:
+            case Signal.DUE:
                 self._dispatcher.wake()
-            case Bell.WORK:
+            case Signal.WORK:
                 self._consumer.wake()
-            case Bell.QUEUES:
+            case Signal.QUEUES:
                 self.queues.wake()
-            case Bell.CANCEL:
-                self._watch.wake()
+            case Signal.CANCEL:
+                self._reconciler.wake()
 
     def _queues_changed(self) -> None:
         self._dispatcher.wake()
         self._consumer.wake()
 
     async def _register(self) -> None:
-        await self.queues.read()
+        await self.queues.refresh()
         settings = self.engine.settings
         await self._store.register(
             self.id,
@@ -172,27 +172,27 @@ class Worker:
 
     async def _beat(self) -> None:
         every_s = self.engine.settings.heartbeat_ms / 1000
-        answer_s = answer_ms(self.engine.settings) / 1000
+        answer_s = heartbeat_timeout_ms(self.engine.settings) / 1000
         while True:
             await asyncio.sleep(every_s)
             try:
-                async with answered_within(answer_s):
+                async with response_timeout(answer_s):
                     at = await self._store.beat(self.id, self._load())
                 if at is None:
-                    raise Deposed(self.id)
-                self._beats.answered(at)
+                    raise LeaseLost(self.id)
+                self._heartbeats.record(at)
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 
     def _load(self) -> Load:
         return Load(
             running=self.executor.slots.taken,
-            loop_lag_ms=self._loop_watch.take_lag_ms(),
-            job_ids=tuple(islice(self.executor.running, JOBS_SAID)),
+            loop_lag_ms=self._loop_monitor.take_lag_ms(),
+            job_ids=tuple(islice(self.executor.running, MAX_HEARTBEAT_JOB_IDS)),
             unwritable=tuple(self.engine.store.poisoned.unwritable()),
         )
 
-    def _describe(self, task_name: str) -> About:
+    def _describe(self, task_name: str) -> LogFields:
         running = self.executor.running.get(task_name.removeprefix("job-"))
         if running is None:
             return {"task": task_name}
@@ -205,15 +205,15 @@ class Worker:
 
     async def _resign(self) -> None:
         with suppress(MongoError, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_S):
-                await self._leadership.resign()
+            async with asyncio.timeout(SHUTDOWN_WRITE_S):
+                await self._election.resign()
 
     async def _leave(self) -> None:
         await self._resign()
         with suppress(MongoError, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_S):
+            async with asyncio.timeout(SHUTDOWN_WRITE_S):
                 await self._store.remove(self.id)
-                self.engine.doorbell.ring(Bell.DUE)
+                self.engine.notifier.notify(Signal.DUE)
         await self._redis.aclose(close_connection_pool=True)
         log.info("worker.stopped", worker_id=self.id)
 

@@ -7,6 +7,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from ostinato.jobs.filters import JobOrder
+from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import (
     BatchState,
     CatchUpPolicy,
@@ -16,7 +17,6 @@ from ostinato.jobs.records import (
     OverlapPolicy,
     RequestState,
 )
-from ostinato.jobs.waiting_reasons import WarningCode
 from ostinato.resolvers.changes import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {

@@ -4,8 +4,8 @@ from typing import Self
 
 import strawberry
 
-from ostinato.jobs import waiting_reasons
-from ostinato.jobs.waiting_reasons import WarningCode
+from ostinato.jobs import queue_warnings
+from ostinato.jobs.queue_warnings import WarningCode
 
 
 @strawberry.type(
@@ -16,5 +16,5 @@ class SchedulingWarning:
     message: str = strawberry.field(description="What is not happening, and what to do about it.")
 
     @classmethod
-    def of(cls, warning: waiting_reasons.SchedulingWarning) -> Self:
+    def of(cls, warning: queue_warnings.SchedulingWarning) -> Self:
         return cls(code=warning.code, message=warning.message)

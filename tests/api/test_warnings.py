@@ -82,7 +82,7 @@ async def test_a_queue_whose_name_has_no_hash_disturbs_nobody(
 async def test_a_job_is_scheduled_though_its_warnings_cannot_be_read(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.waiting_reasons._warning_of", None)  # a mistake of ours
+    monkeypatch.setattr("ostinato.jobs.queue_warnings._warning_for", None)  # a mistake of ours
     with capture_logs() as logs:
         assert await codes(ann, SCHEDULE, **GREET) == []
     assert "warnings.failed" in [line["event"] for line in logs]
@@ -122,7 +122,7 @@ async def test_a_batch_over_nothing_warns_of_that(engine: Engine, ann: Client) -
 async def test_the_fleet_is_read_once_for_many_jobs(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.waiting_reasons.FRESH_S", 60)
+    monkeypatch.setattr("ostinato.jobs.queue_warnings.CACHE_TTL_S", 60)
     await serve(engine, "default")
     first = await codes(ann, SCHEDULE, **IN_MAIL)
     await engine.mongo["workers"].delete_many({})

@@ -15,7 +15,7 @@ from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.main import live_once
+from ostinato.jobs.worker.main import run_worker_once
 from tests.processes import START_S, Processes, eventually
 
 Document = dict[str, Any]
@@ -104,7 +104,7 @@ class Rig:
 async def working(settings: Settings) -> AsyncIterator[None]:
     """Run a worker in this process, from its start to its orderly end."""
     stop = asyncio.Event()
-    life = asyncio.create_task(live_once(settings, stop))
+    life = asyncio.create_task(run_worker_once(settings, stop))
     try:
         yield
     finally:

@@ -163,7 +163,7 @@ async def test_the_log_quotes_nothing_of_a_job_that_a_rule_keeps_from_starting(
 async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
     (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
     attempt = Attempt.of({**claimed, "retry": []}, keep_ms=1_000)
-    assert attempt.raised({"name": "ValueError"}, lambda: 0.5).move is Move.FAIL
+    assert attempt.on_error({"name": "ValueError"}, lambda: 0.5).move is Move.FAIL
 
 
 @pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}])

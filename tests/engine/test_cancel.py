@@ -16,8 +16,8 @@ from ostinato.jobs.lifecycle import Move
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.executor import Ending
-from ostinato.jobs.worker.worker import Worker
+from ostinato.jobs.worker.executor import StopReason
+from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, moves_of
 
@@ -172,16 +172,16 @@ async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
 
 
 @pytest.mark.parametrize(
-    ("why", "state"), [(Ending.STOP, "canceled"), (Ending.SHUTDOWN, "pending")]
+    ("why", "state"), [(StopReason.CANCELED, "canceled"), (StopReason.SHUTDOWN, "pending")]
 )
 async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
-    idle: Rig, why: Ending, state: str
+    idle: Rig, why: StopReason, state: str
 ) -> None:
     job_id = await idle.schedule("shout", message="never")
-    async with Worker.open(idle.engine.settings) as worker:
+    async with WorkerRuntime.open(idle.engine.settings) as worker:
         (document,) = await idle.claim(job_id, worker.id)
         worker.executor._start(Attempt.of(document, 9), Lane())
-        worker.executor.running[job_id].end(why)
+        worker.executor.running[job_id].cancel(why)
         await worker.executor.running[job_id].task
     assert (await idle.job(job_id))["state"] == state
 

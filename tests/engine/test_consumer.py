@@ -12,10 +12,10 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
+from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _is_not_cancellation
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.queue.chunks import Chunks
-from ostinato.jobs.queue.connection import connect
-from ostinato.jobs.queue.consumer import Consumer, _DoorbellWorker, _is_news
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig
@@ -36,13 +36,13 @@ class Taken:
 
 
 @asynccontextmanager
-async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[Chunks]:
+async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[ChunkQueue]:
     """Run a consumer whom nobody rings; gives what is put into its queue."""
     consumer = Consumer(lambda: connect(url, queue), taken.take, lambda _: True, lambda: None)
     redis = connect(url, queue)
     consuming = asyncio.create_task(consumer.run())
     try:
-        yield Chunks(redis)
+        yield ChunkQueue(redis)
     finally:
         consuming.cancel()
         await asyncio.gather(consuming, return_exceptions=True)
@@ -52,7 +52,7 @@ async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[Chunks]
 async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_back(
     settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.queue.connection.COMMAND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("ostinato.jobs.arq_queue.connection.COMMAND_TIMEOUT_S", 0.5)
     taken = Taken()
     async with (
         proxied(settings.redis_url) as proxy,
@@ -93,7 +93,7 @@ async def test_a_stale_word_to_abort_stops_nothing(
     settings: Settings, queue: str, redis_admin: Redis
 ) -> None:
     redis, taken = connect(settings.redis_url, queue), Taken()
-    await Chunks(redis).put([ONE], more=False)
+    await ChunkQueue(redis).put([ONE], more=False)
     await redis.aclose(close_connection_pool=True)
     (chunk,) = redis_admin.zscan_iter(queue)
     redis_admin.zadd("arq:abort", {chunk[0]: time.time() * 1000, ONE: time.time() * 1000})
@@ -111,16 +111,16 @@ def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
 ) -> None:
     info = (type(error), error, None) if error else None
     record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
-    assert _is_news(record) is is_told
+    assert _is_not_cancellation(record) is is_told
 
 
 async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
     told: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-    worker = object.__new__(_DoorbellWorker)
+    worker = object.__new__(_ArqWorker)
     worker.finishing = set()
     connection = asyncio.get_running_loop().create_future()
-    finishing = asyncio.ensure_future(worker._seen_through(connection))
+    finishing = asyncio.ensure_future(worker._track_finishing(connection))
     await asyncio.wait({finishing}, timeout=0)
     connection.set_exception(ConnectionError("refused"))
     await asyncio.wait({finishing})

@@ -18,8 +18,8 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.beats import Beats
-from ostinato.jobs.worker.lost_workers import LostWorkers, grace_ms
+from ostinato.jobs.worker.heartbeats import HeartbeatHistory
+from ostinato.jobs.worker.rescuer import WorkerRescuer, grace_ms
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
@@ -81,7 +81,7 @@ async def test_a_frozen_worker_s_result_is_refused_and_it_goes_on_under_another_
     async with working(hasty):
         job = await idle.ended(job_id, within=WITHIN)
         os.kill(worker.popen.pid, signal.SIGCONT)
-        await idle.until(lambda: "worker.deposed" in log.read_text())
+        await idle.until(lambda: "worker.lease_lost" in log.read_text())
     await idle.until(lambda: log.read_text().count("worker.started") == 2)
     assert job["error"]["name"] == "WorkerLost"
     assert (await idle.run("echo"))["timeline"][1]["worker"] != before["_id"]
@@ -111,9 +111,9 @@ async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None
         yield
 
 
-def lost_workers(rig: Rig, beats: Beats | None = None) -> LostWorkers:
+def lost_workers(rig: Rig, beats: HeartbeatHistory | None = None) -> WorkerRescuer:
     workers = WorkerStore(rig.engine.mongo)
-    return LostWorkers(rig.engine, workers, "leader", beats or Beats(gap_s=1.0))
+    return WorkerRescuer(rig.engine, workers, "leader", beats or HeartbeatHistory(gap_s=1.0))
 
 
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
@@ -123,7 +123,7 @@ async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -
     starts = 3 if name == "die_always" else 2
     for number in range(starts):
         assert len(await idle.claim(job_id, f"ghost-{number}")) == 1
-        assert await lost._take_from(f"ghost-{number}") == 1
+        assert await lost._rescue_from(f"ghost-{number}") == 1
     job = await idle.job(job_id)
     assert (job["state"], job["error"]["name"]) == ("failed", "WorkerLost")
     assert moves_of(job).count(("inProgress", "pending")) == starts - 1
@@ -133,7 +133,7 @@ async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> Non
     ids = await asyncio.gather(*(idle.schedule("wait_for_ever") for _ in range(1_100)))
     await idle.engine.store.claim(ids, "ghost", "token", 0)
     lost = lost_workers(idle)
-    assert await lost._take_from("ghost") == 1_100
+    assert await lost._rescue_from("ghost") == 1_100
     assert await idle.count_of("wait_for_ever", "pending", at_least=1_100)
 
 
@@ -141,7 +141,7 @@ async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(
     job_id = await idle.schedule("wait_for_ever")
     await idle.claim(job_id, "ghost")
     # Whoever deposed it may have died before it had taken its jobs.
-    assert await lost_workers(idle).reclaim() == 1
+    assert await lost_workers(idle).rescue() == 1
     assert (await idle.job(job_id))["state"] == "pending"
 
 
@@ -151,12 +151,12 @@ def test_the_default_times_let_a_killed_worker_s_jobs_run_again_in_time() -> Non
     assert silent_ms + settings.heartbeat_ms + settings.sweep_ms <= 12_000
 
 
-def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> Beats:
+def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> HeartbeatHistory:
     """Give beats that were answered at these times, the server's clock so far ahead of ours."""
     clock = iter([*answers, now])
-    beats = Beats(gap_s=1.0, now=lambda: next(clock))
+    beats = HeartbeatHistory(gap_s=1.0, now=lambda: next(clock))
     for at, ahead in zip(answers, ahead_s, strict=True):
-        beats.answered(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=at + ahead))
+        beats.record(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=at + ahead))
     return beats
 
 
@@ -183,26 +183,26 @@ async def test_who_was_not_answered_for_a_while_declares_nobody_lost(
     idle: Rig, answers: list[float], ahead_s: list[float], now: float, lost: int
 ) -> None:
     await silent_since_long(idle, "ghost")
-    assert await lost_workers(idle, beats_at(answers, now, ahead_s)).reclaim() == lost
+    assert await lost_workers(idle, beats_at(answers, now, ahead_s)).rescue() == lost
 
 
 async def test_who_seems_silent_itself_declares_nobody_lost(idle: Rig) -> None:
     for worker_id in ("ghost", "leader"):
         await silent_since_long(idle, worker_id)
     beats = beats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
-    assert await lost_workers(idle, beats).reclaim() == 0
+    assert await lost_workers(idle, beats).rescue() == 0
 
 
 async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Sooner than MongoDB ends the transaction that holds the lock, which it does after 5 s.
-    monkeypatch.setattr("ostinato.jobs.worker.lost_workers.RECLAIM_WITHIN_S", 1.0)
+    monkeypatch.setattr("ostinato.jobs.worker.rescuer.RESCUE_TIMEOUT_S", 1.0)
     jobs = [await idle.schedule("hold_in_mutation") for _ in range(3)]
     for job_id in jobs:
         await idle.claim(job_id, "ghost")
     async with locked_by(idle, "somebody", jobs[1]), asyncio.timeout(WITHIN):
-        assert await lost_workers(idle).reclaim() == 2
+        assert await lost_workers(idle).rescue() == 2
     states = [(await idle.job(job_id))["state"] for job_id in jobs]
     assert states == ["pending", "inProgress", "pending"]
 
@@ -210,7 +210,7 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
 async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:
     job_id = await idle.schedule("hold_in_mutation")
     (job,) = await idle.claim(job_id)
-    outcome = Attempt.of(job, 0).lost(FunctionKind.MUTATION, 1, "ghost")
+    outcome = Attempt.of(job, 0).on_worker_lost(FunctionKind.MUTATION, 1, "ghost")
     async with locked_by(idle, "somebody", job_id), asyncio.timeout(WITHIN):
         with pytest.raises(TimeoutError, match="no commit within"):
             await Completions(idle.engine.mongo, within_s=0.3).write([outcome], 0)
@@ -226,5 +226,5 @@ async def test_what_dead_workers_have_locked_of_each_other_is_reclaimed_at_once(
         for ghost, job_id in zip(GHOSTS, reversed(jobs), strict=True):
             await locks.enter_async_context(locked_by(idle, ghost, job_id))
         async with asyncio.timeout(WITHIN):
-            await idle.until(lost.reclaim)
+            await idle.until(lost.rescue)
     assert await idle.count_of("hold_in_mutation", "pending", at_least=len(GHOSTS))

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
+from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
 from ostinato.jobs.mongo.job_documents import job_document
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.queue.chunks import Chunks
-from ostinato.jobs.queue.connection import connect
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.at_hand import AtHand
+from ostinato.jobs.worker.candidates import CandidateFinder
 from ostinato.jobs.worker.dispatcher import Dispatcher
 from ostinato.jobs.worker.executor import Executor
-from ostinato.jobs.worker.queue_watch import QueueWatch
-from ostinato.jobs.worker.survey import Surveyor
+from ostinato.jobs.worker.local_dispatch import LocalDispatcher
+from ostinato.jobs.worker.queue_settings import QueueSettings
 from tests.engine.functions import gate
 from tests.engine.limited import crowd
 from tests.engine.rig import Rig, working
@@ -43,8 +43,8 @@ async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
 async def chosen(rig: Rig, room: int) -> list[str]:
     """Give what the dispatcher would put into Redis."""
     now = await rig.engine.now()
-    survey = await Surveyor(rig.engine).look("default", now, room, 1, {})
-    return [job.id for job in survey.jobs]
+    candidates = await CandidateFinder(rig.engine).find("default", now, room, 1, {})
+    return [job.id for job in candidates.jobs]
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     workers = WorkerStore(engine.mongo)
     await workers.register("w", {"concurrency": 10, "queues": ["a", "b"]})
-    queues = QueueWatch(engine.mongo, lambda: None)
+    queues = QueueSettings(engine.mongo, lambda: None)
     await engine.queues.resume("a", weight=3)
-    await queues.read()
+    await queues.refresh()
     executor = Executor(engine, "w", queues, lambda: None)
-    at_hand = AtHand(engine, executor)
-    yield Dispatcher(engine, Chunks(redis), workers, queues, at_hand)
-    await at_hand.close()
+    local = LocalDispatcher(engine, executor)
+    yield Dispatcher(engine, ChunkQueue(redis), workers, queues, local)
+    await local.close()
     await executor.close(0)
     await redis.aclose(close_connection_pool=True)
 
@@ -68,7 +68,7 @@ async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
 async def in_redis(idle: Rig) -> dict[Lane, int]:
     settings = idle.engine.settings
     redis = connect(settings.redis_url, f"{settings.redis_prefix}:queue")
-    counts = (await Chunks(redis).outstanding()).counts
+    counts = (await ChunkQueue(redis).queued()).counts
     await redis.aclose(close_connection_pool=True)
     return counts
 
@@ -109,8 +109,8 @@ async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
     times = [now + timedelta(hours=hours) for hours in (3, 2, 1)]
     for lane, at in zip(LANES, times, strict=True):
         await filled(idle, 1, priority=lane.priority, scheduled_time=at)
-    survey = await Surveyor(idle.engine).look("default", now, 10, 1, {})
-    assert (survey.jobs, survey.next_at) == ((), times[2])
+    candidates = await CandidateFinder(idle.engine).find("default", now, 10, 1, {})
+    assert (candidates.jobs, candidates.next_at) == ((), times[2])
 
 
 async def test_higher_priorities_go_first_and_waiting_makes_up_for_it(idle: Rig) -> None:
@@ -153,12 +153,12 @@ async def test_owners_take_turns_in_a_backlog(idle: Rig) -> None:
 async def test_more_owners_than_are_asked_at_once_all_get_their_turn(idle: Rig) -> None:
     await filled(idle, 500, owner="alice")
     others = [(await filled(idle, 3, owner=f"owner-{n}"))[0] for n in range(40)]
-    surveyor, now = Surveyor(idle.engine), await idle.engine.now()
+    surveyor, now = CandidateFinder(idle.engine), await idle.engine.now()
     seen: set[str] = set()
     for _ in range(10):
-        survey = await surveyor.look("default", now, 20, 1, {Lane(): frozenset(seen)})
-        seen |= {job.id for job in survey.jobs}
-        surveyor.served("default", survey.jobs[-1])
+        candidates = await surveyor.find("default", now, 20, 1, {Lane(): frozenset(seen)})
+        seen |= {job.id for job in candidates.jobs}
+        surveyor.mark_served("default", candidates.jobs[-1])
     assert set(others) <= seen
 
 
@@ -215,20 +215,22 @@ async def test_a_limited_backlog_flows_as_its_jobs_end(rig: Rig) -> None:
 async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) -> None:
     for _ in range(50):
         await idle.schedule("three_at_once")
-    survey = await Surveyor(idle.engine).look("default", await idle.engine.now(), 100, 2, {})
-    assert len(survey.jobs) == 2 * 3 * 2
+    candidates = await CandidateFinder(idle.engine).find(
+        "default", await idle.engine.now(), 100, 2, {}
+    )
+    assert len(candidates.jobs) == 2 * 3 * 2
 
 
 async def test_a_limited_backlog_hides_no_new_lane_while_there_is_room(idle: Rig) -> None:
-    surveyor = Surveyor(idle.engine)
+    surveyor = CandidateFinder(idle.engine)
     for _ in range(20):
         await idle.schedule("three_at_once")
     now = await idle.engine.now()
-    assert len((await surveyor.look("default", now, 50, 1, {})).jobs) == 2 * 3
+    assert len((await surveyor.find("default", now, 50, 1, {})).jobs) == 2 * 3
     echo = await idle.schedule("echo")
     now = await idle.engine.now()
-    survey = await surveyor.look("default", now, 50, 1, {})
-    assert echo in {job.id for job in survey.jobs}
+    candidates = await surveyor.find("default", now, 50, 1, {})
+    assert echo in {job.id for job in candidates.jobs}
 
 
 async def test_a_job_s_own_timeout_ends_it(rig: Rig) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.arq_queue import consumer, notifier
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.mongo.completions import Completions
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.job_store import JobStore
@@ -13,8 +15,6 @@ from ostinato.jobs.mongo.missing_work import MissingWork
 from ostinato.jobs.mongo.poison import PoisonedJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.queue import consumer, doorbell
-from ostinato.jobs.queue.chunks import Chunks
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, working
 
@@ -22,14 +22,14 @@ SEAMS: Final[dict[str, tuple[object, str]]] = {
     "heartbeat": (WorkerStore, "beat"),
     "election": (WorkerStore, "lead"),
     "fleet": (WorkerStore, "fleet"),
-    "lost workers": (WorkerStore, "gone"),
-    "queue watch": (QueueStore, "all"),
-    "watch": (JobStore, "held_by"),
-    "dispatcher": (Chunks, "outstanding"),
-    "survey": (DueJobs, "heads"),
+    "rescuer": (WorkerStore, "gone"),
+    "queue settings": (QueueStore, "all"),
+    "reconciler": (JobStore, "held_by"),
+    "dispatcher": (ChunkQueue, "queued"),
+    "candidates": (DueJobs, "heads"),
     "sweeper": (MissingWork, "_without_job"),
-    "listener": (doorbell, "_rung"),
-    "consumer": (consumer._DoorbellWorker, "_poll_iteration"),
+    "listener": (notifier, "_signals_in"),
+    "consumer": (consumer._ArqWorker, "_poll_iteration"),
 }
 """Where each task reaches out: the first calls raise, and the real one follows."""
 TIMES: Final = 2

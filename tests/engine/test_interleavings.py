@@ -22,7 +22,7 @@ from ostinato.jobs.lifecycle import FINAL_STATES, Move
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.attempt import Attempt, error_of
+from ostinato.jobs.worker.attempt import Attempt, stored_error
 from tests.engine.rig import Rig
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Interleavings(RuleBasedStateMachine):
         before = self.do(self.rig.job(job_id))
         attempt = before["attempt"] - back
         outcome = Outcome(
-            job_id=job_id, attempt=attempt, move=move, keep_ms=9, error=error_of("E", "$owner")
+            job_id=job_id, attempt=attempt, move=move, keep_ms=9, error=stored_error("E", "$owner")
         )
         self.do(self.rig.complete(outcome))
         if back or before["state"] != "inProgress":
@@ -90,7 +90,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(job_id=jobs, kind=sampled_from(FunctionKind), times=integers(1, 3))
     def lose_worker(self, job_id: str, kind: FunctionKind, times: int) -> None:
         before = self.do(self.rig.job(job_id))
-        self.do(self.rig.complete(Attempt.of(before, 9).lost(kind, times, "w")))
+        self.do(self.rig.complete(Attempt.of(before, 9).on_worker_lost(kind, times, "w")))
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:

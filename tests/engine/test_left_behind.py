@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ostinato.jobs.async_wait import run_all
 from ostinato.jobs.embedded.process import Child
-from ostinato.jobs.waiting import run_together
 from tests.engine.rig import Rig, started
 from tests.processes import ROOT, START_S, Processes
 
@@ -58,8 +58,9 @@ async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
 
 
 def test_a_worker_that_cannot_write_its_last_lines_ends_all_the_same() -> None:
-    last = "import sys; from ostinato.jobs.worker import main; main.LEAVE_S = 0; sys.stdout.close()"
-    command = [sys.executable, "-c", f"{last}; main._leave(0)"]
+    last = "main.EXIT_TIMEOUT_S = 0; sys.stdout.close(); main._force_exit(0)"
+    code = f"import sys; from ostinato.jobs.worker import main; {last}"
+    command = [sys.executable, "-c", code]
     assert subprocess.run(command, cwd=ROOT, timeout=ENDED_S, check=False).returncode == 0
 
 
@@ -102,7 +103,7 @@ class Duties:
 @pytest.fixture
 async def duties() -> AsyncIterator[Duties]:
     duties = Duties()
-    together = asyncio.create_task(run_together(duties.look, duties.listen))
+    together = asyncio.create_task(run_all(duties.look, duties.listen))
     assert {await duties.begun.get() for _ in range(2)} == {"look", "listen"}
     yield duties
     duties.broken.set()

@@ -13,7 +13,7 @@ from ostinato.jobs.mongo.client import Session
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.transaction import run_transaction
 from ostinato.jobs.records import JobState
-from ostinato.jobs.worker.attempt import error_of
+from ostinato.jobs.worker.attempt import stored_error
 from tests.engine.rig import Rig, moves_of
 
 ENDS = {JobState.SUCCESS: Move.SUCCEED, JobState.FAILED: Move.FAIL, JobState.CANCELED: Move.STOP}
@@ -31,7 +31,7 @@ async def in_state(rig: Rig, state: JobState) -> str:
 
 
 def ending(job_id: str, move: Move, attempt: int = 1) -> Outcome:
-    error = error_of("ValueError", "no")
+    error = stored_error("ValueError", "no")
     return Outcome(job_id=job_id, attempt=attempt, move=move, keep_ms=1000, error=error)
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.worker import Worker
+from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
 from tests.engine.rig import Rig, working
 
@@ -22,9 +22,9 @@ async def in_queue(rig: Rig, name: str, queue: str) -> str:
 
 
 @asynccontextmanager
-async def at_work(settings: Settings) -> AsyncIterator[Worker]:
+async def at_work(settings: Settings) -> AsyncIterator[WorkerRuntime]:
     """Run a worker that can be looked into."""
-    async with Worker.open(settings) as worker:
+    async with WorkerRuntime.open(settings) as worker:
         life = asyncio.create_task(worker.run())
         try:
             yield worker
@@ -113,7 +113,7 @@ async def test_every_queue_that_is_known_of_is_listed_with_what_is_due(
     await idle.engine.queues.resume("quiet", weight=2)
     for queue in ("mail", "mail", "nobody"):
         await in_queue(idle, "echo", queue)
-    async with Worker.open(hasty):
+    async with WorkerRuntime.open(hasty):
         seen = [(one.name, one.pending_due, one.workers) for one in await idle.engine.queues.all()]
     assert seen == [("default", 0, 1), ("mail", 2, 1), ("nobody", 1, 0), ("quiet", 0, 0)]
 

@@ -13,18 +13,18 @@ import uvloop
 from redis import Redis
 from redis.asyncio.connection import Connection
 
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.valkey import start_valkey
-from ostinato.jobs.engine import Engine
-from ostinato.jobs.queue.chunks import Chunks
-from ostinato.jobs.queue.connection import (
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
+from ostinato.jobs.arq_queue.connection import (
     COMMAND_TIMEOUT_S,
-    RedisFailure,
+    REDIS_ERRORS,
     connect,
     deserialize,
     next_pause_s,
 )
-from ostinato.jobs.queue.doorbell import Bell
+from ostinato.jobs.arq_queue.notifier import Signal
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, started
@@ -98,8 +98,8 @@ async def test_stale_and_doubled_chunks_start_nothing_twice(
     redis = connect(rig.engine.settings.redis_url, queue)
     done = (await rig.run("echo"))["_id"]
     for _ in range(5):
-        await Chunks(redis).put([done, "0" * 24], more=False)
-    rig.engine.doorbell.ring(Bell.WORK)
+        await ChunkQueue(redis).put([done, "0" * 24], more=False)
+    rig.engine.notifier.notify(Signal.WORK)
     await rig.until(lambda: redis_admin.zcard(queue) == 0)
     await redis.aclose(close_connection_pool=True)
     assert (await rig.job(done))["attempt"] == 1
@@ -109,7 +109,7 @@ async def test_only_data_is_written_to_redis_and_read_from_it(
     idle: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis = connect(idle.engine.settings.redis_url, queue)
-    await Chunks(redis).put(["0" * 24], more=False)
+    await ChunkQueue(redis).put(["0" * 24], more=False)
     await redis.aclose(close_connection_pool=True)
     (key,) = redis_admin.scan_iter("arq:job:*")
     payload: Any = redis_admin.get(key)
@@ -137,9 +137,9 @@ async def test_only_what_is_due_soon_rings_the_bell(
         heard.subscribe(queue.replace("queue", "doorbell"))
         plan = await idle.plan("echo")
         await idle.plan_at(plan, plan.scheduled_time + timedelta(days=7))
-        await idle.engine.doorbell.close()
+        await idle.engine.notifier.close()
         await idle.schedule("echo")
-        await idle.engine.doorbell.close()
+        await idle.engine.notifier.close()
         messages = [heard.get_message(timeout=1) for _ in range(4)]
     assert [one["data"] for one in messages if one] == [b"due"]
 
@@ -178,7 +178,7 @@ def test_a_connection_that_closes_while_it_is_written_to_is_a_failure_of_redis(
         transport = connection._writer.transport
         transport.abort()
         await eventually(lambda: "closed=True" in repr(transport))
-        with pytest.raises(RedisFailure):
+        with pytest.raises(REDIS_ERRORS):
             await connection.send_command("PING")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 from structlog.testing import capture_logs
 
+from ostinato.jobs.arq_queue.connection import connect, url_problem
+from ostinato.jobs.arq_queue.diagnostics import inspect_redis
+from ostinato.jobs.arq_queue.notifier import Notifier
 from ostinato.jobs.embedded.valkey import start_valkey
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.queue.connection import connect, refusal
-from ostinato.jobs.queue.doorbell import Doorbell
-from ostinato.jobs.queue.inspection import inspect_redis
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, working
@@ -66,7 +66,7 @@ async def serves_everybody(settings: Settings, url: str) -> None:
     assert [one.fix for one in await inspect_redis(url)] == [None, None]
     given = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
     async with Engine.open(given) as engine, working(given):
-        await engine.doorbell.ping()
+        await engine.notifier.ping()
         redis = connect(url, "q")
         rung = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
         await redis.aclose(close_connection_pool=True)
@@ -125,7 +125,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
     ],
 )
 async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: str) -> None:
-    reason = refusal(url)
+    reason = url_problem(url)
     assert reason is not None
     assert said in reason
     assert "OSTINATO_REDIS_URL" in reason
@@ -141,6 +141,6 @@ async def test_a_refused_password_is_told_from_a_server_that_is_away(valkey: str
     assert found.fix == "correct the user and the password in OSTINATO_REDIS_URL"
     redis = connect(url, "unused")
     with capture_logs() as logs:
-        await Doorbell(redis, "x").warn_if_lost()
+        await Notifier(redis, "x").warn_if_unreachable()
     await redis.aclose(close_connection_pool=True)
     assert [(one["event"], one["fix"]) for one in logs] == [("redis.unreachable", found.fix)]

@@ -190,7 +190,7 @@ async def test_progress_that_cannot_be_encoded_breaks_neither_attempt_nor_outcom
     claimed = [Attempt.of((await idle.claim(job_id))[0], 9) for job_id in ids]
     report = ProgressReport(idle.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
-    first = replace(claimed[0].succeeded(1), progress=report.unwritten)
+    first = replace(claimed[0].succeed(1), progress=report.unwritten)
     complete = Completer(Completions(idle.engine.mongo), idle.engine.clock, lambda _: None).complete
-    assert all(await asyncio.gather(complete(first), complete(claimed[1].succeeded(2))))
+    assert all(await asyncio.gather(complete(first), complete(claimed[1].succeed(2))))
     assert [(await idle.job(job_id))["result"] for job_id in ids] == [1, 2]

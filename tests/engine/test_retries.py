@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ostinato.jobs.lifecycle import Move
 from ostinato.jobs.records import FunctionKind
-from ostinato.jobs.retry import LONGEST_WAIT_MS, NO_RETRY, Retry, RetryAfter
-from ostinato.jobs.worker.attempt import Attempt, error_of
+from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
+from ostinato.jobs.worker.attempt import Attempt, stored_error
 from tests.engine.functions import HALF_AN_HOUR_MS
 from tests.engine.rig import Rig, moves_of
 
@@ -107,10 +107,10 @@ async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: 
     far = datetime(9000, 1, 1, tzinfo=UTC)
     job = await rig.attempted(await rig.schedule("be_throttled", at=far.isoformat()), 1)
     wait = job["scheduledTime"] - job["timeline"][-1]["at"]
-    assert wait == timedelta(milliseconds=LONGEST_WAIT_MS)
+    assert wait == timedelta(milliseconds=MAX_DELAY_MS)
 
 
-@pytest.mark.parametrize("when", [-1, LONGEST_WAIT_MS + 1, NAIVE, "soon", 1.5, True])
+@pytest.mark.parametrize("when", [-1, MAX_DELAY_MS + 1, NAIVE, "soon", 1.5, True])
 def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
     with pytest.raises(ValueError, match=r"time zone|no datetime"):
         RetryAfter(when)  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     (job,) = await idle.claim(await idle.schedule("be_throttled"))
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
-    outcome = Attempt.of(job, 9).raised(error_of("RetryAfter", ""), lambda: 0.5, asked)
+    outcome = Attempt.of(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
     assert outcome.move is Move.FAIL
     assert outcome.error is not None
     assert "0.5 is no datetime" in outcome.error["message"]
@@ -198,5 +198,5 @@ async def test_what_becomes_of_a_lost_worker_s_job(
     idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, move: Move
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
-    outcome = Attempt.of({**job, "attempt": number}, 9).lost(kind, times_lost, "w")
+    outcome = Attempt.of({**job, "attempt": number}, 9).on_worker_lost(kind, times_lost, "w")
     assert (outcome.move, outcome.error and outcome.error["name"]) == (move, "WorkerLost")

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ostinato.jobs.retry import NO_RETRY
-from ostinato.jobs.worker.attempt import TRACEBACK_CHARACTERS, described
+from ostinato.jobs.worker.attempt import MAX_TRACEBACK_CHARS, describe_exception
 from tests.engine.rig import Rig
 from tests.engine.unruly import ENORMOUS, UNSPEAKABLE
 
@@ -37,9 +37,9 @@ def test_no_more_of_an_enormous_error_is_formatted_than_is_kept(what: str) -> No
 
     sys.setprofile(count)
     try:
-        stored = described(error)
+        stored = describe_exception(error)
     finally:
         sys.setprofile(None)
     assert calls < 20_000  # 100,000 errors take more than that to format
-    assert 0 < len(stored["traceback"]) <= TRACEBACK_CHARACTERS
+    assert 0 < len(stored["traceback"]) <= MAX_TRACEBACK_CHARS
     assert "ValueError: 0" in stored["traceback"] or "ValueError: 99998" in stored["traceback"]

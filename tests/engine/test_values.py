@@ -182,7 +182,7 @@ async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
 
     monkeypatch.setattr(jobs, "update_many", interrupted)
     (document,) = await idle.claim(await idle.schedule("echo"))
-    outcome = Attempt.of(document, 9).succeeded(1)
+    outcome = Attempt.of(document, 9).succeed(1)
     await Completer(completions, idle.engine.clock, lambda _: None).complete(outcome)
     assert (await idle.job(document["_id"]))["state"] == "success"
 

@@ -10,7 +10,7 @@ from ostinato.jobs.functions.crons import insert_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import IntervalSchedule
-from ostinato.jobs.worker.repairs import repairs_of
+from ostinato.jobs.worker.repairs import build_sweeps
 from tests.malformed import FAR, damaged, sound
 from tests.patterns.test_static_crons import declared, pending_ticks, sync
 from tests.patterns.world import MINUTE, World
@@ -43,7 +43,7 @@ async def test_what_cannot_be_repaired_keeps_nothing_else_waiting(idle: World, k
     broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR) for _ in range(CROWD)]
     lost = overdue(KINDS[kind], "alice")
     await idle.engine.mongo[KINDS[kind]].insert_many([*broken, lost])
-    repair = repairs_of(idle.engine)[kind]
+    repair = build_sweeps(idle.engine)[kind]
     for _ in range(3):
         await repair()
     assert await carried_on(idle, kind, lost)
@@ -60,7 +60,7 @@ async def test_every_kind_of_damage_is_survived_by_the_sweeper(idle: World, kind
         }
         name = {names[KINDS[kind]]: new_id()} if KINDS[kind] in names else {}
         await idle.engine.mongo[KINDS[kind]].insert_one({**times, **document, **name})
-    repair = repairs_of(idle.engine)[kind]
+    repair = build_sweeps(idle.engine)[kind]
     for _ in range(3):
         await repair()
     assert await carried_on(idle, kind, lost)
@@ -72,18 +72,18 @@ async def test_batches_that_go_on_do_not_hide_one_that_does_not(idle: World) -> 
     lost = overdue("batches", "alice")
     await idle.engine.mongo["jobs"].insert_one(page)
     await idle.engine.mongo["batches"].insert_many([*healthy, lost])
-    repair = repairs_of(idle.engine)["batches"]
+    repair = build_sweeps(idle.engine)["batches"]
     assert [await repair() for _ in range(2)] == [0, 1]
 
 
 async def test_the_log_names_what_cannot_be_repaired_and_it_is_left_alone(idle: World) -> None:
     broken = overdue("crons", schedule=None)
     await idle.engine.mongo["crons"].insert_one(broken)
-    repair = repairs_of(idle.engine)["crons"]
+    repair = build_sweeps(idle.engine)["crons"]
     with capture_logs() as logs:
         assert [await repair() for _ in range(3)] == [0, 0, 0]
     (line,) = logs
-    assert (line["event"], line["document_id"]) == ("sweep.not_mended", broken["_id"])
+    assert (line["event"], line["document_id"]) == ("sweep.not_repaired", broken["_id"])
 
 
 async def test_a_malformed_cron_of_the_code_is_made_anew(idle: World) -> None:

@@ -12,7 +12,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job, JobState
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.worker import Worker
+from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.processes import eventually
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class World:
 
 @asynccontextmanager
 async def running_world(settings: Settings) -> AsyncIterator[World]:
-    async with Worker.open(settings) as worker:
+    async with WorkerRuntime.open(settings) as worker:
         running = asyncio.create_task(worker.run())
         try:
             yield World(worker.engine)

@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from ostinato.jobs.arq_queue.connection import connect as connect_redis
+from ostinato.jobs.arq_queue.consumer import Consumer
+from ostinato.jobs.arq_queue.notifier import Notifier
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.mongo.inspection import refusal
-from ostinato.jobs.queue.connection import connect as connect_redis
-from ostinato.jobs.queue.consumer import Consumer
-from ostinato.jobs.queue.doorbell import Doorbell
 from ostinato.resolvers.auth import Authenticator, mint
 from tests.conftest import Servers
 from tests.processes import eventually
@@ -75,8 +75,8 @@ async def listening(url: str) -> AsyncIterator[None]:
 
     redis = connect_redis(url, "queue")
     consumer = Consumer(lambda: connect_redis(url, "q"), take, lambda _: True, lambda: None)
-    doorbell = Doorbell(redis, "x").listen(lambda _: None)
-    tasks = [asyncio.create_task(consumer.run()), asyncio.create_task(doorbell)]
+    notifier = Notifier(redis, "x").listen(lambda _: None)
+    tasks = [asyncio.create_task(consumer.run()), asyncio.create_task(notifier)]
     yield
     for task in tasks:
         task.cancel()
@@ -87,7 +87,7 @@ async def listening(url: str) -> AsyncIterator[None]:
 async def test_redis_that_is_away_is_logged_with_the_setting() -> None:
     with capture_logs() as logs:
         async with listening(f"redis://:a-secret@127.0.0.1:{free_port()}/0"):
-            both = {"queue.lost", "doorbell.lost"}
+            both = {"queue.lost", "notifier.lost"}
             await eventually(lambda: both <= {one["event"] for one in logs})
     assert {one["fix"] for one in logs} == {"start the server or correct OSTINATO_REDIS_URL"}
     assert "a-secret" not in str(logs)

@@ -1,0 +1,125 @@
+"""The connection to Redis: data-only serialization, and a deadline on every command."""
+
+import json
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from arq.connections import ArqRedis
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+CONNECT_TIMEOUT_S: Final = 1.0
+COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
+
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 2.0
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": COMMAND_TIMEOUT_S,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+"""What an option in the URL may change."""
+
+FIX_UNREACHABLE: Final = "start the server or correct OSTINATO_REDIS_URL"
+FIX_CREDENTIALS: Final = "correct the user and the password in OSTINATO_REDIS_URL"
+INVALID_URL: Final = (
+    "OSTINATO_REDIS_URL is not a URL of Redis: write redis://user:password@host:6379/0, or "
+    "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "
+    "%2F, `#` as %23)"
+)
+
+REDIS_ERRORS = (RedisError, OSError, RuntimeError)
+"""What any command may raise when Redis is away; a RuntimeError is what uvloop says when a
+connection closes while it is written to."""
+
+
+def fix_for(error: Exception) -> str:
+    """Return what to do about a failure."""
+    return FIX_CREDENTIALS if isinstance(error, AuthenticationError) else FIX_UNREACHABLE
+
+
+def serialize(value: dict[str, Any]) -> bytes:
+    # arq's default is pickle, which runs whatever a writer to Redis likes.
+    # `default`: arq wants to serialize its own exceptions, too, which nobody reads.
+    return json.dumps(value, separators=(",", ":"), default=str).encode()
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(data)
+    return value
+
+
+async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> None:
+    """Remove `key` if `error` says that it holds something of another type.
+
+    Redis is no record: what stands in the way of the queue may go, whoever put it there.
+    """
+    if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+        with suppress(*REDIS_ERRORS):
+            await redis.unlink(key)
+
+
+def next_pause_s(last_s: float, held_s: float) -> float:
+    """Say how long to wait before the next connection, in seconds, ever longer if none holds.
+
+    `last_s` is what it was the last time, 0 at first; `held_s` how long the lost one has held.
+    """
+    if held_s > LONGEST_PAUSE_S:
+        return FIRST_PAUSE_S
+    return min(max(last_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+
+
+def connect(url: str, queue_name: str) -> ArqRedis:
+    """Build a client; connects on first use. Raises ValueError if `url` is not one of Redis.
+
+    Every connection of ours is made here: arq reads URLs in its own way, without decoding a
+    password and without the options of TLS.
+    """
+    try:
+        return ArqRedis(
+            **{**DEFAULTS, **_options(url)},
+            decode_responses=False,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+            default_queue_name=queue_name,
+        )
+    except TypeError as error:  # Redis.__init__() got an unexpected keyword argument 'x'
+        option = str(error).rpartition(" ")[2]
+        raise ValueError(f"OSTINATO_REDIS_URL has an unknown option {option}: remove it") from None
+
+
+def url_problem(url: str) -> str | None:
+    """Return why a URL can never be connected to, and what to do; None if it may be."""
+    try:
+        pool = connect(url, "").connection_pool
+        connection = pool.connection_class(**pool.connection_kwargs)
+        if isinstance(connection, SSLConnection):
+            connection.ssl_context.get()  # reads the files of certificates
+    except ValueError as error:
+        return str(error)
+    except (RedisError, OSError, TypeError) as error:
+        return f"OSTINATO_REDIS_URL has an option that cannot be used ({error}): correct it"
+    return None
+
+
+def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    try:
+        options: dict[str, Any] = {**parse_url(url)}
+        is_path_known = (
+            parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/")
+        )
+        if parts.fragment or not is_path_known:  # the rest of a password that is not encoded
+            raise ValueError
+    except ValueError:  # its text may hold a part of the password
+        raise ValueError(INVALID_URL) from None
+    kind = options.pop("connection_class", None)
+    options.pop("decode_responses", None)
+    if kind is SSLConnection:
+        options["ssl"] = True
+    if "path" in options:
+        options["unix_socket_path"] = options.pop("path")
+    return options

@@ -1,0 +1,189 @@
+"""An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+
+from ostinato.jobs.arq_queue.chunk_queue import RUN_CHUNK, lane_of
+from ostinato.jobs.arq_queue.connection import (
+    REDIS_ERRORS,
+    delete_if_wrong_type,
+    deserialize,
+    fix_for,
+    next_pause_s,
+    serialize,
+)
+from ostinato.jobs.async_wait import reraise_if_cancelled, wait_for_event
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.logs import RepeatedWarning, get_log
+
+MAX_CONCURRENT_CHUNKS: Final = 8  # so that one claim's round trip does not hold up the next chunk
+CHUNK_TIMEOUT_S: Final = 5
+POLL_INTERVAL_S: Final = 1.0  # how late a chunk is noticed whose ring was lost
+READ_BATCH_SIZE: Final = 1_000  # those that are for others, or for later, stand before ours
+
+TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
+"""Told the ids, whether more are due, and their lane; answers whether the dispatcher should look
+again."""
+HasRoom = Callable[[Lane | None], bool]
+"""Asked for a lane; None: at all."""
+
+log = get_log(__name__)
+
+
+class Consumer:
+    """Takes chunks from arq's queue while there is room, until it is cancelled."""
+
+    def __init__(
+        self,
+        connect: Callable[[], ArqRedis],
+        take_chunk: TakeChunk,
+        has_room: HasRoom,
+        request_dispatch: Callable[[], None],
+    ) -> None:
+        self._connect = connect
+        self._take_chunk = take_chunk
+        self._has_room = has_room
+        self._request_dispatch = request_dispatch
+        self._wake = asyncio.Event()
+        logging.getLogger("arq.worker").addFilter(
+            _is_not_cancellation
+        )  # the same one is added only once
+
+    def wake(self) -> None:
+        """Look at the queue now: a chunk was put there, or a slot became free."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Consume for ever; when Redis is away, reconnect with backoff."""
+        pause, lost = 0.0, RepeatedWarning(log, "queue.lost")
+        while True:
+            worker = self._worker()
+            since = time.monotonic()
+            try:
+                await worker.main()
+            except REDIS_ERRORS as error:
+                pause = next_pause_s(pause, time.monotonic() - since)
+                lost.write(error, fix=fix_for(error), retry_in_s=pause)
+                await delete_if_wrong_type(worker.pool, worker.queue_name, error)
+            finally:
+                await _close(worker)
+            reraise_if_cancelled()
+            await asyncio.sleep(pause)
+
+    def _worker(self) -> "_ArqWorker":
+        want_more: set[str] = set()
+
+        async def run_chunk(ctx: dict[str, Any], ids: object, more: object) -> None:
+            # Whoever writes to Redis may have written anything.
+            if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
+                log.warning("chunk.malformed", chunk=ctx["job_id"])
+            elif await self._take_chunk(ids, more is True, lane_of(ctx["job_id"].encode())):
+                want_more.add(ctx["job_id"])
+
+        def chunk_done(name: str) -> None:
+            self._wake.set()  # there is room for the next chunk
+            if name in want_more:
+                want_more.discard(name)
+                self._request_dispatch()
+
+        redis = self._connect()
+        worker = _ArqWorker(
+            functions=[func(run_chunk, name=RUN_CHUNK, timeout=CHUNK_TIMEOUT_S, max_tries=1)],
+            redis_pool=redis,
+            queue_name=redis.default_queue_name,
+            handle_signals=False,
+            max_jobs=MAX_CONCURRENT_CHUNKS,
+            queue_read_limit=READ_BATCH_SIZE,
+            job_timeout=CHUNK_TIMEOUT_S,
+            keep_result=0,
+            max_tries=1,
+            retry_jobs=False,
+            log_results=False,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+        )
+        worker.finishing = set()
+        worker.wake, worker.has_room, worker.chunk_done = self._wake, self._has_room, chunk_done
+        return worker
+
+
+class _ArqWorker(Worker):
+    wake: asyncio.Event
+    has_room: HasRoom
+    chunk_done: Callable[[str], None]
+    finishing: set["asyncio.Task[Any]"]
+
+    async def main(self) -> None:
+        while True:
+            self.wake.clear()
+            self.allow_pick_jobs = self.has_room(None)
+            await self._poll_iteration()
+            await wait_for_event(self.wake, POLL_INTERVAL_S)
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        malformed = [name for name in job_ids if not name.isascii()]
+        if malformed:
+            log.warning("queue.malformed_names", names=len(malformed))
+            await self.pool.zrem(self.queue_name, *malformed)
+        await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
+
+    def _choose(self, names: Iterable[bytes]) -> list[bytes]:
+        """Choose what there is room for; of a function with a limit, one chunk at a time."""
+        chosen: list[bytes] = []
+        limited: set[Lane] = set()
+        for name in names:
+            lane = lane_of(name)
+            if lane not in limited and self.has_room(lane):
+                chosen.append(name)
+                if lane.function is not None:
+                    limited.add(lane)
+        return chosen
+
+    async def finish_job(self, *args: Any) -> None:
+        await self._track_finishing(super().finish_job(*args))
+
+    async def finish_failed_job(self, *args: Any) -> None:
+        await self._track_finishing(super().finish_failed_job(*args))
+
+    async def _track_finishing(self, finishing: Awaitable[None]) -> None:
+        # arq shields these from cancellation: whoever closes the pool must wait for them.
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.finishing.add(task)
+        try:
+            await finishing
+        finally:
+            self.finishing.discard(task)
+
+    async def run_job(self, job_id: str, score: int) -> None:
+        try:
+            await super().run_job(job_id, score)
+        except REDIS_ERRORS:
+            raise
+        except Exception as error:  # whoever writes to Redis may have written anything
+            log.warning("chunk.malformed", chunk=job_id, error=str(error))
+            await self.pool.zrem(self.queue_name, job_id)
+        finally:
+            # Only now is the chunk gone from Redis, and its place free for another.
+            self.chunk_done(job_id)
+
+
+def _is_not_cancellation(record: logging.LogRecord) -> bool:
+    """Drop what arq says of a chunk that is given up with its connection: its jobs are pending."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+async def _close(worker: _ArqWorker) -> None:
+    for task in worker.tasks.values():
+        task.cancel()
+    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    await asyncio.gather(*worker.finishing, return_exceptions=True)
+    await worker.pool.aclose(close_connection_pool=True)

@@ -1,0 +1,144 @@
+"""The doorbell: a word to whoever waits, over pub/sub. Any ring may be lost, doubled or late."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+
+from ostinato.jobs.arq_queue.connection import (
+    CONNECT_TIMEOUT_S,
+    REDIS_ERRORS,
+    fix_for,
+    next_pause_s,
+)
+from ostinato.jobs.async_wait import reraise_if_cancelled, response_timeout
+from ostinato.jobs.logs import RepeatedWarning, get_log
+
+POLL_S: Final = 1.0
+# Counted in listens: when the loop was blocked, nobody has listened, and nothing is late.
+POLLS_UNTIL_PING: Final = 2  # without a word: the server is asked whether it is there
+POLLS_UNTIL_RECONNECT: Final = 5  # no answer either
+PING_TIMEOUT_S: Final = (POLLS_UNTIL_RECONNECT - POLLS_UNTIL_PING) * POLL_S
+NOTIFY_WITHIN: Final = timedelta(seconds=2)
+"""What is due later is found without a ring: the dispatcher looks every second."""
+
+log = get_log(__name__)
+
+
+class Signal(StrEnum):
+    """What there is to do."""
+
+    DUE = "due"
+    """Jobs were scheduled, or slots became free: the dispatcher looks again."""
+    WORK = "work"
+    """A chunk is in the queue: workers look."""
+    QUEUES = "queues"
+    """A queue was paused or resumed: workers look which."""
+    CANCEL = "cancel"
+    """The end of running jobs was asked for: workers look at theirs."""
+
+
+_SIGNALS: Final = frozenset(signal.value for signal in Signal)
+
+OnSignal = Callable[[Signal], None]
+
+
+class Notifier:
+    """Rings and hears; rings at the same time share one message."""
+
+    def __init__(self, redis: ArqRedis, prefix: str) -> None:
+        self._redis = redis
+        self._channel = f"{prefix}:doorbell"
+        self._pending: set[Signal] = set()
+        self._publishing: asyncio.Task[None] | None = None
+
+    def notify(self, signal: Signal) -> None:
+        """Have everybody told who listens; nobody waits for Redis, and if it is away, the timers
+        will do."""
+        self._pending.add(signal)
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish_pending(), name="notifier")
+
+    async def listen(self, on_signal: OnSignal) -> None:
+        """Call `on_signal` for each ring, for ever; reconnects with backoff.
+
+        Once a connection listens it is called for every bell, since rings may have been missed. One
+        that has gone dead without a word is replaced, too.
+        """
+        pause, lost = 0.0, RepeatedWarning(log, "notifier.lost")
+        while True:
+            since = time.monotonic()
+            try:
+                await self._listen(on_signal)
+            except REDIS_ERRORS as error:
+                pause = next_pause_s(pause, time.monotonic() - since)
+                lost.write(error, fix=fix_for(error), retry_in_s=pause)
+            reraise_if_cancelled()
+            await asyncio.sleep(pause)
+
+    async def ping(self) -> None:
+        """Raise if Redis does not answer."""
+        await self._redis.ping()
+
+    async def is_reachable(self) -> bool:
+        """Return whether Redis answers."""
+        try:
+            await self.ping()
+        except REDIS_ERRORS:
+            return False
+        return True
+
+    async def warn_if_unreachable(self) -> None:
+        """Log a warning, with what to do, if Redis does not answer within a second or so."""
+        try:
+            async with response_timeout(CONNECT_TIMEOUT_S, "Redis"):
+                await self.ping()
+        except REDIS_ERRORS as error:
+            log.warning("redis.unreachable", error=str(error), fix=fix_for(error))
+
+    async def close(self) -> None:
+        """Wait until whoever listens was told."""
+        while self._publishing is not None and not self._publishing.done():
+            await self._publishing
+
+    async def _listen(self, on_signal: OnSignal) -> None:
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.subscribe(self._channel)
+            silent = 0
+            while silent < POLLS_UNTIL_RECONNECT:
+                message = await pubsub.get_message(timeout=POLL_S)
+                reraise_if_cancelled()
+                silent = 0 if message else silent + 1
+                for signal in _signals_in(message):
+                    on_signal(signal)
+                if silent == POLLS_UNTIL_PING:
+                    await pubsub.ping()
+        raise ConnectionError(f"no answer to a PING within {PING_TIMEOUT_S:.0f} s")
+
+    async def _publish_pending(self) -> None:
+        try:
+            while self._pending:
+                text, self._pending = ",".join(sorted(self._pending)), set()
+                await self._publish(text)
+        finally:
+            self._publishing = None
+
+    async def _publish(self, text: str) -> None:
+        try:
+            await self._redis.publish(self._channel, text)
+        except REDIS_ERRORS as error:
+            log.debug("notifier.not_published", error=str(error))
+
+
+def _signals_in(message: dict[str, Any] | None) -> list[Signal]:
+    """Give what was rung, or may have been before this one listened; an answer is no ring."""
+    if message is None:
+        return []
+    if message["type"] == "subscribe":
+        return list(Signal)
+    text = message["data"].decode(errors="replace").split(",")
+    return [Signal(word) for word in text if word in _SIGNALS]

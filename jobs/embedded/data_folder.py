@@ -1,0 +1,71 @@
+"""Owns the data folder of `ostinato dev`: its lock, its secret and its description for scripts."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ostinato.jobs.embedded.process import EmbeddedError
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the kernel frees the lock however the process ends."""
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(file, 32).decode() or "unknown"
+            raise EmbeddedError(
+                f"Ostinato is running on {folder} already (process {holder}). Stop it first, or "
+                "give this one a folder and a port of its own: "
+                "OSTINATO_PORT=8010 make run ARGS='--data DIR'."
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def local_secret(folder: Path) -> str:
+    """Return the folder's secret; made at the first call and kept, readable by its owner alone."""
+    path = folder / "secret"
+    with suppress(FileNotFoundError):
+        return path.read_text()
+    secret = secrets.token_urlsafe(48)
+    _write_private(path, secret)
+    return secret
+
+
+@contextmanager
+def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[None]:
+    """Keep `dev.json` in the folder while the body runs: scripts wait for it."""
+    path = folder / "dev.json"
+    _write_private(path, json.dumps(dict(description), indent=2) + "\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def delete_description(folder: Path) -> None:
+    """Remove what a killed run left."""
+    (folder / "dev.json").unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write the file whole: who sees it sees all of it, and nobody else can read it."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "w") as file:
+        file.write(text)
+    new.replace(path)

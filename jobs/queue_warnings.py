@@ -1,0 +1,108 @@
+"""Knows why a pending job may wait for ever: no worker takes jobs from its queue."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import MongoError
+from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.single_flight import SingleFlight
+
+CACHE_TTL_S: Final = 1.0
+MAX_LOGGED_QUEUES: Final = 1_000  # queues are named by clients: so many are logged
+
+log = get_log(__name__)
+
+
+class WarningCode(StrEnum):
+    """Why something that was accepted may not happen."""
+
+    NO_WORKER = "noWorker"
+    QUEUE_NOT_SERVED = "queueNotServed"
+    QUEUE_PAUSED = "queuePaused"
+    NOTHING_TO_PROCESS = "nothingToProcess"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingWarning:
+    """What a client is warned of."""
+
+    code: WarningCode
+    message: str
+    """What will not happen, and what to do."""
+
+
+NO_WORKER: Final = SchedulingWarning(
+    code=WarningCode.NO_WORKER,
+    message="no worker is running: the job stays pending until one starts (`ostinato worker`)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _QueueStatus:
+    """Who worked and what was paused a moment ago."""
+
+    served: frozenset[str]
+    paused: frozenset[str]
+
+
+class QueueWarnings:
+    """Reads who works at most once a second, however many ask."""
+
+    def __init__(self, workers: WorkerStore, queues: QueueStore, lease_ms: int) -> None:
+        self._workers = workers
+        self._queues = queues
+        self._lease_ms = lease_ms
+        self._status = SingleFlight(self._read)
+        self._logged: dict[str, WarningCode] = {}
+
+    async def find(self, queue: str) -> SchedulingWarning | None:
+        """Return why the pending jobs of a queue do not start, as it was a second ago at most;
+        None if they do, or that cannot be read: nobody's job is refused for want of a warning."""
+        try:
+            return _warning_for(await self._status.get(CACHE_TTL_S), queue)
+        except MongoError:
+            return None
+        except Exception:  # whatever is stored: the job exists already
+            log.exception("warnings.failed", queue=queue)
+            return None
+
+    async def report(self, queue: str) -> None:
+        """Log why jobs of a queue wait, once for as long as the reason holds."""
+        warning = await self.find(queue)
+        if warning is None:
+            self._logged.pop(queue, None)
+        elif self._logged.get(queue) != warning.code and len(self._logged) < MAX_LOGGED_QUEUES:
+            self._logged[queue] = warning.code
+            if warning.code is WarningCode.QUEUE_PAUSED:  # an admin's order
+                log.info("queue.paused", queue=queue, reason=warning.message)
+            else:
+                log.warning("queue.not_served", queue=queue, reason=warning.message)
+
+    async def close(self) -> None:
+        await self._status.close()
+
+    async def _read(self) -> _QueueStatus:
+        served = await self._workers.served(self._lease_ms)
+        paused = {name for name, queue in (await self._queues.all()).items() if queue.paused}
+        return _QueueStatus(served, frozenset(paused))
+
+
+def _warning_for(status: _QueueStatus, queue: str) -> SchedulingWarning | None:
+    if not status.served:
+        return NO_WORKER
+    if queue not in status.served:
+        return SchedulingWarning(
+            code=WarningCode.QUEUE_NOT_SERVED,
+            message=f"no running worker takes jobs from the queue {queue!r}: the job stays pending "
+            "until one does (OSTINATO_QUEUES of a worker names its queues)",
+        )
+    if queue in status.paused:
+        return SchedulingWarning(
+            code=WarningCode.QUEUE_PAUSED,
+            message=f"the queue {queue!r} is paused: the job stays pending until an admin resumes "
+            "it (resumeQueue)",
+        )
+    return None

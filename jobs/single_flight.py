@@ -1,0 +1,34 @@
+"""Keeps what was read lately, so that all who ask at about the same time share one read."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """One read at a time, however many ask and however long it takes."""
+
+    def __init__(self, read: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._read = read
+        self._begun_at = 0.0
+        self._reading: asyncio.Task[T] | None = None
+
+    async def get(self, max_age_s: float) -> T:
+        """Return what was read at most so long ago, or is being read; raises what reading does."""
+        now = asyncio.get_running_loop().time()
+        reading = self._reading
+        if reading is None or (reading.done() and self._is_stale(reading, now - max_age_s)):
+            reading = self._reading = asyncio.create_task(self._read())
+            self._begun_at = now
+        return await asyncio.shield(reading)
+
+    async def close(self) -> None:
+        """End what is being read."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _is_stale(self, read: asyncio.Task[T], oldest: float) -> bool:
+        return self._begun_at < oldest or read.cancelled() or read.exception() is not None

@@ -1,0 +1,98 @@
+"""A leader that cannot dispatch leaves the lead to another, and goes on if there is none."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from structlog.testing import capture_logs
+
+from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.election import ROLE, CannotLead, LeaderElection
+from tests.engine.proxy import proxied
+from tests.engine.rig import Rig, working
+from tests.processes import eventually
+
+LEASE_MS = 300
+
+
+async def leader_of(rig: Rig) -> str | None:
+    found = await rig.all("leaders")
+    return found[0]["worker"] if found else None
+
+
+async def test_a_leader_that_does_not_reach_redis_leaves_the_lead_to_one_that_does(
+    hasty: Settings, idle: Rig
+) -> None:
+    astray = hasty.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    with capture_logs() as logs:
+        async with working(astray):
+            first = await eventually(lambda: leader_of(idle))
+            async with working(hasty):
+                assert (await idle.run("echo"))["state"] == "success"
+                assert await leader_of(idle) not in (None, first)
+    stood_back = [one for one in logs if one["event"] == "leader.stepped_down"]
+    assert {one["worker_id"] for one in stood_back} == {first}
+    assert stood_back[0]["fix"] == "start the server or correct OSTINATO_REDIS_URL"
+
+
+async def test_jobs_run_once_redis_is_back_that_no_leader_reached(
+    hasty: Settings, idle: Rig
+) -> None:
+    async with proxied(hasty.redis_url) as proxy:
+        proxy.cut()
+        with capture_logs() as logs:
+            async with working(hasty.model_copy(update={"redis_url": proxy.url})):
+                job_id = await idle.schedule("echo")
+                await eventually(lambda: "leader.stepped_down" in [one["event"] for one in logs])
+                proxy.heal()
+                assert (await idle.ended(job_id))["state"] == "success"
+
+
+async def never() -> bool:
+    return False
+
+
+async def fail() -> None:
+    raise CannotLead("Redis is away", "start it")
+
+
+@asynccontextmanager
+async def standing(
+    rig: Rig, duty: Callable[[], Awaitable[None]], can_lead: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[None]:
+    """Have a worker stand for election, whose duty and whose means are given."""
+    store = WorkerStore(rig.engine.mongo)
+    leadership = LeaderElection(store, "w1", LEASE_MS, (duty,), can_lead)
+    running = asyncio.create_task(leadership.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_cannot_lead_leads_again_if_nobody_else_does_and_no_sooner_than_two_leases(
+    idle: Rig,
+) -> None:
+    led_at: list[float] = []
+
+    async def try_it() -> None:
+        led_at.append(time.monotonic())
+        await fail()
+
+    async with standing(idle, try_it, never):
+        await eventually(lambda: len(led_at) == 4)
+    pauses = [after - before for before, after in pairwise(led_at)]
+    leases = [1_000 * pause // LEASE_MS for pause in pauses]
+    assert (leases[0] >= 2, leases[1] >= 3, leases[2] >= 4) == (True, True, True)
+
+
+async def test_who_stands_back_has_given_the_lead_up(idle: Rig) -> None:
+    store = WorkerStore(idle.engine.mongo)
+    async with standing(idle, fail, never):
+        await eventually(lambda: store.lead(ROLE, "w2", 60_000))
+        assert not await store.lead(ROLE, "w1", LEASE_MS)

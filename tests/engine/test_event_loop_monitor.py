@@ -1,0 +1,101 @@
+"""Who blocks the event loop is named, while the loop is still blocked."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
+from tests.engine.rig import Rig, started
+from tests.processes import Processes
+
+LIMIT_S = 0.2
+
+
+def wait_in_the_thread() -> None:
+    threading.Event().wait(6 * LIMIT_S)
+
+
+def compute_in_c() -> None:
+    """Hold the interpreter, so that not even the watching thread can run."""
+    sum(range(60_000_000))
+
+
+def describe(task_name: str) -> LogFields:
+    return {"function": f"of {task_name}"}
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[EventLoopMonitor]:
+    watch = EventLoopMonitor(LIMIT_S, describe)
+    task = asyncio.create_task(watch.run())
+    await asyncio.wait({task}, timeout=LIMIT_S)
+    yield watch
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def blocked_by(call: Callable[[], None]) -> None:
+    call()
+
+
+async def test_a_warning_names_the_function_that_blocked_the_loop() -> None:
+    with capture_logs() as logs:
+        async with watched() as watch:
+            await asyncio.create_task(blocked_by(wait_in_the_thread), name="job-7")
+            await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
+            assert watch.take_lag_ms() >= LIMIT_S * 1000
+    (warning,) = [log for log in logs if log["event"] == "loop.blocked"]
+    assert warning["function"] == "of job-7"
+    assert "wait_in_the_thread (" in warning["at"]
+    assert warning["blocked_ms"] >= LIMIT_S * 1000
+
+
+async def test_who_holds_the_interpreter_itself_shows_in_the_lag_at_least() -> None:
+    with capture_logs() as logs:
+        async with watched() as watch:
+            await asyncio.create_task(blocked_by(compute_in_c), name="job-7")
+            await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
+            assert watch.take_lag_ms() >= LIMIT_S * 1000
+    assert [log["event"] for log in logs if log["sure"]] == []
+
+
+async def test_a_loop_that_runs_warns_of_nobody() -> None:
+    with capture_logs() as logs:
+        async with watched() as watch:
+            await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
+            watch.take_lag_ms()
+            assert watch.take_lag_ms() == 0
+    assert logs == []
+
+
+async def test_a_worker_names_its_function_and_job(idle: Rig, processes: Processes) -> None:
+    (worker,) = await started(idle, processes)
+    job_id = await idle.schedule("block_the_loop", ms=1_500)
+    await idle.until(lambda: "loop.blocked" in worker.tail())
+    (line,) = [line for line in worker.tail().splitlines() if "loop.blocked" in line]
+    assert all(word in line for word in ("functions.blockTheLoop", job_id, "block_the_loop"))
+
+
+async def test_a_stopped_process_blames_nobody(idle: Rig, processes: Processes) -> None:
+    (worker,) = await started(idle, processes)
+    (row,) = await idle.all("workers")
+    worker.popen.send_signal(signal.SIGSTOP)
+    await idle.until(lambda: _is_silent(idle, row))
+    worker.popen.send_signal(signal.SIGCONT)
+    await idle.until(lambda: _is_heard(idle, row))
+    assert "loop.blocked" not in worker.tail()
+
+
+async def _is_silent(rig: Rig, row: dict[str, Any]) -> bool:
+    (found,) = await rig.all("workers", _id=row["_id"])
+    return bool(await rig.engine.now() - found["heardAt"] > timedelta(seconds=1.5))
+
+
+async def _is_heard(rig: Rig, row: dict[str, Any]) -> bool:
+    return not await _is_silent(rig, row)

@@ -1,0 +1,154 @@
+"""The pure choice: queues by weight, jobs by aged priority, owners in turn, limits kept."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostinato.jobs.lanes import Lane, PendingJob
+from ostinato.jobs.worker.fairness import (
+    Demand,
+    LaneLimits,
+    by_rank,
+    rank,
+    round_robin,
+    weighted_share,
+)
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+LIMITED = Lane(function="f.f")
+
+names = st.sampled_from("abcd")
+demands = st.dictionaries(
+    names, st.builds(Demand, st.integers(0, 50), st.integers(1, 9)), min_size=1
+)
+lanes = st.builds(
+    Lane,
+    function=st.sampled_from([None, "f.f"]),
+    priority=st.integers(0, 9),
+    has_reservation=st.booleans(),
+)
+queues_of_jobs = st.lists(
+    st.tuples(lanes, st.integers(0, 600), st.sampled_from([None, "ann", "bob", "cy"])), max_size=60
+).map(
+    lambda rows: [
+        job(lane=lane, late_s=late, owner=owner, number=number)
+        for number, (lane, late, owner) in enumerate(rows)
+    ]
+)
+
+
+def job(
+    lane: Lane | None = None, late_s: float = 0, owner: str | None = "ann", number: int = 0
+) -> PendingJob:
+    at = NOON - timedelta(seconds=late_s)
+    return PendingJob(id=f"{number:024x}", lane=lane or Lane(), scheduled_time=at, owner=owner)
+
+
+def limits() -> LaneLimits:
+    return LaneLimits(running={LIMITED: 5}, starts={LIMITED: 3})
+
+
+@given(demands, st.integers(0, 120))
+def test_no_room_is_left_unused_while_a_queue_wants_it(
+    wanted: dict[str, Demand], room: int
+) -> None:
+    shares = weighted_share(room, wanted, {})
+    assert sum(shares.granted.values()) == min(room, sum(one.wanted for one in wanted.values()))
+    assert all(shares.granted[name] <= wanted[name].wanted for name in wanted)
+
+
+@given(
+    st.dictionaries(names, st.integers(1, 9), min_size=2), st.lists(st.integers(0, 9), min_size=1)
+)
+def test_weights_are_kept_within_one_job_over_any_rounds(
+    weights: dict[str, int], rooms: list[int]
+) -> None:
+    served: dict[str, float] = {}
+    had: Counter[str] = Counter()
+    for room in rooms:
+        shares = weighted_share(
+            room, {name: Demand(room, weights[name]) for name in weights}, served
+        )
+        served = shares.served if room else served
+        had.update(shares.granted)
+    by_weight = [had[name] / weights[name] for name in weights]
+    assert max(by_weight) - min(by_weight) <= 1 / min(weights.values()) + 1e-9
+
+
+@given(st.dictionaries(names, st.integers(1, 9), min_size=2))
+def test_every_queue_gets_a_turn_although_there_is_room_for_one(weights: dict[str, int]) -> None:
+    served: dict[str, float] = {}
+    had: Counter[str] = Counter()
+    for _ in range(sum(weights.values()) + len(weights)):
+        shares = weighted_share(1, {name: Demand(9, weights[name]) for name in weights}, served)
+        served = shares.served
+        had.update(shares.granted)
+    assert all(had[name] >= 1 for name in weights)
+
+
+def test_a_queue_that_was_idle_has_no_claim_on_what_it_did_not_use() -> None:
+    served = weighted_share(1_000, {"busy": Demand(1_000)}, {}).served
+    shares = weighted_share(100, {"busy": Demand(100), "new": Demand(100)}, served)
+    assert shares.granted == {"busy": 50, "new": 50}
+
+
+@given(queues_of_jobs, st.integers(0, 60))
+def test_the_first_by_rank_are_chosen(jobs: list[PendingJob], room: int) -> None:
+    ordered = sorted(jobs, key=rank)
+    assert by_rank([ordered[::2], ordered[1::2]], room, LaneLimits()) == ordered[:room]
+
+
+def test_a_point_of_priority_is_worth_a_minute_of_waiting() -> None:
+    late = job(late_s=121, number=1)
+    urgent = job(lane=Lane(priority=2), number=2)
+    assert by_rank([[urgent], [late]], 2, LaneLimits()) == [late, urgent]
+    less_late = job(late_s=119, number=3)
+    assert by_rank([[urgent], [less_late]], 2, LaneLimits()) == [urgent, less_late]
+
+
+@given(queues_of_jobs, st.integers(0, 60), st.sampled_from([None, "ann", "bob", "cy"]))
+def test_owners_in_turn_leave_no_room_unused_and_get_equal_shares(
+    jobs: list[PendingJob], room: int, after: str | None
+) -> None:
+    chosen = round_robin(jobs, room, LaneLimits(), after)
+    assert len(chosen) == min(room, len(jobs))
+    had, wanted = Counter(one.owner for one in chosen), Counter(one.owner for one in jobs)
+    least = min((had[owner] for owner in wanted if had[owner] < wanted[owner]), default=room)
+    assert all(had[owner] <= least + 1 for owner in wanted)
+
+
+@given(queues_of_jobs, st.integers(1, 60), st.sampled_from(["ann", "bob", "cy"]))
+def test_of_one_owner_s_jobs_the_first_by_rank_go_first(
+    jobs: list[PendingJob], room: int, owner: str
+) -> None:
+    own = [one for one in round_robin(jobs, room, LaneLimits(), None) if one.owner == owner]
+    assert own == sorted((one for one in jobs if one.owner == owner), key=rank)[: len(own)]
+
+
+@given(queues_of_jobs, st.booleans())
+def test_limits_of_functions_are_kept_and_hold_up_nobody_else(
+    jobs: list[PendingJob], fairly: bool
+) -> None:
+    ordered = sorted(jobs, key=rank)
+    chosen = (
+        round_robin(ordered, 60, limits(), None) if fairly else by_rank([ordered], 60, limits())
+    )
+    inside = [one for one in chosen if one.lane.limit_key == LIMITED]
+    assert len(inside) <= 5
+    assert sum(not one.lane.has_reservation for one in inside) <= 3
+    assert {one.id for one in jobs if one.lane.function is None} <= {one.id for one in chosen}
+
+
+@given(st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True), lanes)
+def test_a_lane_is_read_as_it_was_written(queue: str, lane: Lane) -> None:
+    written = replace(lane, queue=queue)
+    assert Lane.parse(str(written)) == written
+
+
+@pytest.mark.parametrize("text", ["", "default", "A/", "a/f:0", "a/f:10", "a/f!x", "a/$", "a/\n"])
+def test_what_is_no_lane_is_refused(text: str) -> None:
+    assert Lane.parse(text) is None

@@ -1,0 +1,109 @@
+"""Workers that live, but were not heard of for longer than their lease: others have their jobs."""
+
+from pathlib import Path
+
+import pytest
+
+from ostinato.jobs.embedded.process import Child
+from tests.engine.diary import Diary
+from tests.engine.proxy import Proxy
+from tests.engine.rig import Document, Rig, moves_of, started, working
+from tests.processes import Processes
+
+WITHIN = 30.0
+TAKEN_OVER = [
+    (None, "pending"),
+    ("pending", "inProgress"),
+    ("inProgress", "pending"),
+    ("pending", "inProgress"),
+    ("inProgress", "success"),
+]
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Diary:
+    return Diary(str(tmp_path / "diary"))
+
+
+async def begun(rig: Rig, diary: Diary, name: str) -> str:
+    """Schedule a function and wait until the only worker runs it; returns the job's id."""
+    job_id = await rig.schedule(name, name=diary.name)
+    await rig.until(lambda: diary.lines == ["1 began"])
+    return job_id
+
+
+async def taken_over(rig: Rig, diary: Diary, job_id: str) -> Document:
+    """Wait until the second attempt has begun beside the first; returns the job."""
+    await rig.until(lambda: diary.lines == ["1 began", "2 began"], within=WITHIN)
+    return await rig.job(job_id)
+
+
+async def goes_on(rig: Rig, worker: Child) -> str:
+    """Wait until a worker has left and come again; returns what it has logged until then."""
+    log = worker.log
+    assert log is not None
+    await rig.until(lambda: log.read_text().count("worker.started") == 2, within=WITHIN)
+    return log.read_text()
+
+
+def holder_of(job: Document, attempt: int) -> str:
+    (event,) = [
+        one for one in job["timeline"] if (one["state"], one["attempt"]) == ("inProgress", attempt)
+    ]
+    return str(event["worker"])
+
+
+@pytest.mark.parametrize("way", ["cut", "stall"])
+async def test_a_worker_cut_off_from_mongodb_drops_what_it_ran_and_goes_on_under_another_name(
+    idle: Rig, processes: Processes, between: Proxy, diary: Diary, way: str
+) -> None:
+    # With a long drain, only a worker that drops its jobs stops them in time.
+    (worker,) = await started(idle, processes, mongo_url=between.url, drain_timeout_ms=40_000)
+    job_id = await begun(idle, diary, "keep_diary")
+    getattr(between, way)()
+    async with working(idle.engine.settings):
+        held = await taken_over(idle, diary, job_id)
+        between.heal()
+        log = await goes_on(idle, worker)
+        assert diary.lines == ["1 began", "2 began", "1 was stopped"]
+        assert ("worker.lease_lost" in log, "attempt.superseded" in log) == (True, False)
+        assert await idle.job(job_id) == held
+        diary.let_go(2)
+        job = await idle.ended(job_id)
+    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    assert holder_of(await idle.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
+
+
+async def test_a_function_that_blocked_the_loop_beyond_the_lease_has_its_result_refused(
+    idle: Rig, processes: Processes, diary: Diary
+) -> None:
+    (worker,) = await started(idle, processes)
+    job_id = await begun(idle, diary, "block_at_first")
+    async with working(idle.engine.settings):
+        held = await taken_over(idle, diary, job_id)
+        diary.let_go(1)
+        log = await goes_on(idle, worker)
+        assert diary.lines == ["1 began", "2 began", "1 returned"]
+        assert await idle.job(job_id) == held
+        diary.let_go(2)
+        job = await idle.ended(job_id)
+    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    about = [line for line in log.splitlines() if job_id in line]
+    (blocked,) = [line for line in about if "loop.blocked" in line]
+    assert all(word in blocked for word in ("functions.blockAtFirst", "_block ("))
+    assert len([line for line in about if "attempt.superseded" in line]) == 1
+
+
+async def test_a_mutation_that_blocked_the_loop_beyond_the_lease_has_one_effect(
+    idle: Rig, processes: Processes, diary: Diary
+) -> None:
+    (worker,) = await started(idle, processes)
+    job_id = await begun(idle, diary, "block_in_mutation")
+    async with working(idle.engine.settings):
+        job = await idle.ended(job_id, within=WITHIN)
+        diary.let_go(1)
+        await goes_on(idle, worker)
+    assert diary.lines == ["1 began", "1 returned"]
+    assert await idle.job(job_id) == job
+    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    assert [effect["attempt"] for effect in await idle.all("effects")] == [2]

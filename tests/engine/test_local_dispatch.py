@@ -1,0 +1,245 @@
+"""What an idle leader runs itself, and what it leaves to Redis and the fleet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
+from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.lanes import Lane, PendingJob
+from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.settings import Mode
+from ostinato.jobs.worker.candidates import Candidates
+from ostinato.jobs.worker.dispatcher import Dispatcher
+from ostinato.jobs.worker.executor import Executor
+from ostinato.jobs.worker.local_dispatch import LOOKAHEAD, LocalDispatcher
+from ostinato.jobs.worker.queue_settings import QueueSettings
+from tests.engine.functions import gate
+from tests.engine.rig import Rig
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+SOON = LOOKAHEAD / 2
+SLOTS = 10
+
+
+@dataclass(frozen=True)
+class Leader:
+    dispatcher: Dispatcher
+    local: LocalDispatcher
+    chunks: ChunkQueue
+
+    async def dispatch(self) -> int:
+        """Look once; returns how many jobs wait in Redis then."""
+        await self.dispatcher.dispatch()
+        return (await self.chunks.queued()).total
+
+
+class StandingClock(Clock):
+    """A clock that a test sets."""
+
+    def __init__(self, mongo: Mongo, time: datetime) -> None:
+        super().__init__(ServerClock(mongo), Mode.TEST)
+        self.time = time
+
+    async def now(self) -> datetime:
+        return self.time
+
+
+@asynccontextmanager
+async def leading(engine: Engine) -> AsyncIterator[Leader]:
+    """Open a leader that looks when it is told to, and takes nothing out of Redis."""
+    await WorkerStore(engine.mongo).register("w", {"concurrency": SLOTS, "queues": ["default"]})
+    redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
+    queues = QueueSettings(engine.mongo, lambda: None)
+    executor = Executor(engine, "w", queues, lambda: None)
+    local, chunks = LocalDispatcher(engine, executor), ChunkQueue(redis)
+    dispatcher = Dispatcher(engine, chunks, WorkerStore(engine.mongo), queues, local)
+    yield Leader(dispatcher, local, chunks)
+    await local.close()
+    await executor.close(0)
+    await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def leader(idle: Rig) -> AsyncIterator[Leader]:
+    async with leading(idle.engine) as leader:
+        yield leader
+
+
+@pytest.fixture
+async def clock(idle: Rig) -> StandingClock:
+    return StandingClock(idle.engine.mongo, await idle.engine.now())
+
+
+@pytest.fixture
+async def early_leader(idle: Rig, clock: StandingClock) -> AsyncIterator[Leader]:
+    """Return a leader whose time stands still."""
+    async with leading(replace(idle.engine, clock=clock)) as leader:
+        yield leader
+
+
+async def due_soon(rig: Rig, clock: StandingClock) -> str:
+    return await rig.plan_at(await rig.plan("echo"), clock.time + SOON)
+
+
+async def pending(rig: Rig, delay: timedelta) -> PendingJob:
+    """Plan a job, and give it as the dispatcher knows it."""
+    plan = await rig.plan("echo")
+    job_id = await rig.plan_at(plan, plan.scheduled_time + delay)
+    due = (await rig.job(job_id))["scheduledTime"]
+    return PendingJob(id=job_id, lane=Lane(), scheduled_time=due, owner="alice")
+
+
+async def test_an_idle_leader_runs_the_only_job_without_redis(idle: Rig, leader: Leader) -> None:
+    job_id = await idle.schedule("echo")
+    assert await leader.dispatch() == 0
+    assert (await idle.ended(job_id))["state"] == "success"
+
+
+async def test_several_jobs_go_to_the_fleet(idle: Rig, leader: Leader) -> None:
+    ids = [await idle.schedule("echo") for _ in range(2)]
+    assert await leader.dispatch() == 2
+    assert {(await idle.job(job_id))["state"] for job_id in ids} == {"pending"}
+
+
+async def test_a_leader_leaves_the_only_job_there_is_room_for_to_the_fleet(
+    idle: Rig, leader: Leader
+) -> None:
+    for _ in range(2 * SLOTS - 1):
+        await idle.schedule("echo")
+    assert await leader.dispatch() == 2 * SLOTS - 1
+    for _ in range(2):
+        await idle.schedule("echo")
+    assert await leader.dispatch() == 2 * SLOTS
+
+
+async def test_the_only_job_due_soon_starts_at_its_time_without_redis(
+    idle: Rig, early_leader: Leader, clock: StandingClock
+) -> None:
+    job_id = await due_soon(idle, clock)
+    assert await early_leader.dispatch() == 0
+    assert early_leader.local.added_to(QueuedJobs({}, {})).ids == {Lane(): frozenset({job_id})}
+    assert (await idle.job(job_id))["state"] == "pending"
+    clock.time += SOON
+    job = await idle.ended(job_id)
+    assert timedelta(0) <= job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)
+    assert (await early_leader.chunks.queued()).total == 0
+
+
+async def test_several_jobs_due_soon_go_to_the_fleet_when_they_are_due(
+    idle: Rig, early_leader: Leader, clock: StandingClock
+) -> None:
+    for _ in range(2):
+        await due_soon(idle, clock)
+    assert await early_leader.dispatch() == 0
+    assert early_leader.local.added_to(QueuedJobs({}, {})).total == 0
+    clock.time += SOON
+    assert await early_leader.dispatch() == 2
+
+
+async def test_a_claim_that_fails_is_told_and_not_tried_again_at_once(
+    idle: Rig, leader: Leader
+) -> None:
+    async def fail() -> bool:
+        raise ConnectionError("no")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    with capture_logs() as logs:
+        leader.dispatcher._local_done(task)
+    assert [line["event"] for line in logs] == ["local_dispatch.failed"]
+    assert not leader.dispatcher._wake.is_set()
+
+
+async def test_with_a_job_at_hand_another_goes_to_the_fleet_once_due(
+    idle: Rig, leader: Leader
+) -> None:
+    held = await pending(idle, timedelta(hours=1))
+    task = leader.local.run(held)
+    await idle.schedule("echo")
+    assert await leader.dispatch() == 1
+    assert not task.done()
+
+
+async def test_a_leader_that_runs_something_leaves_the_next_to_the_fleet(
+    idle: Rig, leader: Leader
+) -> None:
+    await idle.schedule("hold")
+    assert await leader.dispatch() == 0
+    await gate.reached.wait()
+    await idle.schedule("echo")
+    assert await leader.dispatch() == 1
+    gate.opened.set()
+
+
+async def test_a_job_at_hand_starts_at_its_time_and_never_before(idle: Rig, leader: Leader) -> None:
+    job = await pending(idle, timedelta(milliseconds=300))
+    assert await leader.local.run(job) is False
+    started = (await idle.ended(job.id))["startedAt"]
+    assert timedelta(0) <= started - job.scheduled_time < timedelta(seconds=2)
+
+
+async def test_a_job_at_hand_is_not_dispatched_as_well(idle: Rig, leader: Leader) -> None:
+    job = await pending(idle, timedelta(hours=1))
+    assert not leader.local.run(job).done()
+    counted = leader.local.added_to(QueuedJobs({}, {}))
+    assert (counted.total, counted.ids) == (1, {Lane(): frozenset({job.id})})
+
+
+async def test_what_another_took_or_is_not_due_is_looked_at_again(
+    idle: Rig, leader: Leader
+) -> None:
+    taken = await pending(idle, timedelta(0))
+    await idle.claim(taken.id, "another")
+    assert await leader.local.run(taken) is True
+    later = await pending(idle, timedelta(hours=1))
+    assert await leader.local.run(later._replace(scheduled_time=NOON.replace(year=2020))) is True
+    assert (await idle.job(later.id))["attempt"] == 0
+
+
+async def test_a_leader_that_goes_leaves_what_is_at_hand_pending(idle: Rig, leader: Leader) -> None:
+    job = await pending(idle, timedelta(hours=1))
+    task = leader.local.run(job)
+    await leader.local.close()
+    assert task.cancelled()
+    assert (await idle.job(job.id))["state"] == "pending"
+
+
+async def test_an_idle_leader_looks_early_and_one_with_a_job_at_hand_at_the_time(
+    idle: Rig, leader: Leader
+) -> None:
+    local = leader.local
+    assert local.lookahead(NOON) == NOON + LOOKAHEAD
+    assert local.wake_at(NOON, NOON - 2 * LOOKAHEAD) == NOON - LOOKAHEAD
+    assert local.wake_at(NOON, NOON - SOON) == NOON
+    assert not local.run(await pending(idle, timedelta(hours=1))).done()
+    assert local.lookahead(NOON) == NOON
+
+
+@pytest.mark.parametrize(("due_in_s", "looks_in_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
+async def test_a_leader_sleeps_until_the_next_is_due_and_never_longer_than_a_second(
+    idle: Rig, early_leader: Leader, clock: StandingClock, due_in_s: float, looks_in_s: float
+) -> None:
+    await idle.plan_at(await idle.plan("echo"), clock.time + timedelta(seconds=due_in_s))
+    wait_s = await early_leader.dispatcher._try_to_dispatch()
+    assert wait_s == pytest.approx(looks_in_s, abs=0.001)
+
+
+def test_what_was_looked_at_early_waits_for_its_time() -> None:
+    due, early = (
+        PendingJob(id=name, lane=Lane(), scheduled_time=at, owner=None)
+        for name, at in (("due", NOON), ("early", NOON + SOON))
+    )
+    looked = Candidates(jobs=(due, early), more=False, next_at=NOON + timedelta(hours=1))
+    candidates = looked.due_by(NOON)
+    assert (candidates.jobs, candidates.next_at) == ((due,), early.scheduled_time)
+    assert looked.due_by(NOON + LOOKAHEAD) is looked

@@ -1,0 +1,124 @@
+"""The last rings of an engine, and rings that Redis does not hear."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+
+from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.notifier import POLL_S, POLLS_UNTIL_RECONNECT, Notifier, Signal
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.settings import Settings
+from tests.engine.proxy import Proxy, proxied
+from tests.engine.rig import Rig
+from tests.processes import eventually
+
+
+@pytest.fixture
+async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+    """Return a proxy before Redis."""
+    async with proxied(hasty.redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def notifier(hasty: Settings, between: Proxy) -> AsyncIterator[Notifier]:
+    """Return a doorbell that rings through the proxy, and is connected."""
+    redis = connect(between.url, "unused")
+    notifier = Notifier(redis, hasty.redis_prefix)
+    await notifier.ping()
+    yield notifier
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_a_ring_that_fails_does_not_hold_up_the_next(
+    notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
+) -> None:
+    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
+    with pubsub as heard:
+        heard.subscribe(f"{hasty.redis_prefix}:doorbell")
+        between.stall()
+        notifier.notify(Signal.DUE)
+        await eventually(lambda: not notifier._pending)
+        notifier.notify(Signal.WORK)
+        between.cut()
+        between.heal()
+        await notifier.close()
+        messages = [heard.get_message(timeout=1) for _ in range(4)]
+    assert b"work" in [one["data"] for one in messages if one]
+
+
+async def test_a_connection_that_goes_dead_without_a_word_is_noticed_and_replaced(
+    notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
+) -> None:
+    heard: list[Signal] = []
+    listening = asyncio.create_task(notifier.listen(heard.append))
+    await eventually(lambda: len(heard) == len(Signal))
+    between.forsake()
+    with capture_logs() as logs:
+        await eventually(
+            lambda: len(heard) == 2 * len(Signal), within=3 * POLLS_UNTIL_RECONNECT * POLL_S
+        )
+    assert [(line["event"], "PING" in line["error"]) for line in logs] == [("notifier.lost", True)]
+    ring = partial(redis_admin.publish, f"{hasty.redis_prefix}:doorbell", "work")
+    await eventually(lambda: ring() and Signal.WORK in heard[2 * len(Signal) :])
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_rings_that_were_missed_are_made_up_for_once_new_ones_are_heard(
+    notifier: Notifier, between: Proxy
+) -> None:
+    heard: list[Signal] = []
+    between.stall()
+    before = between.arrived
+    listening = asyncio.create_task(notifier.listen(heard.append))
+    await eventually(lambda: between.arrived > before)
+    assert heard == []
+    between.heal()
+    await eventually(lambda: heard == list(Signal))
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
+    notifier: Notifier, between: Proxy
+) -> None:
+    heard: list[Signal] = []
+    listening = asyncio.create_task(notifier.listen(heard.append))
+    await eventually(lambda: len(heard) == len(Signal))
+    before = between.arrived
+    with capture_logs() as logs:  # until it has been asked, and has answered, three times
+        await eventually(
+            lambda: between.arrived >= before + 6, within=4 * POLLS_UNTIL_RECONNECT * POLL_S
+        )
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert (logs, heard) == ([], list(Signal))
+
+
+async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, idle: Rig) -> None:
+    plan = await idle.plan("echo")
+    document = job_document(plan, plan.scheduled_time, 9)
+    with suppress(ValueError):
+        async with Engine.open(hasty) as engine:
+            writing = asyncio.create_task(engine.inserts.submit(document))
+            await asyncio.wait({writing}, timeout=0)
+            raise ValueError("a failing body")
+    assert writing.done()
+    assert (await idle.job(document["_id"]))["state"] == "pending"
+
+
+async def test_an_engine_that_fails_has_rung_its_bell(hasty: Settings) -> None:
+    with suppress(ValueError):
+        async with Engine.open(hasty) as engine:
+            engine.notifier.notify(Signal.DUE)
+            ringing = engine.notifier._publishing
+            raise ValueError("a failing body")
+    assert ringing is not None
+    assert ringing.done()

@@ -1,0 +1,159 @@
+"""A worker compares what it runs with what it holds, and mends the difference."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import Decimal128
+
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.job_store import JobStore
+from ostinato.jobs.worker import reconciler
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.executor import StopReason
+from ostinato.jobs.worker.worker import WorkerRuntime
+from tests.engine.functions import gate
+from tests.engine.rig import Document, Rig
+
+MANY = 20
+
+
+@pytest.fixture
+async def worker(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerRuntime]:
+    """Return a worker that does nothing by itself, and finds a difference settled at once."""
+    monkeypatch.setattr(reconciler, "GRACE_S", 0.0)
+    async with WorkerRuntime.open(idle.engine.settings) as worker:
+        yield worker
+
+
+async def claimed(idle: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
+    ids = await asyncio.gather(*(idle.schedule(name) for _ in range(MANY)))
+    documents = await idle.engine.store.claim(ids, worker.id, f"token-{name}", 0)
+    return [Attempt.of(document, 9) for document in documents]
+
+
+async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    strays = await claimed(idle, worker, "echo")
+    await worker._reconciler.reconcile()
+    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    assert {(job["state"], job["maxAttempts"]) for job in jobs} == {("pending", 2)}
+    assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
+
+
+async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    strays = await claimed(idle, worker, "echo")
+    await idle.cancel(strays[0].job_id)
+    await worker._reconciler.reconcile()
+    job = await idle.job(strays[0].job_id)
+    assert job["state"] == "canceled"
+    assert job["purgeAt"] - job["completedAt"] == timedelta(days=7)
+
+
+async def test_a_claim_that_is_not_answered_yet_is_no_stray(
+    idle: Rig, worker: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, claimed_by = asyncio.Event(), JobStore.claimed
+
+    async def late(store: JobStore, ids: Sequence[str], token: str) -> list[Document]:
+        await answered.wait()
+        return await claimed_by(store, ids, token)
+
+    monkeypatch.setattr(JobStore, "claimed", late)
+    job_id = await idle.schedule("echo")
+    chunk = asyncio.create_task(worker.executor.take_chunk([job_id], False, Lane()))
+    await idle.reaches(job_id, "inProgress")
+    await worker._reconciler.reconcile()
+    answered.set()
+    await chunk
+    assert (await idle.ended(job_id))["attempt"] == 1
+
+
+async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    attempt = (await claimed(idle, worker, "hold"))[0]
+    worker.executor._start(attempt, Lane())
+    await gate.reached.wait()
+    running = worker.executor.running[attempt.job_id]
+    running.has_returned = True
+    await idle.cancel(attempt.job_id)
+    await worker._reconciler.reconcile()
+    assert running.stop_reason is None
+    running.has_returned = False
+    await worker._reconciler.reconcile()
+    assert running.stop_reason is StopReason.CANCELED
+
+
+async def test_an_attempt_whose_number_has_no_hash_hides_no_stray(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    odd, *strays = await claimed(idle, worker, "hold")
+    number: Any = Decimal128("1")
+    where = {"_id": odd.job_id}
+    await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": number}})
+    worker.executor._start(replace(odd, job=replace(odd.job, attempt=number)), Lane())
+    await gate.reached.wait()
+    await worker._reconciler.reconcile()
+    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    assert {job["state"] for job in jobs} == {"pending"}
+
+
+async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    strays, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
+    for attempt in lost:
+        worker.executor._start(attempt, Lane())
+    await idle.until(lambda: gate.visits == MANY)
+    for attempt in lost:
+        back = Outcome(job_id=attempt.job_id, attempt=1, move=Move.HAND_BACK, keep_ms=0)
+        await idle.complete(back)
+    gate.opened.set()
+    await worker._reconciler.reconcile()
+    states = [(await idle.job(attempt.job_id))["state"] for attempt in [*strays, *lost]]
+    assert set(states) == {"pending"}
+
+
+async def test_an_attempt_that_began_and_seemed_lost_is_not_taken_for_one_that_never_did(
+    idle: Rig, worker: WorkerRuntime
+) -> None:
+    job_id = await idle.schedule("hold")
+    (document,) = await idle.claim(job_id, worker.id)
+    worker.executor._start(Attempt.of(document, 9), Lane())
+    await gate.reached.wait()
+    worker.executor.running[job_id].cancel(StopReason.LEASE_LOST)
+    await idle.until(lambda: not worker.executor.running)
+    await worker._reconciler.reconcile()
+    job = await idle.job(job_id)
+    assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
+    assert job["error"]["name"] == "OutcomeLost"
+
+
+async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> None:
+    job_id = await idle.schedule("hold")
+    async with WorkerRuntime.open(idle.engine.settings) as worker:
+        (document,) = await idle.claim(job_id, worker.id)
+        worker.executor._start(Attempt.of(document, 9), Lane())
+        await gate.reached.wait()
+    assert not worker.executor.running
+    assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
+
+
+async def test_a_claim_that_is_cancelled_before_it_begins_gives_its_slots_back(
+    worker: WorkerRuntime,
+) -> None:
+    slots, lane = worker.executor.slots, Lane()
+    room = await slots.acquire(lane, 3)
+    claim = worker.executor._start_claim([str(number) for number in range(room)], lane)
+    claim.cancel()
+    await asyncio.gather(claim, return_exceptions=True)
+    assert slots.taken == 0

@@ -1,0 +1,161 @@
+"""Reading a backlog from where the last read began, on a real server."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
+from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.worker.scan_cursors import MAX_AGE_S, MAX_READ_SHARE, ScanCursors
+from tests.engine.rig import Rig
+
+LANE = Lane()
+NOTHING: frozenset[str] = frozenset()
+LIMIT = 4
+HOURS_S = 36_000
+CHEAP_S = MAX_AGE_S / 1000
+
+
+class Clock:
+    """A clock that goes on by so much whenever it is read: no read is without its price."""
+
+    def __init__(self, step_s: float = MAX_AGE_S / 10) -> None:
+        self.time = 0.0
+        self._step_s = step_s
+
+    def __call__(self) -> float:
+        self.time += self._step_s
+        return self.time
+
+
+async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[str]:
+    """Insert jobs of bob that were due so many seconds after a time; return their ids."""
+    plan = replace(await rig.plan("echo"), owner="bob", priority=priority)
+    start = plan.scheduled_time - timedelta(hours=1)
+    plans = [replace(plan, scheduled_time=start + timedelta(seconds=second)) for second in seconds]
+    documents = [job_document(one, one.scheduled_time, 9) for one in plans]
+    await rig.engine.store.insert(documents)
+    return [str(document["_id"]) for document in documents]
+
+
+async def take(rig: Rig, cursors: ScanCursors, owner: Owner) -> list[str]:
+    """Read, and claim what was found."""
+    found = [
+        job.id for job in await cursors.first(LANE, LIMIT, NOTHING, await rig.engine.now(), owner)
+    ]
+    for job_id in found:
+        await rig.claim(job_id)
+    return found
+
+
+@pytest.mark.parametrize("owner", [ANYBODY, "bob"])
+@pytest.mark.parametrize("seconds", [range(10), [5] * 10, [1, 1, 1, 1, 1, 1, 2, 2, 3, 4]])
+async def test_a_backlog_is_read_in_order_and_to_its_end(
+    idle: Rig, seconds: Sequence[int], owner: Owner
+) -> None:
+    ids = await insert(idle, seconds)
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
+    assert [await take(idle, cursors, owner) for _ in range(4)] == [
+        ids[:4],
+        ids[4:8],
+        ids[8:],
+        [],
+    ]
+
+
+async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 30))
+    clock = Clock()
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
+    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, cursors, ANYBODY) == ids[4:8]
+    clock.time += MAX_AGE_S
+    assert await take(idle, cursors, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_reading_on_does_not_put_off_what_came_before(idle: Rig) -> None:
+    await insert(idle, range(10, 80))
+    clock = Clock()
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
+    await take(idle, cursors, ANYBODY)
+    until = clock.time + MAX_AGE_S
+    (late,) = await insert(idle, [1])
+    reads = 0
+    while late not in await take(idle, cursors, ANYBODY):
+        reads += 1
+        assert clock.time <= until
+    assert reads > 1
+
+
+async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 30))
+    clock = Clock(CHEAP_S)
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
+    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, cursors, ANYBODY) == ids[4:8]
+    clock.time += CHEAP_S / MAX_READ_SHARE
+    assert await take(idle, cursors, ANYBODY) == [late, *ids[8:11]]
+
+
+async def test_what_is_due_is_not_passed_over_for_what_is_not(idle: Rig) -> None:
+    (running,) = await insert(idle, [1])
+    await insert(idle, range(HOURS_S, HOURS_S + LIMIT))
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
+    now = await idle.engine.now()
+    for outstanding in (NOTHING, frozenset({running})):
+        await cursors.first(LANE, LIMIT, outstanding, now)
+    (due,) = await insert(idle, [2])
+    found = await cursors.first(LANE, LIMIT, frozenset({running}), now)
+    assert found[0].id == due
+
+
+async def test_a_new_lane_is_seen_the_sooner_the_less_asking_costs(idle: Rig) -> None:
+    clock = Clock(CHEAP_S)
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
+    await insert(idle, [1])
+    await cursors.lane_heads("default")
+    await insert(idle, [1], priority=5)
+    assert set(await cursors.lane_heads("default")) == {LANE}
+    clock.time += CHEAP_S / MAX_READ_SHARE
+    assert set(await cursors.lane_heads("default")) == {LANE, Lane(priority=5)}
+
+
+@pytest.mark.parametrize(("max_cursors", "is_dropped"), [(1, True), (2, False)])
+async def test_when_there_are_too_many_bookmarks_all_are_dropped(
+    idle: Rig, max_cursors: int, is_dropped: bool
+) -> None:
+    ids = await insert(idle, range(10, 30))
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock(), max_cursors)
+    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    assert await take(idle, cursors, "bob") == ids[4:8]
+    (late,) = await insert(idle, [1])
+    assert (late in await take(idle, cursors, ANYBODY)) is is_dropped
+
+
+async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room(idle: Rig) -> None:
+    ids = await insert(idle, range(10, 17))
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
+    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    (late,) = await insert(idle, [1])
+    assert await take(idle, cursors, ANYBODY) == [late, *ids[4:]]
+
+
+async def test_a_new_lane_is_seen_within_a_second_or_when_a_backlog_ends(idle: Rig) -> None:
+    clock = Clock()
+    cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
+    await insert(idle, [1])
+    assert set(await cursors.lane_heads("default")) == {LANE}
+    assert not cursors.forget_heads("default")
+    assert set(await cursors.lane_heads("default")) == {LANE}
+    await insert(idle, [1], priority=5)
+    assert set(await cursors.lane_heads("default")) == {LANE}
+    assert cursors.forget_heads("default")
+    assert set(await cursors.lane_heads("default")) == {LANE, Lane(priority=5)}
+    await insert(idle, [1], priority=7)
+    clock.time += MAX_AGE_S
+    assert set(await cursors.lane_heads("default")) == {LANE, Lane(priority=5), Lane(priority=7)}

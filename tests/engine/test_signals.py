@@ -1,0 +1,111 @@
+"""What starts work: a ring, or the time of what is due next; and timers, when a ring was lost."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ostinato.jobs.arq_queue.notifier import Signal
+from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.worker import WorkerRuntime
+from tests.engine.functions import gate
+from tests.engine.rig import Rig, working
+
+HOUR_S = 3_600.0
+MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
+
+
+@pytest.fixture
+async def rung(hasty: Settings, idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """Return an installation whose worker looks by itself once in an hour."""
+    monkeypatch.setattr("ostinato.jobs.worker.dispatcher.POLL_INTERVAL_S", HOUR_S)
+    monkeypatch.setattr("ostinato.jobs.arq_queue.consumer.POLL_INTERVAL_S", HOUR_S)
+    functions = (*hasty.functions, "tests.engine.limited")
+    async with working(hasty.model_copy(update={"functions": functions})):
+        await idle.run("echo")
+        yield idle
+
+
+async def later(rig: Rig) -> NewJob:
+    """Plan a job that nobody looks for yet."""
+    plan = await rig.plan("echo")
+    return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
+
+
+async def test_a_ring_starts_what_is_due_now(rung: Rig) -> None:
+    assert (await rung.run("echo"))["state"] == "success"
+
+
+async def test_a_ring_starts_what_waits_in_the_queue(rung: Rig) -> None:
+    plan = await rung.plan("echo")
+    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
+    await rung.engine.store.insert(documents)
+    rung.engine.notifier.notify(Signal.DUE)
+    states = {(await rung.ended(document["_id"]))["state"] for document in documents}
+    assert states == {"success"}
+
+
+async def test_a_timer_starts_what_is_due_next(rung: Rig) -> None:
+    plan = await rung.plan("echo")
+    for delay_ms in (300, 600):
+        due = plan.scheduled_time + timedelta(milliseconds=delay_ms)
+        for _ in range(2):  # one alone is at hand before its time
+            await rung.plan_at(plan, due)
+    await rung.until(lambda: rung.count_of("echo", "success", at_least=5))
+
+
+async def test_what_asks_to_run_again_at_once_does(rung: Rig) -> None:
+    job = await rung.run("be_throttled", ms=0)
+    assert (job["state"], job["attempt"]) == ("failed", 2)
+
+
+@pytest.mark.parametrize("delay_ms", [-60_000, 200])
+async def test_what_asks_to_run_again_at_a_time_does(rung: Rig, delay_ms: int) -> None:
+    when = await rung.engine.now() + timedelta(milliseconds=delay_ms)
+    assert (await rung.run("be_throttled", at=when.isoformat()))["attempt"] == 2
+
+
+async def test_a_retry_that_is_due_soon_waits_for_no_poll(rung: Rig) -> None:
+    job_id = await rung.schedule("fail_once")
+    await gate.reached.wait()
+    gate.opened.set()
+    job = await rung.ended(job_id)
+    assert (job["state"], job["attempt"]) == ("success", 2)
+
+
+async def test_a_job_that_is_retried_by_hand_waits_for_no_poll(rung: Rig) -> None:
+    failed = await rung.run("shout", message="no")
+    await rung.engine.retry(failed["_id"])
+    await rung.until(lambda: rung.all("jobs", _id=failed["_id"], attempt=2, state="failed"))
+
+
+async def test_a_start_that_a_rate_limit_puts_off_waits_for_no_poll(rung: Rig) -> None:
+    ids = [await rung.schedule("four_a_second") for _ in range(4)]
+    assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
+
+
+async def test_a_job_of_a_resumed_queue_waits_for_no_poll(rung: Rig) -> None:
+    await rung.engine.queues.pause("default")
+    job_id = await rung.schedule("echo")
+    await rung.engine.queues.resume("default")
+    assert (await rung.ended(job_id))["state"] == "success"
+
+
+async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Settings) -> None:
+    async with WorkerRuntime.open(hasty) as other:
+        job_id = (await rung.engine.schedule(await later(rung))).id
+        await rung.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
+        (claimed,) = await rung.claim(job_id, other.id)
+        await other.executor.release_claim((job_id, claimed["attempt"]), 9)
+        assert (await rung.ended(job_id))["attempt"] == 2
+
+
+async def test_a_job_whose_ring_was_lost_starts_within_a_second_or_two(rig: Rig) -> None:
+    await rig.run("echo")
+    plan = await rig.plan("echo")
+    document = job_document(plan, plan.scheduled_time, 9)
+    await rig.engine.store.insert([document])
+    job = await rig.ended(document["_id"])
+    assert job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)

@@ -1,0 +1,242 @@
+"""Quick mutation functions share a transaction, and none of them can tell."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pytest
+from pymongo.errors import OperationFailure
+
+from ostinato.jobs.mongo.client import Mongo, Session
+from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.line import IN_LINE_S
+from ostinato.jobs.mongo.transaction import Contended, run_seen_through, run_transaction
+from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.transaction_batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
+from tests.engine.functions import calls, gate
+from tests.engine.rig import Document, Rig, working
+
+WRITERS = 12
+IN_TIME_S = 0.3
+
+
+@pytest.fixture
+async def sharing(rig: Rig) -> Rig:
+    """Return an installation whose worker has seen that `share` is quick."""
+    await rig.run("share", name="first")
+    return rig
+
+
+async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
+    names = [str(number) for number in range(len(ways))]
+    asked = (
+        rig.schedule("share", name=name, way=way) for name, way in zip(names, ways, strict=True)
+    )
+    return [await rig.ended(job_id, within=20) for job_id in await asyncio.gather(*asked)]
+
+
+async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
+    noted = Counter(effect.get("name") for effect in await rig.all("effects"))
+    succeeded = [job["args"]["name"] for job in jobs if job["state"] == "success"]
+    return noted == Counter(["first", *succeeded])
+
+
+async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
+    jobs = await all_ended(sharing, ["write"] * 40)
+    assert len({job["completedAt"] for job in jobs}) < 20
+    assert [job["result"] for job in jobs] == [job["args"]["name"] for job in jobs]
+    assert await effects_are_those_of(sharing, jobs)
+    assert {job["attempt"] for job in jobs} == {1}
+
+
+@pytest.mark.parametrize("way", ["raise", "hold", "break", "swallow", "swallow twice"])
+async def test_one_that_does_not_end_well_takes_nobody_with_it(sharing: Rig, way: str) -> None:
+    await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
+    await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
+    jobs = await all_ended(sharing, ["write"] * WRITERS + [way] + ["write"] * WRITERS)
+    assert [job["state"] for job in jobs].count("success") == 2 * WRITERS
+    assert jobs[WRITERS]["state"] == "failed"
+    assert await effects_are_those_of(sharing, jobs)
+
+
+async def test_what_often_fails_costs_its_neighbours_nothing(sharing: Rig) -> None:
+    for name in ("a", "b"):
+        await sharing.run("count", name=name, fail=True)
+    told, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
+    jobs = await asyncio.gather(
+        *(sharing.schedule("count", name=f"fails-{number}", fail=True) for number in failing),
+        *(sharing.schedule("share", name=name, way="tell") for name in told),
+        *(sharing.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
+    )
+    ended = Counter([(await sharing.ended(job_id, within=20))["state"] for job_id in jobs])
+    assert ended == {"failed": 2 * WRITERS, "success": WRITERS}
+    assert sorted(call for call in calls if isinstance(call, str)) == sorted(told)
+
+
+async def test_one_canceled_in_the_middle_takes_nobody_with_it(sharing: Rig) -> None:
+    held = await sharing.schedule("share", name="held", way="hold")
+    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
+    await sharing.until(gate.reached.is_set)
+    await sharing.cancel(held)
+    ended = [await sharing.ended(job_id) for job_id in [held, *others]]
+    assert [job["state"] for job in ended] == ["canceled", *["success"] * WRITERS]
+    assert await effects_are_those_of(sharing, ended)
+
+
+async def test_one_that_somebody_else_holds_by_now_takes_nobody_with_it(sharing: Rig) -> None:
+    held = await sharing.schedule("share", name="held", way="hold")
+    await sharing.until(gate.reached.is_set)
+    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
+    await sharing.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
+    gate.opened.set()
+    jobs = [await sharing.ended(job_id) for job_id in others]
+    assert [job["state"] for job in jobs] == ["success"] * WRITERS
+    assert await effects_are_those_of(sharing, jobs)
+
+
+async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
+    mongo = sharing.engine.mongo
+    async with await mongo.client.start_session() as session:
+        session.start_transaction()
+        await mongo["effects"].insert_one({"_id": "the same", "name": "rival"}, session=session)
+        ways = ["write"] * WRITERS + ["break"]
+        running = asyncio.ensure_future(all_ended(sharing, ways))
+        await sharing.until(lambda: sharing.count_of("share", "success", at_least=1 + WRITERS))
+        await session.abort_transaction()
+    jobs = await running
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+
+
+async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
+    mongo, tries = rig.engine.mongo, Counter[str]()
+
+    async def meet_a_rival_and_wait(_session: Session) -> None:
+        tries["all"] += 1
+        if tries["all"] > 1:
+            await asyncio.Event().wait()
+        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+
+    with pytest.raises(Contended):
+        await TransactionBatcher(mongo, Completions(mongo)).run(meet_a_rival_and_wait, 0.3)
+
+
+async def is_kept_once_its_turn_has_come(
+    running: "asyncio.Task[str]", give_turn: Callable[[], None]
+) -> bool:
+    """Let more than its time go by before it has its turn."""
+    done, _ = await asyncio.wait([running], timeout=3 * IN_TIME_S)
+    give_turn()
+    return not done and await running == "kept"
+
+
+async def test_time_in_line_behind_others_does_not_count(rig: Rig) -> None:
+    mongo, opened = rig.engine.mongo, asyncio.Event()
+    shared = TransactionBatcher(mongo, Completions(mongo))
+
+    async def hold(_session: Session) -> bool:
+        return await opened.wait()
+
+    async def keep(_session: Session) -> str:
+        return "kept"
+
+    holding = [
+        asyncio.create_task(shared.run(hold, 10.0)) for _ in range(MAX_CONCURRENT_BATCHES + 1)
+    ]
+    keeping = asyncio.create_task(shared.run(keep, IN_TIME_S))
+    assert await is_kept_once_its_turn_has_come(keeping, opened.set)
+    assert await asyncio.gather(*holding) == [True] * len(holding)
+
+
+async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transaction(
+    rig: Rig,
+) -> None:
+    mongo, opened, entered = rig.engine.mongo, asyncio.Event(), asyncio.Event()
+    shared = TransactionBatcher(mongo, Completions(mongo))
+
+    async def hold(_session: Session) -> str:
+        entered.set()
+        await opened.wait()
+        return "kept"
+
+    number = MAX_CONCURRENT_BATCHES + 3
+    running = [asyncio.create_task(shared.run(hold, 30.0)) for _ in range(number)]
+    await entered.wait()
+    for runner in list(shared._runners):
+        runner.cancel()
+    opened.set()
+    assert await asyncio.gather(*running) == ["kept"] * len(running)
+
+
+class OneRival:
+    """A body that meets a rival the first time."""
+
+    def __init__(self) -> None:
+        self._tries = 0
+
+    async def __call__(self, _session: Session) -> str:
+        self._tries += 1
+        if self._tries > 1:
+            return "kept"
+        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+
+
+async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
+    mongo = rig.engine.mongo
+    await mongo.rivals.acquire()
+    running = run_transaction(mongo, OneRival(), IN_TIME_S, in_line_s=IN_LINE_S)
+    keeping = asyncio.create_task(running)
+    assert await is_kept_once_its_turn_has_come(keeping, mongo.rivals.release)
+
+
+async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -> None:
+    mongo = rig.engine.mongo
+    await mongo.rivals.acquire()
+    running = asyncio.create_task(run_seen_through(mongo, OneRival(), IN_TIME_S))
+    done, _ = await asyncio.wait([running], timeout=10 * IN_TIME_S)
+    mongo.rivals.release()
+    assert done
+    with pytest.raises(Contended):
+        await running
+
+
+class Bodies:
+    """Two bodies: one notes an effect, but fails when it runs again; one minds that effect."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._effects = mongo["effects"]
+        self._has_run = False
+
+    async def fail_the_second_time(self, session: Session) -> None:
+        if self._has_run:
+            raise ValueError("never kept")
+        self._has_run = True
+        inserting = self._effects.insert_one({"name": "once"}, session=session)
+        await self._mongo.sessions.answered(session, inserting)
+
+    async def fail_beside_it(self, session: Session) -> str:
+        finding = self._effects.find_one({"name": "once"}, session=session)
+        if await self._mongo.sessions.answered(session, finding):
+            raise ValueError("somebody is here")
+        return "kept"
+
+
+async def test_a_failure_is_not_judged_by_what_was_never_kept(rig: Rig) -> None:
+    mongo = rig.engine.mongo
+    shared, bodies = TransactionBatcher(mongo, Completions(mongo)), Bodies(mongo)
+    failed, kept = await asyncio.gather(
+        shared.run(bodies.fail_the_second_time, 4.0),
+        shared.run(bodies.fail_beside_it, 4.0),
+        return_exceptions=True,
+    )
+    assert (str(failed), kept) == ("never kept", "kept")
+
+
+async def test_rivals_in_two_workers_all_come_through_at_once(
+    sharing: Rig, hasty: Settings
+) -> None:
+    async with working(hasty):
+        jobs = await all_ended(sharing, ["count"] * 150)
+    assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
+    (counter,) = await sharing.all("counters")
+    assert counter["value"] == 150
