@@ -24,7 +24,7 @@ from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.moves import first_event
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 
 OURS: Final = "Ostinato"
 OURS_PLAIN: Final = "Ostinato, no frames below ASGI"
@@ -84,7 +84,7 @@ def ours(
     servers: Servers, command: tuple[str, ...], env: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Target]:
     """Serve our API, with settings of its own."""
-    port, token = free_port(), mint(Settings(jwt_secret=SecretStr(SECRET)), "bench")
+    port, token = free_port(), issue_token(Settings(jwt_secret=SecretStr(SECRET)), "bench")
     settings = {
         **our_env(servers),
         "OSTINATO_PORT": str(port),

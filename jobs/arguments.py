@@ -15,9 +15,9 @@ from pydantic_core import to_json
 
 from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.json_values import MAX_DEPTH, NotJson, TooLarge, to_json_value
+from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.jobs.records import JsonObject
-from ostinato.jobs.values import MAX_DEPTH, NotJson, TooLarge, storable
-from ostinato.jobs.wording import wording
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
 CONTAINERS: Final = (dict, list, tuple)
@@ -139,7 +139,7 @@ def _require_sound_default(
         problem = f"the default of its argument {name!r} is {shown(default)}, which its type does "
         fix = f"write `{name}: … | None`" if default is None else "change the default or the type"
         raise DeclarationError(
-            call, f"{problem}not allow ({wording(error.errors()[0])}); {fix}"
+            call, f"{problem}not allow ({plain_message(error.errors()[0])}); {fix}"
         ) from error
 
 
@@ -148,7 +148,7 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     return [
         Issue(
             path=(*prefix, *found["loc"]),
-            message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {wording(found)}",
+            message=f"{'.'.join(map(str, (*prefix, *found['loc'])))}: {plain_message(found)}",
             code=found["type"],
         )
         for found in error.errors(include_url=False, include_context=False, include_input=False)
@@ -182,7 +182,7 @@ def _values_of(container: object) -> Iterable[object]:
 
 def _plain(args: JsonObject) -> JsonObject:
     try:
-        return cast("JsonObject", storable(args, "args", limit_bytes=MAX_ARGS_BYTES))
+        return cast("JsonObject", to_json_value(args, "args", limit_bytes=MAX_ARGS_BYTES))
     except NotJson as error:
         raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
     except TooLarge as error:

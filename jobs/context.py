@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypedDict, Unpack
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.errors import BadRequest, Issue, WrongKind
 from ostinato.jobs.ids import is_id, new_id
+from ostinato.jobs.json_values import NotJson, build_progress, format_instant, to_whole_number
 from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from ostinato.jobs.logs import Log
 from ostinato.jobs.mongo.bound import BoundDatabase
@@ -16,11 +17,10 @@ from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.values import NotJson, instant_text, progress_of, whole_number
 
-FURTHEST = timedelta(days=5 * 365)
-LONGEST_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
-BEYOND_MS = (FURTHEST + timedelta(days=1)) // timedelta(milliseconds=1)
+MAX_HORIZON = timedelta(days=5 * 365)
+MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
+PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
 Tick = Mapping[str, Any]
@@ -107,7 +107,7 @@ class Scheduler:
             raise BadRequest.at(
                 "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
             )
-        due = now + timedelta(milliseconds=min(delay_ms, BEYOND_MS))
+        due = now + timedelta(milliseconds=min(delay_ms, PAST_HORIZON_MS))
         return await self._put(due, now, _Plan(function, args or {}, options))
 
     async def run_at(
@@ -132,8 +132,8 @@ class Scheduler:
         return is_id(_text(job_id)) and await self._sink.cancel(job_id, self._owner)
 
     async def _put(self, when: datetime, now: datetime, plan: _Plan) -> str:
-        if when - now > FURTHEST:
-            message = f"{instant_text(when)} is more than five years away"
+        if when - now > MAX_HORIZON:
+            message = f"{format_instant(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
         options = _checked(plan.options)
         function = self._registry.resolve(plan.function)
@@ -183,10 +183,10 @@ def _checked(options: JobOptions) -> _Options:
     numbers: dict[str, int] = {}
     for name, given, least, most in (
         ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
-        ("timeoutMs", options.get("timeout_ms", 1), 1, LONGEST_TIMEOUT_MS),
+        ("timeoutMs", options.get("timeout_ms", 1), 1, MAX_JOB_TIMEOUT_MS),
     ):
         try:
-            numbers[name] = whole_number(given, least=least, most=most)
+            numbers[name] = to_whole_number(given, least=least, most=most)
         except NotJson as error:
             issues.append(_issue(name, error.problem))
     if issues:
@@ -256,7 +256,7 @@ class Context:
 
         Raises NotJson unless both numbers are whole and within ±2^53.
         """
-        progress = progress_of(done, total, message)
+        progress = build_progress(done, total, message)
         if self.report_progress is not None:
             await self.report_progress(progress)
 

@@ -33,7 +33,7 @@ class JobFilter:
         return self.scheduled_from is not None or self.scheduled_to is not None
 
     @property
-    def may_be_left(self) -> bool:
+    def can_stop_matching(self) -> bool:
         """Tell whether a job that matches may come not to."""
         return self.states is not None or self.has_window
 

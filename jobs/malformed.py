@@ -17,15 +17,17 @@ R = TypeVar("R")
 Document = Mapping[str, Any]
 
 LOG_PERIOD_S: Final = 3_600.0  # a document that is read every second is not logged every second
-REPAIR_IT: Final = "repair or delete it in MongoDB"
-INT_32: Final = 2**31
-SAFE: Final = 2**53  # JavaScript reads a larger number as another
-PLAIN: Final = frozenset({int, bool})  # the driver reads what is longer than 32 bits as an Int64
-UNBOUNDED: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
+FIX: Final = "repair or delete it in MongoDB"
+INT32: Final = 2**31
+SAFE_INTEGER: Final = 2**53  # JavaScript reads a larger number as another
+EXACT_TYPES: Final = frozenset(
+    {int, bool}
+)  # the driver reads what is longer than 32 bits as an Int64
+LARGE_COUNTS: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
 """Counts of what may be more than 32 bits hold."""
 
 OUTSIDE_YEARS: Final = "is a date outside the years 1 to 9999"
-CALLED: Final[Mapping[type, str]] = {
+TYPE_NAMES: Final[Mapping[type, str]] = {
     NoneType: "null",
     bool: "true or false",
     str: "a string",
@@ -51,12 +53,12 @@ def read_as(decode: Callable[[Document], R], document: Document) -> R:
     except Exception as error:  # whatever decoding meets in what others wrote
         raise Malformed(
             f"the document {document.get('_id')!r} is not in the form that Ostinato writes: "
-            f"{_problem(error)}; {REPAIR_IT}"
+            f"{_problem(error)}; {FIX}"
         ) from error
     return record
 
 
-def sound_progress(job: Job) -> Progress | None:
+def read_progress(job: Job) -> Progress | None:
     """Return how far a job has come; raises Malformed if its progress is of another form, and the
     log names the job once."""
     try:
@@ -79,7 +81,7 @@ def report(collection: str, document_id: object, error: Exception) -> None:
             collection=collection,
             document_id=document_id if isinstance(document_id, str) else repr(document_id),
             error=_problem(error.__cause__ or error),
-            fix=REPAIR_IT,
+            fix=FIX,
         )
 
 
@@ -125,9 +127,9 @@ class _Form:
         for (name, allowed), present in zip(self._allowed.items(), types, strict=True):
             if not _fits(present, allowed):
                 raise TypeError(f"{_stored(name)} {_mismatch(present, allowed)}")
-            if int in allowed and present not in PLAIN:
+            if int in allowed and present not in EXACT_TYPES:
                 _require_whole(name, getattr(record, name))
-        if not any(issubclass(each, int | float) and each not in PLAIN for each in types):
+        if not any(issubclass(each, int | float) and each not in EXACT_TYPES for each in types):
             self.sound.add(types)
 
 
@@ -149,7 +151,7 @@ def _fits(present: type, allowed: tuple[type, ...]) -> bool:
 def _require_whole(name: str, number: float | None) -> None:
     if number is None:
         return
-    most = SAFE if name.endswith("ms") or name in UNBOUNDED else INT_32
+    most = SAFE_INTEGER if name.endswith("ms") or name in LARGE_COUNTS else INT32
     if not (-most <= number < most and number % 1 == 0):
         raise ValueError(f"{_stored(name)} is {number}; it must be a whole number within ±{most}")
 
@@ -164,7 +166,7 @@ def _mismatch(present: type, allowed: tuple[type, ...]) -> str:
 def _called(kind: type) -> str:
     if is_dataclass(kind):
         return "an object"
-    known = (name for each, name in CALLED.items() if issubclass(kind, each))
+    known = (name for each, name in TYPE_NAMES.items() if issubclass(kind, each))
     return next(known, "a value" if kind is object else f"a value of the type {kind.__name__}")
 
 

@@ -20,12 +20,12 @@ from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.retry import Retry
 
 if TYPE_CHECKING:
-    from ostinato.jobs.sources import BatchSource, RequestHandler
+    from ostinato.jobs.batch_sources import BatchSource, RequestHandler
 
 # How a function is called once its arguments are validated: what it returns is checked at run.
 AnyFunction = Callable[..., Awaitable[Any]]
 
-LIKE: Final = 0.7  # one letter wrong of four, and more of a longer name
+MIN_SIMILARITY: Final = 0.7  # one letter wrong of four, and more of a longer name
 PREFIX: Final = "__ostinato_module__"
 """The variable of a module that replaces its own name in the names of its functions."""
 
@@ -178,7 +178,7 @@ def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
     Give only names that whoever reads the error may know.
     """
     likeness, best = max(((_likeness(name, each), each) for each in known), default=(0.0, ""))
-    hint = f": did you mean {best!r}?" if likeness >= LIKE else ";"
+    hint = f": did you mean {best!r}?" if likeness >= MIN_SIMILARITY else ";"
     message = f"there is no function {name!r}{hint} `functions` lists those that exist"
     return BadRequest.at("functionName", message=message, code="unknown_function")
 

@@ -29,7 +29,7 @@ from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
 MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # nothing is planned further away than 5 years
-MAX_CRONSPEC: Final = 200  # characters: bounds what a hostile list of values can cost
+MAX_CRONSPEC_CHARS: Final = 200  # characters: bounds what a hostile list of values can cost
 MAX_RUNS: Final = 1_000  # about 50 ms of work
 
 _SECOND: Final = timedelta(seconds=1)
@@ -104,7 +104,7 @@ def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = Non
     return start_at + ((now - start_at) // interval + 1) * interval
 
 
-def spread(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
+def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
     """Move a tick's execution by 0 to `jitter_ms`: always the same for the same tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()
     return due + timedelta(milliseconds=int.from_bytes(digest) % (jitter_ms + 1))
@@ -140,8 +140,10 @@ def _interval_issues(ms: int) -> Iterator[Issue]:
 
 
 def _cronspec_fault(cronspec: str) -> str | None:
-    if len(cronspec) > MAX_CRONSPEC:
-        return f"The cronspec has {len(cronspec)} characters; at most {MAX_CRONSPEC} are allowed"
+    if len(cronspec) > MAX_CRONSPEC_CHARS:
+        return (
+            f"The cronspec has {len(cronspec)} characters; at most {MAX_CRONSPEC_CHARS} are allowed"
+        )
     try:
         _parsed(cronspec.strip()).after(_PROBE)
     except CroniterBadDateError:

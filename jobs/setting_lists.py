@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 
 from ostinato.jobs.lanes import QUEUE_PATTERN
 
-ANYBODY = "*"
+ANY_ADDRESS = "*"
 
 
 def _split(value: object) -> object:
@@ -19,10 +19,10 @@ def _split(value: object) -> object:
 
 def _address(value: str) -> str:
     try:
-        if value != ANYBODY:
+        if value != ANY_ADDRESS:
             ip_network(value)
     except ValueError as error:
-        raise ValueError(f"name an address, a network or {ANYBODY}: {error}") from None
+        raise ValueError(f"name an address, a network or {ANY_ADDRESS}: {error}") from None
     return value
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from ostinato.jobs.batch_sources import BatchSource
     from ostinato.jobs.registry import Function
     from ostinato.jobs.settings import Settings
-    from ostinato.jobs.sources import BatchSource
 
 COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 """Starts this command line in a child process. -P: not one from the current folder."""
@@ -47,14 +47,14 @@ def dev(data: Data = Path(".ostinato")) -> None:
 
     from ostinato.jobs.embedded.development import Development
     from ostinato.jobs.embedded.process import EmbeddedError
-    from ostinato.resolvers.auth import mint
+    from ostinato.resolvers.auth import issue_token
 
     settings = _settings()
     _require_functions(settings)
 
     def sign(secret: str, sub: str, roles: tuple[str, ...]) -> str:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
-        return mint(signing, sub, roles, DEVELOPMENT_TOKEN_S)
+        return issue_token(signing, sub, roles, DEVELOPMENT_TOKEN_S)
 
     run = Development(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=typer.echo)
     try:
@@ -122,10 +122,10 @@ def functions() -> None:
 @cli.command()
 def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
     """Sign a token for a user with OSTINATO_JWT_SECRET and print it."""
-    from ostinato.resolvers.auth import mint
+    from ostinato.resolvers.auth import issue_token
 
     try:
-        typer.echo(mint(_settings(), sub, tuple(role or ()), ttl))
+        typer.echo(issue_token(_settings(), sub, tuple(role or ()), ttl))
     except ValueError as error:
         _refuse(str(error))
 
@@ -134,10 +134,10 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 def doctor() -> None:
     """Look at settings, functions, MongoDB and Redis; say what is wrong and how to mend it."""
     from ostinato.jobs.doctor import diagnose
-    from ostinato.resolvers.keys import inspect_keys
+    from ostinato.resolvers.jwt_keys import check_keys
 
     settings = _settings()
-    findings = [inspect_keys(settings), *asyncio.run(diagnose(settings))]
+    findings = [check_keys(settings), *asyncio.run(diagnose(settings))]
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.ok else 'problem'}  {finding.subject}: {finding.detail}")
         if finding.fix:
@@ -150,13 +150,13 @@ def _settings() -> "Settings":
     """Read the settings; end with one line a mistake, not with a traceback."""
     from pydantic import ValidationError
 
+    from ostinato.jobs.pydantic_messages import plain_message
     from ostinato.jobs.settings import Settings
-    from ostinato.jobs.wording import wording
 
     try:
         return Settings()
     except ValidationError as error:
-        lines = (f"OSTINATO_{_name(each['loc'])}: {wording(each)}" for each in error.errors())
+        lines = (f"OSTINATO_{_name(each['loc'])}: {plain_message(each)}" for each in error.errors())
         _refuse("\n".join(lines))
 
 

@@ -10,15 +10,15 @@ from typing import Any, Final
 import jwt
 
 from ostinato.jobs.errors import Unauthorized
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.values import readable
-from ostinato.resolvers.keys import KeyRing
+from ostinato.resolvers.jwt_keys import JwtKeys
 
 MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 ADMIN = "admin"
-VERIFIED_TOKENS = 1_000
-VERIFIED_S = 30.0  # a withdrawn key is noticed at most this much later
+TOKEN_CACHE_SIZE = 1_000
+TOKEN_CACHE_TTL_S = 30.0  # a withdrawn key is noticed at most this much later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Authenticator:
 
     def __init__(self, settings: Settings) -> None:
         """Raise ValueError when no key is configured: there is no default secret."""
-        self._keys = KeyRing(settings)
-        self._verified = _Verified()
+        self._keys = JwtKeys(settings)
+        self._verified = _TokenCache()
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
@@ -109,7 +109,7 @@ def _flaw(error: Exception) -> str:
     return next((said for kind, said in FLAWS.items() if isinstance(error, kind)), "sign in again")
 
 
-class _Verified:
+class _TokenCache:
     """The tokens verified lately: a signature costs as much as a small query."""
 
     def __init__(self) -> None:
@@ -122,15 +122,17 @@ class _Verified:
         return viewer
 
     def keep(self, token: str, viewer: Viewer) -> None:
-        until = time.time() + VERIFIED_S
+        until = time.time() + TOKEN_CACHE_TTL_S
         if viewer.expires_at is not None:
             until = min(until, viewer.expires_at.timestamp())
         self._kept[token] = (viewer, until)
-        if len(self._kept) > VERIFIED_TOKENS:
+        if len(self._kept) > TOKEN_CACHE_SIZE:
             self._kept.popitem(last=False)
 
 
-def mint(settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600) -> str:
+def issue_token(
+    settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600
+) -> str:
     """Sign a token for `sub` with the configured secret; raises ValueError without a secret."""
     if settings.jwt_secret is None:
         raise ValueError("set OSTINATO_JWT_SECRET: tokens are signed with it")
@@ -163,7 +165,7 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
         raise Unauthorized("the token's `sub` must be 1 to 255 characters")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("the token's `roles` must be a list of strings")
-    if any(text != readable(text) for text in (subject, *roles)):
+    if any(text != replace_surrogates(text) for text in (subject, *roles)):
         raise Unauthorized("the token's `sub` and `roles` must not hold half a surrogate pair")
     try:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway

@@ -12,7 +12,7 @@ from ostinato.jobs.mongo import reading
 from ostinato.jobs.mongo.collections import CRONS
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Cron, Schedule
-from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.functions import require_callable_function
 from ostinato.resolvers.request import RequestContext, not_found
 
 MAX_RUNS = 100
@@ -45,7 +45,7 @@ async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
 
     Raises BadRequest, Forbidden for a function the viewer may not use, Conflict for a taken name.
     """
-    usable_function(ctx, new.function_name)
+    require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.register_cron(context, new),

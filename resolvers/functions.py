@@ -19,7 +19,7 @@ class CatalogEntry:
     """How long one attempt may take, by its own limit or the setting for its kind."""
 
 
-def functions_of(ctx: RequestContext) -> list[CatalogEntry]:
+def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
     """List the functions by name: all of them to an admin, to others those they may use."""
     viewer, settings = ctx.viewer, ctx.engine.settings
     defaults = {
@@ -37,7 +37,7 @@ def functions_of(ctx: RequestContext) -> list[CatalogEntry]:
     return [entry for entry in entries if entry.callable or viewer.is_admin]
 
 
-def usable_function(ctx: RequestContext, name: str) -> Function:
+def require_callable_function(ctx: RequestContext, name: str) -> Function:
     """Find a function that the viewer may use.
 
     Raises BadRequest at ("functionName",) if there is none, Forbidden if it is not for the viewer.

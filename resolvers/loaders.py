@@ -9,7 +9,7 @@ from ostinato.jobs.mongo import reading
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
-from ostinato.resolvers.loading import Loader
+from ostinato.resolvers.batch_loader import BatchLoader
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
@@ -27,13 +27,13 @@ class Loaders:
     def __init__(self, mongo: Mongo, owner: str | None) -> None:
         self._mongo = mongo
         self._owner = owner
-        self.jobs = Loader(self._of(Job))
-        self.crons = Loader(self._of(Cron))
-        self.tasks = Loader(self._of(RecurringTask))
-        self.batches = Loader(self._of(Batch))
-        self.requests = Loader(self._of(Request))
-        self._children = Loader(self._pages_of(EVERY_JOB))
-        self._runs = Loader(self._pages_of(ORDINARY_JOBS))
+        self.jobs = BatchLoader(self._of(Job))
+        self.crons = BatchLoader(self._of(Cron))
+        self.tasks = BatchLoader(self._of(RecurringTask))
+        self.batches = BatchLoader(self._of(Batch))
+        self.requests = BatchLoader(self._of(Request))
+        self._children = BatchLoader(self._pages_of(EVERY_JOB))
+        self._runs = BatchLoader(self._pages_of(ORDINARY_JOBS))
 
     async def children(self, job_id: str, window: Window) -> Page[Job]:
         """Read the jobs that a job's function scheduled."""

@@ -8,7 +8,7 @@ from ostinato.jobs.functions import tasks as functions
 from ostinato.jobs.mongo import reading
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import JsonObject, RecurringTask
-from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.functions import require_callable_function
 from ostinato.resolvers.request import RequestContext
 
 
@@ -40,7 +40,7 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
 
     Raises BadRequest, or Forbidden for a function that the viewer may not use.
     """
-    usable_function(ctx, new.function_name)
+    require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_task(

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ostinato.jobs.context import FURTHEST
+from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.mongo import reading
 from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.paging import Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
-from ostinato.jobs.values import instant_text
-from ostinato.resolvers.functions import usable_function
+from ostinato.resolvers.functions import require_callable_function
 from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class JobRequest:
     """What to run and when: at once unless a time is given."""
 
     function_name: str
@@ -46,12 +46,12 @@ async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     return await reading.page(ctx.engine.mongo, Failure, ctx.scope, window)
 
 
-async def schedule_job(ctx: RequestContext, plan: Plan) -> Job:
+async def schedule_job(ctx: RequestContext, plan: JobRequest) -> Job:
     """Schedule a function that the viewer may use; the job is the viewer's.
 
     Raises BadRequest, Forbidden, or Conflict if the key was used with other arguments.
     """
-    function = usable_function(ctx, plan.function_name)
+    function = require_callable_function(ctx, plan.function_name)
     args = function.bind(plan.args)
     due = due_time(plan, await ctx.now())
     scheduled = await ctx.engine.schedule(
@@ -85,12 +85,12 @@ async def queue_warnings(
     return [] if warning is None else [warning]
 
 
-def due_time(plan: Plan, now: datetime) -> datetime:
+def due_time(plan: JobRequest, now: datetime) -> datetime:
     """Compute when a plan is due; raises BadRequest if that is too far away."""
     if plan.run_at is None:
         return now + timedelta(milliseconds=plan.run_after_ms or 0)
-    if plan.run_at - now > FURTHEST:
-        message = f"runAt: {instant_text(plan.run_at)} is more than five years away"
+    if plan.run_at - now > MAX_HORIZON:
+        message = f"runAt: {format_instant(plan.run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
     return plan.run_at
 

@@ -12,8 +12,8 @@ from ostinato.jobs.mongo.counting import JobCounts
 from ostinato.resolvers.changes import Joint, Place
 from ostinato.resolvers.request import RequestContext
 
-LEAST_MS: Final = 500
-MOST_MS: Final = 3_600_000
+MIN_INTERVAL_MS: Final = 500
+MAX_INTERVAL_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Sta
 
     Raises BadRequest naming `everyMs`.
     """
-    if not LEAST_MS <= every_ms <= MOST_MS:
-        message = f"everyMs must be from {LEAST_MS} to {MOST_MS}, got {every_ms}"
+    if not MIN_INTERVAL_MS <= every_ms <= MAX_INTERVAL_MS:
+        message = f"everyMs must be from {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}, got {every_ms}"
         raise BadRequest.at("everyMs", message=message, code="out_of_range")
     leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
     if leg.begins_at is None:

@@ -223,7 +223,7 @@ class Query:
         description="The functions that you may use (all functions for admins), sorted by name."
     )
     def functions(self, info: Info) -> list[Function] | None:
-        return [Function.of(entry) for entry in functions.functions_of(info.context)]
+        return [Function.of(entry) for entry in functions.list_functions(info.context)]
 
     @strawberry_field(
         description="All queues that a worker serves, that have pending jobs, or that were ever "

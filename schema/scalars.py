@@ -8,7 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
-from ostinato.jobs.values import instant_text
+from ostinato.jobs.json_values import format_instant
 
 Milliseconds = NewType("Milliseconds", int)
 Cursor = NewType("Cursor", str)
@@ -67,7 +67,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="An instant in ISO 8601, in UTC with milliseconds: `2030-01-31T12:00:00.000Z`. "
         "Inputs may have any offset, but must have one.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
-        serialize=instant_text,
+        serialize=format_instant,
         parse_value=parse_datetime,
     ),
     Milliseconds: strawberry.scalar(

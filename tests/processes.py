@@ -18,7 +18,7 @@ from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import Child, spawn
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from tests.forking import fork
 
 ROOT = Path(__file__).parent.parent
@@ -78,7 +78,7 @@ class ApiProcess:
         return f"ws://{self.address}/graphql"
 
     def token(self, sub: str = "alice", *roles: str, ttl_s: int = 3_600) -> str:
-        return mint(self.settings, sub, roles, ttl_s)
+        return issue_token(self.settings, sub, roles, ttl_s)
 
     async def ready(self) -> None:
         """Wait until it serves; fail with its log when it does not."""

@@ -13,7 +13,7 @@ from ostinato.jobs.schedules import (
     first_run,
     next_runs,
     parse_schedule,
-    spread,
+    with_jitter,
 )
 from tests.schedule_reference import ticks_by_stepping
 
@@ -186,11 +186,11 @@ def test_cronspec_that_started_in_the_past_fires_after_now() -> None:
 
 @given(st.integers(0, 86_400_000))
 def test_jitter_is_bounded_and_the_same_for_the_same_tick(jitter_ms: int) -> None:
-    moved = spread("6a0000000000000000000000", NOW, jitter_ms)
+    moved = with_jitter("6a0000000000000000000000", NOW, jitter_ms)
     assert NOW <= moved <= NOW + timedelta(milliseconds=jitter_ms)
-    assert moved == spread("6a0000000000000000000000", NOW, jitter_ms)
+    assert moved == with_jitter("6a0000000000000000000000", NOW, jitter_ms)
 
 
 def test_jitter_differs_between_ticks() -> None:
     due = [NOW + timedelta(minutes=minute) for minute in range(20)]
-    assert len({spread("a", time, 60_000) - time for time in due}) > 10
+    assert len({with_jitter("a", time, 60_000) - time for time in due}) > 10

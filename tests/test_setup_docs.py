@@ -9,10 +9,10 @@ from graphql import build_schema, parse, validate
 
 import ostinato
 from ostinato.jobs import lifecycle_page
+from ostinato.jobs.batch_sources import BatchOptions
 from ostinato.jobs.decorators import FunctionOptions
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.settings_page import page
-from ostinato.jobs.sources import BatchOptions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from ostinato.jobs.mongo.inspection import direct_url, inspect_mongo, refusal
 from ostinato.jobs.mongo.topology import topology
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.keys import inspect_keys
+from ostinato.resolvers.jwt_keys import check_keys
 from ostinato.schema.app import create_app
 from tests.conftest import JWT_SECRET, Servers
 
@@ -106,11 +106,11 @@ def test_doctor_judges_keys_as_the_api_does_at_its_start(settings: Settings, wha
     given = settings.model_copy(update={"cursor_secret": SECRET, **KEYS[what]})
     with pytest.raises(ValueError, match="OSTINATO_JWT_") as refused:
         create_app(given)
-    assert inspect_keys(given).fix == str(refused.value)
+    assert check_keys(given).fix == str(refused.value)
 
 
 def test_a_key_set_of_this_machine_is_fine_for_both(settings: Settings) -> None:
     here = {"jwt_secret": None, "jwt_jwks_url": "http://localhost:9/keys", "cursor_secret": SECRET}
     given = settings.model_copy(update=here)
-    assert inspect_keys(given).ok
+    assert check_keys(given).ok
     create_app(given)

@@ -27,7 +27,7 @@ from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import Child, spawn
 from ostinato.jobs.embedded.valkey import start_valkey
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 
 DATABASE: Final = "chaos"
 SECRET: Final = "a-secret-of-the-torture-0123456789abcdef"  # noqa: S105 - guards nothing
@@ -92,7 +92,7 @@ class Installation:
     def tokens(self) -> list[str]:
         """Sign a token for each user."""
         settings = Settings(jwt_secret=SecretStr(SECRET))
-        return [mint(settings, user) for user in USERS]
+        return [issue_token(settings, user) for user in USERS]
 
     def mongo(self) -> Mongo:
         """Connect past the product; the caller closes it."""

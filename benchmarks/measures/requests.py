@@ -17,7 +17,7 @@ from benchmarks.processes import ROOT, CouldNotRun, Program, wait_until
 from benchmarks.servers import Servers
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 
 CONNECTIONS = 32
 WARM_UP_S = 1.0
@@ -79,7 +79,7 @@ def _loaded(serving: AbstractContextManager[Target], seconds: float) -> dict[str
 
 @contextmanager
 def _ours(servers: Servers) -> Iterator[Target]:
-    token = mint(Settings(jwt_secret=SecretStr(SECRET)), "bench")
+    token = issue_token(Settings(jwt_secret=SecretStr(SECRET)), "bench")
     variables = {"functionName": "noop.act", "args": {"n": 1}, "runAfterMs": NEXT_WEEK_MS}
     body = {"query": OUR_QUERY, "variables": {"input": variables}}
     with our_api(servers, {}) as api:

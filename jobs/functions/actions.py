@@ -7,9 +7,9 @@ from pydantic import Field
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action
 from ostinato.jobs.functions.errors import log_failure
-from ostinato.jobs.functions.external_calls import FAULTS, HttpCall, call
+from ostinato.jobs.functions.external_calls import CALL_ERRORS, HttpCall, make_call
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import Json
-from ostinato.jobs.values import readable
 
 Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
 
@@ -24,9 +24,9 @@ async def retryable_action(
     failure is logged. Returns the answer's status and body, or null if the call failed.
     """
     try:
-        return await call(data, ctx.settings.allowed_hosts_http)
-    except FAULTS as error:
-        message = readable(f"{type(error).__name__}: {error}")
+        return await make_call(data, ctx.settings.allowed_hosts_http)
+    except CALL_ERRORS as error:
+        message = replace_surrogates(f"{type(error).__name__}: {error}")
     ctx.log.warning("action.failed", url=data.url, attempts=attempts, error=message)
     wire = data.model_dump(mode="json", by_alias=True)
     if attempts < max_attempts:

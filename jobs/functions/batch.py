@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ostinato.jobs.batch_sources import Document, batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
-from ostinato.jobs.functions.successors import cancel_if_known, other_is_active
+from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
-from ostinato.jobs.sources import Document, batch
 
 MAX_BATCH_SIZE: Final = 1_000  # items whose effects share one transaction
 MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day: a batch that goes slower is a cron
 MAX_ITEMS: Final = 1_000  # in one call
 
-PAGES: Final = Retry(retries=3, base_ms=1_000)
+PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
 """A page that raises is tried again; when it has failed for good, so has its batch."""
 
 
@@ -92,11 +92,11 @@ async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
         raise NotFound("there is no such batch")
     if found["state"] not in (BatchState.RUNNING.value, BatchState.PAUSED.value):
         raise PreconditionFailed(f"the batch has ended: it is {found['state']}")
-    await cancel_if_known(ctx, found["schedulerJobId"])
+    await cancel_if_active(ctx, found["schedulerJobId"])
     return await _end(ctx, found, BatchState.CANCELED)
 
 
-@mutation(internal=True, retry=PAGES)
+@mutation(internal=True, retry=PAGE_RETRY)
 async def process_batch(
     ctx: Context,
     cursor: str | None,
@@ -112,7 +112,7 @@ async def process_batch(
     found = await ctx.db["batches"].find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}
     )
-    if found is None or await other_is_active(ctx, found["schedulerJobId"]):
+    if found is None or await is_active(ctx, found["schedulerJobId"]):
         return 0
     source = ctx.registry.batches[found["source"]]
     page = await source.pages(ctx, cursor, batch_size)
@@ -139,7 +139,7 @@ async def repair_batch(ctx: Context, batch_id: str) -> bool:
     found = await ctx.db["batches"].find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value}
     )
-    if found is None or await other_is_active(ctx, found["schedulerJobId"]):
+    if found is None or await is_active(ctx, found["schedulerJobId"]):
         return False
     failed = {"_id": found["schedulerJobId"], "state": JobState.FAILED.value}
     if await ctx.db["jobs"].find_one(failed, {"_id": 1}):

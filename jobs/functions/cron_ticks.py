@@ -8,16 +8,16 @@ from typing import Any, Final
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.errors import record_failure
-from ostinato.jobs.functions.successors import FAR, active_jobs
+from ostinato.jobs.functions.job_chain import MAX_HOP, find_active_jobs
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
-from ostinato.jobs.schedules import spread
+from ostinato.jobs.schedules import with_jitter
 
-MAX_QUEUED: Final = 100  # ticks that wait for the one that runs; more are skipped and counted
-LOOK_AGAIN_MS: Final = 1_000  # how soon a queued tick sees that the running one has ended
+MAX_QUEUED_TICKS: Final = 100  # ticks that wait for the one that runs; more are skipped and counted
+RELEASE_POLL_MS: Final = 1_000  # how soon a queued tick sees that the running one has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Executions:
+class OverlapResult:
     """What became of the due times that a cron was to execute."""
 
     active: list[str]
@@ -27,13 +27,13 @@ class Executions:
     started: int
 
 
-async def plan_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
+async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
     """Schedule the tick for `due`, or a hop on the way to it; `version` is the cron's after this.
 
     A tick's key holds that version, so whatever changes the cron makes older ticks different ones.
     """
     return await ctx.scheduler.run_at(
-        min(due, await ctx.now() + FAR),
+        min(due, await ctx.now() + MAX_HOP),
         "crons.executeCron",
         {"cronId": cron_id},
         cause=Cause(kind=CauseKind.CRON, id=cron_id),
@@ -41,17 +41,17 @@ async def plan_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> 
     )
 
 
-async def execute(
+async def start_due_runs(
     ctx: Context, cron: Cron, found: dict[str, Any], dues: Sequence[datetime]
-) -> Executions:
+) -> OverlapResult:
     """Start executions for due times, oldest first; `found` is the cron's document.
 
     Due times of one call do not count as overlapping each other, unless they are queued.
     """
     if cron.overlap is OverlapPolicy.ALLOW:
         jobs = await _start(ctx, cron, dues)
-        return Executions(active=[], queued=[], skipped=len(dues) - len(jobs), started=len(jobs))
-    active = await active_jobs(ctx, found.get("executions", []))
+        return OverlapResult(active=[], queued=[], skipped=len(dues) - len(jobs), started=len(jobs))
+    active = await find_active_jobs(ctx, found.get("executions", []))
     waiting: list[datetime] = []
     ready = list(dues)
     if cron.overlap is OverlapPolicy.QUEUE:
@@ -61,9 +61,9 @@ async def execute(
     elif active:
         ready = []
     jobs = await _start(ctx, cron, ready)
-    queued = waiting[:MAX_QUEUED]
+    queued = waiting[:MAX_QUEUED_TICKS]
     before = len(found.get("queuedTicks", []))
-    return Executions(
+    return OverlapResult(
         active=[*active, *jobs],
         queued=queued,
         skipped=before + len(dues) - len(jobs) - len(queued),
@@ -71,12 +71,12 @@ async def execute(
     )
 
 
-async def plan_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
+async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
     """Schedule a look at whether the queued ticks may go on; None if there are none."""
     if not queued:
         return None
     return await ctx.scheduler.run_after(
-        LOOK_AGAIN_MS,
+        RELEASE_POLL_MS,
         "crons.releaseQueued",
         {"cronId": cron.id},
         cause=Cause(kind=CauseKind.CRON, id=cron.id),
@@ -89,7 +89,10 @@ async def _start(ctx: Context, cron: Cron, dues: Sequence[datetime]) -> list[str
     try:
         return [
             await ctx.scheduler.run_at(
-                spread(cron.id, due, cron.jitter_ms), cron.function_name, cron.args, cause=cause
+                with_jitter(cron.id, due, cron.jitter_ms),
+                cron.function_name,
+                cron.args,
+                cause=cause,
             )
             for due in dues
         ]

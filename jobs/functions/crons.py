@@ -3,24 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from ostinato.jobs.catch_up import catch_up
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
-from ostinato.jobs.functions.cron_ticks import execute, plan_release, plan_tick
-from ostinato.jobs.functions.new_cron import NewCron, checked_schedule, named
-from ostinato.jobs.functions.successors import (
-    STEPS,
-    cancel_if_known,
-    due_now,
-    other_is_active,
-    repair_time,
+from ostinato.jobs.functions.cron_ticks import schedule_release, schedule_tick, start_due_runs
+from ostinato.jobs.functions.job_chain import (
+    CHAIN_RETRY,
+    cancel_if_active,
+    effective_now,
+    is_active,
+    repair_due_time,
 )
+from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
+from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
+from ostinato.jobs.misfire import resolve_misfires
 from ostinato.jobs.records import Cron, JsonObject, Schedule
 from ostinato.jobs.schedules import first_run
-from ostinato.jobs.values import instant_text
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
@@ -29,9 +29,9 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
     Raises BadRequest naming each wrong field, Conflict for a taken name. The function gets the
     cron's `name` if it is `tasks.runTask` and the arguments have none.
     """
-    schedule = checked_schedule(new)
+    schedule = validate_cron(new)
     args = ctx.registry.resolve(new.function_name).bind(
-        named(new.function_name, new.args, new.name)
+        with_default_name(new.function_name, new.args, new.name)
     )
     # Looked up first: a duplicate key would abort the transaction.
     if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
@@ -58,7 +58,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "enabled": True,
         "nextRunTime": due,
         "lastRunTime": None,
-        "schedulerJobId": await plan_tick(ctx, cron_id, 1, due),
+        "schedulerJobId": await schedule_tick(ctx, cron_id, 1, due),
         "skippedTicks": 0,
         "executions": [],
         "queuedTicks": [],
@@ -100,7 +100,7 @@ async def resume_cron(ctx: Context, cron_id: str) -> Cron:
         return cron_from(found)
     cron = cron_from(found)
     due = _within_end(first_run(cron.schedule, await ctx.now(), cron.start_at), cron.end_at)
-    tick = await plan_tick(ctx, cron.id, cron.version + 1, due)
+    tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
     return await change(ctx, found, {"enabled": True, "nextRunTime": due, "schedulerJobId": tick})
 
 
@@ -118,44 +118,44 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
     return cron_from(found)
 
 
-@mutation(internal=True, retry=STEPS)
+@mutation(internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
     """Tick: run the cron's function if it is due, and plan the next tick."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return
-    cron, now = cron_from(found), await due_now(ctx)
+    cron, now = cron_from(found), await effective_now(ctx)
     if now < cron.next_run_time:
         await _wait(ctx, cron, found)
         return
-    decided = catch_up(cron.schedule, cron.next_run_time, now, cron.catch_up)
-    done = await execute(ctx, cron, found, decided.runs)
+    decided = resolve_misfires(cron.schedule, cron.next_run_time, now, cron.catch_up)
+    done = await start_due_runs(ctx, cron, found, decided.runs)
     ended = cron.end_at is not None and decided.next_run >= cron.end_at
-    await cancel_if_known(ctx, cron.scheduler_job_id)
+    await cancel_if_active(ctx, cron.scheduler_job_id)
     fields = {
         "enabled": not ended,
         "nextRunTime": decided.next_run,
         "schedulerJobId": None
         if ended
-        else await plan_tick(ctx, cron.id, cron.version + 1, decided.next_run),
+        else await schedule_tick(ctx, cron.id, cron.version + 1, decided.next_run),
         "skippedTicks": cron.skipped_ticks + decided.skipped + done.skipped,
         "executions": done.active,
         "queuedTicks": done.queued,
         "lastRunTime": now if done.started else cron.last_run_time,
     }
-    if not await other_is_active(ctx, found.get("releaseJobId")):
-        fields["releaseJobId"] = await plan_release(ctx, cron, done.queued)
+    if not await is_active(ctx, found.get("releaseJobId")):
+        fields["releaseJobId"] = await schedule_release(ctx, cron, done.queued)
     await change(ctx, found, fields)
 
 
-@mutation(internal=True, retry=STEPS)
+@mutation(internal=True, retry=CHAIN_RETRY)
 async def release_queued(ctx: Context, cron_id: str) -> None:
     """Start the oldest queued tick once the execution before it has ended."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["queuedTicks"]:
         return
     cron = cron_from(found)
-    done = await execute(ctx, cron, found, [])
+    done = await start_due_runs(ctx, cron, found, [])
     await change(
         ctx,
         found,
@@ -163,8 +163,8 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
             "executions": done.active,
             "queuedTicks": done.queued,
             "skippedTicks": cron.skipped_ticks + done.skipped,
-            "releaseJobId": await plan_release(ctx, cron, done.queued),
-            "lastRunTime": await due_now(ctx) if done.started else cron.last_run_time,
+            "releaseJobId": await schedule_release(ctx, cron, done.queued),
+            "lastRunTime": await effective_now(ctx) if done.started else cron.last_run_time,
         },
     )
 
@@ -175,10 +175,10 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
     if found is None or not found["enabled"]:
         return False
     cron = cron_from(found)
-    if await other_is_active(ctx, cron.scheduler_job_id):
+    if await is_active(ctx, cron.scheduler_job_id):
         return False
-    due = await repair_time(ctx, cron.scheduler_job_id, cron.next_run_time)
-    tick = await plan_tick(ctx, cron.id, cron.version + 1, due)
+    due = await repair_due_time(ctx, cron.scheduler_job_id, cron.next_run_time)
+    tick = await schedule_tick(ctx, cron.id, cron.version + 1, due)
     await change(ctx, found, {"schedulerJobId": tick})
     return True
 
@@ -193,9 +193,9 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
 
 async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
     """Come back when the cron is due, unless its own tick does that."""
-    if await other_is_active(ctx, cron.scheduler_job_id):
+    if await is_active(ctx, cron.scheduler_job_id):
         return
-    tick = await plan_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)
+    tick = await schedule_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)
     await change(ctx, found, {"schedulerJobId": tick})
 
 
@@ -208,8 +208,8 @@ async def _find(ctx: Context, cron_id: str) -> dict[str, Any]:
 
 
 async def _cancel_jobs(ctx: Context, found: dict[str, Any]) -> None:
-    await cancel_if_known(ctx, found["schedulerJobId"])
-    await cancel_if_known(ctx, found.get("releaseJobId"))
+    await cancel_if_active(ctx, found["schedulerJobId"])
+    await cancel_if_active(ctx, found.get("releaseJobId"))
 
 
 def _remedy(taken: dict[str, Any]) -> str:
@@ -222,5 +222,5 @@ def _remedy(taken: dict[str, Any]) -> str:
 
 def _within_end(due: datetime, end_at: datetime | None) -> datetime:
     if end_at is not None and due >= end_at:
-        raise PreconditionFailed(f"the cron has no run before its end at {instant_text(end_at)}")
+        raise PreconditionFailed(f"the cron has no run before its end at {format_instant(end_at)}")
     return due

@@ -6,8 +6,8 @@ from pydantic import Field, JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
+from ostinato.jobs.json_values import replace_surrogates, to_json_value
 from ostinato.jobs.records import Json
-from ostinato.jobs.values import readable, storable
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # what GraphQL's Int has room for
@@ -34,11 +34,11 @@ async def record_failure(
             "functionName": function_name,
             "error": {
                 "name": type(error).__name__,
-                "message": readable(str(error)[:MAX_MESSAGE_CHARS]),
+                "message": replace_surrogates(str(error)[:MAX_MESSAGE_CHARS]),
             },
             "attempts": attempts,
             "at": await ctx.now(),
-            "data": storable(data, "data"),
+            "data": to_json_value(data, "data"),
             "version": 1,
         }
     )

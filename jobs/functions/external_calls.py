@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.records import Json
 
-TOTAL_S: Final = 10.0
+CALL_TIMEOUT_S: Final = 10.0
 MAX_RESPONSE_BYTES: Final = 65_536
 NAT64: Final = IPv6Network("64:ff9b::/96")
 IPV4_COMPATIBLE: Final = IPv6Network("::/96")
@@ -31,7 +31,7 @@ class CallFailed(Exception):
     """The API did not answer with a 2xx status."""
 
 
-FAULTS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
+CALL_ERRORS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
 """What a call raises that may pass by itself."""
 
 
@@ -51,22 +51,22 @@ class HttpCall(BaseModel):
     body: JsonValue = Field(None, alias="json", description="Sent as the JSON body, unless null.")
 
 
-async def call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
+async def make_call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
     """Make the call and return its status and body; follows no redirect.
 
-    Raises Forbidden for a host that is not allowed, one of FAULTS if the call fails, takes 10 s
-    or answers with more than 64 KiB.
+    Raises Forbidden for a host that is not allowed, and one of CALL_ERRORS if the call fails,
+    takes longer than 10 s or returns more than 64 KiB.
     """
     url = httpx.URL(wanted.url)
     listed = _allowed_entry(url, allowed)
-    async with asyncio.timeout(TOTAL_S):
-        return await call_at(await _resolve(url, private=listed), wanted)
+    async with asyncio.timeout(CALL_TIMEOUT_S):
+        return await call_addresses(await _resolve(url, private=listed), wanted)
 
 
-async def call_at(addresses: Sequence[str], wanted: HttpCall) -> Json:
+async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
     """Make the call at the first address that accepts a connection."""
     *others, last = addresses
-    async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TOTAL_S) as client:
+    async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=CALL_TIMEOUT_S) as client:
         for address in others:
             with suppress(httpx.ConnectError):  # nothing was sent yet
                 return await _send(client, _request(client, wanted, address))

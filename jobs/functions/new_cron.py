@@ -34,7 +34,7 @@ class NewCron:
     """No tick at it or later: the cron is then disabled."""
 
 
-def checked_schedule(new: NewCron) -> Schedule:
+def validate_cron(new: NewCron) -> Schedule:
     """Validate a cron but for its function; raises BadRequest with every issue."""
     issues = list(_issues(new))
     try:
@@ -57,6 +57,6 @@ def _issues(new: NewCron) -> Iterator[Issue]:
         yield Issue(path=("endAt",), message="endAt must be later than startAt", code="too_small")
 
 
-def named(function_name: str, args: JsonObject, name: str) -> JsonObject:
+def with_default_name(function_name: str, args: JsonObject, name: str) -> JsonObject:
     """Complete the arguments of the default function, which wants a `name`."""
     return {"name": name, **args} if function_name == DEFAULT_FUNCTION else args

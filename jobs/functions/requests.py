@@ -10,9 +10,9 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.documents import request_from
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.successors import cancel_if_known, other_is_active
+from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
+from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
-from ostinato.jobs.values import storable
 
 MIN_TIMEOUT_MS: Final = 1
 MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year: nobody waits longer for an answer
@@ -68,7 +68,7 @@ async def process(ctx: Context, request_id: str) -> None:
         return
     handle = ctx.registry.request_handler or echo
     try:
-        result = storable(await handle(ctx, found["data"]), "result")
+        result = to_json_value(await handle(ctx, found["data"]), "result")
     except Exception:
         await ctx.run_mutation(fail, {"requestId": request_id})
         raise
@@ -114,10 +114,10 @@ async def repair_request(ctx: Context, request_id: str) -> bool:
     if found is None:
         return False
     if await ctx.now() < found["timeoutAt"]:
-        if await other_is_active(ctx, found["processJobId"]):
+        if await is_active(ctx, found["processJobId"]):
             return False
         return await _finish(ctx, request_id, RequestState.FAILED)
-    if await other_is_active(ctx, found["timeoutJobId"]):
+    if await is_active(ctx, found["timeoutJobId"]):
         return False
     return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
 
@@ -126,7 +126,7 @@ async def _finish(ctx: Context, request_id: str, state: RequestState, result: Js
     ended = await _end(ctx, request_id, state, result)
     if ended is None:
         return False
-    await cancel_if_known(ctx, ended["timeoutJobId"])
+    await cancel_if_active(ctx, ended["timeoutJobId"])
     return True
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.functions.cron_ticks import plan_tick
+from ostinato.jobs.functions.cron_ticks import schedule_tick
 from ostinato.jobs.functions.crons import change, insert_cron
+from ostinato.jobs.functions.job_chain import cancel_if_active
 from ostinato.jobs.functions.new_cron import NewCron
-from ostinato.jobs.functions.successors import cancel_if_known
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.registry import StaticCron
 from ostinato.jobs.schedules import first_run
@@ -26,7 +26,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
         known = found.pop(cron.name, None)
         if known is not None and not _is_sound(known):
             tick = known.get("schedulerJobId")
-            await cancel_if_known(ctx, tick if isinstance(tick, str) else None)
+            await cancel_if_active(ctx, tick if isinstance(tick, str) else None)
             # The code declares all that the document held.
             await ctx.db.owned("crons").delete_one({"_id": known["_id"]})
             known = None
@@ -37,7 +37,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             await _redeclare(ctx, known, cron)
     for gone in filter(_is_sound, found.values()):
         if gone["enabled"] or not gone.get("retired"):
-            await cancel_if_known(ctx, gone.get("schedulerJobId"))
+            await cancel_if_active(ctx, gone.get("schedulerJobId"))
             await change(ctx, gone, {"enabled": False, "retired": True, "schedulerJobId": None})
 
 
@@ -65,10 +65,10 @@ def _fields(cron: StaticCron) -> dict[str, Any]:
 
 
 async def _redeclare(ctx: Context, known: dict[str, Any], cron: StaticCron) -> None:
-    await cancel_if_known(ctx, known.get("schedulerJobId"))
+    await cancel_if_active(ctx, known.get("schedulerJobId"))
     fields = {**_fields(cron), "retired": False}
     if known["enabled"] or known.get("retired"):
         due = first_run(cron.schedule, await ctx.now())
-        tick = await plan_tick(ctx, known["_id"], known["version"] + 1, due)
+        tick = await schedule_tick(ctx, known["_id"], known["version"] + 1, due)
         fields |= {"enabled": True, "nextRunTime": due, "schedulerJobId": tick}
     await change(ctx, known, fields)

@@ -2,20 +2,21 @@
 
 from typing import Any, Final
 
-from ostinato.jobs.catch_up import catch_up
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.functions.errors import record_failure
-from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, named
-from ostinato.jobs.functions.successors import (
-    STEPS,
-    cancel_if_known,
-    due_now,
-    other_is_active,
-    repair_time,
+from ostinato.jobs.functions.job_chain import (
+    CHAIN_RETRY,
+    cancel_if_active,
+    effective_now,
+    is_active,
+    repair_due_time,
 )
+from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, with_default_name
+from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.misfire import resolve_misfires
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
@@ -26,7 +27,6 @@ from ostinato.jobs.records import (
     RecurringTask,
 )
 from ostinato.jobs.schedules import parse_schedule
-from ostinato.jobs.values import instant_text
 
 LOOP: Final = "tasks.startRecurringTask"
 
@@ -35,7 +35,7 @@ LOOP: Final = "tasks.startRecurringTask"
 async def run_task(ctx: Context, name: str) -> Json:
     """Write a line to the log: the function that crons and recurring tasks run by default."""
     ctx.log.info("task.run", name=name)
-    return {"name": name, "ranAt": instant_text(await ctx.now())}
+    return {"name": name, "ranAt": format_instant(await ctx.now())}
 
 
 async def start_task(
@@ -52,7 +52,7 @@ async def start_task(
     if found and found["enabled"] and all(found[key] == value for key, value in wanted.items()):
         return recurring_task_from(found)
     if found:
-        await cancel_if_known(ctx, found["schedulerJobId"])
+        await cancel_if_active(ctx, found["schedulerJobId"])
         return await _change(ctx, found, await _beginning(ctx, found, wanted))
     new = {
         "_id": ctx.new_id(),
@@ -76,13 +76,13 @@ async def stop_task(ctx: Context, task_id: str) -> RecurringTask:
         raise NotFound("there is no recurring task with this taskId")
     if not found["enabled"]:
         return recurring_task_from(found)
-    await cancel_if_known(ctx, found["schedulerJobId"])
+    await cancel_if_active(ctx, found["schedulerJobId"])
     return await _change(
         ctx, found, {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
     )
 
 
-@mutation(internal=True, retry=STEPS)
+@mutation(internal=True, retry=CHAIN_RETRY)
 async def start_recurring_task(
     ctx: Context, task_id: str, interval_ms: int, generation: int
 ) -> None:
@@ -93,10 +93,10 @@ async def start_recurring_task(
     found = await ctx.db["taskConfigs"].find_one(
         {"owner": ctx.owner, "taskId": task_id, "generation": generation, "enabled": True}
     )
-    if found is None or await other_is_active(ctx, found["schedulerJobId"]):
+    if found is None or await is_active(ctx, found["schedulerJobId"]):
         return
-    now = max(await due_now(ctx), found["nextRunTime"])
-    decided = catch_up(
+    now = max(await effective_now(ctx), found["nextRunTime"])
+    decided = resolve_misfires(
         IntervalSchedule(ms=interval_ms), found["nextRunTime"], now, CatchUpPolicy.LATEST
     )
     await _work(ctx, found)
@@ -109,9 +109,9 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
     found = await ctx.db["taskConfigs"].find_one({"_id": task_config_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
-    if await other_is_active(ctx, found["schedulerJobId"]):
+    if await is_active(ctx, found["schedulerJobId"]):
         return False
-    due = await repair_time(ctx, found["schedulerJobId"], found["nextRunTime"])
+    due = await repair_due_time(ctx, found["schedulerJobId"], found["nextRunTime"])
     fields = {"nextRunTime": due}
     await _change(ctx, found, fields | {"schedulerJobId": await _plan(ctx, {**found, **fields})})
     return True
@@ -172,4 +172,4 @@ def _checked(
         message = f"taskId must have 1 to {MAX_NAME_CHARS} characters, it has {len(task_id)}"
         raise BadRequest.at("taskId", message=message, code="length")
     parse_schedule(interval_ms, None)
-    return ctx.registry.resolve(function_name).bind(named(function_name, args, task_id))
+    return ctx.registry.resolve(function_name).bind(with_default_name(function_name, args, task_id))

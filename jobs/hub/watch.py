@@ -104,7 +104,7 @@ def judge(watch: Watch, change: Change) -> Notice | None:
         return None
     if change.type is ChangeType.DELETED:
         return Notice(change, left=True)
-    if wanted is None or not wanted.may_be_left or _holds(wanted, change.after):
+    if wanted is None or not wanted.can_stop_matching or _holds(wanted, change.after):
         return Notice(change, left=False)
     was_there = change.before is not None and _holds(wanted, change.before)
     return Notice(change, left=True) if was_there else None

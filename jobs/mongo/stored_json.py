@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar, cast
 
 from bson import DBRef, ObjectId, json_util
 
+from ostinato.jobs.json_values import NotJson, to_json_form
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.records import Json
-from ostinato.jobs.values import NotJson, json_form
 
 JSON_FIELDS: Final = ("args", "result", "data")
 """The fields of our documents that hold what clients and functions gave."""
@@ -26,8 +26,8 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 V = TypeVar("V")
 
-json_form.register(ObjectId, str)
-json_form.register(DBRef, DBRef.as_doc)
+to_json_form.register(ObjectId, str)
+to_json_form.register(DBRef, DBRef.as_doc)
 
 
 def escape(value: V) -> V:
@@ -123,7 +123,7 @@ def _unescaped(key: str) -> str:
 def _form(value: object) -> object:
     """Return what stands for a value that others wrote, or we did before keys were escaped."""
     with suppress(NotJson):
-        return json_form(value)
+        return to_json_form(value)
     try:
         return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
     except TypeError:  # a class of the driver that its Extended JSON does not know

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ostinato.jobs.context import JobInfo
 from ostinato.jobs.documents import cause_from
+from ostinato.jobs.json_values import replace_surrogates, to_whole_number
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, Move
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.completions import Outcome
@@ -14,7 +15,6 @@ from ostinato.jobs.mongo.poison import MALFORMED
 from ostinato.jobs.records import FunctionKind, Json, JsonObject
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
-from ostinato.jobs.values import readable, whole_number
 
 MAX_MESSAGE_CHARS: Final = 1_024  # at most 4 KiB in UTF-8
 MAX_TRACEBACK_CHARS: Final = 4_096
@@ -49,8 +49,10 @@ class Attempt:
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
-            attempt=whole_number(document["attempt"], "attempt", least=0, most=MAX_STORED_ATTEMPTS),
-            max_attempts=whole_number(
+            attempt=to_whole_number(
+                document["attempt"], "attempt", least=0, most=MAX_STORED_ATTEMPTS
+            ),
+            max_attempts=to_whole_number(
                 document["maxAttempts"], "maxAttempts", least=0, most=MAX_STORED_ATTEMPTS
             ),
             owner=document["owner"],
@@ -162,7 +164,7 @@ class Attempt:
         try:
             when = parse_when(after.when)  # the function may have changed it since
         except (ValueError, AttributeError) as odd:
-            return self.fail({**error, "message": readable(f"RetryAfter: {odd}")})
+            return self.fail({**error, "message": replace_surrogates(f"RetryAfter: {odd}")})
         if isinstance(when, int):
             return self._outcome(Move.RETRY, error=error, delay_ms=when)
         return replace(self._outcome(Move.RETRY, error=error), due_at=when)
@@ -204,9 +206,9 @@ def keep_ms_of(function: Function | None, default_ms: int) -> int:
 def stored_error(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
     """Build the stored form of an error, within its limits."""
     return {
-        "name": readable(name[:MAX_MESSAGE_CHARS]),
-        "message": readable(message[:MAX_MESSAGE_CHARS]),
-        "traceback": readable(trace[-MAX_TRACEBACK_CHARS:]) if trace else None,
+        "name": replace_surrogates(name[:MAX_MESSAGE_CHARS]),
+        "message": replace_surrogates(message[:MAX_MESSAGE_CHARS]),
+        "traceback": replace_surrogates(trace[-MAX_TRACEBACK_CHARS:]) if trace else None,
     }
 
 

@@ -13,6 +13,7 @@ from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress,
 from ostinato.jobs.direct import DirectSink
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import (
     MongoError,
@@ -28,7 +29,6 @@ from ostinato.jobs.records import Cause, CauseKind, FunctionKind, Json
 from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
 from ostinato.jobs.transact import Identity, log_of
-from ostinato.jobs.values import TooLarge, storable
 from ostinato.jobs.worker.attempt import (
     Attempt,
     describe_exception,
@@ -242,7 +242,7 @@ class Runner:
 
     def _checked_result(self, value: object) -> Json:
         limit = self.engine.settings.result_limit_bytes
-        result = storable(value, "result", limit_bytes=limit)
+        result = to_json_value(value, "result", limit_bytes=limit)
         if isinstance(result, str | list | dict) and (size := len(to_json(result))) > limit:
             raise TooLarge(
                 f"result takes {size:,} bytes as JSON; allowed are {limit:,}", "too_long"

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from strawberry.scalars import JSON
 
 from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.wording import wording
+from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.schema.absent import unset_to_none
 
 SHOWN_CHARS = 60
@@ -89,7 +89,7 @@ def _issue(found: Any) -> Issue:
     given = found["input"]
     shows = isinstance(given, str | int) or (isinstance(given, float) and math.isfinite(given))
     got = f", got {_shown(given)}" if shows else ""
-    message = f"{field}: {wording(found)}{got}"
+    message = f"{field}: {plain_message(found)}{got}"
     return Issue(path=path, message=message, code=found["type"])
 
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError, to_json
 from strawberry.scalars import JSON
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
-from ostinato.jobs.context import FURTHEST, LONGEST_TIMEOUT_MS
+from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS
 from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
 from ostinato.jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
 from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
@@ -21,7 +21,7 @@ from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
-MAX_DELAY_MS: Final = FURTHEST // timedelta(milliseconds=1)
+MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
 MAX_JSON_DEPTH: Final = 30  # functions wrap the value in an object, and accept 32
 MAX_INT64: Final = 2**63 - 1  # the range of BSON integers
 MIN_INT64: Final = -(2**63)
@@ -131,7 +131,7 @@ Interval: TypeAlias = Annotated[Milliseconds, Field(ge=MIN_INTERVAL_MS, le=MAX_I
 Delay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_DELAY_MS)]
 PageDelay: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_PAGE_DELAY_MS)]
 Jitter: TypeAlias = Annotated[Milliseconds, Field(ge=0, le=MAX_JITTER_MS)]
-JobTimeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=LONGEST_TIMEOUT_MS)]
+JobTimeout: TypeAlias = Annotated[Milliseconds, Field(ge=1, le=MAX_JOB_TIMEOUT_MS)]
 QueueName: TypeAlias = Annotated[str, Field(pattern=QUEUE_PATTERN)]
 Priority: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PRIORITY)]
 Weight: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WEIGHT)]

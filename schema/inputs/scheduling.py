@@ -11,7 +11,7 @@ from ostinato.jobs import filters, records
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
-from ostinato.resolvers.scheduling import Plan
+from ostinato.resolvers.scheduling import JobRequest
 from ostinato.schema.absent import unset_to_none
 from ostinato.schema.inputs.limits import (
     Delay,
@@ -71,9 +71,9 @@ class ScheduleJobInput:
             yield Issue(path=("runAfterMs",), message=message, code="exclusive")
             yield Issue(path=("runAt",), message=message, code="exclusive")
 
-    def to_plain(self) -> Plan:
+    def to_plain(self) -> JobRequest:
         """Convert the validated input for the use case."""
-        return Plan(
+        return JobRequest(
             function_name=self.function_name,
             args=cast("records.JsonObject", self.args or {}),
             run_after_ms=self.run_after_ms,

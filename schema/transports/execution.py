@@ -16,8 +16,8 @@ from graphql.execution import Executor, create_source_event_stream, execute_subs
 from strawberry import Schema
 
 from ostinato.jobs.errors import BadRequest, TimedOut
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.values import readable
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
 from ostinato.schema.errors import (
@@ -256,7 +256,7 @@ def _response_data(data: object, errors: list[FormattedError]) -> dict[str, obje
 def _replace_unencodable(value: object, path: Path, errors: list[FormattedError]) -> object:
     """Replace each value that JSON cannot represent by null, and add an error with its path."""
     if isinstance(value, dict) and len(path) < MAX_WRITTEN_DEPTH:
-        named = ((readable(str(key)), inner) for key, inner in value.items())
+        named = ((replace_surrogates(str(key)), inner) for key, inner in value.items())
         return {key: _replace_unencodable(inner, (*path, key), errors) for key, inner in named}
     if isinstance(value, list) and len(path) < MAX_WRITTEN_DEPTH:
         return [

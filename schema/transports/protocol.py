@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from ostinato.jobs.values import readable
+from ostinato.jobs.json_values import replace_surrogates
 from ostinato.schema.errors import FormattedError
 from ostinato.schema.transports.encoding import InvalidJson, decode_json, encode_json
 from ostinato.schema.transports.execution import OperationRequest
@@ -112,7 +112,9 @@ def _invalid_subscribe(error: InvalidJson, max_id_chars: int) -> InvalidSubscrib
     """Return the operation to fail; raises InvalidMessage if the message starts none."""
     if isinstance(error.value, dict) and error.value.get("type") == "subscribe":
         operation_id = _operation_id(error.value, max_id_chars)
-        if operation_id == readable(operation_id):  # otherwise no response could contain it
+        if operation_id == replace_surrogates(
+            operation_id
+        ):  # otherwise no response could contain it
             return InvalidSubscribe(operation_id, f"the message cannot be decoded: {error}")
     raise InvalidMessage(f"Message cannot be decoded: {error}")
 

@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs import records
 from ostinato.jobs.filters import JobOrder
-from ostinato.jobs.malformed import sound_progress
+from ostinato.jobs.malformed import read_progress
 from ostinato.jobs.paging import Place
 from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
@@ -93,7 +93,7 @@ class Job(Node):
 
     @strawberry_field(description="Its progress; null if its function does not report any.")
     def progress(self) -> Progress | None:
-        return Progress.of_optional(sound_progress(self.record))
+        return Progress.of_optional(read_progress(self.record))
 
     @strawberry_field(description="The exception that ended its latest attempt, if one did.")
     def error(self) -> JobError | None:

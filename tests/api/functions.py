@@ -2,10 +2,10 @@
 
 from pydantic import JsonValue
 
+from ostinato.jobs.batch_sources import batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.retry import Retry
-from ostinato.jobs.sources import batch
 
 
 @mutation(public=True)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from ostinato.resolvers.loading import Loader
+from ostinato.resolvers.batch_loader import BatchLoader
 
 
 class Reader:
@@ -32,25 +32,25 @@ def read() -> Reader:
 
 
 async def test_loads_of_one_turn_are_one_read(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     found = await asyncio.gather(*(loader.load(key) for key in (1, 2, 2, 0)))
     assert (found, read.reads) == ([2, 4, 4, None], [[0, 1, 2]])
 
 
 async def test_a_later_load_reads_again(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     await loader.load(1)
     await loader.load(1)
     assert read.reads == [[1], [1]]
 
 
 async def test_no_key_is_nothing_without_a_read(read: Reader) -> None:
-    assert await Loader(read).load(None) is None
+    assert await BatchLoader(read).load(None) is None
     assert read.reads == []
 
 
 async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     read.gate.clear()
     first = asyncio.create_task(loader.load(1))
     await read.started.wait()
@@ -63,13 +63,13 @@ async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
 
 
 async def test_a_failed_read_fails_all_who_wait(read: Reader) -> None:
-    loader, read.error = Loader(read), ValueError("away")
+    loader, read.error = BatchLoader(read), ValueError("away")
     found = await asyncio.gather(loader.load(1), loader.load(2), return_exceptions=True)
     assert [str(each) for each in found] == ["away", "away"]
 
 
 async def test_who_waits_outlives_who_reads(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     read.gate.clear()
     leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
     await read.started.wait()
@@ -81,7 +81,7 @@ async def test_who_waits_outlives_who_reads(read: Reader) -> None:
 
 
 async def test_a_read_that_never_began_is_begun_by_who_waits(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
     asyncio.get_running_loop().call_soon(leader.cancel)
     assert await follower == 4
@@ -89,7 +89,7 @@ async def test_a_read_that_never_began_is_begun_by_who_waits(read: Reader) -> No
 
 
 async def test_who_gives_up_waiting_disturbs_nobody(read: Reader) -> None:
-    loader = Loader(read)
+    loader = BatchLoader(read)
     read.gate.clear()
     tasks = [asyncio.create_task(loader.load(1)) for _ in range(3)]
     await read.started.wait()

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from pymongo.errors import WriteError
 
 from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.mongo.completions import Completions
-from ostinato.jobs.values import storable
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
 from tests.engine import odd
@@ -77,7 +77,7 @@ async def test_a_value_of_a_subclass_is_stored_as_its_base_class_is(rig: Rig, wh
 def test_an_enum_takes_no_more_room_than_its_value() -> None:
     stored = ["red"] * 100
     limit_bytes = len(to_json(stored))
-    assert storable([odd.Colour.RED] * 100, "result", limit_bytes=limit_bytes) == stored
+    assert to_json_value([odd.Colour.RED] * 100, "result", limit_bytes=limit_bytes) == stored
 
 
 @pytest.mark.parametrize("what", odd.REFUSED)

@@ -13,7 +13,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.figures import FiguresReader
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import Viewer, mint
+from ostinato.resolvers.auth import Viewer, issue_token
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
@@ -52,7 +52,7 @@ class Scraper:
 
     async def ask(self, query: str, **variables: Any) -> Any:
         """Run an operation as ann."""
-        headers = {"authorization": f"Bearer {mint(self.settings, 'ann')}"}
+        headers = {"authorization": f"Bearer {issue_token(self.settings, 'ann')}"}
         body = {"query": query, "variables": variables}
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
             return (await client.post(f"{self.url}/graphql", headers=headers, json=body)).json()

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from ostinato.schema.app import create_app
 from ostinato.schema.transports.sockets import ConnectionRegistry
 from tests.live.leftovers import alive
@@ -45,7 +45,7 @@ class Place:
             url, subprotocols=[TRANSPORT_WS], compression=None, proxy=None
         ) as connection:
             client = Socket(connection)
-            await client.init(token or mint(self.settings, "ann"))
+            await client.init(token or issue_token(self.settings, "ann"))
             await client.subscribe("mine", JOBS)
             await client.receive()
             if vanishes:
@@ -58,7 +58,7 @@ class Place:
 
     async def stream(self, accept: dict[str, str]) -> None:
         """Come, hear READY, and go in the middle of the answer."""
-        headers = accept | {"authorization": f"Bearer {mint(self.settings, 'bob')}"}
+        headers = accept | {"authorization": f"Bearer {issue_token(self.settings, 'bob')}"}
         url = f"http://127.0.0.1:{self.port}/graphql"
         async with (
             httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client,

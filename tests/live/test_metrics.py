@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from tests.live.scraping import TOKEN, Scraper, scraped
 from tests.live.watching import JOBS
 from tests.live.writing import Writer
@@ -53,7 +53,7 @@ async def test_nothing_is_told_without_the_token(
 
 
 async def test_user_s_token_opens_nothing(scraper: Scraper) -> None:
-    admin = mint(scraper.settings, "root", ("admin",))
+    admin = issue_token(scraper.settings, "root", ("admin",))
     assert (await scraper.get(f"Bearer {admin}")).status_code == 401
 
 
@@ -163,7 +163,7 @@ async def test_sockets_and_their_subscriptions_are_told(scraper: Scraper) -> Non
     url = scraper.url.replace("http", "ws") + "/graphql"
     async with connect(url, subprotocols=[TRANSPORT_WS], proxy=None) as connection:
         client = Socket(connection)
-        await client.init(mint(scraper.settings, "ann"))
+        await client.init(issue_token(scraper.settings, "ann"))
         await client.subscribe("1", JOBS)
         await client.receive()
         await eventually(lambda: scraper.figure("subscription_members"))

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from ostinato.schema.app import create_app
 from ostinato.schema.ids import global_id
 from tests.live.serving import served
@@ -39,7 +39,7 @@ def connected(port: int, live_settings: Settings) -> Connect:
             url, subprotocols=[TRANSPORT_WS], compression=None, proxy=None
         ) as connection:
             client = Socket(connection)
-            await client.init(mint(live_settings, "ann", roles))
+            await client.init(issue_token(live_settings, "ann", roles))
             yield client
 
     return connected
@@ -61,7 +61,7 @@ async def sockets(port: int, live_settings: Settings) -> AsyncIterator[list[Sock
     ]
     sockets = [Socket(connection) for connection in connections]
     for number, client in enumerate(sockets):
-        await client.init(mint(live_settings, "ann"))
+        await client.init(issue_token(live_settings, "ann"))
         await client.subscribe(f"mine-{number}", JOBS)
         assert (await client.receive())["payload"]["data"]["jobsChanged"]["kind"] == "READY"
     yield sockets

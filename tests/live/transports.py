@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import connect
 
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from tests.transports.conftest import TRANSPORT_WS, Socket
 from tests.transports.streams import MULTIPART, SEPARATORS, SSE
 
@@ -66,7 +66,7 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {mint(self.settings, self.name)}"}
+        return {"authorization": f"Bearer {issue_token(self.settings, self.name)}"}
 
     def client(self) -> httpx.AsyncClient:
         url = f"http://127.0.0.1:{self.port}"
@@ -105,7 +105,7 @@ class Caller:
         url = f"ws://127.0.0.1:{self.port}/graphql"
         async with connect(url, subprotocols=[TRANSPORT_WS], proxy=None) as connection:
             socket = Socket(connection)
-            await socket.init(mint(self.settings, self.name))
+            await socket.init(issue_token(self.settings, self.name))
             await socket.subscribe("1", CHANGES)
             async for text in connection:
                 message = json.loads(text)

@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs import sources
+from ostinato.jobs import batch_sources
+from ostinato.jobs.batch_sources import Document, batch, request_handler
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import DeclarationError
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions.batch import mark_processed
-from ostinato.jobs.functions.external_calls import HttpCall, call
+from ostinato.jobs.functions.external_calls import HttpCall, make_call
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import Registry
-from ostinato.jobs.sources import Document, batch, request_handler
 
 
 @pytest.fixture
 def empty(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return a registry of the test's own, which the decorators fill."""
     registry = Registry()
-    monkeypatch.setattr(sources, "registry", registry)
+    monkeypatch.setattr(batch_sources, "registry", registry)
     return registry
 
 
@@ -73,7 +73,7 @@ async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> 
     # A name to us, which every resolver takes for 127.0.0.1.
     wanted = HttpCall(url="http://127.1:9/")
     with pytest.raises(Forbidden, match="private address"):
-        await call(wanted, ("127.1:9",))
+        await make_call(wanted, ("127.1:9",))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_no_way_of_writing_a_private_address_is_called(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
     with pytest.raises(Forbidden, match="private address"):
-        await call(HttpCall(url="http://api.example/"), ("api.example",))
+        await make_call(HttpCall(url="http://api.example/"), ("api.example",))
 
 
 async def test_the_name_that_is_listed_is_the_one_that_is_looked_up(
@@ -112,11 +112,11 @@ async def test_the_name_that_is_listed_is_the_one_that_is_looked_up(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
     with pytest.raises(Forbidden, match="private address"):
-        await call(HttpCall(url="http://straße.example/"), ("xn--strae-oqa.example",))
+        await make_call(HttpCall(url="http://straße.example/"), ("xn--strae-oqa.example",))
     assert asked == ["xn--strae-oqa.example"]
 
 
 async def test_a_listed_host_means_the_port_of_its_scheme() -> None:
     wanted = HttpCall(url="http://127.0.0.1:8080/")
     with pytest.raises(Forbidden, match=r"127\.0\.0\.1:8080"):
-        await call(wanted, ("127.0.0.1",))
+        await make_call(wanted, ("127.0.0.1",))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.external_calls import HttpCall, call_at
+from ostinato.jobs.functions.external_calls import HttpCall, call_addresses
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from tests.patterns.flaky_api import FlakyApi, serving_flaky_api
@@ -49,7 +49,7 @@ async def test_a_call_that_succeeds_is_made_once(caller: World, api: FlakyApi) -
 
 async def test_a_host_is_called_at_the_first_of_its_addresses_that_answers(api: FlakyApi) -> None:
     wanted = HttpCall(url=f"http://api.example:{api.port}/hook")
-    answer = await call_at(["127.0.0.9", "127.0.0.1"], wanted)
+    answer = await call_addresses(["127.0.0.9", "127.0.0.1"], wanted)
     assert answer == {"status": 200, "body": '{"ok": true}'}
     assert api.names == [f"api.example:{api.port}"]
 

@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from ostinato.jobs.batch_sources import BatchPage, batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.records import Json
-from ostinato.jobs.sources import BatchPage, batch
 
 
 class Gate:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ostinato.jobs.settings import Mode, Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server import build_server
 from ostinato.schema.transports.wire import RawFrameProtocol
 from tests.processes import eventually
@@ -55,7 +55,7 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     def token(self, sub: str = "ada", ttl_s: int = 60) -> str:
-        return mint(self.settings, sub, ttl_s=ttl_s)
+        return issue_token(self.settings, sub, ttl_s=ttl_s)
 
     def client(self) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {self.token()}"}

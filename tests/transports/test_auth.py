@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import SecretStr
 
 from ostinato.jobs.errors import Unauthorized
-from ostinato.resolvers.auth import VERIFIED_TOKENS, Authenticator, bearer_token, mint
+from ostinato.resolvers.auth import TOKEN_CACHE_SIZE, Authenticator, bearer_token, issue_token
 from tests.processes import eventually
 from tests.transports.conftest import SECRET, make_settings
 from tests.transports.tokens import (
@@ -28,7 +28,7 @@ from tests.transports.tokens import (
 
 async def test_minted_token_names_its_viewer() -> None:
     settings = make_settings(jwt_audience="ostinato", jwt_issuer="tests")
-    viewer = await viewer_of(settings, mint(settings, "ada", ("admin",), ttl_s=60))
+    viewer = await viewer_of(settings, issue_token(settings, "ada", ("admin",), ttl_s=60))
     assert (viewer.id, viewer.roles, viewer.is_admin) == ("ada", frozenset({"admin"}), True)
     assert viewer.expires_at is not None
     assert timedelta(seconds=55) < viewer.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
@@ -36,7 +36,7 @@ async def test_minted_token_names_its_viewer() -> None:
 
 async def test_ordinary_viewer_is_no_admin() -> None:
     settings = make_settings()
-    assert not (await viewer_of(settings, mint(settings, "ada"))).is_admin
+    assert not (await viewer_of(settings, issue_token(settings, "ada"))).is_admin
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_token_with_wrong_claims_is_refused(changes: dict[str, Any]) -> No
 
 async def test_token_is_verified_once_and_forgotten_when_it_expires() -> None:
     authenticator = Authenticator(make_settings())
-    token = mint(make_settings(), "ada", ttl_s=2)
+    token = issue_token(make_settings(), "ada", ttl_s=2)
     viewer = await authenticator.viewer(token)
     assert await authenticator.viewer(token) is viewer
     await eventually(lambda: _is_refused(authenticator, token))
@@ -83,10 +83,10 @@ async def _is_refused(authenticator: Authenticator, token: str) -> bool:
 
 async def test_only_so_many_verified_tokens_are_kept() -> None:
     authenticator, settings = Authenticator(make_settings()), make_settings()
-    first = mint(settings, "first")
+    first = issue_token(settings, "first")
     viewer = await authenticator.viewer(first)
-    for number in range(VERIFIED_TOKENS):
-        await authenticator.viewer(mint(settings, f"user {number}"))
+    for number in range(TOKEN_CACHE_SIZE):
+        await authenticator.viewer(issue_token(settings, f"user {number}"))
     assert await authenticator.viewer(first) is not viewer
 
 
@@ -157,7 +157,7 @@ async def test_text_that_is_no_token_is_refused(token: str) -> None:
 
 async def test_configured_algorithms_narrow_what_the_keys_could_verify() -> None:
     settings = make_settings(jwt_public_key=pem(RSA), jwt_algorithms=("RS256",))
-    assert await refused(settings, mint(settings, "ada"))
+    assert await refused(settings, issue_token(settings, "ada"))
     assert not await refused(settings, jwt.encode(claims(), RSA, algorithm="RS256"))
 
 
@@ -182,7 +182,7 @@ def test_server_without_a_usable_key_refuses_to_start(
 def test_minting_needs_a_secret() -> None:
     settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
     with pytest.raises(ValueError, match="OSTINATO_JWT_SECRET"):
-        mint(settings, "ada")
+        issue_token(settings, "ada")
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "x", 1, ["Bearer x"], {}])

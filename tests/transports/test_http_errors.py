@@ -7,7 +7,7 @@ import httpx
 import jwt
 import pytest
 
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from tests.transports.conftest import SECRET, Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -147,7 +147,7 @@ async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> b
 
 async def test_keys_that_cannot_be_fetched_are_503() -> None:
     settings = make_settings(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:9/keys")
-    token = mint(make_settings(), "ada")
+    token = issue_token(make_settings(), "ada")
     async with serve(settings) as running, httpx.AsyncClient(base_url=running.url) as client:
         header = {"authorization": f"Bearer {token}"}
         no_key_id = await client.post("/graphql", json={"query": "{ hello }"}, headers=header)

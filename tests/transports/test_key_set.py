@@ -9,7 +9,7 @@ import pytest
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator
-from ostinato.resolvers.keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
+from ostinato.resolvers.jwt_keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
 from tests.transports.conftest import SECRET, make_settings
 from tests.transports.key_server import KeyServer, serve_keys
 from tests.transports.tokens import (

@@ -15,7 +15,7 @@ from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Notifier
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.mongo.inspection import refusal
-from ostinato.resolvers.auth import Authenticator, mint
+from ostinato.resolvers.auth import Authenticator, issue_token
 from tests.conftest import Servers
 from tests.processes import eventually
 from tests.transports.conftest import Running, make_settings
@@ -59,7 +59,9 @@ async def test_page_of_another_site_is_refused_a_preflight_with_the_setting(
     ],
 )
 async def test_token_that_does_not_fit_says_why(changes: dict[str, Any], said: str) -> None:
-    token = mint(make_settings(**changes | {"jwt_audience": "us", "jwt_issuer": "us"}), "ada")
+    token = issue_token(
+        make_settings(**changes | {"jwt_audience": "us", "jwt_issuer": "us"}), "ada"
+    )
     ours = {"jwt_audience": "us", "jwt_issuer": "us"}
     ours |= {name: value for name, value in changes.items() if name != "jwt_secret"}
     with pytest.raises(Exception, match=said):

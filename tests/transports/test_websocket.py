@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import mint
+from ostinato.resolvers.auth import issue_token
 from tests.processes import eventually
 from tests.transports.conftest import BOTH, SECRET, Running, Socket, make_settings, serve
 
@@ -167,7 +167,7 @@ async def test_expiry_is_told_though_its_timer_fires_a_moment_early(
 async def test_token_of_another_server_is_refused(running: Running) -> None:
     other: Settings = make_settings(jwt_secret="another-secret-of-48-bytes-0123456789-0123456789")
     async with running.socket() as socket:
-        payload = {"Authorization": f"Bearer {mint(other, 'ada')}"}
+        payload = {"Authorization": f"Bearer {issue_token(other, 'ada')}"}
         await socket.send({"type": "connection_init", "payload": payload})
         assert await socket.closed() == 4403
 

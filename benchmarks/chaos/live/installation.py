@@ -20,7 +20,7 @@ from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.auth import ADMIN, mint
+from ostinato.resolvers.auth import ADMIN, issue_token
 
 APIS: Final = ("api", "api-1")
 CLIENTS: Final = "clients"
@@ -61,7 +61,7 @@ class LiveInstallation(Installation):
         """Sign a token for each user, and last for an admin."""
         tokens = dict(zip(USERS, self.tokens(), strict=True))
         settings = Settings(jwt_secret=SecretStr(SECRET))
-        return {**tokens, OPERATOR: mint(settings, OPERATOR, (ADMIN,))}
+        return {**tokens, OPERATOR: issue_token(settings, OPERATOR, (ADMIN,))}
 
     async def start_mongod(self) -> None:
         """Start all members."""

@@ -8,16 +8,16 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.records import JobState
 from ostinato.jobs.retry import Retry
 
-FAR: Final = timedelta(days=4 * 365)  # jobs may lie five years ahead: a loop goes there in hops
+MAX_HOP: Final = timedelta(days=4 * 365)  # jobs may lie five years ahead: a loop goes there in hops
 REPAIR_AFTER: Final = timedelta(minutes=1)  # what failed for good is tried again at this pace
 
-STEPS: Final = Retry(retries=4, base_ms=500)
+CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
 """How a step of a loop is retried: a loop must outlive a passing fault of the database."""
 
 _ACTIVE: Final = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
 
 
-async def active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
+async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     """Find which of the jobs have not ended, in the order given."""
     wanted = list(job_ids)
     if not wanted:
@@ -29,20 +29,20 @@ async def active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     return [job_id for job_id in wanted if job_id in active]
 
 
-async def other_is_active(ctx: Context, job_id: str | None) -> bool:
+async def is_active(ctx: Context, job_id: str | None) -> bool:
     """Tell whether a job that is not the running one will still do something."""
     if job_id is None or (ctx.job is not None and job_id == ctx.job.id):
         return False
-    return bool(await active_jobs(ctx, [job_id]))
+    return bool(await find_active_jobs(ctx, [job_id]))
 
 
-async def due_now(ctx: Context) -> datetime:
+async def effective_now(ctx: Context) -> datetime:
     """Give due time, not before the running job's own: the server has seen that one pass."""
     now = await ctx.now()
     return max(now, ctx.job.scheduled_time) if ctx.job else now
 
 
-async def repair_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:
+async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:
     """Decide when to try again after a loop's job was lost: later if it failed for good."""
     failed = {"_id": job_id, "state": JobState.FAILED.value}
     if job_id is not None and await ctx.db["jobs"].find_one(failed, {"_id": 1}):
@@ -50,8 +50,8 @@ async def repair_time(ctx: Context, job_id: str | None, due: datetime) -> dateti
     return due
 
 
-async def cancel_if_known(ctx: Context, job_id: str | None) -> None:
+async def cancel_if_active(ctx: Context, job_id: str | None) -> None:
     """Cancel a job, unless it is None, the running one, or has ended."""
-    if await other_is_active(ctx, job_id):
+    if await is_active(ctx, job_id):
         assert job_id is not None
         await ctx.scheduler.cancel(job_id)

@@ -9,8 +9,8 @@ from typing import Final
 
 from ostinato.jobs.records import Json, Progress
 
-LEAST_INTEGER: Final = -(2**63)  # what BSON has room for
-LARGEST_INTEGER: Final = 2**63 - 1
+MIN_INT64: Final = -(2**63)  # what BSON has room for
+MAX_INT64: Final = 2**63 - 1
 MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its values a few levels down
 MAX_COUNT: Final = 2**53 - 1  # the largest that every client reads exactly
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -38,7 +38,7 @@ class TooLarge(ValueError):
         self.code = code
 
 
-def storable(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> Json:
+def to_json_value(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> Json:
     """Copy a value as plain JSON, of the built-in types alone, whatever subclasses it is made of.
 
     Raises NotJson that says where under `path` it is not JSON, and TooLarge if it nests deeper
@@ -57,7 +57,7 @@ def storable(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> J
 
 
 @singledispatch
-def json_form(value: object) -> object:
+def to_json_form(value: object) -> object:
     """Return what stands for a value of a class that is not JSON; raises NotJson.
 
     Whoever knows a class better registers it here.
@@ -66,27 +66,27 @@ def json_form(value: object) -> object:
     raise NotJson(f"is {kind}, which is not JSON: convert it, with str() for example")
 
 
-@json_form.register
+@to_json_form.register
 def _enum_form(value: Enum) -> object:
     return value.value
 
 
-@json_form.register
+@to_json_form.register
 def _datetime_form(value: datetime) -> object:
-    return instant_text(value) if value.tzinfo else value.isoformat()
+    return format_instant(value) if value.tzinfo else value.isoformat()
 
 
-def instant_text(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """Write an aware instant as the API does: `2030-01-31T12:00:00.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def readable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Replace what no encoding can carry: half of a surrogate pair."""
     return text.encode(errors="replace").decode()
 
 
-def whole_number(value: object, *path: str | int, least: int, most: int) -> int:
+def to_whole_number(value: object, *path: str | int, least: int, most: int) -> int:
     """Return a whole number as a plain `int`; raises NotJson that says what it is at `path`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -98,7 +98,7 @@ def whole_number(value: object, *path: str | int, least: int, most: int) -> int:
     return number
 
 
-def progress_of(done: object, total: object, message: object) -> Progress:
+def build_progress(done: object, total: object, message: object) -> Progress:
     """Check what a function says of its progress; raises NotJson, or TooLarge."""
     return Progress(
         done=_count(done, "done"),
@@ -108,12 +108,12 @@ def progress_of(done: object, total: object, message: object) -> Progress:
 
 
 def _count(value: object, name: str) -> int:
-    return whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
+    return to_whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
 
 
 def _message(value: object) -> str:
     path = ("progress", "message")
-    text = storable(value, *path, limit_bytes=MAX_MESSAGE_BYTES)
+    text = to_json_value(value, *path, limit_bytes=MAX_MESSAGE_BYTES)
     if not isinstance(text, str):
         raise NotJson(f"must be text, got a value of type {type(value).__name__}", *path)
     return text
@@ -154,7 +154,7 @@ class _Copying:
             return self._list(list.__iter__(value), room)
         if isinstance(value, tuple):
             return self._list(tuple.__iter__(value), room)
-        return self.copy(json_form(value), room)
+        return self.copy(to_json_form(value), room)
 
     def _spend(self, size_bytes: int) -> None:
         self._left -= size_bytes
@@ -164,7 +164,7 @@ class _Copying:
     def _text(self, value: str) -> str:
         self._spend(str.__len__(value) + 2)
         text = str.__str__(value)
-        if not text.isascii() and text != readable(text):
+        if not text.isascii() and text != replace_surrogates(text):
             raise NotJson("holds half of a surrogate pair, which is no character")
         return text
 
@@ -201,7 +201,7 @@ class _Copying:
 
 def _integer(value: int) -> int:
     number = int.__index__(value)
-    if not LEAST_INTEGER <= number <= LARGEST_INTEGER:
+    if not MIN_INT64 <= number <= MAX_INT64:
         raise NotJson("is an integer of more than 64 bits: write it as a string")
     return number
 

@@ -24,11 +24,11 @@ ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
 KEY_SET_TTL_S = 600.0  # a withdrawn key is refused after ten minutes
 KEY_SET_COOLDOWN_S = 10.0  # tokens with invented key ids must not make us ask more often
 KEY_SET_TIMEOUT_S = 5.0
-KEY_SET_LIMIT_BYTES = 262_144
+MAX_KEY_SET_BYTES = 262_144
 MIN_RSA_BITS = 2_048
 
 
-class KeyRing:
+class JwtKeys:
     """Find the key for a token's header: secret and public key at once, JWKS over the network."""
 
     def __init__(self, settings: Settings) -> None:
@@ -72,10 +72,10 @@ class KeyRing:
             await self._remote.aclose()
 
 
-def inspect_keys(settings: Settings) -> Finding:
+def check_keys(settings: Settings) -> Finding:
     """Look whether tokens can be verified, as the API does at its start."""
     try:
-        KeyRing(settings)
+        JwtKeys(settings)
     except ValueError as error:
         return Finding(subject="token key", detail="the API cannot verify tokens", fix=str(error))
     return Finding(subject="token key", detail="configured")
@@ -132,7 +132,7 @@ class RemoteKeys:
             response.raise_for_status()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > KEY_SET_LIMIT_BYTES:
+                if len(body) > MAX_KEY_SET_BYTES:
                     raise ValueError("the key set is too large")
         return bytes(body)
 

@@ -8,13 +8,13 @@ from typing import Final, assert_never
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import next_run, ticks
 
-ON_TIME: Final = timedelta(seconds=15)  # a lost worker's tick runs again within this time
-MAX_CATCH_UP: Final = 500  # jobs of one tick: they share its transaction
-MAX_COUNTED: Final = 10_000  # ticks of a cronspec: every minute of a week, 0.3 s of work
+MISFIRE_GRACE: Final = timedelta(seconds=15)  # a lost worker's tick runs again within this time
+MAX_RUNS_PER_TICK: Final = 500  # jobs of one tick: they share its transaction
+MAX_COUNTED_TICKS: Final = 10_000  # ticks of a cronspec: every minute of a week, 0.3 s of work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatchUp:
+class MisfireDecision:
     """What a tick does."""
 
     runs: tuple[datetime, ...]
@@ -25,7 +25,9 @@ class CatchUp:
     """The first due time later than now."""
 
 
-def catch_up(schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPolicy) -> CatchUp:
+def resolve_misfires(
+    schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPolicy
+) -> MisfireDecision:
     """Decide about the due times from `due`, the first that has not run, to `now`, not before it.
 
     `skip` executes the newest if it is at most 15 s late, `latest` the newest, `all` the newest
@@ -37,20 +39,20 @@ def catch_up(schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPo
     elif policy is CatchUpPolicy.LATEST:
         runs = newest[-1:]
     elif policy is CatchUpPolicy.SKIP:
-        runs = tuple(tick for tick in newest[-1:] if now - tick <= ON_TIME)
+        runs = tuple(tick for tick in newest[-1:] if now - tick <= MISFIRE_GRACE)
     else:
         assert_never(policy)
     following = next_run(schedule, newest[-1] if isinstance(schedule, IntervalSchedule) else now)
-    return CatchUp(runs=runs, skipped=count - len(runs), next_run=following)
+    return MisfireDecision(runs=runs, skipped=count - len(runs), next_run=following)
 
 
 def _missed(schedule: Schedule, due: datetime, now: datetime) -> tuple[int, tuple[datetime, ...]]:
     """Count the due times up to now, and list the newest of them, oldest first."""
     if isinstance(schedule, CronSchedule):
         later = takewhile(lambda tick: tick <= now, ticks(schedule, due))
-        found = tuple(chain([due], islice(later, MAX_COUNTED - 1)))
-        return len(found), found[-MAX_CATCH_UP:]
+        found = tuple(chain([due], islice(later, MAX_COUNTED_TICKS - 1)))
+        return len(found), found[-MAX_RUNS_PER_TICK:]
     interval = timedelta(milliseconds=schedule.ms)
     count = (now - due) // interval + 1
-    first = max(0, count - MAX_CATCH_UP)
+    first = max(0, count - MAX_RUNS_PER_TICK)
     return count, tuple(due + n * interval for n in range(first, count))

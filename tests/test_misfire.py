@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.catch_up import MAX_CATCH_UP, MAX_COUNTED, CatchUp, catch_up
+from ostinato.jobs.misfire import (
+    MAX_COUNTED_TICKS,
+    MAX_RUNS_PER_TICK,
+    MisfireDecision,
+    resolve_misfires,
+)
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 
 DUE = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -17,8 +22,8 @@ SECONDLY = CronSchedule(cronspec="* * * * * *")
 minutely = pytest.mark.parametrize("schedule", MINUTELY)
 
 
-def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> CatchUp:
-    return catch_up(schedule, DUE, DUE + by, policy)
+def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> MisfireDecision:
+    return resolve_misfires(schedule, DUE, DUE + by, policy)
 
 
 @minutely
@@ -27,7 +32,7 @@ def test_tick_that_comes_on_time_runs_by_every_policy(
     schedule: Schedule, policy: CatchUpPolicy
 ) -> None:
     decided = late(schedule, timedelta(milliseconds=3), policy)
-    assert decided == CatchUp(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
+    assert decided == MisfireDecision(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
 
 
 @minutely
@@ -40,19 +45,23 @@ def test_all_runs_every_missed_tick(schedule: Schedule) -> None:
 @minutely
 def test_latest_runs_the_newest_missed_tick_and_counts_the_others(schedule: Schedule) -> None:
     decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.LATEST)
-    assert decided == CatchUp(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+    assert decided == MisfireDecision(
+        runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE
+    )
 
 
 @minutely
 def test_skip_counts_all_missed_ticks(schedule: Schedule) -> None:
     decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.SKIP)
-    assert decided == CatchUp(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
+    assert decided == MisfireDecision(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
 
 
 @minutely
 def test_skip_runs_the_newest_tick_if_that_one_is_on_time(schedule: Schedule) -> None:
     decided = late(schedule, 3 * MINUTE, CatchUpPolicy.SKIP)
-    assert decided == CatchUp(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
+    assert decided == MisfireDecision(
+        runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE
+    )
 
 
 @minutely
@@ -64,14 +73,14 @@ def test_on_time_ends_after_15_seconds(schedule: Schedule, late_s: int, runs: in
 
 def test_all_is_bounded_and_counts_what_it_leaves_out() -> None:
     decided = late(IntervalSchedule(ms=1_000), timedelta(days=365), CatchUpPolicy.ALL)
-    assert len(decided.runs) == MAX_CATCH_UP
-    assert decided.skipped == 365 * 86_400 + 1 - MAX_CATCH_UP
+    assert len(decided.runs) == MAX_RUNS_PER_TICK
+    assert decided.skipped == 365 * 86_400 + 1 - MAX_RUNS_PER_TICK
     assert decided.next_run - decided.runs[-1] == timedelta(seconds=1)
 
 
 def test_cronspec_that_slept_for_a_year_is_counted_up_to_a_bound() -> None:
     decided = late(SECONDLY, timedelta(days=365), CatchUpPolicy.LATEST)
-    assert decided.skipped + len(decided.runs) == MAX_COUNTED
+    assert decided.skipped + len(decided.runs) == MAX_COUNTED_TICKS
     assert decided.next_run == DUE + timedelta(days=365, seconds=1)
 
 
@@ -80,7 +89,7 @@ def test_interval_neither_drifts_nor_loses_count(
     ms: int, late_ms: int, policy: CatchUpPolicy
 ) -> None:
     interval, now = timedelta(milliseconds=ms), DUE + timedelta(milliseconds=late_ms)
-    decided = catch_up(IntervalSchedule(ms=ms), DUE, now, policy)
+    decided = resolve_misfires(IntervalSchedule(ms=ms), DUE, now, policy)
     assert (decided.next_run - DUE) % interval == timedelta(0)
     assert now < decided.next_run <= now + interval
     assert len(decided.runs) + decided.skipped == (decided.next_run - DUE) // interval

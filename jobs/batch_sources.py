@@ -25,7 +25,7 @@ Count = Callable[[Context], Awaitable[int | None]]
 Check = Callable[[Context], Awaitable[None]]
 RequestHandler = Callable[[Context, Json], Awaitable[Json]]
 
-OWNERS_SOUGHT: Final = 100  # documents that are looked at for an owner
+OWNER_SAMPLE_SIZE: Final = 100  # documents that are looked at for an owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
         require_async(handle, "@batch")
         require_parameters(handle, "the handler of a batch", "ctx", "items")
         require_options(handle, "@batch", {"name": name, **options}, BATCH_OPTIONS)
-        query = _Keyset(
+        query = _KeysetQuery(
             name,
             options.get("collection", name),
             options.get("where", {}),
@@ -147,7 +147,7 @@ async def _unknown(ctx: Context) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Keyset:
+class _KeysetQuery:
     """Pages by `_id`, so that a page costs the same however far the batch has come."""
 
     name: str
@@ -171,7 +171,9 @@ class _Keyset:
         """Raise PreconditionFailed if the documents are nobody's and only one's own count."""
         if not self.owned:
             return
-        found = await ctx.db[self.collection].find(self.where, {"owner": 1}, limit=OWNERS_SOUGHT)
+        found = await ctx.db[self.collection].find(
+            self.where, {"owner": 1}, limit=OWNER_SAMPLE_SIZE
+        )
         if found and not any("owner" in one for one in found):
             raise PreconditionFailed(
                 f"a batch over {self.name!r} would process nothing: it takes the documents of the "

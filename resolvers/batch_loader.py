@@ -8,14 +8,14 @@ from typing import Generic, TypeAlias, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-Waiting: TypeAlias = defaultdict[K, list[asyncio.Future[V | None]]]
+Waiters: TypeAlias = defaultdict[K, list[asyncio.Future[V | None]]]
 
 
-class _LeaderGone(Exception):
+class _LeaderCancelled(Exception):
     """Whoever was to read for all was cancelled: ask again."""
 
 
-class Loader(Generic[K, V]):
+class BatchLoader(Generic[K, V]):
     """Read by key, many keys at a time; nothing is kept, so a later load reads again.
 
     The first caller of a turn reads for all of them, so there is no task to look after.
@@ -28,7 +28,7 @@ class Loader(Generic[K, V]):
         """`read` may give an exception in place of what cannot be read: it is raised to those who
         asked for that."""
         self._read = read
-        self._waiting: Waiting[K, V] = defaultdict(list)
+        self._waiting: Waiters[K, V] = defaultdict(list)
 
     async def load(self, key: K | None) -> V | None:
         """Return what is stored under `key`, None if there is nothing, or no key."""
@@ -39,7 +39,7 @@ class Loader(Generic[K, V]):
             self._waiting[key].append(future)
             try:
                 found: V | None = await future
-            except _LeaderGone:
+            except _LeaderCancelled:
                 continue
             return found
         return await self._lead(key)
@@ -54,7 +54,7 @@ class Loader(Generic[K, V]):
         except BaseException as error:
             if self._waiting is batch:
                 self._waiting = defaultdict(list)
-            _fail(batch.values(), error if isinstance(error, Exception) else _LeaderGone())
+            _fail(batch.values(), error if isinstance(error, Exception) else _LeaderCancelled())
             raise
         for each, futures in batch.items():
             _settle(futures, found.get(each))
