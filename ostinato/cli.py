@@ -68,8 +68,8 @@ def api() -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
     settings = _checked_settings()
     from ostinato.jobs.gc_tuning import tune_gc
-    from ostinato.schema.app import create_app
-    from ostinato.schema.server import listen, serve
+    from ostinato.schema.server.app import create_app
+    from ostinato.schema.server.uvicorn_server import listen, serve
 
     try:
         app = create_app(settings)

@@ -6,12 +6,11 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import ostinato.schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
-from ostinato.schema.fields import read_attributes_directly
-from ostinato.schema.inputs.building import build_flat_inputs_directly
-from ostinato.schema.mutation import Mutation
-from ostinato.schema.query import Query
+from ostinato.schema.execution.strawberry_internals import install_fast_paths
+from ostinato.schema.roots.mutation import Mutation
+from ostinato.schema.roots.query import Query
+from ostinato.schema.roots.subscription import Subscription
 from ostinato.schema.scalars import SCALARS
-from ostinato.schema.subscription import Subscription
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -26,8 +25,7 @@ graphql_schema: Final = strawberry.Schema(
     types=[Job, Cron, RecurringTask, Batch, Request, Failure],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
-build_flat_inputs_directly(graphql_schema)
-read_attributes_directly(graphql_schema)
+install_fast_paths(graphql_schema)
 
 
 def print_sdl() -> str:

@@ -13,7 +13,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.filters import Page
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.paging import Place, Window
-from ostinato.schema.absent import unset_to_none
+from ostinato.schema.fields import unset_to_none
 
 
 class Identified(Protocol):

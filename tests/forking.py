@@ -16,8 +16,8 @@ from ostinato.jobs.embedded.process import Child
 PRELOADED = [
     "tests.forking",
     "ostinato.cli",
-    "ostinato.schema.app",
-    "ostinato.schema.server",
+    "ostinato.schema.server.app",
+    "ostinato.schema.server.uvicorn_server",
     "ostinato.jobs.worker.main",
 ]
 

@@ -11,7 +11,7 @@ from ostinato.jobs.mongo.inspection import direct_url, inspect_mongo, refusal
 from ostinato.jobs.mongo.topology import topology
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import check_keys
-from ostinato.schema.app import create_app
+from ostinato.schema.server.app import create_app
 from tests.conftest import JWT_SECRET, Servers
 
 OPTIONS = (

@@ -6,7 +6,7 @@ import uvicorn
 
 from ostinato.jobs.gc_tuning import tune_gc
 from ostinato.jobs.settings import Settings
-from ostinato.schema.app import create_app
+from ostinato.schema.server.app import create_app
 
 if __name__ == "__main__":
     tune_gc()

@@ -13,7 +13,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.jobs.schedules import parse_schedule
-from ostinato.schema.absent import unset_to_none
+from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from ostinato.schema.scalars import Milliseconds
 

@@ -12,7 +12,7 @@ from ostinato.jobs.errors import Issue
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.scheduling import JobRequest
-from ostinato.schema.absent import unset_to_none
+from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
     Delay,
     FailureId,

@@ -6,15 +6,14 @@ from contextlib import suppress
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ostinato.jobs.settings import Settings
+from ostinato.schema.transports.connections import ConnectionClosing
 from ostinato.schema.transports.frames import EXTENSION, FrameWriter, text_frame
-from ostinato.schema.transports.protocol import (
+from ostinato.schema.transports.graphql_ws import (
     ClientMessage,
     CloseCode,
     InvalidMessage,
     parse_message,
 )
-from ostinato.schema.transports.sockets import ConnectionClosing
-from ostinato.schema.transports.started import started
 
 CLOSE_TIMEOUT_S = 5.0  # time for the client to read the reason
 MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes, 2 of them the code
@@ -59,9 +58,8 @@ class Channel:
             return
         text = {"type": "websocket.send", "text": message.decode()}
         try:
-            if (sending := started(self._websocket.send(text))) is not None:
-                async with asyncio.timeout(self._send_timeout_s):
-                    await sending
+            async with asyncio.timeout(self._send_timeout_s):
+                await self._websocket.send(text)
         except TimeoutError:
             reason = "Client reads too slowly: read faster, and resume with `after`"
             raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, reason) from None

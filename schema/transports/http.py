@@ -1,8 +1,9 @@
-"""Serves GraphQL over HTTP; subscriptions respond with a stream.
+"""Serves GraphQL over HTTP; the response to a subscription is a stream.
 
 Source: the GraphQL over HTTP specification.
 """
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -16,31 +17,37 @@ from ostinato.jobs.errors import OstinatoError, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
 from ostinato.schema.errors import FormattedError, format_exception
-from ostinato.schema.transports.compression import MIN_BYTES, compress
-from ostinato.schema.transports.documents import RequestRejected
-from ostinato.schema.transports.encoding import EncodedResult, encode_json
-from ostinato.schema.transports.execution import Operation, OperationRunner
-from ostinato.schema.transports.multipart import MultipartMixed
-from ostinato.schema.transports.negotiation import (
-    HOW_TO_SUBSCRIBE,
-    SINGLE_TYPES,
-    AcceptedTypes,
-    MediaType,
-    accepts_gzip,
-    negotiate,
+from ostinato.schema.execution.documents import RequestRejected
+from ostinato.schema.execution.encoding import EncodedResult, InvalidJson, decode_json, encode_json
+from ostinato.schema.execution.operation_request import (
+    InvalidParameters,
+    OperationRequest,
+    parse_parameters,
 )
-from ostinato.schema.transports.protocol import CloseCode
-from ostinato.schema.transports.reading import RequestReader
-from ostinato.schema.transports.refusal import HttpError
-from ostinato.schema.transports.resuming import apply_last_event_id
-from ostinato.schema.transports.sockets import ConnectionClosing, ConnectionRegistry
-from ostinato.schema.transports.sse import ServerSentEvents
-from ostinato.schema.transports.streaming import (
+from ostinato.schema.execution.runner import Operation, OperationRunner
+from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.event_stream import (
+    MultipartMixed,
     Results,
+    ServerSentEvents,
     StreamedOperation,
     StreamFormat,
     StreamResponse,
+    apply_last_event_id,
     failed_results,
+)
+from ostinato.schema.transports.graphql_ws import CloseCode
+from ostinato.schema.transports.negotiation import (
+    HOW_TO_SUBSCRIBE,
+    MIN_BYTES,
+    SINGLE_TYPES,
+    AcceptedTypes,
+    HttpError,
+    MediaType,
+    accepts_gzip,
+    compress,
+    negotiate,
+    require_json,
 )
 
 HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding, authorization"}
@@ -197,3 +204,83 @@ def _response(
 ) -> Response:
     content_type = f"{media_type}; charset=utf-8"
     return Response(body, status, {**HEADERS, **headers}, content_type)
+
+
+JSON_PARAMETERS = ("variables", "extensions")
+
+
+class RequestReader:
+    """Reads requests; raises HttpError for a malformed, too large or too slow one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._body_limit_bytes = settings.body_limit_bytes
+        self._body_timeout_s = settings.request_timeout_ms / 1_000
+
+    async def read(self, request: Request) -> OperationRequest:
+        """Return the GraphQL request of a GET or POST."""
+        if request.method == "GET":
+            return _parse_parameters(_query_parameters(request))
+        headers = request.headers
+        require_json(headers.get("content-type"), headers.get("content-encoding"))
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._read_body(request)
+        except TimeoutError:
+            raise HttpError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"the body did not arrive within {self._body_timeout_s:g} s: send it again",
+                headers={"connection": "close"},
+            ) from None
+        return _parse_parameters(_decode(body, "the body"))
+
+    async def _read_body(self, request: Request) -> bytes:
+        body = bytearray()
+        content_length = request.headers.get("content-length", "")
+        self._require_size(int(content_length) if content_length.isdecimal() else 0)
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
+            self._require_size(len(body))
+            more = message.get("more_body", False)
+        return bytes(body)
+
+    def _require_size(self, size_bytes: int) -> None:
+        if size_bytes > self._body_limit_bytes:
+            raise HttpError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the body is larger than {self._body_limit_bytes} bytes: send less at once, or "
+                "raise OSTINATO_BODY_LIMIT_BYTES on the server",
+                code="PAYLOAD_TOO_LARGE",
+                headers={"connection": "close"},
+            )
+
+
+def _query_parameters(request: Request) -> dict[str, object]:
+    parameters: dict[str, object] = dict(request.query_params)
+    for name in JSON_PARAMETERS:
+        if text := request.query_params.get(name):
+            parameters[name] = _decode(text, f"`{name}`")
+        else:  # an empty parameter counts as missing
+            parameters.pop(name, None)
+    return parameters
+
+
+def _decode(data: bytes | str, what: str) -> object:
+    try:
+        return decode_json(data)
+    except InvalidJson as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"{what} cannot be decoded: {error}") from None
+
+
+def _parse_parameters(payload: object) -> OperationRequest:
+    if isinstance(payload, list):
+        raise HttpError(
+            HTTPStatus.BAD_REQUEST, "batching is not supported: send one operation per request"
+        )
+    try:
+        return parse_parameters(payload)
+    except InvalidParameters as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.changes import Joint, Place
-from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.turns import Turns
 

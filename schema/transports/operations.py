@@ -17,12 +17,13 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.outages import expected
 from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.execution.documents import RequestRejected
+from ostinato.schema.execution.encoding import encode_json
+from ostinato.schema.execution.runner import Operation, OperationRunner
 from ostinato.schema.transports.channel import Channel
-from ostinato.schema.transports.documents import RequestRejected
-from ostinato.schema.transports.encoding import encode_json
-from ostinato.schema.transports.execution import Operation, OperationRunner
+from ostinato.schema.transports.connections import ConnectionClosing
 from ostinato.schema.transports.frames import FrameBatch
-from ostinato.schema.transports.protocol import (
+from ostinato.schema.transports.graphql_ws import (
     CloseCode,
     InvalidSubscribe,
     Subscribe,
@@ -30,7 +31,6 @@ from ostinato.schema.transports.protocol import (
     error_message,
     next_prefix,
 )
-from ostinato.schema.transports.sockets import ConnectionClosing
 
 RETRY_AFTER_MS = 1_000
 RESUMABLE_CODES = frozenset({"SLOW_CONSUMER", "UNAVAILABLE"})

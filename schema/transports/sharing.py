@@ -32,14 +32,14 @@ from graphql import (
 )
 
 from ostinato.resolvers.auth import Viewer
-from ostinato.schema.fields import is_shared
-from ostinato.schema.transports.roots import (
+from ostinato.schema.execution.root_fields import (
     PER_CLIENT_ARGS,
     find_operation,
     fragments_by_name,
     iter_fields,
     remove_arguments,
 )
+from ostinato.schema.execution.strawberry_internals import is_shared
 
 SNAPSHOT: Final = "snapshot"
 NOBODY: Final = ""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ostinato.jobs.errors import HistoryLost
 from ostinato.resolvers.changes import Joint, Leg
-from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.transports.group import Source
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.members import Push, Reader

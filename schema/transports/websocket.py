@@ -17,11 +17,10 @@ from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
-from ostinato.schema.origins import AllowedOrigins
+from ostinato.schema.execution.runner import OperationRunner
 from ostinato.schema.transports.channel import Channel
-from ostinato.schema.transports.execution import OperationRunner
-from ostinato.schema.transports.operations import Operations
-from ostinato.schema.transports.protocol import (
+from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.graphql_ws import (
     CONNECTION_ACK,
     PING,
     PONG,
@@ -35,7 +34,8 @@ from ostinato.schema.transports.protocol import (
     Pong,
     Subscribe,
 )
-from ostinato.schema.transports.sockets import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.operations import Operations
+from ostinato.schema.transports.origins import AllowedOrigins
 
 log = get_log("ostinato.socket")
 

@@ -10,8 +10,7 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
-from ostinato.schema.types.event import JobEvent
-from ostinato.schema.types.job import Job
+from ostinato.schema.types.job import Job, JobEvent
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 

@@ -1,7 +1,7 @@
-"""The GraphQL type of a cron."""
+"""The GraphQL types of a cron and its schedule."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeAlias, assert_never
 
 import strawberry
 from strawberry import UNSET
@@ -17,7 +17,40 @@ from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.job import Job, job_connection
 from ostinato.schema.types.node import Node
-from ostinato.schema.types.schedule import Schedule, schedule_of
+
+
+@strawberry.type(description="A tick at a fixed interval after the previous tick.")
+class IntervalSchedule:
+    ms: Milliseconds = strawberry.field(description="The time between two ticks.")
+
+
+@strawberry.type(description="Ticks at the wall-clock times of a cron expression.")
+class CronSchedule:
+    cronspec: str = strawberry.field(
+        description="Minute, hour, day of month, month and day of week, preceded by seconds if "
+        "there are six fields; or a shortcut like `@daily`."
+    )
+    tz: str = strawberry.field(
+        description="The IANA time zone of the cron expression, for example `Europe/Berlin`."
+    )
+
+
+Schedule: TypeAlias = Annotated[
+    IntervalSchedule | CronSchedule,
+    strawberry.union("Schedule", description="The schedule of a cron."),
+]
+
+
+def schedule_of(record: records.Schedule) -> IntervalSchedule | CronSchedule:
+    """Convert a schedule to its GraphQL type."""
+    match record:
+        case records.IntervalSchedule():
+            return IntervalSchedule(ms=Milliseconds(record.ms))
+        case records.CronSchedule():
+            return CronSchedule(cronspec=record.cronspec, tz=record.tz)
+        case _:
+            assert_never(record)
+
 
 DEFAULT_RUNS = 5
 

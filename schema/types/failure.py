@@ -10,8 +10,7 @@ from ostinato.jobs import records
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.ids import global_id
-from ostinato.schema.types.error import JobError
-from ostinato.schema.types.job import Job
+from ostinato.schema.types.job import Job, JobError
 from ostinato.schema.types.node import Node
 
 

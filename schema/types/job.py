@@ -1,4 +1,4 @@
-"""The GraphQL type of a job."""
+"""The GraphQL types of a job: its events, errors, progress and warnings."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -7,10 +7,11 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from ostinato.jobs import records
+from ostinato.jobs import queue_warnings, records
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.malformed import read_progress
 from ostinato.jobs.paging import Place
+from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
 from ostinato.schema.context import Info
@@ -25,16 +26,96 @@ from ostinato.schema.pagination import (
     build_connection,
     connection_by_id,
 )
-from ostinato.schema.scalars import Milliseconds
-from ostinato.schema.types.error import JobError
-from ostinato.schema.types.event import JobEvent
+from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.node import Node
-from ostinato.schema.types.progress import Progress
-from ostinato.schema.types.warning import SchedulingWarning
 
 if TYPE_CHECKING:
     from ostinato.jobs.filters import Page
     from ostinato.schema.types.cause import Cause
+
+
+@strawberry.type(description="The exception that ended an attempt of a job.")
+class JobError:
+    private_traceback: strawberry.Private[str | None]
+    name: str = strawberry.field(description="The name of the exception's class.")
+    message: str = strawberry.field(description="The exception's message, at most 4 KiB.")
+
+    @strawberry_field(
+        description="The traceback, at most 16 KiB. Null unless the viewer is an admin.",
+        shared=True,
+    )
+    def traceback(self, info: Info) -> str | None:
+        return self.private_traceback if info.context.viewer.is_admin else None
+
+    @classmethod
+    def of(cls, record: records.JobError) -> Self:
+        return cls(private_traceback=record.traceback, name=record.name, message=record.message)
+
+    @classmethod
+    def of_optional(cls, record: records.JobError | None) -> Self | None:
+        return None if record is None else cls.of(record)
+
+
+@strawberry.type(description="One change of a job's state.")
+class JobEvent:
+    seq: int = strawberry.field(
+        description="Its number in the timeline: starts at 1, without gaps."
+    )
+    at: datetime = strawberry.field(description="When it happened.")
+    from_state: JobState | None = strawberry.field(
+        name="from", description="The previous state; null for the event that created the job."
+    )
+    state: JobState = strawberry.field(description="The new state.")
+    attempt: int = strawberry.field(
+        description="How many times the job had been started at that point."
+    )
+    worker_id: str | None = strawberry.field(description="The worker that ran the attempt.")
+    next_run_at: datetime | None = strawberry.field(
+        description="When the job is due next, if this event made it pending."
+    )
+    error: JobError | None = strawberry.field(
+        description="The exception that ended the attempt, if one did."
+    )
+
+    @classmethod
+    def of(cls, record: records.JobEvent) -> Self:
+        return cls(
+            seq=record.seq,
+            at=record.at,
+            from_state=record.from_state,
+            state=record.state,
+            attempt=record.attempt,
+            worker_id=record.worker_id,
+            next_run_at=record.next_run_at,
+            error=JobError.of_optional(record.error),
+        )
+
+
+@strawberry.type(description="The progress of a job, as reported by its function.")
+class Progress:
+    done: SafeInt = strawberry.field(description="How much is done, in the function's own unit.")
+    total: SafeInt | None = strawberry.field(description="How much there is in total, if known.")
+    message: str | None = strawberry.field(description="What the function is currently doing.")
+
+    @classmethod
+    def of_optional(cls, record: records.Progress | None) -> Self | None:
+        if record is None:
+            return None
+        total = None if record.total is None else SafeInt(record.total)
+        return cls(done=SafeInt(record.done), total=total, message=record.message)
+
+
+@strawberry.type(
+    name="Warning", description="Why something that was accepted is not happening yet."
+)
+class SchedulingWarning:
+    code: WarningCode = strawberry.field(description="A stable code for the reason.")
+    message: str = strawberry.field(description="What is not happening, and what to do about it.")
+
+    @classmethod
+    def of(cls, warning: queue_warnings.SchedulingWarning) -> Self:
+        return cls(code=warning.code, message=warning.message)
+
 
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]

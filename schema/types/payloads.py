@@ -15,11 +15,10 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
-from ostinato.schema.types.job import Job
-from ostinato.schema.types.queue import Queue
+from ostinato.schema.types.job import Job, SchedulingWarning
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
-from ostinato.schema.types.warning import SchedulingWarning
+from ostinato.schema.types.system import Queue
 
 WARNINGS: Final = (
     "Why its jobs are not starting: no running worker serves their queue, or the queue is paused."

@@ -11,9 +11,8 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.batch import MAX_PAGE_DELAY_MS
 from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS
 from ostinato.jobs.ids import new_id
+from ostinato.schema.execution.encoding import decode_json
 from ostinato.schema.ids import global_id
-from ostinato.schema.inputs.batches import AddItemsInput, BatchIdInput, StartBatchInput
-from ostinato.schema.inputs.checking import validate_input
 from ostinato.schema.inputs.crons import (
     CronFilter,
     CronIdInput,
@@ -21,10 +20,16 @@ from ostinato.schema.inputs.crons import (
     RegisterCronInput,
 )
 from ostinato.schema.inputs.limits import MAX_DELAY_MS
-from ostinato.schema.inputs.recurring import StartRecurringTaskInput, TaskIdInput
-from ostinato.schema.inputs.requests import CreateWithTimeoutInput
+from ostinato.schema.inputs.patterns import (
+    AddItemsInput,
+    BatchIdInput,
+    CreateWithTimeoutInput,
+    StartBatchInput,
+    StartRecurringTaskInput,
+    TaskIdInput,
+)
 from ostinato.schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
-from ostinato.schema.transports.encoding import decode_json
+from ostinato.schema.inputs.validation import validate_input
 from tests.api.conftest import Client
 
 GOOD: dict[type, dict[str, Any]] = {

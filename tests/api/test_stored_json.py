@@ -7,7 +7,7 @@ import pytest
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from ostinato.schema.transports.encoding import encode_json
+from ostinato.schema.execution.encoding import encode_json
 from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 from tests.api.operations import CREATE_WITH_TIMEOUT, REGISTER_CRON, START_TASK

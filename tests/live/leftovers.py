@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 
 from ostinato.jobs.hub.ring import Drawer
 from ostinato.resolvers.auth import Viewer
-from ostinato.schema.transports.event_execution import EventExecutor
+from ostinato.schema.execution.prepared_operation import EventExecutor
 
 OURS: Final = ("ostinato.jobs.hub.", "ostinato.resolvers.", "ostinato.schema.")
 BOUNDED: Final = (Drawer, Viewer)

@@ -17,7 +17,7 @@ from ostinato.resolvers.auth import Viewer, issue_token
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
-from ostinato.schema.routes import AppDependencies, build_app
+from ostinato.schema.server.app import AppDependencies, build_app
 from tests.live.serving import served
 
 TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Settings
-from ostinato.schema.server import build_server
-from ostinato.schema.transports.wire import RawFrameProtocol
+from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
+from ostinato.schema.server.uvicorn_server import build_server
 from tests.processes import eventually
 from tests.transports.conftest import WebSockets
 

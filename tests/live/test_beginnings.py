@@ -12,9 +12,9 @@ from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.hub import Hub
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Joint, Leg, Place
+from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.ids import global_id
 from ostinato.schema.transports import group
-from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.members import Member, Reader, Told
 from tests.live.test_turns import next_turn

@@ -9,8 +9,8 @@ import pytest
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.changes import Joint, Leg, Place
+from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.transports import group
-from ostinato.schema.transports.encoding import EncodedResult
 from ostinato.schema.transports.groups import Groups
 from ostinato.schema.transports.log import ALL_KEPT_BYTES, KEPT_BYTES, LOG_BYTES, Log, Room
 from ostinato.schema.transports.members import Member, Reader, Told

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.settings import Settings
-from ostinato.schema.app import create_app
+from ostinato.schema.server.app import create_app
 from tests.engine.rig import working
 from tests.live.hostile import BSON, COUNTS, JSON, NAMES, NO_JSON, TEXTS
 from tests.live.serving import served

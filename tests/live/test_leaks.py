@@ -15,7 +15,7 @@ from ostinato.schema.build import graphql_schema
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
-from ostinato.schema.sending import amap
+from ostinato.schema.roots.use_case import amap
 from tests.live.breaking import followed
 from tests.live.conftest import As, Started
 from tests.live.reading import Client

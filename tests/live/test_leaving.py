@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
-from ostinato.schema.app import create_app
-from ostinato.schema.transports.sockets import ConnectionRegistry
+from ostinato.schema.server.app import create_app
+from ostinato.schema.transports.connections import ConnectionRegistry
 from tests.live.leftovers import alive
 from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
 from tests.live.serving import served

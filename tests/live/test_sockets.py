@@ -9,8 +9,8 @@ from websockets.asyncio.client import connect
 
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
-from ostinato.schema.app import create_app
 from ostinato.schema.ids import global_id
+from ostinato.schema.server.app import create_app
 from tests.live.serving import served
 from tests.live.watching import JOB, JOBS
 from tests.live.writing import Writer

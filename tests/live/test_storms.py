@@ -9,7 +9,7 @@ import pytest
 
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
-from ostinato.schema.transports.encoding import EncodedResult
+from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.transports.frames import FrameBatch
 from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer

@@ -15,8 +15,9 @@ from ostinato.jobs.hub import Hub
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
 from ostinato.resolvers.request import RequestContext
-from ostinato.schema.transports.encoding import EncodedResult
-from ostinato.schema.transports.execution import OperationRequest, OperationRunner
+from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.execution.operation_request import OperationRequest
+from ostinato.schema.execution.runner import OperationRunner
 from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.members import Push
 from tests.live.reading import PATIENCE_S

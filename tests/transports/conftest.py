@@ -20,8 +20,8 @@ from websockets.typing import Subprotocol
 
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import issue_token
-from ostinato.schema.server import build_server
-from ostinato.schema.transports.wire import RawFrameProtocol
+from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
+from ostinato.schema.server.uvicorn_server import build_server
 from tests.processes import eventually
 from tests.transports.example import Probe, example_app
 

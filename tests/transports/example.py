@@ -14,8 +14,8 @@ from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
-from ostinato.schema.health import Check
-from ostinato.schema.routes import AppDependencies, build_app
+from ostinato.schema.server.app import AppDependencies, build_app
+from ostinato.schema.server.health import Check
 
 
 @dataclass

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from ostinato.schema.server import listen
+from ostinato.schema.server.uvicorn_server import listen
 from tests.processes import ApiProcess
 from tests.transports.conftest import TRANSPORT_WS, Socket, make_settings
 

@@ -6,10 +6,11 @@ import time
 import pytest
 from graphql import get_introspection_query, parse
 
-from ostinato.schema.transports.documents import DocumentCache, RequestRejected
-from ostinato.schema.transports.encoding import MAX_DEPTH, InvalidJson, decode_json
-from ostinato.schema.transports.execution import OperationRequest, OperationRunner
-from ostinato.schema.transports.limits import DocumentLimits, check_limits
+from ostinato.schema.execution.document_limits import DocumentLimits, check_limits
+from ostinato.schema.execution.documents import DocumentCache, RequestRejected
+from ostinato.schema.execution.encoding import MAX_DEPTH, InvalidJson, decode_json
+from ostinato.schema.execution.operation_request import OperationRequest
+from ostinato.schema.execution.runner import OperationRunner
 from tests.transports.conftest import make_settings
 from tests.transports.example import example_schema
 

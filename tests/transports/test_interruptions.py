@@ -4,9 +4,9 @@ import pytest
 from pymongo.errors import ConnectionFailure
 
 from ostinato.jobs.errors import NotFound, OstinatoError, SlowConsumer, Unavailable
+from ostinato.schema.transports.connections import ConnectionClosing
+from ostinato.schema.transports.graphql_ws import CloseCode
 from ostinato.schema.transports.operations import _format_source_error, to_resumable_error
-from ostinato.schema.transports.protocol import CloseCode
-from ostinato.schema.transports.sockets import ConnectionClosing
 
 OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("reset by peer")]
 

@@ -9,8 +9,8 @@ import pytest
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Mode
-from ostinato.schema.flaky import CallCounter
-from ostinato.schema.pages import page_routes
+from ostinato.schema.server.flaky import CallCounter
+from ostinato.schema.server.pages import page_routes
 from tests.transports.conftest import Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ostinato.schema.transports.persisted import (
+from ostinato.schema.execution.persisted import (
     MAX_CACHE_CHARS,
     PersistedDocuments,
     PersistedQueryNotFound,

@@ -1,0 +1,3 @@
+"""Executes GraphQL: parses once, limits, executes and encodes. The only room that uses internals of
+Strawberry and graphql-core.
+"""

@@ -1,0 +1,158 @@
+"""Caches parsed and validated documents, so that a repeated document costs one lookup."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry import Schema
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from ostinato.jobs.errors import OstinatoError
+from ostinato.schema.errors import (
+    PARSE_FAILED,
+    VALIDATION_FAILED,
+    FormattedError,
+    format_document_errors,
+    format_exception,
+)
+from ostinato.schema.execution.document_limits import DocumentLimits, LimitExceeded, check_limits
+from ostinato.schema.execution.persisted import Extensions, PersistedDocuments
+from ostinato.schema.execution.prepared_operation import PreparedOperation
+from ostinato.schema.execution.strawberry_internals import core_schema
+from ostinato.schema.transports.sharing import Shape
+
+STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types rely on them
+MAX_CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times the memory of its text
+
+
+class RequestRejected(Exception):
+    """A request that is not executed; `errors` are sent to its client."""
+
+    def __init__(self, errors: list[FormattedError]) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedDocument:
+    """A valid document, with what is cached for its operations."""
+
+    document: DocumentNode
+    operations: Mapping[str | None, OperationType]
+    """Kind by operation name; None is the only operation of the document."""
+    shapes: dict[tuple[str | None, frozenset[str]], Shape] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Fingerprints of subscriptions, by operation name and excluded arguments."""
+    prepared_operations: dict[str | None, PreparedOperation] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Prepared operations by name, added at their first execution."""
+
+
+class DocumentCache:
+    """Parses and validates documents of one schema; evicts the least recently used."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        limits: DocumentLimits,
+        *,
+        introspection: bool,
+        allowed: Mapping[str, str] | None = None,
+    ) -> None:
+        """Accept only the `allowed` documents, if given; raises ValueError if one is invalid."""
+        self._schema = schema
+        self._limits = limits
+        hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *STRAWBERRY_RULES, *hidden)
+        self._hide_suggestions = not introspection
+        self._cache: OrderedDict[str, PreparedDocument] = OrderedDict()
+        self._cache_chars = 0
+        self._persisted = PersistedDocuments(allowed)
+        for name, source in (allowed or {}).items():
+            self._require_valid(name, source)
+
+    def prepare(self, source: str, extensions: Extensions | None = None) -> PreparedDocument:
+        """Return the valid document for a text or its hash; raises RequestRejected."""
+        try:
+            source = self._persisted.resolve(source, extensions)
+        except OstinatoError as error:
+            raise RequestRejected([format_exception(error)]) from None
+        prepared = self._cache.get(source)
+        if prepared is None:
+            prepared = self._prepare(source)
+            self._store(source, prepared)
+        else:
+            self._cache.move_to_end(source)
+        self._persisted.store(source, extensions)
+        return prepared
+
+    def _require_valid(self, name: str, source: str) -> None:
+        try:
+            self._prepare(source)
+        except RequestRejected as rejected:
+            raise ValueError(
+                f"OSTINATO_OPERATIONS_FILE: the operation {name} is invalid: {rejected}"
+            ) from None
+
+    def _prepare(self, source: str) -> PreparedDocument:
+        try:
+            document = parse(source, max_tokens=self._limits.tokens)
+        except GraphQLError as error:
+            raise _rejected([error], PARSE_FAILED) from None
+        except RecursionError:
+            raise _rejected([_too_deep()], PARSE_FAILED) from None
+        if errors := self._validate(document):
+            raise _rejected(errors, VALIDATION_FAILED)
+        return PreparedDocument(document=document, operations=_operations_of(document))
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        try:
+            check_limits(document, self._limits)
+            return validate(
+                core_schema(self._schema),
+                document,
+                self._rules,
+                hide_suggestions=self._hide_suggestions,
+            )
+        except LimitExceeded as error:
+            return [error]
+        except RecursionError:
+            return [_too_deep()]
+
+    def _store(self, source: str, prepared: PreparedDocument) -> None:
+        self._cache[source] = prepared
+        self._cache_chars += len(source)
+        while self._cache_chars > MAX_CACHE_CHARS:
+            dropped, _ = self._cache.popitem(last=False)
+            self._cache_chars -= len(dropped)
+
+
+def _too_deep() -> GraphQLError:
+    return GraphQLError("the document is nested too deeply")
+
+
+def _rejected(errors: list[GraphQLError], code: str) -> RequestRejected:
+    return RequestRejected(format_document_errors(errors, code))
+
+
+def _operations_of(document: DocumentNode) -> dict[str | None, OperationType]:
+    nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    operations: dict[str | None, OperationType] = {
+        node.name.value: node.operation for node in nodes if node.name
+    }
+    if len(nodes) == 1:
+        operations[None] = nodes[0].operation
+    return operations

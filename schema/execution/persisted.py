@@ -1,0 +1,103 @@
+"""Finds documents by a hash of their text: those that clients have sent, and the allowed ones.
+
+Source: Apollo's automatic persisted queries and operation manifest.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ostinato.jobs.errors import BadRequest, Forbidden, OstinatoError
+from ostinato.schema.execution.encoding import decode_json
+
+EXTENSION = "persistedQuery"
+APOLLO_MANIFEST = "apollo-persisted-query-manifest"
+MAX_CACHE_CHARS = 4_194_304  # a few thousand documents
+MAX_DOCUMENT_CHARS = 65_536  # so that one client cannot evict the documents of all others
+
+Extensions = Mapping[str, Any]
+
+
+class PersistedQueryNotFound(OstinatoError):
+    """The hash is unknown; the client retries with the text."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+
+class PersistedDocuments:
+    """Finds documents by hash; evicts the least recently used, but never the allowed ones."""
+
+    def __init__(self, allowed: Mapping[str, str] | None = None) -> None:
+        """Cache documents that clients send; if `allowed` (by id) is given, accept only those."""
+        listed = allowed or {}
+        self._allowed = {**listed, **{sha256_hash(text): text for text in listed.values()}}
+        self._only_allowed = allowed is not None
+        self._cache: OrderedDict[str, str] = OrderedDict()
+        self._cache_chars = 0
+
+    def resolve(self, text: str, extensions: Extensions | None) -> str:
+        """Return the text to execute; raises PersistedQueryNotFound, BadRequest or Forbidden."""
+        given_hash = _hash_in(extensions)
+        if not text:
+            return self._find(given_hash or "")
+        own = sha256_hash(text) if given_hash is not None or self._only_allowed else None
+        if given_hash is not None and given_hash != own:
+            raise BadRequest("`extensions.persistedQuery.sha256Hash` is not the hash of `query`")
+        if self._only_allowed and own not in self._allowed:
+            raise Forbidden(
+                "this operation is not allowed: add it to OSTINATO_OPERATIONS_FILE on the server"
+            )
+        return text
+
+    def store(self, text: str, extensions: Extensions | None) -> None:
+        """Cache a valid document that was sent with its hash."""
+        given_hash = _hash_in(extensions)
+        if given_hash is None or given_hash in self._allowed or len(text) > MAX_DOCUMENT_CHARS:
+            return
+        if given_hash not in self._cache:
+            self._cache_chars += len(text)
+        self._cache[given_hash] = text
+        self._cache.move_to_end(given_hash)
+        while self._cache_chars > MAX_CACHE_CHARS:
+            _, dropped = self._cache.popitem(last=False)
+            self._cache_chars -= len(dropped)
+
+    def _find(self, given_hash: str) -> str:
+        text = self._allowed.get(given_hash) or self._cache.get(given_hash)
+        if text is None:
+            raise PersistedQueryNotFound("PersistedQueryNotFound")
+        return text
+
+
+def sha256_hash(text: str) -> str:
+    """Return the hash of a document."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_allowed_documents(path: Path) -> dict[str, str]:
+    """Read documents by id, as written by Apollo's or Relay's compiler; raises ValueError."""
+    try:
+        content = decode_json(path.read_bytes())
+        if content.get("format") == APOLLO_MANIFEST:
+            content = {each["id"]: each["body"] for each in content["operations"]}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"OSTINATO_OPERATIONS_FILE: cannot read the operations in {path} ({error!r}): correct "
+            "the path or the file"
+        ) from None
+    if not all(isinstance(text, str) for text in content.values()):
+        raise ValueError(
+            f"OSTINATO_OPERATIONS_FILE: {path} must be a JSON object of documents by id"
+        )
+    return dict(content)
+
+
+def _hash_in(extensions: Extensions | None) -> str | None:
+    if not extensions or EXTENSION not in extensions:
+        return None
+    match extensions[EXTENSION]:
+        case {"version": 1, "sha256Hash": str() as given_hash}:
+            return given_hash
+    raise BadRequest("`extensions.persistedQuery` must be {version: 1, sha256Hash: <string>}")

@@ -1,0 +1,264 @@
+"""Executes operations for every transport, within a timeout, and encodes their results as JSON.
+
+Events of subscriptions are encoded here, so that one event can be sent to many clients.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
+from typing import Any, NamedTuple, cast
+
+from graphql import ExecutionResult, OperationType
+from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
+from strawberry import Schema
+
+from ostinato.jobs.errors import BadRequest, TimedOut
+from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.schema.errors import (
+    FormattedError,
+    format_exception,
+    format_execution_errors,
+    format_variable_errors,
+)
+from ostinato.schema.execution.document_limits import DocumentLimits
+from ostinato.schema.execution.documents import DocumentCache, PreparedDocument, RequestRejected
+from ostinato.schema.execution.encoding import EncodedResult, Path, encode_json
+from ostinato.schema.execution.operation_metrics import OperationMetrics
+from ostinato.schema.execution.operation_request import OperationRequest
+from ostinato.schema.execution.persisted import read_allowed_documents
+from ostinato.schema.execution.prepared_operation import PreparedOperation, prepare_operation
+from ostinato.schema.execution.root_fields import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
+from ostinato.schema.execution.strawberry_internals import core_schema
+from ostinato.schema.transports.groups import Groups
+from ostinato.schema.transports.members import NOWHERE, Push, Told
+from ostinato.schema.transports.sharing import Shape, group_key, shape_of
+from ostinato.schema.transports.way import Telling, Tellings, Way
+
+MAX_WRITTEN_DEPTH = 200  # the maximum of the encoder
+
+ContextFactory = Callable[[Viewer | None, Leg], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A valid operation, ready to execute."""
+
+    request: OperationRequest
+    prepared: PreparedDocument
+    kind: OperationType
+
+    def resumes(self) -> bool:
+        """Return whether a subscription resumes after a cursor."""
+        return self.request.after is not None or self.after is not None
+
+    @property
+    def after(self) -> object:
+        """The `after` argument of a subscription's root field, if there is one."""
+        request = self.request
+        return after_argument(
+            self.prepared.document, request.operation_name, request.variables or {}
+        )
+
+
+class _Response(NamedTuple):
+    """An encoded response, and its errors."""
+
+    payload: bytes
+    errors: list[FormattedError]
+
+
+class OperationRunner:
+    """Executes operations of one schema; `create_context` is called for each execution."""
+
+    def __init__(self, schema: Schema, settings: Settings, create_context: ContextFactory) -> None:
+        if schema.extensions or schema.directives:
+            raise ValueError("schema extensions and operation directives are not supported")
+        self._schema = schema
+        self._create_context = create_context
+        self._timeout_s = settings.request_timeout_ms / 1_000
+        limits = DocumentLimits.of(settings)
+        path = settings.operations_file
+        self._documents = DocumentCache(
+            schema,
+            limits,
+            introspection=settings.introspection,
+            allowed=None if path is None else read_allowed_documents(path),
+        )
+        self._hide_suggestions = not settings.introspection
+        self.groups = Groups(settings.subscription_buffer)
+        self.metrics = OperationMetrics()
+
+    def prepare(self, request: OperationRequest) -> Operation:
+        """Parse and validate the document and select the operation; raises RequestRejected."""
+        with self.metrics.count_rejection(None):
+            prepared = self._documents.prepare(request.query, request.extensions)
+            kind = prepared.operations.get(request.operation_name)
+            if kind is None:
+                raise RequestRejected([format_exception(_unknown_operation(request))])
+            return Operation(request=request, prepared=prepared, kind=kind)
+
+    async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
+        """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
+        with self.metrics.count_rejection(operation.kind):
+            executor = self._executor(operation, viewer, Leg())
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                result = executor.execute_operation()
+                if isawaitable(result):
+                    result = await result
+        except TimeoutError:
+            response = _error_response(self._timed_out())
+        else:
+            # The schema has no @defer and @stream, so there is always a single result.
+            response = _encode_response(cast("ExecutionResult", result))
+        self.metrics.count_response(operation.kind, response.errors)
+        return response.payload
+
+    async def events(
+        self, operation: Operation, viewer: Viewer | None, push: Push | None = None
+    ) -> AsyncGenerator[EncodedResult, None]:
+        """Yield each result of a subscription that is not pushed; raises RequestRejected."""
+
+        def shared(own: frozenset[str]) -> Telling:
+            shape = self._shape_of(operation, own)
+            key, behalf = group_key(shape, operation.request.variables, viewer)
+            return Telling(key, partial(self._told, operation, behalf))
+
+        tellings = Tellings(
+            alone=partial(self._told, operation, viewer),
+            at_first=partial(shared, RESUME_ARGS)
+            if self._shape_of(operation, PER_CLIENT_ARGS).is_list
+            else None,
+            later=partial(shared, PER_CLIENT_ARGS),
+            resumes=operation.resumes(),
+        )
+        way = Way(tellings, self.groups, push)
+        with self.metrics.count_end(operation.kind):
+            async with aclosing(way.results(operation.request.after)) as results:
+                async for result in results:
+                    yield result
+
+    async def aclose(self) -> None:
+        """End all groups."""
+        await self.groups.aclose()
+
+    def _shape_of(self, operation: Operation, own: frozenset[str]) -> Shape:
+        prepared, name = operation.prepared, operation.request.operation_name
+        shape = prepared.shapes.get((name, own))
+        if shape is None:
+            core = core_schema(self._schema)
+            shape = prepared.shapes[name, own] = shape_of(core, prepared.document, name, own)
+        return shape
+
+    async def _told(
+        self, operation: Operation, viewer: Viewer | None, leg: Leg
+    ) -> AsyncGenerator[Told, None]:
+        """Execute one leg of a subscription's way."""
+        executor = self._executor(operation, viewer, leg)
+        source = await self._source(executor)
+        try:
+            async for event in source:
+                run = executor.build_per_event_executor(event)
+                run.context_value = self._create_context(viewer, leg)
+                response = _encode_response(await self._run_event(run))
+                self.metrics.results += 1
+                encoded = EncodedResult(response.payload, getattr(event, "cursor", None))
+                yield Told(encoded, getattr(event, "place", NOWHERE))
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    async def _source(self, executor: Executor[Any]) -> AsyncIterator[Any]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                source = create_source_event_stream(executor)
+                if isawaitable(source):
+                    source = await source
+        except TimeoutError:
+            raise RequestRejected([format_exception(self._timed_out())]) from None
+        if isinstance(source, ExecutionResult):
+            raise RequestRejected(format_execution_errors(source.errors or ()))
+        return aiter(source)
+
+    async def _run_event(self, executor: Executor[Any]) -> ExecutionResult:
+        result = execute_subscription_event(executor)
+        if not isawaitable(result):
+            return result
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await result
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    def _timed_out(self) -> TimedOut:
+        return TimedOut(
+            f"the operation took longer than {self._timeout_s:g} s; a mutation may have been "
+            "applied. Check, then request less at once, or raise OSTINATO_REQUEST_TIMEOUT_MS on "
+            "the server"
+        )
+
+    def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
+        executor = self._prepared_operation(operation).create_executor(
+            operation.request.variables,
+            self._create_context(viewer, leg),
+            hide_suggestions=self._hide_suggestions,
+        )
+        if isinstance(executor, list):
+            raise RequestRejected(format_variable_errors(executor))
+        return executor
+
+    def _prepared_operation(self, operation: Operation) -> PreparedOperation:
+        prepared, name = operation.prepared, operation.request.operation_name
+        prepared_operation = prepared.prepared_operations.get(name)
+        if prepared_operation is None:
+            prepared_operation = prepared.prepared_operations[name] = prepare_operation(
+                self._schema, prepared.document, name
+            )
+        return prepared_operation
+
+
+def _unknown_operation(request: OperationRequest) -> BadRequest:
+    if request.operation_name is None:
+        return BadRequest("the document does not have exactly one operation: send `operationName`")
+    return BadRequest("the document has no operation with the name in `operationName`")
+
+
+def _encode_response(result: ExecutionResult) -> _Response:
+    errors = format_execution_errors(result.errors or ())
+    try:
+        return _Response(encode_json(_response_data(result.data, errors)), errors)
+    except TypeError:  # a value that JSON cannot represent must not affect the others
+        data = _replace_unencodable(result.data, (), errors)
+        return _Response(encode_json(_response_data(data, errors)), errors)
+
+
+def _response_data(data: object, errors: list[FormattedError]) -> dict[str, object]:
+    return {"errors": errors, "data": data} if errors else {"data": data}
+
+
+def _replace_unencodable(value: object, path: Path, errors: list[FormattedError]) -> object:
+    """Replace each value that JSON cannot represent by null, and add an error with its path."""
+    if isinstance(value, dict) and len(path) < MAX_WRITTEN_DEPTH:
+        named = ((replace_surrogates(str(key)), inner) for key, inner in value.items())
+        return {key: _replace_unencodable(inner, (*path, key), errors) for key, inner in named}
+    if isinstance(value, list) and len(path) < MAX_WRITTEN_DEPTH:
+        return [
+            _replace_unencodable(inner, (*path, index), errors) for index, inner in enumerate(value)
+        ]
+    try:
+        encode_json(value)
+    except TypeError as error:
+        errors.append({**format_exception(error), "path": list(path)})
+        return None
+    return value
+
+
+def _error_response(error: Exception) -> _Response:
+    errors = [format_exception(error)]
+    return _Response(encode_json({"errors": errors, "data": None}), errors)

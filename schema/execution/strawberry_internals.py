@@ -1,0 +1,97 @@
+"""The only access to Strawberry internals: its graphql-core schema, fields and input conversion."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+from strawberry import Schema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import InputContext
+from strawberry.types.base import (
+    StrawberryContainer,
+    StrawberryObjectDefinition,
+    has_object_definition,
+)
+from strawberry.types.field import StrawberryField
+from strawberry.types.lazy_type import LazyType
+
+from ostinato.schema.fields import SHARED
+
+BuildInput: TypeAlias = Callable[[type, Mapping[str, Any], InputContext], object]
+
+
+def core_schema(schema: Schema) -> GraphQLSchema:
+    """Return the graphql-core schema."""
+    return schema._schema  # noqa: SLF001 # Strawberry has no public access to it
+
+
+def is_shared(field: GraphQLField) -> bool:
+    """Return whether the field's value is equal for all viewers with the same scope and roles."""
+    definition = _definition_of(field)
+    if definition is None:
+        return False
+    resolver = definition.base_resolver
+    if resolver is None or definition.metadata.get(SHARED):
+        return not definition.extensions
+    return resolver.info_parameter is None and not definition.extensions
+
+
+def install_fast_paths(schema: Schema) -> None:
+    """Replace Strawberry's generic attribute resolvers and input conversion by precomputed ones.
+
+    Strawberry calls several functions for every attribute it reads, and looks up the name and the
+    type of every field of every input, because inputs may be nested.
+    """
+    for each in schema.schema_converter.type_map.values():
+        definition = each.definition
+        if not isinstance(definition, StrawberryObjectDefinition):
+            continue
+        if isinstance(each.implementation, GraphQLObjectType):
+            _resolve_attributes_directly(each.implementation)
+        if definition.is_input and not any(map(_is_nested, definition.fields)):
+            definition.from_input = _input_builder(definition, schema.config)
+
+
+def _definition_of(field: GraphQLField) -> StrawberryField | None:
+    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return definition if isinstance(definition, StrawberryField) else None
+
+
+def _resolve_attributes_directly(
+    implementation: GraphQLObjectType,
+) -> None:
+    for field in implementation.fields.values():
+        found = _definition_of(field)
+        if found is not None and found.is_basic_field:
+            field.resolve = _attribute_resolver(found.python_name)
+
+
+def _attribute_resolver(path: str) -> Callable[[object, object], Any]:
+    read = attrgetter(path)
+    return lambda source, _: read(source)
+
+
+def _input_builder(definition: StrawberryObjectDefinition, config: StrawberryConfig) -> BuildInput:
+    fields = definition.fields
+    names = [(config.name_converter.from_field(each), each.python_name) for each in fields]
+    missing = dict.fromkeys(each.python_name for each in fields if _has_no_default(each))
+
+    def build(kind: type, given: Mapping[str, Any], _: InputContext) -> object:
+        values = {python_name: given[name] for name, python_name in names if name in given}
+        return kind(**{**missing, **values})
+
+    return build
+
+
+def _is_nested(field: StrawberryField) -> bool:
+    type_: object = field.resolve_type()
+    while isinstance(type_, StrawberryContainer):
+        type_ = type_.of_type
+    return isinstance(type_, LazyType) or has_object_definition(type_)
+
+
+def _has_no_default(field: StrawberryField) -> bool:
+    return field.default_value is MISSING and field.default_factory is MISSING

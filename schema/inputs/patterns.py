@@ -1,0 +1,100 @@
+"""Inputs of the mutations for recurring tasks, batches and requests."""
+
+from typing import cast
+
+import strawberry
+from strawberry import UNSET
+
+from ostinato.jobs import records
+from ostinato.resolvers.recurring import NewTask
+from ostinato.schema.inputs.limits import (
+    AnyJson,
+    BatchId,
+    BatchSize,
+    Interval,
+    Items,
+    JsonObject,
+    Name,
+    PageDelay,
+    Timeout,
+)
+from ostinato.schema.scalars import Milliseconds
+
+
+@strawberry.input(
+    description="The recurring task to start. If it exists, it is updated with these values; if "
+    "it is already running, it remains a single loop."
+)
+class StartRecurringTaskInput:
+    task_id: Name = strawberry.field(
+        description="The task's id, chosen by you: unique among your tasks, 1 to 200 characters."
+    )
+    interval_ms: Interval = strawberry.field(
+        description="The time between two rounds: 1000 (a second) to 5 years."
+    )
+    function_name: Name = strawberry.field(
+        default="tasks.runTask",
+        description="The function to run in each round. `functions` lists the callable ones.",
+    )
+    args: JsonObject | None = strawberry.field(
+        default=UNSET,
+        description="The function's arguments: an object of at most 64 KiB; empty if omitted.",
+    )
+
+    def to_plain(self) -> NewTask:
+        """Convert the validated input for the use case."""
+        return NewTask(
+            task_id=self.task_id,
+            interval_ms=self.interval_ms,
+            function_name=self.function_name,
+            args=cast("records.JsonObject", self.args or {}),
+        )
+
+
+@strawberry.input(description="The recurring task to stop.")
+class TaskIdInput:
+    task_id: Name = strawberry.field(description="The task's id, chosen by its owner.")
+
+
+@strawberry.input(description="Items to add to the source `items`.")
+class AddItemsInput:
+    items: Items = strawberry.field(description="1 to 1000 JSON values, each at most 64 KiB.")
+
+    def to_plain(self) -> list[records.Json]:
+        """Convert the validated input for the use case."""
+        return cast("list[records.Json]", self.items)
+
+
+@strawberry.input(description="A batch to start.")
+class StartBatchInput:
+    source: Name = strawberry.field(
+        default="items",
+        description="The source to process: `items`, or a source registered with `@batch`.",
+    )
+    batch_size: BatchSize = strawberry.field(
+        default=100, description="The number of items per page, 1 to 1000."
+    )
+    delay_ms: PageDelay = strawberry.field(
+        default=Milliseconds(1000),
+        description="The delay between two pages: 0 to 86400000 (a day).",
+    )
+
+
+@strawberry.input(description="The batch to change.")
+class BatchIdInput:
+    batch_id: BatchId = strawberry.field(description="The batch's id.")
+
+
+@strawberry.input(description="The request to create.")
+class CreateWithTimeoutInput:
+    data: AnyJson = strawberry.field(
+        description="The data to process: any JSON value of at most 64 KiB."
+    )
+    timeout_ms: Timeout = strawberry.field(
+        default=Milliseconds(30_000),
+        description="The time until it times out: 1 to 31536000000 (a year).",
+    )
+
+    def to_plain(self) -> records.Json:
+        """Return the validated data."""
+        return cast("records.Json", self.data)

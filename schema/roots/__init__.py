@@ -1,0 +1,1 @@
+"""The roots of the schema: Query, Mutation and Subscription."""

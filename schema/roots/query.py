@@ -1,0 +1,235 @@
+"""The Query root."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from ostinato.jobs import filters
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.schedules import parse_schedule
+from ostinato.resolvers import (
+    batches,
+    crons,
+    functions,
+    queues,
+    recurring,
+    requests,
+    scheduling,
+    workers,
+)
+from ostinato.schema.context import Info
+from ostinato.schema.fields import strawberry_field, unset_to_none
+from ostinato.schema.ids import argument_id
+from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
+from ostinato.schema.inputs.scheduling import JobFilter
+from ostinato.schema.pagination import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    PageRequest,
+    connection_by_id,
+)
+from ostinato.schema.roots.use_case import INPUT, IdArgument, find_node, validate_argument
+from ostinato.schema.types.batch import Batch
+from ostinato.schema.types.cron import Cron
+from ostinato.schema.types.failure import Failure
+from ostinato.schema.types.job import Job, cursor_order, job_connection
+from ostinato.schema.types.node import Node
+from ostinato.schema.types.recurring_task import RecurringTask
+from ostinato.schema.types.request import Request
+from ostinato.schema.types.system import Function, Queue, Viewer, Worker
+
+FilterJobs = Annotated[
+    JobFilter | None,
+    strawberry.argument(
+        name="filter",
+        description="Conditions that jobs must match. If omitted, all but internal jobs.",
+    ),
+]
+OrderJobs = Annotated[
+    filters.JobOrder | None,
+    strawberry.argument(description="The order; `NEWEST` if omitted."),
+]
+FilterCrons = Annotated[
+    CronFilter | None,
+    strawberry.argument(
+        name="filter", description="Conditions that crons must match. If omitted, all crons."
+    ),
+]
+
+
+@strawberry.type(description="Reads your own objects (all objects for admins).")
+class Query:
+    @strawberry_field(description="An object of any type by its id.")
+    async def node(self, info: Info, identifier: IdArgument) -> Node | None:
+        return await find_node(info.context, identifier)
+
+    @strawberry_field(description="The user who is calling.")
+    def viewer(self, info: Info) -> Viewer | None:
+        return Viewer.of(info.context.viewer)
+
+    @strawberry_field(description="A job by its id.")
+    async def job(self, info: Info, identifier: IdArgument) -> Job | None:
+        return Job.of(await scheduling.job(info.context, argument_id(identifier, "Job", "id")))
+
+    @strawberry_field(description="Jobs, newest first by default.")
+    async def jobs(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        filter_by: FilterJobs = UNSET,
+        order_by: OrderJobs = filters.JobOrder.NEWEST,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Job] | None:
+        order = order_by or filters.JobOrder.NEWEST
+        validated = validate_argument(
+            info, unset_to_none(filter_by) or JobFilter(), "filter"
+        ).to_record()
+        paging = PageRequest(first=first, after=after, last=last, before=before)
+        window = paging.window(cursor_order(order))
+        return job_connection(await scheduling.jobs(info.context, validated, order, window), order)
+
+    @strawberry_field(
+        description="A cron by its id, or one of your own crons by its name. Send exactly one of "
+        "the two."
+    )
+    async def cron(
+        self,
+        info: Info,
+        identifier: Annotated[
+            strawberry.ID | None, strawberry.argument(name="id", description="The cron's id.")
+        ] = UNSET,
+        name: Annotated[str | None, strawberry.argument(description="The cron's name.")] = UNSET,
+    ) -> Cron | None:
+        cron_id, own_name = unset_to_none(identifier), unset_to_none(name)
+        if (cron_id is None) == (own_name is None):
+            raise BadRequest.at("id", message="send exactly one of id and name", code="exclusive")
+        if cron_id is not None:
+            return Cron.of(await crons.cron(info.context, argument_id(cron_id, "Cron", "id")))
+        return Cron.of(await crons.cron_named(info.context, own_name or ""))
+
+    @strawberry_field(description="Crons, newest first.")
+    async def crons(  # noqa: PLR0913 (a client names each argument)
+        self,
+        info: Info,
+        filter_by: FilterCrons = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Cron] | None:
+        validated = validate_argument(info, unset_to_none(filter_by) or CronFilter(), "filter")
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        page = await crons.crons(info.context, window, validated.enabled, validated.function_name)
+        return connection_by_id(page, Cron.of)
+
+    @strawberry_field(description="The next ticks of a schedule if it started now.")
+    async def preview_cron(
+        self,
+        info: Info,
+        given: Annotated[
+            PreviewCronInput,
+            strawberry.argument(name="input", description="The schedule, and the number of ticks."),
+        ],
+    ) -> list[datetime] | None:
+        validated = validate_argument(info, given, INPUT)
+        schedule = parse_schedule(validated.interval_ms, validated.cronspec, validated.tz)
+        return await crons.preview_cron(info.context, schedule, validated.count)
+
+    @strawberry_field(description="One of your own recurring tasks by its `taskId`.")
+    async def recurring_task(
+        self,
+        info: Info,
+        task_id: Annotated[
+            str, strawberry.argument(description="The task's id, chosen by its owner.")
+        ],
+    ) -> RecurringTask | None:
+        return RecurringTask.of(await recurring.recurring_task(info.context, task_id))
+
+    @strawberry_field(description="Recurring tasks, newest first.")
+    async def recurring_tasks(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[RecurringTask] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return connection_by_id(
+            await recurring.recurring_tasks(info.context, window), RecurringTask.of
+        )
+
+    @strawberry_field(description="A batch by its id.")
+    async def batch(self, info: Info, identifier: IdArgument) -> Batch | None:
+        return Batch.of(await batches.batch(info.context, argument_id(identifier, "Batch", "id")))
+
+    @strawberry_field(description="Batches, newest first.")
+    async def batches(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Batch] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return connection_by_id(await batches.batches(info.context, window), Batch.of)
+
+    @strawberry_field(description="A request by its id.")
+    async def request(self, info: Info, identifier: IdArgument) -> Request | None:
+        return Request.of(
+            await requests.request(info.context, argument_id(identifier, "Request", "id"))
+        )
+
+    @strawberry_field(description="Requests, newest first.")
+    async def requests(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Request] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return connection_by_id(await requests.requests(info.context, window), Request.of)
+
+    @strawberry_field(
+        description="Failures of jobs that failed on their last attempt, newest first."
+    )
+    async def failures(
+        self,
+        info: Info,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+    ) -> Connection[Failure] | None:
+        window = PageRequest(first=first, after=after, last=last, before=before).window()
+        return connection_by_id(await scheduling.failures(info.context, window), Failure.of)
+
+    @strawberry_field(
+        description="The functions that you may use (all functions for admins), sorted by name."
+    )
+    def functions(self, info: Info) -> list[Function] | None:
+        return [Function.of(entry) for entry in functions.list_functions(info.context)]
+
+    @strawberry_field(
+        description="All queues that a worker serves, that have pending jobs, or that were ever "
+        "paused or resumed, sorted by name. Admins only."
+    )
+    async def queues(self, info: Info) -> list[Queue] | None:
+        return [Queue.of(entry) for entry in await queues.queues(info.context)]
+
+    @strawberry_field(
+        description="All registered workers, oldest first, as of their latest heartbeat. A lost "
+        "worker disappears within seconds. Admins only."
+    )
+    async def workers(self, info: Info) -> list[Worker] | None:
+        return [Worker.of(entry) for entry in await workers.workers(info.context)]

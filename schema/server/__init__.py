@@ -1,0 +1,1 @@
+"""The ASGI application around the GraphQL transports, and the server that runs it."""

@@ -1,0 +1,174 @@
+"""Builds the ASGI application from settings: its resources, routes, middleware and lifespan."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from strawberry import Schema
+
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import Unavailable
+from ostinato.jobs.figures import Figures, FiguresReader
+from ostinato.jobs.hub import Hub, HubFacts
+from ostinato.jobs.settings import Mode, Settings
+from ostinato.resolvers.auth import Authenticator, Viewer
+from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.request import RequestContext
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.execution.runner import ContextFactory, OperationRunner
+from ostinato.schema.server.flaky import flaky_route
+from ostinato.schema.server.health import Check, health_routes
+from ostinato.schema.server.pages import page_routes
+from ostinato.schema.server.security import CrossOriginMiddleware, SecurityHeadersMiddleware
+from ostinato.schema.transports.connections import ConnectionRegistry
+from ostinato.schema.transports.http import HTTPEndpoint
+from ostinato.schema.transports.websocket import WebSocketEndpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenResources:
+    """What is open while the application is running."""
+
+    engine: Engine
+    hub: Hub
+    figures: FiguresReader
+
+
+class AppState:
+    """Opens and provides the resources; raises Unavailable unless they are open."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._current: _OpenResources | None = None
+
+    @property
+    def current(self) -> _OpenResources:
+        if self._current is None:
+            raise Unavailable("the server is starting or stopping: try again")
+        return self._current
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        async with (
+            Engine.open(self._settings) as engine,
+            Hub(engine.mongo, self._settings) as hub,
+            FiguresReader(engine, hub) as figures,
+        ):
+            self._current = _OpenResources(engine=engine, hub=hub, figures=figures)
+            await engine.notifier.warn_if_unreachable()
+            try:
+                yield
+            finally:
+                self._current = None
+
+    def create_context(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
+        return RequestContext(
+            caller=viewer, engine=self.current.engine, hub=self.current.hub, leg=leg
+        )
+
+    async def check_mongo(self) -> None:
+        await self.current.engine.mongo.ping()
+
+    async def check_redis(self) -> None:
+        await self.current.engine.notifier.ping()
+
+    async def check_hub(self) -> None:
+        if not self.current.hub.following:
+            raise Unavailable("the change stream is not connected: see the log")
+
+    def dead_tasks(self) -> list[str]:
+        return ["hub"] if self._current is not None and self._current.hub.is_dead else []
+
+    def hub_facts(self) -> HubFacts:
+        return self.current.hub.facts
+
+    async def figures(self) -> Figures:
+        return await self.current.figures.figures()
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Build the application; its lifespan connects. Raises ValueError if no token key is set."""
+    resources = AppState(settings)
+    parts = AppDependencies(
+        schema=graphql_schema,
+        create_context=resources.create_context,
+        resources=resources.open,
+        checks={
+            "mongo": resources.check_mongo,
+            "redis": resources.check_redis,
+            "hub": resources.check_hub,
+        },
+        dead_tasks=resources.dead_tasks,
+        hub=resources.hub_facts,
+        figures=resources.figures,
+    )
+    return build_app(settings, parts)
+
+
+Resources = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppDependencies:
+    """What an application needs besides its settings."""
+
+    schema: Schema
+    create_context: ContextFactory
+    """Creates the context of each operation; called only inside `resources`."""
+    resources: Resources
+    """Opens what the application needs at startup and closes it at shutdown."""
+    checks: Mapping[str, Check]
+    """The checks of `/readyz`, by name."""
+    dead_tasks: Callable[[], list[str]]
+    """Returns the long-lived tasks that keep failing; `/healthz` fails if there are any."""
+    hub: Callable[[], HubFacts]
+    """Returns the hub's counters for `/metrics`; raises Unavailable outside `resources`."""
+    figures: Callable[[], Awaitable[Figures]]
+    """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
+
+
+def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
+    """Build the application; raises ValueError if no key can verify tokens."""
+    authenticator = Authenticator(settings)
+    runner = OperationRunner(parts.schema, settings, parts.create_context)
+    connections = ConnectionRegistry(
+        settings.max_sockets_per_user, settings.max_sockets_per_address
+    )
+    endpoint = WebSocketEndpoint(runner, authenticator, connections, settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with aclosing(authenticator), parts.resources(), aclosing(runner):
+            yield
+            await connections.drain(settings.drain_timeout_ms / 1_000)
+
+    routes: list[BaseRoute] = [
+        Route("/graphql", HTTPEndpoint(runner, authenticator, connections, settings)),
+        WebSocketRoute("/graphql", endpoint.serve),
+        # Starlette redirects HTTP requests from here; WebSocket clients do not follow redirects.
+        WebSocketRoute("/graphql/", endpoint.serve),
+        *health_routes(parts.checks, parts.dead_tasks),
+        *page_routes(settings),
+    ]
+    if settings.mode is Mode.DEVELOPMENT:
+        routes.append(flaky_route())
+    if settings.metrics_token is not None:
+        from ostinato.schema.server.metrics import (  # loads prometheus_client only if needed
+            MetricSources,
+            metrics_route,
+        )
+
+        sources = MetricSources(
+            runner=runner, connections=connections, hub=parts.hub, figures=parts.figures
+        )
+        routes.append(metrics_route(settings.metrics_token, sources))
+    middleware = [
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(CrossOriginMiddleware, settings=settings),
+    ]
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app.state.connections = connections
+    return app

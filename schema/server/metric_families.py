@@ -1,0 +1,141 @@
+"""Defines the metrics of `/metrics`.
+
+Labels never contain an owner, an object or a client, so the number of series is bounded.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from prometheus_client import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+from ostinato.jobs.figures import Figures
+from ostinato.jobs.hub import HubFacts
+from ostinato.jobs.records import JobState
+from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.transports.connections import ConnectionRegistry
+
+Rows: TypeAlias = Iterable[tuple[Sequence[str], float]]
+"""Label values, and the value of the series."""
+
+
+def mongodb_metrics(mongo: bool) -> Iterator[Metric]:
+    yield _gauge("mongodb_answers", "1 if MongoDB responded during this scrape, else 0.", mongo)
+
+
+def cluster_metrics(figures: Figures) -> Iterator[Metric]:
+    """Yield the metrics of the cluster, read from MongoDB: equal at every API process."""
+    counts, force = figures.counts, figures.workforce
+    states = (
+        ((JobState.PENDING,), counts.pending),
+        ((JobState.IN_PROGRESS,), counts.in_progress),
+        ((JobState.FAILED,), counts.failed),
+    )
+    yield _gauges(
+        "jobs", "Jobs by state, without internal jobs, each state capped at 1000.", states, "state"
+    )
+    yield _gauge(
+        "oldest_due_job_seconds",
+        "Waiting time of the oldest due job in queues that are not paused; 0 if none is due.",
+        figures.oldest_due_s,
+    )
+    yield _gauge("workers", "Workers with a valid lease.", force.workers)
+    yield _gauge("worker_slots", "Jobs that the workers can run concurrently.", force.slots)
+    yield _gauge("worker_slots_taken", "Slots in use.", force.running)
+    yield _gauge(
+        "worker_loop_lag_seconds",
+        "Largest event loop lag of a worker in the second before its heartbeat.",
+        force.loop_lag_ms / 1_000,
+    )
+
+
+def change_feed_metrics(facts: HubFacts) -> Iterator[Metric]:
+    """Yield the metrics of this process's change stream and its subscribers."""
+    yield _gauge("hub_following", "1 while the change stream is connected.", facts.following)
+    yield _counter("hub_changes", "Changes received.", facts.changes)
+    yield _counters(
+        "job_transitions",
+        "State transitions of jobs, without internal jobs, as seen by this process. Every process "
+        "sees all of them: do not sum over processes.",
+        [((state,), count) for state, count in facts.job_transitions.items()],
+        "state",
+    )
+    yield _counter(
+        "hub_reopenings",
+        "Reconnections of the change stream after a failover or outage of MongoDB.",
+        facts.reopened,
+    )
+    yield _counter(
+        "hub_invalidations",
+        "Reconnections because a watched collection or the database was dropped.",
+        facts.invalidated,
+    )
+    yield _counter(
+        "hub_histories_lost",
+        "Times that the next change was no longer in the oplog of MongoDB: it is too small.",
+        facts.histories_lost,
+    )
+    yield _counter("hub_resets", "Times that clients were sent a RESET.", facts.resets)
+    yield _counter(
+        "hub_catch_up_streams",
+        "Change streams opened for clients that resume from before the buffered changes.",
+        facts.catch_ups,
+    )
+    yield _gauge("hub_ring_changes", "Changes buffered for clients that resume.", facts.ring)
+    yield _gauge(
+        "hub_subscriptions",
+        "Subscribers of the change feed. A subscription group is one.",
+        facts.subscriptions,
+    )
+    yield _gauge("hub_watches", "Distinct filters of the subscribers.", facts.groups)
+
+
+def client_metrics(runner: OperationRunner, connections: ConnectionRegistry) -> Iterator[Metric]:
+    """Yield the metrics of this process's clients."""
+    yield _counters(
+        "graphql_operations",
+        "Completed operations by kind and by the code of their first error, or ok. SLOW_CONSUMER "
+        "is a subscription that was closed because its client was too slow.",
+        runner.metrics.ended.items(),
+        "kind",
+        "outcome",
+    )
+    groups = tuple(runner.groups)
+    yield _gauge("subscription_groups", "Groups of equal subscriptions.", len(groups))
+    yield _gauge(
+        "subscription_members", "Subscriptions in groups.", sum(len(each) for each in groups)
+    )
+    yield _counter(
+        "subscription_results",
+        "Executed subscription results. Equal subscriptions share one result.",
+        runner.metrics.results,
+    )
+    yield _gauge("sockets", "Open WebSockets and streams.", len(connections))
+    yield _counters(
+        "websockets_closed",
+        "Closed WebSockets by close code, or client if the client disconnected.",
+        [((code,), count) for code, count in connections.closed.items()],
+        "code",
+    )
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"ostinato_{name}", documentation, value=value)
+
+
+def _counter(name: str, documentation: str, value: float) -> Metric:
+    return CounterMetricFamily(f"ostinato_{name}", documentation, value=value)
+
+
+def _gauges(name: str, documentation: str, rows: Rows, *labels: str) -> Metric:
+    return _with_rows(GaugeMetricFamily(f"ostinato_{name}", documentation, labels=labels), rows)
+
+
+def _counters(name: str, documentation: str, rows: Rows, *labels: str) -> Metric:
+    return _with_rows(CounterMetricFamily(f"ostinato_{name}", documentation, labels=labels), rows)
+
+
+def _with_rows(family: GaugeMetricFamily | CounterMetricFamily, rows: Rows) -> Metric:
+    for labels, value in rows:
+        family.add_metric(labels, value)
+    return family

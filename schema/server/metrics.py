@@ -1,0 +1,97 @@
+"""Serves `/metrics` for Prometheus: metrics of this API process and of the cluster."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ostinato.jobs.errors import Unauthorized, Unavailable
+from ostinato.jobs.figures import Figures
+from ostinato.jobs.hub import HubFacts
+from ostinato.jobs.logs import get_log
+from ostinato.resolvers.auth import bearer_token
+from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.server.metric_families import (
+    change_feed_metrics,
+    client_metrics,
+    cluster_metrics,
+    mongodb_metrics,
+)
+from ostinato.schema.transports.connections import ConnectionRegistry
+
+FIGURES_TIMEOUT_S = 2.0  # below the default scrape timeout of Prometheus, 10 s
+HEADERS = {"cache-control": "no-store"}
+
+log = get_log("ostinato.metrics")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSources:
+    """The sources of the metrics, read at each scrape."""
+
+    runner: OperationRunner
+    connections: ConnectionRegistry
+    hub: Callable[[], HubFacts]
+    figures: Callable[[], Awaitable[Figures]]
+
+
+def metrics_route(token: SecretStr, sources: MetricSources) -> Route:
+    """Build the route `/metrics`, which requires the token."""
+    expected = token.get_secret_value().encode()
+    process = ProcessCollector(registry=None)
+
+    async def metrics(request: Request) -> Response:
+        if not _is_allowed(request, expected):
+            headers = {**HEADERS, "www-authenticate": "Bearer"}
+            text = "send `Authorization: Bearer <OSTINATO_METRICS_TOKEN>`\n"
+            return PlainTextResponse(text, HTTPStatus.UNAUTHORIZED, headers)
+        registry = CollectorRegistry()
+        registry.register(process)
+        try:
+            registry.register(_ScrapedMetrics(await _families(sources)))
+        except Unavailable as error:
+            return PlainTextResponse(f"{error}\n", HTTPStatus.SERVICE_UNAVAILABLE, HEADERS)
+        return Response(generate_latest(registry), HTTPStatus.OK, HEADERS, CONTENT_TYPE_PLAIN_0_0_4)
+
+    return Route("/metrics", metrics)
+
+
+class _ScrapedMetrics(Collector):
+    """The metrics of one scrape."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _is_allowed(request: Request, expected: bytes) -> bool:
+    try:
+        given = bearer_token(request.headers.get("authorization"))
+    except Unauthorized:
+        return False
+    return given is not None and hmac.compare_digest(given.encode(), expected)
+
+
+async def _families(sources: MetricSources) -> Sequence[Metric]:
+    own = [
+        *change_feed_metrics(sources.hub()),
+        *client_metrics(sources.runner, sources.connections),
+    ]
+    try:
+        async with asyncio.timeout(FIGURES_TIMEOUT_S):
+            figures = await sources.figures()
+    except Exception as error:  # a driver may raise anything: the other metrics are still served
+        log.warning("metrics.incomplete", error=repr(error))
+        return [*own, *mongodb_metrics(False)]
+    return [*own, *mongodb_metrics(True), *cluster_metrics(figures)]

@@ -1,0 +1,131 @@
+"""uvicorn's protocols, extended: limits for incoming requests, and raw frames for WebSockets."""
+
+import asyncio
+import sys
+from typing import Any, cast
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from ostinato.schema.transports.frames import EXTENSION
+
+MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
+REQUEST_TIMEOUT = b"408 Request Timeout"
+HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
+RESPONSE = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class InvalidHostHeader(Exception):
+    """An HTTP/1.1 request without exactly one `Host` header (RFC 9112, 3.2)."""
+
+    def __init__(self, hosts: int) -> None:
+        super().__init__(f"HTTP/1.1 requires exactly one Host header, got {hosts}.")
+
+
+class RequestTimeoutProtocol(HttpToolsProtocol):
+    """Close connections whose request does not arrive completely within `arrival_timeout_s`."""
+
+    arrival_timeout_s: float = 30.0
+    _deadline: asyncio.TimerHandle | None = None
+    _in_head = False
+    _head_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        super().data_received(data)
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._reject(HEADERS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self.scope["state"]["abort"] = self.transport.abort
+        self._start_timer()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self.parser.get_http_version() == "1.1":
+            hosts = sum(name == b"host" for name, _ in self.headers)
+            if hosts != 1:
+                raise InvalidHostHeader(hosts)  # the parser stops, and uvicorn responds with 400
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Respond to a malformed request and close; abort during an earlier response."""
+        cycle = getattr(self, "cycle", None)
+        has_arrived = cycle is not None and (cycle.response_started or not cycle.more_body)
+        if has_arrived and self._is_responding():
+            self.transport.abort()
+            return
+        error = sys.exception()
+        if error is not None and isinstance(error.__context__, InvalidHostHeader):
+            msg = str(error.__context__)
+        super().send_400_response(msg)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._stop_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._deadline = self.loop.call_later(self.arrival_timeout_s, self._on_timeout)
+
+    def _stop_timer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _on_timeout(self) -> None:
+        self._reject(REQUEST_TIMEOUT)
+
+    def _reject(self, status: bytes) -> None:
+        """Respond with the status and close; abort if another response is being sent."""
+        if self._is_responding():
+            self.transport.abort()
+        else:
+            self.transport.write(RESPONSE % status)
+            self.transport.close()
+
+    def _is_responding(self) -> bool:
+        cycle = getattr(self, "cycle", None)  # None before the first request
+        return cycle is not None and not cycle.response_complete
+
+
+def with_timeout(timeout_s: float) -> type[RequestTimeoutProtocol]:
+    """Return a subclass with the timeout."""
+    return type(
+        "RequestTimeoutProtocol", (RequestTimeoutProtocol,), {"arrival_timeout_s": timeout_s}
+    )
+
+
+class RawFrameProtocol(WebSocketsSansIOProtocol):
+    """The server side of a WebSocket, and the FrameWriter in its ASGI scope."""
+
+    async def run_asgi(self) -> None:
+        extensions = cast("dict[str, object]", self.scope["extensions"])
+        extensions[EXTENSION] = self
+        await super().run_asgi()
+
+    async def send(self, event: ASGISendEvent) -> None:
+        await super().send(event)
+        if event["type"] == "websocket.http.response.body" and self.close_sent:
+            # The application sent a denial response; otherwise uvicorn logs that it sent none.
+            self.handshake_complete = True
+
+    def write(self, frames: bytes) -> bool:
+        """Write whole frames and return True; return False if the peer is gone or not reading."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frames)
+        return True

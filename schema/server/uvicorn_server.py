@@ -1,0 +1,77 @@
+"""Runs an application on uvicorn with the options that its transports require."""
+
+import signal
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ostinato.jobs.settings import Settings
+from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol, with_timeout
+
+BACKLOG = 2_048  # uvicorn's own default
+ARRIVAL_TIMEOUT_FACTOR = 2  # later than the 408 of the HTTP endpoint, which has a body
+
+
+class DrainingServer(uvicorn.Server):
+    """A uvicorn server that ends open streams on shutdown instead of waiting for them."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End WebSockets and streams first, then shut down as uvicorn does."""
+        await self._app.state.connections.drain(0)
+        await super().shutdown(sockets)
+
+
+def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
+    """Build the server. uvicorn's pings are off: the WebSocket endpoint pings clients itself."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=with_timeout(ARRIVAL_TIMEOUT_FACTOR * settings.request_timeout_ms / 1_000),
+        ws=RawFrameProtocol,
+        ws_max_size=settings.body_limit_bytes,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # it is used as a timer
+        timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
+    )
+    return DrainingServer(config, app)
+
+
+def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
+    """Serve until SIGTERM or Ctrl-C; return whether the server started and drained completely.
+
+    Call from the main thread. uvicorn re-raises the signal after draining; with the default handler
+    the process would then exit as if it had been killed.
+    """
+    server = build_server(app, settings)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+    return server.started and not server.force_exit
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Listen on the configured address; raises OSError if the port is in use.
+
+    The kernel drops a peer that has not acknowledged data for the send timeout.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.create_server(
+        (settings.host, settings.port), family=family, backlog=BACKLOG, reuse_port=False
+    )
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, settings.send_timeout_ms)
+    return listener

@@ -1,0 +1,269 @@
+"""Streams the results of a subscription as the response to an HTTP request.
+
+One task sends results; another waits for the client to disconnect, for the token to expire, and for
+the next heartbeat. Either ends the stream by raising StreamEnded.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NoReturn, Protocol
+
+from starlette.datastructures import Address
+from starlette.types import Receive, Scope, Send
+
+from ostinato.jobs.errors import BadRequest, OstinatoError, Unauthorized, Unavailable
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Viewer
+from ostinato.schema.errors import FormattedError, format_exception
+from ostinato.schema.execution.documents import RequestRejected
+from ostinato.schema.execution.encoding import EncodedResult, encode_json
+from ostinato.schema.execution.root_fields import AFTER
+from ostinato.schema.execution.runner import Operation
+from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
+from ostinato.schema.transports.negotiation import MediaType
+from ostinato.schema.transports.operations import to_resumable_error
+
+Results = AsyncGenerator[EncodedResult, None]
+HEADERS = {
+    "cache-control": "no-store",
+    "vary": "accept, authorization",
+    "x-accel-buffering": "no",  # otherwise nginx buffers the results
+}
+
+
+class StreamFormat(Protocol):
+    """The wire format of a stream."""
+
+    content_type: str
+    opening: bytes
+    heartbeat: bytes
+    complete: bytes
+
+    def result(self, result: EncodedResult) -> bytes: ...
+    def failed(self, errors: list[FormattedError]) -> bytes: ...
+    def interrupted(self, error: OstinatoError) -> bytes: ...
+
+
+class StreamEnded(Exception):
+    """Ends a stream after sending `last`; None if nothing more can be sent."""
+
+    def __init__(self, last: bytes | None) -> None:
+        super().__init__()
+        self.last = last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedOperation:
+    """The results to stream, their format and their recipient."""
+
+    format: StreamFormat
+    results: Results
+    viewer: Viewer
+    client: Address | None
+
+
+class StreamResponse:
+    """A streamed response, as an ASGI application."""
+
+    def __init__(
+        self, streamed: StreamedOperation, connections: ConnectionRegistry, settings: Settings
+    ) -> None:
+        self._streamed = streamed
+        self._format = streamed.format
+        self._connections = connections
+        self._heartbeat_s = settings.keep_alive_ms / 1_000
+        self._send_timeout_s = settings.send_timeout_ms / 1_000
+        self._tasks = asyncio.TaskGroup()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the stream ends; raises ConnectionClosing before sending if above a limit."""
+        with ExitStack() as slots:
+            slots.enter_context(self._connections.acquire_for_address(self._streamed.client))
+            slots.enter_context(self._connections.acquire_for_user(self._streamed.viewer.id))
+            slots.enter_context(self._connections.register(self._close))
+            last = await self._run(receive, send)
+            if last is None or not await self._finish(last, send):
+                # A regular close waits for the client to read what is buffered, possibly forever.
+                abort = scope.get("state", {}).get("abort", lambda: None)
+                abort()
+
+    def _close(self, closing: ConnectionClosing) -> None:
+        ending = _raise(StreamEnded(self._format.interrupted(Unavailable(closing.reason))))
+        try:
+            self._tasks.create_task(ending)
+        except RuntimeError:  # the group is already ending
+            ending.close()
+
+    async def _run(self, receive: Receive, send: Send) -> bytes | None:
+        last: bytes | None = None
+        try:
+            async with self._tasks:
+                await send(_start(self._format.content_type))
+                await self._write(self._format.opening, send)
+                self._tasks.create_task(self._send_results(send))
+                await self._watch(receive, send)
+        except* StreamEnded as group:
+            last = _first_error(group).last
+        return last
+
+    async def _send_results(self, send: Send) -> None:
+        try:
+            async with aclosing(self._streamed.results) as results:
+                async for result in results:
+                    await self._write(self._format.result(result), send)
+        except StreamEnded:
+            raise
+        except RequestRejected as rejected:
+            raise StreamEnded(self._format.failed(rejected.errors)) from None
+        except Exception as error:  # the source may raise anything: the client receives an error
+            raise StreamEnded(self._error_frames(error)) from None
+        raise StreamEnded(self._format.complete)
+
+    def _error_frames(self, error: Exception) -> bytes:
+        if (resumable := to_resumable_error(error)) is not None:
+            return self._format.interrupted(resumable)
+        return self._format.failed([format_exception(error)])
+
+    async def _watch(self, receive: Receive, send: Send) -> NoReturn:
+        now = asyncio.get_running_loop().time
+        expires_at = now() + self._remaining_s()
+        while True:
+            try:
+                async with asyncio.timeout_at(min(now() + self._heartbeat_s, expires_at)):
+                    await _wait_for_disconnect(receive)
+            except TimeoutError:
+                if now() >= expires_at:
+                    expired = Unauthorized("the token has expired: send a new one")
+                    raise StreamEnded(self._format.interrupted(expired)) from None
+                await self._write(self._format.heartbeat, send)
+            else:
+                raise StreamEnded(None)
+
+    def _remaining_s(self) -> float:
+        expires_at = self._streamed.viewer.expires_at
+        if expires_at is None:
+            return float("inf")
+        return (expires_at - datetime.now(UTC)).total_seconds()
+
+    async def _write(self, frames: bytes, send: Send) -> None:
+        message = {"type": "http.response.body", "body": frames, "more_body": True}
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await send(message)
+        except TimeoutError:
+            raise StreamEnded(None) from None
+
+    async def _finish(self, last: bytes, send: Send) -> bool:
+        """Send the last bytes and complete the response; False if the client does not read them."""
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await send({"type": "http.response.body", "body": last, "more_body": False})
+        except TimeoutError:
+            return False
+        return True
+
+
+async def failed_results(error: Exception) -> Results:
+    """Return results that immediately raise `error`."""
+    raise error
+    yield EncodedResult(b"")  # type: ignore[unreachable] # makes this a generator
+
+
+def _start(content_type: str) -> dict[str, object]:
+    headers = {**HEADERS, "content-type": content_type}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": 200, "headers": pairs}
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _raise(end: StreamEnded) -> NoReturn:
+    raise end
+
+
+def _first_error(group: BaseExceptionGroup[StreamEnded]) -> StreamEnded:
+    first = group.exceptions[0]
+    return first if isinstance(first, StreamEnded) else _first_error(first)
+
+
+class ServerSentEvents:
+    """Server-sent events, in the distinct connections mode of graphql-sse.
+
+    Source: github.com/enisdenjo/graphql-sse, PROTOCOL.md. Clients reconnect after an end without
+    `complete`.
+    """
+
+    content_type = f"{MediaType.EVENT_STREAM}; charset=utf-8"
+    opening = b":\n\n"
+    heartbeat = b":\n\n"
+    complete = b"event: complete\ndata:\n\n"
+
+    def result(self, result: EncodedResult) -> bytes:
+        """Format a result; clients send its `id` as `Last-Event-ID` when they reconnect."""
+        if result.cursor is None:
+            return b"event: next\ndata: %b\n\n" % result.payload
+        return b"event: next\nid: %b\ndata: %b\n\n" % (result.cursor.encode(), result.payload)
+
+    def failed(self, errors: list[FormattedError]) -> bytes:
+        """Format the end of a failed operation: clients do not retry it."""
+        return b"event: next\ndata: %b\n\n%b" % (encode_json({"errors": errors}), self.complete)
+
+    def interrupted(self, error: OstinatoError) -> bytes:
+        """Format the end of a stream that clients resume from its newest `id`."""
+        if isinstance(error, Unauthorized):
+            errors = [format_exception(error)]
+            return b"event: next\ndata: %b\n\n" % encode_json({"data": None, "errors": errors})
+        return b": %b\n\n" % error.code.encode()
+
+
+BOUNDARY = b"\r\n---"
+HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
+
+
+class MultipartMixed:
+    """Parts of a multipart response, for Apollo's clients.
+
+    Source: Apollo's multipart protocol for subscriptions over HTTP. A part is complete when the
+    next boundary arrives, so each part is sent together with it.
+    """
+
+    content_type = f'{MediaType.MULTIPART}; boundary="-"; subscriptionSpec=1.0'
+    opening = BOUNDARY
+    heartbeat = HEAD + b"{}" + BOUNDARY
+    complete = b"--\r\n"
+
+    def result(self, result: EncodedResult) -> bytes:
+        """Format a result; the protocol has no field for its cursor."""
+        return b'%b{"payload":%b}%b' % (HEAD, result.payload, BOUNDARY)
+
+    def failed(self, errors: list[FormattedError]) -> bytes:
+        """Format the end of a failed operation."""
+        return self._part({"payload": {"data": None, "errors": errors}}) + self.complete
+
+    def interrupted(self, error: OstinatoError) -> bytes:
+        """Format the end of an interrupted stream, as an error of the transport."""
+        errors = [format_exception(error)]
+        return self._part({"payload": None, "errors": errors}) + self.complete
+
+    def _part(self, content: object) -> bytes:
+        return HEAD + encode_json(content) + BOUNDARY
+
+
+def apply_last_event_id(operation: Operation, last_event_id: str | None) -> Operation:
+    """Return the operation with the id as the `after` argument of its root field.
+
+    Raises RequestRejected if the argument has another value: only the client knows which is newer.
+    """
+    if not last_event_id:
+        return operation
+    if operation.after not in {None, last_event_id}:
+        message = "`Last-Event-ID` and the argument `after` differ: send only one of them"
+        raise RequestRejected([format_exception(BadRequest.at(AFTER, message=message))])
+    return replace(operation, request=replace(operation.request, after=last_event_id))

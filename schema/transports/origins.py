@@ -1,0 +1,77 @@
+"""Checks the `Origin` of requests: the API's own and the allowed ones may call it."""
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from ostinato.jobs.logs import LogThrottle, get_log
+from ostinato.jobs.settings import Settings
+
+log = get_log("ostinato.origins")
+SETTING: Final = "OSTINATO_ALLOWED_ORIGINS"
+MAX_SHOWN_CHARS: Final = 200
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_throttle = LogThrottle(60.0)
+
+
+class AllowedOrigins:
+    """The configured origins and the API's own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
+
+    def rejection_reason(self, headers: Headers) -> str | None:
+        """Return why the origin is rejected, and log it once a minute; None if it is allowed.
+
+        Browsers always send the origin of a page; other clients may send none and are allowed.
+        """
+        origin = headers.get("origin")
+        if origin is None or origin.lower() in self._allowed or _is_same_origin(origin, headers):
+            return None
+        shown = origin[:MAX_SHOWN_CHARS]
+        if _throttle.allows(shown):
+            log.warning("origin.refused", origin=shown, fix=f"add it to {SETTING}")
+        return f"Origin {shown!r} may not call this API: add it to {SETTING} on the server"
+
+
+def is_loopback(request: HTTPConnection) -> bool:
+    """Return whether the request comes from this machine, to a loopback name, and not cross-origin.
+
+    All three are needed: a page of another site may reach 127.0.0.1 by DNS rebinding, but sends its
+    own name as Host, and another machine may send any Host.
+    """
+    origin = request.headers.get("origin")
+    return (
+        request.client is not None
+        and _is_loopback_name(request.client.host)
+        and _is_loopback_name(_host_of(request.headers))
+        and (origin is None or _is_same_origin(origin, request.headers))
+    )
+
+
+def _is_loopback_name(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(headers: Headers) -> str | None:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:
+        return None
+
+
+def _is_same_origin(origin: str, headers: Headers) -> bool:
+    try:
+        parts = urlsplit(origin)
+        host = urlsplit(f"//{headers.get('host', '')}")
+        default = DEFAULT_PORTS.get(parts.scheme)
+        same_port = (parts.port or default) == (host.port or default)
+    except ValueError:
+        return False
+    return default is not None and parts.hostname == host.hostname and same_port
