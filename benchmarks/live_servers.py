@@ -22,7 +22,7 @@ from ostinato.cli import COMMAND
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.moves import first_event
+from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 

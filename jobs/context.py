@@ -12,8 +12,8 @@ from ostinato.jobs.ids import is_id, new_id
 from ostinato.jobs.json_values import NotJson, build_progress, format_instant, to_whole_number
 from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from ostinato.jobs.logs import Log
-from ostinato.jobs.mongo.bound import BoundDatabase
 from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.records import Cause, CauseKind, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
@@ -27,13 +27,14 @@ Tick = Mapping[str, Any]
 """What makes a second job for the same due time impossible; private, unique."""
 
 
-class JobSink(Protocol):
-    """Where scheduled jobs go: into a transaction, or straight to the database."""
+class JobWriter(Protocol):
+    """Inserts and cancels jobs: in a transaction, or immediately."""
 
-    async def put(self, new: NewJob) -> str: ...
+    async def schedule(self, new: NewJob) -> str: ...
 
     async def cancel(self, job_id: str, owner: str | None) -> bool:
-        """Cancel a job of `owner`, or anybody's if it is None; False if it has none to cancel."""
+        """Cancel a job of `owner`, or of any owner if it is None; returns False if there is none
+        that can be canceled."""
         ...
 
 
@@ -72,7 +73,7 @@ class JobOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class JobSpec:
     function: FunctionRef
     args: Args
     options: JobOptions
@@ -82,11 +83,11 @@ class Scheduler:
     """Plan jobs. In a mutation they exist if and only if it commits; in an action at once."""
 
     def __init__(
-        self, registry: Registry, clock: Clock, sink: JobSink, owner: str | None, cause: Cause
+        self, registry: Registry, clock: Clock, writer: JobWriter, owner: str | None, cause: Cause
     ) -> None:
         self._registry = registry
         self._clock = clock
-        self._sink = sink
+        self._writer = writer
         self._owner = owner
         self._cause = cause
 
@@ -108,7 +109,7 @@ class Scheduler:
                 "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
             )
         due = now + timedelta(milliseconds=min(delay_ms, PAST_HORIZON_MS))
-        return await self._put(due, now, _Plan(function, args or {}, options))
+        return await self._put(due, now, JobSpec(function, args or {}, options))
 
     async def run_at(
         self,
@@ -120,7 +121,7 @@ class Scheduler:
         """Plan a job for an aware datetime; one in the past runs at once. Raises like run_after."""
         if when.tzinfo is None:
             raise BadRequest.at("when", message="the time has no time zone: pass an aware datetime")
-        plan = _Plan(function, args or {}, options)
+        plan = JobSpec(function, args or {}, options)
         return await self._put(when, await self._clock.now(), plan)
 
     async def cancel(self, job_id: str) -> bool:
@@ -129,9 +130,9 @@ class Scheduler:
         Returns False if the job has ended, is unknown or is somebody else's. A function without
         an owner may cancel any job. Raises BadRequest for an id that is not text.
         """
-        return is_id(_text(job_id)) and await self._sink.cancel(job_id, self._owner)
+        return is_id(_text(job_id)) and await self._writer.cancel(job_id, self._owner)
 
-    async def _put(self, when: datetime, now: datetime, plan: _Plan) -> str:
+    async def _put(self, when: datetime, now: datetime, plan: JobSpec) -> str:
         if when - now > MAX_HORIZON:
             message = f"{format_instant(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
@@ -149,7 +150,7 @@ class Scheduler:
             timeout_ms=options.timeout_ms,
             tick=dict(tick) if tick else None,
         )
-        return await self._sink.put(new)
+        return await self._writer.schedule(new)
 
 
 def _text(job_id: object) -> str:
@@ -225,12 +226,12 @@ class Context:
     """Writes events with fields, `ctx.log.info("page.read", rows=10)`; the job's are added."""
     job: JobInfo | None = None
     """The running job; None in a write that the API makes."""
-    database: BoundDatabase | None = None
+    database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
 
     @property
-    def db(self) -> BoundDatabase:
+    def db(self) -> TransactionDatabase:
         """Collections inside the mutation's transaction: `ctx.db["items"]`; raises WrongKind."""
         if self.database is None:
             raise WrongKind("an action has no ctx.db: call ctx.run_mutation(function, args)")

@@ -1,4 +1,4 @@
-"""How documents and records translate into each other."""
+"""Converts documents to records, and records to documents."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The engine of one process: everything that schedules, cancels and reads jobs, wired up once."""
+"""Composes the engine of one process: everything that schedules, cancels and reads jobs."""
 
 import asyncio
 import json
@@ -16,26 +16,32 @@ from ostinato.jobs.documents import failure_from, job_from
 from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
 from ostinato.jobs.group_commit import GroupCommit
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, Move, may
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.modules import BUILT_IN
-from ostinato.jobs.mongo.client import Document, Mongo, NotEncodable, Session, require_replica_set
+from ostinato.jobs.mongo.client import (
+    ENCODING_ERRORS,
+    Document,
+    Mongo,
+    Session,
+    require_replica_set,
+)
 from ostinato.jobs.mongo.clock import ServerClock
-from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.mongo.provision import ensure_collections
-from ostinato.jobs.mongo.transaction import run_seen_through
+from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
 from ostinato.jobs.registry import Registry, registry
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.transact import Identity, Transactor
+from ostinato.jobs.transactor import ExecutionIdentity, Transactor
 
 T = TypeVar("T")
 
-INSERTS_AT_ONCE = 1_000  # the most documents of one write
-CLOSE_S = 2.0
-LAST_WRITES_S = 10.0  # two commands of Redis that nobody answers
+INSERT_BATCH_SIZE = 1_000  # documents of one write
+CLOSE_TIMEOUT_S = 2.0
+FLUSH_TIMEOUT_S = 10.0  # as long as two commands of Redis without a reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class Engine:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, app_name: str | None = None) -> AsyncIterator[Self]:
-        """Connect, load the functions and create what is missing; close all at the end.
+        """Connect, load the functions, create missing collections and indexes; close at the end.
 
         Raises RuntimeError if MongoDB is not a replica set.
         """
@@ -68,18 +74,18 @@ class Engine:
             try:
                 yield engine
             finally:
-                await engine.settle()
+                await engine.flush()
         finally:
             await redis.aclose(close_connection_pool=True)
             await mongo.sessions.close()
-            with suppress(TimeoutError):  # a function may occupy every thread that could do it
-                async with asyncio.timeout(CLOSE_S):
-                    await asyncio.to_thread(mongo.close)  # it waits for the server's answer
+            with suppress(TimeoutError):  # a function may occupy every thread of the pool
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await asyncio.to_thread(mongo.close)  # it waits for the server's reply
 
-    async def settle(self) -> None:
-        """Wait for the writes and rings that are under way, for a while."""
+    async def flush(self) -> None:
+        """Wait for pending writes and notifications, up to FLUSH_TIMEOUT_S."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WRITES_S):
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.queues.warnings.close()
                 await self.inserts.close()
                 await self.notifier.close()
@@ -92,11 +98,11 @@ class Engine:
         async def insert(documents: Sequence[Document]) -> Sequence[bool | Exception]:
             try:
                 left_out = await store.insert(documents)
-            except NotEncodable as error:
+            except ENCODING_ERRORS as error:
                 if len(documents) == 1:
                     return [error]
                 return [one for document in documents for one in await insert([document])]
-            # An error: MongoDB refused the job. False: it existed already. True: it is new.
+            # An error: MongoDB rejected the job. False: it existed already. True: it is new.
             return [left_out.get(index) or index not in left_out for index in range(len(documents))]
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
@@ -121,18 +127,18 @@ class Engine:
                 after_commit=after_commit,
             ),
             queues=Queues.of(mongo, clock, notifier, settings.lease_ms),
-            inserts=GroupCommit(insert, INSERTS_AT_ONCE),
+            inserts=GroupCommit(insert, INSERT_BATCH_SIZE),
         )
 
     async def schedule(self, new: NewJob) -> Job:
-        """Insert a job, together with others that arrive now; if it is due soon, wake the
-        dispatcher.
+        """Insert a job, in one write with others that arrive now; notify the dispatcher if it is
+        due soon.
 
-        With a key that the owner has used, returns the job of that time; raises Conflict if
-        its function or arguments differ.
+        With a key that the owner has used before, returns that job; raises Conflict if its function
+        or arguments differ.
         """
         now = await self.clock.now()
-        document = job_document(new, now, self.settings.purge_after_ms)
+        document = build_job_document(new, now, self.settings.purge_after_ms)
         if not await self.inserts.submit(document):
             return await self._existing(new)
         if new.scheduled_time - now < NOTIFY_WITHIN:
@@ -140,7 +146,7 @@ class Engine:
         return job_from(document)
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
-        """Cancel a pending job, or ask a running one to stop; with an owner, only one of theirs.
+        """Cancel a pending job, or ask a running one to stop; with `owner`, only a job of theirs.
 
         Raises NotFound, or PreconditionFailed if it has ended.
         """
@@ -152,8 +158,8 @@ class Engine:
         return read_as(job_from, changed)
 
     async def retry(self, job_id: str) -> Job:
-        """Give a failed or canceled job another round of attempts, due now, and resolve its
-        failure; raises NotFound, or PreconditionFailed in any other state."""
+        """Make a failed or canceled job pending again, due now, with another round of attempts;
+        delete its failure. Raises NotFound, or PreconditionFailed in any other state."""
         offset_ms = await self.clock.offset_ms()
         before = await self.store.get(job_id)
         if before is not None and before["attempt"] + before["retry"]["retries"] >= MAX_ATTEMPTS:
@@ -163,18 +169,18 @@ class Engine:
             )
 
         async def body(session: Session) -> Document | None:
-            return await self.store.revive(session, job_id, offset_ms)
+            return await self.store.retry(session, job_id, offset_ms)
 
-        revived = await run_seen_through(self.mongo, body)
-        if revived is None:
+        retried = await run_shielded_transaction(self.mongo, body)
+        if retried is None:
             raise await self._why_not_retried(job_id)
         self.notifier.notify(Signal.DUE)
-        return read_as(job_from, revived)
+        return read_as(job_from, retried)
 
     async def resolve(self, failure: Failure) -> Failure:
-        """Drop a failure; its job, kept until now, is purged like any other that has ended.
+        """Delete a failure; its job is now purged after its retention, like any ended job.
 
-        Raises NotFound if it has been resolved meanwhile, or its job retried.
+        Raises NotFound if the failure was resolved or its job retried meanwhile.
         """
         offset_ms = await self.clock.offset_ms()
         function = self.registry.get(failure.function_name)
@@ -183,9 +189,9 @@ class Engine:
             keep_ms = self.settings.purge_after_ms
 
         async def body(session: Session) -> Document | None:
-            return await self.store.resolve(session, failure.id, keep_ms, offset_ms)
+            return await self.store.resolve_failure(session, failure.id, keep_ms, offset_ms)
 
-        resolved = await run_seen_through(self.mongo, body)
+        resolved = await run_shielded_transaction(self.mongo, body)
         if resolved is None:
             raise NotFound("the failure has been resolved already")
         return read_as(failure_from, resolved)
@@ -195,10 +201,10 @@ class Engine:
 
         The body runs again after a conflict; what it scheduled exists once it has committed.
         """
-        return await self.transactor.run(Identity(owner=owner), body)
+        return await self.transactor.run(ExecutionIdentity(owner=owner), body)
 
     async def advance(self, ms: int) -> None:
-        """Move due time forward everywhere; in test and development modes only."""
+        """Move due time forward in every process; in test and development modes only."""
         await self.clock.advance(ms)
         self.notifier.notify(Signal.DUE)
 
@@ -207,7 +213,7 @@ class Engine:
 
     async def _why_not_retried(self, job_id: str) -> PreconditionFailed:
         state = await self._state_of(job_id)
-        if not may(Move.REVIVE, state):
+        if not is_allowed(TransitionName.REVIVE, state):
             return _cannot("retried", state)
         events = await self.store.count_events(job_id)
         return PreconditionFailed(
@@ -225,7 +231,7 @@ class Engine:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
         if found is None:
             raise Conflict("a job for this due time exists already")
-        # Compared as text, since Python holds True and 1 for equal.
+        # Compared as text: in Python, True == 1.
         same = found["functionName"] == new.function.name and _text(found["args"]) == _text(
             new.args
         )

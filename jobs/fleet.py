@@ -1,25 +1,25 @@
-"""Workers as operators see them."""
+"""The records of workers and their heartbeats."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What a worker says of itself with each heartbeat."""
+class Heartbeat:
+    """What a worker writes with each heartbeat."""
 
     running: int
-    """How many slots are taken."""
+    """How many slots are in use."""
     loop_lag_ms: int
-    """How late its event loop was at worst since the heartbeat before."""
+    """The highest lag of its event loop since the previous heartbeat."""
     job_ids: tuple[str, ...]
-    """What it runs, the longest running first, up to a bound."""
+    """The jobs that it runs, the longest running first, up to a bound."""
     unwritable: tuple[str, ...] = ()
-    """Due jobs that it could neither start nor fail: MongoDB refuses each write of them."""
+    """Due jobs that it could neither start nor fail: MongoDB rejects every write of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
+class WorkerRecord:
     """A worker that has registered and has not been declared lost."""
 
     id: str
@@ -29,7 +29,9 @@ class Worker:
     queues: tuple[str, ...]
     slots: int
     """How many jobs it runs at once."""
-    load: Load
+    load: Heartbeat
     started_at: datetime
-    """The server's real clock, as all that is about liveness."""
+    """By the server's real clock, like `heard_at`."""
     heard_at: datetime
+    """When its last heartbeat was written."""
+    """When its last heartbeat was written."""

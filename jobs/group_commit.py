@@ -1,4 +1,5 @@
-"""Concurrent writes that share one round trip: what arrives during a write goes into the next."""
+"""Groups concurrent writes into shared round trips: items that arrive during a write share the
+next one."""
 
 import asyncio
 from collections import deque
@@ -10,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Interrupted(Exception):
-    """The write was cancelled: whether it has happened is unknown."""
+    """The write was cancelled: whether it was applied is unknown."""
 
     def __init__(self) -> None:
         super().__init__("the write was cancelled")
@@ -20,11 +21,11 @@ Commit = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Commit items in groups of at most `limit`, in the order they came.
+    """Commits items in groups of at most `limit`, in the order of their arrival.
 
-    `commit` answers with one result, or exception, for each item; what it raises itself is
-    raised to every item of its group. A caller that is cancelled leaves its item in the group. If
-    the write itself is cancelled, everybody who waits is told so by Interrupted.
+    `commit` returns one result, or exception, for each item; an exception that it raises is raised
+    for every item of the group. The item of a cancelled caller stays in the group. If the write
+    itself is cancelled, every waiting caller gets Interrupted.
     """
 
     def __init__(self, commit: Commit[Item, Result], limit: int) -> None:
@@ -36,7 +37,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         """Commit one item; returns once its group is written."""
-        if self._loop is None:  # asking for it costs a system call before Python 3.12
+        if self._loop is None:  # each look-up costs a system call before Python 3.12
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
@@ -48,11 +49,11 @@ class GroupCommit(Generic[Item, Result]):
     async def close(self) -> None:
         """Wait until everything submitted so far is written."""
         while self._flusher is not None:
-            await asyncio.wait({self._flusher})  # a function may have cancelled it
+            await asyncio.wait({self._flusher})  # not awaited: a function may have cancelled it
 
     async def _flush(self) -> None:
         try:
-            # Give the callers that are ready now a turn, so that they share the first group.
+            # Callers that are ready now run first, so that they share the first group.
             await asyncio.sleep(0)
             while self._waiting:
                 size = min(len(self._waiting), self._limit)
@@ -62,7 +63,7 @@ class GroupCommit(Generic[Item, Result]):
             self._flusher = None
 
     def _flushed(self, flusher: "asyncio.Task[None]") -> None:
-        """Strand nobody if it was cancelled, perhaps before its first step."""
+        """Interrupt the waiting callers if the task was cancelled, even before its first step."""
         if flusher.cancelled() and self._flusher in (None, flusher):
             self._flusher = None
             _settle(self._waiting, [Interrupted()] * len(self._waiting))
@@ -72,7 +73,7 @@ class GroupCommit(Generic[Item, Result]):
         results: Sequence[Result | Exception] = [Interrupted()] * len(group)
         try:
             results = await self._commit([item for item, _ in group])
-        except Exception as error:  # whatever it is, it belongs to the callers
+        except Exception as error:  # every error is raised to the callers
             results = [error] * len(group)
         finally:
             _settle(group, results)

@@ -1,4 +1,4 @@
-"""In which line a job waits: its queue, its function if that is limited, and its priority. Pure."""
+"""Lanes, which partition the pending jobs by queue, limited function and priority. Pure."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ DEFAULT_QUEUE: Final = "default"
 QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
 MAX_PRIORITY: Final = 9
 MAX_WEIGHT: Final = 1_000
-AGING_MS: Final = 60_000  # a job that has waited a minute longer is worth a point of priority
+AGING_MS: Final = 60_000  # each minute of waiting counts as one point of priority
 
 _LANE: Final = re.compile(
     r"(?P<queue>[a-z0-9_-]{1,64})/(?P<function>[\w.]*)(:(?P<priority>[1-9]))?(?P<reserved>!?)"
@@ -18,14 +18,14 @@ _LANE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What is stored on a job as `queue/function:priority!`, and led by the index `due`."""
+    """A partition of the pending jobs, stored as `queue/function:priority!`."""
 
     queue: str = DEFAULT_QUEUE
     function: str | None = None
-    """The function, if it has a limit of its own: its backlog must not stand before others."""
+    """The function, if it has its own limit: its backlog must not block other jobs."""
     priority: int = 0
     has_reservation: bool = False
-    """Whether its jobs wait for the start that their function's rate limit gave them."""
+    """Whether its jobs wait for a start that their function's rate limit reserved."""
 
     def __str__(self) -> str:
         priority = f":{self.priority}" if self.priority else ""
@@ -33,12 +33,12 @@ class Lane:
 
     @property
     def limit_key(self) -> "Lane":
-        """Give the lane of all priorities, which share its limits."""
+        """Return the lane that stands for all priorities, which share one limit."""
         return replace(self, priority=0, has_reservation=False)
 
     @classmethod
     def parse(cls, text: str) -> "Lane | None":
-        """Read a lane; None for what is none."""
+        """Parse a stored lane; returns None for any other text."""
         found = _LANE.fullmatch(text)
         if found is None:
             return None
@@ -51,7 +51,7 @@ class Lane:
 
 
 class PendingJob(NamedTuple):
-    """A pending job, as the dispatcher knows it."""
+    """A pending job as the dispatcher reads it."""
 
     id: str
     lane: Lane
@@ -65,21 +65,21 @@ class Queue:
 
     name: str
     paused: bool = False
-    """Whether its pending jobs stay so."""
+    """Whether its pending jobs are not started."""
     weight: int = 1
-    """Its share of the workers, relative to others, when all have more due than there is room."""
+    """Its share of the slots, relative to other queues, when more jobs are due than can run."""
     version: int = 0
     """0 for a queue that was never changed."""
     pending_due: int = 0
-    """How many jobs are due in it; counted for readers only, up to 1,000."""
+    """How many of its jobs are due, up to 1,000; set only for readers."""
     workers: int = 0
-    """How many workers serve it; counted for readers only."""
+    """How many workers serve it; set only for readers."""
 
 
 def is_queue_name(text: str) -> bool:
     return re.fullmatch(QUEUE_PATTERN, text) is not None
 
 
-def bounds_of(queue: str) -> tuple[str, str]:
-    """Give the texts between which all lanes of a queue lie, the upper one excluded."""
+def lane_bounds(queue: str) -> tuple[str, str]:
+    """Return the lower bound of a queue's stored lanes, and their excluded upper bound."""
     return f"{queue}/", f"{queue}0"

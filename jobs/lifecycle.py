@@ -1,19 +1,20 @@
-"""The states of a job and the moves between them, as data. docs/lifecycle.md is made of them."""
+"""The states of a job and the transitions between them, as data; docs/lifecycle.md is generated
+from it."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Final
 
 from ostinato.jobs.records import JobState
 
 MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
 EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end
-MAX_ATTEMPTS: Final = 100  # all of them fit into one timeline, and leave room for other moves
-MAX_WORKERS_LOST: Final = 3  # a job that took three workers down must not take the fleet down
+MAX_ATTEMPTS: Final = 100  # all fit into one timeline, with room for other transitions
+MAX_WORKERS_LOST: Final = 3  # a job that crashes workers must not crash every worker
 
 
-class Move(StrEnum):
-    """One way for a job to change state, named as the log and the metrics name it."""
+class TransitionName(StrEnum):
+    """One way for a job to change state; the value is its name in logs and metrics."""
 
     CLAIM = "claim"
     SUCCEED = "succeed"
@@ -28,104 +29,155 @@ class Move(StrEnum):
     REVIVE = "revive"
 
 
+class Due(Enum):
+    """When a job is due after a transition."""
+
+    UNCHANGED = auto()
+    NOW = auto()
+    LATER = auto()
+    """At the time that whoever makes the transition gives."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """What a move does: from which states, to which, and who makes it."""
+    """What a transition requires of a job, and what it changes in its document."""
 
     sources: frozenset[JobState]
     target: JobState
-    fenced: bool
-    """Whether only the holder of the present attempt may make it."""
+    meaning: str
+    """When it happens, for docs/lifecycle.md."""
+    fenced: bool = False
+    """Whether only the holder of the current attempt may make it."""
     yields_to_cancel: bool = False
     """Whether the job becomes canceled instead, once its cancellation was requested."""
-    meaning: str
+    stamps: tuple[str, ...] = ()
+    """Fields that are set to the time of the transition."""
+    removes: tuple[str, ...] = ()
+    """Fields that are removed."""
+    carries_result: bool = False
+    """Whether the outcome's result is stored."""
+    carries_error: bool = False
+    """Whether the outcome's error is stored, in the job and in the event."""
+    due: Due = Due.UNCHANGED
+    drops_reservation: bool = False
+    """Whether the start that a rate limit reserved is given up: it is valid for one attempt."""
+    restores_attempt: bool = False
+    """Whether the next attempt is allowed even if the policy has none left."""
+    starts_retention: bool = False
+    """Whether the job is purged when its retention has passed from now."""
 
 
-def _transition(
-    *sources: JobState,
-    to: JobState,
-    meaning: str,
-    fenced: bool = False,
-    yields_to_cancel: bool = False,
-) -> Transition:
-    return Transition(
-        sources=frozenset(sources),
-        target=to,
-        fenced=fenced,
-        yields_to_cancel=yields_to_cancel,
-        meaning=meaning,
-    )
-
-
+_PENDING: Final = JobState.PENDING
 _RUNNING: Final = JobState.IN_PROGRESS
+_END_FIELDS: Final = ("lease", "completedAt", "purgeAt")
+"""What a job that is pending again does not have."""
 
-MOVES: Final[dict[Move, Transition]] = {
-    Move.CLAIM: _transition(
-        JobState.PENDING, to=_RUNNING, meaning="a worker starts the next attempt of a due job"
+TRANSITIONS: Final[dict[TransitionName, Transition]] = {
+    TransitionName.CLAIM: Transition(
+        sources=frozenset({_PENDING}),
+        target=_RUNNING,
+        meaning="a worker starts the next attempt of a due job",
+        stamps=("startedAt",),
+        removes=("progress",),
     ),
-    Move.SUCCEED: _transition(
-        _RUNNING,
-        to=JobState.SUCCESS,
-        fenced=True,
-        yields_to_cancel=True,
+    TransitionName.SUCCEED: Transition(
+        sources=frozenset({_RUNNING}),
+        target=JobState.SUCCESS,
         meaning="the function returned",
-    ),
-    Move.RETRY: _transition(
-        _RUNNING,
-        to=JobState.PENDING,
         fenced=True,
         yields_to_cancel=True,
+        stamps=("completedAt",),
+        removes=("lease", "error"),
+        carries_result=True,
+        starts_retention=True,
+    ),
+    TransitionName.RETRY: Transition(
+        sources=frozenset({_RUNNING}),
+        target=_PENDING,
         meaning="the function raised and its policy has attempts left",
-    ),
-    Move.FAIL: _transition(
-        _RUNNING,
-        to=JobState.FAILED,
         fenced=True,
         yields_to_cancel=True,
+        removes=_END_FIELDS,
+        carries_error=True,
+        due=Due.LATER,
+        drops_reservation=True,
+        restores_attempt=True,
+    ),
+    TransitionName.FAIL: Transition(
+        sources=frozenset({_RUNNING}),
+        target=JobState.FAILED,
         meaning="the function raised on its last attempt, or lost its last worker",
-    ),
-    Move.CANCEL: _transition(
-        JobState.PENDING, to=JobState.CANCELED, meaning="somebody canceled it before it started"
-    ),
-    Move.REQUEST_CANCEL: _transition(
-        _RUNNING, to=_RUNNING, meaning="somebody asked its worker to stop it"
-    ),
-    Move.STOP: _transition(
-        _RUNNING,
-        to=JobState.CANCELED,
         fenced=True,
+        yields_to_cancel=True,
+        stamps=("completedAt",),
+        removes=("lease", "purgeAt"),  # a failed job stays until its failure is resolved
+        carries_error=True,
+    ),
+    TransitionName.CANCEL: Transition(
+        sources=frozenset({_PENDING}),
+        target=JobState.CANCELED,
+        meaning="somebody canceled it before it started",
+        stamps=("completedAt",),
+        removes=("lease", "tick"),  # without its tick: the same due time may be scheduled again
+        starts_retention=True,
+    ),
+    TransitionName.REQUEST_CANCEL: Transition(
+        sources=frozenset({_RUNNING}),
+        target=_RUNNING,
+        meaning="somebody asked its worker to stop it",
+        stamps=("cancelRequestedAt",),
+    ),
+    TransitionName.STOP: Transition(
+        sources=frozenset({_RUNNING}),
+        target=JobState.CANCELED,
         meaning="its worker stopped it after a request to cancel",
-    ),
-    Move.HAND_BACK: _transition(
-        _RUNNING,
-        to=JobState.PENDING,
         fenced=True,
-        yields_to_cancel=True,
+        stamps=("completedAt",),
+        removes=("lease", "tick"),
+        starts_retention=True,
+    ),
+    TransitionName.HAND_BACK: Transition(
+        sources=frozenset({_RUNNING}),
+        target=_PENDING,
         meaning="its worker shuts down and gives it back at once",
-    ),
-    Move.LOSE: _transition(
-        _RUNNING,
-        to=JobState.PENDING,
         fenced=True,
         yields_to_cancel=True,
+        removes=_END_FIELDS,
+        due=Due.NOW,
+        drops_reservation=True,
+        restores_attempt=True,
+    ),
+    TransitionName.LOSE: Transition(
+        sources=frozenset({_RUNNING}),
+        target=_PENDING,
         meaning="its worker is gone and it may run again",
+        fenced=True,
+        yields_to_cancel=True,
+        removes=_END_FIELDS,
+        carries_error=True,
+        due=Due.NOW,
+        drops_reservation=True,
+        restores_attempt=True,
     ),
-    Move.RESERVE: _transition(
-        JobState.PENDING,
-        to=JobState.PENDING,
+    TransitionName.RESERVE: Transition(
+        sources=frozenset({_PENDING}),
+        target=_PENDING,
         meaning="its function's rate limit gives it a later start",
+        due=Due.LATER,
     ),
-    Move.REVIVE: _transition(
-        JobState.FAILED,
-        JobState.CANCELED,
-        to=JobState.PENDING,
+    TransitionName.REVIVE: Transition(
+        sources=frozenset({JobState.FAILED, JobState.CANCELED}),
+        target=_PENDING,
         meaning="somebody asked for another round of attempts",
+        removes=(*_END_FIELDS, "error", "result", "cancelRequestedAt"),
+        drops_reservation=True,
+        due=Due.NOW,
     ),
 }
 
 FINAL_STATES: Final = frozenset({JobState.SUCCESS, JobState.FAILED, JobState.CANCELED})
 
 
-def may(move: Move, state: JobState) -> bool:
-    """Tell whether a job in `state` can make `move`."""
-    return state in MOVES[move].sources
+def is_allowed(name: TransitionName, state: JobState) -> bool:
+    """Return whether a job in `state` can make the transition."""
+    return state in TRANSITIONS[name].sources

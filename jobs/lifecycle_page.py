@@ -1,6 +1,6 @@
-"""Owns docs/lifecycle.md, made from the table of moves: `make docs` writes it."""
+"""Generates docs/lifecycle.md from the table of transitions; `make docs` writes it."""
 
-from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, Transition
+from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, Transition, TransitionName
 from ostinato.jobs.records import JobState
 
 HEAD = """\
@@ -22,18 +22,18 @@ by `make docs`, and a test holds it to the code.
 
 
 def page() -> str:
-    """Return the page, whole."""
-    rows = "".join(_row(move, transition) for move, transition in MOVES.items())
+    """Return the whole page."""
+    rows = "".join(_row(name, transition) for name, transition in TRANSITIONS.items())
     ended = ", ".join(f"`{state}`" for state in JobState if state in FINAL_STATES)
     return f"{HEAD}{rows}\nFinal states: {ended}.\n"
 
 
-def _row(move: Move, transition: Transition) -> str:
+def _row(name: TransitionName, transition: Transition) -> str:
     sources = ", ".join(f"`{state}`" for state in JobState if state in transition.sources)
     guard = "attempt" if transition.fenced else "state"
     instead = "yes" if transition.yields_to_cancel else "no"
     target = f"`{transition.target}`"
-    return f"| `{move}` | {sources} | {target} | {guard} | {instead} | {transition.meaning} |\n"
+    return f"| `{name}` | {sources} | {target} | {guard} | {instead} | {transition.meaning} |\n"
 
 
 if __name__ == "__main__":

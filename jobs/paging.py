@@ -1,4 +1,4 @@
-"""Keyset paging as plain values: where a page starts, which way it is read, how long it is."""
+"""Keyset paging as plain values: where a page starts, in which direction it is read, its size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The place of one document in an ordered list; it stays a place when the document goes."""
+class PagePosition:
+    """The sort key of a document in a list; it stays valid after the document is deleted."""
 
     id: str
     instant: datetime | None = None
-    """The time that the list is ordered by, before the id; None where the id alone orders it."""
+    """The time by which the list is ordered before the id; None if only the id orders it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of an ordered list to read. Both ends are exclusive."""
+    """The part of an ordered list to read; both ends are exclusive."""
 
     limit: int
     backward: bool = False
     """Whether to take the last `limit` documents of the range instead of the first."""
-    after: Place | None = None
-    before: Place | None = None
+    after: PagePosition | None = None
+    before: PagePosition | None = None
 
 
-def cut(found: Sequence[T], window: Window) -> Page[T]:
-    """Make the page of what was read: up to `limit + 1` items in the direction of reading.
+def build_page(found: Sequence[T], window: Window) -> Page[T]:
+    """Build the page from up to `limit + 1` items in the direction of reading.
 
-    The item past the limit only tells that there are more; the page is in the list's order.
+    The item after the limit only shows that there are more; the page is in the list's order.
     """
     more = len(found) > window.limit
     items = tuple(found[: window.limit])

@@ -85,7 +85,7 @@ class QueueWarnings:
         await self._status.close()
 
     async def _read(self) -> _QueueStatus:
-        served = await self._workers.served(self._lease_ms)
+        served = await self._workers.find_served_queues(self._lease_ms)
         paused = {name for name, queue in (await self._queues.all()).items() if queue.paused}
         return _QueueStatus(served, frozenset(paused))
 

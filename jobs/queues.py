@@ -36,7 +36,7 @@ class Queues:
 
     async def report_unserved(self) -> int:
         """Log each queue that has due jobs and no worker, once; mends nothing, so returns 0."""
-        now, heads = await self.clock.now(), await self.due.all_heads()
+        now, heads = await self.clock.now(), await self.due.all_lane_heads()
         for queue in sorted({lane.queue for lane, at in heads.items() if at <= now}):
             await self.warnings.report(queue)
         return 0
@@ -44,8 +44,8 @@ class Queues:
     async def all(self) -> list[Queue]:
         """Give every queue that is known of, by name, with what is due in it."""
         changed = await self.store.all()
-        fleet = await self.workers.fleet()
-        names = changed.keys() | fleet.queues() | await self.due.queues()
+        fleet = await self.workers.read_fleet()
+        names = changed.keys() | fleet.queues() | await self.due.find_queues()
         return [
             await self._with_counts(changed.get(name) or Queue(name=name)) for name in sorted(names)
         ]
@@ -66,6 +66,6 @@ class Queues:
         return await self._with_counts(queue)
 
     async def _with_counts(self, queue: Queue) -> Queue:
-        due = await self.due.count(queue.name, await self.clock.now())
-        fleet = await self.workers.fleet()
+        due = await self.due.count_due(queue.name, await self.clock.now())
+        fleet = await self.workers.read_fleet()
         return replace(queue, pending_due=due, workers=fleet.size(queue.name))

@@ -8,7 +8,7 @@ from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.mongo.collections import CRONS
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Cron, Schedule
@@ -25,7 +25,7 @@ async def cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 async def cron_named(ctx: RequestContext, name: str) -> Cron:
     """Read the viewer's own cron of that name; raises NotFound."""
-    found = await reading.one(ctx.engine.mongo, Cron, ctx.viewer.id, name=name)
+    found = await reads.find_one(ctx.engine.mongo, Cron, ctx.viewer.id, name=name)
     if found is None:
         raise not_found(Cron)
     return found
@@ -37,7 +37,7 @@ async def crons(
     """Read a page of the viewer's crons, newest first."""
     given = {"enabled": enabled, "functionName": function_name}
     fields = {name: value for name, value in given.items() if value is not None}
-    return await reading.page(ctx.engine.mongo, Cron, ctx.scope, window, **fields)
+    return await reads.find_page(ctx.engine.mongo, Cron, ctx.scope, window, **fields)
 
 
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Watch
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.changes import (
     BatchChange,
@@ -52,7 +52,7 @@ async def jobs_changed(
         name="jobs",
         kind=Job,
         watch=Watch(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
-        read=lambda limit, behind: reading.newest_jobs(mongo, scope, job_filter, limit, behind),
+        read=lambda limit, behind: reads.find_newest_jobs(mongo, scope, job_filter, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
@@ -68,7 +68,7 @@ async def crons_changed(ctx: RequestContext, following: Following) -> AsyncItera
         name="crons",
         kind=Cron,
         watch=Watch(collection=WatchedCollection.CRONS, owner=scope),
-        read=lambda limit, behind: reading.newest(mongo, Cron, scope, limit, behind),
+        read=lambda limit, behind: reads.find_newest(mongo, Cron, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:
@@ -86,7 +86,7 @@ async def recurring_tasks_changed(
         name="recurringTasks",
         kind=RecurringTask,
         watch=Watch(collection=WatchedCollection.TASK_CONFIGS, owner=scope),
-        read=lambda limit, behind: reading.newest(mongo, RecurringTask, scope, limit, behind),
+        read=lambda limit, behind: reads.find_newest(mongo, RecurringTask, scope, limit, behind),
     )
     async with aclosing(ListFollower(ctx, topic, following).messages()) as messages:
         async for m in messages:

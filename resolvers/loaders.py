@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
 from ostinato.jobs.filters import JobFilter, Page
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
@@ -47,7 +47,7 @@ class Loaders:
         self, kind: type[R]
     ) -> Callable[[Collection[str]], Awaitable[Mapping[str, R | Exception]]]:
         async def read(ids: Collection[str]) -> Mapping[str, R | Exception]:
-            return await reading.by_ids(self._mongo, kind, ids, self._owner)
+            return await reads.find_by_ids(self._mongo, kind, ids, self._owner)
 
         return read
 
@@ -60,7 +60,9 @@ class Loaders:
                 causes[window].append(cause_id)
             found: dict[PageKey, Page[Job] | Exception] = {}
             for window, ids in causes.items():
-                pages = await reading.caused_job_pages(self._mongo, self._owner, which, ids, window)
+                pages = await reads.find_job_pages_by_cause(
+                    self._mongo, self._owner, which, ids, window
+                )
                 found |= {(cause_id, window): page for cause_id, page in pages.items()}
             return found
 

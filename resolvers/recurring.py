@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ostinato.jobs.errors import NotFound
 from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import tasks as functions
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import JsonObject, RecurringTask
 from ostinato.resolvers.functions import require_callable_function
@@ -24,7 +24,7 @@ class NewTask:
 
 async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
     """Read the viewer's own task of that name; raises NotFound."""
-    found = await reading.one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
+    found = await reads.find_one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
     if found is None:
         raise NotFound("you have no recurring task with this taskId")
     return found
@@ -32,7 +32,7 @@ async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
 
 async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[RecurringTask]:
     """Read a page of the viewer's recurring tasks, newest first."""
-    return await reading.page(ctx.engine.mongo, RecurringTask, ctx.scope, window)
+    return await reads.find_page(ctx.engine.mongo, RecurringTask, ctx.scope, window)
 
 
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:

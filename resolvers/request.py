@@ -9,7 +9,7 @@ from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
 from ostinato.jobs.hub import Hub
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.changes import Leg
@@ -65,7 +65,7 @@ class RequestContext:
     async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
         """Read an object that the viewer may see; raises NotFound, whether or not it exists, and
         Malformed."""
-        read = await reading.by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
+        read = await reads.find_by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
         found = read.get(document_id)
         if found is None:
             raise not_found(kind)

@@ -12,7 +12,7 @@ import strawberry
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.filters import Page
 from ostinato.jobs.ids import is_id
-from ostinato.jobs.paging import Place, Window
+from ostinato.jobs.paging import PagePosition, Window
 from ostinato.schema.fields import unset_to_none
 
 
@@ -83,14 +83,14 @@ class Connection(Generic[T]):
     page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
 
 
-def encode_page_cursor(order: str, place: Place) -> str:
+def encode_page_cursor(order: str, place: PagePosition) -> str:
     """Encode a position in a list that is sorted by `order`."""
     instant = place.instant
     ms = "" if instant is None else str((instant - _EPOCH) // _MILLISECOND)
     return urlsafe_b64encode(f"{order}:{ms}:{place.id}".encode()).decode().rstrip("=")
 
 
-def decode_page_cursor(order: str, text: str) -> Place:
+def decode_page_cursor(order: str, text: str) -> PagePosition:
     """Decode a cursor of a list with the same order; raises ValueError for anything else."""
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
@@ -102,7 +102,7 @@ def decode_page_cursor(order: str, text: str) -> Place:
         raise ValueError("must be a cursor of this list in this order")
     if not is_id(identifier) or (instant is None) != (order == BY_ID):
         raise ValueError("must be a cursor of this list")
-    return Place(id=identifier, instant=instant)
+    return PagePosition(id=identifier, instant=instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class PageRequest:
     def window(self, order: str = BY_ID) -> Window:
         """Validate the arguments; raises BadRequest with all issues at once."""
         issues = list(self._size_issues())
-        places: dict[str, Place | None] = {}
+        places: dict[str, PagePosition | None] = {}
         for name, given in (("after", self.after), ("before", self.before)):
             text = unset_to_none(given)
             try:
@@ -155,7 +155,7 @@ class PageRequest:
 def build_connection(
     page: Page[R],
     to_node: Callable[[R], T],
-    to_place: Callable[[R], Place],
+    to_place: Callable[[R], PagePosition],
     order: str = BY_ID,
 ) -> Connection[T]:
     """Build the connection of a page of records."""
@@ -175,4 +175,4 @@ def build_connection(
 
 def connection_by_id(page: Page[Stored], to_node: Callable[[Stored], T]) -> Connection[T]:
     """Build the connection of a page that is sorted by creation time."""
-    return build_connection(page, to_node, lambda record: Place(id=record.id))
+    return build_connection(page, to_node, lambda record: PagePosition(id=record.id))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from ostinato.jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.dead_sessions import worker_app_name
 
 Base = Database[dict[str, Any]]
 
@@ -52,7 +52,7 @@ def begin(base: Base, refusal: Refusal, pid: int) -> None:
         data = {
             "failCommands": ["update"],
             "namespace": f"{base.name}.jobs",
-            "appName": app_name(worker["_id"]),
+            "appName": worker_app_name(worker["_id"]),
             "errorCode": refusal.code,
         }
         _fail_commands(base, "alwaysOn", data)

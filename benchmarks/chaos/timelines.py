@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from ostinato.jobs.lifecycle import FINAL_STATES, MOVES
+from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS
 from ostinato.jobs.records import Job, JobEvent, JobState
 
 _RUNNING: Final = JobState.IN_PROGRESS
 
 STEPS: Final = frozenset(
     (source, target)
-    for transition in MOVES.values()
+    for transition in TRANSITIONS.values()
     for source in transition.sources
     for target in (
         (transition.target, JobState.CANCELED)

@@ -11,7 +11,7 @@ from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers, asked
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
 from ostinato.jobs.records import Cause, CauseKind
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
@@ -93,7 +93,7 @@ async def _plan(settings: Settings, jobs: int) -> float:
                 numbers = range(start, min(start + AT_ONCE, jobs))
                 news = [_new(engine.registry, n, next_week) for n in numbers]
                 now = datetime.now(UTC)
-                await engine.store.insert([job_document(new, now, 0) for new in news])
+                await engine.store.insert([build_job_document(new, now, 0) for new in news])
 
         await asyncio.gather(*(write() for _ in range(WRITERS)))
         return jobs / (asyncio.get_running_loop().time() - started)

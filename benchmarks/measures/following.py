@@ -17,8 +17,8 @@ from benchmarks.measures.fan_out import loading
 from benchmarks.processes import CouldNotRun, Program, cpu_s, memory_mib, wait_until
 from benchmarks.servers import Servers
 from ostinato.jobs.embedded.process import Child
-from ostinato.jobs.lifecycle import Move
-from ostinato.jobs.mongo import moves
+from ostinato.jobs.lifecycle import TransitionName
+from ostinato.jobs.mongo import transitions
 
 CHANGES: Final = 100_000
 TOPICS: Final = 1_000  # the subscriber hears of one change in so many
@@ -26,14 +26,14 @@ COUNTED: Final = "ostinato_hub_changes_total"
 POLL_S: Final = 0.1
 READY_S: Final = 30.0
 WITHIN_S: Final = 120.0
-CLAIM: Final = moves.pipeline(
-    Move.CLAIM,
-    moves.now(0),
+CLAIM: Final = transitions.pipeline(
+    TransitionName.CLAIM,
+    transitions.now(0),
     fields={
         "attempt": {"$add": ["$attempt", 1]},
-        "lease": moves.literal({"worker": "worker", "token": "token"}),
+        "lease": transitions.literal({"worker": "worker", "token": "token"}),
     },
-    event={"attempt": {"$add": ["$attempt", 1]}, "worker": moves.literal("worker")},
+    event={"attempt": {"$add": ["$attempt", 1]}, "worker": transitions.literal("worker")},
 )
 HANDED: Final[list[dict[str, Any]]] = [
     {"$currentOp": {"idleCursors": True}},

@@ -78,7 +78,7 @@ async def start_batch(
         "version": 1,
     }
     document["schedulerJobId"] = await _plan_page(ctx, document, 0)
-    await ctx.db.owned("batches").insert_one(document)
+    await ctx.db.internal_collection("batches").insert_one(document)
     return batch_from(document)
 
 
@@ -171,7 +171,7 @@ async def _end(
 
 
 async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
-    await ctx.db.owned("batches").update_one(
+    await ctx.db.internal_collection("batches").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
     return batch_from({**found, **fields, "version": found["version"] + 1})

@@ -64,7 +64,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
         "queuedTicks": [],
         "version": 1,
     }
-    await ctx.db.owned("crons").insert_one(document)
+    await ctx.db.internal_collection("crons").insert_one(document)
     return cron_from(document)
 
 
@@ -113,8 +113,8 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
     await _cancel_jobs(ctx, found)
     # A deletion does not say whose document it was; this write, which nobody reads, tells it.
     farewell = {"deleted": {"owner": found["owner"]}}
-    await ctx.db.owned("crons").update_one({"_id": cron_id}, {"$set": farewell})
-    await ctx.db.owned("crons").delete_one({"_id": cron_id})
+    await ctx.db.internal_collection("crons").update_one({"_id": cron_id}, {"$set": farewell})
+    await ctx.db.internal_collection("crons").delete_one({"_id": cron_id})
     return cron_from(found)
 
 
@@ -185,7 +185,7 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
 
 async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
     """Write fields of a cron and return it after; `found` is its document before."""
-    await ctx.db.owned("crons").update_one(
+    await ctx.db.internal_collection("crons").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
     return cron_from({**found, **fields, "version": found["version"] + 1})

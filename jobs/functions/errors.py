@@ -27,7 +27,7 @@ async def record_failure(
 ) -> str:
     """Insert a failure of the owner's and return its id; part of the caller's transaction."""
     failure_id = ctx.new_id()
-    await ctx.db.owned("failures").insert_one(
+    await ctx.db.internal_collection("failures").insert_one(
         {
             "_id": failure_id,
             "owner": ctx.owner,

@@ -47,7 +47,7 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
         "processJobId": process_id,
         "version": 1,
     }
-    await ctx.db.owned("requests").insert_one(document)
+    await ctx.db.internal_collection("requests").insert_one(document)
     return request_from(document)
 
 
@@ -135,7 +135,7 @@ async def _end(
 ) -> dict[str, Any] | None:
     """Make the one move that a request has: from pending to an end; None if it was made."""
     fields = {"state": state.value, "completedAt": await ctx.now(), "result": result}
-    return await ctx.db.owned("requests").find_one_and_update(
+    return await ctx.db.internal_collection("requests").find_one_and_update(
         _pending(ctx, request_id), {"$set": fields, "$inc": {"version": 1}}
     )
 

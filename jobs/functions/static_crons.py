@@ -28,7 +28,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             tick = known.get("schedulerJobId")
             await cancel_if_active(ctx, tick if isinstance(tick, str) else None)
             # The code declares all that the document held.
-            await ctx.db.owned("crons").delete_one({"_id": known["_id"]})
+            await ctx.db.internal_collection("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:
             new = NewCron(name=cron.name, function_name=cron.function_name, args=cron.args)

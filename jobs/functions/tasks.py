@@ -62,7 +62,7 @@ async def start_task(
         "version": 0,
     }
     document = {**new, **await _beginning(ctx, new, wanted), "version": 1}
-    await ctx.db.owned("taskConfigs").insert_one(document)
+    await ctx.db.internal_collection("taskConfigs").insert_one(document)
     return recurring_task_from(document)
 
 
@@ -159,7 +159,7 @@ async def _work(ctx: Context, config: dict[str, Any]) -> None:
 
 
 async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:
-    await ctx.db.owned("taskConfigs").update_one(
+    await ctx.db.internal_collection("taskConfigs").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
     return recurring_task_from({**found, **fields, "version": found["version"] + 1})

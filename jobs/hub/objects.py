@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.mongo import reading
+from ostinato.jobs.mongo import reads
 from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
@@ -40,6 +40,6 @@ class Objects(Generic[R]):
         wanted, self._wanted, self._gathering = self._wanted, set(), None
         behind = time_of(self._behind)
         found = await Backoff().retry(
-            lambda: reading.by_ids(self._mongo, self._kind, wanted, None, behind)
+            lambda: reads.find_by_ids(self._mongo, self._kind, wanted, None, behind)
         )
         return {name: each for name, each in found.items() if not isinstance(each, Malformed)}

@@ -13,7 +13,7 @@ from pymongo.monitoring import (
 Address = tuple[str, int | None]
 
 
-class Availability(ServerHeartbeatListener):
+class PrimaryMonitor(ServerHeartbeatListener):
     """Told by the driver's threads; asked by whoever wonders why time has run out.
 
     The driver tells of heartbeats at once; for listeners of its topology it keeps a thread, which
@@ -24,7 +24,7 @@ class Availability(ServerHeartbeatListener):
         self._primaries: Final[set[Address]] = set()
         self._last_away = time.monotonic()
 
-    def was_away_since(self, instant: float) -> bool:
+    def was_unavailable_since(self, instant: float) -> bool:
         """Tell whether there was no primary at any time after an instant of `time.monotonic()`."""
         return not self._primaries or self._last_away >= instant
 

@@ -1,4 +1,4 @@
-"""One connection pool to MongoDB, and the collections of Ostinato in it."""
+"""Owns the connection pool to MongoDB and tells transient errors of the driver from others."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from pymongo.errors import (
 )
 
 from ostinato.jobs.changes import ClusterTime
-from ostinato.jobs.mongo.availability import Availability
+from ostinato.jobs.mongo.availability import PrimaryMonitor
 from ostinato.jobs.mongo.sessions import Sessions
 from ostinato.jobs.mongo.topology import topology
 from ostinato.jobs.settings import Settings
@@ -36,19 +36,19 @@ Session: TypeAlias = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
 Cursor: TypeAlias = "AsyncIOMotorCursor[Any]"
 
-SERVER_SELECTION_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
-SOCKET_TIMEOUT_MS = 20_000  # longer than any statement of ours, so only a dead peer meets it
-PASSING_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
-PASSING_CODES: Final = frozenset(
+SERVER_SELECTION_TIMEOUT_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
+SOCKET_TIMEOUT_MS = 20_000  # longer than any of our commands: only a dead peer exceeds it
+TRANSIENT_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
+TRANSIENT_CODES: Final = frozenset(
     {6, 7, 43, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 )
-"""Those of https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and 43:
-the server that had the cursor of a read is gone."""
+"""The codes of https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and
+43 (CursorNotFound): the server that held a read's cursor is gone."""
 
 
-# What a date or a text of BSON may hold, and Python's may not, must not make the driver refuse a
-# whole batch: such a date is read as a DatetimeMS, and such a text with replacement characters.
-READ_ALL: Final[CodecOptions[Document]] = CodecOptions(
+# BSON allows dates and text that Python does not. One such value must not fail a whole batch: the
+# date is read as a DatetimeMS, the text with replacement characters.
+LENIENT_CODEC: Final[CodecOptions[Document]] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
@@ -58,34 +58,34 @@ READ_ALL: Final[CodecOptions[Document]] = CodecOptions(
 
 @dataclass(frozen=True, slots=True)
 class Mongo:
-    """The database of one installation, as one process sees it."""
+    """One process's connection to the database of one installation."""
 
     client: Client
     database: "AsyncIOMotorDatabase[Document]"
-    availability: Availability
+    primary_monitor: PrimaryMonitor
     sessions: Sessions
-    rivals: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the transaction that runs again after a conflict."""
+    conflict_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Serializes the transactions that run again after a conflict."""
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":
-        """Build the pool; connects on first use. `app_name` is what `$currentOp` shows."""
-        availability = Availability()
+        """Build the pool, which connects on first use; `$currentOp` shows `app_name`."""
+        primary_monitor = PrimaryMonitor()
         client: Client = AsyncIOMotorClient(
             settings.mongo_url,
-            event_listeners=[availability],
+            event_listeners=[primary_monitor],
             appname=app_name,
             tz_aware=True,
             tzinfo=UTC,
             w="majority",
             readConcernLevel="majority",
             retryWrites=True,
-            serverSelectionTimeoutMS=SERVER_SELECTION_MS,
-            connectTimeoutMS=SERVER_SELECTION_MS,
+            serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
+            connectTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
         )
-        database = client.get_database(settings.database, codec_options=READ_ALL)
-        return cls(client, database, availability, Sessions(client))
+        database = client.get_database(settings.database, codec_options=LENIENT_CODEC)
+        return cls(client, database, primary_monitor, Sessions(client))
 
     def __getitem__(self, collection: str) -> Collection:
         return self.database[collection]
@@ -101,9 +101,9 @@ class Mongo:
         """
         if min_cluster_time is None:
             return await find().to_list(None)
-        async with self.sessions.opened() as session:
+        async with self.sessions.open() as session:
             session.advance_operation_time(Timestamp(*min_cluster_time))
-            return await self.sessions.answered(session, find(session=session).to_list(None))
+            return await self.sessions.track(session, find(session=session).to_list(None))
 
     async def ping(self) -> None:
         await self.client.admin.command("ping")
@@ -119,39 +119,39 @@ async def require_replica_set(mongo: Mongo) -> None:
         raise RuntimeError(f"{found.detail}: {found.fix}")
 
 
-def is_transient(error: BaseException) -> bool:
-    """Tell whether a transaction that met `error` may simply run again."""
+def is_transient_transaction_error(error: BaseException) -> bool:
+    """Return whether a transaction that failed with `error` can be run again as it is."""
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
 
 
 def is_commit_unknown(error: BaseException) -> bool:
-    """Tell whether a commit that met `error` may have happened."""
+    """Return whether a commit that failed with `error` may have been applied."""
     return isinstance(error, PyMongoError) and error.has_error_label(
         "UnknownTransactionCommitResult"
     )
 
 
-def may_pass(error: BaseException) -> bool:
-    """Tell whether what met `error` may succeed later: the server was not able, rather than not
-    willing.
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same command may succeed later: the server was unavailable and did not
+    reject it.
 
-    A server that steps down while it writes says so as the error of one write, to which the
-    driver gives neither a class nor a label of its own.
+    A server that steps down during a write reports it as the error of one write, for which the
+    driver has neither a class nor a label.
     """
-    # The driver calls it a configuration error that no server is left to have a session with.
+    # The driver raises ConfigurationError when no server is left to start a session with.
     if isinstance(error, ConnectionFailure | WriteConcernError | ConfigurationError):
         return True
     if not isinstance(error, OperationFailure):
         return False
     details: Mapping[str, Any] = error.details or {}
-    if details.get("writeConcernErrors") or any(map(error.has_error_label, PASSING_LABELS)):
+    if details.get("writeConcernErrors") or any(map(error.has_error_label, TRANSIENT_LABELS)):
         return True
-    return not PASSING_CODES.isdisjoint(codes_of(error))
+    return not TRANSIENT_CODES.isdisjoint(error_codes(error))
 
 
 def was_raised_by_our_client(error: BaseException) -> bool:
-    """Return whether an error of the driver came through this package, the only one that uses
-    our client: a function may have a client of its own."""
+    """Return whether an error of the driver was raised through this package, the only one that
+    uses Ostinato's client: a function may have its own client."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
@@ -160,20 +160,20 @@ def was_raised_by_our_client(error: BaseException) -> bool:
     return False
 
 
-def summary(error: BaseException) -> str:
-    """Describe an error without the values that the driver quotes."""
+def summarize(error: BaseException) -> str:
+    """Return an error's message without the values that the driver quotes."""
     if isinstance(error, OperationFailure) and error.details:
         return f"{error.details.get('errmsg', 'refused')} (code {error.code})"
-    return type(error).__name__ if isinstance(error, NotEncodable) else str(error)
+    return type(error).__name__ if isinstance(error, ENCODING_ERRORS) else str(error)
 
 
-def codes_of(error: OperationFailure) -> list[int | None]:
-    """Return the code of an error, and those of the single writes that it tells of."""
+def error_codes(error: OperationFailure) -> list[int | None]:
+    """Return the code of an error and of each single write that it reports."""
     write_errors = (error.details or {}).get("writeErrors", ())
     return [error.code, *(one["code"] for one in write_errors)]
 
 
 MongoError = PyMongoError
-MongoRefused = OperationFailure
-NotEncodable = (BSONError, OverflowError, UnicodeError, RecursionError)
-"""What a value raises that BSON has no room for, before anything is sent."""
+MongoOperationFailure = OperationFailure
+ENCODING_ERRORS = (BSONError, OverflowError, UnicodeError, RecursionError)
+"""Errors raised before anything is sent, for a value that BSON cannot represent."""

@@ -1,4 +1,4 @@
-"""Where due time is kept: the server's clock, and one document with the offset."""
+"""Reads due time: the server's clock, and the document that holds the offset."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -7,7 +7,7 @@ from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.collections import CLOCK
 
-FURTHEST_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: time of that is still a date
+MAX_OFFSET_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: the sum is still a date
 
 
 class ServerClock:
@@ -24,8 +24,9 @@ class ServerClock:
         if found is None:
             return 0
         ms = found.get("ms")
-        if not isinstance(ms, int | float) or not abs(ms) <= FURTHEST_MS:
-            report(CLOCK, "offset", ValueError(f"ms is {ms!r}: due time is the server's"))
+        if not isinstance(ms, int | float) or not abs(ms) <= MAX_OFFSET_MS:
+            problem = f"ms is {ms!r}; it must be a number of milliseconds, and counts as 0"
+            report(CLOCK, "offset", ValueError(problem))
             return 0
         return int(ms)
 

@@ -1,4 +1,4 @@
-"""The collections: who writes, reads and deletes each, and the indexes with their one query."""
+"""The collections: who writes, reads and deletes each, and the query of each index."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,23 +18,23 @@ CLOCK: Final = "clock"
 QUEUES: Final = "queues"
 BUCKETS: Final = "buckets"
 
-WRITE_INSTEAD: Final = {
-    JOBS: "schedule and cancel jobs by ctx.scheduler",
-    CRONS: "change crons by registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
-    TASK_CONFIGS: "change recurring tasks by startRecurringTask and stopRecurringTask",
-    BATCHES: "change batches by startBatch and cancelBatch",
-    REQUESTS: "make requests by createWithTimeout, and complete them in a @request_handler",
-    FAILURES: "schedule errors.logFailure by ctx.scheduler, or raise an error",
-    QUEUES: "change queues by pauseQueue and resumeQueue",
+READ_ONLY: Final = {
+    JOBS: "schedule and cancel jobs with ctx.scheduler",
+    CRONS: "change crons with registerCron, pauseCron, resumeCron and deleteCron, or declare @cron",
+    TASK_CONFIGS: "change recurring tasks with startRecurringTask and stopRecurringTask",
+    BATCHES: "change batches with startBatch and cancelBatch",
+    REQUESTS: "create requests with createWithTimeout, and complete them in a @request_handler",
+    FAILURES: "schedule errors.logFailure with ctx.scheduler, or raise an error",
+    QUEUES: "change queues with pauseQueue and resumeQueue",
     WORKERS: "each worker writes its own document",
     LEADERS: "the workers elect their leader",
-    BUCKETS: "the workers count what a rate limit lets start",
-    CLOCK: "only tests and the development mode move the clock",
+    BUCKETS: "the workers count the starts that a rate limit allows",
+    CLOCK: "only test and development modes move the clock",
 }
-"""Collections that functions may read and not write, and how to change what they hold."""
+"""The collections that functions can read but not write, and how to change their contents."""
 
-WRITTEN_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES})
-"""Those that Ostinato's built-in functions write, each in the transaction of its function."""
+WRITABLE_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES})
+"""Those that built-in functions write, each in its function's transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,10 @@ class CollectionSpec:
     read_by: str
     deleted_by: str
     indexes: tuple[IndexModel, ...] = ()
-    """Whether a change stream can tell what a deleted document was."""
 
 
 def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
-    """Describe an index: the one query that it serves, and its keys, a `-` before descending."""
+    """Build an index; `_query` says which query uses it, `-` before a key means descending."""
     directed = [
         (key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING)
         for key in keys.split()
@@ -56,56 +55,58 @@ def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
     return IndexModel(directed, name=name, **options)
 
 
-def _with(field: str) -> dict[str, Any]:
-    """Index only documents that have the field. Not by `$type`: an equality does not imply that
-    to MongoDB's planner, which would pass the index over."""
+def _exists(field: str) -> dict[str, Any]:
+    """Build the partial filter of the documents that have the field.
+
+    With `$type` instead, MongoDB's planner would not use the index for an equality.
+    """
     return {field: {"$exists": True}}
 
 
 COLLECTIONS: Final = (
     CollectionSpec(
         name=JOBS,
-        written_by="the lifecycle's moves (jobs.mongo.moves), and nothing else",
+        written_by="the transitions of the lifecycle (jobs.mongo.transitions), and nothing else",
         read_by="dispatcher, workers, sweeper, lists",
         deleted_by="the TTL index on purgeAt",
         indexes=(
             _index(
                 "due",
-                "dispatch: which lanes there are; what is due in one, and when the next is",
+                "dispatch: the lanes; the due jobs of one, and when its next is due",
                 "state lane scheduledTime _id owner",
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
                 "fair",
-                "dispatch, when more is due than there is room for: whose, and their first",
+                "dispatch, when more jobs are due than can run: the owners, and their first jobs",
                 "state lane owner scheduledTime _id",
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
                 "running",
-                "what a worker holds; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
+                "the jobs of a worker; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
                 "owner -_id lease.worker",
                 partialFilterExpression={"state": "inProgress"},
             ),
             _index(
                 "owner_key",
-                "scheduleJob with a key: the job it made before",
+                "scheduleJob with a key: the job that was scheduled with it before",
                 "owner key",
                 unique=True,
-                partialFilterExpression=_with("key"),
+                partialFilterExpression=_exists("key"),
             ),
             _index(
                 "tick",
-                "ticks and loops: one job per due time",
+                "ticks and recurring tasks: one job per due time",
                 "tick",
                 unique=True,
-                partialFilterExpression=_with("tick"),
+                partialFilterExpression=_exists("tick"),
             ),
             _index(
                 "cause",
                 "Cron.runs, Job.children and the like; overlap",
                 "cause.id -_id",
-                partialFilterExpression=_with("cause.id"),
+                partialFilterExpression=_exists("cause.id"),
             ),
             _index(
                 "owner_newest",
@@ -114,7 +115,7 @@ COLLECTIONS: Final = (
             ),
             _index(
                 "owner_state",
-                "jobs(filter: {states}) of an owner; the states that are not nearly all jobs",
+                "jobs(filter: {states}) of an owner, except for success: most jobs are in it",
                 "owner state -_id",
                 partialFilterExpression={"state": {"$in": ["pending", "failed", "canceled"]}},
             ),
@@ -128,10 +129,10 @@ COLLECTIONS: Final = (
                 "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
                 "owner internal scheduledTime _id",
             ),
-            _index("scheduled", "the same of an admin", "scheduledTime _id"),
+            _index("scheduled", "the same for an admin", "scheduledTime _id"),
             _index(
                 "failed",
-                "what failed, for an admin",
+                "failed jobs, for an admin",
                 "state -_id",
                 partialFilterExpression={"state": "failed"},
             ),
@@ -146,12 +147,12 @@ COLLECTIONS: Final = (
         indexes=(
             _index(
                 "enabled_nextRunTime",
-                "sweep: enabled crons whose tick is missing",
+                "sweep: enabled crons without a pending tick",
                 "enabled nextRunTime",
             ),
             _index(
                 "owner_name",
-                "registerCron: name taken; cron(name); crons",
+                "registerCron: whether a name is taken; cron(name); crons",
                 "owner name",
                 unique=True,
             ),
@@ -162,15 +163,13 @@ COLLECTIONS: Final = (
         name=TASK_CONFIGS,
         written_by="tasks.* functions",
         read_by="tasks.startRecurringTask, lists, sweeper",
-        deleted_by="nobody: a stopped task keeps its generation",
+        deleted_by="nobody; a stopped task keeps its generation",
         indexes=(
             _index(
                 "owner_taskId", "startRecurringTask, stopRecurringTask", "owner taskId", unique=True
             ),
             _index("owner_newest", "recurringTasks of an owner", "owner -_id"),
-            _index(
-                "enabled", "sweep: enabled loops whose next run is missing", "enabled nextRunTime"
-            ),
+            _index("enabled", "sweep: enabled tasks without a next run", "enabled nextRunTime"),
         ),
     ),
     CollectionSpec(
@@ -193,7 +192,7 @@ COLLECTIONS: Final = (
         deleted_by="nobody",
         indexes=(
             _index("owner_newest", "batches of an owner", "owner -_id"),
-            _index("state", "sweep: running batches whose next page is missing", "state"),
+            _index("state", "sweep: running batches without a next page", "state"),
         ),
     ),
     CollectionSpec(
@@ -213,39 +212,39 @@ COLLECTIONS: Final = (
     ),
     CollectionSpec(
         name=FAILURES,
-        written_by="the move `fail`; errors.logFailure",
+        written_by="the transition `fail`; errors.logFailure",
         read_by="lists",
-        deleted_by="the move `revive`; whoever resolves it",
+        deleted_by="the transition `revive`; resolveFailure",
         indexes=(_index("owner_newest", "failures of an owner", "owner -_id"),),
     ),
     CollectionSpec(
         name=WORKERS,
-        written_by="each worker, its own heartbeat",
+        written_by="each worker: its own heartbeat",
         read_by="dispatcher, sweeper, admins",
-        deleted_by="the worker itself at its end; the sweeper when it is lost",
+        deleted_by="the worker itself when it stops; the sweeper when it is lost",
     ),
     CollectionSpec(
         name=LEADERS,
-        written_by="the worker that leads, or takes over",
-        read_by="the same",
+        written_by="the leader, or the worker that takes over",
+        read_by="the same workers",
         deleted_by="the leader when it stops",
     ),
     CollectionSpec(
         name=QUEUES,
         written_by="pauseQueue, resumeQueue",
         read_by="every worker, every second; queues",
-        deleted_by="nobody: a queue that was never paused has none",
+        deleted_by="nobody; a queue that was never changed has no document",
     ),
     CollectionSpec(
         name=BUCKETS,
         written_by="workers, before they claim jobs of a function with a rate limit",
         read_by="dispatcher, workers",
-        deleted_by="the TTL index on fullAt: a bucket that is full again is as good as none",
+        deleted_by="the TTL index on fullAt: a full bucket equals a missing one",
         indexes=(_index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
     ),
     CollectionSpec(
         name=CLOCK,
-        written_by="tests and the development mode: the offset of due time",
+        written_by="test and development modes: the offset of due time",
         read_by="every process in those modes",
         deleted_by="nobody",
     ),

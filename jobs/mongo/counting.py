@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import JobState
 
 MOST: Final = 1_000  # counting on costs more and tells nobody more
@@ -44,4 +44,4 @@ async def _count(mongo: Mongo, owner: str | None, state: JobState) -> int:
     if owner is not None:
         return int(await mongo["jobs"].count_documents({"owner": owner, **matched}, limit=MOST))
     count = partial(mongo["jobs"].count_documents, matched, limit=MOST)
-    return int(await with_index(OF_EVERYBODY[state], count))
+    return int(await read_with_hint(OF_EVERYBODY[state], count))

@@ -10,7 +10,7 @@ from ostinato.jobs.mongo.due_jobs import DueJobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workforce:
+class WorkerTotals:
     """What the workers that were heard of within their lease said of themselves, together."""
 
     workers: int = 0
@@ -21,7 +21,7 @@ class Workforce:
     """The worst of their event loops, since the heartbeat before."""
 
 
-async def read_workforce(mongo: Mongo, lease_ms: int) -> Workforce:
+async def read_worker_totals(mongo: Mongo, lease_ms: int) -> WorkerTotals:
     """Add up the heartbeats; the dead are left out, also when nobody is there to sweep them."""
     alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
     totals = {
@@ -38,10 +38,10 @@ async def read_workforce(mongo: Mongo, lease_ms: int) -> Workforce:
         ]
     )
     rows = await found.to_list(None)
-    return Workforce(**rows[0]) if rows else Workforce()
+    return WorkerTotals(**rows[0]) if rows else WorkerTotals()
 
 
-async def read_first_due(mongo: Mongo, paused: Collection[str]) -> datetime | None:
+async def read_earliest_due(mongo: Mongo, paused: Collection[str]) -> datetime | None:
     """Find when the first pending job is or was due, but for paused queues: one seek a lane."""
-    heads = await DueJobs(mongo).all_heads()
+    heads = await DueJobs(mongo).all_lane_heads()
     return min((at for lane, at in heads.items() if lane.queue not in paused), default=None)

@@ -1,5 +1,5 @@
 """Compares the indexes that exist with those that queries count on, and says what to do. Pure, but
-for `with_index`."""
+for `read_with_hint`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -24,7 +24,7 @@ IDS_SHOWN: Final = 5
 WAIT: Final = "the leading worker builds it within a minute; so does the start of any process"
 
 
-async def with_index(index: str, read: Callable[..., Awaitable[T]]) -> T:
+async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
     """Read with a hint on an index; without the hint, and slower, while the index is missing."""
     try:
         return await read(hint=index)
@@ -47,7 +47,7 @@ def missing(indexes: Iterable[IndexModel], existing: Existing) -> list[IndexMode
     return [index for index in indexes if not _is_there(index, existing)]
 
 
-def duplicates_of(index: IndexModel) -> list[Document]:
+def duplicates_pipeline(index: IndexModel) -> list[Document]:
     """Build the pipeline that finds documents which keep a unique index from being built."""
     together = {f"f{n}": f"${field}" for n, field in enumerate(index.document["key"])}
     ids = {"$firstN": {"input": "$_id", "n": IDS_SHOWN}}

@@ -244,7 +244,7 @@ def _why_multikey(
 
 
 def _why_missing(collection: Collection[dict[str, Any]], index: IndexModel) -> Finding:
-    pipeline = indexes.duplicates_of(index) if indexes.is_unique(index) else None
+    pipeline = indexes.duplicates_pipeline(index) if indexes.is_unique(index) else None
     try:
         found = list(collection.aggregate(pipeline, maxTimeMS=indexes.LOOK_MS)) if pipeline else []
     except ExecutionTimeout:  # so many documents that whether two are alike is for the build to say

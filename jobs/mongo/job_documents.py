@@ -1,4 +1,4 @@
-"""How a job to be scheduled becomes a document."""
+"""Builds the document of a new job."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from ostinato.jobs.documents import cause_document
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import DEFAULT_QUEUE
-from ostinato.jobs.mongo.moves import first_event
+from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.records import Cause, JobState, JsonObject
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Retry
@@ -15,7 +15,7 @@ from ostinato.jobs.retry import Retry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to be inserted; its arguments are validated already."""
+    """A job to insert; its arguments have been validated."""
 
     function: Function
     args: JsonObject
@@ -23,21 +23,21 @@ class NewJob:
     cause: Cause
     scheduled_time: datetime
     key: str | None = None
-    """The client's idempotency key, unique per owner."""
+    """The client's idempotency key, unique for an owner."""
     tick: dict[str, Any] | None = None
-    """What makes a second job for the same due time impossible."""
+    """A unique value that prevents a second job for the same due time."""
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     """From 0 to 9; higher runs sooner."""
     timeout_ms: int | None = None
-    """Real time that one attempt may take; None for the function's own."""
+    """Real time that one attempt may take; None: the function's timeout."""
     canceled: bool = False
-    """Born canceled: what scheduled it had been canceled itself."""
+    """Whether it is inserted as canceled, because the job that scheduled it was canceled."""
 
 
-def job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
-    """Build the whole document of a new job, its first event included."""
-    # MongoDB looks for a field from the front, for each index at each change: theirs come first.
+def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
+    """Build the document of a new job, including its first event."""
+    # At each change, MongoDB scans for the fields of each index from the front: they come first.
     document: dict[str, Any] = {
         "_id": new_id(),
         "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,

@@ -1,5 +1,7 @@
-"""The verbs that change a job, each one guarded write. None is returned where somebody else
-moved first, which is no error."""
+"""Writes the `jobs` collection: each verb is one guarded write.
+
+A verb returns None if another writer changed the job first; that is not an error.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,13 +13,13 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
-from ostinato.jobs.lifecycle import FINAL_STATES, Move
-from ostinato.jobs.mongo import moves
-from ostinato.jobs.mongo.client import Document, Mongo, Session, may_pass
+from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
+from ostinato.jobs.mongo import transitions
+from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
-from ostinato.jobs.mongo.finds import owned
-from ostinato.jobs.mongo.indexes import with_index
-from ostinato.jobs.mongo.poison import Held, PoisonedJobs, write_in_halves
+from ostinato.jobs.mongo.indexes import read_with_hint
+from ostinato.jobs.mongo.page_queries import owned_by
+from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape_document, restore_document
 from ostinato.jobs.records import JobState
 
@@ -30,18 +32,18 @@ CLAIMED_FIELDS = (
 )
 
 
-class Hold(Enum):
-    """How an attempt stands with the job that it runs."""
+class Ownership(Enum):
+    """Whether an attempt still owns its job."""
 
-    HELD = auto()
-    ASKED_TO_END = auto()
-    """The job was canceled while it ran: what it schedules is born canceled."""
+    OWNED = auto()
+    CANCEL_REQUESTED = auto()
+    """It does, but was asked to stop: jobs that it schedules are inserted as canceled."""
     LOST = auto()
-    """The job is not its own any more: nothing it does may count."""
+    """Another attempt runs the job, or it has ended: nothing this attempt does may take effect."""
 
 
 class JobStore:
-    """The `jobs` collection, as the engine changes it."""
+    """The `jobs` collection: inserts, claims, cancellations and retries."""
 
     def __init__(self, mongo: Mongo, keep_ms: int) -> None:
         self._mongo = mongo
@@ -50,18 +52,20 @@ class JobStore:
         self.poisoned = PoisonedJobs(mongo)
 
     async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
-        """Insert jobs in one write; returns the positions of those that it did not insert, with
-        the error of one that MongoDB refuses, and None for one that exists already."""
+        """Insert jobs in one write; returns the positions of those that were not inserted.
+
+        The value is the error of a job that MongoDB rejects, None for one that exists already.
+        """
         try:
             stored = [escape_document(document) for document in documents]
             await self._jobs.insert_many(stored, ordered=False)
         except BulkWriteError as error:
-            if may_pass(error):  # or it is not known to be on most members: it could be rolled back
+            if is_transient(error):  # the write may not be on a majority, and could be rolled back
                 raise
-            return {one["index"]: _refusal(one) for one in error.details["writeErrors"]}
+            return {one["index"]: _insert_error(one) for one in error.details["writeErrors"]}
         return {}
 
-    async def insert_in(self, session: Session, documents: Sequence[Document]) -> None:
+    async def insert_in_transaction(self, session: Session, documents: Sequence[Document]) -> None:
         """Insert jobs in a transaction: they exist if and only if it commits."""
         stored = [escape_document(document) for document in documents]
         await self._jobs.insert_many(stored, ordered=True, session=session)
@@ -70,17 +74,20 @@ class JobStore:
         return _restored(await self._jobs.find_one({"_id": job_id}))
 
     async def count_events(self, job_id: str) -> int:
-        """Count the entries of a job's timeline; 0 if there is none."""
+        """Return the number of entries of a job's timeline; 0 if the job does not exist."""
         found = await self._jobs.find_one({"_id": job_id}, {"timeline.seq": 1})
         return len(found.get("timeline") or ()) if found else 0
 
-    async def is_full(self, job_id: str, version: int) -> bool:
-        """Return whether a job's timeline has no room for another attempt; False, too, if MongoDB
-        does not answer. The version rises with each event: mostly it alone says that there is."""
-        if version <= moves.FULL_AT:
+    async def is_timeline_full(self, job_id: str, version: int) -> bool:
+        """Return whether a job's timeline has no room for another attempt.
+
+        Returns False if MongoDB does not answer. The version rises with each event: a low one
+        saves the read.
+        """
+        if version <= transitions.MAX_EVENTS_BEFORE_CLAIM:
             return False
         with suppress(PyMongoError):
-            return await self.count_events(job_id) > moves.FULL_AT
+            return await self.count_events(job_id) > transitions.MAX_EVENTS_BEFORE_CLAIM
         return False
 
     async def find_by_key(self, owner: str | None, key: str) -> Document | None:
@@ -89,71 +96,75 @@ class JobStore:
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
     ) -> list[Document]:
-        """Start the next attempt of those of `ids` that are pending and due by the server's
-        clock; returns what an attempt needs of them. `token` must be new with each call.
+        """Start the next attempt of the jobs of `ids` that are pending and due by the server's
+        clock; returns the fields that an attempt needs. `token` must be new in each call.
 
-        A job whose document cannot be written fails."""
+        A job whose document cannot be updated fails.
+        """
         modified = 0
-        left_alone = self.poisoned.unwritable()
-        if left_alone and not (ids := [job_id for job_id in ids if job_id not in left_alone]):
+        unwritable = self.poisoned.unwritable()
+        if unwritable and not (ids := [job_id for job_id in ids if job_id not in unwritable]):
             return []
 
         async def start(some: Sequence[str]) -> None:
             nonlocal modified
             modified += await self._start(some, {"worker": worker, "token": token}, offset_ms)
 
-        refused = await write_in_halves(ids, start)
-        await self._fail_refused(refused, offset_ms)
-        return await self.claimed(ids, token) if modified or refused else []
+        rejected = await write_bisecting(ids, start)
+        await self._fail_rejected(rejected, offset_ms)
+        return await self.claimed(ids, token) if modified or rejected else []
 
     async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
-        due = moves.now(offset_ms)
+        due = transitions.now(offset_ms)
         updated = await self._jobs.update_many(
             {
-                **moves.guard(Move.CLAIM, ids),
+                **transitions.guard(TransitionName.CLAIM, ids),
                 "$expr": {"$lte": ["$scheduledTime", due]},
             },
-            moves.pipeline(
-                Move.CLAIM,
+            transitions.pipeline(
+                TransitionName.CLAIM,
                 due,
                 fields={
                     "attempt": {"$add": ["$attempt", 1]},
-                    "lease": moves.literal(lease),
+                    "lease": transitions.literal(lease),
                 },
                 event={
                     "attempt": {"$add": ["$attempt", 1]},
-                    "worker": moves.literal(lease["worker"]),
+                    "worker": transitions.literal(lease["worker"]),
                 },
             ),
         )
         return updated.modified_count
 
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
-        """Find what a claim with `token` took out of `ids`."""
+        """Return the jobs of `ids` that a claim with `token` started."""
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
         return [restore_document(document) for document in await found.to_list(None)]
 
     async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
-        """Give due jobs the later starts that their function's rate limit has reserved."""
-        due = moves.now(offset_ms)
-        start = moves.looked_up(list(starts), list(starts.values()))
-        update = moves.pipeline(
-            Move.RESERVE,
+        """Move due jobs to the later starts that their function's rate limit reserved."""
+        due = transitions.now(offset_ms)
+        start = transitions.value_by_id(list(starts), list(starts.values()))
+        update = transitions.pipeline(
+            TransitionName.RESERVE,
             due,
-            fields={"scheduledTime": start, "lane": {"$concat": [moves.UNRESERVED, "!"]}},
+            fields={
+                "scheduledTime": start,
+                "lane": {"$concat": [transitions.LANE_WITHOUT_RESERVATION, "!"]},
+            },
             event={"nextRunAt": start},
         )
 
         async def write(ids: Sequence[str]) -> None:
-            guard = moves.guard(Move.RESERVE, ids)
+            guard = transitions.guard(TransitionName.RESERVE, ids)
             is_due = {"$expr": {"$lte": ["$scheduledTime", due]}}
             await self._jobs.update_many({**guard, **is_due}, update)
 
-        await self._fail_refused(await write_in_halves(list(starts), write), offset_ms)
+        await self._fail_rejected(await write_bisecting(list(starts), write), offset_ms)
 
-    async def _fail_refused(self, refused: Mapping[str, PyMongoError], offset_ms: int) -> None:
-        for job_id, error in refused.items():
-            await self.poisoned.fail(Held(job_id, JobState.PENDING), error, offset_ms)
+    async def _fail_rejected(self, rejected: Mapping[str, PyMongoError], offset_ms: int) -> None:
+        for job_id, error in rejected.items():
+            await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, offset_ms)
 
     async def cancel(
         self,
@@ -163,76 +174,74 @@ class JobStore:
         *,
         owner: str | None = None,
     ) -> Document | None:
-        """Cancel a pending job, or ask for the end of a running one; returns it after.
+        """Cancel a pending job, or request the cancellation of a running one; returns it after.
 
-        A second request changes nothing. None if it is in a final state, or unknown, or, where
-        an owner is given, somebody else's.
+        A second request changes nothing. Returns None if the job has ended, is unknown, or belongs
+        to another owner than a given one.
         """
-        theirs = owned(owner)
+        theirs = owned_by(owner)
         while (changed := await self._try_cancel(job_id, theirs, offset_ms, session)) is None:
-            # Between the two guards it may have gone from running to pending, and on to running.
-            open_still = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **theirs}
-            if await self._jobs.find_one(open_still, {"_id": 1}, session=session) is None:
+            # Between the two guards it may have changed from running to pending to running.
+            is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **theirs}
+            if await self._jobs.find_one(is_open, {"_id": 1}, session=session) is None:
                 return None
         return restore_document(changed)
 
     async def _try_cancel(
         self, job_id: str, theirs: Document, offset_ms: int, session: Session | None
     ) -> Document | None:
-        at = moves.now(offset_ms)
+        at = transitions.now(offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
-            {**moves.guard(Move.CANCEL, [job_id]), **theirs},
-            moves.pipeline(Move.CANCEL, at, keep_ms=self._keep_ms),
+            {**transitions.guard(TransitionName.CANCEL, [job_id]), **theirs},
+            transitions.pipeline(TransitionName.CANCEL, at, keep_ms=self._keep_ms),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         if canceled is not None:
             return canceled
-        running = {**moves.guard(Move.REQUEST_CANCEL, [job_id]), **theirs}
-        asked: Document | None = await self._jobs.find_one_and_update(
+        running = {**transitions.guard(TransitionName.REQUEST_CANCEL, [job_id]), **theirs}
+        requested: Document | None = await self._jobs.find_one_and_update(
             {**running, "cancelRequestedAt": None},
-            moves.pipeline(Move.REQUEST_CANCEL, at),
+            transitions.pipeline(TransitionName.REQUEST_CANCEL, at),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        if asked is not None:
-            return asked
-        # Running alone would not do: without a request that was written, nothing would end it.
-        asked_before = {**running, "cancelRequestedAt": {"$ne": None}}
-        return await self._jobs.find_one(asked_before, session=session)
+        if requested is not None:
+            return requested
+        # A running job does not suffice: only a written request will stop it.
+        requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
+        return await self._jobs.find_one(requested_before, session=session)
 
-    async def revive(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
-        """Give an ended job another round of attempts and drop its failure; returns it after.
+    async def retry(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
+        """Make an ended job pending with another round of attempts, delete its failure; return it.
 
-        None if it has not failed, nor was canceled, or is unknown, or its timeline has no room.
+        Returns None unless it has failed or was canceled and its timeline has room.
         """
-        at = moves.now(offset_ms)
-        revived: Document | None = await self._jobs.find_one_and_update(
-            {**moves.guard(Move.REVIVE, [job_id]), "$expr": moves.HAS_ROOM_FOR_A_ROUND},
-            moves.pipeline(
-                Move.REVIVE,
+        at = transitions.now(offset_ms)
+        retried: Document | None = await self._jobs.find_one_and_update(
+            {
+                **transitions.guard(TransitionName.REVIVE, [job_id]),
+                "$expr": transitions.HAS_ROOM_FOR_RETRY,
+            },
+            transitions.pipeline(
+                TransitionName.REVIVE,
                 at,
-                fields={
-                    "scheduledTime": at,
-                    "maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]},
-                    "error": moves.REMOVE,
-                    "result": moves.REMOVE,
-                    "cancelRequestedAt": moves.REMOVE,
-                },
-                event={"nextRunAt": at},
+                fields={"maxAttempts": {"$add": ["$attempt", "$retry.retries", 1]}},
             ),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        if revived is not None:
+        if retried is not None:
             await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
-        return _restored(revived)
+        return _restored(retried)
 
-    async def resolve(
+    async def resolve_failure(
         self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
     ) -> Document | None:
-        """Drop a failure and let its job, if it is still failed, be purged `keep_ms` from now;
-        returns the failure, or None if there is none."""
+        """Delete a failure, and have its job purged `keep_ms` from now if it is still failed.
+
+        Returns the failure, or None if it does not exist.
+        """
         where = {"_id": failure_id}
         failures = self._mongo[FAILURES]
         failure: Document | None = await failures.find_one_and_delete(where, session=session)
@@ -242,7 +251,7 @@ class JobStore:
                 [
                     {
                         "$set": {
-                            "purgeAt": {"$add": [moves.now(offset_ms), keep_ms]},
+                            "purgeAt": {"$add": [transitions.now(offset_ms), keep_ms]},
                             "version": {"$add": ["$version", 1]},
                         }
                     }
@@ -251,43 +260,45 @@ class JobStore:
             )
         return _restored(failure)
 
-    async def is_held(self, session: Session, job_id: str, attempt: int) -> bool:
-        """Tell whether an attempt still holds its job and may go on."""
-        held = moves.guard(Move.SUCCEED, [job_id], attempt)
+    async def owns(self, session: Session, job_id: str, attempt: int) -> bool:
+        """Return whether an attempt still owns its job and was not asked to stop."""
+        held = transitions.guard(TransitionName.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
-    async def hold(self, job_id: str, attempt: int, session: Session | None = None) -> Hold:
-        """Tell how an attempt stands with its job."""
+    async def read_ownership(
+        self, job_id: str, attempt: int, session: Session | None = None
+    ) -> Ownership:
+        """Return whether an attempt still owns its job."""
         running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
-        # What a new primary knows most members to have may be older than the claim.
+        # A new primary's majority-committed state may be older than the claim.
         jobs = self._jobs if session else self._jobs.with_options(read_concern=LOCAL)
         found = await jobs.find_one(running, {"cancelRequestedAt": 1}, session=session)
         if found is None:
-            return Hold.LOST
-        return Hold.ASKED_TO_END if found.get("cancelRequestedAt") else Hold.HELD
+            return Ownership.LOST
+        return Ownership.CANCEL_REQUESTED if found.get("cancelRequestedAt") else Ownership.OWNED
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
-        """Record how far an attempt has come; False if it has lost the job."""
+        """Write an attempt's progress; returns False if it has lost the job."""
         changed = await self._jobs.update_one(
             {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt},
             {"$set": {"progress": progress}, "$inc": {"version": 1}},
         )
         return changed.matched_count == 1
 
-    async def held_by(self, worker: str) -> list[Document]:
-        """Find what a worker holds: id, attempt and whether its end was asked for."""
+    async def held_leases(self, worker: str) -> list[Document]:
+        """Return the ids, attempts and cancel requests of the jobs that a worker runs."""
         held = {
             "lease.worker": worker,
             "state": JobState.IN_PROGRESS.value,
-            "attempt": {"$type": "number"},  # without one, it fails when the worker is gone
+            "attempt": {"$type": "number"},  # a job without one fails when its worker is lost
         }
         fields = {"attempt": 1, "cancelRequestedAt": 1, "lease": 1}
-        return await with_index(
+        return await read_with_hint(
             "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)
         )
 
-    async def held_in_full(self, worker: str, limit: int) -> list[Document]:
-        """Find what a lost worker held, with the timelines."""
+    async def held_documents(self, worker: str, limit: int) -> list[Document]:
+        """Return the jobs that a lost worker ran, with their timelines."""
         held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
         return await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
 
@@ -296,7 +307,7 @@ def _restored(document: Document | None) -> Document | None:
     return None if document is None else restore_document(document)
 
 
-def _refusal(one: Mapping[str, Any]) -> PyMongoError | None:
-    """Build the error of one insert, without the job that the driver quotes in full."""
+def _insert_error(one: Mapping[str, Any]) -> PyMongoError | None:
+    """Build the error of one insert, without the job, which the driver quotes in full."""
     code, message = one["code"], one["errmsg"]
     return None if code == DUPLICATE_KEY else WriteError(message, code, {"errmsg": message})

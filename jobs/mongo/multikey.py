@@ -1,7 +1,8 @@
 """Finds indexes that an array in a document has made multikey, and rebuilds them.
 
-MongoDB neither sorts by the array's field nor answers from the index alone once it is multikey, and
-it stays multikey after the document is gone. None of our indexed fields is ever an array.
+With a multikey index, MongoDB can neither sort by the array's field nor answer from the index
+alone, and the index stays multikey after the document is deleted. Ostinato never writes an array
+to an indexed field.
 """
 
 import json
@@ -19,7 +20,7 @@ from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.mongo.indexes import BAD_HINT, IDS_SHOWN, WAIT, is_unique, missing, name_of
 from ostinato.jobs.mongo.provision import rebuild
 
-SEARCH_MS: Final = 15_000  # a million documents; less than the socket's timeout
+SEARCH_TIMEOUT_MS: Final = 15_000  # for a million documents; less than the socket's timeout
 PAUSE_S: Final = 3_600.0  # after a search that took too long
 NATURAL: Final = [("$natural", 1)]
 
@@ -27,40 +28,40 @@ log = get_log(__name__)
 
 
 def can_be_rebuilt(index: IndexModel) -> bool:
-    """Return whether the index may be dropped for a while, and whether being multikey harms it.
+    """Return whether the index can be dropped for a while, and is slower when it is multikey.
 
-    Without a unique one duplicates could be written, and it is read by equality only, which an
-    array does not slow down. A TTL index is not read by us.
+    Without a unique index, duplicates could be written; it is only read by equality, which an array
+    does not slow down. No query reads a TTL index.
     """
     return not is_unique(index) and "expireAfterSeconds" not in index.document
 
 
 def explain(collection: str, index: IndexModel) -> Document:
-    """Build the command that shows whether an index is multikey; it reads no document."""
+    """Build the command that shows whether an index is multikey; it reads no documents."""
     hinted = {"filter": _partial(index), "hint": name_of(index), "limit": 1}
     return {"explain": {"find": collection, **hinted}, "verbosity": "queryPlanner"}
 
 
 def array_paths(explained: Mapping[str, Any]) -> list[str]:
-    """Return the fields for which the index is multikey: those that hold, or held, an array."""
+    """Return the fields for which the index is multikey: those with an array, now or earlier."""
     return sorted(set(_array_paths(explained["queryPlanner"])))
 
 
 def with_arrays(index: IndexModel, paths: Sequence[str]) -> Document:
-    """Build the filter of the documents in the index that have an array in one of the fields."""
+    """Build the filter of the indexed documents that have an array in one of the fields."""
     return {**_partial(index), "$or": [{path: {"$type": "array"}} for path in paths]}
 
 
 def search_options(index: IndexModel) -> dict[str, Any]:
-    """Return how these documents are searched for: among those that the index holds."""
+    """Return the options of the search for these documents."""
     hint = name_of(index) if _partial(index) else NATURAL  # nearly four times as fast
-    return {"hint": hint, "limit": IDS_SHOWN, "max_time_ms": SEARCH_MS}
+    return {"hint": hint, "limit": IDS_SHOWN, "max_time_ms": SEARCH_TIMEOUT_MS}
 
 
 def describe(
     collection: str, index: IndexModel, paths: Sequence[str], ids: Sequence[Any] | None
 ) -> Finding:
-    """Say which documents keep an index multikey, and what to do; `ids` is None if the search for
+    """Describe which documents keep an index multikey, and the fix; `ids` is None if the search for
     them took too long."""
     subject = f"index {collection}.{name_of(index)}"
     fields = ", ".join(f"`{path}`" for path in paths)
@@ -75,21 +76,23 @@ def describe(
             f"run `{find}` in mongosh and delete or repair what it finds, then "
             f'`db.{collection}.dropIndex("{name_of(index)}")`; then {WAIT}'
         )
-        detail = f"{slow}; searching for the document takes longer than {SEARCH_MS // 1000} s"
+        detail = (
+            f"{slow}; searching for the document takes longer than {SEARCH_TIMEOUT_MS // 1000} s"
+        )
         return Finding(subject=subject, detail=detail, fix=fix)
-    return Finding(subject=subject, detail=f"{slow}, and no document has one any more", fix=WAIT)
+    return Finding(subject=subject, detail=f"{slow}; no document has one now", fix=WAIT)
 
 
 class MultikeyIndexes:
-    """Rebuilds multikey indexes once no document has such an array; until then names the documents
-    in the log, once."""
+    """Rebuilds multikey indexes once no document has such an array; until then, it logs the
+    documents, once."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._found: dict[str, _Found] = {}
+        self._found: dict[str, _SearchResult] = {}
 
     async def rebuild(self) -> int:
-        """Look at every index, and return how many were rebuilt."""
+        """Check every index; returns how many were rebuilt."""
         rebuilt = 0
         for spec in COLLECTIONS:
             for index in filter(can_be_rebuilt, spec.indexes):
@@ -103,7 +106,7 @@ class MultikeyIndexes:
         except OperationFailure as error:
             if error.code != BAD_HINT:
                 raise
-            return []  # it is missing, or still being built
+            return []  # it is missing or still being built
         return array_paths(explained)
 
     async def _rebuild(self, collection: str, index: IndexModel, paths: list[str]) -> bool:
@@ -114,19 +117,19 @@ class MultikeyIndexes:
         ids = await self._search(collection, index, where)
         if ids == []:
             self._found.pop(place, None)
-            return await self._rebuild_ours(collection, index)
-        self._found[place] = _Found(ids, time.monotonic())
+            return await self._rebuild_unless_changed(collection, index)
+        self._found[place] = _SearchResult(ids, time.monotonic())
         found = describe(collection, index, paths, ids)
         log.error("index.multikey", index=found.subject, found=found.detail, fix=found.fix)
         return False
 
-    async def _rebuild_ours(self, collection: str, index: IndexModel) -> bool:
+    async def _rebuild_unless_changed(self, collection: str, index: IndexModel) -> bool:
         if missing([index], await self._mongo[collection].index_information()):
-            return False  # it may be of another version, during an upgrade
+            return False  # during an upgrade, it may belong to the other version
         return await rebuild(self._mongo, collection, index)
 
-    async def _is_left(self, collection: str, where: Document, found: "_Found") -> bool:
-        """Return whether one that was found is still there: then no search is needed."""
+    async def _is_left(self, collection: str, where: Document, found: "_SearchResult") -> bool:
+        """Return whether a document found earlier still exists: then no search is needed."""
         if found.ids is None:
             return time.monotonic() < found.at + PAUSE_S
         left = {"_id": {"$in": found.ids}, **where}
@@ -143,7 +146,7 @@ class MultikeyIndexes:
             return None
 
 
-class _Found(NamedTuple):
+class _SearchResult(NamedTuple):
     ids: list[Any] | None
     """None if the search took too long."""
     at: float
@@ -155,7 +158,7 @@ def _partial(index: IndexModel) -> Document:
 
 
 def _array_paths(plan: object) -> Iterator[str]:
-    """Go through the stages of a plan, however deep: they differ between versions, and shards."""
+    """Yield the array paths of all nested stages: their structure differs between versions."""
     if isinstance(plan, Mapping):
         for paths in plan.get("multiKeyPaths", {}).values():
             yield from paths

@@ -32,7 +32,7 @@ async def ensure_collections(mongo: Mongo) -> None:
             await _create_indexes(mongo, spec)
 
 
-async def restore_indexes(mongo: Mongo) -> int:
+async def build_missing_indexes(mongo: Mongo) -> int:
     """Build the indexes that are gone, and return how many; log those that cannot be built.
 
     One that differs is left to the start of a process: during an upgrade it may be of the other
@@ -103,7 +103,7 @@ async def _why_not(mongo: Mongo, collection: str, index: IndexModel) -> Finding:
     existing = await mongo[collection].index_information()
     duplicates: list[Document] = []
     if indexes.is_unique(index):
-        pipeline = indexes.duplicates_of(index)
+        pipeline = indexes.duplicates_pipeline(index)
         found = mongo[collection].aggregate(pipeline, maxTimeMS=indexes.LOOK_MS)
         with suppress(ExecutionTimeout):  # so many documents that they are for somebody to look for
             duplicates = await found.to_list(None)

@@ -1,4 +1,4 @@
-"""The queues that are not as every queue is at first: paused, or with a weight of their own."""
+"""Owns the settings of queues: whether a queue is paused, and its weight."""
 
 from pymongo import ReturnDocument
 
@@ -13,17 +13,17 @@ class QueueStore:
         self._queues = mongo[QUEUES]
 
     async def all(self) -> dict[str, Queue]:
-        """Read every queue that has a document."""
+        """Return the queues that were ever changed, by name."""
         rows = await self._queues.find({}).to_list(None)
         queues = (_queue(row) for row in rows if is_named(row))
         return {queue.name: queue for queue in queues}
 
     async def pause(self, name: str) -> Queue:
-        """Pause a queue; one that is paused stays as it is."""
+        """Pause a queue; no change if it is paused already."""
         return await self._set(name, {"paused": True})
 
     async def resume(self, name: str, weight: int | None) -> Queue:
-        """Resume a queue, and give it another weight if there is one."""
+        """Resume a queue, and change its weight if one is given."""
         return await self._set(name, {"paused": False, **({"weight": weight} if weight else {})})
 
     async def _set(self, name: str, fields: Document) -> Queue:
@@ -43,16 +43,16 @@ class QueueStore:
 
 
 def is_named(row: Document) -> bool:
-    """Tell whether the document is of a queue; whatever else is there is logged."""
+    """Return whether the document's id is the name of a queue; logs one that is not."""
     name = row["_id"]
-    is_queue = type(name) is str and is_queue_name(name)  # a Code is a str, too, but has no hash
+    is_queue = type(name) is str and is_queue_name(name)  # bson.Code is a str, but not hashable
     if not is_queue:
         report(QUEUES, name, ValueError("the _id must be the name of a queue"))
     return is_queue
 
 
 def _queue(row: Document) -> Queue:
-    """Read a queue; what its document lacks, or has of another type, is as in any other queue."""
+    """Decode a queue; a field that is missing or malformed has its default."""
     paused, weight = row.get("paused", False), row.get("weight", 1)
     version = row.get("version", 0)
     wrong = [
@@ -77,6 +77,6 @@ def _problem_of(wrong: list[str]) -> str:
 
 
 def _is_whole(number: object, least: int) -> bool:
-    """Tell whether it is a whole number within 32 bits; a shell writes 5 as 5.0."""
+    """Return whether it is a whole number within 32 bits; the MongoDB shell writes 5 as 5.0."""
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
     return is_number and least <= number < 2**31 and number % 1 == 0  # type: ignore[operator]

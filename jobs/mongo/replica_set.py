@@ -1,4 +1,4 @@
-"""Owns the making of a replica set of one out of a fresh or moved mongod."""
+"""Initiates a replica set of one member, and checks what a server's `hello` says about its set."""
 
 import asyncio
 import socket
@@ -13,22 +13,22 @@ from pymongo.errors import AutoReconnect, OperationFailure
 NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
 POLL_S = 0.02
-ANSWER_MS = 3_000  # of a mongod that listens already
+ANSWER_TIMEOUT_MS = 3_000  # of a mongod that already listens
 
 Client = MongoClient[dict[str, Any]]
 
 
 class _Stopped(Exception):
-    """Whoever waited for the replica set does so no more."""
+    """The caller no longer waits for the replica set."""
 
 
 async def make_primary(address: str, name: str) -> int:
-    """Make the mongod at `host:port` the primary of its own set; wait until it takes writes.
+    """Make the mongod at `host:port` the primary of its own set; wait until it accepts writes.
 
     Returns its process id: another server may have taken the port.
 
-    May be cancelled at any time, and then ends as soon as mongod has answered what was asked.
-    It works in a thread: a connection that is cut while it is made would stay open.
+    It can be cancelled at any time, and ends once mongod has answered the pending command. It runs
+    in a thread: a connection that is interrupted while it is opened would stay open.
     """
     stop = threading.Event()
     work = asyncio.ensure_future(asyncio.to_thread(_make_primary, address, name, stop))
@@ -45,9 +45,9 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> int:
     client: Client = MongoClient(
         address,
         directConnection=True,
-        serverSelectionTimeoutMS=ANSWER_MS,
-        connectTimeoutMS=ANSWER_MS,
-        socketTimeoutMS=ANSWER_MS,
+        serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS,
+        connectTimeoutMS=ANSWER_TIMEOUT_MS,
+        socketTimeoutMS=ANSWER_TIMEOUT_MS,
         heartbeatFrequencyMS=500,
         serverMonitoringMode="poll",
     )
@@ -89,7 +89,7 @@ def _configure(client: Client, address: str, name: str, stop: threading.Event) -
     while (config := _config(client)) is None:
         if _is_initiated(client, {"_id": name, "members": members}):
             return
-        _pause(stop)  # it has a configuration, and is about to read it
+        _pause(stop)  # it has a configuration, which it is about to read
     if config["members"][0]["host"] != address:
         moved = {**config, "members": members, "version": config["version"] + 1}
         client.admin.command("replSetReconfig", moved, force=True)

@@ -1,9 +1,9 @@
-"""Sessions that are used by one command at a time, and end without holding up the event loop.
+"""Owns sessions: tracks the commands that use each, and ends it without blocking the event loop.
 
-The driver runs a command in a thread, which goes on when its caller is cancelled: it must come
-back before its transaction is aborted, or it is written outside of any. To leave a session in the
-middle of a transaction, the driver aborts it on the caller's thread, and looks for a server for
-seconds if there is none.
+The driver runs a command in a thread, which continues when its caller is cancelled: it must
+return before its transaction is aborted, or it would write outside of any transaction. Leaving a
+session inside a transaction makes the driver abort on the caller's thread, which searches for
+seconds if no server is available.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 
 T = TypeVar("T")
 
-LAST_ANSWER_S: Final = 1.0
+CLOSE_TIMEOUT_S: Final = 1.0
 
 Session = AsyncIOMotorClientSession
 
@@ -23,15 +23,15 @@ Session = AsyncIOMotorClientSession
 class Sessions:
     def __init__(self, client: "AsyncIOMotorClient[Any]") -> None:
         self._client = client
-        self._under_way: dict[int, set[asyncio.Future[Any]]] = {}  # a session has no hash
-        self._left: set[int] = set()
+        self._in_flight: dict[int, set[asyncio.Future[Any]]] = {}  # a session has no hash
+        self._abandoned: set[int] = set()
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Session]:
-        """Open a session; what is left of its transaction is aborted behind the caller's back."""
+    async def open(self) -> AsyncIterator[Session]:
+        """Open a session; a transaction left open is aborted in the background at the end."""
         session = await self._client.start_session()
-        self._under_way[id(session)] = set()
+        self._in_flight[id(session)] = set()
         try:
             yield session
         finally:
@@ -39,54 +39,54 @@ class Sessions:
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
-    async def answered(self, session: Session, command: Awaitable[T]) -> T:
-        """Await what uses a session; it is seen through if the caller is cancelled."""
-        answer = asyncio.ensure_future(command)
-        under_way = self._under_way[id(session)]
-        under_way.add(answer)
-        answer.add_done_callback(under_way.discard)
+    async def track(self, session: Session, command: Awaitable[T]) -> T:
+        """Await a command that uses a session; it runs to its end if the caller is cancelled."""
+        result = asyncio.ensure_future(command)
+        in_flight = self._in_flight[id(session)]
+        in_flight.add(result)
+        result.add_done_callback(in_flight.discard)
         try:
-            return await asyncio.shield(answer)
+            return await asyncio.shield(result)
         except asyncio.CancelledError:
-            self._left.add(id(session))
-            answer.add_done_callback(_passed_over)
+            self._abandoned.add(id(session))
+            result.add_done_callback(_retrieve_exception)
             raise
 
     async def commit(self, session: Session) -> None:
-        """Commit once nothing uses the session any more."""
-        await self.quiet(session)
-        await self.answered(session, session.commit_transaction())
+        """Commit once no command uses the session any more."""
+        await self.wait_idle(session)
+        await self.track(session, session.commit_transaction())
 
     async def abort(self, session: Session) -> None:
-        """Abort once nothing uses the session any more.
+        """Abort once no command uses the session any more.
 
-        What came after the abort would be written outside of any transaction.
+        A command after the abort would write outside of any transaction.
         """
-        await self.quiet(session)
-        await self.answered(session, session.abort_transaction())
+        await self.wait_idle(session)
+        await self.track(session, session.abort_transaction())
 
-    async def quiet(self, session: Session) -> None:
-        """Wait until every command of a session has come back."""
-        while under_way := self._under_way[id(session)]:
-            await asyncio.wait(under_way)
+    async def wait_idle(self, session: Session) -> None:
+        """Wait until every command of a session has returned."""
+        while in_flight := self._in_flight[id(session)]:
+            await asyncio.wait(in_flight)
 
-    def was_left(self, session: Session) -> bool:
-        """Tell whether a caller went away while it waited for the database."""
-        return id(session) in self._left
+    def was_abandoned(self, session: Session) -> bool:
+        """Return whether a caller was cancelled while it waited for the database."""
+        return id(session) in self._abandoned
 
     async def close(self) -> None:
-        """Let the last sessions end, for a second."""
+        """Wait up to a second for the last sessions to end."""
         if self._ending:
-            await asyncio.wait(self._ending, timeout=LAST_ANSWER_S)
+            await asyncio.wait(self._ending, timeout=CLOSE_TIMEOUT_S)
 
     async def _end(self, session: Session) -> None:
-        await self.quiet(session)
-        del self._under_way[id(session)]
-        self._left.discard(id(session))
+        await self.wait_idle(session)
+        del self._in_flight[id(session)]
+        self._abandoned.discard(id(session))
         await session.end_session()
 
 
-def _passed_over(answer: "asyncio.Future[Any]") -> None:
-    """Take note of an error that nobody waits for any more, or asyncio reports it as forgotten."""
-    if not answer.cancelled():
-        answer.exception()
+def _retrieve_exception(result: "asyncio.Future[Any]") -> None:
+    """Retrieve an error that no caller awaits any more: asyncio would log it as never retrieved."""
+    if not result.cancelled():
+        result.exception()

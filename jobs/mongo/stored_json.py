@@ -1,8 +1,8 @@
-"""How clients' JSON is kept in BSON, so that it comes back exactly as it was given.
+"""Stores clients' JSON in BSON so that it is returned exactly as it was given.
 
-The driver reads an object with the keys `$ref` and `$id` as a DBRef, and loses what it was: in
-the database such a key has one more `$`. It returns numbers above 32 bits as a class of its own,
-and documents that others wrote may hold types that JSON does not have.
+The driver decodes an object with the keys `$ref` and `$id` as a DBRef, which loses the original:
+such a key is stored with one more `$`. It returns numbers above 32 bits as its own class, and
+documents that were not written by Ostinato may contain types that JSON does not have.
 """
 
 import re
@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.records import Json
 
 JSON_FIELDS: Final = ("args", "result", "data")
-"""The fields of our documents that hold what clients and functions gave."""
+"""The fields of Ostinato's documents that contain JSON of clients and functions."""
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
 _ESCAPED: Final = re.compile(r"\$\$+ref")
@@ -31,27 +31,27 @@ to_json_form.register(DBRef, DBRef.as_doc)
 
 
 def escape(value: V) -> V:
-    """Write a value as it is stored: the same object, unless one of its keys is `$ref`."""
+    """Return a value as it is stored: the same object, unless one of its keys is `$ref`."""
     return cast("V", _escaped(value)) if _has_reference(value) else value
 
 
 def restore(value: object) -> Json:
-    """Read a stored value as it was given; of what is not JSON, return MongoDB's Extended JSON."""
+    """Return a stored value as it was given; what is not JSON becomes MongoDB's Extended JSON."""
     return cast("Json", value) if _is_plain(value) else _restored(value)
 
 
 def escape_document(document: Mapping[str, Any]) -> Document:
-    """Return a document of ours as it is stored."""
+    """Return a document of Ostinato as it is stored."""
     return _changed(document, escape)
 
 
 def restore_document(document: Document) -> Document:
-    """Return a stored document of ours with its JSON as it was given."""
+    """Return a stored document of Ostinato with its JSON as it was given."""
     return _changed(document, restore)
 
 
 def escape_update(update: Mapping[str, Any]) -> Document:
-    """Return an update whose operators set fields of ours as they are stored."""
+    """Return an update with the JSON in its operators as it is stored."""
     return {operator: escape_document(fields) for operator, fields in update.items()}
 
 
@@ -121,10 +121,10 @@ def _unescaped(key: str) -> str:
 
 
 def _form(value: object) -> object:
-    """Return what stands for a value that others wrote, or we did before keys were escaped."""
+    """Return the JSON of a value that others wrote, or Ostinato wrote before keys were escaped."""
     with suppress(NotJson):
         return to_json_form(value)
     try:
         return json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
-    except TypeError:  # a class of the driver that its Extended JSON does not know
+    except TypeError:  # a class that the driver's Extended JSON does not support
         return str(value)

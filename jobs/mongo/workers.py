@@ -1,4 +1,4 @@
-"""Heartbeats and leadership: liveness by the server's real clock, never the movable one."""
+"""Owns heartbeats and leader leases, by the server's real clock, which test modes cannot move."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.fleet import Load, Worker
+from ostinato.jobs.fleet import Heartbeat, WorkerRecord
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS, LEADERS, WORKERS
-from ostinato.jobs.mongo.indexes import with_index
+from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import JobState
 
-MOST_SLOTS: Final = 10_000  # what the setting allows: more was not written by a worker
-LONGEST_LEASE_MS: Final = 3_600_000  # far longer than any; also after the server's clock has jumped
+MAX_SLOTS: Final = 10_000  # the setting's maximum: no worker writes more
+MAX_LEASE_MS: Final = 3_600_000  # far longer than any lease, even after the server's clock jumped
 
-W = TypeVar("W", "FleetWorker", Worker)
+W = TypeVar("W", "FleetWorker", WorkerRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FleetWorker:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What all workers have together."""
+    """The registered workers, with their total slots and the queues that they serve."""
 
     workers: tuple["FleetWorker", ...]
 
@@ -39,15 +39,15 @@ class Fleet:
         return {queue for worker in self.workers for queue in worker.queues}
 
     def unwritable(self) -> frozenset[str]:
-        """Return the jobs that are not worth dispatching for now."""
+        """Return the jobs that are not worth dispatching now: a worker failed to write them."""
         return frozenset().union(*(worker.unwritable for worker in self.workers))
 
     def size(self, queue: str) -> int:
-        """Count the workers that serve a queue."""
+        """Return how many workers serve a queue."""
         return sum(1 for worker in self.workers if queue in worker.queues)
 
     def slots(self, queue: str | None = None) -> int:
-        """Count the slots of the workers that serve a queue, or of all."""
+        """Return the total slots of the workers that serve a queue, or of all workers."""
         serving = (one for one in self.workers if queue is None or queue in one.queues)
         return sum(worker.slots for worker in serving)
 
@@ -57,62 +57,62 @@ class WorkerStore:
         self._mongo = mongo
         self._workers = mongo[WORKERS]
 
-    async def register(self, worker_id: str, about: dict[str, Any]) -> None:
+    async def register(self, worker_id: str, fields: dict[str, Any]) -> None:
         await self._workers.update_one(
             {"_id": worker_id},
-            [{"$set": {**_literals(about), "startedAt": "$$NOW", "heardAt": "$$NOW"}}],
+            [{"$set": {**_literals(fields), "startedAt": "$$NOW", "heardAt": "$$NOW"}}],
             upsert=True,
         )
 
-    async def beat(self, worker_id: str, load: Load) -> datetime | None:
-        """Say that a worker lives and what it does; returns the server's time, or None if the
-        worker has been declared lost."""
-        said = {
+    async def heartbeat(self, worker_id: str, load: Heartbeat) -> datetime | None:
+        """Write a worker's heartbeat; returns the server's time, or None if the worker has been
+        declared lost."""
+        fields = {
             "running": load.running,
             "loopLagMs": load.loop_lag_ms,
             "jobIds": list(load.job_ids),
             "unwritable": list(load.unwritable),
         }
-        heard: Document | None = await self._workers.find_one_and_update(
+        row: Document | None = await self._workers.find_one_and_update(
             {"_id": worker_id},
-            [{"$set": {**_literals(said), "heardAt": "$$NOW"}}],
+            [{"$set": {**_literals(fields), "heardAt": "$$NOW"}}],
             {"heardAt": 1},
             return_document=ReturnDocument.AFTER,
         )
-        return heard["heardAt"] if heard else None
+        return row["heardAt"] if row else None
 
-    async def all(self) -> list[Worker]:
-        """Give the workers that have registered, oldest first."""
+    async def find_all(self) -> list[WorkerRecord]:
+        """Return the registered workers, oldest first."""
         rows = await self._workers.find({}, sort=[("_id", 1)]).to_list(None)
-        return _sound(rows, _worker_from)
+        return _decode_valid(rows, _worker_from)
 
     async def remove(self, worker_id: str) -> None:
         await self._workers.delete_one({"_id": worker_id})
 
-    async def fleet(self) -> Fleet:
-        """Give the workers that have registered."""
+    async def read_fleet(self) -> Fleet:
+        """Return the registered workers' slots, queues and unwritable jobs."""
         rows = await self._workers.find(
             {}, {"concurrency": 1, "queues": 1, "unwritable": 1}
         ).to_list(None)
-        return Fleet(tuple(_sound(rows, _fleet_worker_from)))
+        return Fleet(tuple(_decode_valid(rows, _fleet_worker_from)))
 
-    async def served(self, within_ms: int) -> frozenset[str]:
-        """Return the queues of the workers that were heard of within so many milliseconds."""
+    async def find_served_queues(self, within_ms: int) -> frozenset[str]:
+        """Return the queues of the workers with a heartbeat within so many milliseconds."""
         alive = {"$expr": {"$gte": ["$heardAt", {"$subtract": ["$$NOW", within_ms]}]}}
-        listed = {**alive, "queues": {"$type": "array"}}  # whoever else writes here may err
+        listed = {**alive, "queues": {"$type": "array"}}  # skips documents that no worker wrote
         rows = await self._workers.find(listed, {"queues": 1}).to_list(None)
         queues = (queue for row in rows for queue in row["queues"])
         return frozenset(queue for queue in queues if type(queue) is str)
 
-    async def silent(self, for_ms: int) -> list[str]:
-        """Find workers that have not been heard of for so long."""
+    async def find_expired(self, for_ms: int) -> list[str]:
+        """Return the workers without a heartbeat for so many milliseconds."""
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}
         return [row["_id"] async for row in self._workers.find({"$expr": over}, {"_id": 1})]
 
-    async def gone(self) -> list[Any]:
-        """Find holders of jobs that are not registered: they were deposed, or have left, and
-        cannot come back."""
-        holders = await self._holders()  # first: a worker registers before it holds anything
+    async def find_unregistered_holders(self) -> list[Any]:
+        """Return the holders of running jobs that are not registered: they were declared lost or
+        have left, and cannot come back."""
+        holders = await self._holders()  # first: a worker registers before it claims a job
         registered = {"_id": {"$type": "string"}}
         known = {row["_id"] async for row in self._workers.find(registered, {"_id": 1})}
         return [one for one in holders if type(one) is not str or one not in known]
@@ -121,25 +121,25 @@ class WorkerStore:
         running = {"$match": {"state": JobState.IN_PROGRESS.value}}
         pipeline = [running, {"$group": {"_id": "$lease.worker"}}]
         jobs = self._mongo[JOBS]
-        found = await with_index(
+        found = await read_with_hint(
             "running", lambda **hint: jobs.aggregate(pipeline, **hint).to_list(None)
         )
         return [row["_id"] for row in found]
 
-    async def lead(self, role: str, worker_id: str, lease_ms: int) -> bool:
-        """Take or renew the lead of `role`; False if another worker has it."""
-        mine = {"$eq": ["$worker", {"$literal": worker_id}]}
-        # What no leader has written would keep everybody from leading for ever.
-        longest = {"$add": ["$$NOW", max(LONGEST_LEASE_MS, lease_ms)]}
-        is_led = {
+    async def acquire_leadership(self, role: str, worker_id: str, lease_ms: int) -> bool:
+        """Acquire or renew the leader lease of `role`; returns False if another worker has it."""
+        is_own = {"$eq": ["$worker", {"$literal": worker_id}]}
+        # A malformed lease counts as expired: it would prevent every election forever.
+        furthest = {"$add": ["$$NOW", max(MAX_LEASE_MS, lease_ms)]}
+        is_held = {
             "$and": [
                 {"$eq": [{"$type": "$worker"}, "string"]},
                 {"$eq": [{"$type": "$until"}, "date"]},
                 {"$gte": ["$until", "$$NOW"]},
-                {"$lte": ["$until", longest]},
+                {"$lte": ["$until", furthest]},
             ]
         }
-        mine_now = {"$or": [mine, {"$not": [is_led]}]}
+        is_acquired = {"$or": [is_own, {"$not": [is_held]}]}
         until = {"$add": ["$$NOW", lease_ms]}
         try:
             leader = await self._mongo[LEADERS].find_one_and_update(
@@ -147,24 +147,24 @@ class WorkerStore:
                 [
                     {
                         "$set": {
-                            "worker": {"$cond": [mine_now, {"$literal": worker_id}, "$worker"]},
-                            "until": {"$cond": [mine_now, until, "$until"]},
+                            "worker": {"$cond": [is_acquired, {"$literal": worker_id}, "$worker"]},
+                            "until": {"$cond": [is_acquired, until, "$until"]},
                         }
                     }
                 ],
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-        except DuplicateKeyError:  # two stood for election at once, and the other was first
+        except DuplicateKeyError:  # another worker inserted its lease first
             return False
         return bool(leader["worker"] == worker_id)
 
-    async def resign(self, role: str, worker_id: str) -> None:
+    async def release_leadership(self, role: str, worker_id: str) -> None:
         await self._mongo[LEADERS].delete_one({"_id": role, "worker": worker_id})
 
 
-def _sound(rows: Iterable[Document], decode: Callable[[Mapping[str, Any]], W]) -> list[W]:
-    """Read heartbeats; what no worker has written is logged and left out."""
+def _decode_valid(rows: Iterable[Document], decode: Callable[[Mapping[str, Any]], W]) -> list[W]:
+    """Decode heartbeats; malformed ones are logged and left out."""
     found: list[W] = []
     for row in rows:
         try:
@@ -176,34 +176,36 @@ def _sound(rows: Iterable[Document], decode: Callable[[Mapping[str, Any]], W]) -
 
 def _fleet_worker_from(row: Mapping[str, Any]) -> FleetWorker:
     slots, unwritable = row["concurrency"], row.get("unwritable", ())
-    if not 1 <= slots <= MOST_SLOTS:
-        raise ValueError(f"concurrency is {slots}")
-    return FleetWorker(int(slots), frozenset(_texts(row["queues"])), frozenset(_texts(unwritable)))
+    if not 1 <= slots <= MAX_SLOTS:
+        raise ValueError(f"concurrency is {slots}; it must be from 1 to {MAX_SLOTS}")
+    return FleetWorker(
+        int(slots), frozenset(_strings(row["queues"])), frozenset(_strings(unwritable))
+    )
 
 
-def _texts(values: Iterable[object]) -> tuple[str, ...]:
+def _strings(values: Iterable[object]) -> tuple[str, ...]:
     if isinstance(values, str) or not all(type(each) is str for each in values):
-        raise TypeError("not a list of texts")
+        raise TypeError("must be a list of strings")
     return tuple(values)  # type: ignore[arg-type]
 
 
-def _worker_from(row: Mapping[str, Any]) -> Worker:
-    return Worker(
+def _worker_from(row: Mapping[str, Any]) -> WorkerRecord:
+    return WorkerRecord(
         id=row["_id"],
         host=row["host"],
         pid=row["pid"],
         version=row["version"],
-        queues=_texts(row["queues"]),
+        queues=_strings(row["queues"]),
         slots=row["concurrency"],
-        load=Load(
+        load=Heartbeat(
             running=row["running"],
             loop_lag_ms=row.get("loopLagMs", 0),
-            job_ids=_texts(row.get("jobIds", ())),
+            job_ids=_strings(row.get("jobIds", ())),
         ),
         started_at=row["startedAt"],
         heard_at=row["heardAt"],
     )
 
 
-def _literals(about: dict[str, Any]) -> dict[str, Any]:
-    return {name: {"$literal": value} for name, value in about.items()}
+def _literals(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"$literal": value} for name, value in fields.items()}

@@ -7,11 +7,11 @@ from typing import Any, Final
 from ostinato.jobs.context import JobInfo
 from ostinato.jobs.documents import cause_from
 from ostinato.jobs.json_values import replace_surrogates, to_whole_number
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, Move
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, TransitionName
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_documents import retry_from
-from ostinato.jobs.mongo.poison import MALFORMED
+from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS
 from ostinato.jobs.records import FunctionKind, Json, JsonObject
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
@@ -45,7 +45,7 @@ class Attempt:
 
     @classmethod
     def of(cls, document: Document, keep_ms: int) -> "Attempt":
-        """Read a job's document; raises one of MALFORMED if no attempt can be made of it."""
+        """Read a job's document; raises one of MALFORMED_ERRORS if no attempt can be made of it."""
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
@@ -90,10 +90,10 @@ class Attempt:
         return self.number >= self.max_attempts
 
     def succeed(self, result: Json) -> Outcome:
-        return self._outcome(Move.SUCCEED, result=result)
+        return self._outcome(TransitionName.SUCCEED, result=result)
 
     def cancel(self) -> Outcome:
-        return self._outcome(Move.STOP)
+        return self._outcome(TransitionName.STOP)
 
     def on_error(
         self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
@@ -106,43 +106,43 @@ class Attempt:
             return self._retry_as_asked(error, after)
         try:
             retry = retry_from(self.policy)
-        except MALFORMED:  # nobody can say when: what it raised is what matters
+        except MALFORMED_ERRORS:  # nobody can say when: what it raised is what matters
             return self.fail(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
-        return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
+        return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def fail(self, error: dict[str, Any]) -> Outcome:
         """Fail after an exception, whatever attempts are left."""
-        return self._outcome(Move.FAIL, error=error)
+        return self._outcome(TransitionName.FAIL, error=error)
 
     def on_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
         """Decide when the database kept a mutation from its end: nothing of it was written, so
         it runs again soon, beyond its policy if need be, but not for ever. Rivals that were
         hindered together come again apart."""
         if self.number >= MAX_ATTEMPTS:
-            return self._outcome(Move.FAIL, error=error)
+            return self._outcome(TransitionName.FAIL, error=error)
         delay_cap_ms = min(
             INFRASTRUCTURE_DELAY_MS * 2 ** (self.number - 1), MAX_INFRASTRUCTURE_DELAY_MS
         )
         delay_ms = int(delay_cap_ms * (0.5 + random() / 2))
-        return self._outcome(Move.RETRY, error=error, delay_ms=delay_ms)
+        return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def fail_timeline_full(self) -> Outcome:
         """Fail without a start: every attempt adds events to the timeline."""
         message = f"the job's timeline holds at most {MAX_EVENTS} events: schedule a new job"
-        return self._outcome(Move.FAIL, error=stored_error("TimelineFull", message))
+        return self._outcome(TransitionName.FAIL, error=stored_error("TimelineFull", message))
 
     def release(self) -> Outcome:
         """Give back what was claimed, but not started."""
-        return self._outcome(Move.HAND_BACK)
+        return self._outcome(TransitionName.HAND_BACK)
 
     def on_shutdown(self, kind: FunctionKind) -> Outcome:
         """Decide when the worker shuts down in the middle of it."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
-            return self._outcome(Move.HAND_BACK)
+            return self._outcome(TransitionName.HAND_BACK)
         message = "the worker shut down while it ran, and it has no attempt left"
-        return self._outcome(Move.FAIL, error=stored_error("WorkerStopped", message))
+        return self._outcome(TransitionName.FAIL, error=stored_error("WorkerStopped", message))
 
     def on_unknown_outcome(self, kind: FunctionKind) -> Outcome | None:
         """Decide when it began, and how it ended is not known; None if it may start again, as if
@@ -150,7 +150,7 @@ class Attempt:
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return None
         message = "how the attempt ended could not be stored, and it has no attempt left"
-        return self._outcome(Move.FAIL, error=stored_error("OutcomeLost", message))
+        return self._outcome(TransitionName.FAIL, error=stored_error("OutcomeLost", message))
 
     def on_worker_lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
         """Decide when the worker is gone; `times_lost` counts this time too."""
@@ -158,7 +158,7 @@ class Attempt:
             WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job"
         )
         again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
-        return self._outcome(Move.LOSE if again else Move.FAIL, error=error)
+        return self._outcome(TransitionName.LOSE if again else TransitionName.FAIL, error=error)
 
     def _retry_as_asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
         try:
@@ -166,12 +166,12 @@ class Attempt:
         except (ValueError, AttributeError) as odd:
             return self.fail({**error, "message": replace_surrogates(f"RetryAfter: {odd}")})
         if isinstance(when, int):
-            return self._outcome(Move.RETRY, error=error, delay_ms=when)
-        return replace(self._outcome(Move.RETRY, error=error), due_at=when)
+            return self._outcome(TransitionName.RETRY, error=error, delay_ms=when)
+        return replace(self._outcome(TransitionName.RETRY, error=error), due_at=when)
 
     def _outcome(
         self,
-        move: Move,
+        move: TransitionName,
         *,
         result: Json = None,
         error: dict[str, Any] | None = None,
@@ -180,7 +180,7 @@ class Attempt:
         return Outcome(
             job_id=self.job_id,
             attempt=self.number,
-            move=move,
+            transition=move,
             keep_ms=self.keep_ms,
             result=result,
             error=error,

@@ -9,8 +9,8 @@ from typing import Final
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
-from ostinato.jobs.mongo.buckets import Allowance, Buckets, bucket_id
 from ostinato.jobs.mongo.due_jobs import DueJobs
+from ostinato.jobs.mongo.rate_limits import DispatchQuota, RateLimitStore, bucket_id
 from ostinato.jobs.worker.fairness import LaneLimits, by_rank, rotate_after, round_robin
 from ostinato.jobs.worker.scan_cursors import ScanCursors
 
@@ -66,7 +66,7 @@ class CandidateFinder:
         self._registry = engine.registry
         self._due = DueJobs(engine.mongo)
         self._cursors = ScanCursors(self._due)
-        self._buckets = Buckets(engine.mongo)
+        self._buckets = RateLimitStore(engine.mongo)
         self._owners: dict[str, _Owners] = {}
         self.skipped: frozenset[str] = frozenset()
         """Jobs that are left alone for now, in whatever lane they are."""
@@ -114,14 +114,14 @@ class CandidateFinder:
             limit = function.rate_limit
             if limit is not None and limit.key is None:
                 bucket = bucket_id(function.name, limit, None)
-                allowance = await self._buckets.allowance(bucket, limit, search.now)
+                allowance = await self._buckets.read_quota(bucket, limit, search.now)
                 self._apply_quota(search, limit_key, allowance, in_flight)
 
     @staticmethod
     def _apply_quota(
-        search: _Search, limit_key: Lane, allowance: Allowance, in_flight: int
+        search: _Search, limit_key: Lane, allowance: DispatchQuota, in_flight: int
     ) -> None:
-        search.limits.starts[limit_key] = allowance.room - in_flight
+        search.limits.starts[limit_key] = allowance.free - in_flight
         if allowance.next_at is not None:
             search.times.append(allowance.next_at)
 
@@ -157,7 +157,7 @@ class CandidateFinder:
 
     async def _ask(self, owners: _Owners, lanes: list[Lane]) -> None:
         began = time.monotonic()
-        found = await asyncio.gather(*map(self._due.owners, lanes))
+        found = await asyncio.gather(*map(self._due.find_owners, lanes))
         owners.lanes = dict(zip(lanes, found, strict=True))
         now = time.monotonic()
         owners.ask_at = now + max(OWNERS_EVERY_S, (now - began) / OWNERS_SHARE)

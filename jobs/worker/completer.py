@@ -9,18 +9,18 @@ from typing import Final
 from ostinato.jobs.async_wait import wait_for_event
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.group_commit import GroupCommit, Interrupted
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document, MongoError, may_pass, summary
+from ostinato.jobs.mongo.client import Document, MongoError, is_transient, summarize
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.poison import refuses_content
+from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.worker.attempt import stored_error
 
 BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
 MAX_PAUSE_S: Final = 1.0
 MAX_REFUSED_PAUSE_S: Final = 10.0  # each try of a refused outcome splits a group of others
-DECIDED: Final = frozenset({Move.SUCCEED, Move.RETRY, Move.FAIL})
+DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
 
 log = get_log(__name__)
 
@@ -29,7 +29,7 @@ class OutcomeRefused(Exception):
     """MongoDB, or the driver, does not take an outcome."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(summary(error))
+        super().__init__(summarize(error))
         self.error = error
 
 
@@ -95,7 +95,7 @@ class Completer:
                 lost = await self._completions.write(outcomes, await self._clock.offset_ms())
                 break
             except Exception as error:  # of one outcome, whatever it is: the others must be written
-                if not isinstance(error, TimeoutError) and not may_pass(error):
+                if not isinstance(error, TimeoutError) and not is_transient(error):
                     return OutcomeRefused(error)
                 log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
             await asyncio.sleep(pause * (0.5 + random.random()))
@@ -106,7 +106,7 @@ class Completer:
 
     async def _is_poisoned(self, outcome: Outcome, error: Exception) -> bool:
         """Return whether it is the job's document that refuses its end, and failed it for that."""
-        if not isinstance(error, OutcomeRefused) or not refuses_content(error.error):
+        if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
             return False
         try:
             offset_ms = await self._clock.offset_ms()
@@ -122,7 +122,7 @@ class Completer:
             "completion.given_up" if gives_up else "completion.refused",
             job_id=outcome.job_id,
             attempt=outcome.attempt,
-            move=outcome.move.value,
+            move=outcome.transition.value,
             error=str(error),
         )
 
@@ -133,15 +133,15 @@ def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | Non
     The progress goes first, since the job can end well without it. Then the job fails in place of
     its result, or of another attempt, and the error loses its traceback, then its own words.
     """
-    if not isinstance(error, OutcomeRefused) or not refuses_content(error.error):
+    if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
         return None
     if outcome.progress is not None:
         return replace(outcome, progress=None)
-    if outcome.move not in DECIDED:
+    if outcome.transition not in DECIDED:
         return None
     least = _refusal_error(error)
-    if outcome.move is not Move.FAIL or outcome.error is None:
-        return replace(outcome, move=Move.FAIL, result=None, error=least)
+    if outcome.transition is not TransitionName.FAIL or outcome.error is None:
+        return replace(outcome, transition=TransitionName.FAIL, result=None, error=least)
     if outcome.error.get("traceback") is not None:
         return replace(outcome, error={**outcome.error, "traceback": None})
     return replace(outcome, error=least) if outcome.error["name"] != least["name"] else None

@@ -191,5 +191,5 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         if now - self._fleet_read_at < FLEET_CACHE_S:
             return
-        self._fleet = await self._workers.fleet()
+        self._fleet = await self._workers.read_fleet()
         self._fleet_read_at = now

@@ -73,7 +73,7 @@ class LeaderElection:
 
     async def resign(self) -> None:
         """Let another worker lead at once."""
-        await self._workers.resign(ROLE, self._worker_id)
+        await self._workers.release_leadership(ROLE, self._worker_id)
 
     async def _lead(self) -> None:
         """Run the duties for as long as this worker leads; raises CannotLead."""
@@ -110,7 +110,7 @@ class LeaderElection:
 
     async def _elected(self) -> bool:
         try:
-            return await self._workers.lead(ROLE, self._worker_id, self._lease_ms)
+            return await self._workers.acquire_leadership(ROLE, self._worker_id, self._lease_ms)
         except MongoError as error:
             log.warning("election.failed", error=str(error))
             return False

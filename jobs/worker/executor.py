@@ -14,11 +14,11 @@ from ostinato.jobs.async_wait import clear_cancellation
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError
-from ostinato.jobs.mongo.completions import TO_PENDING, Completions, Outcome
-from ostinato.jobs.mongo.poison import MALFORMED, Held
+from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 from ostinato.jobs.worker.completer import Completer
@@ -168,7 +168,9 @@ class Executor:
         has not.
         """
         job_id, attempt = key
-        never_begun = Outcome(job_id=job_id, attempt=attempt, move=Move.HAND_BACK, keep_ms=keep_ms)
+        never_begun = Outcome(
+            job_id=job_id, attempt=attempt, transition=TransitionName.HAND_BACK, keep_ms=keep_ms
+        )
         outcome = self._unknown_outcomes.get(key, never_begun)
         task = asyncio.create_task(self._completer.complete(outcome), name=f"stray-{job_id}")
         self._releasing[task] = job_id
@@ -228,7 +230,7 @@ class Executor:
         if isinstance(attempt, Exception) or self._is_closing:
             claim_slots.release(1)
         if isinstance(attempt, Exception):
-            held = Held(document["_id"], JobState.IN_PROGRESS)
+            held = HeldJob(document["_id"], JobState.IN_PROGRESS)
             offset_ms = await self._engine.clock.offset_ms()
             await self._engine.store.poisoned.fail(held, attempt, offset_ms)
         elif self._is_closing:
@@ -242,7 +244,7 @@ class Executor:
             function = self._engine.registry.get(document["functionName"])
             keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
             return Attempt.of(document, keep_ms)
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             return error
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
@@ -303,7 +305,7 @@ class Executor:
         attempt = running.attempt
         if running.stop_reason is not None:
             return self._outcome_unstarted(attempt, running.stop_reason)
-        if await self._engine.store.is_full(attempt.job_id, attempt.version):
+        if await self._engine.store.is_timeline_full(attempt.job_id, attempt.version):
             return attempt.fail_timeline_full()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
@@ -337,7 +339,7 @@ class Executor:
 
 
 def _is_due_soon(outcome: Outcome) -> bool:
-    if outcome.move not in TO_PENDING:
+    if TRANSITIONS[outcome.transition].target is not JobState.PENDING:
         return False
     return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < NOTIFY_WITHIN
 

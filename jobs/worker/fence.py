@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ostinato.jobs.context import AttemptLost
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.client import NotEncodable, Session
+from ostinato.jobs.mongo.client import ENCODING_ERRORS, Session
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import Json
 from ostinato.jobs.worker.attempt import Attempt
@@ -29,7 +29,7 @@ class AttemptFence:
         A rerun after a conflict starts from a fresh snapshot, in which it may be another's.
         """
         attempt = self.attempt
-        if not await self.engine.store.is_held(session, attempt.job_id, attempt.number):
+        if not await self.engine.store.owns(session, attempt.job_id, attempt.number):
             raise AttemptLost
 
     async def finish(self, session: Session, result: Json) -> None:
@@ -38,7 +38,7 @@ class AttemptFence:
         try:
             shown = replace(success, progress=self.progress.unwritten)
             is_held = await self._write(session, shown)
-        except NotEncodable:  # nothing was sent, so the transaction goes on
+        except ENCODING_ERRORS:  # nothing was sent, so the transaction goes on
             is_held = await self._write(session, success)
         if not is_held:
             raise AttemptLost

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
-from ostinato.jobs.mongo.client import is_transient
+from ostinato.jobs.mongo.client import is_transient_transaction_error
 
 QUICK_S: Final = 0.1
 NEWEST_WEIGHT: Final = 0.25
@@ -50,7 +50,7 @@ class FunctionStats:
         try:
             yield
         except Exception as error:
-            conflicted = is_transient(error)
+            conflicted = is_transient_transaction_error(error)
             has_failed = not conflicted
             raise
         finally:

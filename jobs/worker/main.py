@@ -15,7 +15,7 @@ from ostinato.jobs.async_wait import clear_cancellation
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import may_pass
+from ostinato.jobs.mongo.client import is_transient
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import LeaseLost, WorkerRuntime
 
@@ -99,7 +99,7 @@ async def _sync_static_crons(engine: Engine) -> None:
     try:
         await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
     except Exception as error:  # they are as they were: no reason to run nothing at all
-        if may_pass(error):
+        if is_transient(error):
             raise
         log.exception("static_crons.not_synced")
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Final
 
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document, MongoError, NotEncodable, summary
+from ostinato.jobs.mongo.client import ENCODING_ERRORS, Document, MongoError, summarize
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.records import Progress
 
@@ -43,7 +43,7 @@ class ProgressReport:
         self._written_at = time.monotonic()
         try:
             await self._store.set_progress(self._job_id, self._attempt, progress)
-        except (MongoError, *NotEncodable) as error:
-            log.warning("progress.not_written", job_id=self._job_id, error=summary(error))
+        except (MongoError, *ENCODING_ERRORS) as error:
+            log.warning("progress.not_written", job_id=self._job_id, error=summarize(error))
         else:
             self._unwritten = None

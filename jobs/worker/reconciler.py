@@ -42,7 +42,7 @@ class LeaseReconciler:
     async def reconcile(self) -> None:
         """Look once."""
         before, in_transit = self._running_keys(), self._executor.in_transit
-        jobs = await self._engine.store.held_by(self._worker_id)
+        jobs = await self._engine.store.held_leases(self._worker_id)
         held: set[AttemptKey] = {
             (job["_id"], job["attempt"]) for job in jobs if _is_key(job["_id"], job.get("attempt"))
         }

@@ -14,13 +14,13 @@ from ostinato.jobs.functions.crons import repair_cron
 from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import may_pass, summary
-from ostinato.jobs.mongo.missing_work import MissingWork, Suspect
+from ostinato.jobs.mongo.client import is_transient, summarize
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
-from ostinato.jobs.mongo.provision import restore_indexes
+from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
+from ostinato.jobs.mongo.provision import build_missing_indexes
 from ostinato.jobs.worker.sweeper import Sweep
 
-Find = Callable[[datetime], Awaitable[list[Suspect]]]
+Find = Callable[[datetime], Awaitable[list[Orphan]]]
 RepairOne = Callable[[Context, str], Awaitable[bool]]
 
 log = get_log(__name__)
@@ -34,7 +34,7 @@ LATE: Final = timedelta(seconds=5)  # what is later than this is not merely wait
 
 def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     """Build the repairs of missing ticks, loops, pages and timeouts."""
-    missing = MissingWork(engine.mongo)
+    missing = OrphanFinder(engine.mongo)
     kinds: dict[str, tuple[Find, RepairOne]] = {
         "crons": (missing.crons, repair_cron),
         "recurring_tasks": (missing.recurring_tasks, repair_task),
@@ -47,7 +47,7 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     }
     return {
         **sweeps,
-        "indexes": _throttled(partial(restore_indexes, engine.mongo)),
+        "indexes": _throttled(partial(build_missing_indexes, engine.mongo)),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
         "unserved": _throttled(engine.queues.report_unserved),
     }
@@ -83,14 +83,14 @@ class _OrphanRepairs:
                 repaired += await self._repair(suspect)
         return repaired
 
-    async def _repair(self, suspect: Suspect) -> bool:
+    async def _repair(self, suspect: Orphan) -> bool:
         async def body(ctx: Context) -> bool:
             return await self._repair_one(ctx, suspect.id)
 
         try:
             repaired = await self._engine.transact(suspect.owner, body)
         except Exception as error:  # a duty of the sweeper: the others go on
-            if may_pass(error):  # an outage, and no fault of this one
+            if is_transient(error):  # an outage, and no fault of this one
                 raise
             self._leave_alone(suspect.id, error)
             return False
@@ -108,7 +108,7 @@ class _OrphanRepairs:
             repair=self._name,
             document_id=document_id,
             retry_in_s=pause_s,
-            error=f"{type(error).__name__}: {summary(error)}",
+            error=f"{type(error).__name__}: {summarize(error)}",
         )
 
 

@@ -10,8 +10,8 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.lost_sessions import kill_transactions
-from ostinato.jobs.mongo.poison import MALFORMED, Held
+from ostinato.jobs.mongo.dead_sessions import kill_transactions
+from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
@@ -56,9 +56,11 @@ class WorkerRescuer:
 
     async def rescue(self) -> int:
         """Look once; returns how many jobs were taken from lost workers."""
-        lost = await self._workers.gone()
+        lost = await self._workers.find_unregistered_holders()
         if self._beats.healthy_for(self._grace_ms / 1000):
-            silent = await self._workers.silent(self._engine.settings.lease_ms + self._grace_ms)
+            silent = await self._workers.find_expired(
+                self._engine.settings.lease_ms + self._grace_ms
+            )
             # Who seems silent itself knows that the server's clock has jumped.
             lost += [] if self._own_id in silent else silent
         # All of them first: what one has locked may be another's job, which it was reclaiming.
@@ -75,7 +77,7 @@ class WorkerRescuer:
     async def _rescue_from(self, worker_id: str) -> int:
         taken = 0
         try:
-            while held := await self._engine.store.held_in_full(worker_id, BATCH_SIZE):
+            while held := await self._engine.store.held_documents(worker_id, BATCH_SIZE):
                 written = await self._rescue_jobs(held, worker_id)
                 self._engine.notifier.notify(Signal.DUE)
                 taken += written
@@ -94,21 +96,21 @@ class WorkerRescuer:
         for job in held:
             try:
                 outcomes.append(self._decide(job, worker_id))
-            except MALFORMED as error:
-                running = Held(job["_id"], JobState.IN_PROGRESS)
+            except MALFORMED_ERRORS as error:
+                running = HeldJob(job["_id"], JobState.IN_PROGRESS)
                 failed += await self._engine.store.poisoned.fail(running, error, offset_ms)
         return failed + (await self._write(outcomes, offset_ms) if outcomes else 0)
 
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
         """Write all together; if somebody locks some, the others one by one. Returns how many."""
         with suppress(TimeoutError):
-            return len(outcomes) - len(await self._completions.write_in_halves(outcomes, offset_ms))
+            return len(outcomes) - len(await self._completions.write_bisecting(outcomes, offset_ms))
         written, until = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
             if time.monotonic() > until:
                 break
             with suppress(TimeoutError):
-                written += not await self._single.write_in_halves([outcome], offset_ms)
+                written += not await self._single.write_bisecting([outcome], offset_ms)
         return written
 
     def _decide(self, job: Document, worker_id: str) -> Outcome:

@@ -10,25 +10,25 @@ from pydantic_core import to_json
 
 from ostinato.jobs.async_wait import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
-from ostinato.jobs.direct import DirectSink
+from ostinato.jobs.direct import ImmediateScheduler
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import (
     MongoError,
-    MongoRefused,
-    may_pass,
-    summary,
+    MongoOperationFailure,
+    is_transient,
+    summarize,
     was_raised_by_our_client,
 )
 from ostinato.jobs.mongo.completions import Outcome
-from ostinato.jobs.mongo.poison import refuses_content
+from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, Json
 from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
-from ostinato.jobs.transact import Identity, log_of
+from ostinato.jobs.transactor import ExecutionIdentity, function_log
 from ostinato.jobs.worker.attempt import (
     Attempt,
     describe_exception,
@@ -124,7 +124,7 @@ class Runner:
         self, function: Function, attempt: Attempt, error: BaseException
     ) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
-        if isinstance(error, Contended | CommitRefused) or (is_mutation and may_pass(error)):
+        if isinstance(error, Contended | CommitRefused) or (is_mutation and is_transient(error)):
             return attempt.on_infrastructure_error(describe_exception(error), random.random)
         if not isinstance(error, TimeoutError):
             return _outcome_by_policy(function, attempt, error)
@@ -171,9 +171,9 @@ class Runner:
             )
         except DeadlineExceeded as error:
             raise _deadline_exceeded(function, timeout_ms) from error.__cause__
-        except MongoRefused as error:
-            if has_returned and not refuses_content(error):
-                raise CommitRefused(summary(error)) from error
+        except MongoOperationFailure as error:
+            if has_returned and not rejects_content(error):
+                raise CommitRefused(summarize(error)) from error
             raise
 
     def _batch_class_of(self, function: Function, attempt: Attempt) -> BatchClass:
@@ -183,14 +183,14 @@ class Runner:
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.job, self.engine
         identity = _identity(job, None)
-        sink = DirectSink(engine, job)
+        writer = ImmediateScheduler(engine, job)
         context = Context(
             owner=job.owner,
-            scheduler=Scheduler(engine.registry, engine.clock, sink, job.owner, identity.cause),
+            scheduler=Scheduler(engine.registry, engine.clock, writer, job.owner, identity.cause),
             registry=engine.registry,
             settings=engine.settings,
             clock=engine.clock,
-            log=log_of(job),
+            log=function_log(job),
             job=job,
             mutation_runner=self._mutation_caller(identity),
             report_progress=progress.write,
@@ -208,7 +208,7 @@ class Runner:
             raise _deadline_exceeded(function, timeout_ms)
         return attempt.succeed(self._checked_result(result))
 
-    def _mutation_caller(self, identity: Identity) -> Callable[..., Awaitable[Any]]:
+    def _mutation_caller(self, identity: ExecutionIdentity) -> Callable[..., Awaitable[Any]]:
         async def run_mutation(ref: FunctionRef, args: dict[str, object]) -> Any:
             function = self.engine.registry.resolve(ref)
             if function.kind is not FunctionKind.MUTATION:
@@ -250,9 +250,9 @@ class Runner:
         return result
 
 
-def _identity(job: JobInfo, report: ReportProgress | None) -> Identity:
+def _identity(job: JobInfo, report: ReportProgress | None) -> ExecutionIdentity:
     cause = Cause(kind=CauseKind.JOB, id=job.id)
-    return Identity(owner=job.owner, cause=cause, job=job, report_progress=report)
+    return ExecutionIdentity(owner=job.owner, cause=cause, job=job, report_progress=report)
 
 
 async def _call_mutation(

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from ostinato.jobs.lanes import Lane, PendingJob
-from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
+from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
 
 MAX_AGE_S: Final = 1.0  # how long a job of a new lane, or due before the last read's, goes unseen
 MAX_READ_SHARE: Final = 0.05  # of the time may go into reads from the start, whatever one costs
@@ -22,7 +22,7 @@ MAX_CURSORS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    place: Place
+    place: ScanPosition
     fresh_until: float
     """When to read from the start again, for what came before the place meanwhile."""
 
@@ -58,7 +58,7 @@ class ScanCursors:
         if kept is not None and began < kept.fresh_until:
             kept.from_cache = True
             return kept.lane_heads
-        lane_heads = await self._due.heads(queue)
+        lane_heads = await self._due.lane_heads(queue)
         self._heads[queue] = _LaneHeads(lane_heads, self._fresh_until(began))
         return lane_heads
 
@@ -73,7 +73,7 @@ class ScanCursors:
         limit: int,
         but: frozenset[str],
         now: datetime,
-        owner: Owner = ANYBODY,
+        owner: Owner = ANY_OWNER,
     ) -> list[PendingJob]:
         """Find the first pending jobs of a lane, due or not, of one owner if that is given.
 
@@ -82,12 +82,12 @@ class ScanCursors:
         """
         cursor = self._cursors.get((lane, owner))
         if cursor is not None and self._now() < cursor.fresh_until:
-            found = await self._due.first(lane, limit, but, owner, cursor.place)
+            found = await self._due.find_first(lane, limit, but, owner, cursor.place)
             if _is_backlog(found, limit, now):
                 self._store(lane, owner, _Cursor(_place_of(found), cursor.fresh_until))
                 return found
         began = self._now()
-        found = await self._due.first(lane, limit, but, owner)
+        found = await self._due.find_first(lane, limit, but, owner)
         if _is_backlog(found, limit, now):
             self._store(lane, owner, _Cursor(_place_of(found), self._fresh_until(began)))
         else:
@@ -111,8 +111,8 @@ def _is_backlog(found: list[PendingJob], limit: int, now: datetime) -> bool:
     return len(found) == limit and found[-1].scheduled_time <= now
 
 
-def _place_of(found: list[PendingJob]) -> Place:
+def _place_of(found: list[PendingJob]) -> ScanPosition:
     """Tell where a read began, and whether all it found was due at the same time."""
     first = found[0]
     is_crowded = found[-1].scheduled_time == first.scheduled_time
-    return Place(first.scheduled_time, first.id if is_crowded else None)
+    return ScanPosition(first.scheduled_time, first.id if is_crowded else None)

@@ -16,16 +16,24 @@ from typing import Final, TypeVar
 
 from ostinato.jobs.async_wait import DeadlineExceeded
 from ostinato.jobs.mongo.client import (
+    ENCODING_ERRORS,
     Mongo,
     MongoError,
-    NotEncodable,
     Session,
     is_transient,
-    may_pass,
+    is_transient_transaction_error,
 )
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.line import IN_LINE_S, Line
-from ostinato.jobs.mongo.transaction import Body, Contended, begin, commit, run_transaction, turn_of
+from ostinato.jobs.mongo.transaction import (
+    MAX_QUEUE_TIME_S,
+    Body,
+    Contended,
+    Deadline,
+    begin,
+    commit,
+    conflict_lock,
+    run_transaction,
+)
 
 T = TypeVar("T")
 
@@ -102,39 +110,40 @@ class TransactionBatcher:
         self._size = MAX_MEMBERS
         self._is_closing = False
 
-    async def run(self, body: Body[T], deadline_s: float) -> T:
+    async def run(self, body: Body[T], timeout_s: float) -> T:
         """Commit what `body` does, exactly once, or raise and leave nothing.
 
         The body runs again if somebody it shared with failed. Raises like `run_transaction`.
         """
-        began, deadline = time.monotonic(), asyncio.timeout(deadline_s)
+        began, timeout = time.monotonic(), asyncio.timeout(timeout_s)
         member, decision = _Member(), _Decision.RETRY
         result: tuple[T] | None = None
         attempts = conflicts = 0
         try:
-            async with deadline:
-                line = Line(deadline, IN_LINE_S)
+            async with timeout:
+                deadline = Deadline(timeout, MAX_QUEUE_TIME_S)
                 while decision is _Decision.RETRY and conflicts < MAX_CONFLICTS:
                     member, attempts = _Member(), attempts + 1
-                    decision, result = await self._join_batch(member, body, line)
+                    decision, result = await self._join_batch(member, body, deadline)
                     conflicts += member.conflicted
         except Exception as error:  # a user's body may turn the timeout into anything
-            if not deadline.expired():
+            if not timeout.expired():
                 raise
             was_blocked = attempts > 1 or member.was_waiting or self._was_unavailable_since(began)
             late = Contended if was_blocked else DeadlineExceeded
-            raise late(f"no commit within {deadline_s} s") from error
+            raise late(f"no commit within {timeout_s} s") from error
         if result is not None:
             return result[0]
         # With all of its time: what the others took of it was no fault of its own.
-        return await run_transaction(self._mongo, body, deadline_s, in_line_s=line.left_s)
+        queue_time_s = deadline.queue_time_s
+        return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
         """Write how an attempt ended as the last write of its transaction, shared or not; False
         if the attempt is lost. In a shared one, that is known when all have had their turn."""
         batch = self._open.get(id(session))
         if batch is None:
-            return not await self._completions.write_in(session, [outcome], offset_ms)
+            return not await self._completions.write_in_transaction(session, [outcome], offset_ms)
         batch.outcomes.append(outcome)
         batch.offset_ms = offset_ms
         return True
@@ -157,22 +166,22 @@ class TransactionBatcher:
             self._ensure_runner()
 
     def _was_unavailable_since(self, began: float) -> bool:
-        return self._mongo.availability.was_away_since(began)
+        return self._mongo.primary_monitor.was_unavailable_since(began)
 
     async def _join_batch(
-        self, member: _Member, body: Body[T], line: Line
+        self, member: _Member, body: Body[T], deadline: Deadline
     ) -> tuple[_Decision, tuple[T] | None]:
         self._waiting.append(member)
         self._ensure_runner()
         try:
-            member.session = await line.wait(member.turn)
+            member.session = await deadline.wait_in_queue(member.turn)
             result = await body(member.session)
-            line.require_time()
+            deadline.check()
             if not member.done.done():
                 member.done.set_result(True)
         except Exception as error:
-            line.require_time()
-            if is_transient(error):
+            deadline.check()
+            if is_transient_transaction_error(error):
                 member.conflicted = True
                 return _Decision.RETRY, None
             if member.is_first:
@@ -181,7 +190,7 @@ class TransactionBatcher:
             return _Decision.SOLO, None
         finally:
             if member.session is not None:
-                member.was_busy = self._mongo.sessions.was_left(member.session)
+                member.was_busy = self._mongo.sessions.was_abandoned(member.session)
             if not member.done.done():
                 member.done.set_result(False)
         decision = await member.decision
@@ -191,7 +200,7 @@ class TransactionBatcher:
         last, pause_s = _BatchResult.COMMITTED, FIRST_PAUSE_S
         try:
             while self._waiting:
-                async with turn_of(self._mongo, last is _BatchResult.CONFLICTED):
+                async with conflict_lock(self._mongo, last is _BatchResult.CONFLICTED):
                     last = await self._run_next_batch()
                 self._resize(last)
                 if last is not _BatchResult.CONFLICTED:
@@ -225,7 +234,7 @@ class TransactionBatcher:
 
     async def _run_batch(self, group: deque[_Member]) -> _BatchResult:
         """Run a transaction and tell its members what became of it."""
-        async with self._mongo.sessions.opened() as session:
+        async with self._mongo.sessions.open() as session:
             batch = self._open[id(session)] = _Batch(session)
             try:
                 begin(session)
@@ -234,7 +243,7 @@ class TransactionBatcher:
                     _decide(batch.members, _Decision.COMMITTED)
                     return _BatchResult.COMMITTED
                 await self._mongo.sessions.abort(session)
-            except (MongoError, *NotEncodable) as error:
+            except (MongoError, *ENCODING_ERRORS) as error:
                 _decide(batch.members, _decision_after(error))
                 return _BatchResult.CONFLICTED
             finally:
@@ -255,21 +264,21 @@ class TransactionBatcher:
             member.turn.set_result(batch.session)
             if not await member.done:
                 return False
-            await self._mongo.sessions.quiet(batch.session)
+            await self._mongo.sessions.wait_idle(batch.session)
         return True
 
     async def _write(self, batch: _Batch) -> bool:
         """Write how all ended; False if an attempt was lost: on its own, it will see that."""
         session, outcomes = batch.session, batch.outcomes
-        return not await self._completions.write_in(session, outcomes, batch.offset_ms)
+        return not await self._completions.write_in_transaction(session, outcomes, batch.offset_ms)
 
 
 def _decision_after(error: Exception) -> _Decision | Exception:
     """Tell what becomes of those whose transaction met an error at its end."""
-    if is_transient(error):
+    if is_transient_transaction_error(error):
         return _Decision.RETRY
     # What MongoDB refuses may be of one of them only: alone, it harms no other.
-    return error if may_pass(error) else _Decision.SOLO
+    return error if is_transient(error) else _Decision.SOLO
 
 
 def _fail_waiting(members: Iterable[_Member], error: Exception) -> None:

@@ -16,11 +16,11 @@ from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.async_wait import response_timeout, run_all
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.fleet import Load
+from ostinato.jobs.fleet import Heartbeat
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.dead_sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.supervision import keep_running
@@ -88,7 +88,7 @@ class WorkerRuntime:
     async def open(cls, settings: Settings) -> AsyncIterator["WorkerRuntime"]:
         """Register a worker with connections of its own; leave in good order at the end."""
         worker_id = new_id()
-        async with Engine.open(settings, app_name(worker_id)) as engine:
+        async with Engine.open(settings, worker_app_name(worker_id)) as engine:
             worker = cls(engine, worker_id)
             await worker._register()
             try:
@@ -177,15 +177,15 @@ class WorkerRuntime:
             await asyncio.sleep(every_s)
             try:
                 async with response_timeout(answer_s):
-                    at = await self._store.beat(self.id, self._load())
+                    at = await self._store.heartbeat(self.id, self._load())
                 if at is None:
                     raise LeaseLost(self.id)
                 self._heartbeats.record(at)
             except (MongoError, TimeoutError) as error:
                 log.warning("heartbeat.failed", worker_id=self.id, error=str(error))
 
-    def _load(self) -> Load:
-        return Load(
+    def _load(self) -> Heartbeat:
+        return Heartbeat(
             running=self.executor.slots.taken,
             loop_lag_ms=self._loop_monitor.take_lag_ms(),
             job_ids=tuple(islice(self.executor.running, MAX_HEARTBEAT_JOB_IDS)),

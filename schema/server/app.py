@@ -9,9 +9,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
+from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
-from ostinato.jobs.figures import Figures, FiguresReader
 from ostinato.jobs.hub import Hub, HubFacts
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator, Viewer
@@ -34,7 +34,7 @@ class _OpenResources:
 
     engine: Engine
     hub: Hub
-    figures: FiguresReader
+    figures: ClusterStatsReader
 
 
 class AppState:
@@ -55,7 +55,7 @@ class AppState:
         async with (
             Engine.open(self._settings) as engine,
             Hub(engine.mongo, self._settings) as hub,
-            FiguresReader(engine, hub) as figures,
+            ClusterStatsReader(engine, hub) as figures,
         ):
             self._current = _OpenResources(engine=engine, hub=hub, figures=figures)
             await engine.notifier.warn_if_unreachable()
@@ -85,8 +85,8 @@ class AppState:
     def hub_facts(self) -> HubFacts:
         return self.current.hub.facts
 
-    async def figures(self) -> Figures:
-        return await self.current.figures.figures()
+    async def figures(self) -> ClusterStats:
+        return await self.current.figures.read()
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -126,7 +126,7 @@ class AppDependencies:
     """Returns the long-lived tasks that keep failing; `/healthz` fails if there are any."""
     hub: Callable[[], HubFacts]
     """Returns the hub's counters for `/metrics`; raises Unavailable outside `resources`."""
-    figures: Callable[[], Awaitable[Figures]]
+    figures: Callable[[], Awaitable[ClusterStats]]
     """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
 
 

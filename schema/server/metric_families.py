@@ -9,7 +9,7 @@ from typing import TypeAlias
 from prometheus_client import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-from ostinato.jobs.figures import Figures
+from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.records import JobState
 from ostinato.schema.execution.runner import OperationRunner
@@ -23,9 +23,9 @@ def mongodb_metrics(mongo: bool) -> Iterator[Metric]:
     yield _gauge("mongodb_answers", "1 if MongoDB responded during this scrape, else 0.", mongo)
 
 
-def cluster_metrics(figures: Figures) -> Iterator[Metric]:
+def cluster_metrics(figures: ClusterStats) -> Iterator[Metric]:
     """Yield the metrics of the cluster, read from MongoDB: equal at every API process."""
-    counts, force = figures.counts, figures.workforce
+    counts, force = figures.counts, figures.workers
     states = (
         ((JobState.PENDING,), counts.pending),
         ((JobState.IN_PROGRESS,), counts.in_progress),
@@ -37,7 +37,7 @@ def cluster_metrics(figures: Figures) -> Iterator[Metric]:
     yield _gauge(
         "oldest_due_job_seconds",
         "Waiting time of the oldest due job in queues that are not paused; 0 if none is due.",
-        figures.oldest_due_s,
+        figures.oldest_due_wait_s,
     )
     yield _gauge("workers", "Workers with a valid lease.", force.workers)
     yield _gauge("worker_slots", "Jobs that the workers can run concurrently.", force.slots)

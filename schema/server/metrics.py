@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.errors import Unauthorized, Unavailable
-from ostinato.jobs.figures import Figures
 from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.logs import get_log
 from ostinato.resolvers.auth import bearer_token
@@ -41,7 +41,7 @@ class MetricSources:
     runner: OperationRunner
     connections: ConnectionRegistry
     hub: Callable[[], HubFacts]
-    figures: Callable[[], Awaitable[Figures]]
+    figures: Callable[[], Awaitable[ClusterStats]]
 
 
 def metrics_route(token: SecretStr, sources: MetricSources) -> Route:

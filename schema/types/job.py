@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 from ostinato.jobs import queue_warnings, records
 from ostinato.jobs.filters import JobOrder
 from ostinato.jobs.malformed import read_progress
-from ostinato.jobs.paging import Place
+from ostinato.jobs.paging import PagePosition
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
@@ -240,6 +240,6 @@ def job_connection(page: "Page[records.Job]", order: JobOrder = JobOrder.NEWEST)
     """Build the connection of a page of jobs in the given order."""
     if order in TIMED_ORDERS:
         return build_connection(
-            page, Job.of, lambda job: Place(id=job.id, instant=job.scheduled_time), order
+            page, Job.of, lambda job: PagePosition(id=job.id, instant=job.scheduled_time), order
         )
     return connection_by_id(page, Job.of)

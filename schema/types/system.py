@@ -119,7 +119,7 @@ class Worker:
     )
 
     @classmethod
-    def of(cls, record: fleet.Worker) -> Self:
+    def of(cls, record: fleet.WorkerRecord) -> Self:
         return cls(
             id=global_id("Worker", record.id),
             host=record.host,

@@ -8,9 +8,9 @@ import pytest
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.finds import Find, job_find
-from ostinato.jobs.mongo.reading import caused_job_pages, job_page
-from ostinato.jobs.paging import Place, Window
+from ostinato.jobs.mongo.page_queries import PageQuery, job_page_query
+from ostinato.jobs.mongo.reads import find_job_page, find_job_pages_by_cause
+from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.records import JobState
 from tests.api.documents import Documents
 from tests.malformed import DUE
@@ -18,7 +18,7 @@ from tests.profiling import profiled
 
 FAILED = JobFilter(states=(JobState.FAILED,))
 ENDED = JobFilter(states=(JobState.FAILED, JobState.SUCCESS))
-PLACE = Place(id=new_id(), instant=DUE)
+PLACE = PagePosition(id=new_id(), instant=DUE)
 Wanted = tuple[str | None, JobFilter, JobOrder]
 LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.NEWEST),
@@ -44,7 +44,7 @@ def _stages(plan: dict[str, Any]) -> Iterator[str]:
         yield from _stages(inner)
 
 
-async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
+async def _plan_of(engine: Engine, find: PageQuery) -> dict[str, Any]:
     command = {"filter": find.filter, "sort": dict(find.sort), "limit": find.limit}
     explain = {"explain": {"find": "jobs", **command}, "verbosity": "queryPlanner"}
     plan: dict[str, Any] = await engine.mongo.database.command(explain)
@@ -55,10 +55,10 @@ async def _plan_of(engine: Engine, find: Find) -> dict[str, Any]:
 @pytest.mark.parametrize("place", [None, PLACE])
 @pytest.mark.parametrize("wanted", LISTS)
 async def test_a_list_is_read_in_the_order_of_an_index(
-    engine: Engine, documents: Documents, wanted: Wanted, place: Place | None
+    engine: Engine, documents: Documents, wanted: Wanted, place: PagePosition | None
 ) -> None:
     await documents.job()
-    find = job_find(*wanted, Window(limit=20, after=place))
+    find = job_page_query(*wanted, Window(limit=20, after=place))
     stages = set(_stages(await _plan_of(engine, find)))
     assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages
 
@@ -81,9 +81,9 @@ async def test_what_a_cause_made_is_read_from_its_own_index(
         await documents.job(cause={"kind": "cron", "id": new_id()})
     window = Window(limit=20)
     async with profiled(engine.mongo) as reads:
-        pages = await caused_job_pages(engine.mongo, "ann", JobFilter(), causes, window)
+        pages = await find_job_pages_by_cause(engine.mongo, "ann", JobFilter(), causes, window)
         which = JobFilter(cause_id=causes[0])
-        alone = await job_page(engine.mongo, "ann", which, JobOrder.NEWEST, window)
+        alone = await find_job_page(engine.mongo, "ann", which, JobOrder.NEWEST, window)
     assert [len(pages[cause_id].items) for cause_id in causes] == [1, 1]
     assert len(alone.items) == 1
     assert all(read.get("docsExamined", 0) <= len(causes) for read in reads), reads

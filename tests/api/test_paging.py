@@ -12,8 +12,8 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo import reading
-from ostinato.jobs.paging import Place, Window, cut
+from ostinato.jobs.mongo import reads
+from ostinato.jobs.paging import PagePosition, Window, build_page
 from ostinato.jobs.records import Job
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import BY_ID, PageRequest, decode_page_cursor, encode_page_cursor
@@ -34,7 +34,7 @@ REAL = settings(
 
 @given(INSTANTS)
 def test_a_cursor_keeps_its_place(instant: datetime) -> None:
-    place = Place(id=new_id(), instant=instant)
+    place = PagePosition(id=new_id(), instant=instant)
     assert decode_page_cursor("scheduledAsc", encode_page_cursor("scheduledAsc", place)) == place
 
 
@@ -45,23 +45,23 @@ def test_anything_else_is_no_cursor(text: str) -> None:
 
 
 def test_a_cursor_of_another_order_is_refused() -> None:
-    cursor = encode_page_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
+    cursor = encode_page_cursor("scheduledAsc", PagePosition(id=new_id(), instant=DUE))
     with pytest.raises(ValueError, match="in this order"):
         decode_page_cursor(BY_ID, cursor)
 
 
 def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
     for order, place in (
-        (BY_ID, Place(id=new_id(), instant=DUE)),
-        ("scheduledAsc", Place(id=new_id())),
+        (BY_ID, PagePosition(id=new_id(), instant=DUE)),
+        ("scheduledAsc", PagePosition(id=new_id())),
     ):
         with pytest.raises(ValueError, match="must be a cursor of this list"):
             decode_page_cursor(order, encode_page_cursor(order, place))
 
 
 def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
-    cursor = encode_page_cursor("scheduledAsc", Place(id=new_id(), instant=DUE))
-    forged = encode_page_cursor("scheduledAsc:9" + "9" * 30, Place(id=new_id()))
+    cursor = encode_page_cursor("scheduledAsc", PagePosition(id=new_id(), instant=DUE))
+    forged = encode_page_cursor("scheduledAsc:9" + "9" * 30, PagePosition(id=new_id()))
     assert decode_page_cursor("scheduledAsc", cursor).instant == DUE
     with pytest.raises(ValueError, match="must be a cursor"):
         decode_page_cursor("scheduledAsc", forged)
@@ -93,9 +93,9 @@ def test_a_page_has_20_unless_said_otherwise() -> None:
 
 
 def test_one_item_past_the_limit_tells_that_there_are_more() -> None:
-    page = cut([3, 2, 1], Window(limit=2, backward=True))
+    page = build_page([3, 2, 1], Window(limit=2, backward=True))
     assert (page.items, page.has_next, page.has_previous) == ((2, 3), False, True)
-    page = cut([1, 2], Window(limit=2, after=Place(id="x")))
+    page = build_page([1, 2], Window(limit=2, after=PagePosition(id="x")))
     assert (page.items, page.has_next, page.has_previous) == ((1, 2), False, True)
 
 
@@ -117,7 +117,7 @@ class Walk:
             if extra:
                 await _insert(engine, [extra.pop()])
             window = self._request(cursor).window(cursor_order(self.order))
-            page = await reading.job_page(engine.mongo, "ann", EVERYTHING, self.order, window)
+            page = await reads.find_job_page(engine.mongo, "ann", EVERYTHING, self.order, window)
             found = [*page.items, *found] if self.backward else [*found, *page.items]
             info = job_connection(page, self.order).page_info
             cursor = info.start_cursor if self.backward else info.end_cursor
@@ -179,11 +179,11 @@ async def test_a_page_between_two_cursors_is_what_lies_between(
     for _ in range(5):
         await documents.job()
     every = (await _page(engine, Window(limit=5))).items
-    after, before = Place(id=every[0].id), Place(id=every[4].id)
+    after, before = PagePosition(id=every[0].id), PagePosition(id=every[4].id)
     for backward in (False, True):
         window = Window(limit=9, backward=backward, after=after, before=before)
         assert (await _page(engine, window)).items == every[1:4]
 
 
 async def _page(engine: Engine, window: Window) -> Any:
-    return await reading.job_page(engine.mongo, "ann", JobFilter(), JobOrder.NEWEST, window)
+    return await reads.find_job_page(engine.mongo, "ann", JobFilter(), JobOrder.NEWEST, window)

@@ -4,7 +4,7 @@ import os
 import socket
 
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.fleet import Load
+from ostinato.jobs.fleet import Heartbeat
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.schema.ids import global_id
@@ -40,7 +40,7 @@ async def test_a_heartbeat_says_what_a_worker_runs(admin: Client, engine: Engine
     store = WorkerStore(engine.mongo)
     about = {"host": "$h", "pid": 7, "version": "1", "queues": [], "concurrency": 3, "running": 0}
     await store.register(JOB_ID, about)
-    assert await store.beat(JOB_ID, Load(running=1, loop_lag_ms=42, job_ids=(JOB_ID,)))
+    assert await store.heartbeat(JOB_ID, Heartbeat(running=1, loop_lag_ms=42, job_ids=(JOB_ID,)))
     (worker,) = await admin.get(WORKERS)
     assert worker["heardAt"] >= worker["startedAt"]
     assert (worker["host"], worker["running"], worker["loopLagMs"]) == ("$h", 1, 42)

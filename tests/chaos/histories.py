@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.chaos.history import Effect, History, Note
 from benchmarks.chaos.operations import Answer, Answered, Kind, Operation, Request
-from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move
+from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
@@ -27,31 +27,35 @@ SECOND = timedelta(seconds=1)
 API = Cause(kind=CauseKind.API)
 PLANNED = JobError(name="Planned", message="as planned")
 LOST = JobError(name="WorkerLost", message="gone")
-SUCCEEDED = (Move.CLAIM, Move.SUCCEED)
-FAILED = (Move.CLAIM, Move.RETRY, Move.CLAIM, Move.FAIL)
+SUCCEEDED = (TransitionName.CLAIM, TransitionName.SUCCEED)
+FAILED = (TransitionName.CLAIM, TransitionName.RETRY, TransitionName.CLAIM, TransitionName.FAIL)
 
 _numbers = count(1)
 
 
-def timeline(moves: Iterable[Move], error: JobError | None = None) -> tuple[JobEvent, ...]:
+def timeline(
+    moves: Iterable[TransitionName], error: JobError | None = None
+) -> tuple[JobEvent, ...]:
     """Let a new job make moves, one a second."""
     events = [JobEvent(seq=1, at=BEGIN, from_state=None, state=JobState.PENDING, attempt=0)]
     events[0] = replace(events[0], next_run_at=BEGIN)
     was_asked = False
     for move in moves:
         before, at = events[-1], BEGIN + len(events) * SECOND
-        stops = was_asked and MOVES[move].yields_to_cancel
-        state = JobState.CANCELED if stops else MOVES[move].target
-        was_asked = was_asked or move is Move.REQUEST_CANCEL
+        stops = was_asked and TRANSITIONS[move].yields_to_cancel
+        state = JobState.CANCELED if stops else TRANSITIONS[move].target
+        was_asked = was_asked or move is TransitionName.REQUEST_CANCEL
         event = JobEvent(
             seq=len(events) + 1,
             at=at,
             from_state=before.state,
             state=state,
-            attempt=before.attempt + (move is Move.CLAIM),
+            attempt=before.attempt + (move is TransitionName.CLAIM),
             worker_id="w",
             next_run_at=at if state is JobState.PENDING else None,
-            error=error if move in (Move.RETRY, Move.FAIL, Move.LOSE) else None,
+            error=error
+            if move in (TransitionName.RETRY, TransitionName.FAIL, TransitionName.LOSE)
+            else None,
         )
         events.append(event)
     return tuple(events)
@@ -59,7 +63,7 @@ def timeline(moves: Iterable[Move], error: JobError | None = None) -> tuple[JobE
 
 def made(
     job_id: str,
-    moves: Sequence[Move] = SUCCEEDED,
+    moves: Sequence[TransitionName] = SUCCEEDED,
     function: str = "enter",
     error: JobError | None = None,
     **changes: Any,
@@ -145,16 +149,18 @@ JOBS = {
     for job in (
         made("enter"),
         made("tally", function="tally", args={"mark": "tally", "name": "tally-0"}),
-        made("stumble", (Move.CLAIM, Move.RETRY, *SUCCEEDED), "stumble", PLANNED),
+        made(
+            "stumble", (TransitionName.CLAIM, TransitionName.RETRY, *SUCCEEDED), "stumble", PLANNED
+        ),
         child("stumble/now", "stumble"),
-        made("refuse", (Move.CLAIM, Move.FAIL), "refuse", PLANNED),
+        made("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", PLANNED),
         made("touch", function="touch"),
-        made("linger", (Move.CLAIM, Move.LOSE, *SUCCEEDED), "linger", LOST),
+        made("linger", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "linger", LOST),
         made("fail", FAILED, "fail", PLANNED),
         made("delegate", function="delegate"),
         child("delegate/now", "delegate"),
         made("keyed", key="k"),
-        made("canceled", (Move.CANCEL,)),
+        made("canceled", (TransitionName.CANCEL,)),
         made("unknown"),
         *(tick(number) for number in range(3)),
     )

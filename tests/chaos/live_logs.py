@@ -9,12 +9,12 @@ from benchmarks.chaos.live.judge import violations
 from benchmarks.chaos.live.log import What
 from benchmarks.chaos.live.views import diary
 from benchmarks.chaos.live.wants import BATCH, CRONS, JOB, JOBS, Want
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from tests.chaos.histories import BEGIN, SUCCEEDED, made
 
 Line = dict[str, Any]
 
-RETRIED = made("retried", (Move.CLAIM, Move.RETRY, *SUCCEEDED))
+RETRIED = made("retried", (TransitionName.CLAIM, TransitionName.RETRY, *SUCCEEDED))
 DONE = made("done")
 FACTS: Facts = facts(
     [RETRIED, DONE, made("elsewhere", owner="ben")],

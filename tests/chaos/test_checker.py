@@ -9,7 +9,7 @@ import pytest
 from benchmarks.chaos.checker import CHECKS, in_words, violations
 from benchmarks.chaos.history import History
 from benchmarks.chaos.operations import Answered, Kind
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import Cause, CauseKind, JobError
 from tests.chaos.histories import (
     BEGIN,
@@ -53,11 +53,13 @@ LATE = "it took too long"
 
 BAD = Answered.FAILED
 TIMED_OUT = JobError(name="TimeoutError", message="")
-RUNNING = made("unknown", (Move.CLAIM,))
+RUNNING = made("unknown", (TransitionName.CLAIM,))
 OF_NOBODY = made("x", cause=Cause(kind=CauseKind.API))
-LOST_ONCE = made("refuse", (Move.CLAIM, Move.FAIL), "refuse", LOST)
-LOST_OFTEN = made("unknown", (Move.CLAIM, Move.LOSE, *SUCCEEDED), error=LOST)
-STOPPED = made("enter", (Move.CLAIM, Move.REQUEST_CANCEL, Move.SUCCEED))
+LOST_ONCE = made("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", LOST)
+LOST_OFTEN = made("unknown", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), error=LOST)
+STOPPED = made(
+    "enter", (TransitionName.CLAIM, TransitionName.REQUEST_CANCEL, TransitionName.SUCCEED)
+)
 ENDED_LATE = replace(JOBS["enter"], completed_at=BEGIN + timedelta(seconds=30.1))
 
 BROKEN: dict[str, tuple[str, Callable[[], History]]] = {
@@ -98,7 +100,7 @@ BROKEN: dict[str, tuple[str, Callable[[], History]]] = {
     "a cancellation by nobody": (CANCELLATION, lambda: with_job(STOPPED)),
     "a job that ended twice": (
         TIMELINE,
-        lambda: with_job(made("enter", (*SUCCEEDED, Move.REVIVE, *SUCCEEDED))),
+        lambda: with_job(made("enter", (*SUCCEEDED, TransitionName.REVIVE, *SUCCEEDED))),
     ),
     "a job that still runs": (UNDONE, lambda: with_job(RUNNING)),
     "a job that goes at once": (KEPT, lambda: with_job(replace(JOBS["enter"], purge_at=BEGIN))),
@@ -123,7 +125,12 @@ BROKEN: dict[str, tuple[str, Callable[[], History]]] = {
         ACTION,
         lambda: replace(
             with_notes("touch", "start 2"),
-            jobs={**JOBS, "touch": made("touch", (Move.CLAIM, Move.LOSE, *SUCCEEDED), "touch")},
+            jobs={
+                **JOBS,
+                "touch": made(
+                    "touch", (TransitionName.CLAIM, TransitionName.LOSE, *SUCCEEDED), "touch"
+                ),
+            },
         ),
     ),
     "a canceled action that ran": (ACTION, lambda: with_notes("canceled", "start 1")),
@@ -131,12 +138,16 @@ BROKEN: dict[str, tuple[str, Callable[[], History]]] = {
     "an action without a job": (ACTION, lambda: with_notes("nobody", "start 1")),
     "a failure that nobody planned": (
         ENDING,
-        lambda: with_job(made("refuse", (Move.CLAIM, Move.FAIL), "refuse", TIMED_OUT)),
+        lambda: with_job(
+            made("refuse", (TransitionName.CLAIM, TransitionName.FAIL), "refuse", TIMED_OUT)
+        ),
     ),
     "a mutation that lost one worker": (ENDING, lambda: with_job(LOST_ONCE)),
     "a failure with attempts left": (
         ENDING,
-        lambda: with_job(made("fail", (Move.CLAIM, Move.FAIL), "fail", PLANNED)),
+        lambda: with_job(
+            made("fail", (TransitionName.CLAIM, TransitionName.FAIL), "fail", PLANNED)
+        ),
     ),
     "an impossible success": (ENDING, lambda: with_job(made("refuse", function="refuse"))),
     "a failure without a record": (ENDING, lambda: replace(HEALTHY, failures=frozenset({"fail"}))),
@@ -175,14 +186,18 @@ def test_every_check_is_shown_to_find_something() -> None:
 
 
 def test_a_third_lost_worker_may_end_a_mutation() -> None:
-    moves = (*(Move.CLAIM, Move.LOSE) * 2, Move.CLAIM, Move.FAIL)
+    moves = (
+        *(TransitionName.CLAIM, TransitionName.LOSE) * 2,
+        TransitionName.CLAIM,
+        TransitionName.FAIL,
+    )
     history = with_job(made("refuse", moves, "refuse", LOST))
     assert violations(history) == {}
 
 
 def test_only_where_mongodb_was_made_to_refuse_outcomes_may_that_end_a_job() -> None:
     refused = JobError(name="OutcomeRefused", message="")
-    job = made("touch", (Move.CLAIM, Move.FAIL), "touch", refused)
+    job = made("touch", (TransitionName.CLAIM, TransitionName.FAIL), "touch", refused)
     history = replace(with_job(job), failures=HEALTHY.failures | {"touch"})
     assert ENDING in violations(history)
     assert violations(replace(history, completions_were_refused=True)) == {}
@@ -195,7 +210,7 @@ def test_an_unknown_call_may_have_made_its_job_or_not() -> None:
 
 
 def test_what_a_canceled_job_schedules_may_be_born_canceled() -> None:
-    born = replace(child("late", "canceled"), state=made("x", (Move.CANCEL,)).state)
+    born = replace(child("late", "canceled"), state=made("x", (TransitionName.CANCEL,)).state)
     history = with_job(replace(born, timeline=(replace(born.timeline[0], state=born.state),)))
     assert CANCELLATION not in violations(history)
 

@@ -7,35 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.chaos.timelines import flaws, starts
-from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, may
+from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
 from ostinato.jobs.records import Job, JobEvent, JobState
 from tests.chaos.histories import BEGIN, SECOND, SUCCEEDED, made
 
 STEPS_AT_MOST = 12
 TO_AN_END = {
     JobState.PENDING: [*SUCCEEDED],
-    JobState.IN_PROGRESS: [Move.SUCCEED],
+    JobState.IN_PROGRESS: [TransitionName.SUCCEED],
 }
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[Move]:
+def lives(draw: st.DrawFn) -> list[TransitionName]:
     """Walk through the table of moves at random, to an end."""
-    moves: list[Move] = []
+    moves: list[TransitionName] = []
     state, was_asked = JobState.PENDING, False
     while state not in FINAL_STATES and len(moves) < STEPS_AT_MOST:
         allowed = [
             move
-            for move in MOVES
-            if may(move, state)
-            and not (move is Move.REQUEST_CANCEL and was_asked)
-            and not (move is Move.STOP and not was_asked)
+            for move in TRANSITIONS
+            if is_allowed(move, state)
+            and not (move is TransitionName.REQUEST_CANCEL and was_asked)
+            and not (move is TransitionName.STOP and not was_asked)
         ]
         move = draw(st.sampled_from(allowed))
         moves.append(move)
-        stops = was_asked and MOVES[move].yields_to_cancel
-        state = JobState.CANCELED if stops else MOVES[move].target
-        was_asked = was_asked or move is Move.REQUEST_CANCEL
+        stops = was_asked and TRANSITIONS[move].yields_to_cancel
+        state = JobState.CANCELED if stops else TRANSITIONS[move].target
+        was_asked = was_asked or move is TransitionName.REQUEST_CANCEL
     return [*moves, *TO_AN_END.get(state, [])]
 
 
@@ -46,14 +46,14 @@ def with_events(job: Job, events: list[JobEvent]) -> Job:
 
 
 @given(lives())
-def test_every_life_by_the_table_is_legal(moves: list[Move]) -> None:
+def test_every_life_by_the_table_is_legal(moves: list[TransitionName]) -> None:
     job = made("j", moves)
     assert list(flaws(job)) == []
-    assert starts(job) == list(range(1, moves.count(Move.CLAIM) + 1))
+    assert starts(job) == list(range(1, moves.count(TransitionName.CLAIM) + 1))
 
 
 @given(lives(), st.data())
-def test_a_missing_event_is_seen(moves: list[Move], data: st.DataObject) -> None:
+def test_a_missing_event_is_seen(moves: list[TransitionName], data: st.DataObject) -> None:
     job = made("j", moves)
     gone = data.draw(st.sampled_from(job.timeline))
     left = [event for event in job.timeline if event is not gone]
@@ -63,7 +63,7 @@ def test_a_missing_event_is_seen(moves: list[Move], data: st.DataObject) -> None
 
 
 @given(lives(), st.data())
-def test_a_doubled_event_is_seen(moves: list[Move], data: st.DataObject) -> None:
+def test_a_doubled_event_is_seen(moves: list[TransitionName], data: st.DataObject) -> None:
     job = made("j", moves)
     doubled = data.draw(st.sampled_from(job.timeline))
     events = [one for event in job.timeline for one in [event] * (1 + (event is doubled))]
@@ -74,7 +74,7 @@ def test_a_doubled_event_is_seen(moves: list[Move], data: st.DataObject) -> None
 
 @given(lives(), st.data())
 def test_another_attempt_or_state_in_an_event_is_seen(
-    moves: list[Move], data: st.DataObject
+    moves: list[TransitionName], data: st.DataObject
 ) -> None:
     job = made("j", moves)
     number = data.draw(st.integers(0, len(job.timeline) - 1))

@@ -25,7 +25,7 @@ async def share(ctx: Context, name: str, way: str = "write") -> str:
     if way in WRITES:
         await WRITES[way](ctx)
     if way == "away" and ctx.job and ctx.job.attempt == 1:
-        await ctx.db.answered(_find_no_server())
+        await ctx.db.track(_find_no_server())
     if way == "tell":
         calls.append(name)
     if way in LINGERING:

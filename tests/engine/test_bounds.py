@@ -13,7 +13,7 @@ from pymongo.errors import WriteError
 from structlog.testing import capture_logs
 
 from ostinato.jobs.errors import PreconditionFailed
-from ostinato.jobs.lifecycle import MAX_EVENTS, Move
+from ostinato.jobs.lifecycle import MAX_EVENTS, TransitionName
 from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
@@ -163,7 +163,7 @@ async def test_the_log_quotes_nothing_of_a_job_that_a_rule_keeps_from_starting(
 async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
     (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
     attempt = Attempt.of({**claimed, "retry": []}, keep_ms=1_000)
-    assert attempt.on_error({"name": "ValueError"}, lambda: 0.5).move is Move.FAIL
+    assert attempt.on_error({"name": "ValueError"}, lambda: 0.5).transition is TransitionName.FAIL
 
 
 @pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}])

@@ -12,7 +12,7 @@ from redis import Redis
 
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import Attempt
@@ -141,7 +141,7 @@ async def test_a_job_that_starts_again_between_the_two_guards_is_asked_to_stop(
 ) -> None:
     job_id = await idle.schedule("echo")
     await idle.claim(job_id)
-    back = Outcome(job_id=job_id, attempt=1, move=Move.HAND_BACK, keep_ms=9)
+    back = Outcome(job_id=job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=9)
     overtaking: list[Coroutine[Any, Any, Any]] = [idle.complete(back), idle.claim(job_id)]
     jobs = idle.engine.store._jobs
     update = jobs.find_one_and_update

@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.executor import CLAIM_BATCH_SIZE
 from tests.engine.functions import gate
@@ -18,7 +18,9 @@ MIB = 1024 * 1024
 async def test_one_claim_takes_no_more_than_8_mib_of_arguments(hasty: Settings, idle: Rig) -> None:
     assert CLAIM_BATCH_SIZE * MAX_ARGS_BYTES <= 8 * MIB
     plan = await idle.plan("hold")
-    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(CLAIM_BATCH_SIZE + 50)]
+    documents = [
+        build_job_document(plan, plan.scheduled_time, 9) for _ in range(CLAIM_BATCH_SIZE + 50)
+    ]
     await idle.engine.store.insert(documents)
     async with working(hasty.model_copy(update={"concurrency": 1_000})):
         await idle.until(lambda: gate.visits == CLAIM_BATCH_SIZE + 50)

@@ -13,7 +13,7 @@ import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
 from ostinato.jobs.mongo.completions import Completions
-from ostinato.jobs.mongo.lost_sessions import app_name
+from ostinato.jobs.mongo.dead_sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
@@ -102,7 +102,7 @@ async def test_another_worker_dispatches_when_the_leader_is_killed(
 async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None]:
     """Hold a job in a transaction that a worker has left open."""
     settings = rig.engine.settings
-    url, name = settings.mongo_url, app_name(worker_id)
+    url, name = settings.mongo_url, worker_app_name(worker_id)
     client = AsyncMongoClient[Document](url, appname=name)
     async with client as mongo, mongo.start_session() as session:
         await session.start_transaction()
@@ -213,7 +213,7 @@ async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle:
     outcome = Attempt.of(job, 0).on_worker_lost(FunctionKind.MUTATION, 1, "ghost")
     async with locked_by(idle, "somebody", job_id), asyncio.timeout(WITHIN):
         with pytest.raises(TimeoutError, match="no commit within"):
-            await Completions(idle.engine.mongo, within_s=0.3).write([outcome], 0)
+            await Completions(idle.engine.mongo, timeout_s=0.3).write([outcome], 0)
     assert (await idle.job(job_id))["state"] == "inProgress"
 
 

@@ -12,8 +12,8 @@ from redis import Redis
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner, Place
-from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.candidates import CandidateFinder
@@ -35,7 +35,7 @@ LANES = [Lane(), Lane(priority=5), Lane(function="f.f")]
 async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
     """Insert many jobs at once and return their ids."""
     plan = replace(await rig.plan("echo"), **changes)
-    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(number)]
+    documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(number)]
     await rig.engine.store.insert(documents)
     return [document["_id"] for document in documents]
 
@@ -79,7 +79,7 @@ async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
         await filled(idle, PLANNED // len(LANES), priority=lane.priority, scheduled_time=later)
     async with profiled(idle.engine.mongo) as reads:
         assert await chosen(idle, 100) == []
-        assert await DueJobs(idle.engine.mongo).owners(Lane()) == ["alice"]
+        assert await DueJobs(idle.engine.mongo).find_owners(Lane()) == ["alice"]
     assert [read["command"]["hint"] for read in reads] == ["due", "fair"]
     assert all(read["keysExamined"] <= 2 * len(LANES) for read in reads), reads
     assert all(read["docsExamined"] == 0 for read in reads), reads
@@ -87,7 +87,7 @@ async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "hint", "documents"),
-    [(ANYBODY, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="nobody")],
+    [(ANY_OWNER, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="nobody")],
 )
 async def test_the_due_jobs_of_a_lane_are_read_from_the_index(
     idle: Rig, owner: Owner, hint: str, documents: int
@@ -95,10 +95,14 @@ async def test_the_due_jobs_of_a_lane_are_read_from_the_index(
     for planned_for in ("alice", "bob", None):
         await filled(idle, 250, owner=planned_for)
     due, now = DueJobs(idle.engine.mongo), await idle.engine.now()
-    (first,) = await due.first(Lane(), 1, frozenset(), owner)
-    places = (None, Place(now - timedelta(days=1), None), Place(first.scheduled_time, first.id))
+    (first,) = await due.find_first(Lane(), 1, frozenset(), owner)
+    places = (
+        None,
+        ScanPosition(now - timedelta(days=1), None),
+        ScanPosition(first.scheduled_time, first.id),
+    )
     async with profiled(idle.engine.mongo) as reads:
-        found = [await due.first(Lane(), 10, frozenset(), owner, place) for place in places]
+        found = [await due.find_first(Lane(), 10, frozenset(), owner, place) for place in places]
     assert [len(jobs) for jobs in found] == [10, 10, 10]
     assert [read["command"]["hint"] for read in reads] == [hint] * 3
     assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, documents)] * 3
@@ -241,5 +245,5 @@ async def test_a_job_s_own_timeout_ends_it(rig: Rig) -> None:
 
 
 async def test_reads_of_an_unknown_queue_find_nothing(idle: Rig, redis_admin: Redis) -> None:
-    assert await DueJobs(idle.engine.mongo).heads("no-such") == {}
+    assert await DueJobs(idle.engine.mongo).lane_heads("no-such") == {}
     assert redis_admin.keys("*") == []

@@ -11,23 +11,23 @@ from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.mongo.completions import Completions
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.job_store import JobStore
-from ostinato.jobs.mongo.missing_work import MissingWork
-from ostinato.jobs.mongo.poison import PoisonedJobs
+from ostinato.jobs.mongo.orphans import OrphanFinder
+from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, working
 
 SEAMS: Final[dict[str, tuple[object, str]]] = {
-    "heartbeat": (WorkerStore, "beat"),
-    "election": (WorkerStore, "lead"),
-    "fleet": (WorkerStore, "fleet"),
-    "rescuer": (WorkerStore, "gone"),
+    "heartbeat": (WorkerStore, "heartbeat"),
+    "election": (WorkerStore, "acquire_leadership"),
+    "fleet": (WorkerStore, "read_fleet"),
+    "rescuer": (WorkerStore, "find_unregistered_holders"),
     "queue settings": (QueueStore, "all"),
-    "reconciler": (JobStore, "held_by"),
+    "reconciler": (JobStore, "held_leases"),
     "dispatcher": (ChunkQueue, "queued"),
-    "candidates": (DueJobs, "heads"),
-    "sweeper": (MissingWork, "_without_job"),
+    "candidates": (DueJobs, "lane_heads"),
+    "sweeper": (OrphanFinder, "_without_job"),
     "listener": (notifier, "_signals_in"),
     "consumer": (consumer._ArqWorker, "_poll_iteration"),
 }

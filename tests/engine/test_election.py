@@ -94,5 +94,5 @@ async def test_who_cannot_lead_leads_again_if_nobody_else_does_and_no_sooner_tha
 async def test_who_stands_back_has_given_the_lead_up(idle: Rig) -> None:
     store = WorkerStore(idle.engine.mongo)
     async with standing(idle, fail, never):
-        await eventually(lambda: store.lead(ROLE, "w2", 60_000))
-        assert not await store.lead(ROLE, "w1", LEASE_MS)
+        await eventually(lambda: store.acquire_leadership(ROLE, "w2", 60_000))
+        assert not await store.acquire_leadership(ROLE, "w1", LEASE_MS)

@@ -13,7 +13,7 @@ from ostinato.jobs.mongo import indexes
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.mongo.indexes import is_unique, name_of
 from ostinato.jobs.mongo.inspection import inspect_mongo
-from ostinato.jobs.mongo.provision import ensure_collections, restore_indexes
+from ostinato.jobs.mongo.provision import build_missing_indexes, ensure_collections
 from tests.engine.rig import Rig, working
 
 INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]
@@ -67,7 +67,7 @@ async def test_an_index_that_was_dropped_is_named_and_built_again(
     (found,) = await findings(idle)
     assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
     assert "is missing" in found.detail
-    assert await restore_indexes(idle.engine.mongo) == 1
+    assert await build_missing_indexes(idle.engine.mongo) == 1
     assert name in await names(idle, collection)
     assert [one.detail for one in await findings(idle)] == ["all are there"]
 
@@ -81,7 +81,7 @@ async def test_start_up_builds_an_index_anew_that_has_other_keys(
     await idle.engine.mongo[collection].create_index([("other", 1)], name=name)
     (found,) = await findings(idle)
     assert found.detail == "has other keys or options"
-    assert await restore_indexes(idle.engine.mongo) == 0  # it may be of another version
+    assert await build_missing_indexes(idle.engine.mongo) == 0  # it may be of another version
     await ensure_collections(idle.engine.mongo)
     assert [one.detail for one in await findings(idle)] == ["all are there"]
 
@@ -94,7 +94,7 @@ async def test_duplicates_are_named_and_keep_no_process_from_starting(
     (found,) = await findings(idle)
     with capture_logs() as logs:
         async with Engine.open(idle.engine.settings):
-            assert await restore_indexes(idle.engine.mongo) == 0
+            assert await build_missing_indexes(idle.engine.mongo) == 0
     logged = [one["found"] for one in logs if one["event"] == "index.unbuilt"]
     assert logged == [found.detail] * 2
     assert "2 documents have" in found.detail
@@ -108,7 +108,7 @@ async def test_a_unique_index_is_built_once_its_duplicates_are_gone(
 ) -> None:
     await double(idle, collection, index)
     await idle.engine.mongo[collection].delete_one({"_id": "2" * 24})
-    assert await restore_indexes(idle.engine.mongo) == 1
+    assert await build_missing_indexes(idle.engine.mongo) == 1
 
 
 @EVERY_INDEX

@@ -18,7 +18,7 @@ from hypothesis.strategies import integers, sampled_from
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import PreconditionFailed
-from ostinato.jobs.lifecycle import FINAL_STATES, Move
+from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
@@ -26,7 +26,14 @@ from ostinato.jobs.worker.attempt import Attempt, stored_error
 from tests.engine.rig import Rig
 
 T = TypeVar("T")
-ENDINGS = [Move.SUCCEED, Move.FAIL, Move.RETRY, Move.STOP, Move.HAND_BACK, Move.LOSE]
+ENDINGS = [
+    TransitionName.SUCCEED,
+    TransitionName.FAIL,
+    TransitionName.RETRY,
+    TransitionName.STOP,
+    TransitionName.HAND_BACK,
+    TransitionName.LOSE,
+]
 ONCE = examples(
     max_examples=25,
     stateful_step_count=25,
@@ -77,11 +84,15 @@ class Interleavings(RuleBasedStateMachine):
         assert bool(claimed) == (before["state"] == "pending")
 
     @rule(job_id=jobs, move=sampled_from(ENDINGS), back=integers(0, 1))
-    def complete(self, job_id: str, move: Move, back: int) -> None:
+    def complete(self, job_id: str, move: TransitionName, back: int) -> None:
         before = self.do(self.rig.job(job_id))
         attempt = before["attempt"] - back
         outcome = Outcome(
-            job_id=job_id, attempt=attempt, move=move, keep_ms=9, error=stored_error("E", "$owner")
+            job_id=job_id,
+            attempt=attempt,
+            transition=move,
+            keep_ms=9,
+            error=stored_error("E", "$owner"),
         )
         self.do(self.rig.complete(outcome))
         if back or before["state"] != "inProgress":

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.errors import NotFound, PreconditionFailed
-from ostinato.jobs.lifecycle import FINAL_STATES, MOVES, Move, may
-from ostinato.jobs.mongo import moves
+from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
+from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Session
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.transaction import run_transaction
@@ -16,8 +16,12 @@ from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import stored_error
 from tests.engine.rig import Rig, moves_of
 
-ENDS = {JobState.SUCCESS: Move.SUCCEED, JobState.FAILED: Move.FAIL, JobState.CANCELED: Move.STOP}
-FENCED = [move for move in MOVES if MOVES[move].fenced]
+ENDS = {
+    JobState.SUCCESS: TransitionName.SUCCEED,
+    JobState.FAILED: TransitionName.FAIL,
+    JobState.CANCELED: TransitionName.STOP,
+}
+FENCED = [move for move in TRANSITIONS if TRANSITIONS[move].fenced]
 
 
 async def in_state(rig: Rig, state: JobState) -> str:
@@ -30,38 +34,44 @@ async def in_state(rig: Rig, state: JobState) -> str:
     return job_id
 
 
-def ending(job_id: str, move: Move, attempt: int = 1) -> Outcome:
+def ending(job_id: str, move: TransitionName, attempt: int = 1) -> Outcome:
     error = stored_error("ValueError", "no")
-    return Outcome(job_id=job_id, attempt=attempt, move=move, keep_ms=1000, error=error)
+    return Outcome(job_id=job_id, attempt=attempt, transition=move, keep_ms=1000, error=error)
 
 
-async def make(rig: Rig, move: Move, job_id: str, attempt: int | None = None) -> int:
+async def make(rig: Rig, move: TransitionName, job_id: str, attempt: int | None = None) -> int:
     """Make a move as the engine does: guard and pipeline; returns how many jobs it matched."""
     changed = await rig.engine.mongo["jobs"].update_one(
-        moves.guard(move, [job_id], attempt), moves.pipeline(move, "$$NOW", keep_ms=1000)
+        transitions.guard(move, [job_id], attempt),
+        transitions.pipeline(move, "$$NOW", keep_ms=1000),
     )
     return changed.matched_count
 
 
-@pytest.mark.parametrize(("state", "move"), list(itertools.product(JobState, Move)))
+@pytest.mark.parametrize(("state", "move"), list(itertools.product(JobState, TransitionName)))
 async def test_a_move_is_made_from_its_states_and_from_no_other(
-    idle: Rig, state: JobState, move: Move
+    idle: Rig, state: JobState, move: TransitionName
 ) -> None:
     job_id = await in_state(idle, state)
     before = await idle.job(job_id)
-    made = await make(idle, move, job_id, before["attempt"] if MOVES[move].fenced else None)
+    made = await make(idle, move, job_id, before["attempt"] if TRANSITIONS[move].fenced else None)
     after = await idle.job(job_id)
-    assert made == may(move, state)
+    assert made == is_allowed(move, state)
     if made:
-        assert moves_of(after)[-1] == (state, MOVES[move].target)
-        assert (after["state"], after["version"]) == (MOVES[move].target, before["version"] + 1)
+        assert moves_of(after)[-1] == (state, TRANSITIONS[move].target)
+        assert (after["state"], after["version"]) == (
+            TRANSITIONS[move].target,
+            before["version"] + 1,
+        )
     else:
         assert after == before
 
 
 @pytest.mark.parametrize("move", FENCED)
 @pytest.mark.parametrize("attempt", [0, 2])
-async def test_another_attempt_changes_nothing(idle: Rig, move: Move, attempt: int) -> None:
+async def test_another_attempt_changes_nothing(
+    idle: Rig, move: TransitionName, attempt: int
+) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
     before = await idle.job(job_id)
     assert await idle.complete(ending(job_id, move, attempt)) == {job_id}
@@ -70,14 +80,16 @@ async def test_another_attempt_changes_nothing(idle: Rig, move: Move, attempt: i
 
 
 @pytest.mark.parametrize("move", FENCED)
-async def test_a_move_without_its_attempt_is_a_mistake(move: Move) -> None:
+async def test_a_move_without_its_attempt_is_a_mistake(move: TransitionName) -> None:
     with pytest.raises(ValueError, match="needs the attempt"):
-        moves.guard(move, ["x"])
+        transitions.guard(move, ["x"])
 
 
-@pytest.mark.parametrize("move", [move for move in MOVES if MOVES[move].yields_to_cancel])
+@pytest.mark.parametrize(
+    "move", [move for move in TRANSITIONS if TRANSITIONS[move].yields_to_cancel]
+)
 async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
-    idle: Rig, move: Move
+    idle: Rig, move: TransitionName
 ) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
     await idle.cancel(job_id)
@@ -91,8 +103,8 @@ async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
 async def test_outcomes_that_share_a_write_end_each_in_its_own_way(idle: Rig) -> None:
     plain, asked, lost = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(3)]
     await idle.cancel(asked)
-    await idle.complete(ending(lost, Move.HAND_BACK))
-    succeeded = [ending(job_id, Move.SUCCEED) for job_id in (plain, asked, lost)]
+    await idle.complete(ending(lost, TransitionName.HAND_BACK))
+    succeeded = [ending(job_id, TransitionName.SUCCEED) for job_id in (plain, asked, lost)]
     assert await Completions(idle.engine.mongo).write(succeeded, 0) == {lost}
     states = [(await idle.job(job_id))["state"] for job_id in (plain, asked, lost)]
     assert states == ["success", "canceled", "pending"]
@@ -103,12 +115,12 @@ async def test_a_transaction_has_lost_a_job_that_was_canceled_at_the_same_attemp
 ) -> None:
     canceled, running = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(2)]
     await idle.cancel(canceled)
-    await idle.complete(ending(canceled, Move.STOP))
-    ends = [ending(job_id, Move.SUCCEED) for job_id in (canceled, running)]
+    await idle.complete(ending(canceled, TransitionName.STOP))
+    ends = [ending(job_id, TransitionName.SUCCEED) for job_id in (canceled, running)]
     mongo = idle.engine.mongo
 
     async def finish(session: Session) -> set[str]:
-        return await Completions(mongo).write_in(session, ends, 0)
+        return await Completions(mongo).write_in_transaction(session, ends, 0)
 
     assert await run_transaction(mongo, finish) == {canceled}
 
@@ -122,7 +134,7 @@ async def test_purge_time_is_set_on_what_ended_well_only(idle: Rig, state: JobSt
 
 async def test_a_failed_job_leaves_one_failure_until_it_is_retried(idle: Rig) -> None:
     job_id = await in_state(idle, JobState.FAILED)
-    await idle.complete(ending(job_id, Move.FAIL))
+    await idle.complete(ending(job_id, TransitionName.FAIL))
     assert [failure["jobId"] for failure in await idle.all("failures")] == [job_id]
     revived = await idle.engine.retry(job_id)
     assert (revived.state, revived.error, revived.max_attempts) == (JobState.PENDING, None, 2)

@@ -3,14 +3,14 @@
 from pymongo import AsyncMongoClient
 
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.lost_sessions import app_name, kill_transactions
+from ostinato.jobs.mongo.dead_sessions import kill_transactions, worker_app_name
 from ostinato.jobs.settings import Settings
 
 
 async def test_what_a_dead_worker_locked_is_free_at_once(settings: Settings) -> None:
-    mongo = Mongo.connect(settings, app_name("finder"))
+    mongo = Mongo.connect(settings, worker_app_name("finder"))
     async with AsyncMongoClient[dict[str, int]](
-        settings.mongo_url, appname=app_name("lost")
+        settings.mongo_url, appname=worker_app_name("lost")
     ) as lost:
         things = lost[settings.database]["things"]
         await things.insert_one({"_id": 1, "n": 0})

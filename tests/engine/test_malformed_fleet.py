@@ -10,10 +10,10 @@ import pytest
 from bson import Code, DBRef, Decimal128
 from pymongo import MongoClient
 
-from ostinato.jobs.mongo.buckets import Asked, Buckets
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.queue_inspection import inspect_queues
 from ostinato.jobs.mongo.queues import QueueStore
+from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
@@ -68,7 +68,7 @@ async def test_malformed_workers_keep_nobody_from_learning_which_queues_are_serv
     idle: Rig,
 ) -> None:
     await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]})
-    served = await WorkerStore(idle.engine.mongo).served(60_000)
+    served = await WorkerStore(idle.engine.mongo).find_served_queues(60_000)
     assert {"default", "mine"} <= served
     settings = idle.engine.settings
     with MongoClient[Document](settings.mongo_url) as client:
@@ -105,24 +105,24 @@ async def test_a_queue_has_its_default_where_its_document_is_malformed(
 async def test_the_fleet_is_made_of_those_whose_heartbeats_are_sound(idle: Rig) -> None:
     store = WorkerStore(idle.engine.mongo)
     await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "sound"})
-    assert "sound" in [worker.id for worker in await store.all()]
-    assert await store.gone() == []
-    assert isinstance(await store.fleet(), Fleet)
-    assert (await store.fleet()).size("default") >= 1
+    assert "sound" in [worker.id for worker in await store.find_all()]
+    assert await store.find_unregistered_holders() == []
+    assert isinstance(await store.read_fleet(), Fleet)
+    assert (await store.read_fleet()).size("default") >= 1
 
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_nobody_is_kept_from_leading_by_what_no_leader_wrote(idle: Rig, odd: str) -> None:
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]})
-    assert await WorkerStore(idle.engine.mongo).lead("dispatcher", "w1", 1_000)
+    assert await WorkerStore(idle.engine.mongo).acquire_leadership("dispatcher", "w1", 1_000)
 
 
 async def test_a_lease_that_no_worker_takes_is_none(idle: Rig) -> None:
     until = datetime.now(UTC) + timedelta(days=365)
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until})
     store = WorkerStore(idle.engine.mongo)
-    assert await store.lead("dispatcher", "w1", 60_000)
-    assert not await store.lead("dispatcher", "w2", 60_000)
+    assert await store.acquire_leadership("dispatcher", "w1", 60_000)
+    assert not await store.acquire_leadership("dispatcher", "w2", 60_000)
 
 
 @pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # which are offsets
@@ -133,10 +133,10 @@ async def test_due_time_is_the_server_s_where_its_offset_is_malformed(idle: Rig,
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_a_malformed_rate_holds_up_no_start(idle: Rig, odd: str) -> None:
-    buckets, now = Buckets(idle.engine.mongo), await idle.engine.now()
+    buckets, now = RateLimitStore(idle.engine.mongo), await idle.engine.now()
     await insert(idle, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]})
-    assert (await buckets.allowance("b", LIMIT, now)).room > 0
-    assert (await buckets.take("b", LIMIT, Asked(new=1, reserved=0), 0)).now == 1
+    assert (await buckets.read_quota("b", LIMIT, now)).free > 0
+    assert (await buckets.acquire("b", LIMIT, StartRequest(new=1, reserved=0), 0)).start_now == 1
 
 
 @pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])
@@ -144,10 +144,10 @@ async def test_a_lane_that_begins_with_malformed_times_has_a_head(idle: Rig, odd
     odd_times = [sound("jobs", scheduledTime=ODD[odd]) for _ in range(3)]
     await insert(idle, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
     due = DueJobs(idle.engine.mongo)
-    ((lane, at),) = (await due.heads("default")).items()
+    ((lane, at),) = (await due.lane_heads("default")).items()
     assert at == PAST
-    assert [job.scheduled_time for job in await due.first(lane, 2, frozenset())] == [PAST]
-    assert await due.count("default", await idle.engine.now()) == 1
+    assert [job.scheduled_time for job in await due.find_first(lane, 2, frozenset())] == [PAST]
+    assert await due.count_due("default", await idle.engine.now()) == 1
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
     job = sound("jobs", scheduledTime=PAST + timedelta(days=1))
     await insert(idle, "jobs", *odd, job)
     due = DueJobs(idle.engine.mongo)
-    ((lane, _),) = (await due.heads("default")).items()
+    ((lane, _),) = (await due.lane_heads("default")).items()
     found: list[Any] = []
     for _ in range(10):
-        found += await due.first(lane, 5, frozenset())
+        found += await due.find_first(lane, 5, frozenset())
     assert job["_id"] in [one.id for one in found]
 
 
 async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.mongo.poison.ALONE_S", 0)
+    monkeypatch.setattr("ostinato.jobs.mongo.poisoned_jobs.QUARANTINE_S", 0)
     job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
     await insert(idle, "jobs", job)
     due = DueJobs(idle.engine.mongo)
-    (lane,) = await due.heads("default")
-    assert await due.first(lane, 1, frozenset()) == []
+    (lane,) = await due.lane_heads("default")
+    assert await due.find_first(lane, 1, frozenset()) == []
     await idle.engine.mongo["jobs"].update_one({"_id": job["_id"]}, {"$set": {"owner": "ann"}})
-    assert [found.id for found in await due.first(lane, 1, frozenset())] == [job["_id"]]
+    assert [found.id for found in await due.find_first(lane, 1, frozenset())] == [job["_id"]]
 
 
 ODD_ATTEMPTS: Final[dict[str, Document]] = {

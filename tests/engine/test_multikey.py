@@ -13,7 +13,7 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo import multikey
 from ostinato.jobs.mongo.collections import COLLECTIONS
-from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
+from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
 from ostinato.jobs.mongo.indexes import name_of
 from ostinato.jobs.mongo.inspection import inspect_mongo
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
@@ -101,14 +101,14 @@ async def test_a_multikey_index_is_rebuilt_once_no_document_has_an_array(
     raw(mongo_admin, idle)[collection].insert_many(malformed(collection, index))
     raw(mongo_admin, idle)[collection].delete_many({})
     found = (await findings(idle))[f"index {collection}.{name_of(index)}"]
-    assert "no document has one any more" in found.detail
+    assert "no document has one now" in found.detail
     assert await MultikeyIndexes(idle.engine.mongo).rebuild() > 0
     unique = {name_of(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
     assert multikey_indexes(mongo_admin, idle, collection) <= unique
     assert (await findings(idle))["indexes"].ok
 
 
-@pytest.mark.parametrize("owner", [ANYBODY, "alice"])
+@pytest.mark.parametrize("owner", [ANY_OWNER, "alice"])
 @pytest.mark.parametrize(("field", "read"), [("scheduledTime", 250), ("owner", 10)])
 async def test_an_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
     idle: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
@@ -117,10 +117,10 @@ async def test_an_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_i
     leave_multikey(mongo_admin, idle, field)
     due = DueJobs(idle.engine.mongo)
     async with profiled(idle.engine.mongo) as slow:
-        assert len(await due.first(Lane(), 10, frozenset(), owner)) == 10
+        assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
     await MultikeyIndexes(idle.engine.mongo).rebuild()
     async with profiled(idle.engine.mongo) as fast:
-        assert len(await due.first(Lane(), 10, frozenset(), owner)) == 10
+        assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
     assert [one["docsExamined"] for one in slow + fast] == [read, 0]
 
 
@@ -130,10 +130,10 @@ async def test_an_array_makes_the_dispatcher_read_every_lane_until_the_index_is_
     await filled(idle, 250)
     leave_multikey(mongo_admin, idle, "lane")
     async with profiled(idle.engine.mongo) as slow:
-        assert (await DueJobs(idle.engine.mongo).heads("default")).keys() == {Lane()}
+        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
     await MultikeyIndexes(idle.engine.mongo).rebuild()
     async with profiled(idle.engine.mongo) as fast:
-        assert (await DueJobs(idle.engine.mongo).heads("default")).keys() == {Lane()}
+        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
     assert slow[0]["keysExamined"] >= 250
     assert fast[0]["keysExamined"] <= 2
 

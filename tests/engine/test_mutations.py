@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ostinato.jobs.errors import PayloadTooLarge
-from ostinato.jobs.transact import MAX_JOBS
+from ostinato.jobs.transactor import MAX_JOBS
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Rig, moves_of
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.notifier import POLL_S, POLLS_UNTIL_RECONNECT, Notifier, Signal
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig
@@ -104,7 +104,7 @@ async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
 
 async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, idle: Rig) -> None:
     plan = await idle.plan("echo")
-    document = job_document(plan, plan.scheduled_time, 9)
+    document = build_job_document(plan, plan.scheduled_time, 9)
     with suppress(ValueError):
         async with Engine.open(hasty) as engine:
             writing = asyncio.create_task(engine.inserts.submit(document))

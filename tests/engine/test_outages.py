@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ostinato.jobs.mongo.bound import BoundDatabase
 from ostinato.jobs.mongo.client import Mongo, Session
 from ostinato.jobs.mongo.transaction import Contended, run_transaction
+from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.settings import Settings
 from tests.engine.functions import gate
 from tests.engine.proxy import Proxy
@@ -69,11 +69,11 @@ async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
 
     async def body(session: Session) -> None:
         between.cut()
-        await eventually(lambda: mongo.availability.was_away_since(began))
+        await eventually(lambda: mongo.primary_monitor.was_unavailable_since(began))
         between.heal()
         await asyncio.Event().wait()
 
-    with pytest.raises(Contended, match="away"):
+    with pytest.raises(Contended, match="no primary"):
         await run_transaction(mongo, body, 1.5)
 
 
@@ -83,7 +83,7 @@ async def test_a_body_that_waits_for_a_database_without_an_answer_may_run_again(
     async def body(session: Session) -> None:
         between.stall()
         asyncio.get_running_loop().call_later(1.0, between.heal)
-        await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+        await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended, match="had not answered"):
         await run_transaction(mongo, body, 0.5)
@@ -95,7 +95,7 @@ async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transacti
     async def body(session: Session) -> None:
         between.cut()
         await eventually(lambda: not mongo.client.delegate.nodes)
-        await BoundDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
+        await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended):
         await run_transaction(mongo, body, 0.5)

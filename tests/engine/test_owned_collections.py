@@ -7,7 +7,7 @@ import pytest
 from ostinato.jobs.context import Context
 from ostinato.jobs.functions.errors import log_failure
 from ostinato.jobs.functions.requests import create_with_timeout
-from ostinato.jobs.mongo.collections import COLLECTIONS, ITEMS, WRITE_INSTEAD
+from ostinato.jobs.mongo.collections import COLLECTIONS, ITEMS, READ_ONLY
 from tests.engine.rig import Rig
 
 WRITES: dict[str, tuple[Any, ...]] = {
@@ -22,16 +22,16 @@ WRITES: dict[str, tuple[Any, ...]] = {
 
 
 async def test_every_collection_but_that_of_items_is_kept_by_ostinato() -> None:
-    assert {spec.name for spec in COLLECTIONS} - {ITEMS} == set(WRITE_INSTEAD)
+    assert {spec.name for spec in COLLECTIONS} - {ITEMS} == set(READ_ONLY)
 
 
 @pytest.mark.parametrize("verb", WRITES)
-@pytest.mark.parametrize("name", [*WRITE_INSTEAD, "system.views"])
+@pytest.mark.parametrize("name", [*READ_ONLY, "system.views"])
 async def test_a_function_cannot_write_what_ostinato_keeps(idle: Rig, name: str, verb: str) -> None:
     async def body(ctx: Context) -> None:
         await getattr(ctx.db[name], verb)(*WRITES[verb])
 
-    with pytest.raises(PermissionError, match=f"may read '{name}' and not write it: "):
+    with pytest.raises(PermissionError, match=f"may read '{name}' but not write to it: "):
         await idle.engine.transact("alice", body)
     assert await idle.all(name) == []
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from bson import DBRef, ObjectId
 
-from ostinato.jobs.mongo.buckets import Asked, Buckets, bucket_id
+from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
@@ -161,8 +161,10 @@ async def test_a_retry_is_charged_anew(rig: Rig) -> None:
 
 @pytest.mark.parametrize("limit", [RateLimit(count=7, per_ms=1_000), RateLimit(count=3, per_ms=1)])
 async def test_starts_are_exact_for_odd_rates(idle: Rig, limit: RateLimit) -> None:
-    grant = await Buckets(idle.engine.mongo).take("odd", limit, Asked(new=71, reserved=0), 0)
-    starts = grant.later
+    grant = await RateLimitStore(idle.engine.mongo).acquire(
+        "odd", limit, StartRequest(new=71, reserved=0), 0
+    )
+    starts = grant.start_at
     window = timedelta(milliseconds=limit.per_ms)
     for n, start in enumerate(starts):
         assert sum(start <= other < start + window for other in starts[n:]) <= limit.count

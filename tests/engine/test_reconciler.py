@@ -10,7 +10,7 @@ import pytest
 from bson import Decimal128
 
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.worker import reconciler
@@ -115,7 +115,9 @@ async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
         worker.executor._start(attempt, Lane())
     await idle.until(lambda: gate.visits == MANY)
     for attempt in lost:
-        back = Outcome(job_id=attempt.job_id, attempt=1, move=Move.HAND_BACK, keep_ms=0)
+        back = Outcome(
+            job_id=attempt.job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=0
+        )
         await idle.complete(back)
     gate.opened.set()
     await worker._reconciler.reconcile()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
 from ostinato.jobs.worker.attempt import Attempt, stored_error
@@ -133,7 +133,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
     outcome = Attempt.of(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
-    assert outcome.move is Move.FAIL
+    assert outcome.transition is TransitionName.FAIL
     assert outcome.error is not None
     assert "0.5 is no datetime" in outcome.error["message"]
 
@@ -185,18 +185,18 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "times_lost", "move"),
     [
-        (FunctionKind.ACTION, 1, 1, Move.LOSE),
-        (FunctionKind.ACTION, 2, 1, Move.FAIL),
-        (FunctionKind.MUTATION, 2, 1, Move.LOSE),
-        (FunctionKind.MUTATION, 2, 2, Move.LOSE),
-        (FunctionKind.MUTATION, 3, 3, Move.FAIL),
-        (FunctionKind.ACTION, 1, 3, Move.FAIL),
-        (None, 2, 1, Move.FAIL),
+        (FunctionKind.ACTION, 1, 1, TransitionName.LOSE),
+        (FunctionKind.ACTION, 2, 1, TransitionName.FAIL),
+        (FunctionKind.MUTATION, 2, 1, TransitionName.LOSE),
+        (FunctionKind.MUTATION, 2, 2, TransitionName.LOSE),
+        (FunctionKind.MUTATION, 3, 3, TransitionName.FAIL),
+        (FunctionKind.ACTION, 1, 3, TransitionName.FAIL),
+        (None, 2, 1, TransitionName.FAIL),
     ],
 )
 async def test_what_becomes_of_a_lost_worker_s_job(
-    idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, move: Move
+    idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, move: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
     outcome = Attempt.of({**job, "attempt": number}, 9).on_worker_lost(kind, times_lost, "w")
-    assert (outcome.move, outcome.error and outcome.error["name"]) == (move, "WorkerLost")
+    assert (outcome.transition, outcome.error and outcome.error["name"]) == (move, "WorkerLost")

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.mongo.due_jobs import ANYBODY, DueJobs, Owner
-from ostinato.jobs.mongo.job_documents import job_document
+from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.worker.scan_cursors import MAX_AGE_S, MAX_READ_SHARE, ScanCursors
 from tests.engine.rig import Rig
 
@@ -36,7 +36,7 @@ async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[st
     plan = replace(await rig.plan("echo"), owner="bob", priority=priority)
     start = plan.scheduled_time - timedelta(hours=1)
     plans = [replace(plan, scheduled_time=start + timedelta(seconds=second)) for second in seconds]
-    documents = [job_document(one, one.scheduled_time, 9) for one in plans]
+    documents = [build_job_document(one, one.scheduled_time, 9) for one in plans]
     await rig.engine.store.insert(documents)
     return [str(document["_id"]) for document in documents]
 
@@ -51,7 +51,7 @@ async def take(rig: Rig, cursors: ScanCursors, owner: Owner) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("owner", [ANYBODY, "bob"])
+@pytest.mark.parametrize("owner", [ANY_OWNER, "bob"])
 @pytest.mark.parametrize("seconds", [range(10), [5] * 10, [1, 1, 1, 1, 1, 1, 2, 2, 3, 4]])
 async def test_a_backlog_is_read_in_order_and_to_its_end(
     idle: Rig, seconds: Sequence[int], owner: Owner
@@ -70,22 +70,22 @@ async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig)
     ids = await insert(idle, range(10, 30))
     clock = Clock()
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
-    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    assert await take(idle, cursors, ANY_OWNER) == ids[:4]
     (late,) = await insert(idle, [1])
-    assert await take(idle, cursors, ANYBODY) == ids[4:8]
+    assert await take(idle, cursors, ANY_OWNER) == ids[4:8]
     clock.time += MAX_AGE_S
-    assert await take(idle, cursors, ANYBODY) == [late, *ids[8:11]]
+    assert await take(idle, cursors, ANY_OWNER) == [late, *ids[8:11]]
 
 
 async def test_reading_on_does_not_put_off_what_came_before(idle: Rig) -> None:
     await insert(idle, range(10, 80))
     clock = Clock()
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
-    await take(idle, cursors, ANYBODY)
+    await take(idle, cursors, ANY_OWNER)
     until = clock.time + MAX_AGE_S
     (late,) = await insert(idle, [1])
     reads = 0
-    while late not in await take(idle, cursors, ANYBODY):
+    while late not in await take(idle, cursors, ANY_OWNER):
         reads += 1
         assert clock.time <= until
     assert reads > 1
@@ -95,11 +95,11 @@ async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: R
     ids = await insert(idle, range(10, 30))
     clock = Clock(CHEAP_S)
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
-    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    assert await take(idle, cursors, ANY_OWNER) == ids[:4]
     (late,) = await insert(idle, [1])
-    assert await take(idle, cursors, ANYBODY) == ids[4:8]
+    assert await take(idle, cursors, ANY_OWNER) == ids[4:8]
     clock.time += CHEAP_S / MAX_READ_SHARE
-    assert await take(idle, cursors, ANYBODY) == [late, *ids[8:11]]
+    assert await take(idle, cursors, ANY_OWNER) == [late, *ids[8:11]]
 
 
 async def test_what_is_due_is_not_passed_over_for_what_is_not(idle: Rig) -> None:
@@ -131,18 +131,18 @@ async def test_when_there_are_too_many_bookmarks_all_are_dropped(
 ) -> None:
     ids = await insert(idle, range(10, 30))
     cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock(), max_cursors)
-    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    assert await take(idle, cursors, ANY_OWNER) == ids[:4]
     assert await take(idle, cursors, "bob") == ids[4:8]
     (late,) = await insert(idle, [1])
-    assert (late in await take(idle, cursors, ANYBODY)) is is_dropped
+    assert (late in await take(idle, cursors, ANY_OWNER)) is is_dropped
 
 
 async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room(idle: Rig) -> None:
     ids = await insert(idle, range(10, 17))
     cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
-    assert await take(idle, cursors, ANYBODY) == ids[:4]
+    assert await take(idle, cursors, ANY_OWNER) == ids[:4]
     (late,) = await insert(idle, [1])
-    assert await take(idle, cursors, ANYBODY) == [late, *ids[4:]]
+    assert await take(idle, cursors, ANY_OWNER) == [late, *ids[4:]]
 
 
 async def test_a_new_lane_is_seen_within_a_second_or_when_a_backlog_ends(idle: Rig) -> None:

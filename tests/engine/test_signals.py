@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ostinato.jobs.arq_queue.notifier import Signal
-from ostinato.jobs.mongo.job_documents import NewJob, job_document
+from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
@@ -40,7 +40,7 @@ async def test_a_ring_starts_what_is_due_now(rung: Rig) -> None:
 
 async def test_a_ring_starts_what_waits_in_the_queue(rung: Rig) -> None:
     plan = await rung.plan("echo")
-    documents = [job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
+    documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
     await rung.engine.store.insert(documents)
     rung.engine.notifier.notify(Signal.DUE)
     states = {(await rung.ended(document["_id"]))["state"] for document in documents}
@@ -105,7 +105,7 @@ async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Set
 async def test_a_job_whose_ring_was_lost_starts_within_a_second_or_two(rig: Rig) -> None:
     await rig.run("echo")
     plan = await rig.plan("echo")
-    document = job_document(plan, plan.scheduled_time, 9)
+    document = build_job_document(plan, plan.scheduled_time, 9)
     await rig.engine.store.insert([document])
     job = await rig.ended(document["_id"])
     assert job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)

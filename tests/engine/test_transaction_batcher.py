@@ -9,8 +9,12 @@ from pymongo.errors import OperationFailure
 
 from ostinato.jobs.mongo.client import Mongo, Session
 from ostinato.jobs.mongo.completions import Completions
-from ostinato.jobs.mongo.line import IN_LINE_S
-from ostinato.jobs.mongo.transaction import Contended, run_seen_through, run_transaction
+from ostinato.jobs.mongo.transaction import (
+    MAX_QUEUE_TIME_S,
+    Contended,
+    run_shielded_transaction,
+    run_transaction,
+)
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.transaction_batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
 from tests.engine.functions import calls, gate
@@ -182,18 +186,18 @@ class OneRival:
 
 async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
     mongo = rig.engine.mongo
-    await mongo.rivals.acquire()
-    running = run_transaction(mongo, OneRival(), IN_TIME_S, in_line_s=IN_LINE_S)
+    await mongo.conflict_lock.acquire()
+    running = run_transaction(mongo, OneRival(), IN_TIME_S, queue_time_s=MAX_QUEUE_TIME_S)
     keeping = asyncio.create_task(running)
-    assert await is_kept_once_its_turn_has_come(keeping, mongo.rivals.release)
+    assert await is_kept_once_its_turn_has_come(keeping, mongo.conflict_lock.release)
 
 
 async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -> None:
     mongo = rig.engine.mongo
-    await mongo.rivals.acquire()
-    running = asyncio.create_task(run_seen_through(mongo, OneRival(), IN_TIME_S))
+    await mongo.conflict_lock.acquire()
+    running = asyncio.create_task(run_shielded_transaction(mongo, OneRival(), IN_TIME_S))
     done, _ = await asyncio.wait([running], timeout=10 * IN_TIME_S)
-    mongo.rivals.release()
+    mongo.conflict_lock.release()
     assert done
     with pytest.raises(Contended):
         await running
@@ -212,11 +216,11 @@ class Bodies:
             raise ValueError("never kept")
         self._has_run = True
         inserting = self._effects.insert_one({"name": "once"}, session=session)
-        await self._mongo.sessions.answered(session, inserting)
+        await self._mongo.sessions.track(session, inserting)
 
     async def fail_beside_it(self, session: Session) -> str:
         finding = self._effects.find_one({"name": "once"}, session=session)
-        if await self._mongo.sessions.answered(session, finding):
+        if await self._mongo.sessions.track(session, finding):
             raise ValueError("somebody is here")
         return "kept"
 

@@ -9,8 +9,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from ostinato.jobs.cluster_stats import ClusterStatsReader
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.figures import FiguresReader
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer, issue_token
@@ -30,7 +30,7 @@ class Scraper:
 
     url: str
     settings: Settings
-    reader: FiguresReader | None = None
+    reader: ClusterStatsReader | None = None
     """What the API reads by, if the test has it in hand."""
 
     async def get(self, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
@@ -67,7 +67,7 @@ async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scr
     def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
         return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
 
-    async with FiguresReader(engine, hub) as reader:
+    async with ClusterStatsReader(engine, hub) as reader:
         parts = AppDependencies(
             schema=graphql_schema,
             create_context=create_context,
@@ -75,7 +75,7 @@ async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scr
             checks={},
             dead_tasks=list,
             hub=lambda: hub.facts,
-            figures=reader.figures,
+            figures=reader.read,
         )
         async with served(build_app(settings, parts), settings) as port:
             yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings, reader=reader)

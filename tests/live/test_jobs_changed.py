@@ -7,7 +7,7 @@ import pytest
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.provision import ensure_collections
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.changes import ChangeKind, Following
@@ -142,8 +142,10 @@ async def test_each_event_is_judged_by_when_the_job_was_due_then(
     cursor = await disconnected(as_viewer())
     job_id = await write.job()
     await write.claim(job_id)
-    await write.move(Move.FAIL, job_id)
-    await write.move(Move.REVIVE, job_id, fields=LATER, event={"nextRunAt": LATER["scheduledTime"]})
+    await write.move(TransitionName.FAIL, job_id)
+    await write.move(
+        TransitionName.REVIVE, job_id, fields=LATER, event={"nextRunAt": LATER["scheduledTime"]}
+    )
     other = await write.job()
     await write.claim(other)
     async with Client(jobs_changed(as_viewer(), wanted, Following(after=cursor))) as client:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lifecycle import Move
+from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.moves import first_event, now, pipeline
+from ostinato.jobs.mongo.transitions import first_event, now, pipeline
 
 DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
 CLAIMED: Final = {
@@ -32,19 +32,23 @@ class Writer:
         """Insert many."""
         await self.mongo["jobs"].insert_many([_job("ann", {}) for _ in range(count)])
 
-    async def move(self, move: Move, *ids: str, fields: Any = None, event: Any = None) -> None:
+    async def move(
+        self, move: TransitionName, *ids: str, fields: Any = None, event: Any = None
+    ) -> None:
         """Make a move, whatever the state."""
         update = pipeline(move, now(0), fields, event)
         await self.mongo["jobs"].update_many({"_id": {"$in": list(ids)}}, update)
 
     async def claim(self, *ids: str) -> None:
-        await self.move(Move.CLAIM, *ids, fields=CLAIMED)
+        await self.move(TransitionName.CLAIM, *ids, fields=CLAIMED)
 
     async def succeed(self, *ids: str, result: object = None) -> None:
-        await self.move(Move.SUCCEED, *ids, fields={"result": {"$literal": result}})
+        await self.move(TransitionName.SUCCEED, *ids, fields={"result": {"$literal": result}})
 
     async def retry(self, *ids: str, due: datetime = DUE + timedelta(hours=1)) -> None:
-        await self.move(Move.RETRY, *ids, fields={"scheduledTime": due}, event={"nextRunAt": due})
+        await self.move(
+            TransitionName.RETRY, *ids, fields={"scheduledTime": due}, event={"nextRunAt": due}
+        )
 
     async def progress(self, job_id: str, done: int) -> None:
         update = {"$set": {"progress": {"done": done}}, "$inc": {"version": 1}}

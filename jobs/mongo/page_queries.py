@@ -1,17 +1,17 @@
-"""Says how pages are found: what is matched, in which order, within which bounds. Pure."""
+"""Builds the queries of pages: filter, sort and bounds. Pure."""
 
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.paging import Place, Window
+from ostinato.jobs.paging import PagePosition, Window
 
 Query: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """How a list is ordered: by a time and the id, or by the id alone, which is by creation."""
+    """The order of a list: by a time and the id, or by the id alone, which is by creation."""
 
     field: str | None = None
     descending: bool = True
@@ -24,29 +24,29 @@ class Ordering:
     def reversed(self) -> "Ordering":
         return Ordering(field=self.field, descending=not self.descending)
 
-    def past(self, place: Place) -> Query:
-        """Match what comes after that place in this order."""
+    def after(self, key: PagePosition) -> Query:
+        """Build the filter of what comes after the key in this order."""
         beyond = "$lt" if self.descending else "$gt"
         if self.field is None:
-            return {"_id": {beyond: place.id}}
+            return {"_id": {beyond: key.id}}
         return {
             "$or": [
-                {self.field: {beyond: place.instant}},
-                {self.field: place.instant, "_id": {beyond: place.id}},
+                {self.field: {beyond: key.instant}},
+                {self.field: key.instant, "_id": {beyond: key.id}},
             ]
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Find:
-    """A `find` of a page and of one document more, in the direction of reading."""
+class PageQuery:
+    """A `find` of a page and one more document, in the direction of reading."""
 
     filter: Query
     sort: list[tuple[str, int]]
     limit: int
 
     @classmethod
-    def of(cls, query: Query, ordering: Ordering, window: Window) -> "Find":
+    def of(cls, query: Query, ordering: Ordering, window: Window) -> "PageQuery":
         reading = ordering.reversed() if window.backward else ordering
         return cls(
             filter=_and(query, *_bounds(reading, window)),
@@ -55,22 +55,24 @@ class Find:
         )
 
 
-NEWEST: Final = Ordering()
+NEWEST_FIRST: Final = Ordering()
 _JOB_ORDERINGS: Final = {
-    JobOrder.NEWEST: NEWEST,
+    JobOrder.NEWEST: NEWEST_FIRST,
     JobOrder.OLDEST: Ordering(descending=False),
     JobOrder.SCHEDULED_ASC: Ordering(field="scheduledTime", descending=False),
     JobOrder.SCHEDULED_DESC: Ordering(field="scheduledTime"),
 }
 
 
-def job_find(owner: str | None, which: JobFilter, order: JobOrder, window: Window) -> Find:
-    """Say how a page of jobs is found."""
-    return Find.of(owned(owner) | query_of(which), _JOB_ORDERINGS[order], window)
+def job_page_query(
+    owner: str | None, which: JobFilter, order: JobOrder, window: Window
+) -> PageQuery:
+    """Build the query of a page of jobs."""
+    return PageQuery.of(owned_by(owner) | job_filter_query(which), _JOB_ORDERINGS[order], window)
 
 
-def query_of(which: JobFilter) -> Query:
-    """Translate a filter. `internal` is always bound, so that the index that leads with it fits."""
+def job_filter_query(which: JobFilter) -> Query:
+    """Translate a filter; it always restricts `internal`, which leads an index."""
     query: Query = {
         "internal": {"$in": [False, True]} if which.internal is None else which.internal
     }
@@ -89,17 +91,17 @@ def query_of(which: JobFilter) -> Query:
     return query
 
 
-def owned(owner: str | None) -> Query:
+def owned_by(owner: str | None) -> Query:
     return {} if owner is None else {"owner": owner}
 
 
 def _bounds(reading: Ordering, window: Window) -> list[Query]:
-    """Bound the range at both ends; `reading` runs from its near end to its far end."""
+    """Build the bounds of the range; `reading` runs from its near end to its far end."""
     near, far = window.after, window.before
     if window.backward:
         near, far = far, near
-    bounds = [] if near is None else [reading.past(near)]
-    return bounds if far is None else [*bounds, reading.reversed().past(far)]
+    bounds = [] if near is None else [reading.after(near)]
+    return bounds if far is None else [*bounds, reading.reversed().after(far)]
 
 
 def _and(*queries: Query) -> Query:

@@ -1,4 +1,4 @@
-"""Freeing what a dead worker's transactions have locked.
+"""Kills the transactions of dead workers, which releases their locks.
 
 A process killed inside a transaction leaves its writes locked until the server's
 `transactionLifetimeLimitSeconds` (60 s by default); killing its sessions frees them at once.
@@ -16,8 +16,8 @@ from ostinato.jobs.mongo.client import Mongo
 log = get_log(__name__)
 
 
-def app_name(worker_id: str) -> str:
-    """Name a worker's connections, so that `$currentOp` tells whose a transaction is."""
+def worker_app_name(worker_id: str) -> str:
+    """Return the app name of a worker's connections, which identifies them in `$currentOp`."""
     return f"ostinato-{worker_id}"
 
 
@@ -29,7 +29,7 @@ async def kill_transactions(mongo: Mongo, worker_id: str) -> int:
             await mongo.client.admin.command({"killAllSessionsByPattern": sessions})
         return len(sessions)
     except OperationFailure as error:
-        # Without the privileges the locks end by the server's own limit, later.
+        # Without the privileges, the locks last until the server's own limit.
         log.warning("transactions.not_killed", worker_id=worker_id, error=str(error))
         return 0
 
@@ -39,7 +39,7 @@ async def _open_transactions(mongo: Mongo, worker_id: str) -> list[dict[str, Any
     cursor = admin.aggregate(
         [
             {"$currentOp": {"allUsers": True, "idleSessions": True}},
-            {"$match": {"appName": app_name(worker_id), "transaction": {"$exists": True}}},
+            {"$match": {"appName": worker_app_name(worker_id), "transaction": {"$exists": True}}},
             {"$project": {"lsid": 1}},
         ]
     )

@@ -1,0 +1,221 @@
+"""Fails poisoned jobs: those whose document no transition can update.
+
+The document is too large, or was not written by Ostinato. Such a job must leave the pending and
+the running jobs, or it would be found again and again, and it must not block other jobs.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from pymongo.errors import OperationFailure, PyMongoError
+
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo import transitions
+from ostinato.jobs.mongo.client import (
+    ENCODING_ERRORS,
+    Document,
+    Mongo,
+    Session,
+    error_codes,
+    summarize,
+)
+from ostinato.jobs.mongo.collections import FAILURES, JOBS
+from ostinato.jobs.mongo.transaction import run_shielded_transaction
+from ostinato.jobs.records import JobState
+
+TOO_LARGE: Final = frozenset({10334, 17419, 17420})
+DOCUMENT_ERROR_CODES: Final = frozenset({2, 9, 14, 15, 28, 52, 54, 56, 57, 66, 10334})
+FIRST_LOCATION: Final = 15_000  # from here on, codes are errors of expressions
+CLIENT_KILLED: Final = 46841
+CONSTRAINT_CODES: Final = frozenset({121, 11000})
+"""A validator or a unique index rejects the document; it may be changed or dropped again."""
+MAX_FAILURE_DATA_BYTES: Final = 1024 * 1024
+QUARANTINE_S: Final = 60.0
+MAX_LOGGED: Final = 100  # a validator may reject all jobs
+QUARANTINE_SIZE: Final = 1_000  # heartbeats contain these ids
+MAX_MESSAGE_CHARACTERS: Final = 512
+MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a document that was not written by Ostinato may raise."""
+
+K = TypeVar("K", bound=Hashable)
+
+log = get_log(__name__)
+
+
+class HeldJob(NamedTuple):
+    """A job in the state in which it was found: any transition since then protects it."""
+
+    job_id: str
+    state: JobState
+    attempt: int | None = None
+
+
+def is_document_error(error: BaseException) -> bool:
+    """Return whether MongoDB rejected a write because of one of its documents."""
+    if not isinstance(error, OperationFailure):
+        return False
+    return any(map(_is_document_code, error_codes(error)))
+
+
+def rejects_content(error: BaseException) -> bool:
+    """Return whether an error rejects the content of a write, so that repeating it is useless.
+
+    Any other rejection (a full disk, a missing privilege, an unknown code) may be temporary.
+    """
+    return isinstance(error, ENCODING_ERRORS) or is_document_error(error)
+
+
+def _is_document_code(code: int | None) -> bool:
+    if code in DOCUMENT_ERROR_CODES or code in CONSTRAINT_CODES:
+        return True
+    return code is not None and code >= FIRST_LOCATION and code != CLIENT_KILLED
+
+
+async def write_bisecting(
+    ids: Sequence[str], write: Callable[[Sequence[str]], Awaitable[object]]
+) -> dict[str, PyMongoError]:
+    """Write all ids at once, and in halves while MongoDB rejects one of the documents; returns the
+    error of each id that is rejected alone."""
+    try:
+        await write(ids)
+    except OperationFailure as error:
+        if not is_document_error(error):
+            raise
+        if len(ids) == 1:
+            return {ids[0]: error}
+        middle = len(ids) // 2
+        return await write_bisecting(ids[:middle], write) | await write_bisecting(
+            ids[middle:], write
+        )
+    return {}
+
+
+class Quarantine(Generic[K]):
+    """Ids that are skipped for a minute; when it is full, the newest replaces the oldest."""
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._until: dict[K, float] = {}
+
+    def add(self, document_id: K) -> None:
+        while len(self._until) >= self._max_size:
+            del self._until[next(iter(self._until))]
+        self._until[document_id] = time.monotonic() + QUARANTINE_S
+
+    def ids(self) -> frozenset[K]:
+        if not self._until:
+            return frozenset()
+        now = time.monotonic()
+        self._until = {each: until for each, until in self._until.items() if until > now}
+        return frozenset(self._until)
+
+
+class PoisonedJobs:
+    """Fails poisoned jobs by writes that require little of their documents."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE)
+
+    def unwritable(self) -> frozenset[str]:
+        """Return the jobs that could not be failed either: they are skipped for a minute."""
+        return self._unwritable.ids()
+
+    async def fail(self, held: HeldJob, cause: Exception, offset_ms: int) -> bool:
+        """Fail a job and record its failure; returns False if MongoDB rejects that, too."""
+        if held.job_id in self.unwritable():
+            return False
+        error, rejection = _stored_error(cause), cause
+        by_constraint = isinstance(cause, OperationFailure) and cause.code in CONSTRAINT_CODES
+        updates = (
+            [] if by_constraint else transitions.fail_pipelines(transitions.now(offset_ms), error)
+        )
+        for update in updates:
+            try:
+                failed = await self._fail(held, update)
+            except PyMongoError as again:
+                if not is_document_error(again):
+                    raise
+                rejection = again
+                continue
+            log.error("job.poisoned", job_id=held.job_id, failed=failed, error=_logged(cause))
+            return True
+        self._quarantine(held.job_id, rejection)
+        return False
+
+    def _quarantine(self, job_id: str, rejection: Exception) -> None:
+        if len(self._unwritable.ids()) < MAX_LOGGED:
+            error = summarize(rejection)[:MAX_MESSAGE_CHARACTERS]
+            log.error("job.unwritable", job_id=job_id, for_s=QUARANTINE_S, error=error)
+        self._unwritable.add(job_id)
+
+    async def _fail(self, held: HeldJob, pipeline: transitions.Pipeline) -> bool:
+        guard: Document = {"_id": held.job_id, "state": held.state.value}
+        if held.attempt is not None:
+            guard["attempt"] = held.attempt
+
+        async def body(session: Session) -> bool:
+            changed = await self._mongo[JOBS].update_one(guard, pipeline, session=session)
+            if changed.modified_count:
+                await self._record_failure(session, held.job_id)
+            return changed.modified_count == 1
+
+        return await run_shielded_transaction(self._mongo, body)
+
+    async def _record_failure(self, session: Session, job_id: str) -> None:
+        pipeline: list[dict[str, Any]] = [{"$match": {"_id": job_id}}, {"$project": _FAILURE}]
+        (failure,) = await self._mongo[JOBS].aggregate(pipeline, session=session).to_list(None)
+        where = {"_id": job_id}
+        await self._mongo[FAILURES].replace_one(where, failure, upsert=True, session=session)
+
+
+_SMALL_ARGS: Final = {
+    "$cond": [{"$eq": [{"$type": "$args"}, "object"]}, {"$bsonSize": "$args"}, 2**31 - 1]
+}
+_FAILURE: Final = {
+    "jobId": "$_id",
+    "owner": 1,
+    "functionName": 1,
+    "error": 1,
+    "data": {
+        "$cond": [{"$lte": [_SMALL_ARGS, MAX_FAILURE_DATA_BYTES]}, "$args", transitions.literal({})]
+    },
+    "attempts": "$attempt",
+    "at": "$completedAt",
+    "version": transitions.literal(1),
+}
+
+
+def _logged(cause: Exception) -> str:
+    return (summarize(cause) if isinstance(cause, PyMongoError) else str(cause))[
+        :MAX_MESSAGE_CHARACTERS
+    ]
+
+
+def _reason(cause: Exception) -> str:
+    """Return what is wrong, without the text of MongoDB's expressions: only the log shows that."""
+    if isinstance(cause, OperationFailure):
+        if "$concatArrays" in str(cause):
+            return "timeline must be a list"
+        return f"MongoDB refused to change it, error {cause.code}"
+    return (
+        summarize(cause) if isinstance(cause, PyMongoError) else f"{type(cause).__name__}: {cause}"
+    )
+
+
+def _stored_error(cause: Exception) -> Document:
+    if isinstance(cause, OperationFailure) and cause.code in TOO_LARGE:
+        return {
+            "name": "DocumentTooLarge",
+            "message": "the job's document has grown to MongoDB's limit of 16 MB, and nothing more "
+            "fits into it; what was too large has been cut off: schedule a new job",
+            "traceback": None,
+        }
+    text = _reason(cause)
+    return {
+        "name": "MalformedDocument",
+        "message": "the job's document is not as Ostinato writes it "
+        f"({text[:MAX_MESSAGE_CHARACTERS]}): schedule a new job",
+        "traceback": None,
+    }

@@ -1,0 +1,228 @@
+"""Reads records for clients: by id, and as keyset pages of lists.
+
+Every read is scoped to an owner; None reads the documents of all owners, and the caller decides
+whether that is allowed. A read with `min_cluster_time` sees all that was committed by then.
+
+Malformed documents, which Ostinato did not write, are logged and left out of lists; a read by id
+returns Malformed for them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar, cast
+
+from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.documents import (
+    batch_from,
+    cron_from,
+    failure_from,
+    job_from,
+    recurring_task_from,
+    request_from,
+)
+from ostinato.jobs.errors import Malformed
+from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.ids import is_id
+from ostinato.jobs.malformed import read_as, report
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
+from ostinato.jobs.mongo.page_queries import (
+    NEWEST_FIRST,
+    PageQuery,
+    Query,
+    job_filter_query,
+    job_page_query,
+    owned_by,
+)
+from ostinato.jobs.mongo.stored_json import restore_document
+from ostinato.jobs.paging import Window, build_page
+from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
+
+MALFORMED_BATCH_SIZE: Final = 100  # that one more find can skip
+MAX_MALFORMED: Final = 2_000  # that a page skips
+
+R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordReader:
+    """The collection of a kind of record, and how its documents are decoded."""
+
+    collection: str
+    decode: Callable[[Mapping[str, object]], object]
+
+    def record_of(self, document: Document) -> object:
+        """Decode a document; logs and raises Malformed."""
+        try:
+            record = read_as(self.decode, restore_document(document))
+            if not is_id(document["_id"]):  # a client could neither ask for it nor page past it
+                raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
+            return record
+        except Malformed as error:
+            report(self.collection, document["_id"], error)
+            raise
+
+    def records_of(self, documents: Iterable[Document]) -> "Mapping[str, object]":
+        """Decode documents, by id; the value of a malformed one is its error."""
+        records: dict[str, object] = {}
+        for document in documents:
+            try:
+                records[document["_id"]] = self.record_of(document)
+            except Malformed as error:
+                records[document["_id"]] = error
+        return records
+
+
+_READERS: Final[dict[type, _RecordReader]] = {
+    Job: _RecordReader(JOBS, job_from),
+    Cron: _RecordReader(CRONS, cron_from),
+    RecurringTask: _RecordReader(TASK_CONFIGS, recurring_task_from),
+    Batch: _RecordReader(BATCHES, batch_from),
+    Request: _RecordReader(REQUESTS, request_from),
+    Failure: _RecordReader(FAILURES, failure_from),
+}
+
+
+async def find_by_ids(
+    mongo: Mongo,
+    kind: type[R],
+    ids: Collection[str],
+    owner: str | None,
+    min_cluster_time: ClusterTime | None = None,
+) -> "Mapping[str, R | Malformed]":
+    """Return the records with these ids that the owner may see, by id; one query."""
+    if not ids:
+        return {}
+    reader = _READERS[kind]
+    query = owned_by(owner) | {"_id": {"$in": list(ids)}}
+    find = partial(mongo[reader.collection].find, query, batch_size=len(ids) + 1)
+    found = await mongo.causal_read(find, min_cluster_time)
+    return cast("Mapping[str, R | Malformed]", reader.records_of(found))
+
+
+async def find_one(mongo: Mongo, kind: type[R], owner: str | None, **fields: str) -> R | None:
+    """Return the record whose fields have these values; raises Malformed."""
+    reader = _READERS[kind]
+    document = await mongo[reader.collection].find_one(owned_by(owner) | fields)
+    return None if document is None else cast("R", reader.record_of(document))
+
+
+async def find_page(
+    mongo: Mongo, kind: type[R], owner: str | None, window: Window, **fields: object
+) -> Page[R]:
+    """Return a page of the records whose fields have these values, newest first."""
+    return await _page(
+        mongo, kind, PageQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
+    )
+
+
+async def find_job_page(
+    mongo: Mongo, owner: str | None, which: JobFilter, order: JobOrder, window: Window
+) -> Page[Job]:
+    """Return a page of the jobs that match, in that order."""
+    return await _page(mongo, Job, job_page_query(owner, which, order, window), window)
+
+
+async def find_newest(
+    mongo: Mongo, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
+) -> Page[R]:
+    """Return the newest `limit` records of a kind other than jobs."""
+    window = Window(limit=limit)
+    return await _page(
+        mongo, kind, PageQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
+    )
+
+
+async def find_newest_jobs(
+    mongo: Mongo, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
+) -> Page[Job]:
+    """Return the newest `limit` jobs that match."""
+    window = Window(limit=limit)
+    find = job_page_query(owner, which, JobOrder.NEWEST, window)
+    return await _page(mongo, Job, find, window, min_cluster_time)
+
+
+async def find_job_pages_by_cause(
+    mongo: Mongo, owner: str | None, which: JobFilter, cause_ids: Collection[str], window: Window
+) -> dict[str, Page[Job]]:
+    """Return a page, newest first, of the jobs of each of many causes, in one query.
+
+    Each cause costs an index range of the length of a page, however many jobs it has.
+    """
+    find = PageQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
+    pipeline: list[Query] = [
+        {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
+        {
+            "$lookup": {
+                "from": JOBS,
+                "localField": "_id",
+                "foreignField": "cause.id",
+                "pipeline": [
+                    {"$match": find.filter},
+                    {"$sort": dict(find.sort)},
+                    {"$limit": find.limit},
+                ],
+                "as": "job",
+            }
+        },
+        # Unwinding makes each job its own document: a list of them may not exceed 16 MB.
+        {"$unwind": "$job"},
+        {"$replaceWith": "$job"},
+    ]
+    found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
+    malformed: set[str] = set()
+    async for document in mongo.database.aggregate(pipeline):
+        try:
+            job = cast("Job", _READERS[Job].record_of(document))
+            found[str(job.cause.id)].append(job)
+        except Malformed:  # its cause is unknown: it may be a list that matches several ids
+            malformed |= found.keys()
+    pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
+    for cause_id in malformed:
+        one_cause = replace(which, cause_id=cause_id)
+        pages[cause_id] = await find_job_page(mongo, owner, one_cause, JobOrder.NEWEST, window)
+    return pages
+
+
+async def _page(
+    mongo: Mongo,
+    kind: type[R],
+    find: PageQuery,
+    window: Window,
+    min_cluster_time: ClusterTime | None = None,
+) -> Page[R]:
+    reader = _READERS[kind]
+    skipped: list[object] = []
+    while True:
+        documents = await _found(mongo, reader.collection, find, min_cluster_time)
+        valid: list[R] = []
+        malformed: list[object] = []
+        for document in documents:
+            try:
+                valid.append(cast("R", reader.record_of(document)))
+            except Malformed:
+                malformed.append(document["_id"])
+        if not malformed or len(documents) < find.limit or len(valid) > window.limit:
+            return build_page(valid, window)
+        skipped += malformed
+        if len(skipped) > MAX_MALFORMED:
+            raise Malformed(f"more than {MAX_MALFORMED:,} malformed documents are in this list")
+        find = _skipping(find, skipped, window)
+
+
+def _skipping(find: PageQuery, skipped: Collection[object], window: Window) -> PageQuery:
+    """Build the query of the same page without the documents with these ids."""
+    others = {"$and": [find.filter, {"_id": {"$nin": list(skipped)}}]}
+    return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_BATCH_SIZE)
+
+
+async def _found(
+    mongo: Mongo, collection: str, find: PageQuery, min_cluster_time: ClusterTime | None
+) -> list[Document]:
+    # One reply, larger than the limit so that no cursor stays open: between two replies, the
+    # server that has the cursor could fail.
+    options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
+    return await mongo.causal_read(
+        partial(mongo[collection].find, find.filter, **options), min_cluster_time
+    )

@@ -1,0 +1,219 @@
+"""Runs a body with a Context in one transaction: a mutation function, or a write of the API."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
+
+from pydantic_core import to_json
+
+from ostinato.jobs.clock import Clock
+from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
+from ostinato.jobs.errors import PayloadTooLarge
+from ostinato.jobs.logs import Log, get_log
+from ostinato.jobs.mongo.client import Document, Mongo, Session
+from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
+from ostinato.jobs.mongo.job_store import JobStore, Ownership
+from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
+from ostinato.jobs.mongo.transaction_db import TransactionDatabase
+from ostinato.jobs.records import Cause, CauseKind
+from ostinato.jobs.registry import Registry
+from ostinato.jobs.settings import Settings
+
+T = TypeVar("T")
+
+MAX_JOBS: Final = 1_000  # of one transaction: they fit one oplog entry, with their arguments
+MAX_BYTES: Final = 8 * 1024 * 1024
+API_CAUSE: Final = Cause(kind=CauseKind.API)
+TRANSACTION_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionIdentity:
+    """The owner for whom a body runs, and the job that runs it."""
+
+    owner: str | None
+    cause: Cause = API_CAUSE
+    job: JobInfo | None = None
+    report_progress: ReportProgress | None = None
+
+
+class RunBody(Protocol):
+    """Runs a body in a transaction, with a timeout in seconds."""
+
+    async def __call__(self, body: Body[T], timeout_s: float, /) -> T: ...
+
+
+class Fence(Protocol):
+    """Ties a mutation function's transaction to its attempt; a method may raise to abort it."""
+
+    async def check(self, session: Session) -> None:
+        """Called before each repetition of the body."""
+
+    async def finish(self, session: Session, result: Any) -> None:
+        """Called with the body's result; makes the transaction's last write."""
+
+
+def function_log(job: JobInfo | None) -> Log:
+    """Return the log of a function; each line contains its job's id and attempt."""
+    if job is None:
+        return get_log("functions")
+    return get_log("functions", job_id=job.id, attempt=job.attempt)
+
+
+@dataclass(slots=True, kw_only=True)
+class _PendingInserts:
+    """The jobs that a transaction schedules, which are inserted just before it commits."""
+
+    store: JobStore
+    database: TransactionDatabase
+    session: Session
+    caller: JobInfo | None
+    """The job of the action that runs the transaction: it may have been canceled, or lost."""
+    created_at: datetime
+    offset_ms: int
+    keep_ms: int
+    documents: dict[str, Document] = field(default_factory=dict)
+    size_bytes: int = 0
+    """Of the arguments, as JSON."""
+    canceled: set[str] = field(default_factory=set)
+    """The running jobs whose cancellation it requests."""
+    is_closed: bool = False
+    """Whether the body has ended: a task that outlives it would write outside the transaction."""
+    ownership: Ownership | None = None
+    """Whether the caller owns its job; read when the first job is scheduled, or at the end."""
+
+    async def schedule(self, new: NewJob) -> str:
+        self._require_open()
+        is_canceled = await self.caller_ownership() is Ownership.CANCEL_REQUESTED
+        new = replace(new, canceled=is_canceled)
+        document = build_job_document(new, self.created_at, self.keep_ms)
+        self._require_open()  # the body may have ended during the read
+        self.size_bytes += len(to_json(new.args))
+        if len(self.documents) >= MAX_JOBS or self.size_bytes > MAX_BYTES:
+            raise PayloadTooLarge(
+                f"one transaction schedules at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
+                "of arguments in all: schedule the rest from a job that this one schedules"
+            )
+        self.documents[document["_id"]] = document
+        return str(document["_id"])
+
+    async def cancel(self, job_id: str, owner: str | None) -> bool:
+        self._require_open()
+        if self.documents.pop(job_id, None) is not None:
+            return True
+        canceling = self.store.cancel(job_id, self.offset_ms, self.session, owner=owner)
+        changed = await self.database.track(canceling)
+        if changed is not None and changed["state"] == "inProgress":
+            self.canceled.add(job_id)
+        return changed is not None
+
+    def close(self) -> None:
+        """Raise RuntimeError at every later call."""
+        self.is_closed = True
+
+    def _require_open(self) -> None:
+        if self.is_closed:
+            raise RuntimeError("the function has ended, and its transaction with it")
+
+    async def caller_ownership(self) -> Ownership:
+        """Return the caller's ownership in the transaction's snapshot; raises AttemptLost."""
+        if self.ownership is None:
+            self.ownership = await self._read_caller_ownership()
+        if self.ownership is Ownership.LOST:
+            raise AttemptLost
+        return self.ownership
+
+    async def _read_caller_ownership(self) -> Ownership:
+        if self.caller is None:
+            return Ownership.OWNED
+        reading = self.store.read_ownership(self.caller.id, self.caller.attempt, self.session)
+        return await self.database.track(reading)
+
+    async def flush(self) -> None:
+        if self.documents:
+            await self.store.insert_in_transaction(self.session, list(self.documents.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transactor:
+    """Runs bodies in transactions and notifies workers after they commit."""
+
+    mongo: Mongo
+    store: JobStore
+    clock: Clock
+    registry: Registry
+    settings: Settings
+    after_commit: Callable[[bool, frozenset[str]], Awaitable[None]]
+    """Called with whether jobs were scheduled, and the ids of running jobs to stop."""
+
+    async def run(
+        self,
+        identity: ExecutionIdentity,
+        body: Callable[[Context], Awaitable[T]],
+        fence: Fence | None = None,
+        *,
+        timeout_ms: int = TRANSACTION_MS,
+        run_body: RunBody | None = None,
+    ) -> T:
+        """Commit what `body` does, once, and return its result.
+
+        The body runs again after a conflict. `run_body`, if given, runs it in a shared transaction.
+        Raises TimeoutError after `timeout_ms` of real time, not counting the wait for the conflict
+        lock, and whatever the fence raises.
+        """
+        offset_ms = await self.clock.offset_ms()
+        created_at = await self.clock.now()
+        pending: _PendingInserts | None = None
+
+        async def attempt(session: Session) -> T:
+            nonlocal pending
+            if pending is not None and fence is not None:
+                await self.mongo.sessions.track(session, fence.check(session))
+            pending = _PendingInserts(
+                store=self.store,
+                database=TransactionDatabase(self.mongo, session),
+                session=session,
+                caller=identity.job if fence is None else None,
+                created_at=created_at,
+                offset_ms=offset_ms,
+                keep_ms=self.settings.purge_after_ms,
+            )
+            context = self._context(identity, pending)
+            try:
+                result = await body(context)
+            finally:
+                context.db.close()
+                pending.close()
+            await context.db.require_not_aborted()
+            await self.mongo.sessions.track(session, self._finish(pending, fence, result))
+            return result
+
+        if run_body is not None:
+            result = await run_body(attempt, timeout_ms / 1000)
+        else:
+            result = await run_transaction(
+                self.mongo, attempt, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
+            )
+        if pending is not None and (pending.documents or pending.canceled):
+            await self.after_commit(bool(pending.documents), frozenset(pending.canceled))
+        return result
+
+    async def _finish(self, pending: _PendingInserts, fence: Fence | None, result: Any) -> None:
+        await pending.caller_ownership()
+        await pending.flush()
+        if fence is not None:
+            await fence.finish(pending.session, result)
+
+    def _context(self, identity: ExecutionIdentity, pending: _PendingInserts) -> Context:
+        return Context(
+            owner=identity.owner,
+            scheduler=Scheduler(self.registry, self.clock, pending, identity.owner, identity.cause),
+            registry=self.registry,
+            settings=self.settings,
+            clock=self.clock,
+            log=function_log(identity.job),
+            job=identity.job,
+            database=pending.database,
+            report_progress=identity.report_progress,
+        )
