@@ -1,4 +1,4 @@
-/* A headless Chromium whose pages can reach the server under test and nothing else, and record who tried. */
+/* A headless Chromium whose pages can reach only the server under test; records other requests. */
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -19,14 +19,14 @@ export async function openBrowser() {
   return { browser, window };
 }
 
-/** Open a window and leave a page open in it: a further window costs more than most pages. */
+/** Open a window and keep a page open in it: opening another window is slower than a page. */
 async function openWindow(browser, options) {
   const window = await browser.newContext(options);
   await window.newPage();
   return window;
 }
 
-/** Say of a URL whether it is of another host than the server's; what has no host stays here. */
+/** Return a function that checks whether a URL has another host than the server. */
 function elsewhere(baseUrl) {
   const server = new URL(baseUrl).host;
   return (url) => {
@@ -35,16 +35,16 @@ function elsewhere(baseUrl) {
   };
 }
 
-/** Say of a message whether it tells of a fault; that the API is away is none. */
+/** Return whether a console message is a fault; an unreachable API is not. */
 function isFault(message) {
   if (message.text().includes('net::ERR_CONNECTION_REFUSED')) return false;
   return message.type() === 'error' || message.text().includes('Content Security Policy');
 }
 
-/** List what goes wrong in a page: what it asks of other hosts, and its errors. */
+/** Collect the faults of a page: requests to other hosts, and errors. */
 async function watch(page, isElsewhere) {
   const faults = [];
-  const note = (url) => isElsewhere(url) && faults.push(`asked of another host: ${url}`);
+  const note = (url) => isElsewhere(url) && faults.push(`request to another host: ${url}`);
   await page.route(
     (url) => isElsewhere(url.href),
     (route) => route.abort('blockedbyclient'),
@@ -57,8 +57,8 @@ async function watch(page, isElsewhere) {
 }
 
 /**
- * Run `scenario(page)` in a page of its own, or in a window if it has options for one. Any fault of
- * the page fails it. Scenarios share no storage as each has a server, and so an origin, of its own.
+ * Run `scenario(page)` in a new page, or in a new window if it has options. Any fault of the page
+ * fails it. Scenarios share no storage, because each has its own server and thus its own origin.
  */
 export async function visit({ browser, window }, { baseUrl, screenshot }, options, scenario) {
   const page = await (options ? await openWindow(browser, options) : window).newPage();

@@ -1,19 +1,19 @@
-/* GraphiQL runs a query and a subscription and underlines a mistake, with nothing but this server to load from;
-   a subscription ends with its tab, and a narrow window shows the response. */
+/* GraphiQL runs a query and a subscription and underlines an error, loading only from this server; a subscription
+   ends with its tab, and the response fits in a narrow window. */
 import { enter, eventually } from './page.mjs';
 
 const QUERY = '{ viewer { id } }';
 const WRONG = '{ viewer { idd } }';
 const SUBSCRIPTION = 'subscription { jobsChanged(snapshot: true) { kind cursor } }';
 
-/** Open GraphiQL with a document in place; the address is its own way to give one. */
+/** Open GraphiQL with a document in the URL. */
 async function openWith(page, given, query) {
   await page.evaluate(() => localStorage.clear());
   await enter(page, given, `/graphiql?query=${encodeURIComponent(query)}`);
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
 }
 
-/** Execute until the response is as expected: GraphiQL knows a changed tab's operation a bit later. */
+/** Execute until the response is as expected: GraphiQL parses a changed tab with a delay. */
 async function runs(page, expected) {
   const response = page.locator('.graphiql-response');
   const execute = page.getByRole('button', { name: /^Execute/ });
@@ -23,15 +23,15 @@ async function runs(page, expected) {
   });
 }
 
-/** A new tab is empty and ready, whatever ran in the one before. */
-async function startsAfresh(page) {
+/** A new tab is empty and ready, whatever ran in the previous one. */
+async function startsEmpty(page) {
   await page.getByRole('button', { name: 'New tab' }).click();
   await page.getByRole('button', { name: /^Execute/ }).waitFor();
   const response = await page.locator('.graphiql-response').innerText();
-  if (response.includes('READY')) throw new Error(`A new tab shows another's response: ${response}`);
+  if (response.includes('READY')) throw new Error(`A new tab shows the response of another: ${response}`);
 }
 
-/** In a narrow window the response has its place, below the operation. */
+/** In a narrow window the response fits below the operation. */
 async function fits(page, width) {
   const { height } = page.viewportSize();
   await page.setViewportSize({ width, height });
@@ -49,7 +49,7 @@ export default async function scenario(page, given) {
   await page.getByRole('tab', { name: 'Watch' }).click();
   await page.getByText('subscription', { exact: true }).waitFor();
   await runs(page, '"kind": "READY"');
-  await startsAfresh(page);
+  await startsEmpty(page);
   await openWith(page, given, QUERY);
   await runs(page, `"id": "${given.viewer}"`);
   await openWith(page, given, WRONG);

@@ -1,4 +1,4 @@
-/* What the server finds wrong is shown at its field, and goes when it is right. */
+/* Errors of the server are shown at their fields, and disappear when corrected. */
 import { cron, openLivePage, registerCron } from './page.mjs';
 
 export default async function scenario(page, given) {

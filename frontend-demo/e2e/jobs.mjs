@@ -1,8 +1,7 @@
-/* A job runs and shows its result; one that is scheduled for later can be canceled before it runs;
-   what does not fit its line can be unfolded. */
+/* A job runs and shows its result; a scheduled job can be canceled before it runs; long lines unfold. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
-/** What is too long for its line is shown whole when it is clicked on. */
+/** A line that is too long is shown completely when it is clicked. */
 async function unfolds(page, text) {
   const line = jobs(page, text).locator('summary');
   const folded = (await line.boundingBox()).height;

@@ -1,9 +1,9 @@
-/* Plays scenarios one after another in one Chromium: a line of JSON for each comes in, lines of JSON go out.
+/* Runs scenarios one after another in one Chromium: reads a line of JSON for each, and writes lines of JSON.
 
      {"scenario": "crons", "baseUrl": "http://127.0.0.1:8000", "token": "…", "viewer": "alice"}
 
-   The answer is {"passed": true} or {"failed": "why"}. Before it, {"please": "what"} asks for something that a page
-   cannot do; any line says that it is done. It ends with its input.                                            */
+   The result is {"passed": true} or {"failed": "why"}. Before it, {"please": "what"} requests something that a page
+   cannot do; any line confirms it. It ends with its input.                                                     */
 import { createInterface } from 'node:readline';
 import { openBrowser, visit } from './browser.mjs';
 

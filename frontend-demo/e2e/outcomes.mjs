@@ -1,4 +1,4 @@
-/* A job's progress is shown while it runs, and it can be canceled then; what failed says why. */
+/* A running job shows its progress and can be canceled; a failed one shows its error. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
 export default async function scenario(page, given) {

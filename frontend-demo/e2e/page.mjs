@@ -1,6 +1,6 @@
-/* What a person does on the live page. */
+/* The actions of a user on the live page. */
 
-/** Go to a page, and paste the token if it asks for one. */
+/** Open a page, and paste the token if it asks for one. */
 export async function enter(page, { baseUrl, token }, path = '/') {
   await page.goto(new URL(path, baseUrl).href);
   const field = page.getByLabel('Token');
@@ -28,7 +28,7 @@ export function jobs(page, text, state) {
   return rows.filter({ hasText: text });
 }
 
-/** Fill in and send the form for a cron; the form is left open or closed as the server decides. */
+/** Fill in and send the cron form; it closes if the server accepts the cron. */
 export async function registerCron(page, { name, intervalMs, cronspec, tz, functionName, args }) {
   const form = page.getByRole('form', { name: 'Register a cron' });
   if (!(await form.isVisible())) await page.getByRole('button', { name: 'New cron' }).click();
@@ -54,12 +54,12 @@ export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
   await form.getByRole('button', { name: 'Schedule' }).click();
 }
 
-/** Wait until `check` gives something true; a browser's state has no event to wait for. */
+/** Wait until `check` returns a truthy value; the state of a page has no event to wait for. */
 export async function eventually(what, check, within = 20_000) {
   const deadline = Date.now() + within;
   for (;;) {
     if (await check()) return;
-    if (Date.now() > deadline) throw new Error(`Not within ${within} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`timeout after ${within} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

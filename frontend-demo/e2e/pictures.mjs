@@ -1,5 +1,5 @@
-/* Takes the pictures of the documentation: the live page at work, and GraphiQL with a subscription.
-   The installation needs OSTINATO_FUNCTIONS=tests.browser.reports. */
+/* Takes the screenshots of the documentation: the live page, and GraphiQL with a subscription.
+   Requires OSTINATO_FUNCTIONS=tests.browser.reports. */
 import { join } from 'node:path';
 import { cron, enter, eventually, jobs, openLivePage, registerCron, scheduleJob } from './page.mjs';
 

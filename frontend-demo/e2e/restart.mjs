@@ -1,4 +1,4 @@
-/* The page says that it is reconnecting while the API is away, and follows again when it is back. */
+/* The page shows that it is reconnecting while the API is down, and resumes when it is back. */
 import { connection, jobs, openLivePage, scheduleJob } from './page.mjs';
 
 export default async function scenario(page, given) {
@@ -14,5 +14,5 @@ export default async function scenario(page, given) {
   await connection(page, 'live');
   await scheduleJob(page, { args: { name: 'after' } });
   await jobs(page, 'after', 'SUCCESS').waitFor();
-  if ((await jobs(page, 'before').count()) !== 1) throw new Error('The row of before is not there once.');
+  if ((await jobs(page, 'before').count()) !== 1) throw new Error('The row of `before` is missing or duplicated.');
 }

@@ -1,4 +1,4 @@
-/* A token that the server does not accept leads back to the form, which says so; a good one enters. */
+/* A rejected token leads back to the form with a message; a valid one opens the page. */
 import { connection, enter } from './page.mjs';
 
 export default async function scenario(page, given) {

@@ -1,7 +1,7 @@
-/* Whatever a job was given and gave back is shown to the last character, and what others stored breaks nothing. */
+/* Arguments and results are shown completely, and documents written by others break nothing. */
 import { eventually, jobs, openLivePage, scheduleJob } from './page.mjs';
 
-/* With their keys in order: the client sorts them before it sends them. */
+/* With sorted keys: the client sorts them before sending. */
 const VALUES = [
   { $id: 1, $ref: 'x' },
   { $db: null, $id: { $oid: 'x' }, $ref: 'y', more: [{ $$ref: 1, $id: 2 }] },

@@ -1,4 +1,4 @@
-/* A job that no worker would start says so in its row. */
+/* A job that no worker can start shows a warning in its row. */
 import { jobs, openLivePage, scheduleJob } from './page.mjs';
 
 export default async function scenario(page, given) {

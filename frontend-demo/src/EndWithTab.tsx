@@ -1,4 +1,4 @@
-/** Ends what runs in GraphiQL when its tab is left: GraphiQL forgets to when a new tab is opened. */
+/** Stops a running operation when its tab loses focus: GraphiQL does not when a new tab is opened. */
 import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect } from 'react';
 

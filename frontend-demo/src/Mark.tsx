@@ -1,4 +1,4 @@
-/** The mark of Ostinato: a repeat sign. */
+/** The logo of Ostinato: a repeat sign. */
 import mark from './mark.svg';
 
 export function Mark() {

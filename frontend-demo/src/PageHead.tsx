@@ -1,4 +1,4 @@
-/** The head of the page: what this is, who is looking, and whether it is live. */
+/** The page header: the name, the connection state and the user. */
 import { Mark } from './Mark';
 import type { Connection } from './access/connection';
 import { ConnectionChip } from './access/ConnectionChip';

@@ -1,13 +1,13 @@
-/** A titled section whose form opens from its head. */
+/** A titled section with a form that opens from its header. */
 import { useRef, useState } from 'react';
 import type { ReactNode } from 'react';
 
 type PanelProps = {
   title: string;
-  /** Nothing while it is not known. */
+  /** Empty while unknown. */
   count: ReactNode;
   action: string;
-  /** Null while what the form needs is loading. */
+  /** Null while the form's data is loading. */
   form: ((close: () => void) => ReactNode) | null;
   children: ReactNode;
 };

@@ -1,4 +1,4 @@
-/** GraphiQL, from this server alone. */
+/** GraphiQL, without any resource from another server. */
 import 'graphiql/setup-workers/vite';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
@@ -22,7 +22,7 @@ function Explorer({ access }: { access: Access }) {
     headers,
     wsConnectionParams: headers,
   });
-  // `/graphiql?query=…` is a link to a document.
+  // `/graphiql?query=…` links to a document.
   const query = new URLSearchParams(location.search).get('query');
   return (
     <GraphiQL

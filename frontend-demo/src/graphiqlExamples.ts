@@ -1,4 +1,4 @@
-/** The tabs that GraphiQL opens with, until the user's own are kept. */
+/** The default tabs of GraphiQL; it stores the user's own tabs from then on. */
 
 const JOBS = `# The newest jobs.
 query Jobs {
@@ -13,7 +13,7 @@ query Jobs {
 }
 `;
 
-const WATCH = `# Each change of a job, as it happens.
+const WATCH = `# Every change of a job, as it happens.
 subscription Watch {
   jobsChanged(snapshot: true, first: 10) {
     kind
@@ -26,7 +26,7 @@ subscription Watch {
 }
 `;
 
-const REGISTER = `# A cron that ticks each second; see it on the first page.
+const REGISTER = `# A cron that ticks every second. It appears on the live page.
 mutation Register {
   registerCron(input: {name: "hello", intervalMs: 1000, args: {name: "hello"}}) {
     cronId

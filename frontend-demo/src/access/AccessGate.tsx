@@ -1,4 +1,4 @@
-/** Finds out how to call the API, and shows its children only once there is a token to call with. */
+/** Reads how to call the API, and shows its children when there is a token. */
 import { useEffect, useState } from 'react';
 import type { ReactNode } from 'react';
 import { forgetToken, readAccess } from './access';
@@ -27,7 +27,7 @@ export function AccessGate({ children }: AccessGateProps) {
     return (
       <main className="gate">
         <p role="alert" className="issue banner">
-          The API could not be reached: {problem}
+          The API is not reachable: {problem}
         </p>
         <button type="button" onClick={open}>
           Try again

@@ -1,4 +1,4 @@
-/** Says whether what the page shows is live. */
+/** Shows the state of the live connection. */
 import { useSyncExternalStore } from 'react';
 import type { Connection, ConnectionState } from './connection';
 
@@ -6,7 +6,7 @@ const NAMES: Record<ConnectionState, string> = {
   connecting: 'Connecting…',
   live: 'Live',
   reconnecting: 'Reconnecting…',
-  refused: 'Token refused',
+  refused: 'Token rejected',
 };
 
 export function useConnection(connection: Connection): ConnectionState {

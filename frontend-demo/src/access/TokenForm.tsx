@@ -1,4 +1,4 @@
-/** Asks for a bearer token when the server did not give one. */
+/** Asks for a bearer token if the server did not provide one. */
 import { Mark } from '../Mark';
 import { keepToken } from './access';
 
@@ -27,8 +27,8 @@ export function TokenForm({ refused, onToken }: TokenFormProps) {
           <textarea id="token" name="token" className="code" rows={4} required spellCheck={false} />
           <div className="notes">
             <p className="hint">
-              A bearer token of yours (<code>ostinato token --sub alice</code> makes one). It is kept until this
-              tab is closed.
+              Your bearer token (<code>ostinato token --sub alice</code> creates one). It is stored until this tab
+              is closed.
             </p>
           </div>
         </div>

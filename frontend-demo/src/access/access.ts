@@ -1,4 +1,4 @@
-/** What the pages know about the server and the caller: `/config.json` and the bearer token. */
+/** Access to the API: its address from `/config.json`, and the bearer token. */
 
 const STORED_TOKEN = 'ostinato.token';
 
@@ -8,17 +8,17 @@ export type Access = {
   httpUrl: string;
   webSocketUrl: string;
   token: string;
-  /** Whether the token was pasted here, and not given by a development server. */
+  /** Whether the user pasted the token; otherwise a development server provided it. */
   pasted: boolean;
 };
 
 async function readConfig(): Promise<Config> {
   const response = await fetch('/config.json', { cache: 'no-store' });
-  if (!response.ok) throw new Error(`The API answered ${response.status}.`);
+  if (!response.ok) throw new Error(`HTTP status ${response.status}.`);
   return (await response.json()) as Config;
 }
 
-/** Read where the API is and who calls; without any token, `token` is empty. */
+/** Read the address of the API and the token, which is empty if there is none. */
 export async function readAccess(): Promise<Access> {
   const config = await readConfig();
   const httpUrl = new URL(config.graphqlPath, location.href);
@@ -32,12 +32,12 @@ export async function readAccess(): Promise<Access> {
   };
 }
 
-/** The token to connect with now: a restarted development server may have made a new one. */
+/** Return the current token: a restarted development server may have created a new one. */
 export async function freshToken(access: Access): Promise<string> {
   try {
     access.token = (await readAccess()).token || access.token;
   } catch {
-    // The socket is already open, so the token in hand is the best one there is.
+    // The server is not reachable: use the token we have.
   }
   return access.token;
 }

@@ -6,14 +6,14 @@ import { Connection } from './connection';
 import { authorization, freshToken } from './access';
 import type { Access } from './access';
 
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 5_000;
-const PING_EVERY_MS = 12_000;
+const MIN_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+const PING_INTERVAL_MS = 12_000;
 
 export type Api = { client: Client; connection: Connection; close: () => void };
 
 function backoff(retries: number): Promise<void> {
-  const wait = Math.min(FIRST_WAIT_MS * 2 ** retries, LONGEST_WAIT_MS);
+  const wait = Math.min(MIN_RETRY_MS * 2 ** retries, MAX_RETRY_MS);
   return new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
 }
 
@@ -22,7 +22,7 @@ export function connect(access: Access): Api {
   const socket = createClient({
     url: access.webSocketUrl,
     connectionParams: async () => authorization(await freshToken(access)),
-    keepAlive: PING_EVERY_MS,
+    keepAlive: PING_INTERVAL_MS,
     retryAttempts: Infinity,
     retryWait: backoff,
     shouldRetry: () => connection.state !== 'refused',

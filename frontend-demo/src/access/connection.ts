@@ -1,24 +1,24 @@
-/** The state of the WebSocket, from its own events, for the page to show. */
+/** The state of the WebSocket for the page, derived from the client's events. */
 import type { ClientOptions } from 'graphql-ws';
 
 export type ConnectionState = 'connecting' | 'live' | 'reconnecting' | 'refused';
 
-const REFUSALS = new Set([4401, 4403]);
-const PONG_WITHIN_MS = 5_000;
+const REJECTION_CODES = new Set([4401, 4403]);
+const PONG_TIMEOUT_MS = 5_000;
 
 export class Connection {
   state: ConnectionState = 'connecting';
   readonly #listeners = new Set<() => void>();
   #pongDeadline: ReturnType<typeof setTimeout> | undefined;
-  #greeted = false;
+  #acknowledged = false;
 
   /** Handlers for the graphql-ws client. */
   readonly handlers = {
     connecting: () => {
-      this.#greeted = false;
+      this.#acknowledged = false;
     },
     connected: () => {
-      this.#greeted = true;
+      this.#acknowledged = true;
       this.#move('live');
     },
     closed: (event: unknown) => {
@@ -27,14 +27,14 @@ export class Connection {
     },
     ping: (received: boolean) => {
       if (received) return;
-      this.#pongDeadline = setTimeout(() => this.onSilence(), PONG_WITHIN_MS);
+      this.#pongDeadline = setTimeout(() => this.onSilence(), PONG_TIMEOUT_MS);
     },
     pong: (received: boolean) => {
       if (received) clearTimeout(this.#pongDeadline);
     },
   } satisfies ClientOptions['on'];
 
-  /** Called when the server has not answered a ping; the client's owner ends the socket. */
+  /** Called when a ping gets no pong; the owner of the client closes the socket. */
   onSilence: () => void = () => {};
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -45,7 +45,7 @@ export class Connection {
   readonly read = (): ConnectionState => this.state;
 
   #refusedBy(event: unknown): boolean {
-    return !this.#greeted && event instanceof CloseEvent && REFUSALS.has(event.code);
+    return !this.#acknowledged && event instanceof CloseEvent && REJECTION_CODES.has(event.code);
   }
 
   #move(state: ConnectionState): void {

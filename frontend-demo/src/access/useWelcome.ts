@@ -1,4 +1,4 @@
-/** Who the viewer is and what it may run; asked again after each reconnection. */
+/** The user and the functions it may run; reloaded after each reconnect. */
 import { useEffect, useState } from 'react';
 import { useClient } from 'urql';
 import type { Runnable } from '../form/functions';
@@ -7,7 +7,7 @@ import type { ConnectionState } from './connection';
 
 export type Welcome = {
   viewer: string;
-  /** Null until they are known. */
+  /** Null until loaded. */
   functions: Runnable[] | null;
 };
 

@@ -1,4 +1,4 @@
-/** Pause or resume a cron, or delete it after a second click. */
+/** The buttons to pause or resume a cron, and to delete it after a second click. */
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import { ActionButton } from '../form/ActionButton';

@@ -1,4 +1,4 @@
-/** One cron: its schedule, its last and next run, and what can be done with it. */
+/** A cron: its schedule, last and next run, and actions. */
 import { memo } from 'react';
 import { Since, Until } from '../time/Instant';
 import { duration } from '../time/words';

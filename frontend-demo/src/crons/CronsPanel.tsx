@@ -1,4 +1,4 @@
-/** The crons, live, with the form that registers one. */
+/** The crons, live, with the form to register one. */
 import type { Runnable } from '../form/functions';
 import { Rows } from '../live/Rows';
 import { useLive } from '../live/useLive';
@@ -19,7 +19,7 @@ export function CronsPanel({ functions }: { functions: Runnable[] | null }) {
     >
       <Rows
         label="Crons"
-        empty="No crons yet. Register one to run a function again and again."
+        empty="No crons yet. Register one to run a function on a schedule."
         view={view}
         entities={crons}
         row={(cron) => <CronRow key={cron.id} cron={cron} />}

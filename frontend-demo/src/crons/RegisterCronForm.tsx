@@ -1,4 +1,4 @@
-/** Registers a cron: its name, its schedule, and what it runs. */
+/** The form to register a cron: name, schedule and function. */
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
 import { FunctionFields, NOT_JSON, readFunction } from '../form/FunctionFields';
@@ -13,7 +13,7 @@ type RegisterCronFormProps = { functions: Runnable[]; onClose: () => void };
 
 const FIELDS = ['name', 'intervalMs', 'cronspec', 'tz', 'functionName', 'args'];
 
-/** The half of the schedule that the form shows; the other half is not sent. */
+/** Read the selected kind of schedule; the other kind is not sent. */
 function readSchedule(values: FormData, intervalMs: number | null) {
   if (values.get('kind') === 'interval') return { intervalMs };
   return { cronspec: String(values.get('cronspec')), tz: String(values.get('tz')) };

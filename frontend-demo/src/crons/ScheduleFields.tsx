@@ -1,4 +1,4 @@
-/** When a cron ticks: by an interval, or by a cronspec in a time zone. */
+/** The fields of a cron's schedule: an interval, or a cronspec with a time zone. */
 import { useState } from 'react';
 import { Field } from '../form/Field';
 import type { Problems } from '../form/issues';
@@ -10,7 +10,7 @@ const KINDS: readonly { kind: ScheduleKind; label: string }[] = [
   { kind: 'cronspec', label: 'Cronspec' },
 ];
 
-function KindChoice({ kind, onChoose }: { kind: ScheduleKind; onChoose: (kind: ScheduleKind) => void }) {
+function KindChoice({ kind, onSelect }: { kind: ScheduleKind; onSelect: (kind: ScheduleKind) => void }) {
   return (
     <fieldset className="segments">
       <legend>Schedule</legend>
@@ -21,7 +21,7 @@ function KindChoice({ kind, onChoose }: { kind: ScheduleKind; onChoose: (kind: S
             name="kind"
             value={option.kind}
             checked={kind === option.kind}
-            onChange={() => onChoose(option.kind)}
+            onChange={() => onSelect(option.kind)}
           />
           <span>{option.label}</span>
         </label>
@@ -35,7 +35,7 @@ export function ScheduleFields({ problems }: { problems: Problems }) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <>
-      <KindChoice kind={kind} onChoose={setKind} />
+      <KindChoice kind={kind} onSelect={setKind} />
       {kind === 'interval' ? (
         <Field name="intervalMs" label="Interval (ms)" hint="1000 or more" problems={problems}>
           {(control) => <input {...control} inputMode="numeric" defaultValue="5000" />}

@@ -1,11 +1,11 @@
-/** The feed of the viewer's crons. */
+/** The feed of the user's crons. */
 import { CronsChangedDocument } from '../generated';
 import type { CronRowFragment, CronsChangedSubscription } from '../generated';
 import type { Source } from '../live/feed';
 
 export type Cron = CronRowFragment;
 
-const MOST = 1_000; // A snapshot has at most this many rows.
+const MAX_CRONS = 1_000; // the maximum size of a snapshot
 
 export function byName(a: Cron, b: Cron): number {
   return a.name.localeCompare(b.name);
@@ -14,7 +14,7 @@ export function byName(a: Cron, b: Cron): number {
 export const cronsFeed: Source<CronsChangedSubscription, Cron> = {
   document: CronsChangedDocument,
   variables: {},
-  window: { limit: MOST, order: byName },
+  window: { limit: MAX_CRONS, order: byName },
   change: ({ cronsChanged }) =>
     cronsChanged && { ...cronsChanged, id: cronsChanged.cronId, entity: cronsChanged.cron },
 };

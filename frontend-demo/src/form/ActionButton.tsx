@@ -1,9 +1,9 @@
-/** A small button of a row; when its mutation fails, it says why. */
+/** A small button in a row; shows the error if its mutation fails. */
 import type { CombinedError } from '@urql/core';
 
 type ActionButtonProps = {
   label: string;
-  /** What it acts on, for those who hear the button alone. */
+  /** What it acts on, for screen readers. */
   of: string;
   error: CombinedError | undefined;
   disabled: boolean;
@@ -12,7 +12,7 @@ type ActionButtonProps = {
 };
 
 function reason(error: CombinedError): string {
-  return error.graphQLErrors[0]?.message ?? 'The API could not be reached.';
+  return error.graphQLErrors[0]?.message ?? 'The API is not reachable.';
 }
 
 export function ActionButton({ label, of, error, disabled, danger, onClick }: ActionButtonProps) {

@@ -1,4 +1,4 @@
-/** A labelled control with its hint and its issues. */
+/** A labelled form control with its hint and its errors. */
 import { useId } from 'react';
 import type { ReactNode } from 'react';
 import type { Problems } from './issues';

@@ -1,4 +1,4 @@
-/** What every form has: its problems at the head, and its buttons at the foot. */
+/** The frame of every form: its errors at the top, its buttons at the bottom. */
 import { useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
 import type { Problems } from './issues';

@@ -1,4 +1,4 @@
-/** Chooses a function and writes its arguments as JSON. */
+/** The fields to select a function and enter its arguments as JSON. */
 import { useState } from 'react';
 import { Field } from './Field';
 import { DEFAULT_FUNCTION, firstArguments } from './functions';
@@ -8,13 +8,13 @@ import type { Problems } from './issues';
 type FunctionFieldsProps = {
   functions: Runnable[];
   problems: Problems;
-  /** Whether the server completes the arguments of the default function. */
+  /** Whether the server fills in the arguments of the default function. */
   completed?: boolean;
 };
 
-const MOST_ROWS = 9;
+const MAX_ROWS = 9;
 
-/** Read the fields back; arguments that are not JSON give null. */
+/** Read the values of the fields; null if the arguments are not JSON. */
 export function readFunction(values: FormData): { functionName: string; args: unknown } | null {
   const functionName = String(values.get('functionName') ?? '');
   try {
@@ -42,7 +42,7 @@ export function FunctionFields({ functions, problems, completed = false }: Funct
         name="functionName"
         label="Function"
         problems={problems}
-        hint={runnable ? summary(runnable) : 'No function is public to you.'}
+        hint={runnable ? summary(runnable) : 'You may not run any function.'}
       >
         {(control) => (
           <select {...control} value={name} onChange={(event) => setChosen(event.target.value)}>
@@ -60,7 +60,7 @@ export function FunctionFields({ functions, problems, completed = false }: Funct
             {...control}
             key={name}
             className="code"
-            rows={Math.min(Math.max(args.split('\n').length, 3), MOST_ROWS)}
+            rows={Math.min(Math.max(args.split('\n').length, 3), MAX_ROWS)}
             spellCheck={false}
             defaultValue={args}
           />

@@ -1,12 +1,12 @@
-/** What can be run: the functions that are public to the viewer, and first arguments for each. */
+/** The functions that the user may run, and initial arguments for them. */
 import type { WelcomeQuery } from '../generated';
 
 export type Runnable = NonNullable<WelcomeQuery['functions']>[number];
 
-/** What crons run by default; the server completes its `name` by the cron's. */
+/** The default function of crons; its `name` defaults to the cron's name. */
 export const DEFAULT_FUNCTION = 'tasks.runTask';
 
-/** The part of JSON Schema that tells what a first value looks like. */
+/** The part of JSON Schema that is needed for initial values. */
 type Schema = {
   $ref?: string;
   $defs?: Record<string, Schema>;
@@ -39,7 +39,7 @@ function requiredOf({ properties = {}, required = [] }: Schema, root: Schema): o
   );
 }
 
-/** Arguments that fit the function's schema: what it requires, to be edited. */
+/** Return the required arguments of the function's schema, with initial values to edit. */
 export function firstArguments(runnable: Runnable | undefined): string {
   const schema = (runnable?.argsSchema ?? {}) as Schema;
   return JSON.stringify(requiredOf(schema, schema), null, 2);

@@ -15,7 +15,7 @@ function issue(path: Issue['path'], message: string): Issue {
   return { path, message, code: 'invalid' };
 }
 
-test('each issue is at its field, several at one field too', () => {
+test('each issue is shown at its field, also several at one field', () => {
   const error = badRequest(
     issue(['input', 'name'], 'Too short.'),
     issue(['input', 'name'], 'Not a name.'),
@@ -27,31 +27,31 @@ test('each issue is at its field, several at one field too', () => {
   expect(form).toEqual([]);
 });
 
-test('an issue inside the arguments is at the arguments, with its place in them', () => {
+test('an issue inside the arguments is shown at the arguments, with its path', () => {
   const { fields } = problemsOf(badRequest(issue(['input', 'args', 'items', 0], 'Missing.')), KNOWN);
   expect(fields.get('args')).toEqual(['items.0: Missing.']);
 });
 
-test('the place that a message begins with is not said twice', () => {
+test('the path at the start of a message is not repeated', () => {
   const missing = issue(['input', 'args', 'to'], 'args.to: field required');
   const wrong = issue(['input', 'name'], 'name: too long');
   const { fields } = problemsOf(badRequest(missing, wrong), KNOWN);
   expect([fields.get('args'), fields.get('name')]).toEqual([['to: field required'], ['too long']]);
 });
 
-test('an issue of a field that the form has not is at its head, with the name', () => {
+test('an issue of a field that is not in the form is shown at its top, with the name', () => {
   expect(problemsOf(badRequest(issue(['input', 'tz'], 'Unknown.')), KNOWN).form).toEqual(['tz: Unknown.']);
   expect(problemsOf(badRequest(issue(['input'], 'Either.')), KNOWN).form).toEqual(['Either.']);
 });
 
-test('an error without issues is at the head of the form', () => {
+test('an error without issues is shown at the top of the form', () => {
   const conflict = new GraphQLError('There is one already.', { extensions: { code: 'CONFLICT' } });
   expect(problemsOf(new CombinedError({ graphQLErrors: [conflict] }), KNOWN).form).toEqual([
     'There is one already.',
   ]);
 });
 
-test('an API that cannot be reached is said in words', () => {
+test('an unreachable API has its own message', () => {
   const error = new CombinedError({ networkError: new TypeError('Failed to fetch') });
-  expect(problemsOf(error, KNOWN).form).toEqual(['The API could not be reached. Try again.']);
+  expect(problemsOf(error, KNOWN).form).toEqual(['The API is not reachable. Try again.']);
 });

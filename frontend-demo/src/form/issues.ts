@@ -1,4 +1,4 @@
-/** Turns a failed mutation into messages for the form: one list a field, one for the rest. */
+/** Converts a failed mutation to messages for the form: one list per field, one for the rest. */
 import type { CombinedError } from '@urql/core';
 
 export type Issue = { path: (string | number)[]; message: string; code: string };
@@ -7,17 +7,17 @@ export type Problems = { fields: ReadonlyMap<string, string[]>; form: string[] }
 
 export const NO_PROBLEMS: Problems = { fields: new Map(), form: [] };
 
-/** Leave out of a message the place that it begins with: the form shows it there. */
-function withoutPlace(message: string, path: Issue['path']): string {
-  const place = `${path.join('.')}: `;
-  return message.startsWith(place) ? message.slice(place.length) : message;
+/** Remove the path from the start of a message: the form shows it at that field. */
+function withoutPath(message: string, path: Issue['path']): string {
+  const prefix = `${path.join('.')}: `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
-/** `["input", "args", "name"]` belongs to the field `args` and is told apart as `name: …`. */
+/** `["input", "args", "name"]` belongs to the field `args`, with the prefix `name: `. */
 function locate({ path, message }: Issue): { field: string | null; text: string } {
   const [, field, ...inside] = path;
-  const said = withoutPlace(message, path.slice(1));
-  const text = inside.length ? `${inside.join('.')}: ${said}` : said;
+  const rest = withoutPath(message, path.slice(1));
+  const text = inside.length ? `${inside.join('.')}: ${rest}` : rest;
   return { field: typeof field === 'string' ? field : null, text };
 }
 
@@ -39,9 +39,9 @@ function issuesOf(extensions: Record<string, unknown>): Issue[] {
   return Array.isArray(extensions['issues']) ? (extensions['issues'] as Issue[]) : [];
 }
 
-/** Place the server's issues at the `known` fields of a form; what fits none is for its head. */
+/** Assign the server's issues to the `known` fields of a form; the others go to its top. */
 export function problemsOf(error: CombinedError, known: readonly string[]): Problems {
-  if (error.networkError) return { ...NO_PROBLEMS, form: ['The API could not be reached. Try again.'] };
+  if (error.networkError) return { ...NO_PROBLEMS, form: ['The API is not reachable. Try again.'] };
   const issues = error.graphQLErrors.flatMap(({ extensions }) => issuesOf(extensions));
   const rest = error.graphQLErrors
     .filter(({ extensions }) => issuesOf(extensions).length === 0)

@@ -1,8 +1,8 @@
-/** Reads a number of milliseconds from a form's field. */
+/** Parses a number of milliseconds from a form field. */
 
-export const NOT_MS = 'Give a whole number of milliseconds, such as 1000.';
+export const NOT_MS = 'Enter a whole number of milliseconds, such as 1000.';
 
-/** An empty field is null; what is not a whole number is `invalid`. The server judges its size. */
+/** An empty field is null; anything but a whole number is `invalid`. The server checks the range. */
 export function readMs(value: FormDataEntryValue | null): number | null | 'invalid' {
   const text = String(value ?? '').trim();
   if (text === '') return null;

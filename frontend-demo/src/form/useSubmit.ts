@@ -1,4 +1,4 @@
-/** Sends a form's mutation and holds what is wrong with it. */
+/** Sends a form's mutation and stores its errors. */
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import type { AnyVariables, DocumentInput } from '@urql/core';
@@ -9,7 +9,7 @@ type Submit<Variables> = {
   problems: Problems;
   sending: boolean;
   refuse: (problems: Problems) => void;
-  /** Send; the answer is whether the server accepted it. */
+  /** Send; resolves to whether the server accepted it. */
   send: (variables: Variables) => Promise<boolean>;
 };
 

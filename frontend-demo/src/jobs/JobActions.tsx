@@ -1,4 +1,4 @@
-/** What the viewer can do with a job in its present state. */
+/** The actions available for a job in its current state. */
 import { useMutation } from 'urql';
 import { CancelJobDocument, RetryJobDocument } from '../generated';
 import { ActionButton } from '../form/ActionButton';

@@ -20,7 +20,7 @@ function ProgressLine({ progress }: { progress: NonNullable<Job['progress']> }) 
   );
 }
 
-/** A line of what may be long: cut off until it is opened. */
+/** A possibly long line, truncated until it is opened. */
 function Note({ tone, children }: { tone: string; children: ReactNode }) {
   return (
     <details className={`row-note ${tone}`}>

@@ -1,4 +1,4 @@
-/** One job: its state, what it runs, what came of it, and what can be done with it. */
+/** A job: its state, function, outcome and actions. */
 import { memo } from 'react';
 import { Since, Until } from '../time/Instant';
 import { JobActions } from './JobActions';

@@ -1,4 +1,4 @@
-/** The rows of a feed of jobs, newest first, and a word when there are more. */
+/** The rows of a job feed, newest first, with a note if there are more. */
 import type { FeedView } from '../live/feed';
 import { Rows } from '../live/Rows';
 import { useNow } from '../time/now';
@@ -17,7 +17,7 @@ export function JobRows({ view, empty }: { view: FeedView<Job>; empty: string })
         entities={jobs}
         row={(job) => <JobRow key={job.id} job={job} />}
       />
-      {more && <p className="foot hint">The newest {NEWEST} of them.</p>}
+      {more && <p className="foot hint">Showing the newest {NEWEST}.</p>}
     </>
   );
 }

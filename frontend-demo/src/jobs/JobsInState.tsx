@@ -1,4 +1,4 @@
-/** The newest jobs in one state; those that are older than the newest of all are among them. */
+/** The newest jobs in one state, including those that are too old for the list of all jobs. */
 import { useMemo } from 'react';
 import type { JobState } from '../generated';
 import { useLive } from '../live/useLive';

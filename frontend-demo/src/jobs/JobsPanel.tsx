@@ -1,4 +1,4 @@
-/** The newest jobs, live, of all states or of a chosen one, with the form that schedules one. */
+/** The newest jobs, live, in all states or a selected one, with the form to schedule a job. */
 import { useState } from 'react';
 import type { Runnable } from '../form/functions';
 import type { JobState } from '../generated';

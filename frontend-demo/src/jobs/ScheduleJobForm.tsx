@@ -1,4 +1,4 @@
-/** Schedules a job: which function, with what, and when. */
+/** The form to schedule a job: function, arguments and delay. */
 import { ScheduleJobDocument } from '../generated';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
@@ -31,7 +31,7 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
       onCancel={onClose}
     >
       <FunctionFields functions={functions} problems={problems} />
-      <Field name="runAfterMs" label="Delay (ms)" hint="0 runs it at once" problems={problems}>
+      <Field name="runAfterMs" label="Delay (ms)" hint="0 runs it immediately" problems={problems}>
         {(control) => <input {...control} inputMode="numeric" defaultValue="0" />}
       </Field>
     </FormFrame>

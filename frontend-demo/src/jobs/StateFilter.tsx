@@ -1,13 +1,13 @@
-/** Counts of the newest jobs by state; one can be chosen to see its jobs alone. */
+/** Counts of the newest jobs by state; selecting a state shows only its jobs. */
 import type { JobState } from '../generated';
 import type { Job } from './jobsFeed';
 import { NEWEST } from './jobsFeed';
 import { JOB_STATES, STATE_NAMES, tone } from './states';
 
 type StateFilterProps = {
-  /** Null while they are not known. */
+  /** Null while unknown. */
   jobs: Job[] | null;
-  /** Whether there are others, which are not counted. */
+  /** Whether there are more jobs, which are not counted. */
   more: boolean;
   chosen: JobState | null;
   onChoose: (state: JobState | null) => void;
@@ -21,7 +21,7 @@ export function StateFilter({ jobs, more, chosen, onChoose }: StateFilterProps) 
           key={state}
           type="button"
           className={`filter-button ${tone(state)}`}
-          title={more ? `Counted among the newest ${NEWEST}` : undefined}
+          title={more ? `Among the newest ${NEWEST} jobs` : undefined}
           aria-pressed={chosen === state}
           onClick={() => onChoose(chosen === state ? null : state)}
         >

@@ -12,19 +12,19 @@ function jobs(count: number, fields: Partial<Job> = {}): ReadonlyMap<string, Job
   return new Map(made.map((job) => [job.id, job]));
 }
 
-test('one job more than are shown tells that there are more', () => {
+test('one job more than is shown means that there are more', () => {
   expect(newest(jobs(NEWEST), NOW).more).toBe(false);
   const { jobs: shown, more } = newest(jobs(NEWEST + 1), NOW);
   expect([shown.length, more, shown[0]?.id]).toEqual([NEWEST, true, `job-${NEWEST}`]);
 });
 
-test('a job leaves when its time to be purged has come', () => {
+test('a job disappears when it is due to be purged', () => {
   const rows = jobs(1, { purgeAt: new Date(NOW).toISOString() });
   expect(newest(rows, NOW - 1).jobs).toHaveLength(1);
   expect(newest(rows, NOW).jobs).toHaveLength(0);
 });
 
-test('a chosen state is asked of the server', () => {
+test('the server filters by the selected state', () => {
   expect(jobsFeed('FAILED').variables['filter']).toEqual({ states: ['FAILED'] });
   expect(jobsFeed().variables['filter']).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-/** The feeds of the newest jobs: of all, and of those in one state. */
+/** The feeds of the newest jobs, in all states or in one. */
 import { JobsChangedDocument } from '../generated';
 import type { JobRowFragment, JobsChangedSubscription, JobState } from '../generated';
 import type { Source } from '../live/feed';
@@ -6,14 +6,14 @@ import type { Source } from '../live/feed';
 export type Job = JobRowFragment;
 
 export const NEWEST = 100;
-/** One more than is shown tells whether there are more. */
+/** One more than is shown, to know whether there are more. */
 const LIMIT = NEWEST + 1;
 
 export function newestFirst(a: Job, b: Job): number {
   return b.createdAt.localeCompare(a.createdAt) || b.id.localeCompare(a.id);
 }
 
-/** The server filters: a job of the state is found however many newer ones there are. */
+/** The server filters by state, so older jobs are found however many newer ones there are. */
 export function jobsFeed(state?: JobState): Source<JobsChangedSubscription, Job> {
   return {
     document: JobsChangedDocument,
@@ -26,7 +26,7 @@ export function jobsFeed(state?: JobState): Source<JobsChangedSubscription, Job>
 
 export type Newest = { jobs: Job[]; more: boolean };
 
-/** Purges send no event: a job leaves the page when its own time to be purged has come. */
+/** Purges send no event: a job disappears from the page at its `purgeAt`. */
 function isKept({ purgeAt }: Job, now: number): boolean {
   return purgeAt === null || Date.parse(purgeAt) > now;
 }

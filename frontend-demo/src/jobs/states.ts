@@ -1,4 +1,4 @@
-/** How the states of a job are called and in which order they are shown. */
+/** The names of the job states, and the order in which they are shown. */
 import type { JobState } from '../generated';
 
 export const JOB_STATES: readonly JobState[] = [
@@ -17,16 +17,16 @@ export const STATE_NAMES: Record<JobState, string> = {
   CANCELED: 'Canceled',
 };
 
-/** What is said when no job is in a state. */
+/** The text shown when no job is in a state. */
 export const NONE_IN_STATE: Record<JobState, string> = {
-  PENDING: 'None of the jobs is pending.',
-  IN_PROGRESS: 'None of the jobs is in progress.',
-  SUCCESS: 'None of the jobs has succeeded.',
-  FAILED: 'None of the jobs has failed.',
-  CANCELED: 'None of the jobs was canceled.',
+  PENDING: 'No pending jobs.',
+  IN_PROGRESS: 'No jobs in progress.',
+  SUCCESS: 'No successful jobs.',
+  FAILED: 'No failed jobs.',
+  CANCELED: 'No canceled jobs.',
 };
 
-/** The class of a state's colours. */
+/** The CSS class with the colours of a state. */
 export function tone(state: JobState): string {
   return `tone-${state.toLowerCase().replace('_', '-')}`;
 }

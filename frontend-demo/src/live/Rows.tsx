@@ -1,4 +1,4 @@
-/** A live list in each of its states: loading, failing, empty, and with rows. */
+/** A live list: loading, failed, empty, or with rows. */
 import type { ReactNode } from 'react';
 import type { FeedView } from './feed';
 
@@ -17,7 +17,7 @@ export function Rows<Entity>({ label, empty, view, entities, row }: RowsProps<En
     <>
       {error && (
         <p role="alert" className="issue banner">
-          {error.graphQLErrors[0]?.message ?? 'The live connection failed.'} Trying again…
+          {error.graphQLErrors[0]?.message ?? 'The live connection failed.'} Retrying…
         </p>
       )}
       {loading && !error && <Skeleton label={label} />}

@@ -1,10 +1,10 @@
-/** Keeps one subscription's rows; the client below resumes it after each reconnection. */
+/** The rows of a subscription; the GraphQL client resumes it after each reconnect. */
 import type { AnyVariables, Client, CombinedError, DocumentInput } from '@urql/core';
 import { applyChange, emptyRows, startSnapshot } from './merge';
 import type { Change, LiveRows, Versioned, Window } from './merge';
 
-/** Renders are at least this far apart, however many changes arrive. */
-const RENDER_EVERY_MS = 50;
+/** The minimum time between two renders. */
+const RENDER_INTERVAL_MS = 50;
 const RETRY_AFTER_MS = 1_000;
 
 export type Source<Data, Entity extends Versioned> = {
@@ -50,7 +50,7 @@ export class Feed<Data, Entity extends Versioned> {
       .subscription(document, variables as AnyVariables)
       .subscribe(({ data, error, hasNext }) => {
         if (error) this.#fail(error);
-        else if (!hasNext) this.#startIn(RETRY_AFTER_MS);
+        else if (!hasNext) this.#restartIn(RETRY_AFTER_MS);
         else if (data) this.#apply(data);
       });
     this.#stop = unsubscribe;
@@ -71,10 +71,10 @@ export class Feed<Data, Entity extends Versioned> {
 
   #fail(error: CombinedError): void {
     this.#show({ ...this.#view, error });
-    this.#startIn(RETRY_AFTER_MS);
+    this.#restartIn(RETRY_AFTER_MS);
   }
 
-  #startIn(delayMs: number): void {
+  #restartIn(delayMs: number): void {
     this.#end();
     this.#retry = setTimeout(() => this.#start(), delayMs);
   }
@@ -85,6 +85,6 @@ export class Feed<Data, Entity extends Versioned> {
       this.#render = undefined;
       this.#shown = this.#view;
       this.#listeners.forEach((listener) => listener());
-    }, RENDER_EVERY_MS);
+    }, RENDER_INTERVAL_MS);
   }
 }

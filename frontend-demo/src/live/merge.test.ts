@@ -33,14 +33,14 @@ describe('a snapshot', () => {
     expect(live()).toMatchObject({ phase: 'live', rows: new Map() });
   });
 
-  test('taken anew drops the rows that it does not name', () => {
+  test('taken again drops the rows that are not in it', () => {
     const again = startSnapshot(live(row('a'), row('b')));
     expect([...again.rows.keys()]).toEqual(['a', 'b']);
     const complete = after([change('SNAPSHOT', row('b')), change('READY')], again);
     expect([...complete.rows.keys()]).toEqual(['b']);
   });
 
-  test('that the server restarts by itself drops what is gone, too', () => {
+  test('restarted by the server also drops rows that are gone', () => {
     const complete = after([change('SNAPSHOT', row('b')), change('READY')], live(row('a')));
     expect([...complete.rows.keys()]).toEqual(['b']);
   });
@@ -67,20 +67,20 @@ describe('a change', () => {
     expect(state.rows.get('a')?.version).toBe(5);
   });
 
-  test('whose object is not sent changes nothing', () => {
+  test('without an object changes nothing', () => {
     const before = live(row('a'));
     const state = after([{ kind: 'CHANGED', id: 'a', entity: null }], before);
     expect(state).toEqual(before);
   });
 
-  test('does not touch the rows of the state before it', () => {
+  test('does not modify the previous state', () => {
     const before = live(row('a'));
     after([change('CHANGED', row('b'))], before);
     expect(before.rows.size).toBe(1);
   });
 });
 
-test('LEFT takes the row away', () => {
+test('LEFT removes the row', () => {
   const state = after([{ kind: 'LEFT', id: 'a', entity: null }], live(row('a'), row('b')));
   expect([...state.rows.keys()]).toEqual(['b']);
 });
@@ -96,13 +96,13 @@ test('a READY after resuming keeps every row', () => {
 });
 
 describe('RESET', () => {
-  test('keeps the rows in view', () => {
+  test('keeps the rows', () => {
     const state = after([change('RESET')], live(row('a')));
     expect(state).toMatchObject({ phase: 'live' });
     expect(state.rows.has('a')).toBe(true);
   });
 
-  test('lets the snapshot behind it decide what stays, even an empty one', () => {
+  test('keeps only the rows of the next snapshot, even if it is empty', () => {
     const from = live(row('a'), row('b'));
     const one = after([change('RESET'), change('SNAPSHOT', row('b')), change('READY')], from);
     expect([...one.rows.keys()]).toEqual(['b']);

@@ -3,7 +3,7 @@ import type { ChangeKind } from '../generated';
 
 export type Versioned = { id: string; version: number };
 
-/** One message of a `…Changed` subscription; `entity` is null where the object is not sent. */
+/** A message of a `…Changed` subscription; `entity` is null if the message has no object. */
 export type Change<Entity> = {
   kind: ChangeKind;
   id: string | null;
@@ -14,18 +14,18 @@ export type LiveRows<Entity> = {
   /** `loading` until the first snapshot is complete. */
   phase: 'loading' | 'live';
   rows: ReadonlyMap<string, Entity>;
-  /** Ids of the snapshot that is arriving; null when none is. */
+  /** Ids in the snapshot that is arriving; null if none is. */
   arriving: ReadonlySet<string> | null;
 };
 
-/** At most `limit` rows are kept: the first ones by `order`. */
+/** Limits the rows to the first `limit` by `order`. */
 export type Window<Entity> = { limit: number; order: (a: Entity, b: Entity) => number };
 
 export function emptyRows<Entity>(): LiveRows<Entity> {
   return { phase: 'loading', rows: new Map(), arriving: null };
 }
 
-/** A snapshot is about to arrive: rows stay in view; those it does not name go when it is complete. */
+/** Prepare for a snapshot: rows that are not in it are removed when it is complete. */
 export function startSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
   return { ...state, arriving: new Set() };
 }
@@ -41,9 +41,9 @@ export function applyChange<Entity extends Versioned>(
     case 'READY':
       return completeSnapshot(state);
     case 'CHANGED':
-      return moveOn(state, change, upsert(state.rows, change.entity, window));
+      return withRows(state, change, upsert(state.rows, change.entity, window));
     case 'LEFT':
-      return moveOn(state, change, without(state.rows, change.id));
+      return withRows(state, change, without(state.rows, change.id));
     case 'CHECKPOINT':
       return state;
     case 'RESET':
@@ -70,7 +70,7 @@ function completeSnapshot<Entity>(state: LiveRows<Entity>): LiveRows<Entity> {
 }
 
 /** A row that was created while the snapshot arrived is part of it. */
-function moveOn<Entity>(
+function withRows<Entity>(
   state: LiveRows<Entity>,
   change: Change<Entity>,
   rows: ReadonlyMap<string, Entity>,

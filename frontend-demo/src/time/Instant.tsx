@@ -1,4 +1,4 @@
-/** Instants as relative times that tick; the exact value is the tooltip. */
+/** Relative times that update; the tooltip shows the exact time. */
 import { useNow } from './now';
 import { since, until } from './words';
 

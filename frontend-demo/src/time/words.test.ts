@@ -7,8 +7,8 @@ test.each([
   [59_999, '59 s ago'],
   [60_000, '1 min ago'],
   [200_000_000, '2 d ago'],
-])('what happened %i ms ago happened %s', (behind, words) => {
-  expect(since(1_000_000 - behind, 1_000_000)).toBe(words);
+])('what happened %i ms ago happened %s', (age, words) => {
+  expect(since(1_000_000 - age, 1_000_000)).toBe(words);
 });
 
 test.each([
