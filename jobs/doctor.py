@@ -1,4 +1,4 @@
-"""Owns the look at everything outside the code that can keep Ostinato from working."""
+"""Checks everything outside the code that Ostinato needs: settings, modules and servers."""
 
 import asyncio
 import os
@@ -13,23 +13,23 @@ from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 
 IMPORTABLE = (
-    "correct OSTINATO_FUNCTIONS or the module; modules are looked for beside Ostinato and in "
-    "the current folder"
+    "correct OSTINATO_FUNCTIONS or the module; modules are imported from the current folder and "
+    "from Ostinato's environment"
 )
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Look at the settings, the functions, MongoDB and Redis; changes nothing."""
+    """Check the settings, the functions, MongoDB and Redis; changes nothing."""
     mongo, redis = await asyncio.gather(
         inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms),
         inspect_redis(settings.redis_url),
     )
-    variables = inspect_variables(os.environ)
-    return [*variables, *inspect_settings(settings), *inspect_functions(settings), *mongo, *redis]
+    variables = check_variables(os.environ)
+    return [*variables, *check_settings(settings), *check_functions(settings), *mongo, *redis]
 
 
-def inspect_variables(names: Iterable[str]) -> list[Finding]:
-    """Look for variables that are meant for us, and that nothing reads: mostly slips of the pen."""
+def check_variables(names: Iterable[str]) -> list[Finding]:
+    """Find `OSTINATO_*` variables that are not settings; most are typos."""
     known = {f"OSTINATO_{name.upper()}" for name in Settings.model_fields}
     unknown = sorted(
         {name.upper() for name in names if name.upper().startswith("OSTINATO_")} - known
@@ -39,20 +39,20 @@ def inspect_variables(names: Iterable[str]) -> list[Finding]:
 
 def _unknown(name: str, known: Iterable[str]) -> Finding:
     similar = get_close_matches(name, known, n=1, cutoff=0.85)
-    fix = f"did you mean {similar[0]}?" if similar else "unset it: nothing reads it"
-    return Finding(subject="variable", detail=f"{name} is no setting", fix=fix)
+    fix = f"did you mean {similar[0]}?" if similar else "unset it: Ostinato does not read it"
+    return Finding(subject="variable", detail=f"{name} is not a setting", fix=fix)
 
 
-def inspect_functions(settings: Settings) -> list[Finding]:
-    """Import the modules with functions; each that cannot be is a finding of its own."""
+def check_functions(settings: Settings) -> list[Finding]:
+    """Import the modules with functions; return one finding for each that fails."""
     subject = "functions"
     if problems := import_problems(settings.functions):
         return [Finding(subject=subject, detail=each, fix=IMPORTABLE) for each in problems]
-    return [Finding(subject=subject, detail=f"{len([*registry])} are registered")]
+    return [Finding(subject=subject, detail=f"{len([*registry])} registered")]
 
 
-def inspect_settings(settings: Settings) -> list[Finding]:
-    """Look for settings that are valid one by one and wrong together."""
+def check_settings(settings: Settings) -> list[Finding]:
+    """Find settings that are valid one by one but not together."""
     return [_cursors(settings), _mode(settings)]
 
 

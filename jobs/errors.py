@@ -2,19 +2,19 @@
 
 OstinatoError
 ├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
-│   └── WrongKind         BAD_REQUEST            a function did what its kind may not do
+│   └── WrongKind         BAD_REQUEST            a function did what its kind must not do
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
 ├── Forbidden             FORBIDDEN              the viewer may not do this
 ├── NotFound              NOT_FOUND              unknown, or someone else's
-├── Conflict              CONFLICT               it exists already, or differs from what exists
-├── PreconditionFailed    PRECONDITION_FAILED    its present state does not allow this
+├── Conflict              CONFLICT               it exists already, or differs from the existing one
+├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
 ├── PayloadTooLarge       PAYLOAD_TOO_LARGE
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
 ├── TimedOut              TIMEOUT
-├── Unavailable           UNAVAILABLE            MongoDB or Redis does not answer
-├── Malformed             MALFORMED_DOCUMENT     what is stored was not written by Ostinato
-├── HistoryLost           HISTORY_LOST           the cursor is older than the history kept
-└── SlowConsumer          SLOW_CONSUMER          the subscriber did not keep up: resume by cursor
+├── Unavailable           UNAVAILABLE            MongoDB or Redis is unreachable
+├── Malformed             MALFORMED_DOCUMENT     a stored document is not in Ostinato's format
+├── HistoryLost           HISTORY_LOST           the cursor is older than the retained history
+└── SlowConsumer          SLOW_CONSUMER          the subscriber fell behind: resume with its cursor
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ class Issue:
     """One thing wrong with an input."""
 
     path: tuple[str | int, ...]
-    """Where: argument name, field names and list positions, as the client wrote them."""
+    """Argument name, field names and list positions, as the client wrote them."""
     message: str
-    """What was wrong and what is allowed."""
+    """What is wrong and what is allowed."""
     code: str
     """A stable word for the kind of mistake, e.g. `too_small`."""
 
@@ -44,7 +44,7 @@ class OstinatoError(Exception):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """What graphql-core copies to the client beside the message."""
+        """Return what graphql-core sends to the client beside the message."""
         return {"code": self.code}
 
 
@@ -66,7 +66,7 @@ class BadRequest(OstinatoError):
 
 
 class WrongKind(BadRequest):
-    """A mutation function did what only an action may, or the other way round."""
+    """A mutation function did what only an action may do, or vice versa."""
 
 
 class Unauthorized(OstinatoError):

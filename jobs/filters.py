@@ -1,4 +1,4 @@
-"""What a reader may ask for: filters, orders and the page of a keyset-paged list."""
+"""Filters and orders of lists, and a page of a list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs; None does not restrict. The owner is not part of it: who may see what is
-    the resolvers' decision, passed beside it."""
+    """Which jobs; None does not restrict. The owner is passed separately, by the resolvers: they
+    decide who may see what."""
 
     states: tuple[JobState, ...] | None = None
     function_name: str | None = None
@@ -29,12 +29,12 @@ class JobFilter:
 
     @property
     def has_window(self) -> bool:
-        """Tell whether it bounds when jobs are due."""
+        """Return whether it restricts when jobs are due."""
         return self.scheduled_from is not None or self.scheduled_to is not None
 
     @property
     def can_stop_matching(self) -> bool:
-        """Tell whether a job that matches may come not to."""
+        """Return whether a job that matches can stop matching."""
         return self.states is not None or self.has_window
 
 
@@ -47,7 +47,7 @@ class JobOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """A slice of a list in the order asked for."""
+    """A slice of a list, in the requested order."""
 
     items: tuple[T, ...]
     has_next: bool

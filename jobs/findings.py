@@ -1,18 +1,18 @@
-"""Owns what a look at a server or at the settings found out."""
+"""Owns the result of one check of `ostinato doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """What one check found."""
 
     subject: str
-    """What was looked at, in two or three words."""
+    """What was checked, in two or three words."""
     detail: str
     """What was found, with the value."""
     fix: str | None = None
-    """What to do about it; None if all is well."""
+    """How to fix it; None if there is no problem."""
 
     @property
     def ok(self) -> bool:

@@ -11,14 +11,14 @@ ID_PATTERN: Final = re.compile(r"[0-9a-f]{24}")
 _process = [os.urandom(3).hex()]
 _sequence = itertools.count(int.from_bytes(os.urandom(3)))
 
-# A forked process must not go on with its parent's ids.
+# A forked process must not continue its parent's sequence.
 os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.urandom(3).hex()))
 
 
 def new_id() -> str:
-    """Make an id: 6 bytes of milliseconds, 3 of the process, 3 of a counter.
+    """Return a new id: 6 bytes of milliseconds, 3 of the process, 3 of a counter.
 
-    Ids of one process sort as they were made, except where the counter wraps.
+    Ids of one process sort by creation, except where the counter wraps.
     Source: the layout of a BSON ObjectId, with milliseconds in place of seconds.
     """
     ms = time.time_ns() // 1_000_000

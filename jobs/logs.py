@@ -1,4 +1,4 @@
-"""Logging: events with fields, as text for people or one JSON object a line. Never a secret."""
+"""Logging: events with fields, as text or as one JSON object per line. Never logs a secret."""
 
 import logging
 import sys
@@ -13,21 +13,21 @@ from ostinato.jobs.settings import Settings
 
 Log = structlog.stdlib.BoundLogger
 
-QUIET = ("arq", "motor", "pymongo", "asyncio", "httpx")
-"""Libraries whose own lines only matter when something is wrong."""
+QUIET_LIBRARIES = ("arq", "motor", "pymongo", "asyncio", "httpx")
+"""Libraries that are logged from level WARNING."""
 
 REPEAT_S: Final = 60.0
-MAX_LINES_PER_PERIOD: Final = 1_000  # of one throttle; more are not logged
+MAX_LINES_PER_PERIOD: Final = 1_000  # per throttle; further lines are dropped
 
 
 def get_log(name: str, **fields: object) -> Log:
-    """Give a log whose lines have `fields`; it costs next to nothing until its first line."""
+    """Return a logger whose lines have `fields`; it is set up at its first line."""
     log: Log = structlog.get_logger(name, **fields)
     return log
 
 
 class LogThrottle:
-    """Decides which of many equal lines are logged: the first in each period."""
+    """Decides which of equal lines to log: the first in each period."""
 
     def __init__(self, period_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self._period_s = period_s
@@ -36,7 +36,7 @@ class LogThrottle:
         self._since = now()
 
     def allows(self, key: Hashable) -> bool:
-        """Return whether to log the line that `key` stands for, and remember it as logged."""
+        """Return whether to log the line identified by `key`, and remember it as logged."""
         if self._now() - self._since > self._period_s:
             self._logged.clear()
             self._since = self._now()
@@ -47,7 +47,7 @@ class LogThrottle:
 
 
 class RepeatedWarning:
-    """Logs why a loop fails: each reason once a minute while it lasts."""
+    """Logs why a loop fails: each reason at most once a minute."""
 
     def __init__(self, log: Log, event: str) -> None:
         self._log = log
@@ -55,19 +55,19 @@ class RepeatedWarning:
         self._throttle = LogThrottle(REPEAT_S)
 
     def write(self, error: Exception, **fields: object) -> None:
-        """Log an error unless the same was logged within a minute."""
+        """Log an error, unless the same one was logged within a minute."""
         if self._throttle.allows(text := str(error)):
             self._log.warning(self._event, error=text, **fields)
 
 
 def _without_colours(_: object, __: str, event: EventDict) -> EventDict:
-    """Drop uvicorn's second copy of its message, which is full of escape sequences."""
+    """Drop uvicorn's copy of its message with terminal escape sequences."""
     event.pop("color_message", None)
     return event
 
 
 def configure_logs(settings: Settings) -> None:
-    """Set up the process's logging; called once, at start."""
+    """Set up logging for the process; called once, at start."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -101,5 +101,5 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for name in QUIET:
+    for name in QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Decides what a tick executes that may come late, and when the next one is due. Pure."""
+"""Decides what a late tick executes, and when the next tick is due. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +8,11 @@ from typing import Final, assert_never
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import next_run, ticks
 
-MISFIRE_GRACE: Final = timedelta(seconds=15)  # a lost worker's tick runs again within this time
-MAX_RUNS_PER_TICK: Final = 500  # jobs of one tick: they share its transaction
-MAX_COUNTED_TICKS: Final = 10_000  # ticks of a cronspec: every minute of a week, 0.3 s of work
+MISFIRE_GRACE: Final = timedelta(
+    seconds=15
+)  # the tick of a lost worker runs again within this time
+MAX_RUNS_PER_TICK: Final = 500  # these jobs share the transaction of the tick
+MAX_COUNTED_TICKS: Final = 10_000  # of a cronspec: every minute of a week, 0.3 s of work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class MisfireDecision:
     runs: tuple[datetime, ...]
     """The due times to execute now, oldest first."""
     skipped: int
-    """How many due times pass without an execution."""
+    """Number of due times without an execution."""
     next_run: datetime
     """The first due time later than now."""
 
@@ -28,10 +30,10 @@ class MisfireDecision:
 def resolve_misfires(
     schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPolicy
 ) -> MisfireDecision:
-    """Decide about the due times from `due`, the first that has not run, to `now`, not before it.
+    """Decide which due times to run, from `due` (the first that has not run) to `now`.
 
-    `skip` executes the newest if it is at most 15 s late, `latest` the newest, `all` the newest
-    500. Of a cronspec, 10,000 missed due times are looked at.
+    `skip` runs the newest if it is at most 15 s late, `latest` the newest, `all` the newest 500.
+    For a cronspec, at most 10,000 missed due times are counted.
     """
     count, newest = _missed(schedule, due, now)
     if policy is CatchUpPolicy.ALL:
@@ -47,7 +49,7 @@ def resolve_misfires(
 
 
 def _missed(schedule: Schedule, due: datetime, now: datetime) -> tuple[int, tuple[datetime, ...]]:
-    """Count the due times up to now, and list the newest of them, oldest first."""
+    """Count the due times up to now, and return the newest ones, oldest first."""
     if isinstance(schedule, CronSchedule):
         later = takewhile(lambda tick: tick <= now, ticks(schedule, due))
         found = tuple(chain([due], islice(later, MAX_COUNTED_TICKS - 1)))

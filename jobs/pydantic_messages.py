@@ -1,17 +1,17 @@
-"""Owns how Pydantic's messages read to a user: in our own form, without its machinery. Pure."""
+"""Rewrites Pydantic's messages for users, without the names of Python classes. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 RAISED_PREFIXES: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
-"""What Pydantic puts before a message that our own code raised, by the type of the error."""
+"""What Pydantic puts before the message of an exception of ours, by the type of its error."""
 
 OBJECT_ERRORS: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
-"""The types of errors where an object was expected; their messages name classes of Python."""
+"""Errors where an object was expected; their messages name Python classes."""
 
 
 def plain_message(found: Mapping[str, Any]) -> str:
-    """Give the message of one of `ValidationError.errors()`; ours are kept letter by letter."""
+    """Return the message of one of `ValidationError.errors()`; our own are unchanged."""
     message = str(found["msg"])
     if prefix := RAISED_PREFIXES.get(found["type"]):
         return message.removeprefix(prefix)

@@ -1,7 +1,7 @@
-"""What the engine hands to the layers above: frozen records of jobs and of what creates them.
+"""Frozen records of jobs and of what creates them, for the layers above the engine.
 
 Instants are aware UTC datetimes with whole milliseconds. Ids are 24 hexadecimal characters.
-`version` rises by one with every write of a document: the newer one wins in a merge.
+`version` increases by one with every write of a document; in a merge, the higher one wins.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class OverlapPolicy(StrEnum):
 
 
 class CatchUpPolicy(StrEnum):
-    """What happens to ticks that were missed while nothing ran."""
+    """What happens to ticks that were missed while no worker ran."""
 
     SKIP = "skip"
     LATEST = "latest"
@@ -73,16 +73,16 @@ class JobError:
     name: str
     """The exception's class name."""
     message: str
-    """At most 4 KiB; the owner may read it."""
+    """At most 4 KiB; visible to the owner."""
     traceback: str | None = None
-    """At most 16 KiB; only an admin may read it."""
+    """At most 16 KiB; visible to admins only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     kind: CauseKind
     id: str | None = None
-    """The cron, recurring task, batch, request or parent job; None for the API."""
+    """Id of the cron, recurring task, batch, request or parent job; None for the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class JobEvent:
     attempt: int
     worker_id: str | None = None
     next_run_at: datetime | None = None
-    """When the job is due next, if this event made it pending."""
+    """When the job is due, if this event made it pending."""
     error: JobError | None = None
 
 
@@ -111,20 +111,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One scheduled execution of a function. Written by the lifecycle's moves only."""
+    """One scheduled execution of a function. Only transitions of its lifecycle write it."""
 
     id: str
     function_name: str
     args: JsonObject
     owner: str | None
-    """The user it belongs to; None for the system's own."""
+    """The user it belongs to; None for jobs of the system."""
     internal: bool
     state: JobState
     scheduled_time: datetime
     queue: str
     priority: int
     attempt: int
-    """Starts so far."""
+    """Number of starts so far."""
     max_attempts: int
     cause: Cause
     version: int
@@ -132,7 +132,7 @@ class Job:
     timeline: tuple[JobEvent, ...] = ()
     key: str | None = None
     timeout_ms: int | None = None
-    """Real time that one attempt may take; None for the function's own."""
+    """Time limit of one attempt, in real time; None for the function's own."""
     progress: Progress | None = None
     result: Json = None
     error: JobError | None = None
@@ -168,13 +168,13 @@ class Cron:
     owner: str | None
     enabled: bool
     next_run_time: datetime
-    """The next tick; of a paused cron, as it was when it was paused."""
+    """The next tick; for a paused cron, the value when it was paused."""
     overlap: OverlapPolicy
     catch_up: CatchUpPolicy
     version: int
     last_run_time: datetime | None = None
     scheduler_job_id: str | None = None
-    """The pending tick."""
+    """The job of the pending tick."""
     skipped_ticks: int = 0
     jitter_ms: int = 0
     start_at: datetime | None = None
@@ -183,7 +183,7 @@ class Cron:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecurringTask:
-    """A loop that goes on while it is enabled. Unique per owner and `task_id`."""
+    """A loop that runs while it is enabled. Unique per owner and `task_id`."""
 
     id: str
     task_id: str
@@ -193,7 +193,7 @@ class RecurringTask:
     interval_ms: int
     enabled: bool
     generation: int
-    """Rises at each start: a run of an older generation does not go on."""
+    """Incremented at each start; runs of older generations do nothing."""
     version: int
     next_run_time: datetime | None = None
     scheduler_job_id: str | None = None
@@ -201,7 +201,7 @@ class RecurringTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A paged pass over a collection at a bounded rate."""
+    """A paged pass over a collection, at a limited rate."""
 
     id: str
     source: str
@@ -214,7 +214,7 @@ class Batch:
     created_at: datetime
     cursor: str | None = None
     total: int | None = None
-    """How many there were to process at the start; None if the source does not count."""
+    """Number of documents to process at the start; None if the source does not count."""
     completed_at: datetime | None = None
     scheduler_job_id: str | None = None
 
@@ -247,4 +247,4 @@ class Failure:
     version: int
     data: Json = None
     job_id: str | None = None
-    """None when a function logged the failure by itself."""
+    """None if a function logged the failure itself."""

@@ -1,65 +1,34 @@
 """Owns when a schedule is due: intervals, cronspecs and daylight saving. Pure: it reads no clock.
 
-**Daylight saving.** A cronspec is read in local time, by the rule of Debian's cron(8):
-a job that runs at a specific time, or less often than hourly, runs once for each local time it
-names: a skipped local time runs at the first instant after the gap, a repeated one runs the
-first time only. A job whose hour field is every hour goes by elapsed time: it runs in both passes
-of a repeated hour and not at all in a skipped one. Source: vixie-cron 3.0pl1 (Debian), cron(8).
-
-**Day of month and weekday.** A day that matches either is due, if neither field begins with `*`;
-otherwise both must match. Source: the same, crontab(5).
+**Daylight saving.** A cronspec is in local time, by the rule of Debian's cron(8). A job that runs
+at a specific time, or less often than hourly, runs once for each local time it names: a skipped
+local time runs at the first instant after the gap, a repeated one runs the first time only. A job
+whose hour field is every hour goes by elapsed time: it runs in both passes of a repeated hour and
+not at all in a skipped one. Source: vixie-cron 3.0pl1 (Debian), cron(8).
 """
 
-import copy
 import difflib
 import hashlib
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from croniter import CroniterBadDateError, CroniterError, croniter
-
+from ostinato.jobs.cronspec import Cronspec, cronspec_problem, parse_cronspec
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
-MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # nothing is planned further away than 5 years
-MAX_CRONSPEC_CHARS: Final = 200  # characters: bounds what a hostile list of values can cost
+MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # no job is scheduled further ahead than 5 years
 MAX_RUNS: Final = 1_000  # about 50 ms of work
 
 _SECOND: Final = timedelta(seconds=1)
-# Every date that exists comes again within the 50 years that croniter looks ahead.
-_PROBE: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-_LETTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
-_RANDOM: Final = re.compile(r"(?i)(?:^|[\s,])[hr](?:[\s,/]|$)")
-_LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
-_FORM: Final = (
-    "use five fields (minute hour day month weekday), six with seconds first, "
-    "or @hourly, @daily, @weekly, @monthly, @yearly"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    """A parsed cronspec. Shared and cached, so nothing in it may be changed."""
-
-    times: croniter
-    elapsed: bool
-    """Whether it runs in every hour, and so by elapsed time."""
-
-    def after(self, wall: datetime) -> datetime:
-        """Find the first matching wall-clock time later than `wall`; both are naive."""
-        found: datetime = copy.copy(self.times).get_next(datetime, start_time=wall)
-        return found
 
 
 def parse_schedule(interval_ms: int | None, cronspec: str | None, tz: str = "UTC") -> Schedule:
-    """Build a schedule from a client's input. Raise BadRequest with every issue, by field name."""
+    """Build a schedule from a client's input; raises BadRequest with every issue, by field."""
     issues = list(_issues(interval_ms, cronspec, tz))
     if issues:
         raise BadRequest(issues[0].message, issues)
@@ -70,15 +39,15 @@ def parse_schedule(interval_ms: int | None, cronspec: str | None, tz: str = "UTC
 
 
 def next_run(schedule: Schedule, after: datetime) -> datetime:
-    """Compute the first tick later than `after`, which for an interval is a scheduled time."""
+    """Compute the first tick later than `after`; an interval counts from `after`."""
     if isinstance(schedule, IntervalSchedule):
         return after + timedelta(milliseconds=schedule.ms)
-    spec, zone = _parsed(schedule.cronspec), _zone(schedule.tz)
-    return _next_elapsed(spec, zone, after) if spec.elapsed else _next_named(spec, zone, after)
+    spec, zone = parse_cronspec(schedule.cronspec), _zone(schedule.tz)
+    return _next_elapsed(spec, zone, after) if spec.runs_hourly else _next_named(spec, zone, after)
 
 
 def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Give every tick later than `after`, in order, without end."""
+    """Yield every tick later than `after`, in order, without end."""
     while True:
         after = next_run(schedule, after)
         yield after
@@ -92,7 +61,7 @@ def next_runs(schedule: Schedule, after: datetime, count: int) -> list[datetime]
 def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = None) -> datetime:
     """Compute the first tick later than `now` and not before `start_at`.
 
-    An interval counts from `start_at`, if there is one: its ticks are start_at + n·interval.
+    With `start_at`, the ticks of an interval are start_at + n·interval.
     """
     if start_at is None:
         return next_run(schedule, now)
@@ -105,7 +74,7 @@ def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = Non
 
 
 def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
-    """Move a tick's execution by 0 to `jitter_ms`: always the same for the same tick."""
+    """Delay a tick's execution by 0 to `jitter_ms`, always by the same for the same tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()
     return due + timedelta(milliseconds=int.from_bytes(digest) % (jitter_ms + 1))
 
@@ -122,8 +91,8 @@ def _issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[
         yield Issue(path=("cronspec",), message=message, code=code)
     if interval_ms is not None:
         yield from _interval_issues(interval_ms)
-    if cronspec is not None and (fault := _cronspec_fault(cronspec)):
-        yield Issue(path=("cronspec",), message=fault, code="invalid_cronspec")
+    if cronspec is not None and (problem := cronspec_problem(cronspec)):
+        yield Issue(path=("cronspec",), message=problem, code="invalid_cronspec")
     if tz not in _zone_names():
         near = difflib.get_close_matches(tz[:64], _zone_names(), 1) or ["Europe/Berlin"]
         message = f"unknown time zone {tz[:64]!r}: use an IANA name such as {near[0]!r}"
@@ -139,34 +108,6 @@ def _interval_issues(ms: int) -> Iterator[Issue]:
         yield Issue(path=("intervalMs",), message=message, code="too_big")
 
 
-def _cronspec_fault(cronspec: str) -> str | None:
-    if len(cronspec) > MAX_CRONSPEC_CHARS:
-        return (
-            f"The cronspec has {len(cronspec)} characters; at most {MAX_CRONSPEC_CHARS} are allowed"
-        )
-    try:
-        _parsed(cronspec.strip()).after(_PROBE)
-    except CroniterBadDateError:
-        return f"{cronspec!r} never fires: there is no such date"
-    except (CroniterError, ValueError) as error:
-        return f"{cronspec!r} is not a cronspec ({error}): {_FORM}"
-    return None
-
-
-@lru_cache(maxsize=4096)
-def _parsed(cronspec: str) -> _Spec:
-    if not _LETTERS.fullmatch(cronspec):
-        raise ValueError("it has a character that no cronspec has")
-    if _RANDOM.search(cronspec):
-        raise ValueError("H and R stand for a random value, which is not supported")
-    if _LONG_STEP.search(cronspec):
-        raise ValueError("a step has two digits at most")
-    if not cronspec.startswith("@") and len(cronspec.split()) not in (5, 6):
-        raise ValueError(f"it has {len(cronspec.split())} fields")
-    times = croniter(cronspec, _PROBE, second_at_beginning=True, implement_cron_bug=True)
-    return _Spec(times, elapsed=times.expanded[1] == ["*"])
-
-
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
@@ -177,32 +118,32 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _next_elapsed(spec: _Spec, zone: ZoneInfo, after: datetime) -> datetime:
+def _next_elapsed(spec: Cronspec, zone: ZoneInfo, after: datetime) -> datetime:
     local = _wall(after, zone)
-    wall = spec.after(local)
+    wall = spec.next_after(local)
     while (change := _gap(wall, zone)) is not None:
-        wall = spec.after(_wall(change, zone) - _SECOND)
+        wall = spec.next_after(_wall(change, zone) - _SECOND)
     instant = _instant(wall, zone, fold=0)
     found = instant if instant > after else _instant(wall, zone, fold=1)
     repeated = _repeated(local, zone)
     if not repeated or local.fold == 1:
         return found
     second_pass = _wall(_change(zone, after, after + repeated), zone)
-    return min(found, _instant(spec.after(second_pass - _SECOND), zone, fold=1))
+    return min(found, _instant(spec.next_after(second_pass - _SECOND), zone, fold=1))
 
 
-def _next_named(spec: _Spec, zone: ZoneInfo, after: datetime) -> datetime:
+def _next_named(spec: Cronspec, zone: ZoneInfo, after: datetime) -> datetime:
     local = _wall(after, zone)
     if local.fold == 1:
         repeated = _repeated(local, zone)
         second_pass = _wall(_change(zone, after - repeated, after), zone)
         local = second_pass + repeated - _SECOND
-    wall = spec.after(local)
+    wall = spec.next_after(local)
     return _gap(wall, zone) or _instant(wall, zone, fold=0)
 
 
 def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Read the clock on the wall: naive, with `fold` 1 in the second pass of a repeated time."""
+    """Return local time: naive, with `fold` 1 in the second pass of a repeated time."""
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
@@ -211,18 +152,18 @@ def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
 
 
 def _repeated(wall: datetime, zone: ZoneInfo) -> timedelta:
-    """Tell by how much the clock is put back over `wall`: zero where it is not."""
+    """Return by how much clocks go back over `wall`; zero where they do not."""
     return max(_instant(wall, zone, 1) - _instant(wall, zone, 0), timedelta(0))
 
 
 def _gap(wall: datetime, zone: ZoneInfo) -> datetime | None:
-    """Give the instant at which the clock is put forward over `wall`, None if it is not."""
+    """Return the instant at which clocks go forward over `wall`; None if they do not."""
     late, early = _instant(wall, zone, 0), _instant(wall, zone, 1)
     return _change(zone, early, late) if early < late else None
 
 
 def _change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
-    """Find the second, later than `low` and not later than `high`, when the offset changes."""
+    """Find the second in (low, high] at which the offset changes."""
     low, high = low.replace(microsecond=0), high.replace(microsecond=0)
     before = low.astimezone(zone).utcoffset()
     while high - low > _SECOND:

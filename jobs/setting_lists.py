@@ -1,4 +1,4 @@
-"""Owns the kinds of lists that a setting can be: words with commas between them."""
+"""Owns the types of list settings: comma-separated names, queues and addresses."""
 
 from ipaddress import ip_network
 from typing import Annotated
@@ -22,7 +22,7 @@ def _address(value: str) -> str:
         if value != ANY_ADDRESS:
             ip_network(value)
     except ValueError as error:
-        raise ValueError(f"name an address, a network or {ANY_ADDRESS}: {error}") from None
+        raise ValueError(f"must be an address, a network or {ANY_ADDRESS}: {error}") from None
     return value
 
 

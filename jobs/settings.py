@@ -1,4 +1,4 @@
-"""Owns every setting of Ostinato: its variable, type, unit, bounds and default."""
+"""Owns every setting: its environment variable, type, unit, bounds and default."""
 
 import hmac
 from enum import StrEnum
@@ -14,7 +14,7 @@ MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its 
 
 
 class Mode(StrEnum):
-    """What kind of process this is; only development and test may move due time."""
+    """What a process is for; only development and test can shift due time."""
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
@@ -22,7 +22,7 @@ class Mode(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Read `OSTINATO_*` once at start; immutable from then on."""
+    """The settings, read from `OSTINATO_*` variables once, at start; immutable."""
 
     model_config = SettingsConfigDict(env_prefix="OSTINATO_", frozen=True, extra="ignore")
 
@@ -35,187 +35,212 @@ class Settings(BaseSettings):
     database: str = Field(
         "ostinato",
         pattern=r"^[A-Za-z0-9_-]{1,38}$",
-        description="Name of the MongoDB database that holds everything.",
+        description="Name of the MongoDB database that Ostinato uses.",
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         repr=False,
-        description="Redis or Valkey connection string, rediss:// for TLS with redis-py's options "
-        "(ssl_ca_certs, ssl_cert_reqs, …); its maxmemory-policy must be noeviction.",
+        description="Redis or Valkey connection string; use rediss:// for TLS, with redis-py's "
+        "options (ssl_ca_certs, ssl_cert_reqs, …). The server's maxmemory-policy must"
+        " be noeviction.",
     )
     redis_prefix: str = Field(
         "ostinato",
         pattern=r"^[A-Za-z0-9_.-]{1,64}$",
-        description="Prefix of every Redis key and channel: installations can share a server.",
+        description="Prefix of every Redis key and channel; lets several installations share a "
+        "server.",
     )
     mode: Mode = Field(
         Mode.PRODUCTION,
-        description="production, development or test; only the last two may move due time.",
+        description="production, development or test; only development and test can shift due "
+        "time.",
     )
     functions: Names = Field(
         (),
-        description="Comma-separated Python modules with your own functions, imported at start.",
+        description="Comma-separated Python modules with your functions, imported at start.",
     )
     log_level: str = Field(
         "INFO",
         pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
-        description="Least severe level that is logged: DEBUG, INFO, WARNING or ERROR.",
+        description="Minimum level to log: DEBUG, INFO, WARNING or ERROR.",
     )
     log_json: bool = Field(
-        False, description="Log one JSON object per line in place of text for people."
+        False, description="Log one JSON object per line instead of human-readable text."
     )
 
     # Tokens
     jwt_secret: SecretStr | None = Field(
         None,
-        description="Shared secret that signs HS256 tokens, at least 32 bytes; no default.",
+        description="Shared secret for HS256 tokens, at least 32 bytes.",
     )
     jwt_public_key: str | None = Field(
-        None, description="PEM public key that verifies RS256 or ES256 tokens."
+        None, description="PEM public key for verifying RS256 or ES256 tokens."
     )
     jwt_jwks_url: str | None = Field(
-        None, description="HTTPS address of the JWKS that verifies RS256 or ES256 tokens."
+        None, description="HTTPS URL of the JWKS for verifying RS256 or ES256 tokens."
     )
     jwt_algorithms: Names = Field(
         (),
-        description="Comma-separated algorithms that are accepted: HS256, RS256, ES256. "
-        "Empty: HS256 with a secret, RS256 and ES256 with a public key or JWKS.",
+        description="Comma-separated accepted algorithms: HS256, RS256, ES256. By default, HS256 "
+        "if a secret is set; RS256 and ES256 if a public key or a JWKS is set.",
     )
-    jwt_audience: str | None = Field(None, description="Audience that a token must name, if set.")
-    jwt_issuer: str | None = Field(None, description="Issuer that a token must name, if set.")
+    jwt_audience: str | None = Field(None, description="Required audience (`aud`) of tokens.")
+    jwt_issuer: str | None = Field(None, description="Required issuer (`iss`) of tokens.")
     jwt_leeway_s: int = Field(
-        0, ge=0, le=300, description="Seconds of clock skew forgiven in a token's times."
+        0, ge=0, le=300, description="Allowed clock skew when checking a token's times, in seconds."
     )
     cursor_secret: SecretStr | None = Field(
         None,
-        description="Secret that signs cursors, at least 32 bytes and the same in every API "
-        "process. Empty: derived from the JWT secret.",
+        description="Secret for signing cursors, at least 32 bytes; must be the same in every API"
+        " process. By default, derived from the JWT secret.",
     )
     development_token: SecretStr | None = Field(
-        None, description="Token filled in to GraphiQL, in mode development only; set by `dev`."
+        None,
+        description="Token prefilled in GraphiQL, in development mode only; set by `ostinato dev`.",
     )
     metrics_token: SecretStr | None = Field(
-        None, description="Token that `/metrics` asks for, at least 32 bytes; none: no `/metrics`."
+        None,
+        description="Bearer token required by `/metrics`, at least 32 bytes. Without it, "
+        "`/metrics` is off.",
     )
 
     # API process
-    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(
-        8000, ge=0, le=65535, description="TCP port that the API listens on; 0 takes a free one."
+        8000, ge=0, le=65535, description="TCP port the API listens on; 0 picks a free port."
     )
     allowed_origins: Names = Field(
         (),
-        description="Comma-separated origins of other sites whose pages may call the API; "
-        "its own pages always may.",
+        description="Comma-separated origins whose pages may call the API, besides its own pages.",
     )
     trusted_proxies: Addresses = Field(
         ("127.0.0.1", "::1"),
         description="Comma-separated addresses and networks of proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed; `*` believes anybody.",
+        "X-Forwarded-Proto headers are trusted; `*` trusts all.",
     )
-    introspection: bool = Field(True, description="Answer introspection queries.")
+    introspection: bool = Field(True, description="Allow introspection queries.")
     operations_file: Path | None = Field(
-        None, description="JSON file of the only operations that run: a manifest, or by their ids."
+        None,
+        description="JSON file with the only operations allowed to run: a manifest, or a map from"
+        " id to document.",
     )
     body_limit_bytes: int = Field(
-        262_144, ge=1_024, description="Largest HTTP body or WebSocket message, in bytes."
+        262_144,
+        ge=1_024,
+        description="Maximum size of an HTTP body or a WebSocket message, in bytes.",
     )
     result_limit_bytes: int = Field(
-        262_144, ge=1_024, le=4_194_304, description="Largest result of one job, in bytes."
+        262_144, ge=1_024, le=4_194_304, description="Maximum size of a job's result, in bytes."
     )
     max_tokens: int = Field(
-        5_000, ge=500, description="Most lexical tokens in one GraphQL document."
+        5_000, ge=500, description="Maximum number of lexical tokens in a GraphQL document."
     )
-    max_depth: int = Field(15, ge=5, description="Deepest nesting of fields in one document.")
+    max_depth: int = Field(15, ge=5, description="Maximum nesting depth of fields in a document.")
     max_fields: int = Field(
-        1_000, ge=100, description="Most fields in one document, its fragments spread out."
+        1_000,
+        ge=100,
+        description="Maximum number of fields in a document, counting fragments each time they "
+        "are spread.",
     )
-    max_aliases: int = Field(50, ge=1, description="Most aliased fields in one document.")
-    max_directives: int = Field(50, ge=1, description="Most directives in one document.")
+    max_aliases: int = Field(
+        50, ge=1, description="Maximum number of aliased fields in a document."
+    )
+    max_directives: int = Field(50, ge=1, description="Maximum number of directives in a document.")
     max_operations_per_socket: int = Field(
-        100, ge=1, description="Most operations that one WebSocket may have open."
+        100, ge=1, description="Maximum number of open operations on one WebSocket."
     )
     max_operation_id_chars: int = Field(
-        128, ge=36, description="Longest operation id on a socket, in characters."
+        128, ge=36, description="Maximum length of an operation id on a WebSocket, in characters."
     )
     max_sockets_per_user: int = Field(
-        100, ge=1, description="Most sockets and streams that one user may hold at one API process."
+        100,
+        ge=1,
+        description="Maximum number of open sockets and streams per user in one API process.",
     )
     max_sockets_per_address: int = Field(
-        1_000, ge=1, description="Most sockets and streams from one address at one API process."
+        1_000,
+        ge=1,
+        description="Maximum number of open sockets and streams per client address in one API "
+        "process.",
     )
     request_timeout_ms: int = Field(
-        15_000, ge=100, description="Longest run of one query or mutation, in milliseconds."
+        15_000, ge=100, description="Timeout of a query or mutation, in milliseconds."
     )
     connection_init_timeout_ms: int = Field(
-        3_000, ge=100, description="Longest wait for connection_init on a socket, in milliseconds."
+        3_000,
+        ge=100,
+        description="Timeout for the connection_init message on a WebSocket, in milliseconds.",
     )
     keep_alive_ms: int = Field(
-        12_000, ge=100, description="Time between pings on a quiet connection, in milliseconds."
+        12_000, ge=100, description="Interval between pings on an idle connection, in milliseconds."
     )
     idle_connection_ms: int = Field(
         75_000,
         ge=100,
-        description="Time that an HTTP connection stays open after an answer, in milliseconds; "
-        "longer than the 60 s of most proxies, so that it is they who close it.",
+        description="How long an idle HTTP connection stays open, in milliseconds. Keep it above "
+        "your proxy's idle timeout (usually 60 s), so that the proxy closes first.",
     )
     send_timeout_ms: int = Field(
         10_000,
         ge=100,
-        description="Longest wait for a client that has stopped reading, in milliseconds.",
+        description="How long a send may block on a client that does not read, in milliseconds.",
     )
     drain_timeout_ms: int = Field(
-        3_000, ge=0, description="Longest wait for running work at a stop, in milliseconds."
+        3_000,
+        ge=0,
+        description="How long a stopping process waits for running work, in milliseconds.",
     )
 
     # Live
     ring_events: int = Field(
         50_000,
         ge=100,
-        description="Newest change events that an API process keeps, in events; 50,000 take about "
-        "260 MiB.",
+        description="Number of recent change events kept in memory by an API process; 50,000 take"
+        " about 260 MiB.",
     )
     hub_history_ms: int = Field(
         60_000,
         ge=0,
         le=3_600_000,
-        description="History that an API process reads at its start, so that clients which "
-        "reconnect resume from its memory, in milliseconds.",
+        description="How much change history an API process loads at start, in milliseconds, so "
+        "that reconnecting clients resume from memory.",
     )
     subscription_buffer: int = Field(
-        1_000, ge=10, description="Events that may wait for one slow subscription, in events."
+        1_000, ge=10, description="Maximum number of undelivered events per subscription."
     )
     snapshot_limit: int = Field(
-        1_000, ge=1, le=1_000, description="Most rows in a subscription's snapshot."
+        1_000, ge=1, le=1_000, description="Maximum number of rows in a subscription's snapshot."
     )
     checkpoint_ms: int = Field(
         30_000,
         ge=100,
-        description="Time between checkpoints of a quiet subscription, in milliseconds.",
+        description="Interval between checkpoints on an idle subscription, in milliseconds.",
     )
 
     # Worker process
-    concurrency: int = Field(100, ge=1, le=10_000, description="Jobs that one worker runs at once.")
+    concurrency: int = Field(
+        100, ge=1, le=10_000, description="Number of jobs a worker runs at once."
+    )
     queues: QueueNames = Field(
-        ("default",), min_length=1, description="Comma-separated queues that a worker serves."
+        ("default",), min_length=1, description="Comma-separated queues a worker takes jobs from."
     )
     heartbeat_ms: int = Field(
-        1_000, ge=50, description="Time between a worker's heartbeats, in milliseconds."
+        1_000, ge=50, description="Interval between a worker's heartbeats, in milliseconds."
     )
     lease_ms: int = Field(
         6_000,
         ge=200,
-        description="Silence after which a worker counts as lost, in milliseconds; "
-        "at least three heartbeats.",
+        description="Time without a heartbeat after which a worker counts as lost, in "
+        "milliseconds; at least three times the heartbeat interval.",
     )
     sweep_ms: int = Field(
-        1_000, ge=50, description="Time between two sweeps for missing work, in milliseconds."
+        1_000, ge=50, description="Interval between sweeps for missing work, in milliseconds."
     )
     mutation_timeout_ms: int = Field(
         4_000,
         ge=100,
-        description="Default timeout of a mutation function, in milliseconds; keep it below "
-        "the server's transactionLifetimeLimitSeconds.",
+        description="Default timeout of a mutation function, in milliseconds. Keep it below "
+        "MongoDB's transactionLifetimeLimitSeconds.",
     )
     action_timeout_ms: int = Field(
         300_000, ge=100, description="Default timeout of an action, in milliseconds."
@@ -223,12 +248,12 @@ class Settings(BaseSettings):
     purge_after_ms: int = Field(
         604_800_000,
         ge=1_000,
-        description="Time that an ended job is kept, in milliseconds (7 days).",
+        description="How long a finished job is kept, in milliseconds (default: 7 days).",
     )
     allowed_hosts_http: Names = Field(
         (),
-        description="Comma-separated hosts (`host` or `host:port`) that "
-        "`actions.retryableAction` may call.",
+        description="Comma-separated hosts (`host` or `host:port`) that `actions.retryableAction`"
+        " may call.",
     )
 
     @field_validator("jwt_secret", "cursor_secret", "metrics_token")
@@ -246,7 +271,7 @@ class Settings(BaseSettings):
 
     @property
     def cursor_key(self) -> bytes:
-        """Return the key that signs cursors; raises ValueError if no secret is configured."""
+        """Return the key for signing cursors; raises ValueError if no secret is set."""
         if self.cursor_secret is not None:
             return self.cursor_secret.get_secret_value().encode()
         if self.jwt_secret is None:

@@ -1,4 +1,4 @@
-"""Owns docs/configuration.md, made from the settings themselves: `make docs` writes it."""
+"""Renders docs/configuration.md from the settings; `make docs` writes the file."""
 
 from pathlib import Path
 from types import NoneType
@@ -12,8 +12,8 @@ from ostinato.jobs.settings import Mode, Settings
 HEAD = """\
 # Configuration
 
-Ostinato reads environment variables when a process starts. This page is made from
-`jobs/settings.py` by `make docs`, and a test holds it to the code.
+Ostinato reads its settings from environment variables when a process starts. Restart the process to
+pick up changes. This page is generated from `jobs/settings.py` by `make docs`.
 
 | variable | type | default | meaning |
 |---|---|---|---|
@@ -28,8 +28,8 @@ WORDS: dict[object, str] = {
 }
 
 
-def page() -> str:
-    """Return the page, whole."""
+def render_page() -> str:
+    """Return the page as Markdown."""
     return HEAD + "".join(_row(name, field) for name, field in Settings.model_fields.items())
 
 
@@ -55,4 +55,4 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    print(render_page(), end="")

@@ -69,6 +69,36 @@ def test_what_is_no_cronspec_is_refused(spec: str) -> None:
     assert issues(None, spec) == [("cronspec", "invalid_cronspec")]
 
 
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("61 * * * *", "'61 * * * *': minute must be 0-59, got 61"),
+        ("0 24 * * *", "'0 24 * * *': hour must be 0-23, got 24"),
+        ("* 60 * * * *", "'* 60 * * * *': minute must be 0-59, got 60"),
+        ("0 0 0 * *", "'0 0 0 * *': day of month must be 1-31, got 0"),
+        ("0 0 1,2,32 * *", "'0 0 1,2,32 * *': day of month must be 1-31, got 32"),
+        ("0 0 * 1-13 *", "'0 0 * 1-13 *': month must be 1-12, got 13"),
+        ("0 0 * * 8", "'0 0 * * 8': weekday must be 0-7, got 8"),
+        ("0 0 * foo *", "'0 0 * foo *': 'foo' is not a month; use jan-dec or a number"),
+        ("noon * * * *", "'noon * * * *': 'noon' is not a minute; use 0-59"),
+        ("H * * * *", "'H * * * *': H (a random value) is not supported; use 0-59"),
+        ("*/0 * * * *", "'*/0 * * * *': the step of the minute must be 1-99, got '0'"),
+        ("*/100 * * * *", "'*/100 * * * *': the step of the minute must be 1-99, got '100'"),
+        ("0 0 * * fri#6", "'0 0 * * fri#6': 'fri#6' is not a weekday; # takes 1-5 after a"),
+        ("-5 * * * *", "'-5 * * * *': '-5' is not a minute; use a value, a range (1-5) or a"),
+        ("* * * *", "'* * * *': it has 4 fields; use five fields (minute hour day month weekday)"),
+        ("@reboot", "'@reboot': unknown shorthand; use five fields"),
+        ("0," * 100 + "0 * * * *", "a cronspec has at most 200 characters, got 209"),
+    ],
+)
+def test_what_is_wrong_with_a_cronspec_is_said_with_what_is_allowed(
+    spec: str, problem: str
+) -> None:
+    with pytest.raises(BadRequest) as raised:
+        parse_schedule(None, spec)
+    assert str(raised.value).startswith(problem)
+
+
 def test_random_letters_do_not_hide_in_names() -> None:
     parse_schedule(None, "0 0 * mar,apr thu,fri")
 

@@ -68,7 +68,7 @@ def test_a_wrong_setting_is_one_line_and_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_setting_that_is_refused_by_a_rule_of_ours_is_said_in_our_words() -> None:
+def test_a_setting_that_breaks_our_own_rule_gets_our_own_message() -> None:
     done = ostinato("token", "--sub", "carol", variables={"OSTINATO_JWT_SECRET": "short"})
     assert done.stderr == "OSTINATO_JWT_SECRET: a secret must have at least 32 bytes\n"
 
@@ -83,9 +83,9 @@ def test_doctor_finds_a_variable_that_is_no_setting(settings: Settings) -> None:
     wrong = {"OSTINATO_FUNCTION": "my.module", "OSTINATO_XYZ": "1"}
     done = ostinato("doctor", variables=environment(settings) | wrong)
     assert done.returncode == 1
-    assert "OSTINATO_FUNCTION is no setting" in done.stdout
+    assert "OSTINATO_FUNCTION is not a setting" in done.stdout
     assert "did you mean OSTINATO_FUNCTIONS?" in done.stdout
-    assert "OSTINATO_XYZ is no setting" in done.stdout
+    assert "OSTINATO_XYZ is not a setting" in done.stdout
 
 
 def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:

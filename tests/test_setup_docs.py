@@ -12,7 +12,7 @@ from ostinato.jobs import lifecycle_page
 from ostinato.jobs.batch_sources import BatchOptions
 from ostinato.jobs.decorators import FunctionOptions
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.settings_page import page
+from ostinato.jobs.settings_page import render_page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -78,7 +78,7 @@ def _places(page: Path) -> set[str]:
 
 
 def test_the_configuration_page_is_what_the_settings_say() -> None:
-    assert (ROOT / "docs" / "configuration.md").read_text() == page(), "run: make docs"
+    assert (ROOT / "docs" / "configuration.md").read_text() == render_page(), "run: make docs"
 
 
 def test_the_lifecycle_page_is_what_the_moves_say() -> None:

@@ -23,7 +23,7 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
     assert Settings().trusted_proxies == ("10.1.0.0/16", "::1", "*")
     for wrong in ("10.1.2.3/16", "proxy.example", "10.1.2"):
         monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", wrong)
-        with pytest.raises(ValidationError, match="name an address, a network or"):
+        with pytest.raises(ValidationError, match="must be an address, a network or"):
             Settings()
 
 

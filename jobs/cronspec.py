@@ -1,0 +1,136 @@
+"""Owns what a cronspec is: parsing one, and describing what is wrong with one. Pure.
+
+**Day of month and day of week.** A day that matches either is due, if neither field begins with
+`*`; otherwise both must match. Source: vixie-cron 3.0pl1 (Debian), crontab(5).
+"""
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+from croniter import CroniterBadDateError, CroniterError, croniter
+
+MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
+MAX_STEP: Final = 99  # a longer one costs croniter memory
+
+FORM: Final = (
+    "use five fields (minute hour day month weekday), six with seconds first, "
+    "or @hourly, @daily, @weekly, @monthly, @yearly"
+)
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+# Every date that exists recurs within the 50 years that croniter looks ahead.
+_PROBE: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_LETTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
+_RANDOM: Final = re.compile(r"(?i)(?:^|[\s,])[hr](?:[\s,/]|$)")
+_LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cronspec:
+    """A parsed cronspec. It is cached and shared, so nothing in it may be changed."""
+
+    times: croniter
+    runs_hourly: bool
+    """Whether its hour field is every hour, so that it goes by elapsed time."""
+
+    def next_after(self, wall: datetime) -> datetime:
+        """Return the first matching wall-clock time later than `wall`; both are naive."""
+        found: datetime = copy.copy(self.times).get_next(datetime, start_time=wall)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    least: int
+    most: int
+    words: tuple[str, ...] = ()
+    letters: str = ""
+    """Letters that have a meaning of their own."""
+
+
+_FIELDS: Final = (
+    _Field("second", 0, 59),
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of month", 1, 31, letters="lw"),
+    _Field("month", 1, 12, MONTHS),
+    _Field("weekday", 0, 7, DAYS, letters="l"),
+)
+
+
+@lru_cache(maxsize=4096)
+def parse_cronspec(text: str) -> Cronspec:
+    """Parse a cronspec; raises ValueError, without an explanation that a user could read."""
+    fields = len(text.split())
+    unsupported = _RANDOM.search(text) or _LONG_STEP.search(text)
+    if not _LETTERS.fullmatch(text) or unsupported or (text[:1] != "@" and fields not in (5, 6)):
+        raise ValueError(text)
+    times = croniter(text, _PROBE, second_at_beginning=True, implement_cron_bug=True)
+    return Cronspec(times, runs_hourly=times.expanded[1] == ["*"])
+
+
+def cronspec_problem(text: str) -> str | None:
+    """Return what is wrong with a cronspec and what is allowed; None if nothing is."""
+    if len(text) > MAX_CRONSPEC_CHARS:
+        return f"a cronspec has at most {MAX_CRONSPEC_CHARS} characters, got {len(text)}"
+    try:
+        parse_cronspec(text.strip()).next_after(_PROBE)
+    except CroniterBadDateError:
+        return f"{text!r} never fires: there is no such date"
+    except (CroniterError, ValueError):
+        return f"{text!r}: {next(_problems(text.lower()), f'not a cronspec; {FORM}')}"
+    return None
+
+
+def _problems(text: str) -> Iterator[str]:
+    fields = text.split()
+    if text.startswith("@"):
+        yield f"unknown shorthand; {FORM}"
+    elif len(fields) not in (5, 6):
+        yield f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}; {FORM}"
+    else:
+        for kind, field in zip(_FIELDS[-len(fields) :], fields, strict=True):
+            for part in field.split(","):
+                yield from _part_problems(kind, part)
+
+
+def _part_problems(kind: _Field, part: str) -> Iterator[str]:
+    """Find what is wrong with one value, range or step of a field."""
+    base, slash, step = part.partition("/")
+    base, hash_sign, nth = base.partition("#")
+    for word in re.findall(r"[^\W\d_]+", base):
+        if word not in kind.words and not set(word) <= set(kind.letters):
+            yield _word_problem(kind, word)
+    for number in re.findall(r"\d+", base):
+        if not kind.least <= int(number) <= kind.most:
+            yield f"{kind.name} must be {kind.least}-{kind.most}, got {number}"
+    if slash and not (step.isdecimal() and 1 <= int(step) <= MAX_STEP):
+        yield f"the step of the {kind.name} must be 1-{MAX_STEP}, got {step!r}"
+    if hash_sign and not (kind.words is DAYS and nth in {"1", "2", "3", "4", "5"}):
+        yield f"{part!r} is not a {kind.name}; # takes 1-5 after a weekday, as in fri#2"
+    if not _is_valid_alone(kind, part):
+        yield f"{part!r} is not a {kind.name}; use a value, a range (1-5) or a step (*/5)"
+
+
+def _word_problem(kind: _Field, word: str) -> str:
+    if word in ("h", "r"):
+        return f"{word.upper()} (a random value) is not supported; use {kind.least}-{kind.most}"
+    if kind.words:
+        return f"{word!r} is not a {kind.name}; use {kind.words[0]}-{kind.words[-1]} or a number"
+    return f"{word!r} is not a {kind.name}; use {kind.least}-{kind.most}"
+
+
+def _is_valid_alone(kind: _Field, part: str) -> bool:
+    fields = [part if each is kind else "*" for each in _FIELDS]
+    try:
+        parse_cronspec(" ".join(fields))
+    except (CroniterError, ValueError):
+        return False
+    return True
