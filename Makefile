@@ -120,6 +120,10 @@ test: setup ## Run the tests (ARGS='-k name' selects some)
 	$(call say,Testing with real servers and a real browser)
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: test-slow
+test-slow: setup ## Run the tests that take long: small chaos runs, the demo, an installed wheel
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## Run the tests and report branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)

@@ -26,9 +26,9 @@ WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
 MOST_WORKERS = 8  # all of them share one mongod
 LONGEST = (
     "tests/chaos/test_run",
+    "tests/test_demo",
     "tests/browser",
     "tests/test_setup_dev",
-    "tests/test_demo",
     "tests/live/test_property",
     "tests/live/test_hostile_values",
     "tests/engine/test_interleavings",

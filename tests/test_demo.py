@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pymongo import MongoClient
 from redis import Redis
 
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
+
+pytestmark = pytest.mark.slow
 
 DEMO = ROOT / "docs" / "examples" / "demo.py"
 TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ", "All six patterns have run.")

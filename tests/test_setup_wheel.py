@@ -17,6 +17,8 @@ from ostinato.jobs.embedded.ports import free_port
 from tests.processes import ROOT, eventually
 from tests.test_setup_dev import Run
 
+pytestmark = pytest.mark.slow
+
 FINISHED_S = 120.0
 SOURCES = (
     "pyproject.toml",

@@ -14,6 +14,8 @@ from benchmarks.chaos.run import Verdict, clean, run
 from benchmarks.chaos.summary import line
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.slow
+
 JOBS = 150
 EFFECT = "an effect is doubled or missing"
 CHANGES: dict[str, tuple[str, Callable[[str], str], str]] = {
