@@ -13,7 +13,7 @@ from ostinato.jobs.declarations import (
     require_parameters,
 )
 from ostinato.jobs.errors import PreconditionFailed
-from ostinato.jobs.mongo.id_text import id_from_text, id_to_text
+from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.options import BATCH_OPTIONS
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import registry

@@ -5,8 +5,8 @@ from typing import Final, Self
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
-from ostinato.jobs.mongo.counting import JobCounts
-from ostinato.jobs.mongo.figures import WorkerTotals, read_earliest_due, read_worker_totals
+from ostinato.jobs.mongo.job_counts import JobCounts
+from ostinato.jobs.mongo.workers import WorkerTotals
 from ostinato.jobs.single_flight import SingleFlight
 
 MAX_AGE_S: Final = 1.0
@@ -28,7 +28,7 @@ class ClusterStatsReader:
     def __init__(self, engine: Engine, hub: Hub) -> None:
         self._engine = engine
         self._hub = hub
-        self._kept = SingleFlight(self._read)
+        self._latest = SingleFlight(self._read)
         self.reads = 0
         """How often MongoDB was queried."""
 
@@ -36,23 +36,22 @@ class ClusterStatsReader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._kept.close()
+        await self._latest.close()
 
     async def read(self) -> ClusterStats:
         """Return metrics of the last second; raises the errors of MongoDB's driver."""
-        return await self._kept.get(MAX_AGE_S)
+        return await self._latest.get(MAX_AGE_S)
 
     async def _read(self) -> ClusterStats:
         self.reads += 1
-        mongo, settings = self._engine.mongo, self._engine.settings
-        queues = await self._engine.queues.store.all()
-        paused = [name for name, queue in queues.items() if queue.paused]
-        first_due = await read_earliest_due(mongo, paused)
+        queues = self._engine.queues
+        paused = [name for name, queue in (await queues.store.all()).items() if queue.paused]
+        earliest = await queues.due.find_earliest_due(paused)
         waited_s = 0.0
-        if first_due is not None:
-            waited_s = (await self._engine.clock.now() - first_due).total_seconds()
+        if earliest is not None:
+            waited_s = (await self._engine.clock.now() - earliest).total_seconds()
         return ClusterStats(
             counts=await self._hub.counts.of(None, MAX_AGE_S),
             oldest_due_wait_s=max(waited_s, 0.0),
-            workers=await read_worker_totals(mongo, settings.lease_ms),
+            workers=await queues.workers.read_totals(self._engine.settings.lease_ms),
         )

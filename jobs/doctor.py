@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from ostinato.jobs.arq_queue.diagnostics import inspect_redis
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.modules import import_problems
-from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 

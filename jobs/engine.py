@@ -4,14 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self, TypeVar
 
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.context import Context
+from ostinato.jobs.context import AttemptLost, Context, JobInfo
 from ostinato.jobs.documents import failure_from, job_from
 from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
 from ostinato.jobs.group_commit import GroupCommit
@@ -27,9 +27,9 @@ from ostinato.jobs.mongo.client import (
     require_replica_set,
 )
 from ostinato.jobs.mongo.clock import ServerClock
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
-from ostinato.jobs.mongo.job_store import JobStore
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobState, JsonObject
@@ -238,6 +238,29 @@ class Engine:
         if not same:
             raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
         return read_as(job_from, found)
+
+
+class ImmediateScheduler:
+    """Schedules and cancels the jobs of an action at once, whatever happens to the action."""
+
+    def __init__(self, engine: Engine, job: JobInfo) -> None:
+        self._engine = engine
+        self._job = job
+
+    async def schedule(self, new: NewJob) -> str:
+        """Insert a job; raises AttemptLost if another attempt runs the action by now."""
+        ownership = await self._engine.store.read_ownership(self._job.id, self._job.attempt)
+        if ownership is Ownership.LOST:
+            raise AttemptLost
+        canceled = ownership is Ownership.CANCEL_REQUESTED
+        return (await self._engine.schedule(replace(new, canceled=canceled))).id
+
+    async def cancel(self, job_id: str, owner: str | None) -> bool:
+        try:
+            await self._engine.cancel(job_id, owner)
+        except (NotFound, PreconditionFailed):
+            return False
+        return True
 
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:

@@ -29,7 +29,7 @@ class WorkerRecord:
     queues: tuple[str, ...]
     slots: int
     """How many jobs it runs at once."""
-    load: Heartbeat
+    heartbeat: Heartbeat
     started_at: datetime
     """By the server's real clock, like `heard_at`."""
     heard_at: datetime

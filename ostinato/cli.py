@@ -164,13 +164,13 @@ def _checked_settings() -> "Settings":
     """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
     from ostinato.jobs.arq_queue import connection
     from ostinato.jobs.logs import configure_logs
-    from ostinato.jobs.mongo.inspection import refusal
+    from ostinato.jobs.mongo.diagnostics import startup_problem
 
     settings = _settings()
     _require_functions(settings)
     configure_logs(settings)
     reason = connection.url_problem(settings.redis_url)
-    if reason := reason or asyncio.run(refusal(settings.mongo_url, settings.database)):
+    if reason := reason or asyncio.run(startup_problem(settings.mongo_url, settings.database)):
         _refuse(reason)
     return settings
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.mongo.counting import JobCounts
+from ostinato.jobs.mongo.job_counts import JobCounts
 from ostinato.resolvers.changes import Joint, Place
 from ostinato.resolvers.request import RequestContext
 

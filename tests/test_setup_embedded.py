@@ -21,7 +21,7 @@ from ostinato.jobs.embedded.mongod import PARAMETERS, start_mongod
 from ostinato.jobs.embedded.ports import free_port, require_free
 from ostinato.jobs.embedded.process import Child, spawn
 from ostinato.jobs.embedded.valkey import start_valkey
-from ostinato.jobs.mongo.inspection import inspect_mongo, refusal
+from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
 from tests.processes import ROOT, eventually, runs
@@ -206,13 +206,13 @@ def test_a_port_in_use_is_named_with_the_variable_that_moves_it() -> None:
 
 
 async def test_a_lone_mongod_is_refused_with_the_fix(lone_mongod: str) -> None:
-    reason = await refusal(lone_mongod, "x") or ""
+    reason = await startup_problem(lone_mongod, "x") or ""
     assert "not a member of a replica set" in reason
     assert "rs.initiate()" in reason
 
 
 async def test_an_unreachable_mongod_is_refused_with_the_fix() -> None:
-    reason = await refusal(f"mongodb://127.0.0.1:{free_port()}/", "x") or ""
+    reason = await startup_problem(f"mongodb://127.0.0.1:{free_port()}/", "x") or ""
     assert "correct OSTINATO_MONGO_URL" in reason
 
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from ostinato.jobs.mongo.inspection import direct_url, inspect_mongo, refusal
-from ostinato.jobs.mongo.topology import topology
+from ostinato.jobs.mongo.diagnostics import direct_url, inspect_mongo, startup_problem
+from ostinato.jobs.mongo.replica_set import check_topology
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import check_keys
 from ostinato.schema.server.app import create_app
@@ -63,7 +63,7 @@ def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
     ],
 )
 async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url: str) -> None:
-    reason = await refusal(url, "x")
+    reason = await startup_problem(url, "x")
     assert "encode the special characters of the password" in str(reason)
     assert "OSTINATO_MONGO_URL" in str(reason)
     assert "ss/w" not in str(reason)
@@ -74,7 +74,7 @@ async def test_a_set_of_another_name_is_found_before_the_processes_wait_for_it(
     servers: Servers,
 ) -> None:
     url = servers.mongo_url.replace("replicaSet=ostinato", "replicaSet=other")
-    assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await refusal(url, "x"))
+    assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await startup_problem(url, "x"))
     found = {one.subject: one for one in await inspect_mongo(url, "x")}
     assert found["replica set"].detail == "member of ostinato"
     assert not found["members of the set"].ok
@@ -88,7 +88,7 @@ async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
     roles = [{"role": role, "db": "base"}]
     mongo_admin.admin.command("createUser", name, pwd="secret", roles=roles)
     url = servers.mongo_url.replace("mongodb://", f"mongodb://{name}:secret@")
-    reasons = [await refusal(f"{url}&authSource=admin", base) for base in ("base", "other")]
+    reasons = [await startup_problem(f"{url}&authSource=admin", base) for base in ("base", "other")]
     mongo_admin.admin.command("dropUser", name)
     assert (reasons[0] is None) is ok
     assert "lacks rights in 'other': changeStream, createCollection" in str(reasons[1])
@@ -96,7 +96,7 @@ async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
 
 
 def test_a_mongos_is_refused_as_such() -> None:
-    found = topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
+    found = check_topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
     assert "a mongos of a sharded cluster, which is not supported" in found.detail
     assert "set OSTINATO_MONGO_URL to a replica set" in str(found.fix)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.counting import JobCounts, count_jobs
+from ostinato.jobs.mongo.job_counts import JobCounts, count_jobs
 from ostinato.jobs.single_flight import SingleFlight
 
 MOST_KEPT: Final = 1_000  # owners; who asked longest ago is counted anew

@@ -1,6 +1,7 @@
 """Owns the connection pool to MongoDB and tells transient errors of the driver from others."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -23,14 +24,20 @@ from pymongo.errors import (
     PyMongoError,
     WriteConcernError,
 )
+from pymongo.monitoring import (
+    ServerHeartbeatFailedEvent,
+    ServerHeartbeatListener,
+    ServerHeartbeatStartedEvent,
+    ServerHeartbeatSucceededEvent,
+)
 
 from ostinato.jobs.changes import ClusterTime
-from ostinato.jobs.mongo.availability import PrimaryMonitor
+from ostinato.jobs.mongo.replica_set import check_topology
 from ostinato.jobs.mongo.sessions import Sessions
-from ostinato.jobs.mongo.topology import topology
 from ostinato.jobs.settings import Settings
 
 Document: TypeAlias = dict[str, Any]
+Address: TypeAlias = tuple[str, int | None]
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
 Session: TypeAlias = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
@@ -54,6 +61,40 @@ LENIENT_CODEC: Final[CodecOptions[Document]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
 )
+
+
+class PrimaryMonitor(ServerHeartbeatListener):
+    """Records when MongoDB had no primary, from the heartbeats of the driver's monitors.
+
+    For a listener of its topology, the driver would keep a thread, and closing a client would wait
+    half a second for it.
+    """
+
+    def __init__(self) -> None:
+        self._primaries: Final[set[Address]] = set()
+        self._last_unavailable_at = time.monotonic()
+
+    def was_unavailable_since(self, instant: float) -> bool:
+        """Return whether there was no primary at any time since `instant` of `time.monotonic()`."""
+        return not self._primaries or self._last_unavailable_at >= instant
+
+    def started(self, event: ServerHeartbeatStartedEvent) -> None:
+        """Do nothing: the end of the heartbeat counts."""
+
+    def succeeded(self, event: ServerHeartbeatSucceededEvent) -> None:
+        if not event.reply.is_writable:
+            self._remove(event.connection_id)
+        elif event.connection_id not in self._primaries:
+            self._last_unavailable_at = time.monotonic()
+            self._primaries.add(event.connection_id)
+
+    def failed(self, event: ServerHeartbeatFailedEvent) -> None:
+        self._remove(event.connection_id)
+
+    def _remove(self, address: Address) -> None:
+        self._primaries.discard(address)
+        if not self._primaries:
+            self._last_unavailable_at = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +155,7 @@ class Mongo:
 
 async def require_replica_set(mongo: Mongo) -> None:
     """Raise RuntimeError, with the fix, unless the server has transactions and change streams."""
-    found = topology(await mongo.client.admin.command("hello"))
+    found = check_topology(await mongo.client.admin.command("hello"))
     if not found.ok:
         raise RuntimeError(f"{found.detail}: {found.fix}")
 

@@ -4,7 +4,7 @@ An index alone answers every read, except for jobs without an owner; a read cost
 however many jobs are pending, plus the entries that were removed from the index a moment ago.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -82,6 +82,11 @@ class DueJobs:
     async def all_lane_heads(self) -> dict[Lane, datetime]:
         """Return when the first job of each lane is due; empty lanes are absent."""
         return await self._heads(heads_pipeline_between("", MAX_LANE))
+
+    async def find_earliest_due(self, paused: Collection[str]) -> datetime | None:
+        """Return the earliest due time of all pending jobs, except in the paused queues."""
+        heads = await self.all_lane_heads()
+        return min((at for lane, at in heads.items() if lane.queue not in paused), default=None)
 
     async def _heads(self, pipeline: list[Document]) -> dict[Lane, datetime]:
         found = await self._aggregate("due", pipeline)

@@ -1,31 +1,40 @@
-"""Compares the indexes that exist with those that queries count on, and says what to do. Pure, but
-for `read_with_hint`."""
+"""Owns the indexes: creates collections and missing indexes, compares what exists with what the
+queries need, and describes each problem with its fix."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from pymongo import IndexModel
-from pymongo.errors import OperationFailure
+from pymongo.errors import CollectionInvalid, ExecutionTimeout, OperationFailure
 
 from ostinato.jobs.findings import Finding
+from ostinato.jobs.logs import get_log
+from ostinato.jobs.mongo.client import Document, Mongo
+from ostinato.jobs.mongo.collections import COLLECTIONS, CollectionSpec
 
-Document = dict[str, Any]
 T = TypeVar("T")
 Existing = Mapping[str, Mapping[str, Any]]
 """What `index_information` returns."""
 
-BAD_HINT: Final = 2  # the server's answer to a hint on an index that does not exist
-CANNOT_BE_BUILT: Final = frozenset({85, 86, 11000})
-"""Another index has its keys, or its name; documents that exist would not be unique."""
+BAD_HINT: Final = 2  # the server's error for a hint on an index that does not exist
+NAMESPACE_EXISTS: Final = 48
+INDEX_NOT_FOUND: Final = 27
+BUILD_CONFLICT_CODES: Final = frozenset({85, 86, 11000})
+"""Another index has the same keys, or the same name; documents that exist are not unique."""
 OPTIONS: Final = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
-LOOK_MS: Final = 5_000  # looking for duplicates reads all that the index would hold
-DUPLICATES_SHOWN: Final = 3
-IDS_SHOWN: Final = 5
-WAIT: Final = "the leading worker builds it within a minute; so does the start of any process"
+DUPLICATE_SEARCH_MS: Final = 5_000  # the search reads every document that the index would contain
+MAX_DUPLICATES_SHOWN: Final = 3
+MAX_IDS_SHOWN: Final = 5
+AUTOMATIC_BUILD: Final = (
+    "the leading worker builds it within a minute; so does the start of any process"
+)
+
+log = get_log(__name__)
 
 
 async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
-    """Read with a hint on an index; without the hint, and slower, while the index is missing."""
+    """Read with a hint on an index; while the index is missing, read without it, more slowly."""
     try:
         return await read(hint=index)
     except OperationFailure as error:
@@ -34,7 +43,44 @@ async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
         return await read()
 
 
-def name_of(index: IndexModel) -> str:
+async def ensure_collections(mongo: Mongo) -> None:
+    """Create the missing collections and indexes; safe to run in many processes at once.
+
+    Collections are created beforehand: a transaction fails if it creates one that another
+    transaction creates, too. An index that cannot be built is logged with its fix.
+    """
+    existing = set(await mongo.database.list_collection_names())
+    for spec in COLLECTIONS:
+        if spec.name not in existing:
+            await _create_collection(mongo, spec)
+        if spec.indexes:
+            await _create_indexes(mongo, spec)
+
+
+async def build_missing_indexes(mongo: Mongo) -> int:
+    """Build the indexes that are missing, and return how many; log those that cannot be built.
+
+    An index that differs is left to the start of a process: during an upgrade, it may belong to
+    the other version.
+    """
+    built = 0
+    for spec in COLLECTIONS:
+        existing = await mongo[spec.name].index_information()
+        for index in (one for one in spec.indexes if index_name(one) not in existing):
+            built += await _build_index(mongo, spec.name, index)
+    return built
+
+
+async def rebuild_index(mongo: Mongo, collection: str, index: IndexModel) -> bool:
+    """Drop an index and build it as it is defined; returns False if the build failed.
+
+    Meanwhile, reads work without it, more slowly.
+    """
+    await _drop_index(mongo, collection, index)
+    return await _build_index(mongo, collection, index)
+
+
+def index_name(index: IndexModel) -> str:
     return str(index.document["name"])
 
 
@@ -42,61 +88,119 @@ def is_unique(index: IndexModel) -> bool:
     return bool(index.document.get("unique"))
 
 
-def missing(indexes: Iterable[IndexModel], existing: Existing) -> list[IndexModel]:
-    """Choose the indexes that do not exist, or exist otherwise."""
-    return [index for index in indexes if not _is_there(index, existing)]
+def find_missing(indexes: Iterable[IndexModel], existing: Existing) -> list[IndexModel]:
+    """Return the indexes that do not exist, or exist with other keys or options."""
+    return [index for index in indexes if not _exists(index, existing)]
 
 
 def duplicates_pipeline(index: IndexModel) -> list[Document]:
-    """Build the pipeline that finds documents which keep a unique index from being built."""
+    """Build the pipeline that finds the documents that prevent the build of a unique index."""
     together = {f"f{n}": f"${field}" for n, field in enumerate(index.document["key"])}
-    ids = {"$firstN": {"input": "$_id", "n": IDS_SHOWN}}
+    ids = {"$firstN": {"input": "$_id", "n": MAX_IDS_SHOWN}}
     return [
         {"$match": index.document.get("partialFilterExpression", {})},
         {"$group": {"_id": together, "ids": ids, "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},
-        {"$limit": DUPLICATES_SHOWN},
+        {"$limit": MAX_DUPLICATES_SHOWN},
     ]
 
 
-def describe(
+def describe_missing(
     collection: str, index: IndexModel, existing: Existing, duplicates: Sequence[Document] = ()
 ) -> Finding:
-    """Say what is wrong with an index that is missing or differs, and what to do."""
-    name = name_of(index)
+    """Describe why an index is missing or differs, and the fix."""
+    name = index_name(index)
     subject = f"index {collection}.{name}"
     if duplicates:
         field = list(index.document["key"])[-1]
-        found = "; ".join(_group(index, one) for one in duplicates)
-        fix = f"change or unset `{field}` in all of them but one, or delete them; then {WAIT}"
+        found = "; ".join(_describe_duplicates(index, one) for one in duplicates)
+        fix = (
+            f"change or unset `{field}` in all of them but one, or delete them; "
+            f"then {AUTOMATIC_BUILD}"
+        )
         return Finding(subject=subject, detail=f"cannot be unique: {found}", fix=fix)
     if name in existing:
-        fix = f"restart one Ostinato process: it builds the index anew ({_keys(index)})"
+        fix = f"restart one Ostinato process, which rebuilds the index ({_describe_keys(index)})"
         return Finding(subject=subject, detail="has other keys or options", fix=fix)
-    if (other := _with_same_keys(index, existing)) is not None:
-        fix = f'run `db.{collection}.dropIndex("{other}")` in mongosh; then {WAIT}'
+    if (other := _name_of_same_keys(index, existing)) is not None:
+        fix = f'run `db.{collection}.dropIndex("{other}")` in mongosh; then {AUTOMATIC_BUILD}'
         return Finding(subject=subject, detail=f"exists under the name {other!r}", fix=fix)
-    return Finding(subject=subject, detail=f"is missing ({_keys(index)})", fix=WAIT)
+    detail = f"is missing ({_describe_keys(index)})"
+    return Finding(subject=subject, detail=detail, fix=AUTOMATIC_BUILD)
 
 
-def _is_there(index: IndexModel, existing: Existing) -> bool:
-    found = existing.get(name_of(index))
+async def _create_collection(mongo: Mongo, spec: CollectionSpec) -> None:
+    try:
+        await mongo.database.create_collection(spec.name)
+    except CollectionInvalid:
+        return
+    except OperationFailure as error:
+        if error.code != NAMESPACE_EXISTS:
+            raise
+
+
+async def _create_indexes(mongo: Mongo, spec: CollectionSpec) -> None:
+    try:
+        await mongo[spec.name].create_indexes(list(spec.indexes))
+    except OperationFailure as error:
+        if error.code not in BUILD_CONFLICT_CODES:
+            raise
+        existing = await mongo[spec.name].index_information()
+        for index in find_missing(spec.indexes, existing):
+            await rebuild_index(mongo, spec.name, index)  # another version may have had other keys
+
+
+async def _drop_index(mongo: Mongo, collection: str, index: IndexModel) -> None:
+    try:
+        await mongo[collection].drop_index(index_name(index))
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:
+            raise
+
+
+async def _build_index(mongo: Mongo, collection: str, index: IndexModel) -> bool:
+    """Build one index; returns False if documents or another index prevent it, which is logged."""
+    try:
+        await mongo[collection].create_indexes([index])
+    except OperationFailure as error:
+        if error.code not in BUILD_CONFLICT_CODES:
+            raise
+        found = await _explain_conflict(mongo, collection, index)
+        log.error("index.unbuilt", index=found.subject, found=found.detail, fix=found.fix)
+        return False
+    log.warning("index.built", collection=collection, index=index_name(index))
+    return True
+
+
+async def _explain_conflict(mongo: Mongo, collection: str, index: IndexModel) -> Finding:
+    existing = await mongo[collection].index_information()
+    duplicates: list[Document] = []
+    if is_unique(index):
+        pipeline = duplicates_pipeline(index)
+        found = mongo[collection].aggregate(pipeline, maxTimeMS=DUPLICATE_SEARCH_MS)
+        with suppress(ExecutionTimeout):  # too many documents to search here
+            duplicates = await found.to_list(None)
+    return describe_missing(collection, index, existing, duplicates)
+
+
+def _exists(index: IndexModel, existing: Existing) -> bool:
+    found = existing.get(index_name(index))
     if found is None or list(found["key"]) != list(index.document["key"].items()):
         return False
     return all(found.get(option) == index.document.get(option) for option in OPTIONS)
 
 
-def _with_same_keys(index: IndexModel, existing: Existing) -> str | None:
+def _name_of_same_keys(index: IndexModel, existing: Existing) -> str | None:
     keys = list(index.document["key"].items())
     return next((name for name, found in existing.items() if list(found["key"]) == keys), None)
 
 
-def _group(index: IndexModel, found: Document) -> str:
+def _describe_duplicates(index: IndexModel, found: Document) -> str:
     fields = list(index.document["key"])
     values = ", ".join(f"{field} {found['_id'].get(f'f{n}')!r}" for n, field in enumerate(fields))
     ids = ", ".join(map(str, found["ids"]))
     return f"{found['count']} documents have {values} (_id: {ids})"
 
 
-def _keys(index: IndexModel) -> str:
-    return ", ".join(f"{field}: {way}" for field, way in index.document["key"].items())
+def _describe_keys(index: IndexModel) -> str:
+    return ", ".join(f"{field}: {order}" for field, order in index.document["key"].items())

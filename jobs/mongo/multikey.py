@@ -17,8 +17,15 @@ from ostinato.jobs.findings import Finding
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import COLLECTIONS
-from ostinato.jobs.mongo.indexes import BAD_HINT, IDS_SHOWN, WAIT, is_unique, missing, name_of
-from ostinato.jobs.mongo.provision import rebuild
+from ostinato.jobs.mongo.indexes import (
+    AUTOMATIC_BUILD,
+    BAD_HINT,
+    MAX_IDS_SHOWN,
+    find_missing,
+    index_name,
+    is_unique,
+    rebuild_index,
+)
 
 SEARCH_TIMEOUT_MS: Final = 15_000  # for a million documents; less than the socket's timeout
 PAUSE_S: Final = 3_600.0  # after a search that took too long
@@ -36,9 +43,9 @@ def can_be_rebuilt(index: IndexModel) -> bool:
     return not is_unique(index) and "expireAfterSeconds" not in index.document
 
 
-def explain(collection: str, index: IndexModel) -> Document:
+def explain_command(collection: str, index: IndexModel) -> Document:
     """Build the command that shows whether an index is multikey; it reads no documents."""
-    hinted = {"filter": _partial(index), "hint": name_of(index), "limit": 1}
+    hinted = {"filter": _partial(index), "hint": index_name(index), "limit": 1}
     return {"explain": {"find": collection, **hinted}, "verbosity": "queryPlanner"}
 
 
@@ -47,40 +54,42 @@ def array_paths(explained: Mapping[str, Any]) -> list[str]:
     return sorted(set(_array_paths(explained["queryPlanner"])))
 
 
-def with_arrays(index: IndexModel, paths: Sequence[str]) -> Document:
+def array_filter(index: IndexModel, paths: Sequence[str]) -> Document:
     """Build the filter of the indexed documents that have an array in one of the fields."""
     return {**_partial(index), "$or": [{path: {"$type": "array"}} for path in paths]}
 
 
 def search_options(index: IndexModel) -> dict[str, Any]:
     """Return the options of the search for these documents."""
-    hint = name_of(index) if _partial(index) else NATURAL  # nearly four times as fast
-    return {"hint": hint, "limit": IDS_SHOWN, "max_time_ms": SEARCH_TIMEOUT_MS}
+    hint = index_name(index) if _partial(index) else NATURAL  # nearly four times as fast
+    return {"hint": hint, "limit": MAX_IDS_SHOWN, "max_time_ms": SEARCH_TIMEOUT_MS}
 
 
-def describe(
+def describe_multikey(
     collection: str, index: IndexModel, paths: Sequence[str], ids: Sequence[Any] | None
 ) -> Finding:
     """Describe which documents keep an index multikey, and the fix; `ids` is None if the search for
     them took too long."""
-    subject = f"index {collection}.{name_of(index)}"
+    subject = f"index {collection}.{index_name(index)}"
     fields = ", ".join(f"`{path}`" for path in paths)
     slow = f"is multikey, which makes reads slow: an array was written to {fields}"
     if ids:
         found = ", ".join(map(repr, ids))
         fix = "delete these documents, or replace each array by a single value, in MongoDB; "
-        return Finding(subject=subject, detail=f"{slow} (_id: {found})", fix=f"{fix}then {WAIT}")
+        return Finding(
+            subject=subject, detail=f"{slow} (_id: {found})", fix=f"{fix}then {AUTOMATIC_BUILD}"
+        )
     if ids is None:
-        find = f"db.{collection}.find({json.dumps(with_arrays(index, paths))})"
+        find = f"db.{collection}.find({json.dumps(array_filter(index, paths))})"
         fix = (
             f"run `{find}` in mongosh and delete or repair what it finds, then "
-            f'`db.{collection}.dropIndex("{name_of(index)}")`; then {WAIT}'
+            f'`db.{collection}.dropIndex("{index_name(index)}")`; then {AUTOMATIC_BUILD}'
         )
         detail = (
             f"{slow}; searching for the document takes longer than {SEARCH_TIMEOUT_MS // 1000} s"
         )
         return Finding(subject=subject, detail=detail, fix=fix)
-    return Finding(subject=subject, detail=f"{slow}; no document has one now", fix=WAIT)
+    return Finding(subject=subject, detail=f"{slow}; no document has one now", fix=AUTOMATIC_BUILD)
 
 
 class MultikeyIndexes:
@@ -102,16 +111,16 @@ class MultikeyIndexes:
 
     async def _array_paths(self, collection: str, index: IndexModel) -> list[str]:
         try:
-            explained = await self._mongo.database.command(explain(collection, index))
+            explained = await self._mongo.database.command(explain_command(collection, index))
         except OperationFailure as error:
             if error.code != BAD_HINT:
                 raise
-            return []  # it is missing or still being built
+            return []  # it is find_missing or still being built
         return array_paths(explained)
 
     async def _rebuild(self, collection: str, index: IndexModel, paths: list[str]) -> bool:
-        place = f"{collection}.{name_of(index)}"
-        where = with_arrays(index, paths)
+        place = f"{collection}.{index_name(index)}"
+        where = array_filter(index, paths)
         if place in self._found and await self._is_left(collection, where, self._found[place]):
             return False
         ids = await self._search(collection, index, where)
@@ -119,14 +128,14 @@ class MultikeyIndexes:
             self._found.pop(place, None)
             return await self._rebuild_unless_changed(collection, index)
         self._found[place] = _SearchResult(ids, time.monotonic())
-        found = describe(collection, index, paths, ids)
+        found = describe_multikey(collection, index, paths, ids)
         log.error("index.multikey", index=found.subject, found=found.detail, fix=found.fix)
         return False
 
     async def _rebuild_unless_changed(self, collection: str, index: IndexModel) -> bool:
-        if missing([index], await self._mongo[collection].index_information()):
+        if find_missing([index], await self._mongo[collection].index_information()):
             return False  # during an upgrade, it may belong to the other version
-        return await rebuild(self._mongo, collection, index)
+        return await rebuild_index(self._mongo, collection, index)
 
     async def _is_left(self, collection: str, where: Document, found: "_SearchResult") -> bool:
         """Return whether a document found earlier still exists: then no search is needed."""

@@ -4,18 +4,42 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure
+
+from ostinato.jobs.findings import Finding
 
 NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
 POLL_S = 0.02
 ANSWER_TIMEOUT_MS = 3_000  # of a mongod that already listens
 
+NO_SHARDS: Final = (
+    "set OSTINATO_MONGO_URL to a replica set of its own that is no shard of a cluster; three small "
+    "members are enough"
+)
+MAKE_A_SET: Final = (
+    "start mongod with `--replSet rs0`, run `rs.initiate()` once in mongosh, and add "
+    "`?replicaSet=rs0` to OSTINATO_MONGO_URL"
+)
+
 Client = MongoClient[dict[str, Any]]
+
+
+def check_topology(hello: Mapping[str, Any]) -> Finding:
+    """Check by its `hello` whether a server supports transactions and change streams."""
+    subject = "replica set"
+    if hello.get("msg") == "isdbgrid":
+        detail = "The MongoDB server is a mongos of a sharded cluster, which is not supported"
+        return Finding(subject=subject, detail=detail, fix=NO_SHARDS)
+    if name := hello.get("setName"):
+        return Finding(subject=subject, detail=f"member of {name}")
+    detail = "The MongoDB server is not a member of a replica set"
+    return Finding(subject=subject, detail=detail, fix=MAKE_A_SET)
 
 
 class _Stopped(Exception):

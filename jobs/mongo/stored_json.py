@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 from bson import DBRef, ObjectId, json_util
+from bson.json_util import CANONICAL_JSON_OPTIONS
 
 from ostinato.jobs.json_values import NotJson, to_json_form
 from ostinato.jobs.mongo.client import Document
@@ -18,6 +19,8 @@ from ostinato.jobs.records import Json
 
 JSON_FIELDS: Final = ("args", "result", "data")
 """The fields of Ostinato's documents that contain JSON of clients and functions."""
+
+ID_PREFIX: Final = "bson:"  # of an id in a batch's cursor that is not a string
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
 _ESCAPED: Final = re.compile(r"\$\$+ref")
@@ -53,6 +56,20 @@ def restore_document(document: Document) -> Document:
 def escape_update(update: Mapping[str, Any]) -> Document:
     """Return an update with the JSON in its operators as it is stored."""
     return {operator: escape_document(fields) for operator, fields in update.items()}
+
+
+def id_to_text(document_id: object) -> str:
+    """Return an `_id` as text: a string as it is, any other type as canonical Extended JSON."""
+    if isinstance(document_id, str) and not document_id.startswith(ID_PREFIX):
+        return document_id
+    return ID_PREFIX + json_util.dumps(document_id, json_options=CANONICAL_JSON_OPTIONS)
+
+
+def id_from_text(text: str) -> object:
+    """Return the `_id` that `id_to_text` wrote."""
+    if not text.startswith(ID_PREFIX):
+        return text
+    return json_util.loads(text.removeprefix(ID_PREFIX), json_options=CANONICAL_JSON_OPTIONS)
 
 
 def _changed(document: Mapping[str, Any], change: Callable[[Any], object]) -> Document:

@@ -22,6 +22,18 @@ MAX_LEASE_MS: Final = 3_600_000  # far longer than any lease, even after the ser
 W = TypeVar("W", "FleetWorker", WorkerRecord)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTotals:
+    """The sums of the heartbeats that are not older than the lease."""
+
+    workers: int = 0
+    slots: int = 0
+    running: int = 0
+    """How many of the slots are in use."""
+    loop_lag_ms: int = 0
+    """The highest lag of their event loops."""
+
+
 @dataclass(frozen=True, slots=True)
 class FleetWorker:
     slots: int
@@ -64,14 +76,14 @@ class WorkerStore:
             upsert=True,
         )
 
-    async def heartbeat(self, worker_id: str, load: Heartbeat) -> datetime | None:
+    async def heartbeat(self, worker_id: str, heartbeat: Heartbeat) -> datetime | None:
         """Write a worker's heartbeat; returns the server's time, or None if the worker has been
         declared lost."""
         fields = {
-            "running": load.running,
-            "loopLagMs": load.loop_lag_ms,
-            "jobIds": list(load.job_ids),
-            "unwritable": list(load.unwritable),
+            "running": heartbeat.running,
+            "loopLagMs": heartbeat.loop_lag_ms,
+            "jobIds": list(heartbeat.job_ids),
+            "unwritable": list(heartbeat.unwritable),
         }
         row: Document | None = await self._workers.find_one_and_update(
             {"_id": worker_id},
@@ -95,6 +107,25 @@ class WorkerStore:
             {}, {"concurrency": 1, "queues": 1, "unwritable": 1}
         ).to_list(None)
         return Fleet(tuple(_decode_valid(rows, _fleet_worker_from)))
+
+    async def read_totals(self, lease_ms: int) -> WorkerTotals:
+        """Return the sums of the heartbeats that are not older than `lease_ms`."""
+        alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
+        totals = {
+            "workers": {"$sum": 1},
+            "slots": {"$sum": "$concurrency"},
+            "running": {"$sum": "$running"},
+            "loop_lag_ms": {"$max": {"$cond": [{"$isNumber": "$loopLagMs"}, "$loopLagMs", 0]}},
+        }
+        found = self._workers.aggregate(
+            [
+                {"$match": {"$expr": alive}},
+                {"$group": {"_id": None, **totals}},
+                {"$unset": "_id"},
+            ]
+        )
+        rows = await found.to_list(None)
+        return WorkerTotals(**rows[0]) if rows else WorkerTotals()
 
     async def find_served_queues(self, within_ms: int) -> frozenset[str]:
         """Return the queues of the workers with a heartbeat within so many milliseconds."""
@@ -197,7 +228,7 @@ def _worker_from(row: Mapping[str, Any]) -> WorkerRecord:
         version=row["version"],
         queues=_strings(row["queues"]),
         slots=row["concurrency"],
-        load=Heartbeat(
+        heartbeat=Heartbeat(
             running=row["running"],
             loop_lag_ms=row.get("loopLagMs", 0),
             job_ids=_strings(row.get("jobIds", ())),

@@ -15,9 +15,9 @@ from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import is_transient, summarize
+from ostinato.jobs.mongo.indexes import build_missing_indexes
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
-from ostinato.jobs.mongo.provision import build_missing_indexes
 from ostinato.jobs.worker.sweeper import Sweep
 
 Find = Callable[[datetime], Awaitable[list[Orphan]]]

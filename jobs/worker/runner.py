@@ -10,8 +10,7 @@ from pydantic_core import to_json
 
 from ostinato.jobs.async_wait import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
-from ostinato.jobs.direct import ImmediateScheduler
-from ostinato.jobs.engine import Engine
+from ostinato.jobs.engine import Engine, ImmediateScheduler
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import get_log

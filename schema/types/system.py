@@ -127,9 +127,9 @@ class Worker:
             version=record.version,
             queues=list(record.queues),
             slots=record.slots,
-            running=record.load.running,
-            running_job_ids=[global_id("Job", job_id) for job_id in record.load.job_ids],
-            loop_lag_ms=Milliseconds(record.load.loop_lag_ms),
+            running=record.heartbeat.running,
+            running_job_ids=[global_id("Job", job_id) for job_id in record.heartbeat.job_ids],
+            loop_lag_ms=Milliseconds(record.heartbeat.loop_lag_ms),
             started_at=record.started_at,
             heard_at=record.heard_at,
         )

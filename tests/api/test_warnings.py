@@ -7,7 +7,7 @@ from bson import Code
 from structlog.testing import capture_logs
 
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.mongo.workers import WorkerStore
 from tests.api import operations as op
 from tests.api.conftest import Client

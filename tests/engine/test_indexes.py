@@ -11,9 +11,13 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.mongo import indexes
 from ostinato.jobs.mongo.collections import COLLECTIONS
-from ostinato.jobs.mongo.indexes import is_unique, name_of
-from ostinato.jobs.mongo.inspection import inspect_mongo
-from ostinato.jobs.mongo.provision import build_missing_indexes, ensure_collections
+from ostinato.jobs.mongo.diagnostics import inspect_mongo
+from ostinato.jobs.mongo.indexes import (
+    build_missing_indexes,
+    ensure_collections,
+    index_name,
+    is_unique,
+)
 from tests.engine.rig import Rig, working
 
 INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]
@@ -21,7 +25,7 @@ UNIQUE = [(collection, index) for collection, index in INDEXES if is_unique(inde
 
 
 def label(value: object) -> str:
-    return name_of(value) if isinstance(value, IndexModel) else str(value)
+    return index_name(value) if isinstance(value, IndexModel) else str(value)
 
 
 EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), INDEXES, ids=label)
@@ -34,7 +38,9 @@ async def _as_before(idle: Rig) -> AsyncIterator[None]:
     yield
     for spec in COLLECTIONS:
         await idle.engine.mongo[spec.name].delete_many({})
-        if indexes.missing(spec.indexes, await idle.engine.mongo[spec.name].index_information()):
+        if indexes.find_missing(
+            spec.indexes, await idle.engine.mongo[spec.name].index_information()
+        ):
             await idle.engine.mongo[spec.name].drop_indexes()
     await ensure_collections(idle.engine.mongo)
 
@@ -52,7 +58,7 @@ async def names(rig: Rig, collection: str) -> set[str]:
 
 async def double(rig: Rig, collection: str, index: IndexModel) -> None:
     """Drop a unique index and insert two documents of which it allows one."""
-    await rig.engine.mongo[collection].drop_index(name_of(index))
+    await rig.engine.mongo[collection].drop_index(index_name(index))
     same = {field: {"a": 1} if field == "tick" else "same" for field in index.document["key"]}
     documents: list[dict[str, Any]] = [{"_id": f"{n}" * 24, **same} for n in (1, 2)]
     await rig.engine.mongo[collection].insert_many(documents)
@@ -62,7 +68,7 @@ async def double(rig: Rig, collection: str, index: IndexModel) -> None:
 async def test_an_index_that_was_dropped_is_named_and_built_again(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
-    name = name_of(index)
+    name = index_name(index)
     await idle.engine.mongo[collection].drop_index(name)
     (found,) = await findings(idle)
     assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
@@ -76,7 +82,7 @@ async def test_an_index_that_was_dropped_is_named_and_built_again(
 async def test_start_up_builds_an_index_anew_that_has_other_keys(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
-    name = name_of(index)
+    name = index_name(index)
     await idle.engine.mongo[collection].drop_index(name)
     await idle.engine.mongo[collection].create_index([("other", 1)], name=name)
     (found,) = await findings(idle)
@@ -116,7 +122,7 @@ async def test_an_index_of_the_same_keys_under_another_name_is_named(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     options = {name: each for name, each in index.document.items() if name not in ("key", "name")}
-    await idle.engine.mongo[collection].drop_index(name_of(index))
+    await idle.engine.mongo[collection].drop_index(index_name(index))
     keys = list(index.document["key"].items())
     await idle.engine.mongo[collection].create_index(keys, name="by_hand", **options)
     with capture_logs() as logs:
@@ -148,10 +154,10 @@ async def test_the_leader_builds_what_was_dropped_while_it_leads(idle: Rig) -> N
     async with working(settings):
         await idle.run("echo")
         for collection, index in INDEXES:
-            await idle.engine.mongo[collection].drop_index(name_of(index))
+            await idle.engine.mongo[collection].drop_index(index_name(index))
 
         async def whole() -> bool:
             found = {spec.name: await names(idle, spec.name) for spec in COLLECTIONS}
-            return all(name_of(index) in found[where] for where, index in INDEXES)
+            return all(index_name(index) in found[where] for where, index in INDEXES)
 
         await idle.until(whole, within=30)

@@ -11,7 +11,7 @@ from bson import Code, DBRef, Decimal128
 from pymongo import MongoClient
 
 from ostinato.jobs.mongo.due_jobs import DueJobs
-from ostinato.jobs.mongo.queue_inspection import inspect_queues
+from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore

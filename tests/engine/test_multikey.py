@@ -13,9 +13,9 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo import multikey
 from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
-from ostinato.jobs.mongo.indexes import name_of
-from ostinato.jobs.mongo.inspection import inspect_mongo
+from ostinato.jobs.mongo.indexes import index_name
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from tests.engine.rig import Document, Rig, working
 from tests.engine.test_dispatch import filled
@@ -34,7 +34,7 @@ REBUILDABLE: Final = [
 
 
 def label(value: object) -> str:
-    return name_of(value) if isinstance(value, IndexModel) else str(value)
+    return index_name(value) if isinstance(value, IndexModel) else str(value)
 
 
 EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), REBUILDABLE, ids=label)
@@ -87,11 +87,11 @@ async def test_a_document_that_makes_an_index_multikey_is_named_and_the_index_le
 ) -> None:
     documents = malformed(collection, index)
     raw(mongo_admin, idle)[collection].insert_many(documents)
-    found = (await findings(idle))[f"index {collection}.{name_of(index)}"]
+    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
     assert all(repr(document["_id"]) in found.detail for document in documents)
     assert "delete these documents" in str(found.fix)
     assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
-    assert name_of(index) in multikey_indexes(mongo_admin, idle, collection)
+    assert index_name(index) in multikey_indexes(mongo_admin, idle, collection)
 
 
 @EVERY_INDEX
@@ -100,10 +100,10 @@ async def test_a_multikey_index_is_rebuilt_once_no_document_has_an_array(
 ) -> None:
     raw(mongo_admin, idle)[collection].insert_many(malformed(collection, index))
     raw(mongo_admin, idle)[collection].delete_many({})
-    found = (await findings(idle))[f"index {collection}.{name_of(index)}"]
+    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
     assert "no document has one now" in found.detail
     assert await MultikeyIndexes(idle.engine.mongo).rebuild() > 0
-    unique = {name_of(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
+    unique = {index_name(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
     assert multikey_indexes(mongo_admin, idle, collection) <= unique
     assert (await findings(idle))["indexes"].ok
 
@@ -205,7 +205,7 @@ async def test_a_search_that_takes_too_long_says_what_to_run(
     jobs = raw(mongo_admin, idle)["jobs"]
     await filled(idle, 5_000)
     jobs.insert_one(sound("jobs") | {"lane": []})
-    monkeypatch.setattr(multikey, "SEARCH_MS", 1)
+    monkeypatch.setattr(multikey, "SEARCH_TIMEOUT_MS", 1)
     watch = MultikeyIndexes(idle.engine.mongo)
     with capture_logs() as logs:
         assert [await watch.rebuild() for _ in range(2)] == [0, 0]

@@ -15,7 +15,7 @@ from ostinato.jobs.hub.backlog import Backlog
 from ostinato.jobs.hub.ring import Ring
 from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.decoding import DecodedBatch
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.changes import ChangeKind, Following
 from ostinato.resolvers.live import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position

@@ -9,7 +9,7 @@ from ostinato.jobs.changes import Position
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.cursors import Cursor, Cursors
 from ostinato.schema.ids import global_id

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from ostinato.jobs.changes import Change, WatchedCollection
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.hub import Hub
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.settings import Settings
 from tests.live.breaking import break_stream, lose_history, no_position
 from tests.live.scraping import TOKEN, Scraper, scraped

@@ -8,7 +8,7 @@ import pytest
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.lifecycle import TransitionName
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.changes import ChangeKind, Following
 from ostinato.resolvers.live import jobs_changed

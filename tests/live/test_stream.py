@@ -5,7 +5,7 @@ import pytest
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.hub import Hub
 from ostinato.jobs.mongo.change_stream import ChangeStream
-from ostinato.jobs.mongo.provision import ensure_collections
+from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.changes import ChangeKind, Following
 from ostinato.resolvers.live import jobs_changed

@@ -10,7 +10,7 @@ from bson import Binary, DBRef, MaxKey, ObjectId
 
 from ostinato.jobs.errors import BadRequest, NotFound, PreconditionFailed
 from ostinato.jobs.functions.batch import add_items, cancel_batch, repair_batch, start_batch
-from ostinato.jobs.mongo.id_text import id_from_text, id_to_text
+from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.records import Batch, BatchState, CauseKind, JobState, Json
 from tests.patterns.work import faults
 from tests.patterns.world import SECOND, World

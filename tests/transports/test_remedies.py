@@ -14,7 +14,7 @@ from ostinato.jobs.arq_queue.connection import connect as connect_redis
 from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Notifier
 from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.mongo.inspection import refusal
+from ostinato.jobs.mongo.diagnostics import startup_problem
 from ostinato.resolvers.auth import Authenticator, issue_token
 from tests.conftest import Servers
 from tests.processes import eventually
@@ -97,7 +97,7 @@ async def test_redis_that_is_away_is_logged_with_the_setting() -> None:
 
 async def test_login_that_mongodb_refuses_is_no_server_that_is_away(servers: Servers) -> None:
     url = servers.mongo_url.replace("mongodb://", "mongodb://ada:a-secret@")
-    reason = str(await refusal(url, "x"))
+    reason = str(await startup_problem(url, "x"))
     assert "MongoDB refuses us (Authentication failed" in reason
     assert "`authSource` in OSTINATO_MONGO_URL" in reason
     assert "a-secret" not in reason

@@ -1,4 +1,4 @@
-"""Counts jobs by state, as far as that is cheap: each count stops at a bound and uses an index."""
+"""Counts jobs by state; each count stops at MAX_COUNT and uses an index."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import JobState
 
-MOST: Final = 1_000  # counting on costs more and tells nobody more
-OF_EVERYBODY: Final = {
+MAX_COUNT: Final = 1_000  # an exact higher count would cost more and help no user
+STATE_INDEXES: Final = {
     JobState.PENDING: "due",
     JobState.IN_PROGRESS: "running",
     JobState.FAILED: "failed",
 }
-"""The index that has a state's jobs of all owners; an owner's are found without being told."""
+"""The index of each state's jobs of all owners; for one owner, no hint is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCounts:
-    """How many ordinary jobs there are, each counted up to `MOST`."""
+    """How many jobs there are that are not internal, each count up to `MAX_COUNT`."""
 
     at: datetime
-    """Real time, by this host's clock."""
+    """When they were counted: real time, by this host's clock."""
     pending: int
     in_progress: int
     failed: int
 
 
 async def count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:
-    """Count an owner's jobs, or everybody's."""
+    """Count an owner's jobs, or the jobs of all owners."""
     at = datetime.now(UTC)
     pending, in_progress, failed = await asyncio.gather(
-        *(_count(mongo, owner, state) for state in OF_EVERYBODY)
+        *(_count(mongo, owner, state) for state in STATE_INDEXES)
     )
     return JobCounts(at=at, pending=pending, in_progress=in_progress, failed=failed)
 
@@ -42,6 +42,8 @@ async def count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:
 async def _count(mongo: Mongo, owner: str | None, state: JobState) -> int:
     matched: dict[str, Any] = {"state": state.value, "internal": False}
     if owner is not None:
-        return int(await mongo["jobs"].count_documents({"owner": owner, **matched}, limit=MOST))
-    count = partial(mongo["jobs"].count_documents, matched, limit=MOST)
-    return int(await read_with_hint(OF_EVERYBODY[state], count))
+        return int(
+            await mongo["jobs"].count_documents({"owner": owner, **matched}, limit=MAX_COUNT)
+        )
+    count = partial(mongo["jobs"].count_documents, matched, limit=MAX_COUNT)
+    return int(await read_with_hint(STATE_INDEXES[state], count))

@@ -1,4 +1,4 @@
-"""Checks whether running workers take jobs from every queue that has due ones."""
+"""Checks whether running workers serve every queue with due jobs."""
 
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ from ostinato.jobs.mongo.collections import JOBS, QUEUES, WORKERS
 from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_pipeline_between
 
 SUBJECT: Final = "queues"
-MOST_LANES: Final = 1_000
+MAX_LANES: Final = 1_000
 
 Rows = Database[dict[str, Any]]
 
 
 def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
-    """Find queues with due jobs that no running worker serves; one finding for each."""
+    """Find queues with due jobs that no running worker serves; one finding per queue."""
     served = _served(database, lease_ms)
     serving = f"running workers take jobs from {_named(served)}" if served else "no worker runs"
     due = _due(database)
@@ -40,7 +40,7 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
 
 def _served(database: Rows, lease_ms: int) -> set[str]:
     alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
-    listed = {"$expr": alive, "queues": {"$type": "array"}}  # whoever else writes here may err
+    listed = {"$expr": alive, "queues": {"$type": "array"}}  # skips documents that no worker wrote
     rows = database[WORKERS].find(listed, {"queues": 1, "_id": 0})
     queues = (queue for row in rows for queue in row["queues"])
     return {queue for queue in queues if type(queue) is str}
@@ -51,7 +51,7 @@ def _due(database: Rows) -> set[str]:
         [
             *heads_pipeline_between("", MAX_LANE),
             {"$match": {"$expr": {"$lte": ["$at", "$$NOW"]}}},
-            {"$limit": MOST_LANES},
+            {"$limit": MAX_LANES},
         ]
     )
     lanes = [Lane.parse(row["_id"]) for row in found]

@@ -1,0 +1,313 @@
+"""Checks whether a MongoDB server meets Ostinato's requirements; changes nothing.
+
+The checks run in a thread: PyMongo's asynchronous client leaks a socket if it is closed while its
+monitor is still connecting.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bson.codec_options import CodecOptions
+from pymongo import IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import ExecutionTimeout, InvalidURI, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.mongo import indexes, multikey
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
+from ostinato.jobs.mongo.replica_set import check_topology
+
+Client = MongoClient[dict[str, Any]]
+AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+ANSWER_TIMEOUT_MS = 3_000
+DEFAULT_LEASE_MS = 6_000
+MIN_VERSION = (6, 0)
+MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for this long at most
+MAX_SKEW_S = 1.0
+MIN_HISTORY_H = 1.0  # a cursor can resume for this long; the embedded mongod has the same minimum
+TOPOLOGY_OPTIONS = {
+    *("replicaset", "directconnection", "loadbalanced"),
+    *("srvservicename", "srvmaxhosts"),
+}
+
+CLUSTER_PRIVILEGES: Final = frozenset({"inprog", "killAnySession"})
+DATABASE_PRIVILEGES: Final = frozenset(
+    {
+        *("find", "insert", "update", "remove", "changeStream"),
+        *("createCollection", "createIndex", "dropIndex", "listCollections", "listIndexes"),
+    }
+)
+ANY_ACTION: Final = "anyAction"
+
+INVALID_URL = (
+    "OSTINATO_MONGO_URL is not a URL of MongoDB: write mongodb://user:password@host:27017/"
+    "?replicaSet=rs0, and encode the special characters of the password (`@` as %40, `/` as %2F)"
+)
+FIX_MEMBERS = (
+    "make `replicaSet` in OSTINATO_MONGO_URL the name that `rs.conf()` shows in mongosh, and its "
+    "members' hosts names that resolve and ports that are open here"
+)
+FIX_CREDENTIALS = (
+    "correct the user, the password or `authSource` in OSTINATO_MONGO_URL, and grant the user "
+    "readWrite on the database"
+)
+FIX_UNREACHABLE = "start the server or correct OSTINATO_MONGO_URL"
+
+
+async def startup_problem(mongo_url: str, database: str) -> str | None:
+    """Return why Ostinato cannot start with this server, and the fix; None if it can."""
+    return await asyncio.to_thread(_startup_problem, mongo_url, database)
+
+
+async def inspect_mongo(
+    mongo_url: str, database: str, lease_ms: int = DEFAULT_LEASE_MS
+) -> list[Finding]:
+    """Check everything that Ostinato requires of the server, the indexes of the database, and
+    whether workers with a heartbeat within their lease serve the queues with due jobs."""
+    return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms)
+
+
+def _startup_problem(mongo_url: str, database: str) -> str | None:
+    try:
+        with _direct(mongo_url) as client:
+            found = [check_topology(client.admin.command("hello")), _rights(client, database)]
+        if found[0].ok:
+            found.append(_reachable(mongo_url))
+    except ValueError as error:
+        return str(error)
+    except PyMongoError as error:
+        found = [_unanswered(error)]
+    return next((f"{one.detail}: {one.fix}" for one in found if not one.ok), None)
+
+
+def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
+    try:
+        with _direct(mongo_url) as client:
+            hello = client.admin.command("hello", codec_options=AWARE)
+            now = datetime.now(UTC)
+            return [
+                Finding(subject="MongoDB", detail="answers"),
+                check_topology(hello),
+                _reachable(mongo_url),
+                _version((client.admin.command("buildInfo"))["versionArray"]),
+                _transaction_limit(client),
+                _history(client),
+                _rights(client, database),
+                _cluster_privileges(client),
+                _skew(abs((hello["localTime"] - now).total_seconds())),
+                *_indexes(client[database]),
+                *inspect_queues(client[database], lease_ms),
+            ]
+    except ValueError as error:
+        return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]
+    except PyMongoError as error:
+        return [_unanswered(error)]
+
+
+def _unanswered(error: PyMongoError) -> Finding:
+    if isinstance(error, OperationFailure):
+        detail, fix = f"MongoDB refuses us ({_short(error)})", FIX_CREDENTIALS
+    else:
+        detail, fix = f"MongoDB does not answer ({_short(error)})", FIX_UNREACHABLE
+    return Finding(subject="MongoDB", detail=detail, fix=fix)
+
+
+def _direct(mongo_url: str) -> Client:
+    return MongoClient(direct_url(mongo_url), serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS)
+
+
+def direct_url(mongo_url: str) -> str:
+    """Build the URL of the first host alone, with the options of `mongo_url` except the topology's.
+
+    With a URL of a set, the driver would not find a standalone server, which must be diagnosed,
+    too. Raises ValueError, with the fix, if `mongo_url` is not a URL of MongoDB.
+    """
+    try:
+        parse_uri(mongo_url, validate=True, warn=False)
+    except (InvalidURI, ValueError):  # its message may contain a part of the password
+        raise ValueError(INVALID_URL) from None
+    scheme, _, rest = mongo_url.partition("://")
+    where, _, query = rest.partition("?")
+    authority, _, database = where.partition("/")
+    if "@" in database:  # the password contains `/`: a part of it would be taken for the host
+        raise ValueError(INVALID_URL)
+    login, at, hosts = authority.rpartition("@")
+    given = {one.partition("=")[0].lower(): one for one in query.split("&") if one}
+    if scheme == "mongodb+srv":
+        hosts = _resolve(mongo_url, given)
+    options = [one for name, one in given.items() if name not in TOPOLOGY_OPTIONS]
+    options.append("directConnection=true")
+    return f"mongodb://{login}{at}{hosts.split(',')[0]}/{database}?{'&'.join(options)}"
+
+
+def _resolve(mongo_url: str, given: dict[str, str]) -> str:
+    """Resolve the DNS record of a mongodb+srv URL; returns its first host, and adds its options."""
+    parts = parse_uri(mongo_url, validate=True, warn=False)
+    resolved = {"tls": "true", "authsource": parts["options"].get("authSource")}
+    for name, value in resolved.items():
+        if value is not None and name not in given:
+            given[name] = f"{name}={value}"
+    host, port = parts["nodelist"][0]
+    return f"{host}:{port}"
+
+
+def _reachable(mongo_url: str) -> Finding:
+    """Connect as the processes do: by the host names in the set's configuration."""
+    subject = "members of the set"
+    try:
+        with MongoClient[dict[str, Any]](
+            mongo_url, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS
+        ) as client:
+            client.admin.command("ping")
+    except PyMongoError as error:
+        return Finding(subject=subject, detail=f"do not answer ({_short(error)})", fix=FIX_MEMBERS)
+    return Finding(subject=subject, detail="answer by the names that they have in it")
+
+
+def _version(version: list[int]) -> Finding:
+    text = ".".join(map(str, version[:3]))
+    fix = None if tuple(version[:2]) >= MIN_VERSION else "upgrade to MongoDB 6.0 or later"
+    return Finding(subject="MongoDB version", detail=text, fix=fix)
+
+
+def _transaction_limit(client: Client) -> Finding:
+    name = "transactionLifetimeLimitSeconds"
+    subject = "transaction limit"
+    try:
+        limit = (client.admin.command({"getParameter": 1, name: 1}))[name]
+    except OperationFailure as error:
+        return Finding(
+            subject=subject, detail=f"unknown ({_short(error)})", fix="grant getParameter"
+        )
+    fix = None if limit <= MAX_TRANSACTION_S else f"start mongod with --setParameter {name}=5"
+    return Finding(subject=subject, detail=f"{limit} s", fix=fix)
+
+
+def _history(client: Client) -> Finding:
+    """Check how long a subscription's cursor stays valid: as long as the oplog's retention."""
+    subject = "history"
+    try:
+        status = client.admin.command({"serverStatus": 1, "oplog": 1})
+    except OperationFailure as error:
+        return Finding(subject=subject, detail=f"hidden by the server ({_short(error)})")
+    if "oplog" not in status or "oplogTruncation" not in status:
+        return Finding(subject=subject, detail="not told by this server; ask each member of a set")
+    ends = status["oplog"]["latestOptime"], status["oplog"]["earliestOptime"]
+    covered_h = (ends[0].time - ends[1].time) / 3600
+    kept_h = float(status["oplogTruncation"].get("oplogMinRetentionHours", 0))
+    detail = f"kept for {kept_h:g} h at least; {covered_h:.1f} h by now"
+    fix = (
+        f"say `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {MIN_HISTORY_H:g}}})` "
+        "in mongosh to each member, and set storage.oplogMinRetentionHours in its file"
+    )
+    return Finding(subject=subject, detail=detail, fix=None if kept_h >= MIN_HISTORY_H else fix)
+
+
+def _rights(client: Client, database: str) -> Finding:
+    """Check whether the user can read, write and set up the database."""
+    subject, grants = "rights", _grants(client)
+    if grants is None:
+        return Finding(subject=subject, detail="not asked for: access control is off")
+    held = {
+        action
+        for grant in grants
+        if grant["resource"].get("anyResource") or grant["resource"].get("db") in {"", database}
+        for action in grant["actions"]
+    }
+    missing = frozenset() if ANY_ACTION in held else DATABASE_PRIVILEGES - held
+    if not missing:
+        return Finding(subject=subject, detail=f"the user may read and write {database!r}")
+    named = ", ".join(sorted(missing))
+    fix = f"grant the user the role readWrite on the database {database!r}"
+    detail = f"the user of OSTINATO_MONGO_URL lacks rights in {database!r}: {named}"
+    return Finding(subject=subject, detail=detail, fix=fix)
+
+
+def _cluster_privileges(client: Client) -> Finding:
+    subject, grants = "privileges", _grants(client)
+    if grants is None:
+        return Finding(subject=subject, detail="not asked for: access control is off")
+    held = {action for grant in grants for action in grant["actions"]}
+    missing = frozenset() if ANY_ACTION in held else CLUSTER_PRIVILEGES - held
+    if not missing:
+        return Finding(subject=subject, detail="inprog and killAnySession are granted")
+    named = ", ".join(sorted(missing))
+    fix = f"grant the user a role with {named} on the cluster (clusterMonitor has inprog)"
+    return Finding(subject=subject, detail=f"missing: {named}", fix=fix)
+
+
+def _grants(client: Client) -> list[dict[str, Any]] | None:
+    """Return the user's privileges; None if access control is off."""
+    status = client.admin.command({"connectionStatus": 1, "showPrivileges": True})
+    known = status["authInfo"]["authenticatedUsers"]
+    grants: list[dict[str, Any]] = status["authInfo"]["authenticatedUserPrivileges"]
+    return grants if known else None
+
+
+def _skew(seconds: float) -> Finding:
+    fix = (
+        None if seconds <= MAX_SKEW_S else "synchronize both clocks (NTP); due time is the server's"
+    )
+    return Finding(subject="clock skew", detail=f"{seconds * 1000:.0f} ms", fix=fix)
+
+
+def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
+    """Find indexes that are missing, differ from what the queries need, or are multikey."""
+    subject, existing = "indexes", set(base.list_collection_names())
+    if not existing:
+        return [Finding(subject=subject, detail="none yet: the first start builds them")]
+    problems = [
+        _describe_missing(base[spec.name], index)
+        for spec in COLLECTIONS
+        if spec.indexes
+        for index in indexes.find_missing(spec.indexes, base[spec.name].index_information())
+    ]
+    problems += [
+        finding
+        for spec in COLLECTIONS
+        for index in filter(multikey.can_be_rebuilt, spec.indexes)
+        if (finding := _describe_multikey(base, spec.name, index)) is not None
+    ]
+    return problems or [Finding(subject=subject, detail="all are there")]
+
+
+def _describe_multikey(
+    base: Database[dict[str, Any]], collection: str, index: IndexModel
+) -> Finding | None:
+    try:
+        paths = multikey.array_paths(base.command(multikey.explain_command(collection, index)))
+    except OperationFailure as error:
+        if error.code != indexes.BAD_HINT:
+            raise
+        return None  # another finding says that it is missing
+    if not paths:
+        return None
+    where, options = multikey.array_filter(index, paths), multikey.search_options(index)
+    try:
+        ids = [row["_id"] for row in base[collection].find(where, {"_id": 1}, **options)]
+    except ExecutionTimeout:
+        return multikey.describe_multikey(collection, index, paths, None)
+    return multikey.describe_multikey(collection, index, paths, ids)
+
+
+def _describe_missing(collection: Collection[dict[str, Any]], index: IndexModel) -> Finding:
+    pipeline = indexes.duplicates_pipeline(index) if indexes.is_unique(index) else None
+    try:
+        found = (
+            list(collection.aggregate(pipeline, maxTimeMS=indexes.DUPLICATE_SEARCH_MS))
+            if pipeline
+            else []
+        )
+    except ExecutionTimeout:  # too many documents to search: the build will find duplicates
+        found = []
+    return indexes.describe_missing(collection.name, index, collection.index_information(), found)
+
+
+def _short(error: PyMongoError) -> str:
+    """Return the driver's message without its timeouts and its description of the set."""
+    return str(error).partition(" (configured timeouts")[0].partition(",")[0]
