@@ -61,7 +61,7 @@ class PendingJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Jobs that workers take from together. Every name is one."""
+    """A named group of jobs. Every valid name is a queue."""
 
     name: str
     paused: bool = False
@@ -69,7 +69,7 @@ class Queue:
     weight: int = 1
     """Its share of the slots, relative to other queues, when more jobs are due than can run."""
     version: int = 0
-    """0 for a queue that was never changed."""
+    """0 for a queue whose settings were never changed."""
     pending_due: int = 0
     """How many of its jobs are due, up to 1,000; set only for readers."""
     workers: int = 0

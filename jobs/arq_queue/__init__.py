@@ -1,1 +1,1 @@
-"""Redis, which carries hints and never the truth: the only package that imports arq and redis."""
+"""Messages through Redis, any of which may be lost: the only package that imports arq and redis."""

@@ -1,1 +1,1 @@
-"""The worker process: claims due jobs, runs them, and looks after those of lost workers."""
+"""The worker process: claims due jobs and runs them."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_wait import clear_cancellation
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
@@ -24,7 +25,6 @@ from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.queue_settings import QueueSettings
 from ostinato.jobs.worker.rate_limiter import RateLimiter
 from ostinato.jobs.worker.runner import Runner
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
@@ -111,6 +111,13 @@ class Executor:
         that are being given back."""
         claimed = {job_id for ids in self._claims.values() for job_id in ids}
         return claimed | set(self._releasing.values())
+
+    @property
+    def taken_slots(self) -> int:
+        return self.slots.taken
+
+    def is_running(self, job_id: str) -> bool:
+        return job_id in self.running
 
     def has_room(self, lane: Lane | None) -> bool:
         """Tell whether a job could begin now, one of that lane if it is given."""

@@ -15,26 +15,24 @@ from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.async_wait import response_timeout, run_all
+from ostinato.jobs.dispatch.dispatcher import Dispatcher
+from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.fleet import Heartbeat
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
+from ostinato.jobs.maintenance.election import CannotLead, LeaderElection, leader_lease_ms
+from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, heartbeat_timeout_ms
+from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.dead_sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.supervision import keep_running
-from ostinato.jobs.worker.dispatcher import Dispatcher
-from ostinato.jobs.worker.election import CannotLead, LeaderElection, leader_lease_ms
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
 from ostinato.jobs.worker.executor import Executor, StopReason
-from ostinato.jobs.worker.heartbeats import HeartbeatHistory
-from ostinato.jobs.worker.local_dispatch import LocalDispatcher
-from ostinato.jobs.worker.queue_settings import QueueSettings
 from ostinato.jobs.worker.reconciler import LeaseReconciler
-from ostinato.jobs.worker.repairs import build_sweeps
-from ostinato.jobs.worker.rescuer import WorkerRescuer, heartbeat_timeout_ms
-from ostinato.jobs.worker.sweeper import Sweeper
 
 SHUTDOWN_WRITE_S: Final = 2.0  # to leave without delay even if MongoDB is away
 MAX_HEARTBEAT_JOB_IDS: Final = 100  # a heartbeat names no more of what runs
@@ -66,7 +64,7 @@ class WorkerRuntime:
         )
         self._reconciler = LeaseReconciler(engine, worker_id, self.executor)
         self._loop_monitor = EventLoopMonitor(settings.lease_ms / 2000, self._describe)
-        local = LocalDispatcher(engine, self.executor)
+        local = LocalDispatcher(engine.clock, self.executor)
         self._dispatcher = Dispatcher(
             engine, ChunkQueue(self._redis), self._store, self.queues, local
         )

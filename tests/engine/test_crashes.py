@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
+from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, grace_ms
 from ostinato.jobs.mongo.completions import Completions
 from ostinato.jobs.mongo.dead_sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.heartbeats import HeartbeatHistory
-from ostinato.jobs.worker.rescuer import WorkerRescuer, grace_ms
 from tests.engine.rig import Document, Rig, moves_of, started, working
 from tests.processes import Processes
 
@@ -197,7 +196,7 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Sooner than MongoDB ends the transaction that holds the lock, which it does after 5 s.
-    monkeypatch.setattr("ostinato.jobs.worker.rescuer.RESCUE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("ostinato.jobs.maintenance.rescuer.RESCUE_TIMEOUT_S", 1.0)
     jobs = [await idle.schedule("hold_in_mutation") for _ in range(3)]
     for job_id in jobs:
         await idle.claim(job_id, "ghost")

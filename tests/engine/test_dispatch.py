@@ -11,16 +11,16 @@ from redis import Redis
 
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.dispatch.candidates import CandidateFinder
+from ostinato.jobs.dispatch.dispatcher import Dispatcher
+from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.candidates import CandidateFinder
-from ostinato.jobs.worker.dispatcher import Dispatcher
 from ostinato.jobs.worker.executor import Executor
-from ostinato.jobs.worker.local_dispatch import LocalDispatcher
-from ostinato.jobs.worker.queue_settings import QueueSettings
 from tests.engine.functions import gate
 from tests.engine.limited import crowd
 from tests.engine.rig import Rig, working
@@ -58,7 +58,7 @@ async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
     await engine.queues.resume("a", weight=3)
     await queues.refresh()
     executor = Executor(engine, "w", queues, lambda: None)
-    local = LocalDispatcher(engine, executor)
+    local = LocalDispatcher(engine.clock, executor)
     yield Dispatcher(engine, ChunkQueue(redis), workers, queues, local)
     await local.close()
     await executor.close(0)

@@ -9,9 +9,9 @@ from itertools import pairwise
 from structlog.testing import capture_logs
 
 from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.maintenance.election import ROLE, CannotLead, LeaderElection
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.election import ROLE, CannotLead, LeaderElection
 from tests.engine.proxy import proxied
 from tests.engine.rig import Rig, working
 from tests.processes import eventually

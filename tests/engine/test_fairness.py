@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.lanes import Lane, PendingJob
-from ostinato.jobs.worker.fairness import (
+from ostinato.jobs.dispatch.fairness import (
     Demand,
     LaneLimits,
     by_rank,
@@ -17,6 +16,7 @@ from ostinato.jobs.worker.fairness import (
     round_robin,
     weighted_share,
 )
+from ostinato.jobs.lanes import Lane, PendingJob
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITED = Lane(function="f.f")

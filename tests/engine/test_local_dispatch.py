@@ -12,17 +12,17 @@ from structlog.testing import capture_logs
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.clock import Clock
+from ostinato.jobs.dispatch.candidates import Candidates
+from ostinato.jobs.dispatch.dispatcher import Dispatcher
+from ostinato.jobs.dispatch.local_dispatch import LOOKAHEAD, LocalDispatcher
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Mode
-from ostinato.jobs.worker.candidates import Candidates
-from ostinato.jobs.worker.dispatcher import Dispatcher
 from ostinato.jobs.worker.executor import Executor
-from ostinato.jobs.worker.local_dispatch import LOOKAHEAD, LocalDispatcher
-from ostinato.jobs.worker.queue_settings import QueueSettings
 from tests.engine.functions import gate
 from tests.engine.rig import Rig
 
@@ -61,7 +61,7 @@ async def leading(engine: Engine) -> AsyncIterator[Leader]:
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     queues = QueueSettings(engine.mongo, lambda: None)
     executor = Executor(engine, "w", queues, lambda: None)
-    local, chunks = LocalDispatcher(engine, executor), ChunkQueue(redis)
+    local, chunks = LocalDispatcher(engine.clock, executor), ChunkQueue(redis)
     dispatcher = Dispatcher(engine, chunks, WorkerStore(engine.mongo), queues, local)
     yield Leader(dispatcher, local, chunks)
     await local.close()

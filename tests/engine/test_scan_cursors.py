@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from ostinato.jobs.dispatch.scan_cursors import MAX_AGE_S, MAX_READ_SHARE, ScanCursors
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
 from ostinato.jobs.mongo.job_documents import build_job_document
-from ostinato.jobs.worker.scan_cursors import MAX_AGE_S, MAX_READ_SHARE, ScanCursors
 from tests.engine.rig import Rig
 
 LANE = Lane()

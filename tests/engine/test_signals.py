@@ -20,7 +20,7 @@ MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 @pytest.fixture
 async def rung(hasty: Settings, idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Return an installation whose worker looks by itself once in an hour."""
-    monkeypatch.setattr("ostinato.jobs.worker.dispatcher.POLL_INTERVAL_S", HOUR_S)
+    monkeypatch.setattr("ostinato.jobs.dispatch.dispatcher.POLL_INTERVAL_S", HOUR_S)
     monkeypatch.setattr("ostinato.jobs.arq_queue.consumer.POLL_INTERVAL_S", HOUR_S)
     functions = (*hasty.functions, "tests.engine.limited")
     async with working(hasty.model_copy(update={"functions": functions})):

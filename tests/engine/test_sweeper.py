@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ostinato.jobs.worker.sweeper import Sweeper
+from ostinato.jobs.maintenance.sweeper import Sweeper
 from tests.processes import eventually
 
 

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from ostinato.jobs.functions.crons import insert_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.maintenance.sweeper import build_sweeps
 from ostinato.jobs.records import IntervalSchedule
-from ostinato.jobs.worker.repairs import build_sweeps
 from tests.malformed import FAR, damaged, sound
 from tests.patterns.test_static_crons import declared, pending_ticks, sync
 from tests.patterns.world import MINUTE, World

@@ -1,12 +1,15 @@
-"""The sweeper's repairs: what seems left behind is looked at, and set going, in a transaction."""
+"""Repairs every second what should exist and does not. Each repair is idempotent."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Final, NamedTuple
 
+from ostinato.jobs.async_wait import run_all
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.batch import repair_batch
@@ -14,26 +17,57 @@ from ostinato.jobs.functions.crons import repair_cron
 from ostinato.jobs.functions.requests import repair_request
 from ostinato.jobs.functions.tasks import repair_task
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import is_transient, summarize
+from ostinato.jobs.mongo.client import MongoError, is_transient, summarize
 from ostinato.jobs.mongo.indexes import build_missing_indexes
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
-from ostinato.jobs.worker.sweeper import Sweep
 
+Sweep = Callable[[], Awaitable[int]]
+"""Checks one kind of document once; returns how many it repaired."""
 Find = Callable[[datetime], Awaitable[list[Orphan]]]
 RepairOne = Callable[[Context, str], Awaitable[bool]]
 
+INDEX_SWEEP_EVERY: Final = 30  # sweeps: it reads the indexes of every collection
+MIN_PAUSE_S: Final = 10.0
+MAX_PAUSE_S: Final = 600.0  # how long a document that was repaired by hand may stay unchecked
+MAX_BROKEN: Final = 10_000  # of one kind; beyond that, the oldest are tried again
+LATE: Final = timedelta(seconds=5)  # later than this, it is not merely waiting for a slot
+
 log = get_log(__name__)
 
-SWEEPS_BETWEEN: Final = 30  # the indexes of every collection are looked at
-MIN_PAUSE_S: Final = 10.0
-MAX_PAUSE_S: Final = 600.0  # a document that was repaired by hand is looked at by then
-MAX_BROKEN: Final = 10_000  # of one kind; of more, each is looked at by turns
-LATE: Final = timedelta(seconds=5)  # what is later than this is not merely waiting for its turn
+
+class Sweeper:
+    """Runs in the leader only."""
+
+    def __init__(self, sweeps: Mapping[str, Sweep], every_ms: int) -> None:
+        self._sweeps = sweeps
+        self._every_s = every_ms / 1000
+        self.repaired: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Sweep each kind forever; a slow or failing kind does not delay the others."""
+        await run_all(*(partial(self._sweep_forever, name) for name in self._sweeps))
+
+    async def _sweep_forever(self, name: str) -> None:
+        while True:
+            await self._sweep(name)
+            await asyncio.sleep(self._every_s)
+
+    async def _sweep(self, name: str) -> None:
+        try:
+            repaired = await self._sweeps[name]()
+        except MongoError as error:
+            log.warning("sweep.failed", repair=name, error=str(error))
+        except Exception:  # a duty of the sweeper: the other kinds continue, this one next time
+            log.exception("sweep.failed", repair=name)
+        else:
+            if repaired:
+                self.repaired[name] += repaired
+                log.warning("sweep.repaired", repair=name, count=repaired)
 
 
 def build_sweeps(engine: Engine) -> dict[str, Sweep]:
-    """Build the repairs of missing ticks, loops, pages and timeouts."""
+    """Build the sweeps for missing ticks, rounds, pages and timeouts, and for indexes."""
     missing = OrphanFinder(engine.mongo)
     kinds: dict[str, tuple[Find, RepairOne]] = {
         "crons": (missing.crons, repair_cron),
@@ -41,31 +75,34 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
         "batches": (missing.batches, repair_batch),
         "requests": (missing.requests, repair_request),
     }
-    sweeps: dict[str, Sweep] = {
+    orphans: dict[str, Sweep] = {
         name: _OrphanRepairs(engine, name, find, repair).sweep
         for name, (find, repair) in kinds.items()
     }
     return {
-        **sweeps,
+        **orphans,
         "indexes": _throttled(partial(build_missing_indexes, engine.mongo)),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
         "unserved": _throttled(engine.queues.report_unserved),
     }
 
 
-def _throttled(repair: Sweep) -> Sweep:
-    """Run a repair in the first sweep, and then in one of many."""
-    sweeps = count()
+def _throttled(sweep: Sweep) -> Sweep:
+    """Run a sweep the first time, then once in every INDEX_SWEEP_EVERY times."""
+    times = count()
 
-    async def sweep() -> int:
-        return await repair() if next(sweeps) % SWEEPS_BETWEEN == 0 else 0
+    async def run() -> int:
+        return await sweep() if next(times) % INDEX_SWEEP_EVERY == 0 else 0
 
-    return sweep
+    return run
 
 
 class _OrphanRepairs:
-    """Repairs what is missing of one kind. What cannot be repaired is logged, left alone for a
-    while that grows, and keeps nothing else waiting."""
+    """Repairs orphaned documents of one kind, each in a transaction of its own.
+
+    A document that cannot be repaired is logged and skipped for a growing pause; the others are
+    repaired meanwhile.
+    """
 
     def __init__(self, engine: Engine, name: str, find: Find, repair: RepairOne) -> None:
         self._engine = engine
@@ -75,7 +112,7 @@ class _OrphanRepairs:
         self._broken: dict[str, _Pause] = {}
 
     async def sweep(self) -> int:
-        """Look once; returns how many were repaired."""
+        """Repair what is orphaned now; returns how many documents were repaired."""
         repaired = 0
         for suspect in await self._find(await self._engine.clock.now() - LATE):
             pause = self._broken.get(suspect.id)
@@ -89,15 +126,15 @@ class _OrphanRepairs:
 
         try:
             repaired = await self._engine.transact(suspect.owner, body)
-        except Exception as error:  # a duty of the sweeper: the others go on
-            if is_transient(error):  # an outage, and no fault of this one
+        except Exception as error:  # a duty of the sweeper: the other documents are repaired
+            if is_transient(error):  # an outage, not a fault of this document
                 raise
-            self._leave_alone(suspect.id, error)
+            self._pause(suspect.id, error)
             return False
         self._broken.pop(suspect.id, None)
         return repaired
 
-    def _leave_alone(self, document_id: str, error: Exception) -> None:
+    def _pause(self, document_id: str, error: Exception) -> None:
         before = self._broken.pop(document_id, None)
         pause_s = MIN_PAUSE_S if before is None else min(2 * before.length_s, MAX_PAUSE_S)
         while len(self._broken) >= MAX_BROKEN:
@@ -115,4 +152,4 @@ class _OrphanRepairs:
 class _Pause(NamedTuple):
     length_s: float
     until: float
-    """Of `time.monotonic()`."""
+    """By `time.monotonic()`."""

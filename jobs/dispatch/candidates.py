@@ -1,4 +1,4 @@
-"""Looks at one queue: what is due there that could go now, and when there will be more."""
+"""Finds the jobs of one queue that could start now, and when the next are due."""
 
 import asyncio
 import time
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from ostinato.jobs.dispatch.fairness import LaneLimits, by_rank, rotate_after, round_robin
+from ostinato.jobs.dispatch.scan_cursors import ScanCursors
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.rate_limits import DispatchQuota, RateLimitStore, bucket_id
-from ostinato.jobs.worker.fairness import LaneLimits, by_rank, rotate_after, round_robin
-from ostinato.jobs.worker.scan_cursors import ScanCursors
 
 OWNERS_EVERY_S: Final = 0.25
-OWNERS_SHARE: Final = 0.05  # of the time may go into asking for owners, however many there are
+OWNERS_SHARE: Final = 0.05  # of the time may be spent on reading owners, however many there are
 OWNERS_BATCH_SIZE: Final = 16
 
 InFlight = dict[Lane, frozenset[str]]
-"""What is in Redis already, by lane of all priorities."""
+"""What is in Redis already, by limit key."""
 
 
 @dataclass(slots=True)
 class _Owners:
-    """Who had jobs in a backlogged queue when it was last asked."""
+    """The owners with jobs in a backlogged queue, as of the last read."""
 
     lanes: dict[Lane, list[str | None]] = field(default_factory=dict)
     ask_at: float = 0.0
@@ -34,14 +34,14 @@ class _Owners:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
     jobs: tuple[PendingJob, ...]
-    """What could go now, the first to go first."""
+    """What could start now, in order."""
     more: bool
     """Whether more was due than there was room for."""
     next_at: datetime | None
-    """When there is something to do again, if that is known."""
+    """When to look again, if that is known."""
 
     def due_by(self, now: datetime) -> "Candidates":
-        """Leave out what was looked at early."""
+        """Leave out jobs that are not due yet."""
         later = [job.scheduled_time for job in self.jobs if job.scheduled_time > now]
         if not later:
             return self
@@ -66,15 +66,15 @@ class CandidateFinder:
         self._registry = engine.registry
         self._due = DueJobs(engine.mongo)
         self._cursors = ScanCursors(self._due)
-        self._buckets = RateLimitStore(engine.mongo)
+        self._rate_limits = RateLimitStore(engine.mongo)
         self._owners: dict[str, _Owners] = {}
         self.skipped: frozenset[str] = frozenset()
-        """Jobs that are left alone for now, in whatever lane they are."""
+        """Jobs to leave out for now, in any lane."""
 
     async def find(
         self, queue: str, now: datetime, room: int, workers: int, in_flight: InFlight
     ) -> Candidates:
-        """Choose at most `room` jobs of a queue that `workers` workers serve."""
+        """Choose at most `room` jobs of a queue that is served by `workers` workers."""
         search = _Search(queue=queue, now=now, room=room, in_flight=in_flight)
         lane_heads = await self._cursors.lane_heads(queue)
         search.times = [at for at in lane_heads.values() if at > now]
@@ -85,8 +85,8 @@ class CandidateFinder:
         if not search.more:
             jobs = by_rank([one for one in streams if one], room, search.limits) if streams else []
         else:
-            jobs = await self._take_turns(search, open_lanes, streams)
-        # More may be due of a lane with a limit only: then a lane not seen yet has room still.
+            jobs = await self._choose_by_owner(search, open_lanes, streams)
+        # If all that is left is in limited lanes, a lane missing from the cache may fill the room.
         has_room = not search.more or len(jobs) < room
         if has_room and self._cursors.forget_heads(queue):
             return await self.find(queue, now, room, workers, in_flight)
@@ -95,35 +95,35 @@ class CandidateFinder:
         )
 
     def mark_served(self, queue: str, last: PendingJob) -> None:
-        """Remember whose turn was the last."""
+        """Remember the owner of the last job that was dispatched."""
         if queue in self._owners:
             self._owners[queue].served_last = last.owner
 
     async def _apply_limits(
         self, search: _Search, limit_keys: Iterable[Lane], workers: int
     ) -> None:
-        """Find what the functions' limits leave room for."""
+        """Read how many jobs the functions' limits allow."""
         for limit_key in limit_keys:
             function = self._registry.get(limit_key.function) if limit_key.function else None
             if function is None:
                 continue
             in_flight = len(search.in_flight.get(limit_key, ()))
             if function.concurrency is not None:
-                # As many again as may run, so that the next is there when one ends.
+                # Twice the limit, so that the next job is there when one ends.
                 search.limits.running[limit_key] = 2 * function.concurrency * workers - in_flight
             limit = function.rate_limit
             if limit is not None and limit.key is None:
                 bucket = bucket_id(function.name, limit, None)
-                allowance = await self._buckets.read_quota(bucket, limit, search.now)
-                self._apply_quota(search, limit_key, allowance, in_flight)
+                quota = await self._rate_limits.read_quota(bucket, limit, search.now)
+                self._apply_quota(search, limit_key, quota, in_flight)
 
     @staticmethod
     def _apply_quota(
-        search: _Search, limit_key: Lane, allowance: DispatchQuota, in_flight: int
+        search: _Search, limit_key: Lane, quota: DispatchQuota, in_flight: int
     ) -> None:
-        search.limits.starts[limit_key] = allowance.free - in_flight
-        if allowance.next_at is not None:
-            search.times.append(allowance.next_at)
+        search.limits.starts[limit_key] = quota.free - in_flight
+        if quota.next_at is not None:
+            search.times.append(quota.next_at)
 
     async def _read(self, search: _Search, lane: Lane) -> list[PendingJob]:
         """Read a lane's due jobs that are not in Redis yet."""
@@ -140,10 +140,10 @@ class CandidateFinder:
         in_flight = search.in_flight.get(lane.limit_key, frozenset())
         return in_flight | self.skipped if self.skipped else in_flight
 
-    async def _take_turns(
+    async def _choose_by_owner(
         self, search: _Search, lanes: list[Lane], streams: list[list[PendingJob]]
     ) -> list[PendingJob]:
-        """Let owners take turns, for there is more than can go."""
+        """Choose one job per owner in turn, since more jobs are due than there is room for."""
         owners = self._owners.setdefault(search.queue, _Owners())
         if time.monotonic() >= owners.ask_at:
             await self._ask(owners, lanes)
@@ -165,8 +165,8 @@ class CandidateFinder:
     async def _read_owners(
         self, search: _Search, owners: _Owners, lanes: list[Lane], chosen: list[str | None]
     ) -> list[list[PendingJob]]:
-        """Read the share of each owner in each lane."""
-        most = -(-2 * search.room // len(chosen))  # twice: some owners have less than that
+        """Read each owner's first jobs in each lane."""
+        most = -(-2 * search.room // len(chosen))  # twice the share: some owners have fewer jobs
 
         async def read(lane: Lane, owner: str | None) -> list[PendingJob]:
             in_flight = self._excluded(search, lane)

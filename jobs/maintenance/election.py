@@ -1,4 +1,4 @@
-"""One worker of the fleet leads: it dispatches and sweeps. Another takes over within seconds."""
+"""Elects one worker as leader: it dispatches and sweeps. Another takes over within seconds."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 
 ROLE: Final = "dispatcher"
-RENEWALS_PER_LEASE: Final = 3  # in one lease, so that a slow one does not cost the lead
-MIN_PAUSE_LEASES: Final = 2.0  # leases; the others stand for election three times in each
+RENEWALS_PER_LEASE: Final = 3  # one slow renewal must not cost the lead
+MIN_PAUSE_LEASES: Final = 2.0  # other workers try three times in each lease
 MAX_PAUSE_LEASES: Final = 4.0
 GROWTH: Final = 1.5
 
@@ -24,12 +24,12 @@ Duty = Callable[[], Awaitable[None]]
 
 
 def leader_lease_ms(settings: Settings) -> int:
-    """Return how long a lead lasts that is not renewed, in milliseconds."""
+    """Return how long the leader's lease lasts without renewal."""
     return settings.lease_ms // 2
 
 
 class CannotLead(Exception):
-    """Raised by a duty that has failed for so long that another worker should lead."""
+    """A duty has failed for so long that another worker should lead."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class CannotLead(Exception):
 
 
 class LeaderElection:
-    """Runs duties while this worker leads, and stops them when it does not."""
+    """Runs duties while this worker is the leader."""
 
     def __init__(
         self,
@@ -47,8 +47,8 @@ class LeaderElection:
         duties: tuple[Duty, ...],
         can_lead: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`can_lead` is asked after a duty has raised CannotLead: once it is true, this worker
-        stands for election again."""
+        """After a duty has raised CannotLead, this worker competes again once `can_lead` returns
+        True."""
         self._workers = workers
         self._lease_ms = lease_ms
         self._renew_every_s = lease_ms / RENEWALS_PER_LEASE / 1000
@@ -58,7 +58,7 @@ class LeaderElection:
         self._pause = MIN_PAUSE_LEASES
 
     async def run(self) -> None:
-        """Stand for election for ever."""
+        """Compete for the lead forever."""
         while True:
             if await self._elected():
                 log.info("leader.elected", worker_id=self._worker_id)
@@ -72,11 +72,11 @@ class LeaderElection:
             await asyncio.sleep(self._renew_every_s)
 
     async def resign(self) -> None:
-        """Let another worker lead at once."""
+        """Give up the lead, so that another worker can take it at once."""
         await self._workers.release_leadership(ROLE, self._worker_id)
 
     async def _lead(self) -> None:
-        """Run the duties for as long as this worker leads; raises CannotLead."""
+        """Run the duties until the lead is lost; raises CannotLead."""
         duties = asyncio.create_task(run_all(*self._duties))
         try:
             while not duties.done() and await self._elected():
@@ -88,9 +88,9 @@ class LeaderElection:
             raise ended
 
     async def _step_down(self, reason: CannotLead) -> None:
-        """Give the lead up, and leave it to the others for a while.
+        """Give up the lead and do not compete for a while.
 
-        If nobody else has taken it by then, this worker leads again: it can sweep at least.
+        If no other worker has taken it by then, this one leads again: it can at least sweep.
         """
         lease_s = self._lease_ms / 1000
         pause_s, began_at = self._pause * lease_s, time.monotonic()
@@ -102,7 +102,7 @@ class LeaderElection:
             fix=reason.fix,
             for_s=pause_s,
         )
-        with suppress(MongoError):  # then the lease ends by itself
+        with suppress(MongoError):  # then the lease expires
             await self.resign()
         await asyncio.sleep(lease_s)
         while time.monotonic() - began_at < pause_s and not await self._can_lead():

@@ -1,4 +1,4 @@
-"""Chooses which due jobs go next, and how queues share the room. Pure."""
+"""Chooses which due jobs run next, and how queues share the room. Pure."""
 
 import heapq
 from collections import deque
@@ -11,7 +11,7 @@ from ostinato.jobs.lanes import AGING_MS, Lane, PendingJob
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How many due jobs of a queue could go now, and its weight among the queues."""
+    """How many due jobs of a queue could start now, and the weight of the queue."""
 
     wanted: int
     weight: int = 1
@@ -21,17 +21,17 @@ class Demand:
 class WeightedShares:
     granted: dict[str, int]
     served: dict[str, float]
-    """What each queue has had by its weight: hand it to the next round."""
+    """What each queue has received so far, divided by its weight; pass it to the next round."""
 
 
 @dataclass(slots=True, kw_only=True)
 class LaneLimits:
-    """What the functions' own limits leave room for, in lanes of all priorities."""
+    """How many jobs the functions' limits allow, by limit key."""
 
     running: dict[Lane, int] = field(default_factory=dict)
-    """How many more of a lane may wait for a worker."""
+    """How many more jobs may wait for a worker."""
     starts: dict[Lane, int] = field(default_factory=dict)
-    """How many more of a lane may ask for a start."""
+    """How many more jobs may request a start."""
 
     def room(self, lane: Lane, most: int) -> int:
         limit_key = lane.limit_key
@@ -39,7 +39,7 @@ class LaneLimits:
         return max(0, min(most, starts, self.running.get(limit_key, most)))
 
     def take(self, lane: Lane) -> bool:
-        """Use the room of one job; False if there is none."""
+        """Take the room of one job; returns False if there is none."""
         if not self.running and not self.starts:
             return True
         if self.room(lane, 1) == 0:
@@ -53,9 +53,9 @@ class LaneLimits:
 
 
 def rank(job: PendingJob) -> tuple[datetime, str]:
-    """Order jobs by when they were due, each point of priority worth a minute of waiting.
+    """Return a job's sort key: its due time, moved a minute earlier per point of priority.
 
-    So nothing starves, and the order of two jobs never changes while they wait.
+    So no job starves, and the order of two jobs never changes while they wait.
     """
     return job.scheduled_time - timedelta(milliseconds=job.lane.priority * AGING_MS), job.id
 
@@ -63,9 +63,9 @@ def rank(job: PendingJob) -> tuple[datetime, str]:
 def weighted_share(
     room: int, demands: Mapping[str, Demand], served: Mapping[str, float]
 ) -> WeightedShares:
-    """Share room over queues by weight, and what one does not need over the others.
+    """Divide room among queues by weight; what one does not need goes to the others.
 
-    A queue that had nothing to do has no claim on what it did not use.
+    A queue does not save up room while it is idle.
     """
     active = {name: demand for name, demand in demands.items() if demand.wanted > 0}
     least = min((served[name] for name in active if name in served), default=0.0)
@@ -92,7 +92,7 @@ def weighted_share(
 def by_rank(
     streams: Sequence[Sequence[PendingJob]], room: int, limits: LaneLimits
 ) -> list[PendingJob]:
-    """Choose at most `room` jobs by rank; each stream is in its order already."""
+    """Choose at most `room` jobs by rank; each stream is sorted by rank."""
     merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=rank)
     return _take(merged, room, limits)
 
@@ -100,9 +100,9 @@ def by_rank(
 def round_robin(
     jobs: Iterable[PendingJob], room: int, limits: LaneLimits, after: str | None
 ) -> list[PendingJob]:
-    """Choose at most `room` jobs, one of each owner in turn; of one owner's, by rank.
+    """Choose at most `room` jobs, one of each owner in turn; within an owner, by rank.
 
-    The owner that comes after `after` by name is the first.
+    The first owner is the one after `after` by name.
     """
     by_owner: dict[str | None, list[PendingJob]] = {}
     for job in sorted(jobs, key=rank):
@@ -112,7 +112,7 @@ def round_robin(
 
 
 def rotate_after(owners: Iterable[str | None], after: str | None) -> list[str | None]:
-    """Give owners by name, from the one that follows `after` on."""
+    """Return owners sorted by name, starting with the one after `after`."""
     ordered = sorted(owners, key=lambda owner: (owner is not None, owner or ""))
     later = [owner for owner in ordered if owner is not None and owner > (after or "")]
     return [*later, *(owner for owner in ordered if owner is None or owner <= (after or ""))]

@@ -1,4 +1,4 @@
-"""Puts due jobs into the queue, as many as the fleet has room for; wakes at the next due time."""
+"""Puts due jobs into Redis, as many as the fleet has room for; wakes at the next due time."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,26 +9,26 @@ from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
 from ostinato.jobs.arq_queue.connection import REDIS_ERRORS, fix_for
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.async_wait import wait_for_event
+from ostinato.jobs.dispatch.candidates import CandidateFinder, Candidates
+from ostinato.jobs.dispatch.fairness import Demand, weighted_share
+from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
+from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.logs import RepeatedWarning, get_log
+from ostinato.jobs.maintenance.election import CannotLead, leader_lease_ms
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore
-from ostinato.jobs.worker.candidates import CandidateFinder, Candidates
-from ostinato.jobs.worker.election import CannotLead, leader_lease_ms
-from ostinato.jobs.worker.fairness import Demand, weighted_share
-from ostinato.jobs.worker.local_dispatch import LocalDispatcher
-from ostinato.jobs.worker.queue_settings import QueueSettings
 
-MAX_CHUNK_SIZE: Final = 250  # as many as one completion looks up
-POLL_INTERVAL_S: Final = 1.0  # how late a due job is noticed whose ring was lost
+MAX_CHUNK_SIZE: Final = 250  # as many outcomes as one write looks up
+POLL_INTERVAL_S: Final = 1.0  # how late a due job is noticed if its signal was lost
 FLEET_CACHE_S: Final = 1.0
 
 log = get_log(__name__)
 
 
 class Dispatcher:
-    """Runs in the one worker that leads. A second one would only do the work twice."""
+    """Runs in the leader only. A second one would do the work twice, and no harm."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Dispatcher:
         self._fleet_read_at = -FLEET_CACHE_S
         self._served: dict[str, float] = {}
         self._failing_since: float | None = None
-        """Since when Redis has failed every look, by the loop's clock."""
+        """When Redis began to fail without interruption, by the clock of the event loop."""
         self._failures = RepeatedWarning(log, "dispatch.failed")
 
     def wake(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
-        """Dispatch for ever; raises CannotLead when Redis has failed for the length of a lead."""
+        """Dispatch forever; raises CannotLead once Redis has failed for the length of a lease."""
         self._failing_since = None
         try:
             while True:
@@ -67,11 +67,13 @@ class Dispatcher:
             await self._local.close()
 
     async def dispatch(self) -> datetime | None:
-        """Fill the queue once; returns when the next job is due, if that is known."""
+        """Fill the queue once; returns when the next job is due, None if unknown."""
         await self._read_fleet()
         in_redis = await self._chunks.queued(self._queues.is_paused)
         queued = self._local.added_to(in_redis)
-        room = 2 * self._fleet.slots() - queued.total  # the next are there when a slot is free
+        room = (
+            2 * self._fleet.slots() - queued.total
+        )  # so that the next job is there when a slot gets free
         if room <= 0:
             return None
         now = await self._engine.clock.now()
@@ -82,7 +84,7 @@ class Dispatcher:
         return min((one.next_at for one in found.values() if one.next_at), default=None)
 
     async def _try_to_dispatch(self) -> float:
-        """Dispatch; gives how long there is nothing to do then, in seconds."""
+        """Dispatch once; returns how long to wait before the next time, in seconds."""
         try:
             next_at = await self.dispatch()
             self._failing_since = None
@@ -106,7 +108,7 @@ class Dispatcher:
             raise CannotLead(str(error), fix)
 
     def _run_locally(self, found: Sequence[Candidates]) -> bool:
-        """Run the only job here, if this worker has nothing else to do."""
+        """Run the only due job in this process, if it is idle."""
         jobs = [job for candidates in found for job in candidates.jobs]
         if len(jobs) != 1 or any(candidates.more for candidates in found):
             return False
@@ -126,7 +128,7 @@ class Dispatcher:
     async def _dispatch_by_weight(
         self, found: Mapping[str, Candidates], room: int, queued: int
     ) -> None:
-        """Put what was found into the queue, by the weights of the queues."""
+        """Put candidates into Redis, in proportion to the weights of the queues."""
         demands = {
             queue: Demand(len(candidates.jobs), self._queues.weight_of(queue))
             for queue, candidates in found.items()
@@ -135,7 +137,7 @@ class Dispatcher:
         self._served = shares.served
         busy = queued + sum(shares.granted.values()) >= self._fleet.slots()
         for queue, candidates in found.items():
-            # Once all are busy, what comes next waits for word that there is room again.
+            # Once all slots are busy, workers report when there is room again.
             await self._enqueue(
                 queue, candidates.jobs[: shares.granted[queue]], busy or candidates.more
             )
@@ -166,7 +168,7 @@ class Dispatcher:
             return await self._finder.find(queue, now, room, size, queued.ids)
         except (*REDIS_ERRORS, MongoError):
             raise
-        except Exception:  # a duty of the dispatcher: the other queues go on
+        except Exception:  # a duty of the dispatcher: the other queues continue
             log.exception("queue.not_dispatched", queue=queue)
             return None
 

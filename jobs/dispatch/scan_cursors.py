@@ -1,7 +1,7 @@
-"""Reads backlogged lanes from where the last read began, and asks seldom which lanes there are.
+"""Reads a backlogged lane from where its last read began, and caches which lanes there are.
 
-MongoDB keeps the entries of an index that have been deleted for minutes, and a read from a lane's
-start walks over all of them: the more a backlog has shrunk, the more each read would cost.
+MongoDB keeps deleted index entries for minutes, and a read from the start of a lane walks over all
+of them: the more of a backlog has been processed, the more each read would cost.
 """
 
 import time
@@ -13,18 +13,16 @@ from typing import Final
 from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner, ScanPosition
 
-MAX_AGE_S: Final = 1.0  # how long a job of a new lane, or due before the last read's, goes unseen
-MAX_READ_SHARE: Final = 0.05  # of the time may go into reads from the start, whatever one costs
-MAX_CURSORS: Final = (
-    10_000  # bookmarks; when there are more, all are dropped, at the price of one read
-)
+MAX_AGE_S: Final = 1.0  # how long a new lane, or a job due before the cursor, may go unseen
+MAX_READ_SHARE: Final = 0.05  # of the time may be spent on reads from the start, whatever one costs
+MAX_CURSORS: Final = 10_000  # beyond that all are dropped, which costs one read each
 
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
     place: ScanPosition
     fresh_until: float
-    """When to read from the start again, for what came before the place meanwhile."""
+    """When to read from the start again, to see jobs that were added before the cursor."""
 
 
 @dataclass(slots=True)
@@ -32,11 +30,11 @@ class _LaneHeads:
     lane_heads: dict[Lane, datetime]
     fresh_until: float
     from_cache: bool = False
-    """Whether they have been given again without asking."""
+    """Whether they have been returned again without a read."""
 
 
 class ScanCursors:
-    """What the dispatcher remembers of its last reads; jobs it does not see are found later."""
+    """The dispatcher's last read positions. Jobs that a read misses are found by a later one."""
 
     def __init__(
         self,
@@ -46,26 +44,28 @@ class ScanCursors:
     ) -> None:
         self._due = due
         self._now = now
-        self._most = max_cursors
+        self._max_cursors = max_cursors
         self._cursors: dict[tuple[Lane, Owner], _Cursor] = {}
         self._heads: dict[str, _LaneHeads] = {}
 
     async def lane_heads(self, queue: str) -> dict[Lane, datetime]:
-        """Give each lane of a queue with pending jobs, and when its first is due; as it was a
-        second ago at most, unless that was forgotten."""
-        kept = self._heads.get(queue)
+        """Return each lane of a queue that has pending jobs, and when its first is due.
+
+        The answer is at most a second old.
+        """
+        cached = self._heads.get(queue)
         began = self._now()
-        if kept is not None and began < kept.fresh_until:
-            kept.from_cache = True
-            return kept.lane_heads
+        if cached is not None and began < cached.fresh_until:
+            cached.from_cache = True
+            return cached.lane_heads
         lane_heads = await self._due.lane_heads(queue)
         self._heads[queue] = _LaneHeads(lane_heads, self._fresh_until(began))
         return lane_heads
 
     def forget_heads(self, queue: str) -> bool:
-        """Ask for a queue's lanes anew the next time; returns whether the last answer was old."""
-        kept = self._heads.pop(queue, None)
-        return kept is not None and kept.from_cache
+        """Drop a queue's cached lanes; returns whether the last answer came from the cache."""
+        cached = self._heads.pop(queue, None)
+        return cached is not None and cached.from_cache
 
     async def first(
         self,
@@ -75,10 +75,10 @@ class ScanCursors:
         now: datetime,
         owner: Owner = ANY_OWNER,
     ) -> list[PendingJob]:
-        """Find the first pending jobs of a lane, due or not, of one owner if that is given.
+        """Read the first pending jobs of a lane, due or not; with an owner, only theirs.
 
-        As long as it finds `limit` that are due, it may leave out, for a second at most, jobs
-        that were due before those of the last read.
+        While at least `limit` jobs are due, it may leave out for up to a second jobs that were
+        due before those of the last read.
         """
         cursor = self._cursors.get((lane, owner))
         if cursor is not None and self._now() < cursor.fresh_until:
@@ -95,24 +95,23 @@ class ScanCursors:
         return found
 
     def _fresh_until(self, began: float) -> float:
-        """Tell when to read from the start again after a read that took until now."""
+        """Return when to read from the start again, after a read that began at `began`."""
         now = self._now()
         return now + min(MAX_AGE_S, (now - began) / MAX_READ_SHARE)
 
     def _store(self, lane: Lane, owner: Owner, cursor: _Cursor) -> None:
-        if len(self._cursors) >= self._most:
+        if len(self._cursors) >= self._max_cursors:
             self._cursors.clear()
         self._cursors[lane, owner] = cursor
 
 
 def _is_backlog(found: list[PendingJob], limit: int, now: datetime) -> bool:
-    """Tell whether more is due than was asked for: what is not due yet is no reason to look on
-    from there."""
+    """Return whether `limit` or more jobs are due. Jobs that are not due yet set no cursor."""
     return len(found) == limit and found[-1].scheduled_time <= now
 
 
 def _place_of(found: list[PendingJob]) -> ScanPosition:
-    """Tell where a read began, and whether all it found was due at the same time."""
+    """Return where a read began: the due time, and the job if all were due at the same time."""
     first = found[0]
     is_crowded = found[-1].scheduled_time == first.scheduled_time
     return ScanPosition(first.scheduled_time, first.id if is_crowded else None)

@@ -1,4 +1,4 @@
-"""Knows which queues are paused, and their weights: read at each ring, and every second."""
+"""Caches which queues are paused, and their weights; refreshed by a signal and every second."""
 
 import asyncio
 from collections.abc import Callable

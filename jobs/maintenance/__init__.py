@@ -1,0 +1,1 @@
+"""Finds and repairs what failed processes left behind; leader only."""
