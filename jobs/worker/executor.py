@@ -1,11 +1,10 @@
-"""Claims chunks of due jobs and runs each in a task of its own, never more than its slots."""
+"""Runs claimed jobs, each in a task of its own, and never more than there are slots."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
@@ -13,84 +12,45 @@ from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_wait import clear_cancellation
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document, MongoError
+from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
+from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.rate_limiter import RateLimiter
 from ostinato.jobs.worker.runner import Runner
+from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
 CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
-CHUNK_TIMEOUT_S: Final = 3.0  # then the chunk's ids are left for others: they are still pending
-CLAIM_DRAIN_S: Final = 1.0  # what is on its way to MongoDB when the worker is told to go
+CHUNK_TIMEOUT_S: Final = (
+    3.0  # then the rest of the chunk, still pending, is left to others
+)
+CLAIM_DRAIN_S: Final = 1.0  # for claims that were sent before the shutdown
 STOP_TIMEOUT_S: Final = 2.0  # for a cancelled function to clean up
-SHUTDOWN_WRITE_S: Final = 2.0  # when MongoDB is away, the others find out by the lease
+SHUTDOWN_WRITE_S: Final = 2.0  # without MongoDB, other workers notice when the lease expires
 MAX_UNKNOWN_OUTCOMES: Final = 10_000
-
-AttemptKey = tuple[str, int]
 
 log = get_log(__name__)
 
 
-class StopReason(StrEnum):
-    """Why a running attempt is cancelled."""
-
-    CANCELED = "canceled"
-    """Somebody asked for the job's end."""
-    SHUTDOWN = "shutdown"
-    """The worker goes."""
-    LEASE_LOST = "leaseLost"
-    """The attempt holds the job no more."""
-
-
-@dataclass(slots=True)
-class RunningAttempt:
-    attempt: Attempt
-    task: asyncio.Task[None]
-    lane: Lane
-    """The one whose slot it has."""
-    stop_reason: StopReason | None = None
-    has_started: bool = False
-    has_returned: bool = False
-    """Whether its slot is another's, and only the write of how it ended is to come."""
-    is_written: bool = False
-    """Whether how it ended is in the database."""
-
-    @property
-    def is_stopping(self) -> bool:
-        return self.stop_reason is not None
-
-    def cancel(self, why: StopReason) -> None:
-        """Cancel the coroutine, once; one that has not begun looks for itself when it does, and
-        of one that has returned, the end is being written."""
-        if self.stop_reason is None and not self.has_returned:
-            self.stop_reason = why
-            if self.has_started:  # a task cancelled before its first step could say nothing
-                self.task.cancel(why)
-
-
 class Executor:
-    """What runs in this worker."""
+    """Claims and runs jobs, writes their outcomes, and stops them on request."""
 
     def __init__(
         self, engine: Engine, worker_id: str, queues: QueueSettings, slot_freed: Callable[[], None]
     ) -> None:
         completions = Completions(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
-        self._worker_id = worker_id
         self._queues = queues
         self._slot_freed = slot_freed
-        self._rate_limiter = RateLimiter(engine)
         self._batchers = {
             batch_class: TransactionBatcher(engine.mongo, completions)
             for batch_class in (BatchClass.ANY, BatchClass.CONTENDED)
@@ -98,8 +58,8 @@ class Executor:
         self._runner = Runner(engine=engine, batchers=self._batchers, stats=FunctionStats())
         self._completer = Completer(completions, engine.clock, self._notify_if_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
+        self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
-        self._claims: dict[asyncio.Task[None], list[str]] = {}
         self._releasing: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: dict[AttemptKey, Outcome] = {}
         self._is_closing = False
@@ -107,9 +67,8 @@ class Executor:
 
     @property
     def in_transit(self) -> set[str]:
-        """Jobs of claims that MongoDB has not answered, which may be ours already, and of strays
-        that are being given back."""
-        claimed = {job_id for ids in self._claims.values() for job_id in ids}
+        """Jobs whose claim or release MongoDB has not acknowledged yet."""
+        claimed = {job_id for ids in self._claimer.pending.values() for job_id in ids}
         return claimed | set(self._releasing.values())
 
     @property
@@ -120,13 +79,13 @@ class Executor:
         return job_id in self.running
 
     def has_room(self, lane: Lane | None) -> bool:
-        """Tell whether a job could begin now, one of that lane if it is given."""
+        """Return whether a job could start now; with a lane, a job of that lane."""
         return self.slots.has_room(lane) and (lane is None or self._is_serving(lane))
 
     async def take_chunk(self, ids: list[str], more: bool, lane: Lane) -> bool:
-        """Claim and start as many of `ids` as there is room for, waiting for room a while.
+        """Claim and start as many of `ids` as slots get free for within CHUNK_TIMEOUT_S.
 
-        What is not claimed stays pending. Returns whether there is more to dispatch.
+        The others stay pending. Returns whether there is more to dispatch.
         """
         remaining = ids
         try:
@@ -135,24 +94,28 @@ class Executor:
                     room := await self._acquire_slots(lane, min(len(remaining), CLAIM_BATCH_SIZE))
                 ):
                     part, remaining = remaining[:room], remaining[room:]
-                    # A claim that is sent is seen through: its jobs are ours whatever happens.
-                    await asyncio.shield(self._start_claim(part, lane))
+                    # A claim that was sent takes effect even if this chunk times out.
+                    await asyncio.shield(self._claimer.start(part, lane))
         except TimeoutError:
             return True
         return more or bool(remaining)
 
     async def close(self, drain_s: float) -> None:
-        """Let running jobs finish, up to `drain_s` seconds; then give the rest back. A second
-        call does nothing."""
+        """Wait up to `drain_s` seconds for running jobs, then stop the rest.
+
+        A second call does nothing.
+        """
         if self._is_closing:
             return
         self._is_closing = True
-        await _wait(self._claims, CLAIM_DRAIN_S)
+        await _wait(self._claimer.pending, CLAIM_DRAIN_S)
         await _wait((running.task for running in self.running.values()), drain_s)
         await self.stop_all(StopReason.SHUTDOWN)
         with suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_WRITE_S):
-                outcomes = (self._outcome_stopped(one) for one in self._executing())
+                outcomes = [
+                    one.outcome_after_stop(self._kind_of(one.attempt)) for one in self._executing()
+                ]
                 last = [self._completer.complete(one) for one in outcomes if one]
                 await asyncio.gather(self._completer.close(), *last)
                 returned = (one.task for one in self.running.values() if one.has_returned)
@@ -160,26 +123,26 @@ class Executor:
                 await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
 
     async def stop_all(self, why: StopReason) -> None:
-        """Cancel what runs and give it a while to stop."""
-        ended = self._executing()
-        for running in ended:
+        """Cancel all running attempts and wait STOP_TIMEOUT_S for them to stop."""
+        stopping = self._executing()
+        for running in stopping:
             running.cancel(why)
-        await _wait((running.task for running in ended), STOP_TIMEOUT_S)
+        await _wait((running.task for running in stopping), STOP_TIMEOUT_S)
         for running in self._executing():
             log.warning("attempt.unresponsive", job_id=running.attempt.job_id)
 
     def release_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
-        """End an attempt that this worker holds but does not run.
+        """Release an attempt that this worker has claimed but does not run.
 
-        One that has begun here, and of whose end nothing was written, is never taken for one that
-        has not.
+        If it has run here and its outcome was never written, that is written: an attempt that has
+        started is never treated as one that has not.
         """
         job_id, attempt = key
-        never_begun = Outcome(
+        unstarted = Outcome(
             job_id=job_id, attempt=attempt, transition=TransitionName.HAND_BACK, keep_ms=keep_ms
         )
-        outcome = self._unknown_outcomes.get(key, never_begun)
-        task = asyncio.create_task(self._completer.complete(outcome), name=f"stray-{job_id}")
+        outcome = self._unknown_outcomes.get(key, unstarted)
+        task = asyncio.create_task(self._completer.complete(outcome), name=f"release-{job_id}")
         self._releasing[task] = job_id
         task.add_done_callback(self._releasing.pop)
         return task
@@ -188,7 +151,7 @@ class Executor:
         return [running for running in self.running.values() if not running.has_returned]
 
     def _notify_if_due(self, written: Sequence[Outcome]) -> None:
-        """Have the dispatcher look when jobs that were written are due again soon."""
+        """Wake the dispatcher if one of the jobs is due again soon."""
         if any(map(_is_due_soon, written)):
             self._engine.notifier.notify(Signal.DUE)
 
@@ -200,37 +163,8 @@ class Executor:
         return room
 
     def _is_serving(self, lane: Lane) -> bool:
-        is_ours = lane.queue in self._engine.settings.queues
-        return is_ours and not self._queues.is_paused(lane.queue)
-
-    def _start_claim(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        claim_slots = ClaimSlots(self.slots, lane, len(ids))
-        claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
-        self._claims[claim] = ids
-        claim.add_done_callback(self._claims.pop)
-        claim.add_done_callback(lambda _: claim_slots.release())  # it may end before its first step
-        return claim
-
-    async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:
-        """Claim `ids`, for which slots are taken; give back the slots of those not won."""
-        token = new_id()
-        claimed: list[Document] = []
-        try:
-            offset_ms = await self._engine.clock.offset_ms()
-            granted = await self._rate_limiter.acquire(ids, claim_slots.lane, offset_ms)
-            if granted:
-                store = self._engine.store
-                claimed = await store.claim(granted, self._worker_id, token, offset_ms)
-        except MongoError as error:
-            # What was claimed without our knowing is found by the watch, and given back.
-            log.warning("claim.unanswered", jobs=len(ids), error=str(error))
-        finally:
-            claim_slots.release(len(ids) - len(claimed))
-        for document in claimed:
-            try:
-                await self._start_claimed(document, claim_slots)
-            except (MongoError, TimeoutError) as error:  # the watch gives it back
-                log.warning("claim.not_started", job_id=document["_id"], error=str(error))
+        is_own = lane.queue in self._engine.settings.queues
+        return is_own and not self._queues.is_paused(lane.queue)
 
     async def _start_claimed(self, document: Document, claim_slots: ClaimSlots) -> None:
         attempt = self._read_attempt(document)
@@ -246,7 +180,7 @@ class Executor:
             self._start(attempt, claim_slots.hand_over())
 
     def _read_attempt(self, document: Document) -> Attempt | Exception:
-        """Read what was claimed, or return why that is impossible."""
+        """Decode a claimed job, or return the error if it is malformed."""
         try:
             function = self._engine.registry.get(document["functionName"])
             keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
@@ -272,8 +206,10 @@ class Executor:
             self._keep_unknown_outcome(running.attempt)
 
     def _keep_unknown_outcome(self, attempt: Attempt) -> None:
-        """Note what is to be written of an attempt that has begun if it turns out to be ours
-        still, as after a failover that showed an older state."""
+        """Keep the outcome to write if the job still turns out to belong to this attempt.
+
+        A failover may have shown an older state.
+        """
         outcome = attempt.on_unknown_outcome(self._kind_of(attempt))
         if outcome is not None:
             self._unknown_outcomes[attempt.job_id, attempt.number] = outcome
@@ -305,13 +241,13 @@ class Executor:
             except asyncio.CancelledError:
                 if self._is_closing:
                     raise
-                # A function may cancel its own task late, or every task that it finds.
+                # A function may cancel its own task late, or every task of the process.
                 await clear_cancellation()
 
     async def _run_to_outcome(self, running: RunningAttempt) -> Outcome | None:
         attempt = running.attempt
         if running.stop_reason is not None:
-            return self._outcome_unstarted(attempt, running.stop_reason)
+            return running.outcome_before_start()
         if await self._engine.store.is_timeline_full(attempt.job_id, attempt.version):
             return attempt.fail_timeline_full()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
@@ -319,30 +255,11 @@ class Executor:
             outcome = await self._runner.run(attempt, progress)
         except asyncio.CancelledError as error:
             if running.is_stopping:
-                return self._outcome_stopped(running)
+                return running.outcome_after_stop(self._kind_of(attempt))
             outcome = self._runner.on_self_cancellation(attempt, error)
         if outcome is None or progress.unwritten is None:
             return outcome
         return replace(outcome, progress=progress.unwritten)
-
-    def _outcome_unstarted(self, attempt: Attempt, why: StopReason) -> Outcome | None:
-        match why:
-            case StopReason.CANCELED:
-                return attempt.cancel()
-            case StopReason.SHUTDOWN:
-                return attempt.release()
-            case StopReason.LEASE_LOST:
-                return None
-
-    def _outcome_stopped(self, running: RunningAttempt) -> Outcome | None:
-        attempt = running.attempt
-        match running.stop_reason:
-            case StopReason.CANCELED:
-                return attempt.cancel()
-            case StopReason.SHUTDOWN:
-                return attempt.on_shutdown(self._kind_of(attempt))
-            case StopReason.LEASE_LOST | None:
-                return None
 
 
 def _is_due_soon(outcome: Outcome) -> bool:

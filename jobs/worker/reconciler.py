@@ -8,7 +8,8 @@ from ostinato.jobs.async_wait import wait_for_event
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.worker.executor import AttemptKey, Executor, StopReason
+from ostinato.jobs.worker.executor import Executor
+from ostinato.jobs.worker.running_attempt import AttemptKey, StopReason
 
 INTERVAL_S: Final = 1.0
 RELEASE_TIMEOUT_S: Final = 1.0  # what MongoDB refuses is tried again while the watch goes on

@@ -31,8 +31,9 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.supervision import keep_running
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
-from ostinato.jobs.worker.executor import Executor, StopReason
+from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.reconciler import LeaseReconciler
+from ostinato.jobs.worker.running_attempt import StopReason
 
 SHUTDOWN_WRITE_S: Final = 2.0  # to leave without delay even if MongoDB is away
 MAX_HEARTBEAT_JOB_IDS: Final = 100  # a heartbeat names no more of what runs

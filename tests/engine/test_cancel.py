@@ -16,7 +16,7 @@ from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.executor import StopReason
+from ostinato.jobs.worker.running_attempt import StopReason
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, moves_of

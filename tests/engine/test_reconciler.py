@@ -15,7 +15,7 @@ from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.worker import reconciler
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.executor import StopReason
+from ostinato.jobs.worker.running_attempt import StopReason
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
 from tests.engine.rig import Document, Rig
@@ -155,7 +155,7 @@ async def test_a_claim_that_is_cancelled_before_it_begins_gives_its_slots_back(
 ) -> None:
     slots, lane = worker.executor.slots, Lane()
     room = await slots.acquire(lane, 3)
-    claim = worker.executor._start_claim([str(number) for number in range(room)], lane)
+    claim = worker.executor._claimer.start([str(number) for number in range(room)], lane)
     claim.cancel()
     await asyncio.gather(claim, return_exceptions=True)
     assert slots.taken == 0
