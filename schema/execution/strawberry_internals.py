@@ -19,6 +19,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 
 from ostinato.schema.fields import SHARED
+from ostinato.schema.types.record_proxy import RecordProxy
 
 BuildInput: TypeAlias = Callable[[type, Mapping[str, Any], InputContext], object]
 
@@ -50,7 +51,7 @@ def install_fast_paths(schema: Schema) -> None:
         if not isinstance(definition, StrawberryObjectDefinition):
             continue
         if isinstance(each.implementation, GraphQLObjectType):
-            _resolve_attributes_directly(each.implementation)
+            _resolve_attributes_directly(definition, each.implementation)
         if definition.is_input and not any(map(_is_nested, definition.fields)):
             definition.from_input = _input_builder(definition, schema.config)
 
@@ -61,12 +62,16 @@ def _definition_of(field: GraphQLField) -> StrawberryField | None:
 
 
 def _resolve_attributes_directly(
-    implementation: GraphQLObjectType,
+    definition: StrawberryObjectDefinition, implementation: GraphQLObjectType
 ) -> None:
+    is_proxy = issubclass(definition.origin, RecordProxy)
     for field in implementation.fields.values():
         found = _definition_of(field)
         if found is not None and found.is_basic_field:
-            field.resolve = _attribute_resolver(found.python_name)
+            name = found.python_name
+            field.resolve = _attribute_resolver(
+                f"record.{name}" if is_proxy and name != "id" else name
+            )
 
 
 def _attribute_resolver(path: str) -> Callable[[object, object], Any]:

@@ -1,7 +1,6 @@
 """The GraphQL type of a batch."""
 
 from datetime import datetime
-from typing import Self
 
 import strawberry
 
@@ -10,14 +9,13 @@ from ostinato.jobs.records import BatchState
 from ostinato.resolvers import batches
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(description="A batch: processes a collection page by page, at a limited rate.")
-class Batch(Node):
-    record: strawberry.Private[records.Batch]
+class Batch(NodeProxy[records.Batch], Node):
     source: str = strawberry.field(
         description="The source of its items, as registered with `@batch`."
     )
@@ -52,18 +50,3 @@ class Batch(Node):
     )
     async def estimated_end(self, info: Info) -> datetime | None:
         return batches.estimated_end(self.record, await info.context.now())
-
-    @classmethod
-    def of(cls, record: records.Batch) -> Self:
-        return cls(
-            record=record,
-            id=global_id("Batch", record.id),
-            version=record.version,
-            source=record.source,
-            state=record.state,
-            batch_size=record.batch_size,
-            delay_ms=Milliseconds(record.delay_ms),
-            processed=SafeInt(record.processed),
-            created_at=record.created_at,
-            completed_at=record.completed_at,
-        )

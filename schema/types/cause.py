@@ -1,7 +1,5 @@
 """The GraphQL type of a job's cause: the object that created the job."""
 
-from typing import Self
-
 import strawberry
 
 from ostinato.jobs import records
@@ -12,6 +10,7 @@ from ostinato.schema.ids import global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.job import Job
+from ostinato.schema.types.record_proxy import RecordProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
@@ -28,8 +27,7 @@ TYPE_NAMES = {
     description="What created a job. At most one of the five objects is set: the one that `kind` "
     "names. It is null after that object has been deleted."
 )
-class Cause:
-    record: strawberry.Private[records.Cause]
+class Cause(RecordProxy[records.Cause]):
     kind: CauseKind = strawberry.field(description="The kind of object that created the job.")
 
     @strawberry_field(description="The id of the object; null if a client created the job.")
@@ -61,10 +59,6 @@ class Cause:
     async def job(self, info: Info) -> Job | None:
         found = await info.context.loaders.jobs.load(self._id_if(CauseKind.JOB))
         return None if found is None else Job.of(found)
-
-    @classmethod
-    def of(cls, record: records.Cause) -> Self:
-        return cls(record=record, kind=record.kind)
 
     def _id_if(self, kind: CauseKind) -> str | None:
         return self.record.id if self.kind is kind else None

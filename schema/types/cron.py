@@ -1,7 +1,7 @@
 """The GraphQL types of a cron and its schedule."""
 
 from datetime import datetime
-from typing import Annotated, Self, TypeAlias, assert_never
+from typing import Annotated, TypeAlias, assert_never
 
 import strawberry
 from strawberry import UNSET
@@ -17,6 +17,7 @@ from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.job import Job, job_connection
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(description="A tick at a fixed interval after the previous tick.")
@@ -56,8 +57,7 @@ DEFAULT_RUNS = 5
 
 
 @strawberry.type(description="A cron: a named schedule that creates a job at each tick.")
-class Cron(Node):
-    record: strawberry.Private[records.Cron]
+class Cron(NodeProxy[records.Cron], Node):
     name: str = strawberry.field(description="Its name, unique per owner.")
     function_name: str = strawberry.field(description="The function that each tick runs.")
     enabled: bool = strawberry.field(description="False while the cron is paused.")
@@ -83,9 +83,13 @@ class Cron(Node):
     )
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")
-    scheduler_job_id: strawberry.ID | None = strawberry.field(
+
+    @strawberry_field(
         description="The internal job that runs the next tick; null while the cron is paused."
     )
+    def scheduler_job_id(self) -> strawberry.ID | None:
+        job_id = self.record.scheduler_job_id
+        return None if job_id is None else global_id("Job", job_id)
 
     @strawberry_field(description="The function's arguments at each tick.")
     def args(self) -> JSON:
@@ -115,24 +119,3 @@ class Cron(Node):
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))
-
-    @classmethod
-    def of(cls, record: records.Cron) -> Self:
-        job_id = record.scheduler_job_id
-        return cls(
-            record=record,
-            id=global_id("Cron", record.id),
-            version=record.version,
-            name=record.name,
-            function_name=record.function_name,
-            enabled=record.enabled,
-            next_run_time=record.next_run_time,
-            last_run_time=record.last_run_time,
-            overlap=record.overlap,
-            catch_up=record.catch_up,
-            skipped_ticks=SafeInt(record.skipped_ticks),
-            jitter_ms=Milliseconds(record.jitter_ms),
-            start_at=record.start_at,
-            end_at=record.end_at,
-            scheduler_job_id=None if job_id is None else global_id("Job", job_id),
-        )

@@ -1,7 +1,6 @@
 """The GraphQL type of a failure."""
 
 from datetime import datetime
-from typing import Self
 
 import strawberry
 from strawberry.scalars import JSON
@@ -9,17 +8,16 @@ from strawberry.scalars import JSON
 from ostinato.jobs import records
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.ids import global_id
 from ostinato.schema.types.job import Job, JobError
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(
     description="The record of a job that failed on its last attempt; kept until it is resolved or "
     "the job is retried."
 )
-class Failure(Node):
-    record: strawberry.Private[records.Failure]
+class Failure(NodeProxy[records.Failure], Node):
     function_name: str = strawberry.field(description="The function that failed.")
     attempts: int = strawberry.field(description="The number of attempts.")
     at: datetime = strawberry.field(description="When the last attempt failed.")
@@ -44,14 +42,3 @@ class Failure(Node):
             return None
         found = await info.context.loaders.jobs.load(self.record.job_id)
         return None if found is None else Job.of(found)
-
-    @classmethod
-    def of(cls, record: records.Failure) -> Self:
-        return cls(
-            record=record,
-            id=global_id("Failure", record.id),
-            version=record.version,
-            function_name=record.function_name,
-            attempts=record.attempts,
-            at=record.at,
-        )

@@ -1,7 +1,7 @@
 """The GraphQL types of a job: its events, errors, progress and warnings."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -16,7 +16,6 @@ from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import (
     BY_ID,
     After,
@@ -28,6 +27,7 @@ from ostinato.schema.pagination import (
 )
 from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy, RecordProxy
 
 if TYPE_CHECKING:
     from ostinato.jobs.filters import Page
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="The exception that ended an attempt of a job.")
-class JobError:
-    private_traceback: strawberry.Private[str | None]
+class JobError(RecordProxy[records.JobError]):
     name: str = strawberry.field(description="The name of the exception's class.")
     message: str = strawberry.field(description="The exception's message, at most 4 KiB.")
 
@@ -45,19 +44,11 @@ class JobError:
         shared=True,
     )
     def traceback(self, info: Info) -> str | None:
-        return self.private_traceback if info.context.viewer.is_admin else None
-
-    @classmethod
-    def of(cls, record: records.JobError) -> Self:
-        return cls(private_traceback=record.traceback, name=record.name, message=record.message)
-
-    @classmethod
-    def of_optional(cls, record: records.JobError | None) -> Self | None:
-        return None if record is None else cls.of(record)
+        return self.record.traceback if info.context.viewer.is_admin else None
 
 
 @strawberry.type(description="One change of a job's state.")
-class JobEvent:
+class JobEvent(RecordProxy[records.JobEvent]):
     seq: int = strawberry.field(
         description="Its number in the timeline: starts at 1, without gaps."
     )
@@ -73,48 +64,25 @@ class JobEvent:
     next_run_at: datetime | None = strawberry.field(
         description="When the job is due next, if this event made it pending."
     )
-    error: JobError | None = strawberry.field(
-        description="The exception that ended the attempt, if one did."
-    )
 
-    @classmethod
-    def of(cls, record: records.JobEvent) -> Self:
-        return cls(
-            seq=record.seq,
-            at=record.at,
-            from_state=record.from_state,
-            state=record.state,
-            attempt=record.attempt,
-            worker_id=record.worker_id,
-            next_run_at=record.next_run_at,
-            error=JobError.of_optional(record.error),
-        )
+    @strawberry_field(description="The exception that ended the attempt, if one did.")
+    def error(self) -> JobError | None:
+        return JobError.of_optional(self.record.error)
 
 
 @strawberry.type(description="The progress of a job, as reported by its function.")
-class Progress:
+class Progress(RecordProxy[records.Progress]):
     done: SafeInt = strawberry.field(description="How much is done, in the function's own unit.")
     total: SafeInt | None = strawberry.field(description="How much there is in total, if known.")
     message: str | None = strawberry.field(description="What the function is currently doing.")
-
-    @classmethod
-    def of_optional(cls, record: records.Progress | None) -> Self | None:
-        if record is None:
-            return None
-        total = None if record.total is None else SafeInt(record.total)
-        return cls(done=SafeInt(record.done), total=total, message=record.message)
 
 
 @strawberry.type(
     name="Warning", description="Why something that was accepted is not happening yet."
 )
-class SchedulingWarning:
+class SchedulingWarning(RecordProxy[queue_warnings.SchedulingWarning]):
     code: WarningCode = strawberry.field(description="A stable code for the reason.")
     message: str = strawberry.field(description="What is not happening, and what to do about it.")
-
-    @classmethod
-    def of(cls, warning: queue_warnings.SchedulingWarning) -> Self:
-        return cls(code=warning.code, message=warning.message)
 
 
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
@@ -122,8 +90,7 @@ CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 
 
 @strawberry.type(description="A job: one scheduled execution of a function.")
-class Job(Node):
-    record: strawberry.Private[records.Job]
+class Job(NodeProxy[records.Job], Node):
     function_name: str = strawberry.field(
         description="The name of its function: `module.camelName`."
     )
@@ -206,29 +173,6 @@ class Job(Node):
         window = PageRequest(first=first, after=after).window()
         page = await info.context.loaders.children(self.record.id, window)
         return job_connection(page)
-
-    @classmethod
-    def of(cls, record: records.Job) -> Self:
-        return cls(
-            record=record,
-            id=global_id("Job", record.id),
-            version=record.version,
-            function_name=record.function_name,
-            state=record.state,
-            scheduled_time=record.scheduled_time,
-            created_at=record.created_at,
-            started_at=record.started_at,
-            completed_at=record.completed_at,
-            cancel_requested_at=record.cancel_requested_at,
-            purge_at=record.purge_at,
-            queue=record.queue,
-            priority=record.priority,
-            timeout_ms=None if record.timeout_ms is None else Milliseconds(record.timeout_ms),
-            attempt=record.attempt,
-            max_attempts=record.max_attempts,
-            internal=record.internal,
-            owner=None if record.owner is None else strawberry.ID(record.owner),
-        )
 
 
 def cursor_order(order: JobOrder) -> str:

@@ -1,7 +1,6 @@
 """The GraphQL type of a recurring task."""
 
 from datetime import datetime
-from typing import Self
 
 import strawberry
 from strawberry import UNSET
@@ -10,18 +9,17 @@ from strawberry.scalars import JSON
 from ostinato.jobs import records
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.job import Job, job_connection
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(
     description="A recurring task: runs a function at an interval while it is enabled."
 )
-class RecurringTask(Node):
-    record: strawberry.Private[records.RecurringTask]
+class RecurringTask(NodeProxy[records.RecurringTask], Node):
     task_id: str = strawberry.field(description="Its id, chosen by its owner; unique per owner.")
     function_name: str = strawberry.field(description="The function that each round runs.")
     interval_ms: Milliseconds = strawberry.field(description="The time between two rounds.")
@@ -38,16 +36,3 @@ class RecurringTask(Node):
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:
         window = PageRequest(first=first, after=after).window()
         return job_connection(await info.context.loaders.runs(self.record.id, window))
-
-    @classmethod
-    def of(cls, record: records.RecurringTask) -> Self:
-        return cls(
-            record=record,
-            id=global_id("RecurringTask", record.id),
-            version=record.version,
-            task_id=record.task_id,
-            function_name=record.function_name,
-            interval_ms=Milliseconds(record.interval_ms),
-            enabled=record.enabled,
-            next_run_time=record.next_run_time,
-        )

@@ -1,7 +1,6 @@
 """The GraphQL type of a request with a timeout."""
 
 from datetime import datetime
-from typing import Self
 
 import strawberry
 from strawberry.scalars import JSON
@@ -9,13 +8,12 @@ from strawberry.scalars import JSON
 from ostinato.jobs import records
 from ostinato.jobs.records import RequestState
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.ids import global_id
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(description="A request that must be completed before its timeout.")
-class Request(Node):
-    record: strawberry.Private[records.Request]
+class Request(NodeProxy[records.Request], Node):
     state: RequestState = strawberry.field(description="Its state.")
     timeout_at: datetime = strawberry.field(description="When it times out if it is still pending.")
     created_at: datetime = strawberry.field(description="When it was created.")
@@ -30,15 +28,3 @@ class Request(Node):
     @strawberry_field(description="The handler's return value; null unless it returned in time.")
     def result(self) -> JSON | None:
         return None if self.record.result is None else JSON(self.record.result)
-
-    @classmethod
-    def of(cls, record: records.Request) -> Self:
-        return cls(
-            record=record,
-            id=global_id("Request", record.id),
-            version=record.version,
-            state=record.state,
-            timeout_at=record.timeout_at,
-            created_at=record.created_at,
-            completed_at=record.completed_at,
-        )

@@ -14,6 +14,7 @@ from ostinato.resolvers.changes import Place
 from ostinato.resolvers.functions import CatalogEntry
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds
+from ostinato.schema.types.record_proxy import RecordProxy
 
 
 @strawberry.type(description="The user who is calling.")
@@ -65,7 +66,7 @@ class Function:
 @strawberry.type(
     description="A queue of jobs. Queues need no declaration: any valid name is a queue."
 )
-class Queue:
+class Queue(RecordProxy[lanes.Queue]):
     name: str = strawberry.field(description="Its name, as used in `scheduleJob`.")
     paused: bool = strawberry.field(
         description="Whether it is paused: its pending jobs do not start until it is resumed."
@@ -81,17 +82,6 @@ class Queue:
     version: int = strawberry.field(
         description="Increases with every change; 0 if it was never paused or resumed."
     )
-
-    @classmethod
-    def of(cls, record: lanes.Queue) -> Self:
-        return cls(
-            name=record.name,
-            paused=record.paused,
-            weight=record.weight,
-            pending_due=record.pending_due,
-            workers=record.workers,
-            version=record.version,
-        )
 
 
 @strawberry.type(description="A process that runs jobs, as of its latest heartbeat.")

@@ -1,0 +1,53 @@
+"""The base of GraphQL types that read their fields from a record."""
+
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import strawberry
+
+from ostinato.schema.ids import global_id
+
+
+class Stored(Protocol):
+    """A record with a document id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R")
+S = TypeVar("S", bound=Stored)
+
+
+class RecordProxy(Generic[R]):
+    """Reads every field that the type does not resolve itself from the record, by its name."""
+
+    record: R
+
+    @classmethod
+    def of(cls, record: R) -> Self:
+        """Wrap a record; skips the constructor, which takes every field."""
+        proxy = cls.__new__(cls)
+        proxy.record = record
+        return proxy
+
+    @classmethod
+    def of_optional(cls, record: R | None) -> Self | None:
+        return None if record is None else cls.of(record)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "record":
+            raise AttributeError(name)
+        return getattr(self.record, name)
+
+
+class NodeProxy(RecordProxy[S]):
+    """Like RecordProxy, with the global id of the record as `id`."""
+
+    id: strawberry.ID
+
+    @classmethod
+    def of(cls, record: S) -> Self:
+        """Wrap a record."""
+        proxy = super().of(record)
+        proxy.id = global_id(cls.__name__, record.id)
+        return proxy
