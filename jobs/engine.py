@@ -1,7 +1,6 @@
 """Composes the engine of one process: everything that schedules, cancels and reads jobs."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -12,27 +11,24 @@ from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context, JobInfo
-from ostinato.jobs.documents import failure_from, job_from
+from ostinato.jobs.documents import job_from
 from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
 from ostinato.jobs.group_commit import GroupCommit
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
-from ostinato.jobs.malformed import read_as
 from ostinato.jobs.modules import BUILT_IN
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Document,
     Mongo,
-    Session,
     require_replica_set,
 )
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
-from ostinato.jobs.mongo.transaction import run_shielded_transaction
 from ostinato.jobs.queues import Queues
-from ostinato.jobs.records import Failure, Job, JobState, JsonObject
+from ostinato.jobs.records import Failure, Job, JobState
 from ostinato.jobs.registry import Registry, registry
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactor import ExecutionIdentity, Transactor
@@ -153,29 +149,25 @@ class Engine:
         changed = await self.store.cancel(job_id, await self.clock.offset_ms(), owner=owner)
         if changed is None:
             raise _cannot("canceled", await self._state_of(job_id, owner))
-        if changed["state"] == JobState.IN_PROGRESS:
+        if changed.state is JobState.IN_PROGRESS:
             self.notifier.notify(Signal.CANCEL)
-        return read_as(job_from, changed)
+        return changed.record()
 
     async def retry(self, job_id: str) -> Job:
         """Make a failed or canceled job pending again, due now, with another round of attempts;
         delete its failure. Raises NotFound, or PreconditionFailed in any other state."""
         offset_ms = await self.clock.offset_ms()
-        before = await self.store.get(job_id)
-        if before is not None and before["attempt"] + before["retry"]["retries"] >= MAX_ATTEMPTS:
+        before = await self.store.find(job_id)
+        if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
             raise PreconditionFailed(
-                f"the job has started {before['attempt']} times; {MAX_ATTEMPTS} attempts are "
+                f"the job has started {before.attempt} times; {MAX_ATTEMPTS} attempts are "
                 "allowed in all: schedule a new one"
             )
-
-        async def body(session: Session) -> Document | None:
-            return await self.store.retry(session, job_id, offset_ms)
-
-        retried = await run_shielded_transaction(self.mongo, body)
+        retried = await self.store.retry(job_id, offset_ms)
         if retried is None:
             raise await self._why_not_retried(job_id)
         self.notifier.notify(Signal.DUE)
-        return read_as(job_from, retried)
+        return retried.record()
 
     async def resolve(self, failure: Failure) -> Failure:
         """Delete a failure; its job is now purged after its retention, like any ended job.
@@ -187,14 +179,10 @@ class Engine:
         keep_ms = function.result_ttl_ms if function else None
         if keep_ms is None:
             keep_ms = self.settings.purge_after_ms
-
-        async def body(session: Session) -> Document | None:
-            return await self.store.resolve_failure(session, failure.id, keep_ms, offset_ms)
-
-        resolved = await run_shielded_transaction(self.mongo, body)
+        resolved = await self.store.resolve_failure(failure.id, keep_ms, offset_ms)
         if resolved is None:
             raise NotFound("the failure has been resolved already")
-        return read_as(failure_from, resolved)
+        return resolved
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.
@@ -222,22 +210,18 @@ class Engine:
         )
 
     async def _state_of(self, job_id: str, owner: str | None = None) -> JobState:
-        found = await self.store.get(job_id)
-        if found is None or (owner is not None and found["owner"] != owner):
+        found = await self.store.find(job_id)
+        if found is None or (owner is not None and found.owner != owner):
             raise NotFound("there is no such job")
-        return JobState(found["state"])
+        return found.state
 
     async def _existing(self, new: NewJob) -> Job:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
         if found is None:
             raise Conflict("a job for this due time exists already")
-        # Compared as text: in Python, True == 1.
-        same = found["functionName"] == new.function.name and _text(found["args"]) == _text(
-            new.args
-        )
-        if not same:
+        if not found.calls(new.function.name, new.args):
             raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
-        return read_as(job_from, found)
+        return found.record()
 
 
 class ImmediateScheduler:
@@ -248,7 +232,7 @@ class ImmediateScheduler:
         self._job = job
 
     async def schedule(self, new: NewJob) -> str:
-        """Insert a job; raises AttemptLost if another attempt runs the action by now."""
+        """Insert a job; raises AttemptLost if the action's attempt no longer owns its job."""
         ownership = await self._engine.store.read_ownership(self._job.id, self._job.attempt)
         if ownership is Ownership.LOST:
             raise AttemptLost
@@ -265,7 +249,3 @@ class ImmediateScheduler:
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:
     return PreconditionFailed(f"the job is {state.value}: it cannot be {what}")
-
-
-def _text(args: JsonObject) -> str:
-    return json.dumps(args, sort_keys=True)

@@ -35,7 +35,7 @@ class Due(Enum):
     UNCHANGED = auto()
     NOW = auto()
     LATER = auto()
-    """At the time that whoever makes the transition gives."""
+    """At a time that the caller of the transition provides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
-from ostinato.jobs.records import Cause, CauseKind
+from ostinato.jobs.records import Cause, CauseKind, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
 
@@ -104,7 +104,7 @@ class _PendingInserts:
             return True
         canceling = self.store.cancel(job_id, self.offset_ms, self.session, owner=owner)
         changed = await self.database.track(canceling)
-        if changed is not None and changed["state"] == "inProgress":
+        if changed is not None and changed.state is JobState.IN_PROGRESS:
             self.canceled.add(job_id)
         return changed is not None
 

@@ -91,7 +91,7 @@ async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
     reasons = [await startup_problem(f"{url}&authSource=admin", base) for base in ("base", "other")]
     mongo_admin.admin.command("dropUser", name)
     assert (reasons[0] is None) is ok
-    assert "lacks rights in 'other': changeStream, createCollection" in str(reasons[1])
+    assert "lacks privileges in 'other': changeStream, createCollection" in str(reasons[1])
     assert "grant the user the role readWrite on the database 'other'" in str(reasons[1])
 
 

@@ -49,8 +49,8 @@ INVALID_URL = (
     "?replicaSet=rs0, and encode the special characters of the password (`@` as %40, `/` as %2F)"
 )
 FIX_MEMBERS = (
-    "make `replicaSet` in OSTINATO_MONGO_URL the name that `rs.conf()` shows in mongosh, and its "
-    "members' hosts names that resolve and ports that are open here"
+    "set `replicaSet` in OSTINATO_MONGO_URL to the name that `rs.conf()` shows in mongosh, and "
+    "give its members host names and ports that this host can reach"
 )
 FIX_CREDENTIALS = (
     "correct the user, the password or `authSource` in OSTINATO_MONGO_URL, and grant the user "
@@ -111,7 +111,7 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
 
 def _unanswered(error: PyMongoError) -> Finding:
     if isinstance(error, OperationFailure):
-        detail, fix = f"MongoDB refuses us ({_short(error)})", FIX_CREDENTIALS
+        detail, fix = f"MongoDB rejected the connection ({_short(error)})", FIX_CREDENTIALS
     else:
         detail, fix = f"MongoDB does not answer ({_short(error)})", FIX_UNREACHABLE
     return Finding(subject="MongoDB", detail=detail, fix=fix)
@@ -166,7 +166,7 @@ def _reachable(mongo_url: str) -> Finding:
             client.admin.command("ping")
     except PyMongoError as error:
         return Finding(subject=subject, detail=f"do not answer ({_short(error)})", fix=FIX_MEMBERS)
-    return Finding(subject=subject, detail="answer by the names that they have in it")
+    return Finding(subject=subject, detail="answer at the addresses in its configuration")
 
 
 def _version(version: list[int]) -> Finding:
@@ -194,16 +194,16 @@ def _history(client: Client) -> Finding:
     try:
         status = client.admin.command({"serverStatus": 1, "oplog": 1})
     except OperationFailure as error:
-        return Finding(subject=subject, detail=f"hidden by the server ({_short(error)})")
+        return Finding(subject=subject, detail=f"cannot be read ({_short(error)})")
     if "oplog" not in status or "oplogTruncation" not in status:
-        return Finding(subject=subject, detail="not told by this server; ask each member of a set")
+        return Finding(subject=subject, detail="not reported by this server; check each member")
     ends = status["oplog"]["latestOptime"], status["oplog"]["earliestOptime"]
     covered_h = (ends[0].time - ends[1].time) / 3600
     kept_h = float(status["oplogTruncation"].get("oplogMinRetentionHours", 0))
-    detail = f"kept for {kept_h:g} h at least; {covered_h:.1f} h by now"
+    detail = f"kept for at least {kept_h:g} h; it covers {covered_h:.1f} h now"
     fix = (
-        f"say `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {MIN_HISTORY_H:g}}})` "
-        "in mongosh to each member, and set storage.oplogMinRetentionHours in its file"
+        f"run `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {MIN_HISTORY_H:g}}})` "
+        "in mongosh on each member, and set storage.oplogMinRetentionHours in its configuration"
     )
     return Finding(subject=subject, detail=detail, fix=None if kept_h >= MIN_HISTORY_H else fix)
 
@@ -212,7 +212,7 @@ def _rights(client: Client, database: str) -> Finding:
     """Check whether the user can read, write and set up the database."""
     subject, grants = "rights", _grants(client)
     if grants is None:
-        return Finding(subject=subject, detail="not asked for: access control is off")
+        return Finding(subject=subject, detail="not needed: access control is off")
     held = {
         action
         for grant in grants
@@ -224,14 +224,14 @@ def _rights(client: Client, database: str) -> Finding:
         return Finding(subject=subject, detail=f"the user may read and write {database!r}")
     named = ", ".join(sorted(missing))
     fix = f"grant the user the role readWrite on the database {database!r}"
-    detail = f"the user of OSTINATO_MONGO_URL lacks rights in {database!r}: {named}"
+    detail = f"the user of OSTINATO_MONGO_URL lacks privileges in {database!r}: {named}"
     return Finding(subject=subject, detail=detail, fix=fix)
 
 
 def _cluster_privileges(client: Client) -> Finding:
     subject, grants = "privileges", _grants(client)
     if grants is None:
-        return Finding(subject=subject, detail="not asked for: access control is off")
+        return Finding(subject=subject, detail="not needed: access control is off")
     held = {action for grant in grants for action in grant["actions"]}
     missing = frozenset() if ANY_ACTION in held else CLUSTER_PRIVILEGES - held
     if not missing:
@@ -251,7 +251,9 @@ def _grants(client: Client) -> list[dict[str, Any]] | None:
 
 def _skew(seconds: float) -> Finding:
     fix = (
-        None if seconds <= MAX_SKEW_S else "synchronize both clocks (NTP); due time is the server's"
+        None
+        if seconds <= MAX_SKEW_S
+        else "synchronize both clocks (NTP); jobs are due by the server's clock"
     )
     return Finding(subject="clock skew", detail=f"{seconds * 1000:.0f} ms", fix=fix)
 
@@ -273,7 +275,7 @@ def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
         for index in filter(multikey.can_be_rebuilt, spec.indexes)
         if (finding := _describe_multikey(base, spec.name, index)) is not None
     ]
-    return problems or [Finding(subject=subject, detail="all are there")]
+    return problems or [Finding(subject=subject, detail="all exist")]
 
 
 def _describe_multikey(

@@ -21,7 +21,7 @@ STATE_INDEXES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCounts:
-    """How many jobs there are that are not internal, each count up to `MAX_COUNT`."""
+    """The numbers of jobs that are not internal, each up to `MAX_COUNT`."""
 
     at: datetime
     """When they were counted: real time, by this host's clock."""

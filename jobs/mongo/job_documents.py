@@ -1,14 +1,18 @@
-"""Builds the document of a new job."""
+"""Builds the document of a new job, and reads the fields of a stored one."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ostinato.jobs.documents import cause_document
+from ostinato.jobs.documents import cause_document, job_from
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.malformed import read_as
+from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.mongo.transitions import first_event
-from ostinato.jobs.records import Cause, JobState, JsonObject
+from ostinato.jobs.records import Cause, Job, JobState, JsonObject
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Retry
 
@@ -33,6 +37,42 @@ class NewJob:
     """Real time that one attempt may take; None: the function's timeout."""
     canceled: bool = False
     """Whether it is inserted as canceled, because the job that scheduled it was canceled."""
+
+
+class StoredJob:
+    """A job as MongoDB returned it: a malformed document is no error until its record is read."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = restore_document(document)
+
+    @property
+    def state(self) -> JobState:
+        return JobState(self._document["state"])
+
+    @property
+    def owner(self) -> str | None:
+        owner: str | None = self._document["owner"]
+        return owner
+
+    @property
+    def attempt(self) -> int:
+        return int(self._document["attempt"])
+
+    @property
+    def retries(self) -> int:
+        """Return how many retries its policy allows in each round of attempts."""
+        return int(self._document["retry"]["retries"])
+
+    def calls(self, function_name: str, args: JsonObject) -> bool:
+        """Return whether the job calls this function with these arguments."""
+        if self._document["functionName"] != function_name:
+            return False
+        # Compared as text: in Python, True == 1.
+        return _to_text(self._document["args"]) == _to_text(args)
+
+    def record(self) -> Job:
+        """Return the job; raises Malformed."""
+        return read_as(job_from, self._document)
 
 
 def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
@@ -67,6 +107,10 @@ def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[
         document["tick"] = new.tick
     document["timeline"] = [first_event(document)]
     return document
+
+
+def _to_text(args: JsonObject) -> str:
+    return json.dumps(args, sort_keys=True)
 
 
 def retry_document(retry: Retry) -> dict[str, Any]:

@@ -13,15 +13,19 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 
+from ostinato.jobs.documents import failure_from
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
+from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
+from ostinato.jobs.mongo.job_documents import StoredJob
 from ostinato.jobs.mongo.page_queries import owned_by
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape_document, restore_document
-from ostinato.jobs.records import JobState
+from ostinato.jobs.mongo.transaction import run_shielded_transaction
+from ostinato.jobs.records import Failure, JobState
 
 DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")
@@ -70,8 +74,8 @@ class JobStore:
         stored = [escape_document(document) for document in documents]
         await self._jobs.insert_many(stored, ordered=True, session=session)
 
-    async def get(self, job_id: str) -> Document | None:
-        return _restored(await self._jobs.find_one({"_id": job_id}))
+    async def find(self, job_id: str) -> StoredJob | None:
+        return _stored(await self._jobs.find_one({"_id": job_id}))
 
     async def count_events(self, job_id: str) -> int:
         """Return the number of entries of a job's timeline; 0 if the job does not exist."""
@@ -90,8 +94,8 @@ class JobStore:
             return await self.count_events(job_id) > transitions.MAX_EVENTS_BEFORE_CLAIM
         return False
 
-    async def find_by_key(self, owner: str | None, key: str) -> Document | None:
-        return _restored(await self._jobs.find_one({"owner": owner, "key": key}))
+    async def find_by_key(self, owner: str | None, key: str) -> StoredJob | None:
+        return _stored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
@@ -173,7 +177,7 @@ class JobStore:
         session: Session | None = None,
         *,
         owner: str | None = None,
-    ) -> Document | None:
+    ) -> StoredJob | None:
         """Cancel a pending job, or request the cancellation of a running one; returns it after.
 
         A second request changes nothing. Returns None if the job has ended, is unknown, or belongs
@@ -185,7 +189,7 @@ class JobStore:
             is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **theirs}
             if await self._jobs.find_one(is_open, {"_id": 1}, session=session) is None:
                 return None
-        return restore_document(changed)
+        return StoredJob(changed)
 
     async def _try_cancel(
         self, job_id: str, theirs: Document, offset_ms: int, session: Session | None
@@ -212,11 +216,18 @@ class JobStore:
         requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
         return await self._jobs.find_one(requested_before, session=session)
 
-    async def retry(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
-        """Make an ended job pending with another round of attempts, delete its failure; return it.
+    async def retry(self, job_id: str, offset_ms: int) -> StoredJob | None:
+        """Make an ended job pending with another round of attempts, and delete its failure.
 
         Returns None unless it has failed or was canceled and its timeline has room.
         """
+
+        async def body(session: Session) -> Document | None:
+            return await self._retry(session, job_id, offset_ms)
+
+        return _stored(await run_shielded_transaction(self._mongo, body))
+
+    async def _retry(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
         at = transitions.now(offset_ms)
         retried: Document | None = await self._jobs.find_one_and_update(
             {
@@ -233,15 +244,25 @@ class JobStore:
         )
         if retried is not None:
             await self._mongo[FAILURES].delete_one({"_id": job_id}, session=session)
-        return _restored(retried)
+        return retried
 
     async def resolve_failure(
-        self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
-    ) -> Document | None:
+        self, failure_id: str, keep_ms: int, offset_ms: int
+    ) -> Failure | None:
         """Delete a failure, and have its job purged `keep_ms` from now if it is still failed.
 
-        Returns the failure, or None if it does not exist.
+        Returns the failure, or None if it does not exist; raises Malformed after the deletion.
         """
+
+        async def body(session: Session) -> Document | None:
+            return await self._resolve_failure(session, failure_id, keep_ms, offset_ms)
+
+        failure = await run_shielded_transaction(self._mongo, body)
+        return None if failure is None else read_as(failure_from, restore_document(failure))
+
+    async def _resolve_failure(
+        self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
+    ) -> Document | None:
         where = {"_id": failure_id}
         failures = self._mongo[FAILURES]
         failure: Document | None = await failures.find_one_and_delete(where, session=session)
@@ -258,7 +279,7 @@ class JobStore:
                 ],
                 session=session,
             )
-        return _restored(failure)
+        return failure
 
     async def owns(self, session: Session, job_id: str, attempt: int) -> bool:
         """Return whether an attempt still owns its job and was not asked to stop."""
@@ -303,8 +324,8 @@ class JobStore:
         return await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
 
 
-def _restored(document: Document | None) -> Document | None:
-    return None if document is None else restore_document(document)
+def _stored(document: Document | None) -> StoredJob | None:
+    return None if document is None else StoredJob(document)
 
 
 def _insert_error(one: Mapping[str, Any]) -> PyMongoError | None:

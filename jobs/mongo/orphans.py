@@ -17,7 +17,7 @@ BATCH_SIZE = 200  # a sweep runs every second: the next one continues where this
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A document whose job seems to be missing."""
+    """A document that seems to lack its job."""
 
     id: str
     owner: str | None

@@ -18,11 +18,11 @@ ALREADY_INITIALIZED = 23
 POLL_S = 0.02
 ANSWER_TIMEOUT_MS = 3_000  # of a mongod that already listens
 
-NO_SHARDS: Final = (
-    "set OSTINATO_MONGO_URL to a replica set of its own that is no shard of a cluster; three small "
-    "members are enough"
+FIX_SHARDED: Final = (
+    "set OSTINATO_MONGO_URL to a separate replica set, which is not a shard of a cluster; three "
+    "small members are enough"
 )
-MAKE_A_SET: Final = (
+FIX_STANDALONE: Final = (
     "start mongod with `--replSet rs0`, run `rs.initiate()` once in mongosh, and add "
     "`?replicaSet=rs0` to OSTINATO_MONGO_URL"
 )
@@ -35,11 +35,11 @@ def check_topology(hello: Mapping[str, Any]) -> Finding:
     subject = "replica set"
     if hello.get("msg") == "isdbgrid":
         detail = "The MongoDB server is a mongos of a sharded cluster, which is not supported"
-        return Finding(subject=subject, detail=detail, fix=NO_SHARDS)
+        return Finding(subject=subject, detail=detail, fix=FIX_SHARDED)
     if name := hello.get("setName"):
         return Finding(subject=subject, detail=f"member of {name}")
     detail = "The MongoDB server is not a member of a replica set"
-    return Finding(subject=subject, detail=detail, fix=MAKE_A_SET)
+    return Finding(subject=subject, detail=detail, fix=FIX_STANDALONE)
 
 
 class _Stopped(Exception):

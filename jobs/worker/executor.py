@@ -30,9 +30,7 @@ from ostinato.jobs.worker.slots import ClaimSlots, Slots
 from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
 CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
-CHUNK_TIMEOUT_S: Final = (
-    3.0  # then the rest of the chunk, still pending, is left to others
-)
+CHUNK_TIMEOUT_S: Final = 3.0  # then the rest of the chunk, still pending, is left to others
 CLAIM_DRAIN_S: Final = 1.0  # for claims that were sent before the shutdown
 STOP_TIMEOUT_S: Final = 2.0  # for a cancelled function to clean up
 SHUTDOWN_WRITE_S: Final = 2.0  # without MongoDB, other workers notice when the lease expires

@@ -70,7 +70,7 @@ async def test_a_resolved_job_can_be_retried_and_is_kept_again(
     failure, job = await _failed(documents)
     await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
     await ann.get(op.RETRY_JOB, input={"jobId": job})
-    stored = await engine.store.get(parse_global_id(job)[1])
+    stored = await engine.mongo["jobs"].find_one({"_id": parse_global_id(job)[1]})
     assert stored is not None
     assert (stored["state"], stored.get("purgeAt")) == ("pending", None)
 

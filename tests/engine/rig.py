@@ -12,6 +12,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
@@ -46,9 +47,9 @@ class Rig:
         return await self.ended(await self.schedule(name, **args))
 
     async def job(self, job_id: str) -> Document:
-        found = await self.engine.store.get(job_id)
+        found = await self.engine.mongo["jobs"].find_one({"_id": job_id})
         assert found is not None
-        return found
+        return restore_document(found)
 
     async def reaches(self, job_id: str, *states: str, within: float = 30) -> Document:
         """Return the job once it is in one of the states."""

@@ -75,7 +75,7 @@ async def test_an_index_that_was_dropped_is_named_and_built_again(
     assert "is missing" in found.detail
     assert await build_missing_indexes(idle.engine.mongo) == 1
     assert name in await names(idle, collection)
-    assert [one.detail for one in await findings(idle)] == ["all are there"]
+    assert [one.detail for one in await findings(idle)] == ["all exist"]
 
 
 @EVERY_INDEX
@@ -89,7 +89,7 @@ async def test_start_up_builds_an_index_anew_that_has_other_keys(
     assert found.detail == "has other keys or options"
     assert await build_missing_indexes(idle.engine.mongo) == 0  # it may be of another version
     await ensure_collections(idle.engine.mongo)
-    assert [one.detail for one in await findings(idle)] == ["all are there"]
+    assert [one.detail for one in await findings(idle)] == ["all exist"]
 
 
 @EVERY_UNIQUE_INDEX

@@ -98,6 +98,6 @@ async def test_redis_that_is_away_is_logged_with_the_setting() -> None:
 async def test_login_that_mongodb_refuses_is_no_server_that_is_away(servers: Servers) -> None:
     url = servers.mongo_url.replace("mongodb://", "mongodb://ada:a-secret@")
     reason = str(await startup_problem(url, "x"))
-    assert "MongoDB refuses us (Authentication failed" in reason
+    assert "MongoDB rejected the connection (Authentication failed" in reason
     assert "`authSource` in OSTINATO_MONGO_URL" in reason
     assert "a-secret" not in reason
