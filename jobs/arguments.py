@@ -1,4 +1,4 @@
-"""The arguments of a function: a Pydantic model made from its signature."""
+"""Owns the arguments of a function: a Pydantic model built from its signature."""
 
 import inspect
 from collections import Counter
@@ -29,27 +29,27 @@ _CONFIG: Final = ConfigDict(
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """A function's arguments as a model; wire names are camelCase."""
+    """A function's arguments as a model; clients write their names in camelCase."""
 
     model: type[BaseModel]
 
     @property
     def names(self) -> frozenset[str]:
-        """Give the names as clients write them, in camelCase."""
+        """Return the names as clients write them, in camelCase."""
         return frozenset(field.alias or name for name, field in self.model.model_fields.items())
 
     def json_schema(self) -> dict[str, Any]:
         return self.model.model_json_schema(by_alias=True)
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
-        """Validate and complete `args`; raises BadRequest with issues under ("args", …)."""
+        """Validate arguments and add defaults; raises BadRequest with issues under ("args", …)."""
         _check_bounds(args)
         bound = _plain(self._validated(args).model_dump(mode="json", by_alias=True))
         _check_size(bound)
         return bound
 
     def unpack(self, args: JsonObject) -> dict[str, object]:
-        """Give the keyword arguments to call the function with."""
+        """Return the keyword arguments to call the function with."""
         return dict(vars(self._validated(args)))
 
     def _validated(self, args: Mapping[str, object]) -> BaseModel:
@@ -57,7 +57,7 @@ class Arguments:
             return self.model.model_validate(args)
         except ValidationError as error:
             issues = issues_of(error, "args")
-            raise BadRequest(f"the arguments do not fit: {issues[0].message}", issues) from None
+            raise BadRequest(f"invalid arguments: {issues[0].message}", issues) from None
 
 
 def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
@@ -144,7 +144,7 @@ def _require_sound_default(
 
 
 def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
-    """Translate Pydantic's errors into issues, with `prefix` before each path."""
+    """Convert Pydantic's errors to issues, with `prefix` before each path."""
     return [
         Issue(
             path=(*prefix, *found["loc"]),
@@ -156,7 +156,7 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
 
 
 def _check_bounds(args: Mapping[str, object]) -> None:
-    """Refuse what contains itself or is endlessly wide before Pydantic walks it."""
+    """Reject a value that contains itself or is too large, before Pydantic traverses it."""
     containers: list[object] = [args]
     count = 0
     for _ in range(MAX_DEPTH):

@@ -1,4 +1,4 @@
-"""How a user's module declares what batches go over (`@batch`) and what completes requests."""
+"""How a user's module declares a batch (`@batch`) and what completes requests."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ Count = Callable[[Context], Awaitable[int | None]]
 Check = Callable[[Context], Awaitable[None]]
 RequestHandler = Callable[[Context, Json], Awaitable[Json]]
 
-OWNER_SAMPLE_SIZE: Final = 100  # documents that are looked at for an owner
+OWNER_SAMPLE_SIZE: Final = 100  # documents to check for the field `owner`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPage:
-    """Some items, and where the next page begins."""
+    """Some items, and where the next page starts."""
 
     items: list[Document]
     cursor: str | None
@@ -38,23 +38,23 @@ class BatchPage:
 
 
 class PageQuery(Protocol):
-    """Give at most `size` items after `cursor`, which is None for the first page."""
+    """Return at most `size` items after `cursor`, which is None for the first page."""
 
     async def __call__(self, ctx: Context, cursor: str | None, size: int) -> BatchPage: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSource:
-    """What a batch goes over, and what it does with a page of it."""
+    """What a batch processes, and how."""
 
     name: str
     pages: PageQuery
     handle: PageHandler
-    """Runs in the transaction that also moves the batch's cursor: exactly once per page."""
+    """Runs in the transaction that advances the batch's cursor: exactly once per page."""
     count: Count
-    """Counts what is left to process; None if that is unknown."""
+    """Counts the remaining items; None if that is unknown."""
     check_empty: Check
-    """Called when there is nothing to process; raises PreconditionFailed if there never will be."""
+    """Called when there is nothing to process; raises PreconditionFailed if there never can be."""
     public: bool
     roles: frozenset[str]
 
@@ -63,28 +63,28 @@ class BatchSource:
 
 
 class BatchOptions(TypedDict, total=False):
-    """What `@batch` takes beside the name."""
+    """The options of `@batch`."""
 
     collection: str
     """Default: the name."""
     where: Filter
-    """Which documents are to be processed. Default: all."""
+    """Filter of the documents to process. Default: all."""
     owned: bool
-    """Whether a batch sees its owner's documents only, by their field `owner`. Default: yes."""
+    """Whether a batch processes only its owner's documents (field `owner`). Default: yes."""
     pages: PageQuery
-    """A query of your own, in place of the three above."""
+    """Your own query, in place of the three options above."""
     public: bool
-    """Whether every signed-in user may start it. Default: no."""
+    """Whether every signed-in user can start it. Default: no."""
     roles: tuple[str, ...]
-    """Users with one of these roles may start it."""
+    """Users with one of these roles can start it."""
 
 
 def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHandler], PageHandler]:
-    """Register the handler below as what a batch over `name` does with each page.
+    """Register the function below as the handler of each page of the batch `name`.
 
     The handler `(ctx, items)` is part of a mutation: its writes through `ctx.db` happen exactly
-    once, together with the step to the next page. Without `pages`, the documents of `collection`
-    that match `where` come in the order of their `_id`, of whatever types it is.
+    once, together with the step to the next page. Without `pages`, the items are the documents of
+    `collection` that match `where`, in the order of their `_id`, of any type.
     """
     if is_function(name):
         raise DeclarationError(name, "@batch needs the batch's name; write @batch('orders')")
@@ -148,7 +148,7 @@ async def _unknown(ctx: Context) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _KeysetQuery:
-    """Pages by `_id`, so that a page costs the same however far the batch has come."""
+    """Pages by `_id`: a page costs the same at any point of the batch."""
 
     name: str
     collection: str
@@ -156,7 +156,7 @@ class _KeysetQuery:
     owned: bool
 
     async def page(self, ctx: Context, cursor: str | None, size: int) -> BatchPage:
-        # By `$expr`, what follows may be of another type; a plain `$gt` finds its own type only.
+        # `$expr` compares `_id`s of all types; a plain `$gt` finds only those of the same type.
         after = [] if cursor is None else [{"$expr": {"$gt": ["$_id", _literal(cursor)]}}]
         found = await ctx.db[self.collection].find(
             {"$and": [self._scope(ctx), *after]}, sort=[("_id", 1)], limit=size + 1
@@ -168,7 +168,7 @@ class _KeysetQuery:
         return await ctx.db[self.collection].count_documents(self._scope(ctx))
 
     async def check_empty(self, ctx: Context) -> None:
-        """Raise PreconditionFailed if the documents are nobody's and only one's own count."""
+        """Raise PreconditionFailed if the documents have no owner, but the batch needs one."""
         if not self.owned:
             return
         found = await ctx.db[self.collection].find(
@@ -176,10 +176,10 @@ class _KeysetQuery:
         )
         if found and not any("owner" in one for one in found):
             raise PreconditionFailed(
-                f"a batch over {self.name!r} would process nothing: it takes the documents of the "
-                f"user who starts it, and those of {self.collection!r} have no field `owner`. "
-                f"Store the owner in them, or add owned=False to @batch({self._declared()}): "
-                "then it processes the documents of all"
+                f"the batch {self.name!r} would process nothing: it processes documents of the "
+                f"user who starts it, but those of {self.collection!r} have no field `owner`. "
+                "Store the owner in them, or process all documents with owned=False: "
+                f"@batch({self._declared()}, owned=False)"
             )
 
     def _declared(self) -> str:

@@ -1,4 +1,4 @@
-"""What a function is given: its job, the scheduler and, in a mutation, `ctx.db`."""
+"""Owns the context of a function: its job, the scheduler and, in a mutation, `ctx.db`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
 Tick = Mapping[str, Any]
-"""What makes a second job for the same due time impossible; private, unique."""
+"""A unique key per due time, so that there is no second job for it; internal."""
 
 
 class JobWriter(Protocol):
@@ -39,12 +39,12 @@ class JobWriter(Protocol):
 
 
 class AttemptLost(Exception):
-    """Another attempt runs the job by now, or it has ended: nothing more of this one may count."""
+    """Another attempt runs the job, or it has ended: this attempt must have no further effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """The running job, as its function may know it."""
+    """The running job, as its function sees it."""
 
     id: str
     function_name: str
@@ -58,16 +58,16 @@ class JobInfo:
 
 
 class JobOptions(TypedDict, total=False):
-    """What `run_after` and `run_at` take by name."""
+    """The options of `run_after` and `run_at`."""
 
     queue: str
-    """1 to 64 of the characters a-z, 0-9, _ and -. Default: `default`."""
+    """1 to 64 characters of a-z, 0-9, _ and -. Default: `default`."""
     priority: int
-    """0 to 9; higher runs sooner, a point as if it waited a minute longer. Default: 0."""
+    """0 to 9; higher runs sooner: each point counts as a minute of waiting. Default: 0."""
     timeout_ms: int
-    """Real time that one attempt may take, up to a day. Default: the function's own."""
+    """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
     cause: Cause
-    """What the job is for. Default: the running job."""
+    """What created the job. Default: the running job."""
     tick: Tick
     """Default: none."""
 
@@ -80,7 +80,7 @@ class JobSpec:
 
 
 class Scheduler:
-    """Plan jobs. In a mutation they exist if and only if it commits; in an action at once."""
+    """Schedules jobs: in a mutation, if and only if it commits; in an action, at once."""
 
     def __init__(
         self, registry: Registry, clock: Clock, writer: JobWriter, owner: str | None, cause: Cause
@@ -98,16 +98,14 @@ class Scheduler:
         args: Args | None = None,
         **options: Unpack[JobOptions],
     ) -> str:
-        """Plan a job `delay_ms` milliseconds from now and return its id.
+        """Schedule a job `delay_ms` milliseconds from now and return its id.
 
-        Raises BadRequest at the call if the function does not exist, does not take these
-        arguments, or would run more than five years from now.
+        Raises BadRequest if the function does not exist, does not take these arguments, or
+        would run more than five years from now.
         """
         now = await self._clock.now()
         if delay_ms < 0:
-            raise BadRequest.at(
-                "delayMs", message=f"delayMs is {delay_ms}; it must not be negative"
-            )
+            raise BadRequest.at("delayMs", message=f"delayMs must not be negative, got {delay_ms}")
         due = now + timedelta(milliseconds=min(delay_ms, PAST_HORIZON_MS))
         return await self._put(due, now, JobSpec(function, args or {}, options))
 
@@ -118,7 +116,7 @@ class Scheduler:
         args: Args | None = None,
         **options: Unpack[JobOptions],
     ) -> str:
-        """Plan a job for an aware datetime; one in the past runs at once. Raises like run_after."""
+        """Schedule a job for an aware datetime; one in the past runs now. Raises as `run_after`."""
         if when.tzinfo is None:
             raise BadRequest.at("when", message="the time has no time zone: pass an aware datetime")
         plan = JobSpec(function, args or {}, options)
@@ -127,8 +125,8 @@ class Scheduler:
     async def cancel(self, job_id: str) -> bool:
         """Cancel a pending job of the same owner, or ask a running one to stop.
 
-        Returns False if the job has ended, is unknown or is somebody else's. A function without
-        an owner may cancel any job. Raises BadRequest for an id that is not text.
+        Returns False if the job has ended, is unknown or belongs to another owner. A function
+        without an owner can cancel any job. Raises BadRequest for an id that is not text.
         """
         return is_id(_text(job_id)) and await self._writer.cancel(job_id, self._owner)
 
@@ -156,13 +154,13 @@ class Scheduler:
 def _text(job_id: object) -> str:
     # An operator such as {"$ne": None}, from a client's JSON, would match the jobs of others.
     if not isinstance(job_id, str):
-        message = f"the id of a job is text, not {type(job_id).__name__}"
+        message = f"a job's id must be text, got {type(job_id).__name__}"
         raise BadRequest.at("jobId", message=message, code="not_text")
     return job_id
 
 
 class _Options(NamedTuple):
-    """Options as they are stored: plain text and numbers, of no subclass."""
+    """Validated options: plain text and numbers, no subclasses."""
 
     queue: str
     priority: int
@@ -171,7 +169,7 @@ class _Options(NamedTuple):
 
 
 def _checked(options: JobOptions) -> _Options:
-    """Return the options as plain values; raises BadRequest that names each mistake."""
+    """Return the options as plain values; raises BadRequest with an issue for each mistake."""
     issues = []
     queue: object = options.get("queue", DEFAULT_QUEUE)
     queue = str.__str__(queue) if isinstance(queue, str) else ""
@@ -197,7 +195,7 @@ def _checked(options: JobOptions) -> _Options:
 
 
 def _is_cause(cause: object) -> bool:
-    """Return whether it may be stored: a document as its id would be read as an operator."""
+    """Return whether it can be stored: MongoDB would read a dict as its id as an operator."""
     if not isinstance(cause, Cause):
         return cause is None
     kind: object = cause.kind
@@ -217,15 +215,15 @@ class Context:
     """The first argument of every function."""
 
     owner: str | None
-    """The user on whose behalf it runs; None for the system."""
+    """The user for whom it runs; None for the system."""
     scheduler: Scheduler
     registry: Registry
     settings: Settings
     clock: Clock
     log: Log
-    """Writes events with fields, `ctx.log.info("page.read", rows=10)`; the job's are added."""
+    """Logs events with fields, `ctx.log.info("page.read", rows=10)`, and adds the job's id."""
     job: JobInfo | None = None
-    """The running job; None in a write that the API makes."""
+    """The running job; None in a write of the API."""
     database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
@@ -240,20 +238,20 @@ class Context:
     async def run_mutation(self, function: FunctionRef, args: Args | None = None) -> Any:
         """Run a mutation function now, in a transaction of its own, and return its result.
 
-        For actions only; raises WrongKind in a mutation.
+        Raises WrongKind in a mutation.
         """
         if self.mutation_runner is None:
             raise WrongKind("a mutation calls another function directly, with its own ctx")
         return await self.mutation_runner(function, args or {})
 
     async def now(self) -> datetime:
-        """Give due time: UTC, whole milliseconds."""
+        """Return due time: UTC, whole milliseconds."""
         return await self.clock.now()
 
     async def progress(
         self, done: int, total: int | None = None, message: str | None = None
     ) -> None:
-        """Show how far the job is; a mutation's progress appears when it commits.
+        """Report how far the job is; a mutation's progress becomes visible when it commits.
 
         Raises NotJson unless both numbers are whole and within ±2^53.
         """

@@ -31,26 +31,26 @@ JobFunction = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
 class FunctionOptions(TypedDict, total=False):
-    """What `@mutation` and `@action` take."""
+    """The options of `@mutation` and `@action`."""
 
     name: str
     """Default: `module.camelName`."""
     public: bool
-    """Whether every signed-in user may schedule it. Default: no."""
+    """Whether every signed-in user can schedule it. Default: no."""
     roles: tuple[str, ...]
-    """Users with one of these roles may schedule it."""
+    """Users with one of these roles can schedule it."""
     retry: Retry
     """When it runs again after an exception. Default: never."""
     timeout_ms: int
-    """Real time for one attempt. Default: a setting, by kind."""
+    """Time limit of one attempt, in real time. Default: a setting per kind."""
     internal: bool
-    """Whether its jobs are the system's own: hidden from lists unless asked for."""
+    """Whether its jobs belong to the system: hidden from lists unless requested."""
     result_ttl_ms: int
     """How long its finished jobs are kept. Default: the setting `purge_after_ms`."""
     concurrency: int
-    """How many of it one worker process runs at once. Default: as many as there is room for."""
+    """How many of its jobs one worker process runs at once. Default: no limit."""
     rate_limit: RateLimit
-    """How often it may start, in all workers together. Default: as often as it is asked."""
+    """How often it starts, over all workers. Default: no limit."""
 
 
 def mutation(
@@ -58,8 +58,8 @@ def mutation(
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
     """Register a coroutine that runs in one MongoDB transaction with its own success.
 
-    Its writes through `ctx.db` and the jobs it schedules happen exactly once. Its body may run
-    more than once before that (a conflict reruns it): it must not touch the outside world.
+    Its writes through `ctx.db` and the jobs it schedules happen exactly once. A conflict
+    runs its body again, so it must not call other services.
     """
     return _registering(FunctionKind.MUTATION, misplaced, options)
 
@@ -67,7 +67,7 @@ def mutation(
 def action(
     *misplaced: Never, **options: Unpack[FunctionOptions]
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
-    """Register a coroutine that may touch the outside world: at most once per attempt."""
+    """Register a coroutine that may call other services; it starts at most once per attempt."""
     return _registering(FunctionKind.ACTION, misplaced, options)
 
 
@@ -82,8 +82,8 @@ def cron(
 ) -> Callable[[AnyCall], AnyCall]:
     """Run the function below it on a schedule; goes above `@mutation` or `@action`.
 
-    Either `cronspec` (in time zone `tz`) or `every_ms`. The cron is the system's own: it has no
-    owner, and only the code changes it. Its name is the function's unless given.
+    Takes either `cronspec` (in time zone `tz`) or `every_ms`. The cron belongs to the system: it
+    has no owner, and only the code changes it. Its default name is the function's.
     """
     _require_parentheses("@cron", (cronspec,), "@cron(every_ms=60_000)")
     given = {"cronspec": cronspec, "every_ms": every_ms, "tz": tz, "name": name, "args": args}

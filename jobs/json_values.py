@@ -1,4 +1,4 @@
-"""What a job's arguments, progress and result may hold: JSON that MongoDB can keep. Pure."""
+"""Owns what arguments, progress and results can contain: JSON that MongoDB can store. Pure."""
 
 import math
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from ostinato.jobs.records import Json, Progress
 
 MIN_INT64: Final = -(2**63)  # what BSON has room for
 MAX_INT64: Final = 2**63 - 1
-MAX_DEPTH: Final = 32  # BSON allows 100; a job's document nests its values a few levels down
-MAX_COUNT: Final = 2**53 - 1  # the largest that every client reads exactly
+MAX_DEPTH: Final = 32  # BSON allows 100; values are nested a few levels deep in a document
+MAX_COUNT: Final = 2**53 - 1  # JavaScript reads larger numbers inexactly
 MAX_MESSAGE_BYTES: Final = 64 * 1024
-MAX_BYTES: Final = 16 * 1024 * 1024  # no document of MongoDB is larger
+MAX_BYTES: Final = 16 * 1024 * 1024  # the limit of a MongoDB document
 
 Path = tuple[str | int, ...]
 
 
 class NotJson(TypeError):
-    """A value that cannot be stored, and where it is."""
+    """A value that cannot be stored, with its path."""
 
     def __init__(self, problem: str, *path: str | int) -> None:
         self.path: Path = path
@@ -31,7 +31,7 @@ class NotJson(TypeError):
 
 
 class TooLarge(ValueError):
-    """A value that takes too much room, or nests too deeply; one that contains itself does."""
+    """A value that is too large, or nested too deeply, as one that contains itself is."""
 
     def __init__(self, problem: str, code: str) -> None:
         super().__init__(problem)
@@ -39,11 +39,11 @@ class TooLarge(ValueError):
 
 
 def to_json_value(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> Json:
-    """Copy a value as plain JSON, of the built-in types alone, whatever subclasses it is made of.
+    """Copy a value as plain JSON: subclasses of the built-in types become those types.
 
-    Raises NotJson that says where under `path` it is not JSON, and TooLarge if it nests deeper
-    than 32 levels or surely takes more than `limit_bytes` as JSON. Takes time by that limit only,
-    however large the value is.
+    Raises NotJson with the place under `path` that is not JSON, and TooLarge if it nests deeper
+    than 32 levels or takes more than `limit_bytes` as JSON. Stops at that limit, so that the size
+    of the value does not matter.
     """
     copying = _Copying(limit_bytes)
     try:
@@ -58,9 +58,9 @@ def to_json_value(value: object, *path: str | int, limit_bytes: int = MAX_BYTES)
 
 @singledispatch
 def to_json_form(value: object) -> object:
-    """Return what stands for a value of a class that is not JSON; raises NotJson.
+    """Return the JSON form of a value of another class; raises NotJson.
 
-    Whoever knows a class better registers it here.
+    Modules register the classes that they know.
     """
     kind = type(value).__name__
     raise NotJson(f"is {kind}, which is not JSON: convert it, with str() for example")
@@ -77,17 +77,17 @@ def _datetime_form(value: datetime) -> object:
 
 
 def format_instant(instant: datetime) -> str:
-    """Write an aware instant as the API does: `2030-01-31T12:00:00.000Z`."""
+    """Format an aware instant as the API does: `2030-01-31T12:00:00.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def replace_surrogates(text: str) -> str:
-    """Replace what no encoding can carry: half of a surrogate pair."""
+    """Replace unpaired surrogates, which UTF-8 cannot encode."""
     return text.encode(errors="replace").decode()
 
 
 def to_whole_number(value: object, *path: str | int, least: int, most: int) -> int:
-    """Return a whole number as a plain `int`; raises NotJson that says what it is at `path`."""
+    """Return a whole number as a plain `int`; raises NotJson with `path` and the value."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -99,7 +99,7 @@ def to_whole_number(value: object, *path: str | int, least: int, most: int) -> i
 
 
 def build_progress(done: object, total: object, message: object) -> Progress:
-    """Check what a function says of its progress; raises NotJson, or TooLarge."""
+    """Validate the progress that a function reports; raises NotJson or TooLarge."""
     return Progress(
         done=_count(done, "done"),
         total=None if total is None else _count(total, "total"),
@@ -126,15 +126,15 @@ def _in_short(value: object) -> str:
 
 
 class _Copying:
-    """Copies one value. The methods of the base classes are called by name, so that a subclass
-    cannot answer for them with something endless."""
+    """Copies one value. Calls the methods of the base classes, which a subclass could override
+    with something endless."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._left = limit_bytes
 
     def copy(self, value: object, room: int) -> Json:
-        """Copy a value that may hold so many levels of others."""
+        """Copy a value with at most `room` levels below it."""
         if value is None or isinstance(value, bool):
             self._spend(1)
             return value
@@ -165,7 +165,7 @@ class _Copying:
         self._spend(str.__len__(value) + 2)
         text = str.__str__(value)
         if not text.isascii() and text != replace_surrogates(text):
-            raise NotJson("holds half of a surrogate pair, which is no character")
+            raise NotJson("contains an unpaired surrogate, which is not a character")
         return text
 
     def _list(self, items: Iterator[object], room: int) -> list[Json]:
@@ -202,7 +202,7 @@ class _Copying:
 def _integer(value: int) -> int:
     number = int.__index__(value)
     if not MIN_INT64 <= number <= MAX_INT64:
-        raise NotJson("is an integer of more than 64 bits: write it as a string")
+        raise NotJson("is an integer of more than 64 bits: use a string")
     return number
 
 

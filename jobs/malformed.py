@@ -1,5 +1,5 @@
-"""Reads documents that may not have been written by Ostinato: each field is of its type, or the
-document is refused by itself, and the log names it once."""
+"""Decodes documents that others may have changed: a document with a field of a wrong type is
+rejected on its own, and logged once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -16,15 +16,13 @@ from ostinato.jobs.records import Job, Progress
 R = TypeVar("R")
 Document = Mapping[str, Any]
 
-LOG_PERIOD_S: Final = 3_600.0  # a document that is read every second is not logged every second
+LOG_PERIOD_S: Final = 3_600.0  # also for a document that is read every second
 FIX: Final = "repair or delete it in MongoDB"
 INT32: Final = 2**31
-SAFE_INTEGER: Final = 2**53  # JavaScript reads a larger number as another
-EXACT_TYPES: Final = frozenset(
-    {int, bool}
-)  # the driver reads what is longer than 32 bits as an Int64
+SAFE_INTEGER: Final = 2**53  # JavaScript cannot represent all larger integers
+EXACT_TYPES: Final = frozenset({int, bool})  # the driver returns more than 32 bits as an Int64
 LARGE_COUNTS: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
-"""Counts of what may be more than 32 bits hold."""
+"""Counts that can exceed 32 bits."""
 
 OUTSIDE_YEARS: Final = "is a date outside the years 1 to 9999"
 TYPE_NAMES: Final[Mapping[type, str]] = {
@@ -39,42 +37,42 @@ TYPE_NAMES: Final[Mapping[type, str]] = {
     frozenset: "a list",
     dict: "an object",
 }
-"""What types are called in messages; the first that fits."""
+"""Names of types in messages; the first match counts."""
 
 log = get_log(__name__)
 _throttle = LogThrottle(LOG_PERIOD_S)
 
 
 def read_as(decode: Callable[[Document], R], document: Document) -> R:
-    """Read a document as a record; raises Malformed if it is not of the form of one."""
+    """Decode a document as a record; raises Malformed if it does not have the record's form."""
     try:
         record = decode(document)
         _require_types(record)
-    except Exception as error:  # whatever decoding meets in what others wrote
+    except Exception as error:  # decoding what others wrote can raise anything
         raise Malformed(
-            f"the document {document.get('_id')!r} is not in the form that Ostinato writes: "
+            f"the document {document.get('_id')!r} does not have the form that Ostinato writes: "
             f"{_problem(error)}; {FIX}"
         ) from error
     return record
 
 
 def read_progress(job: Job) -> Progress | None:
-    """Return how far a job has come; raises Malformed if its progress is of another form, and the
-    log names the job once."""
+    """Return the progress of a job; raises Malformed if it has another form, and logs the job
+    once."""
     try:
         if job.progress is not None:
             _require_types(job.progress)
     except (TypeError, ValueError) as error:
         report("jobs", job.id, error)
         raise Malformed(
-            f"the progress of the job {job.id!r} is not in the form that Ostinato writes: "
+            f"the progress of the job {job.id!r} does not have the form that Ostinato writes: "
             f"{_problem(error)}; repair or delete it in MongoDB"
         ) from error
     return job.progress
 
 
 def report(collection: str, document_id: object, error: Exception) -> None:
-    """Log that a document is malformed; the same one at most once an hour."""
+    """Log that a document is malformed, at most once an hour for each."""
     if _throttle.allows((collection, repr(document_id))):
         log.error(
             "document.malformed",
@@ -92,7 +90,7 @@ def _problem(error: BaseException) -> str:
 
 
 def _require_types(record: object) -> None:
-    """Raise TypeError or ValueError unless each field, and those below, are as annotated."""
+    """Raise TypeError or ValueError unless all fields, nested ones too, match their annotations."""
     kind: type = type(record)
     form = _form_of(kind)
     types = tuple(map(type, form.values(record)))
@@ -107,7 +105,7 @@ def _require_types(record: object) -> None:
 
 
 class _Form:
-    """What the annotations of a kind of record say, prepared for many checks."""
+    """The types that the annotations of a record class allow, prepared for many checks."""
 
     def __init__(self, kind: type) -> None:
         hints = get_type_hints(kind)
@@ -120,10 +118,10 @@ class _Form:
         self.values = _getter(list(self._allowed))
         self.below = _getter([name for name in self._allowed if _has_records(hints[name])])
         self.sound: set[tuple[type, ...]] = set()
-        """What types the fields have had that need no look at the values."""
+        """Combinations of types that were accepted and need no check of the values."""
 
     def check(self, record: object, types: tuple[type, ...]) -> None:
-        """Look at each field; raises TypeError or ValueError."""
+        """Check each field; raises TypeError or ValueError."""
         for (name, allowed), present in zip(self._allowed.items(), types, strict=True):
             if not _fits(present, allowed):
                 raise TypeError(f"{_stored(name)} {_mismatch(present, allowed)}")
@@ -141,10 +139,10 @@ def _form_of(kind: type) -> _Form:
 def _fits(present: type, allowed: tuple[type, ...]) -> bool:
     if present in (bool, NoneType):
         return present in allowed or (present is bool and object in allowed)
-    # A Code is a str, too, but no key of a dict.
+    # A BSON Code is a str, too, but cannot be the key of a dict.
     if str in allowed and getattr(present, "__hash__", None) is None:
         return False
-    # A shell writes 5 as 5.0.
+    # MongoDB's shell writes 5 as 5.0.
     return issubclass(present, allowed) or (present is float and int in allowed)
 
 
@@ -153,7 +151,7 @@ def _require_whole(name: str, number: float | None) -> None:
         return
     most = SAFE_INTEGER if name.endswith("ms") or name in LARGE_COUNTS else INT32
     if not (-most <= number < most and number % 1 == 0):
-        raise ValueError(f"{_stored(name)} is {number}; it must be a whole number within ±{most}")
+        raise ValueError(f"{_stored(name)} must be a whole number within ±{most}, got {number}")
 
 
 def _mismatch(present: type, allowed: tuple[type, ...]) -> str:
@@ -171,13 +169,13 @@ def _called(kind: type) -> str:
 
 
 def _stored(name: str) -> str:
-    """Name a field as documents do."""
+    """Return the name of a field in documents."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
 
 
 def _types_in(hint: object) -> tuple[type, ...]:
-    """Return the classes that an annotation allows; none for JSON, which may be anything."""
+    """Return the classes that an annotation allows; empty for JSON, which can be anything."""
     origin = get_origin(hint)
     if isinstance(hint, type) and origin is None:
         return (hint,)
@@ -188,7 +186,7 @@ def _types_in(hint: object) -> tuple[type, ...]:
 
 
 def _has_records(hint: object) -> bool:
-    """Tell whether a field holds records to be checked as well: progress is checked when shown."""
+    """Return whether a field holds records to check, too; progress is checked when it is read."""
     kinds = {each for each in (hint, *get_args(hint)) if is_dataclass(each)}
     return bool(kinds - {Progress})
 

@@ -1,4 +1,4 @@
-"""Owns the import of the modules whose functions jobs can run: the built-in ones, and a user's."""
+"""Imports the modules with functions: the built-in ones and the user's."""
 
 import importlib
 import traceback

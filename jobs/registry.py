@@ -1,4 +1,4 @@
-"""The functions that jobs can run: their names, kinds, arguments and policies.
+"""Owns the functions that jobs can run: their names, kinds, arguments and policies.
 
 A decorated coroutine is registered in the process-wide `registry` when its module is imported.
 """
@@ -22,10 +22,10 @@ from ostinato.jobs.retry import Retry
 if TYPE_CHECKING:
     from ostinato.jobs.batch_sources import BatchSource, RequestHandler
 
-# How a function is called once its arguments are validated: what it returns is checked at run.
+# Called with validated arguments; what it returns is checked after each run.
 AnyFunction = Callable[..., Awaitable[Any]]
 
-MIN_SIMILARITY: Final = 0.7  # one letter wrong of four, and more of a longer name
+MIN_SIMILARITY: Final = 0.7  # one wrong letter of four, and more in a longer name
 PREFIX: Final = "__ostinato_module__"
 """The variable of a module that replaces its own name in the names of its functions."""
 
@@ -42,20 +42,20 @@ class Function:
     call: AnyFunction
     arguments: Arguments
     public: bool
-    """Whether every signed-in user may schedule it."""
+    """Whether every signed-in user can schedule it."""
     roles: frozenset[str]
-    """Users with one of these roles may schedule it, too."""
+    """Users with one of these roles can schedule it, too."""
     retry: Retry
     timeout_ms: int | None
-    """Real time that one attempt may take; None for the setting's default."""
+    """Time limit of one attempt, in real time; None for the setting's default."""
     internal: bool
-    """Whether its jobs are the system's own: hidden from lists unless asked for."""
+    """Whether its jobs belong to the system: hidden from lists unless requested."""
     result_ttl_ms: int | None = None
     """How long a finished job is kept; None for the setting's default."""
     concurrency: int | None = None
-    """How many of it one worker runs at once; None for as many as there is room for."""
+    """How many of its jobs one worker runs at once; None for no limit."""
     rate_limit: RateLimit | None = None
-    """How often it may start, in all workers together; None for as often as it is asked."""
+    """How often it starts, over all workers; None for no limit."""
     has_default_name: bool = False
     """Whether the name was made from those of its module and coroutine."""
 
@@ -64,7 +64,7 @@ class Function:
         return (self.call.__doc__ or "").strip()
 
     def lane(self, queue: str, priority: int) -> Lane:
-        """Give the lane that its jobs of that priority wait in."""
+        """Return the lane of its pending jobs with this priority."""
         limited = self.concurrency is not None or self.rate_limit is not None
         return Lane(queue=queue, function=self.name if limited else None, priority=priority)
 
@@ -72,7 +72,7 @@ class Function:
         return self.public or not self.roles.isdisjoint(roles)
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
-        """Validate arguments and return them complete, as JSON, in camelCase.
+        """Validate arguments and return them with defaults, as JSON, in camelCase.
 
         Raises BadRequest with an issue under ("args", …) for each mistake.
         """
@@ -81,7 +81,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticCron:
-    """A cron declared in code beside its function."""
+    """A cron that the code declares, above its function."""
 
     name: str
     function_name: str
@@ -95,13 +95,13 @@ FunctionRef = str | AnyFunction
 
 @dataclass(slots=True)
 class Registry:
-    """Functions by name, and what else a module's decorators declare."""
+    """What the decorators of all modules declare."""
 
     _functions: dict[str, Function] = field(default_factory=dict)
     static_crons: dict[str, StaticCron] = field(default_factory=dict)
     batches: dict[str, "BatchSource"] = field(default_factory=dict)
     request_handler: "RequestHandler | None" = None
-    """What completes requests; None: the built-in one, which gives the data back."""
+    """Completes requests; None for the built-in handler, which returns their data."""
 
     def __iter__(self) -> Iterator[Function]:
         return iter(sorted(self._functions.values(), key=lambda function: function.name))
@@ -127,7 +127,7 @@ class Registry:
         """
         name = (
             str.__str__(ref) if isinstance(ref, str) else function_name(ref)
-        )  # also of a subclass
+        )  # also for a subclass
         function = self._functions.get(name)
         if function is None:
             raise unknown_function(name)
@@ -164,7 +164,7 @@ class Registry:
         self.request_handler = handler
 
     def load(self, modules: Iterable[str]) -> None:
-        """Import modules, so that what they decorate is registered."""
+        """Import modules, whose decorators register their functions."""
         for module in modules:
             importlib.import_module(module)
 
@@ -173,9 +173,9 @@ registry: Final = Registry()
 
 
 def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
-    """Build the error for a name that no function has; of `known`, it offers the most similar.
+    """Build the error for an unknown name; it suggests the most similar name of `known`.
 
-    Give only names that whoever reads the error may know.
+    `known` must only have names that the reader of the error is allowed to see.
     """
     likeness, best = max(((_likeness(name, each), each) for each in known), default=(0.0, ""))
     hint = f": did you mean {best!r}?" if likeness >= MIN_SIMILARITY else ";"
@@ -184,7 +184,7 @@ def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
 
 
 def _likeness(given: str, known: str) -> float:
-    """Compare module with module and name with name; a module that is left out is no difference."""
+    """Compare module with module and name with name; a missing module is not a difference."""
     parts = zip(*(reversed(name.lower().split(".")) for name in (given, known)), strict=False)
     return min(SequenceMatcher(None, *pair).ratio() for pair in parts)
 
@@ -194,7 +194,7 @@ def _origin(call: AnyFunction) -> tuple[str, str]:
 
 
 def _is_defined_twice(taken: AnyFunction, call: AnyFunction) -> bool:
-    """Return whether one import has come to both; a module that is reloaded comes to each anew."""
+    """Return whether one import defines both; reloading a module defines each again."""
     scope = getattr(call, "__globals__", None)
     spec = scope.get("__spec__") if scope else None
     return getattr(spec, "_initializing", False) and getattr(taken, "__globals__", None) is scope

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ostinato.jobs.settings import Settings
 
 COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
-"""Starts this command line in a child process. -P: not one from the current folder."""
+"""Starts this command line in a child process. -P ignores modules of the current folder."""
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
@@ -25,11 +25,11 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="A GraphQL backend for scheduled work, with live status.",
 )
-Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded servers' data.")]
-Subject = Annotated[str, typer.Option("--sub", help="The user: who owns what it creates.")]
-Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; may be repeated.")]
+Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
+Subject = Annotated[str, typer.Option("--sub", help="User id: the owner of what the user creates.")]
+Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
 NumberOfProcesses = Annotated[
-    int, typer.Option("--processes", min=1, max=256, help="Workers to run, a process each.")
+    int, typer.Option("--processes", min=1, max=256, help="Number of worker processes.")
 ]
 Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds.")]
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 @cli.command()
 def dev(data: Data = Path(".ostinato")) -> None:
-    """Start MongoDB, Valkey, the API and a worker; print a token. Ctrl-C stops all."""
+    """Start MongoDB, Valkey, the API and a worker, and print a token. Ctrl-C stops them."""
     from pydantic import SecretStr
 
     from ostinato.jobs.embedded.development import Development
@@ -65,7 +65,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
 
 @cli.command()
 def api() -> None:
-    """Serve GraphQL over HTTP and WebSocket, GraphiQL and the page."""
+    """Serve GraphQL over HTTP and WebSocket, GraphiQL and the live page."""
     settings = _checked_settings()
     from ostinato.jobs.gc_tuning import tune_gc
     from ostinato.schema.server.app import create_app
@@ -109,7 +109,7 @@ def worker(processes: NumberOfProcesses = 1) -> None:
 
 @cli.command()
 def functions() -> None:
-    """List the registered functions and batches: name, kind, who may call it, and what it does."""
+    """List functions and batches: name, kind, who can call it, and description."""
     from ostinato.jobs.registry import registry
 
     _require_functions(_settings())
@@ -132,7 +132,7 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Look at settings, functions, MongoDB and Redis; say what is wrong and how to mend it."""
+    """Check settings, functions, MongoDB and Redis, and print how to fix each problem."""
     from ostinato.jobs.doctor import diagnose
     from ostinato.resolvers.jwt_keys import check_keys
 
@@ -147,7 +147,7 @@ def doctor() -> None:
 
 
 def _settings() -> "Settings":
-    """Read the settings; end with one line a mistake, not with a traceback."""
+    """Read the settings; exit with one line per mistake."""
     from pydantic import ValidationError
 
     from ostinato.jobs.pydantic_messages import plain_message
@@ -161,7 +161,7 @@ def _settings() -> "Settings":
 
 
 def _checked_settings() -> "Settings":
-    """Read the settings of a process that needs MongoDB; refuse a server that cannot do it."""
+    """Read the settings of a server process; exit if MongoDB or Redis cannot be used."""
     from ostinato.jobs.arq_queue import connection
     from ostinato.jobs.logs import configure_logs
     from ostinato.jobs.mongo.diagnostics import startup_problem
@@ -176,7 +176,7 @@ def _checked_settings() -> "Settings":
 
 
 def _require_functions(settings: "Settings") -> None:
-    """Refuse a user's module that cannot be imported; register the functions of the others."""
+    """Import the user's modules; exit with one line per module that cannot be imported."""
     from ostinato.jobs.modules import import_problems
 
     if problems := import_problems(settings.functions):

@@ -1,4 +1,4 @@
-"""Turns a bearer token into the viewer who is calling; must not know how the token travelled."""
+"""Verifies bearer tokens and returns the viewer; does not know how a token was sent."""
 
 import time
 from collections import OrderedDict
@@ -14,11 +14,11 @@ from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
 
-MAX_TOKEN_CHARS = 8_192  # what proxies allow for a header
+MAX_TOKEN_CHARS = 8_192  # the limit of most proxies for a header
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 ADMIN = "admin"
 TOKEN_CACHE_SIZE = 1_000
-TOKEN_CACHE_TTL_S = 30.0  # a withdrawn key is noticed at most this much later
+TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted for this long at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class Viewer:
     id: str
     """`sub` of the token: the owner of what the viewer creates."""
     roles: frozenset[str] = frozenset()
-    """The token's `roles`; `admin` sees and changes everything."""
+    """The token's `roles`; `admin` can see and change everything."""
     expires_at: datetime | None = None
-    """Real time at which the token stops being accepted; sockets close then."""
+    """When the token expires, in real time; sockets are closed then."""
 
     @property
     def is_admin(self) -> bool:
@@ -38,32 +38,32 @@ class Viewer:
 
     @property
     def scope(self) -> str | None:
-        """Return whose documents the viewer may read: None is everybody's, for an admin."""
+        """Return the owner whose documents the viewer can read; None, for admins, means all."""
         return None if self.is_admin else self.id
 
 
 class Authenticator:
-    """Verify tokens with the configured keys; shared by all requests of a process."""
+    """Verifies tokens with the configured keys; shared by all requests of a process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raise ValueError when no key is configured: there is no default secret."""
+        """Raise ValueError if no key is configured: there is no default secret."""
         self._keys = JwtKeys(settings)
-        self._verified = _TokenCache()
+        self._cache = _TokenCache()
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
         self._leeway = timedelta(seconds=settings.jwt_leeway_s)
 
     async def viewer(self, token: str) -> Viewer:
-        """Return the viewer of `token`; raises Unauthorized, or Unavailable without its keys."""
+        """Return the viewer of `token`; raises Unauthorized, or Unavailable if keys are missing."""
         if len(token) > MAX_TOKEN_CHARS:
             raise Unauthorized(
-                f"the token has {len(token)} characters, and may have {MAX_TOKEN_CHARS}: put less "
-                "into it"
+                f"the token must have at most {MAX_TOKEN_CHARS} characters, got {len(token)}: "
+                "remove claims from it"
             )
-        viewer = self._verified.find(token)
+        viewer = self._cache.find(token)
         if viewer is None:
             viewer = await self._verify(token)
-            self._verified.keep(token, viewer)
+            self._cache.put(token, viewer)
         return viewer
 
     async def _verify(self, token: str) -> Viewer:
@@ -73,7 +73,7 @@ class Authenticator:
         except jwt.ExpiredSignatureError:
             raise Unauthorized("the token has expired: sign in again") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Unauthorized(f"the token is not valid: {_flaw(error)}") from None
+            raise Unauthorized(f"the token is not valid: {_reason(error)}") from None
         return _viewer_of(claims, self._leeway)
 
     async def aclose(self) -> None:
@@ -95,47 +95,49 @@ class Authenticator:
         )
 
 
-FLAWS: Final[Mapping[type[Exception], str]] = {
+REASONS: Final[Mapping[type[Exception], str]] = {
     jwt.InvalidAudienceError: "its `aud` must name the OSTINATO_JWT_AUDIENCE of the API",
     jwt.InvalidIssuerError: "its `iss` must be the OSTINATO_JWT_ISSUER of the API",
-    jwt.ImmatureSignatureError: "its time has not come: compare the clocks",
-    jwt.MissingRequiredClaimError: "it must have `sub` and `exp`, and `aud` where the API wants it",
-    jwt.InvalidSignatureError: "it is signed with another key than the API's",
-    jwt.InvalidKeyError: "it is signed with another key or algorithm than the API's",
+    jwt.ImmatureSignatureError: "it is not valid yet: compare the clocks",
+    jwt.MissingRequiredClaimError: "it must have `sub` and `exp`, and `aud` if the API requires it",
+    jwt.InvalidSignatureError: "it is not signed with the API's key",
+    jwt.InvalidKeyError: "it is not signed with a key and algorithm of the API",
 }
 
 
-def _flaw(error: Exception) -> str:
-    return next((said for kind, said in FLAWS.items() if isinstance(error, kind)), "sign in again")
+def _reason(error: Exception) -> str:
+    return next(
+        (reason for kind, reason in REASONS.items() if isinstance(error, kind)), "sign in again"
+    )
 
 
 class _TokenCache:
-    """The tokens verified lately: a signature costs as much as a small query."""
+    """Recently verified tokens: verifying a signature costs as much as a small query."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
 
     def find(self, token: str) -> Viewer | None:
-        viewer, until = self._kept.get(token, (None, 0.0))
+        viewer, until = self._entries.get(token, (None, 0.0))
         if viewer is None or time.time() >= until:
             return None
         return viewer
 
-    def keep(self, token: str, viewer: Viewer) -> None:
+    def put(self, token: str, viewer: Viewer) -> None:
         until = time.time() + TOKEN_CACHE_TTL_S
         if viewer.expires_at is not None:
             until = min(until, viewer.expires_at.timestamp())
-        self._kept[token] = (viewer, until)
-        if len(self._kept) > TOKEN_CACHE_SIZE:
-            self._kept.popitem(last=False)
+        self._entries[token] = (viewer, until)
+        if len(self._entries) > TOKEN_CACHE_SIZE:
+            self._entries.popitem(last=False)
 
 
 def issue_token(
     settings: Settings, sub: str, roles: tuple[str, ...] = (), ttl_s: int = 3_600
 ) -> str:
-    """Sign a token for `sub` with the configured secret; raises ValueError without a secret."""
+    """Sign a token for `sub` with the configured secret; raises ValueError without one."""
     if settings.jwt_secret is None:
-        raise ValueError("set OSTINATO_JWT_SECRET: tokens are signed with it")
+        raise ValueError("set OSTINATO_JWT_SECRET: it signs the tokens")
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "sub": sub,
@@ -149,7 +151,7 @@ def issue_token(
 
 
 def bearer_token(authorization: object) -> str | None:
-    """Return the token of `Bearer <token>`, None when nothing was sent; raises Unauthorized."""
+    """Return the token of `Bearer <token>`; None if nothing was sent; raises Unauthorized."""
     if authorization is None or authorization == "":
         return None
     if isinstance(authorization, str):
@@ -166,9 +168,9 @@ def _viewer_of(claims: Mapping[str, Any], leeway: timedelta) -> Viewer:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise Unauthorized("the token's `roles` must be a list of strings")
     if any(text != replace_surrogates(text) for text in (subject, *roles)):
-        raise Unauthorized("the token's `sub` and `roles` must not hold half a surrogate pair")
+        raise Unauthorized("the token's `sub` and `roles` must not contain an unpaired surrogate")
     try:
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC) + leeway
     except (ValueError, OverflowError, OSError):
-        expires_at = None  # beyond the calendar: such a token does not expire in our lifetime
+        expires_at = None  # after the year 9999
     return Viewer(id=subject, roles=frozenset(roles), expires_at=expires_at)

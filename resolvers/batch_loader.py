@@ -1,4 +1,4 @@
-"""Gathers the single reads that one turn of the event loop asks for into one read."""
+"""Combines the reads of single keys in one turn of the event loop into one read."""
 
 import asyncio
 from collections import defaultdict
@@ -12,26 +12,25 @@ Waiters: TypeAlias = defaultdict[K, list[asyncio.Future[V | None]]]
 
 
 class _LeaderCancelled(Exception):
-    """Whoever was to read for all was cancelled: ask again."""
+    """The caller that was reading for all was cancelled; the others must try again."""
 
 
 class BatchLoader(Generic[K, V]):
-    """Read by key, many keys at a time; nothing is kept, so a later load reads again.
+    """Reads by key, many keys at a time; nothing is cached, so a later load reads again.
 
-    The first caller of a turn reads for all of them, so there is no task to look after.
-    All of them go on in the same turn, so that what they load next is one read again.
+    The first caller of a turn reads for all of them, so there is no background task. They all
+    continue in the same turn, so that their next loads are one read again.
     """
 
     def __init__(
         self, read: Callable[[Collection[K]], Awaitable[Mapping[K, V | Exception]]]
     ) -> None:
-        """`read` may give an exception in place of what cannot be read: it is raised to those who
-        asked for that."""
+        """`read` can return an exception for a key: `load` of that key raises it."""
         self._read = read
         self._waiting: Waiters[K, V] = defaultdict(list)
 
     async def load(self, key: K | None) -> V | None:
-        """Return what is stored under `key`, None if there is nothing, or no key."""
+        """Return the value of `key`; None if there is none, or if `key` is None."""
         if key is None:
             return None
         while self._waiting:

@@ -1,4 +1,4 @@
-"""Use cases of batches and their items: read, add, start, cancel; and how fast a batch goes."""
+"""Use cases of batches and their items: read, add, start, cancel; and a batch's rate."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from ostinato.resolvers.request import RequestContext
 _SECOND = timedelta(seconds=1)
 NOTHING_TO_PROCESS = SchedulingWarning(
     code=WarningCode.NOTHING_TO_PROCESS,
-    message="the source holds nothing of yours to process: the batch ends at once",
+    message="the source has no documents of yours to process: the batch ends at once",
 )
 
 
@@ -39,11 +39,13 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
     """Start a pass over the viewer's documents of a source.
 
-    Raises BadRequest if it is unknown, Forbidden if it is not for the viewer.
+    Raises BadRequest if it is unknown, Forbidden if the viewer cannot start it.
     """
     found = ctx.engine.registry.batches.get(source)
     if found is not None and not found.callable_by(ctx.viewer.roles):
-        raise Forbidden(f"you may not start batches over {source!r}: its `@batch` names who may")
+        raise Forbidden(
+            f"you cannot start batches over {source!r}: ask the operator for one of its roles"
+        )
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_batch(
@@ -53,7 +55,7 @@ async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_m
 
 
 async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
-    """Stop a batch after its present page.
+    """Stop a batch after its current page.
 
     Raises NotFound, or PreconditionFailed if it has ended.
     """
@@ -64,12 +66,12 @@ async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
 
 
 def remaining(record: Batch) -> int | None:
-    """Count what is left of what was there at the start; None if the source does not count."""
+    """Return how many of the initial documents are left; None if the source does not count."""
     return None if record.total is None else max(record.total - record.processed, 0)
 
 
 def items_per_second(record: Batch, now: datetime) -> float | None:
-    """Compute the average rate from the start to the end, or to now; None before the first page."""
+    """Return the average rate from start to end, or to now; None before the first page."""
     elapsed = (record.completed_at or now) - record.created_at
     if record.processed == 0 or elapsed <= timedelta(0):
         return None
@@ -77,7 +79,7 @@ def items_per_second(record: Batch, now: datetime) -> float | None:
 
 
 def estimated_end(record: Batch, now: datetime) -> datetime | None:
-    """Compute when a running batch is done if it goes on at its average rate."""
+    """Return when a running batch will end at its average rate."""
     left, rate = remaining(record), items_per_second(record, now)
     if record.state is not BatchState.RUNNING or left is None or rate is None:
         return None

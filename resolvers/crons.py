@@ -24,7 +24,7 @@ async def cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def cron_named(ctx: RequestContext, name: str) -> Cron:
-    """Read the viewer's own cron of that name; raises NotFound."""
+    """Read the viewer's own cron with this name; raises NotFound."""
     found = await reads.find_one(ctx.engine.mongo, Cron, ctx.viewer.id, name=name)
     if found is None:
         raise not_found(Cron)
@@ -43,7 +43,7 @@ async def crons(
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     """Register a cron of the viewer.
 
-    Raises BadRequest, Forbidden for a function the viewer may not use, Conflict for a taken name.
+    Raises BadRequest, Forbidden for a function that is not callable, Conflict for a taken name.
     """
     require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(
@@ -53,7 +53,7 @@ async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
 
 
 async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Stop a cron from ticking until it is resumed; raises NotFound."""
+    """Pause a cron until it is resumed; raises NotFound."""
     owner = (await cron(ctx, cron_id)).owner
     return await ctx.engine.transact(
         owner, lambda context: functions.pause_cron(context, cron_id=cron_id)
@@ -61,7 +61,7 @@ async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Let a cron tick again, from now on; raises NotFound."""
+    """Resume a cron, from now on; raises NotFound."""
     owner = (await cron(ctx, cron_id)).owner
     return await ctx.engine.transact(
         owner, lambda context: functions.resume_cron(context, cron_id=cron_id)
@@ -69,7 +69,7 @@ async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Delete a cron and return it as it was; its past jobs stay. Raises NotFound."""
+    """Delete a cron and return it as it was; its jobs stay. Raises NotFound."""
     owner = (await cron(ctx, cron_id)).owner
     return await ctx.engine.transact(
         owner, lambda context: functions.delete_cron(context, cron_id=cron_id)
@@ -77,15 +77,17 @@ async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:
-    """Compute a cron's next ticks, none of a schedule that was not written by Ostinato and means
-    nothing; raises BadRequest for a count outside 1 to 100."""
+    """Return a cron's next ticks, none if its stored schedule is malformed.
+
+    Raises BadRequest for a count outside 1 to 100.
+    """
     if not 1 <= count <= MAX_RUNS:
-        message = f"count must be from 1 to {MAX_RUNS}, got {count}"
+        message = f"count must be 1 to {MAX_RUNS}, got {count}"
         raise BadRequest.at("count", message=message, code="out_of_range")
     now = await ctx.now()
     try:
         runs = _next_runs(record, now, count)
-    except Exception as error:  # whatever computing meets in what others wrote
+    except Exception as error:  # a schedule that others wrote can raise anything
         report(CRONS, record.id, error)
         return []
     return [run for run in runs if record.end_at is None or run < record.end_at]
@@ -101,6 +103,6 @@ def _next_runs(record: Cron, now: datetime, count: int) -> list[datetime]:
 
 
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:
-    """Compute the next ticks of a schedule that starts now."""
+    """Return the next ticks of a schedule that starts now."""
     ctx.require_viewer()
     return schedules.next_runs(schedule, await ctx.now(), count)

@@ -1,4 +1,4 @@
-"""Which functions there are for a viewer, and whether the viewer may use one."""
+"""Use cases of functions: list those that a viewer can see, and check whether one is callable."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ class CatalogEntry:
 
     function: Function
     callable: bool
-    """Whether the viewer may schedule it."""
+    """Whether the viewer can schedule it."""
     timeout_ms: int
-    """How long one attempt may take, by its own limit or the setting for its kind."""
+    """Time limit of one attempt: the function's own, or the setting for its kind."""
 
 
 def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
-    """List the functions by name: all of them to an admin, to others those they may use."""
+    """List functions by name: all of them for admins, the callable ones for other viewers."""
     viewer, settings = ctx.viewer, ctx.engine.settings
     defaults = {
         FunctionKind.MUTATION: settings.mutation_timeout_ms,
@@ -38,14 +38,16 @@ def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
 
 
 def require_callable_function(ctx: RequestContext, name: str) -> Function:
-    """Find a function that the viewer may use.
+    """Return a function that the viewer can schedule.
 
-    Raises BadRequest at ("functionName",) if there is none, Forbidden if it is not for the viewer.
+    Raises BadRequest at ("functionName",) if it is unknown, Forbidden if it is not callable.
     """
     roles, registry = ctx.viewer.roles, ctx.engine.registry
     function = registry.get(name)
     if function is None:
         raise unknown_function(name, [each.name for each in registry if each.callable_by(roles)])
     if not function.callable_by(roles):
-        raise Forbidden(f"you may not use the function {name!r}; `functions` lists those you may")
+        raise Forbidden(
+            f"you cannot use the function {name!r}; `functions` lists those you can use"
+        )
     return function

@@ -1,4 +1,4 @@
-"""Holds the keys that verify tokens, each pinned to the algorithms of its own kind."""
+"""Owns the keys for verifying tokens, each limited to the algorithms of its kind."""
 
 import asyncio
 import json
@@ -21,18 +21,18 @@ from ostinato.jobs.settings import Settings
 
 log = get_log("ostinato.keys")
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
-KEY_SET_TTL_S = 600.0  # a withdrawn key is refused after ten minutes
-KEY_SET_COOLDOWN_S = 10.0  # tokens with invented key ids must not make us ask more often
+KEY_SET_TTL_S = 600.0  # a removed key is rejected after ten minutes at most
+KEY_SET_COOLDOWN_S = 10.0  # tokens with unknown key ids must not cause more requests
 KEY_SET_TIMEOUT_S = 5.0
 MAX_KEY_SET_BYTES = 262_144
 MIN_RSA_BITS = 2_048
 
 
 class JwtKeys:
-    """Find the key for a token's header: secret and public key at once, JWKS over the network."""
+    """Finds the key for a token's header: a configured key, or one of a JWKS."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raise ValueError when no key is configured or a key does not fit its algorithm."""
+        """Raise ValueError if no key is configured, or a key does not fit its algorithm."""
         allowed = frozenset(settings.jwt_algorithms) or ALGORITHMS
         if unknown := allowed - ALGORITHMS:
             raise ValueError(
@@ -48,12 +48,12 @@ class JwtKeys:
             if any(fixed) or settings.jwt_jwks_url:
                 named = ",".join(sorted(allowed))
                 raise ValueError(
-                    f"OSTINATO_JWT_ALGORITHMS={named} fits no key that is set: a secret is for "
+                    f"OSTINATO_JWT_ALGORITHMS={named} matches no configured key: a secret is for "
                     "HS256, a public key or a JWKS for RS256 or ES256"
                 )
             raise ValueError(
-                "No key verifies tokens: set OSTINATO_JWT_SECRET, OSTINATO_JWT_PUBLIC_KEY or "
-                "OSTINATO_JWT_JWKS_URL. There is no default secret; `ostinato dev` makes one."
+                "no key for verifying tokens: set OSTINATO_JWT_SECRET, OSTINATO_JWT_PUBLIC_KEY or "
+                "OSTINATO_JWT_JWKS_URL; there is no default secret (`ostinato dev` generates one)"
             )
 
     async def find(self, header: Mapping[str, Any]) -> jwt.PyJWK:
@@ -65,7 +65,7 @@ class JwtKeys:
             key = await self._remote.find(key_id)
             if key is not None and key.algorithm_name == algorithm:
                 return key
-        raise jwt.InvalidKeyError("no key of ours signs such tokens")
+        raise jwt.InvalidKeyError("no configured key signs such tokens")
 
     async def aclose(self) -> None:
         if self._remote is not None:
@@ -73,7 +73,7 @@ class JwtKeys:
 
 
 def check_keys(settings: Settings) -> Finding:
-    """Look whether tokens can be verified, as the API does at its start."""
+    """Check whether tokens can be verified, as the API does at its start."""
     try:
         JwtKeys(settings)
     except ValueError as error:
@@ -82,7 +82,7 @@ def check_keys(settings: Settings) -> Finding:
 
 
 class RemoteKeys:
-    """A JWKS, fetched when needed and kept; an unknown key id makes it look again."""
+    """A JWKS, fetched when needed and cached; an unknown key id fetches it again."""
 
     def __init__(
         self, url: str, algorithms: frozenset[str], now: Callable[[], float] = time.monotonic
@@ -96,13 +96,13 @@ class RemoteKeys:
         self._fetched_at = self._tried_at = float("-inf")
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """Return the key, or None; raises Unavailable if no key set was ever fetched."""
+        """Return the key, or None; raises Unavailable if the key set was never fetched."""
         if not self._is_fresh(key_id):
             async with self._lock:
                 if not self._is_fresh(key_id) and self._may_ask():
                     await self._refresh()
         if self._fetched_at == float("-inf"):
-            raise Unavailable("the keys that verify tokens cannot be fetched: try again")
+            raise Unavailable("the keys for verifying tokens cannot be fetched: try again")
         return self._keys.get(key_id)
 
     async def aclose(self) -> None:
@@ -121,9 +121,9 @@ class RemoteKeys:
                 body = await self._download()
             self._keys = _usable_keys(json.loads(body), self._algorithms)
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            fix = "make the address of OSTINATO_JWT_JWKS_URL answer with a key set"
+            fix = "check that OSTINATO_JWT_JWKS_URL returns a key set"
             log.warning("keys.unread", url=self._url, error=repr(error), fix=fix)
-            return  # the keys that we have stay good until the next try
+            return  # the cached keys stay valid until the next try
         self._fetched_at = self._now()
 
     async def _download(self) -> bytes:
@@ -140,7 +140,7 @@ class RemoteKeys:
 def _usable_keys(key_set: object, algorithms: frozenset[str]) -> dict[str, jwt.PyJWK]:
     entries = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("a key set has a list `keys`")
+        raise ValueError("a key set must have a list `keys`")
     keys = (_usable_key(entry) for entry in entries if isinstance(entry, dict))
     return {
         key.key_id: key for key in keys if key and key.key_id and key.algorithm_name in algorithms
@@ -170,7 +170,7 @@ def _public_key(settings: Settings) -> jwt.PyJWK | None:
         key = load_pem_public_key(settings.jwt_public_key.replace("\\n", "\n").encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError(
-            "OSTINATO_JWT_PUBLIC_KEY is not a PEM public key: it begins with "
+            "OSTINATO_JWT_PUBLIC_KEY is not a PEM public key: it starts with "
             "-----BEGIN PUBLIC KEY-----, and its lines may be separated by \\n"
         ) from error
     if isinstance(key, RSAPublicKey) and key.key_size >= MIN_RSA_BITS:

@@ -1,4 +1,4 @@
-"""The objects and lists beside an object, read for many objects at once (no N+1)."""
+"""Reads related objects and lists for many objects at once (no N+1 queries)."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -14,7 +14,7 @@ from ostinato.resolvers.batch_loader import BatchLoader
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 PageKey = tuple[str, Window]
-"""The id of what caused the jobs, and which of them."""
+"""The id of what created the jobs, and the window of the page."""
 
 EVERY_JOB = JobFilter(internal=None)
 ORDINARY_JOBS = JobFilter(internal=False)
@@ -22,7 +22,7 @@ NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
 
 
 class Loaders:
-    """All reads are scoped to `owner`; None reads everybody's documents."""
+    """The batch loaders of a request; they read documents of `owner`, or of all owners if None."""
 
     def __init__(self, mongo: Mongo, owner: str | None) -> None:
         self._mongo = mongo
@@ -40,7 +40,7 @@ class Loaders:
         return await self._children.load((job_id, window)) or NO_JOBS
 
     async def runs(self, cause_id: str, window: Window) -> Page[Job]:
-        """Read the jobs of a cron or recurring task, without the system's own."""
+        """Read the jobs of a cron or recurring task, without internal ones."""
         return await self._runs.load((cause_id, window)) or NO_JOBS
 
     def _of(

@@ -1,4 +1,4 @@
-"""Use cases of queues, for admins: look, pause, resume."""
+"""Use cases of queues, for admins: list, pause, resume."""
 
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.lanes import Queue
@@ -6,22 +6,22 @@ from ostinato.resolvers.request import RequestContext
 
 
 async def queues(ctx: RequestContext) -> list[Queue]:
-    """Read the queues that workers serve, that jobs wait in, or that were ever changed, by name.
+    """Read the queues that workers serve, that have pending jobs, or that were changed, by name.
 
-    Raises Forbidden unless the viewer is an admin, as all of them do.
+    Raises Forbidden unless the viewer is an admin.
     """
     _require_admin(ctx)
     return await ctx.engine.queues.all()
 
 
 async def pause_queue(ctx: RequestContext, name: str) -> Queue:
-    """Keep a queue's pending jobs from starting; those that run finish."""
+    """Pause a queue: pending jobs do not start, running jobs finish. Raises Forbidden."""
     _require_admin(ctx)
     return await ctx.engine.queues.pause(name)
 
 
 async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Queue:
-    """Let a queue's jobs start again, with another weight if one is given."""
+    """Resume a queue, with a new weight if one is given. Raises Forbidden."""
     _require_admin(ctx)
     return await ctx.engine.queues.resume(name, weight)
 
@@ -29,6 +29,6 @@ async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Qu
 def _require_admin(ctx: RequestContext) -> None:
     if not ctx.viewer.is_admin:
         raise Forbidden(
-            "only admins may see, pause and resume queues: sign in with a token whose `roles` hold "
-            "`admin`"
+            "only admins can see, pause and resume queues: sign in with a token whose `roles` "
+            "include `admin`"
         )

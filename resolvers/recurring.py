@@ -23,7 +23,7 @@ class NewTask:
 
 
 async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
-    """Read the viewer's own task of that name; raises NotFound."""
+    """Read the viewer's own task with this id; raises NotFound."""
     found = await reads.find_one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
     if found is None:
         raise NotFound("you have no recurring task with this taskId")
@@ -36,9 +36,9 @@ async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[Recurring
 
 
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:
-    """Start a loop of the viewer, or change the one that runs: there is one loop per task.
+    """Start a loop of the viewer, or change the running one: there is one loop per task.
 
-    Raises BadRequest, or Forbidden for a function that the viewer may not use.
+    Raises BadRequest, or Forbidden for a function that the viewer cannot use.
     """
     require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(
@@ -54,7 +54,7 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
 
 
 async def stop_recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
-    """Stop the viewer's own task of that name; raises NotFound."""
+    """Stop the viewer's own task with this id; raises NotFound."""
     await recurring_task(ctx, task_id)
     return await ctx.engine.transact(
         ctx.viewer.id, lambda context: functions.stop_task(context, task_id=task_id)

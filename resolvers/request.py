@@ -1,4 +1,4 @@
-"""What one use case is given: who calls, the engine, and the reads beside an object."""
+"""The context of a use case: the viewer, the engine, and batched reads of related objects."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +29,7 @@ NOUNS = {
 
 @dataclass(kw_only=True)
 class RequestContext:
-    """One per request, or per socket: it keeps nothing that could grow stale."""
+    """One per request or socket; holds nothing that becomes stale."""
 
     caller: Viewer | None
     """None without a token."""
@@ -40,18 +40,18 @@ class RequestContext:
 
     @property
     def viewer(self) -> Viewer:
-        """Return who calls; raises Unauthorized without a token."""
+        """Return the viewer; raises Unauthorized without a token."""
         if self.caller is None:
             raise Unauthorized("sign in: send a token as `Authorization: Bearer <token>`")
         return self.caller
 
     def require_viewer(self) -> None:
-        """Raise Unauthorized without a token, where nothing else asks who calls."""
+        """Raise Unauthorized without a token; for use cases that do not read the viewer."""
         _ = self.viewer
 
     @property
     def scope(self) -> str | None:
-        """Return whose documents the viewer may read: None is everybody's, for an admin."""
+        """Return the owner whose documents the viewer can read; None, for admins, means all."""
         return self.viewer.scope
 
     @cached_property
@@ -63,8 +63,7 @@ class RequestContext:
         return await self.engine.clock.now()
 
     async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
-        """Read an object that the viewer may see; raises NotFound, whether or not it exists, and
-        Malformed."""
+        """Read an object that the viewer can see; raises NotFound or Malformed."""
         read = await reads.find_by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
         found = read.get(document_id)
         if found is None:
@@ -75,5 +74,5 @@ class RequestContext:
 
 
 def not_found(kind: type[R]) -> NotFound:
-    """Build the one error for what is unknown and for what is somebody else's."""
+    """Build the error for an unknown id and for the id of another owner's object."""
     return NotFound(f"you have no {NOUNS[kind]} with this id")

@@ -19,7 +19,7 @@ from ostinato.resolvers.request import RequestContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What to run and when: at once unless a time is given."""
+    """A job to schedule: it is due now unless a time is given."""
 
     function_name: str
     args: JsonObject
@@ -46,14 +46,14 @@ async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     return await reads.find_page(ctx.engine.mongo, Failure, ctx.scope, window)
 
 
-async def schedule_job(ctx: RequestContext, plan: JobRequest) -> Job:
-    """Schedule a function that the viewer may use; the job is the viewer's.
+async def schedule_job(ctx: RequestContext, request: JobRequest) -> Job:
+    """Schedule a function that the viewer can use; the job belongs to the viewer.
 
     Raises BadRequest, Forbidden, or Conflict if the key was used with other arguments.
     """
-    function = require_callable_function(ctx, plan.function_name)
-    args = function.bind(plan.args)
-    due = due_time(plan, await ctx.now())
+    function = require_callable_function(ctx, request.function_name)
+    args = function.bind(request.args)
+    due = due_time(request, await ctx.now())
     scheduled = await ctx.engine.schedule(
         NewJob(
             function=function,
@@ -61,18 +61,18 @@ async def schedule_job(ctx: RequestContext, plan: JobRequest) -> Job:
             owner=ctx.viewer.id,
             cause=Cause(kind=CauseKind.API),
             scheduled_time=due,
-            key=plan.key,
-            queue=plan.queue,
-            priority=plan.priority,
-            timeout_ms=plan.timeout_ms,
+            key=request.key,
+            queue=request.queue,
+            priority=request.priority,
+            timeout_ms=request.timeout_ms,
         )
     )
-    await ctx.engine.queues.warnings.report(plan.queue)
+    await ctx.engine.queues.warnings.report(request.queue)
     return scheduled
 
 
 async def warnings_of(ctx: RequestContext, found: Job) -> list[SchedulingWarning]:
-    """Return why a job does not start; nothing unless it is pending."""
+    """Return why a pending job does not start; empty for other jobs."""
     pending = found.state is JobState.PENDING
     return await queue_warnings(ctx, found.queue) if pending else []
 
@@ -85,36 +85,36 @@ async def queue_warnings(
     return [] if warning is None else [warning]
 
 
-def due_time(plan: JobRequest, now: datetime) -> datetime:
-    """Compute when a plan is due; raises BadRequest if that is too far away."""
-    if plan.run_at is None:
-        return now + timedelta(milliseconds=plan.run_after_ms or 0)
-    if plan.run_at - now > MAX_HORIZON:
-        message = f"runAt: {format_instant(plan.run_at)} is more than five years away"
+def due_time(request: JobRequest, now: datetime) -> datetime:
+    """Return when a job is due; raises BadRequest if that is too far ahead."""
+    if request.run_at is None:
+        return now + timedelta(milliseconds=request.run_after_ms or 0)
+    if request.run_at - now > MAX_HORIZON:
+        message = f"runAt: {format_instant(request.run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
-    return plan.run_at
+    return request.run_at
 
 
 async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
     """Cancel a pending job, or ask a running one to stop.
 
-    Raises NotFound, or PreconditionFailed if it has ended or is the system's own.
+    Raises NotFound, or PreconditionFailed if it has ended or belongs to the system.
     """
     await _ordinary_job(ctx, job_id, "canceled")
     return await ctx.engine.cancel(job_id)
 
 
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
-    """Give a failed or canceled job another round of attempts, and drop its failure.
+    """Start another round of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, or PreconditionFailed in any other state or if it is the system's own.
+    Raises NotFound, or PreconditionFailed in any other state or if it belongs to the system.
     """
     await _ordinary_job(ctx, job_id, "retried")
     return await ctx.engine.retry(job_id)
 
 
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
-    """Drop a failure of the viewer's, and let its job be purged; raises NotFound."""
+    """Resolve a failure of the viewer, so that its job is purged; raises NotFound."""
     return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
 
 
@@ -122,7 +122,7 @@ async def _ordinary_job(ctx: RequestContext, job_id: str, verb: str) -> Job:
     found = await job(ctx, job_id)
     if found.internal:
         raise PreconditionFailed(
-            f"{found.function_name} is the system's own and cannot be {verb}: pause its cron, or "
+            f"{found.function_name} belongs to the system and cannot be {verb}: pause its cron, "
             "stop its task, or cancel its batch"
         )
     return found

@@ -1,4 +1,4 @@
-"""Use case of watching how much there is: the same figures for all with the same scope."""
+"""Use case of the subscription to job counts, shared by all viewers with the same scope."""
 
 import asyncio
 import time
@@ -23,12 +23,12 @@ class Stats:
 
 
 async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Stats]:
-    """Tell how many jobs there are, now and then every so many milliseconds.
+    """Yield the numbers of jobs, now and then every `every_ms` milliseconds.
 
     Raises BadRequest naming `everyMs`.
     """
     if not MIN_INTERVAL_MS <= every_ms <= MAX_INTERVAL_MS:
-        message = f"everyMs must be from {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}, got {every_ms}"
+        message = f"everyMs must be {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}, got {every_ms}"
         raise BadRequest.at("everyMs", message=message, code="out_of_range")
     leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
     if leg.begins_at is None:

@@ -1,4 +1,4 @@
-"""The use case of workers, for admins: look."""
+"""Use case of workers, for admins: list."""
 
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.fleet import WorkerRecord
@@ -6,9 +6,9 @@ from ostinato.resolvers.request import RequestContext
 
 
 async def workers(ctx: RequestContext) -> list[WorkerRecord]:
-    """Read the workers that have registered, oldest first; raises Forbidden unless an admin."""
+    """Read the registered workers, oldest first; raises Forbidden unless the viewer is an admin."""
     if not ctx.viewer.is_admin:
         raise Forbidden(
-            "only admins may see workers: sign in with a token whose `roles` hold `admin`"
+            "only admins can see workers: sign in with a token whose `roles` include `admin`"
         )
     return await ctx.engine.queues.workers.find_all()

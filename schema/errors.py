@@ -13,7 +13,7 @@ from graphql import GraphQLError
 
 from ostinato.jobs.errors import BadRequest, Issue, OstinatoError
 from ostinato.jobs.logs import get_log
-from ostinato.resolvers.outages import expected
+from ostinato.resolvers.outages import to_client_error
 
 log = get_log("ostinato.graphql")
 
@@ -49,7 +49,7 @@ def format_execution_errors(errors: Iterable[GraphQLError]) -> list[FormattedErr
 
 def format_exception(error: Exception) -> FormattedError:
     """Format an error that does not belong to a field; logs and masks it if it is unexpected."""
-    error = expected(error)
+    error = to_client_error(error)
     if isinstance(error, OstinatoError):
         return {"message": str(error), "extensions": error.extensions}
     return {"message": _MASK, "extensions": _mask(error)}
@@ -71,7 +71,7 @@ def _issue_of(found: re.Match[str]) -> Issue:
 
 
 def _format_execution_error(error: GraphQLError) -> FormattedError:
-    cause = expected(_root_cause(error))
+    cause = to_client_error(_root_cause(error))
     if isinstance(cause, OstinatoError):
         return _format(error, str(cause), cause.extensions)
     if isinstance(cause, GraphQLError) and cause.nodes:

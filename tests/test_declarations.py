@@ -91,7 +91,7 @@ CRONS = {
     f"@cron('61 * * * *')\n@action()\n{BARE}": "@cron: '61 * * * *'",
     f"@cron('@daily', tz='Mars')\n@action()\n{BARE}": "@cron: unknown time zone 'Mars'",
     f"@cron('@daily', args=[1])\n@action()\n{BARE}": "args must be a dict, got [1]",
-    f"@cron('@daily')\n@action()\n{FUNCTION}": "@cron: the arguments do not fit: args.userId: ",
+    f"@cron('@daily')\n@action()\n{FUNCTION}": "@cron: invalid arguments: args.userId: ",
     f"@action()\n@cron('@daily')\n{BARE}": "@cron is not above a registered function; write it "
     "above @mutation() or @action()",
 }

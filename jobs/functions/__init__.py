@@ -1,4 +1,4 @@
-"""The built-in functions: the patterns of scheduled work, written on the public function API only.
+"""The built-in functions: patterns of scheduled work, written with the public function API only.
 
 Importing the package registers them.
 """

@@ -1,4 +1,4 @@
-"""Retry with exponential backoff by hand: an action that schedules its own next attempt."""
+"""Retries with exponential backoff: an action that schedules its own next attempt."""
 
 from typing import Annotated
 
@@ -18,10 +18,10 @@ Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
 async def retryable_action(
     ctx: Context, data: HttpCall, attempts: Attempts = 0, max_attempts: Attempts = 3
 ) -> Json:
-    """Call an external HTTP API; after a failure, again in 1 s, 2 s, 4 s, … in jobs of their own.
+    """Call an external HTTP API, and retry after 1 s, 2 s, 4 s, …, each time in a new job.
 
-    `attempts` counts the failures so far: there are 1 + `maxAttempts` calls in all, then the
-    failure is logged. Returns the answer's status and body, or null if the call failed.
+    `attempts` is the number of failures so far. After 1 + `maxAttempts` calls, the failure is
+    recorded. Returns the status and body of the response, or null if the call failed.
     """
     try:
         return await make_call(data, ctx.settings.allowed_hosts_http)

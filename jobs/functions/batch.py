@@ -1,4 +1,4 @@
-"""Rate-limited batches: paged passes over `items`, or any source registered with `@batch`."""
+"""Rate-limited batches: paged passes over `items`, or over any source declared with `@batch`."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,17 +12,17 @@ from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
 
-MAX_BATCH_SIZE: Final = 1_000  # items whose effects share one transaction
-MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day: a batch that goes slower is a cron
+MAX_BATCH_SIZE: Final = 1_000  # one transaction holds the effects of a page
+MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day; use a cron for anything slower
 MAX_ITEMS: Final = 1_000  # in one call
 
 PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
-"""A page that raises is tried again; when it has failed for good, so has its batch."""
+"""A page that raises is retried; after its last attempt, its batch fails."""
 
 
 @batch("items", where={"processed": False}, public=True)
 async def mark_processed(ctx: Context, items: list[Document]) -> None:
-    """Mark each item as processed and count how often that was done: `version` ends at 2."""
+    """Mark each item as processed, and increment its `version` to 2."""
     await ctx.db["items"].update_many(
         {"_id": {"$in": [item["_id"] for item in items]}},
         {"$set": {"processed": True, "processedAt": await ctx.now()}, "$inc": {"version": 1}},
@@ -30,9 +30,9 @@ async def mark_processed(ctx: Context, items: list[Document]) -> None:
 
 
 async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
-    """Store items of the owner to be processed, at most 1,000; returns their ids in order."""
+    """Store at most 1,000 items of the owner for processing; returns their ids in order."""
     if not 1 <= len(items) <= MAX_ITEMS:
-        message = f"items must be 1 to {MAX_ITEMS} in one call, not {len(items)}"
+        message = f"items must be 1 to {MAX_ITEMS} per call, got {len(items)}"
         raise BadRequest.at("items", message=message, code="length")
     now = await ctx.now()
     return await ctx.db["items"].insert_many(
@@ -53,10 +53,10 @@ async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
 async def start_batch(
     ctx: Context, source: str, batch_size: int = 100, delay_ms: int = 1000
 ) -> Batch:
-    """Start a pass of the owner over a source, its first page due now.
+    """Start a pass of the owner over a source; its first page is due now.
 
-    Raises BadRequest naming each wrong field, PreconditionFailed if no document of the source
-    has an owner.
+    Raises BadRequest with an issue for each wrong field, and PreconditionFailed if no document of
+    the source has an owner.
     """
     _check(ctx, source, batch_size, delay_ms)
     found = ctx.registry.batches[source]
@@ -77,13 +77,13 @@ async def start_batch(
         "createdAt": await ctx.now(),
         "version": 1,
     }
-    document["schedulerJobId"] = await _plan_page(ctx, document, 0)
+    document["schedulerJobId"] = await _schedule_page(ctx, document, 0)
     await ctx.db.internal_collection("batches").insert_one(document)
     return batch_from(document)
 
 
 async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
-    """Stop a batch and cancel its pending page; what was processed stays.
+    """Stop a batch and cancel its pending page; processed items stay processed.
 
     Raises NotFound, PreconditionFailed if it has ended.
     """
@@ -91,9 +91,9 @@ async def cancel_batch(ctx: Context, batch_id: str) -> Batch:
     if found is None:
         raise NotFound("there is no such batch")
     if found["state"] not in (BatchState.RUNNING.value, BatchState.PAUSED.value):
-        raise PreconditionFailed(f"the batch has ended: it is {found['state']}")
+        raise PreconditionFailed(f"the batch has already ended: it is {found['state']}")
     await cancel_if_active(ctx, found["schedulerJobId"])
-    return await _end(ctx, found, BatchState.CANCELED)
+    return await _finish(ctx, found, BatchState.CANCELED)
 
 
 @mutation(internal=True, retry=PAGE_RETRY)
@@ -104,10 +104,10 @@ async def process_batch(
     batch_size: int = 100,
     delay_ms: int = 1000,
 ) -> int:
-    """Process the page after `cursor` and plan the next one; returns how many items it had.
+    """Process the page after `cursor` and schedule the next one; returns the number of its items.
 
-    The items' effects, the cursor's step and the next page are one transaction: a page that was
-    cut off left nothing behind, and one that is repeated finds the cursor moved on.
+    The effects of the items, the step of the cursor and the next page are one transaction: an
+    interrupted page has no effect, and a repeated page finds that the cursor has moved on.
     """
     found = await ctx.db["batches"].find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}
@@ -123,18 +123,18 @@ async def process_batch(
         "cursor": page.cursor,
     }
     if page.cursor is None:
-        await _end(ctx, found, BatchState.DONE, progress)
+        await _finish(ctx, found, BatchState.DONE, progress)
     else:
-        progress["schedulerJobId"] = await _plan_page(ctx, {**found, **progress}, delay_ms)
+        progress["schedulerJobId"] = await _schedule_page(ctx, {**found, **progress}, delay_ms)
         await _change(ctx, found, progress)
     await ctx.progress(progress["processed"], found.get("total"))
     return len(page.items)
 
 
 async def repair_batch(ctx: Context, batch_id: str) -> bool:
-    """Plan the page that a running batch lacks, or end one whose page has failed for good.
+    """Schedule the missing page of a running batch, or fail the batch if its page has failed.
 
-    False if it needs no repair.
+    Returns False if there is nothing to repair.
     """
     found = await ctx.db["batches"].find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value}
@@ -143,13 +143,13 @@ async def repair_batch(ctx: Context, batch_id: str) -> bool:
         return False
     failed = {"_id": found["schedulerJobId"], "state": JobState.FAILED.value}
     if await ctx.db["jobs"].find_one(failed, {"_id": 1}):
-        await _end(ctx, found, BatchState.FAILED)
+        await _finish(ctx, found, BatchState.FAILED)
     else:
-        await _change(ctx, found, {"schedulerJobId": await _plan_page(ctx, found, 0)})
+        await _change(ctx, found, {"schedulerJobId": await _schedule_page(ctx, found, 0)})
     return True
 
 
-async def _plan_page(ctx: Context, document: Document, delay_ms: int) -> str:
+async def _schedule_page(ctx: Context, document: Document, delay_ms: int) -> str:
     return await ctx.scheduler.run_after(
         delay_ms,
         "batch.processBatch",
@@ -163,7 +163,7 @@ async def _plan_page(ctx: Context, document: Document, delay_ms: int) -> str:
     )
 
 
-async def _end(
+async def _finish(
     ctx: Context, found: Document, state: BatchState, fields: Document | None = None
 ) -> Batch:
     ended = {"state": state.value, "completedAt": await ctx.now(), "schedulerJobId": None}
@@ -181,13 +181,13 @@ def _check(ctx: Context, source: str, batch_size: int, delay_ms: int) -> None:
     issues = []
     if source not in ctx.registry.batches:
         known = ", ".join(sorted(ctx.registry.batches))
-        message = f"there is no batch source {source[:64]!r}; there are: {known}"
+        message = f"there is no batch source {source[:64]!r}; use one of: {known}"
         issues.append(Issue(path=("source",), message=message, code="unknown_source"))
     if not 1 <= batch_size <= MAX_BATCH_SIZE:
-        message = f"batchSize is {batch_size}; allowed are 1 to {MAX_BATCH_SIZE}"
+        message = f"batchSize must be 1 to {MAX_BATCH_SIZE}, got {batch_size}"
         issues.append(Issue(path=("batchSize",), message=message, code="out_of_range"))
     if not 0 <= delay_ms <= MAX_PAGE_DELAY_MS:
-        message = f"delayMs is {delay_ms}; allowed are 0 to {MAX_PAGE_DELAY_MS} (a day)"
+        message = f"delayMs must be 0 to {MAX_PAGE_DELAY_MS} (a day), got {delay_ms}"
         issues.append(Issue(path=("delayMs",), message=message, code="out_of_range"))
     if issues:
         raise BadRequest(issues[0].message, issues)

@@ -1,4 +1,4 @@
-"""Plans the next tick of a cron, and starts what a tick executes, as its policies say."""
+"""Schedules the next tick of a cron, and starts its due runs according to its overlap policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +12,26 @@ from ostinato.jobs.functions.job_chain import MAX_HOP, find_active_jobs
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
 from ostinato.jobs.schedules import with_jitter
 
-MAX_QUEUED_TICKS: Final = 100  # ticks that wait for the one that runs; more are skipped and counted
-RELEASE_POLL_MS: Final = 1_000  # how soon a queued tick sees that the running one has ended
+MAX_QUEUED_TICKS: Final = 100  # further ticks are skipped and counted
+RELEASE_POLL_MS: Final = 1_000  # how soon a queued tick notices that the running one has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapResult:
-    """What became of the due times that a cron was to execute."""
+    """What became of the due times of a cron."""
 
     active: list[str]
-    """Jobs that the next tick must look at; empty if overlaps do not matter."""
+    """Jobs that the next tick must check; empty if runs may overlap."""
     queued: list[datetime]
     skipped: int
     started: int
 
 
 async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
-    """Schedule the tick for `due`, or a hop on the way to it; `version` is the cron's after this.
+    """Schedule the tick for `due`, or an intermediate hop if that is too far ahead.
 
-    A tick's key holds that version, so whatever changes the cron makes older ticks different ones.
+    `version` is the cron's version after this change. It is part of the tick's unique key, so that
+    a changed cron can have a tick for the same due time.
     """
     return await ctx.scheduler.run_at(
         min(due, await ctx.now() + MAX_HOP),
@@ -44,7 +45,7 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
 async def start_due_runs(
     ctx: Context, cron: Cron, found: dict[str, Any], dues: Sequence[datetime]
 ) -> OverlapResult:
-    """Start executions for due times, oldest first; `found` is the cron's document.
+    """Start a run for each due time, oldest first; `found` is the cron's document.
 
     Due times of one call do not count as overlapping each other, unless they are queued.
     """
@@ -72,7 +73,7 @@ async def start_due_runs(
 
 
 async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
-    """Schedule a look at whether the queued ticks may go on; None if there are none."""
+    """Schedule a check whether queued ticks can start; returns None if there are none."""
     if not queued:
         return None
     return await ctx.scheduler.run_after(
@@ -84,7 +85,7 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
 
 
 async def _start(ctx: Context, cron: Cron, dues: Sequence[datetime]) -> list[str]:
-    """Schedule the cron's function once per due time; a function that is gone leaves failures."""
+    """Schedule the function once per due time; if it no longer exists, record a failure."""
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
     try:
         return [

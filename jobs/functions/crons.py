@@ -1,4 +1,4 @@
-"""Runtime crons: registering, changing and executing schedules that live in the database."""
+"""Runtime crons: registers, changes and executes schedules that are stored in the database."""
 
 from datetime import datetime
 from typing import Any
@@ -24,23 +24,23 @@ from ostinato.jobs.schedules import first_run
 
 
 async def register_cron(ctx: Context, new: NewCron) -> Cron:
-    """Store a cron of the owner and plan its first tick.
+    """Store a cron of the owner and schedule its first tick.
 
-    Raises BadRequest naming each wrong field, Conflict for a taken name. The function gets the
-    cron's `name` if it is `tasks.runTask` and the arguments have none.
+    Raises BadRequest with an issue for each wrong field, and Conflict for a taken name. The
+    function `tasks.runTask` gets the cron's name as its `name`, unless the arguments have one.
     """
     schedule = validate_cron(new)
     args = ctx.registry.resolve(new.function_name).bind(
         with_default_name(new.function_name, new.args, new.name)
     )
-    # Looked up first: a duplicate key would abort the transaction.
+    # A duplicate key would abort the transaction, so look first.
     if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
-        raise Conflict(f"there is a cron named {new.name!r} already: {_remedy(taken)}")
+        raise Conflict(f"a cron named {new.name!r} already exists: {_remedy(taken)}")
     return await insert_cron(ctx, new, schedule, args)
 
 
 async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: JsonObject) -> Cron:
-    """Store a cron whose parts are validated, and plan its first tick."""
+    """Store a validated cron and schedule its first tick."""
     cron_id = ctx.new_id()
     due = _within_end(first_run(schedule, await ctx.now(), new.start_at), new.end_at)
     document: dict[str, Any] = {
@@ -69,7 +69,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
 
 
 async def pause_cron(ctx: Context, cron_id: str) -> Cron:
-    """Cancel the pending tick, and what waits for a running execution; `nextRunTime` stays.
+    """Cancel the pending tick and all queued ones; `nextRunTime` stays.
 
     Pausing a paused cron changes nothing. Raises NotFound.
     """
@@ -91,9 +91,9 @@ async def pause_cron(ctx: Context, cron_id: str) -> Cron:
 
 
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
-    """Let a paused cron tick again, its next run computed from now.
+    """Schedule the ticks of a paused cron again; its next run is computed from now.
 
-    Resuming a running cron changes nothing. Raises NotFound, PreconditionFailed past its end.
+    Resuming a running cron changes nothing. Raises NotFound, and PreconditionFailed after its end.
     """
     found = await _find(ctx, cron_id)
     if found["enabled"]:
@@ -105,7 +105,7 @@ async def resume_cron(ctx: Context, cron_id: str) -> Cron:
 
 
 async def delete_cron(ctx: Context, cron_id: str) -> Cron:
-    """Delete a cron with its pending tick and return it as it was; its executions stay.
+    """Delete a cron and its pending tick, and return it as it was; its jobs stay.
 
     Raises NotFound.
     """
@@ -120,7 +120,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
 
 @mutation(internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
-    """Tick: run the cron's function if it is due, and plan the next tick."""
+    """Run the cron's function if it is due, and schedule the next tick."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return
@@ -150,7 +150,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
 
 @mutation(internal=True, retry=CHAIN_RETRY)
 async def release_queued(ctx: Context, cron_id: str) -> None:
-    """Start the oldest queued tick once the execution before it has ended."""
+    """Start the oldest queued tick if the run before it has ended."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["queuedTicks"]:
         return
@@ -170,7 +170,7 @@ async def release_queued(ctx: Context, cron_id: str) -> None:
 
 
 async def repair_cron(ctx: Context, cron_id: str) -> bool:
-    """Plan the tick of an enabled cron that has none; False if it needs no repair."""
+    """Schedule the missing tick of an enabled cron; returns False if it has one."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
@@ -184,7 +184,7 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
 
 
 async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
-    """Write fields of a cron and return it after; `found` is its document before."""
+    """Write fields of a cron and return the new cron; `found` is its document before."""
     await ctx.db.internal_collection("crons").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
@@ -192,7 +192,7 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
 
 
 async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
-    """Come back when the cron is due, unless its own tick does that."""
+    """Schedule a tick for when the cron is due, unless there is one."""
     if await is_active(ctx, cron.scheduler_job_id):
         return
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)
@@ -217,7 +217,7 @@ def _remedy(taken: dict[str, Any]) -> str:
         read_as(cron_from, taken)
     except Malformed:
         return "it is malformed; choose another name, or ask the operator to delete it in MongoDB"
-    return "delete it, or choose a name"
+    return "delete it, or choose another name"
 
 
 def _within_end(due: datetime, end_at: datetime | None) -> datetime:

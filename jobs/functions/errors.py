@@ -1,4 +1,4 @@
-"""Keeps the record of what went wrong for good."""
+"""Records failures that will not be retried."""
 
 from typing import Annotated
 
@@ -10,14 +10,14 @@ from ostinato.jobs.json_values import replace_surrogates, to_json_value
 from ostinato.jobs.records import Json
 
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
-Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # what GraphQL's Int has room for
+Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's Int
 
 
 @mutation(internal=True)
 async def log_failure(
     ctx: Context, error: str, data: JsonValue = None, attempts: Attempts = 1
 ) -> str:
-    """Insert a failure and return its id. `attempts` is how often the work was tried."""
+    """Insert a failure and return its id; `attempts` is the number of tries."""
     function_name = ctx.job.function_name if ctx.job else "errors.logFailure"
     return await record_failure(ctx, function_name, Exception(error), data, attempts)
 
@@ -25,7 +25,7 @@ async def log_failure(
 async def record_failure(
     ctx: Context, function_name: str, error: Exception, data: Json, attempts: int = 1
 ) -> str:
-    """Insert a failure of the owner's and return its id; part of the caller's transaction."""
+    """Insert a failure of the owner in the caller's transaction, and return its id."""
     failure_id = ctx.new_id()
     await ctx.db.internal_collection("failures").insert_one(
         {

@@ -1,6 +1,6 @@
-"""Calls to HTTP APIs outside, kept to the hosts that the operator allows.
+"""Calls external HTTP APIs on the hosts that the operator allows.
 
-An address is looked up once and then called, so that a name cannot change its meaning in between.
+A name is resolved once and its addresses are called, so that it cannot resolve to others later.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ PORTS: Final = {"http": 80, "https": 443}
 
 
 class CallFailed(Exception):
-    """The API did not answer with a 2xx status."""
+    """The API did not respond with a 2xx status, or its response is too large."""
 
 
 CALL_ERRORS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
-"""What a call raises that may pass by itself."""
+"""What a call raises that a retry may fix."""
 
 
 class HttpCall(BaseModel):
@@ -68,13 +68,13 @@ async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
     *others, last = addresses
     async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=CALL_TIMEOUT_S) as client:
         for address in others:
-            with suppress(httpx.ConnectError):  # nothing was sent yet
+            with suppress(httpx.ConnectError):  # nothing was sent
                 return await _send(client, _request(client, wanted, address))
         return await _send(client, _request(client, wanted, last))
 
 
 def _request(client: httpx.AsyncClient, wanted: HttpCall, address: str) -> httpx.Request:
-    """Build the request to one address of the host, which hears its own name."""
+    """Build the request to one address, with the name of the host in Host and SNI."""
     url = httpx.URL(wanted.url)
     return client.build_request(
         wanted.method,
@@ -92,7 +92,7 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
         async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > MAX_RESPONSE_BYTES:
-                raise CallFailed(f"the answer is larger than {MAX_RESPONSE_BYTES:,} bytes")
+                raise CallFailed(f"the response is larger than {MAX_RESPONSE_BYTES:,} bytes")
     finally:
         await response.aclose()
     if not response.is_success:
@@ -101,7 +101,7 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
 
 
 def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
-    """Raise Forbidden unless the host is listed; tell whether a private address is meant by it."""
+    """Raise Forbidden unless the host is allowed; return whether it may be a private address."""
     host = url.raw_host.decode().lower().strip("[]")
     port = url.port or PORTS[url.scheme]
     for entry in allowed:
@@ -109,24 +109,24 @@ def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
         if listed.hostname == host and (listed.port or PORTS[url.scheme]) == port:
             return host == "localhost" or _is_address(host)
     raise Forbidden(
-        f"{host}:{port} is not among the hosts that may be called: the operator adds it to "
+        f"{host}:{port} is not an allowed host: ask the operator to add it to "
         "OSTINATO_ALLOWED_HOSTS_HTTP"
     )
 
 
 async def _resolve(url: httpx.URL, private: bool) -> list[str]:
-    """Look the host up; a listed name must not lead to a private address, a listed address may."""
+    """Resolve the host; an allowed name must not resolve to a private address."""
     found = await asyncio.get_running_loop().getaddrinfo(
         url.raw_host.decode(), url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
     )
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     if not private and not all(_is_public(one) for one in addresses):
-        raise Forbidden(f"{url.host} leads to a private address: list the address itself")
+        raise Forbidden(f"{url.host} resolves to a private address: allow the address itself")
     return addresses
 
 
 def _is_public(text: str) -> bool:
-    """Whether an address is somebody's on the internet; of one that wraps another, the inner."""
+    """Return whether an address is public; for one that embeds an IPv4 address, whether that is."""
     address = ip_address(text)
     if isinstance(address, IPv6Address):
         wrapped = address in NAT64 or address in IPV4_COMPATIBLE

@@ -1,4 +1,4 @@
-"""What a client gives to register a cron, and the checks of it. Pure."""
+"""Owns the input of a new cron and its validation. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Sche
 from ostinato.jobs.schedules import parse_schedule
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
-MAX_NAME_CHARS: Final = 200  # fits an index key many times over, and a line of a screen
-MAX_JITTER_MS: Final = 86_400_000  # a day: more would mix up the days of a daily cron
+MAX_NAME_CHARS: Final = 200  # fits an index key, and a line on a screen
+MAX_JITTER_MS: Final = 86_400_000  # a day; more would mix up the days of a daily cron
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +27,15 @@ class NewCron:
     overlap: OverlapPolicy = OverlapPolicy.SKIP
     catch_up: CatchUpPolicy = CatchUpPolicy.LATEST
     jitter_ms: int = 0
-    """Each execution is late by up to this."""
+    """The maximum delay of each run."""
     start_at: datetime | None = None
     """No tick before it; an interval counts from it."""
     end_at: datetime | None = None
-    """No tick at it or later: the cron is then disabled."""
+    """No tick at this time or later; the cron is then disabled."""
 
 
 def validate_cron(new: NewCron) -> Schedule:
-    """Validate a cron but for its function; raises BadRequest with every issue."""
+    """Validate all but the function and its arguments; raises BadRequest with every issue."""
     issues = list(_issues(new))
     try:
         schedule = parse_schedule(new.interval_ms, new.cronspec, new.tz)
@@ -48,15 +48,15 @@ def validate_cron(new: NewCron) -> Schedule:
 
 def _issues(new: NewCron) -> Iterator[Issue]:
     if not 1 <= len(new.name) <= MAX_NAME_CHARS:
-        message = f"name must have 1 to {MAX_NAME_CHARS} characters, it has {len(new.name)}"
+        message = f"name must have 1 to {MAX_NAME_CHARS} characters, got {len(new.name)}"
         yield Issue(path=("name",), message=message, code="length")
     if not 0 <= new.jitter_ms <= MAX_JITTER_MS:
-        message = f"jitterMs is {new.jitter_ms}; allowed are 0 to {MAX_JITTER_MS} (a day)"
+        message = f"jitterMs must be 0 to {MAX_JITTER_MS} (a day), got {new.jitter_ms}"
         yield Issue(path=("jitterMs",), message=message, code="out_of_range")
     if new.start_at and new.end_at and new.end_at <= new.start_at:
         yield Issue(path=("endAt",), message="endAt must be later than startAt", code="too_small")
 
 
 def with_default_name(function_name: str, args: JsonObject, name: str) -> JsonObject:
-    """Complete the arguments of the default function, which wants a `name`."""
+    """Add the argument `name`, which the default function requires."""
     return {"name": name, **args} if function_name == DEFAULT_FUNCTION else args

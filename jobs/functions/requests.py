@@ -15,17 +15,17 @@ from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1
-MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year: nobody waits longer for an answer
-MAX_DELAY_MS: Final = 60_000  # the built-in handler holds a place of the worker for this long
+MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year; nobody waits longer for a response
+MAX_DELAY_MS: Final = 60_000  # the built-in handler occupies a slot of the worker for this long
 
 
 async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000) -> Request:
-    """Store a request with the job that processes it and the one that ends it: all or nothing.
+    """Store a request with the job that processes it and the job that times it out, atomically.
 
     Raises BadRequest for a timeout outside 1 ms to a year.
     """
     if not MIN_TIMEOUT_MS <= timeout_ms <= MAX_TIMEOUT_MS:
-        message = f"timeoutMs is {timeout_ms}; allowed are {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}"
+        message = f"timeoutMs must be {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}, got {timeout_ms}"
         raise BadRequest.at("timeoutMs", message=message, code="out_of_range")
     now = await ctx.now()
     request_id = ctx.new_id()
@@ -53,7 +53,7 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
 
 @mutation(internal=True)
 async def timeout(ctx: Context, request_id: str) -> bool:
-    """End a request that is still pending; returns whether it was."""
+    """Time out a request that is still pending; returns whether it was."""
     return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
 
 
@@ -61,7 +61,7 @@ async def timeout(ctx: Context, request_id: str) -> bool:
 async def process(ctx: Context, request_id: str) -> None:
     """Call the registered handler and complete the request with what it returns.
 
-    A result, or an error, that comes after the timeout changes nothing.
+    A result or an error after the timeout has no effect.
     """
     found = await ctx.run_mutation(read, {"requestId": request_id})
     if found is None:
@@ -76,22 +76,22 @@ async def process(ctx: Context, request_id: str) -> None:
 
 
 async def echo(ctx: Context, data: Json) -> Json:
-    """Complete a request with its own data, after its `delayMs` if it has one (at most 60,000).
+    """Complete a request with its own data, after the `delayMs` in it (at most 60,000), if any.
 
-    `fail: true` in the data makes it raise: both are there to try the pattern on.
+    Raises if the data has `fail: true`. Both serve to try out requests.
     """
-    wishes = data if isinstance(data, dict) else {}
-    delay_ms = wishes.get("delayMs")
+    options = data if isinstance(data, dict) else {}
+    delay_ms = options.get("delayMs")
     if isinstance(delay_ms, int | float) and delay_ms > 0:
         await asyncio.sleep(min(delay_ms, MAX_DELAY_MS) / 1000)
-    if wishes.get("fail") is True:
-        raise RuntimeError("the request asked for this failure")
+    if options.get("fail") is True:
+        raise RuntimeError("the request's data has fail: true")
     return data
 
 
 @mutation(internal=True)
 async def read(ctx: Context, request_id: str) -> dict[str, JsonValue] | None:
-    """Give a pending request's data, None once it has ended."""
+    """Return a pending request's data; None after its end."""
     found = await ctx.db["requests"].find_one(_pending(ctx, request_id), {"data": 1})
     return {"data": found["data"]} if found else None
 
@@ -104,12 +104,12 @@ async def complete(ctx: Context, request_id: str, result: JsonValue) -> bool:
 
 @mutation(internal=True)
 async def fail(ctx: Context, request_id: str) -> bool:
-    """End a request whose handler raised, if it is still pending; returns whether it was."""
+    """Fail a request whose handler raised, if it is still pending; returns whether it was."""
     return await _finish(ctx, request_id, RequestState.FAILED)
 
 
 async def repair_request(ctx: Context, request_id: str) -> bool:
-    """End a request whose handler was cut off, or whose timeout was lost; False if neither."""
+    """End a request that lost its handler or its timeout; returns False if it has both."""
     found = await ctx.db["requests"].find_one(_pending(ctx, request_id))
     if found is None:
         return False
@@ -133,7 +133,7 @@ async def _finish(ctx: Context, request_id: str, state: RequestState, result: Js
 async def _end(
     ctx: Context, request_id: str, state: RequestState, result: Json = None
 ) -> dict[str, Any] | None:
-    """Make the one move that a request has: from pending to an end; None if it was made."""
+    """Move a request from pending to an end state; returns None if it has ended already."""
     fields = {"state": state.value, "completedAt": await ctx.now(), "result": result}
     return await ctx.db.internal_collection("requests").find_one_and_update(
         _pending(ctx, request_id), {"$set": fields, "$inc": {"version": 1}}

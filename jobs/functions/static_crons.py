@@ -1,4 +1,4 @@
-"""Keeps the system's own crons as the code declares them with `@cron`."""
+"""Synchronizes the crons in the database with those that the code declares with `@cron`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,9 +16,9 @@ from ostinato.jobs.schedules import first_run
 
 
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
-    """Add crons that are new in the code, change those that differ, disable those that are gone.
+    """Add new crons, update those that differ, and disable those that the code no longer has.
 
-    One that an admin paused stays paused. `ctx.owner` must be None: these crons have no owner.
+    A cron that an admin paused stays paused. `ctx.owner` must be None: these have no owner.
     """
     named = {"owner": None, "name": {"$type": "string"}}
     found = {one["name"]: one for one in await ctx.db["crons"].find(named)}
@@ -27,7 +27,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
         if known is not None and not _is_sound(known):
             tick = known.get("schedulerJobId")
             await cancel_if_active(ctx, tick if isinstance(tick, str) else None)
-            # The code declares all that the document held.
+            # The code declares everything that the document contained.
             await ctx.db.internal_collection("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:

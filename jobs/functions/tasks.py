@@ -1,4 +1,4 @@
-"""Recurring tasks: loops that go on while their `taskConfigs` row is enabled; and the demo task."""
+"""Recurring tasks: loops that run while their `taskConfigs` document is enabled; the demo task."""
 
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ LOOP: Final = "tasks.startRecurringTask"
 
 @mutation(public=True)
 async def run_task(ctx: Context, name: str) -> Json:
-    """Write a line to the log: the function that crons and recurring tasks run by default."""
+    """Log a line; crons and recurring tasks run this function by default."""
     ctx.log.info("task.run", name=name)
     return {"name": name, "ranAt": format_instant(await ctx.now())}
 
@@ -43,17 +43,17 @@ async def start_task(
 ) -> RecurringTask:
     """Start a loop that runs the function now and then at every interval.
 
-    Starting what runs already with the same settings changes nothing; with others, the loop
-    starts anew. Raises BadRequest naming each wrong field.
+    Starting a running loop with the same settings changes nothing; with other settings, it
+    restarts. Raises BadRequest with an issue for each wrong field.
     """
-    bound = _checked(ctx, task_id, interval_ms, function_name, args)
+    bound = _validate(ctx, task_id, interval_ms, function_name, args)
     found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
     wanted = {"functionName": function_name, "args": bound, "intervalMs": interval_ms}
     if found and found["enabled"] and all(found[key] == value for key, value in wanted.items()):
         return recurring_task_from(found)
     if found:
         await cancel_if_active(ctx, found["schedulerJobId"])
-        return await _change(ctx, found, await _beginning(ctx, found, wanted))
+        return await _change(ctx, found, await _start_generation(ctx, found, wanted))
     new = {
         "_id": ctx.new_id(),
         "owner": ctx.owner,
@@ -61,13 +61,13 @@ async def start_task(
         "generation": 0,
         "version": 0,
     }
-    document = {**new, **await _beginning(ctx, new, wanted), "version": 1}
+    document = {**new, **await _start_generation(ctx, new, wanted), "version": 1}
     await ctx.db.internal_collection("taskConfigs").insert_one(document)
     return recurring_task_from(document)
 
 
 async def stop_task(ctx: Context, task_id: str) -> RecurringTask:
-    """End a loop and cancel its pending run; stopping a stopped one changes nothing.
+    """Stop a loop and cancel its pending run; stopping a stopped loop changes nothing.
 
     Raises NotFound.
     """
@@ -86,9 +86,9 @@ async def stop_task(ctx: Context, task_id: str) -> RecurringTask:
 async def start_recurring_task(
     ctx: Context, task_id: str, interval_ms: int, generation: int
 ) -> None:
-    """Run the task's function in a job of its own and plan the next run of the loop.
+    """Run the task's function in a job of its own, and schedule the next run of the loop.
 
-    Does nothing if the task was stopped, or started anew, since this run was planned.
+    Does nothing if the task was stopped or restarted since this run was scheduled.
     """
     found = await ctx.db["taskConfigs"].find_one(
         {"owner": ctx.owner, "taskId": task_id, "generation": generation, "enabled": True}
@@ -99,13 +99,15 @@ async def start_recurring_task(
     decided = resolve_misfires(
         IntervalSchedule(ms=interval_ms), found["nextRunTime"], now, CatchUpPolicy.LATEST
     )
-    await _work(ctx, found)
+    await _run_function(ctx, found)
     fields = {"nextRunTime": decided.next_run}
-    await _change(ctx, found, fields | {"schedulerJobId": await _plan(ctx, {**found, **fields})})
+    await _change(
+        ctx, found, fields | {"schedulerJobId": await _schedule(ctx, {**found, **fields})}
+    )
 
 
 async def repair_task(ctx: Context, task_config_id: str) -> bool:
-    """Plan the next run of an enabled loop that has none; False if it needs no repair."""
+    """Schedule the missing next run of an enabled loop; returns False if it has one."""
     found = await ctx.db["taskConfigs"].find_one({"_id": task_config_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return False
@@ -113,24 +115,26 @@ async def repair_task(ctx: Context, task_config_id: str) -> bool:
         return False
     due = await repair_due_time(ctx, found["schedulerJobId"], found["nextRunTime"])
     fields = {"nextRunTime": due}
-    await _change(ctx, found, fields | {"schedulerJobId": await _plan(ctx, {**found, **fields})})
+    await _change(
+        ctx, found, fields | {"schedulerJobId": await _schedule(ctx, {**found, **fields})}
+    )
     return True
 
 
-async def _beginning(
+async def _start_generation(
     ctx: Context, config: dict[str, Any], wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """Plan the first run of a new generation, due now; returns the fields to write."""
+    """Schedule the first run of a new generation, due now; returns the fields to write."""
     fields = {
         **wanted,
         "enabled": True,
         "generation": config["generation"] + 1,
         "nextRunTime": await ctx.now(),
     }
-    return fields | {"schedulerJobId": await _plan(ctx, {**config, **fields})}
+    return fields | {"schedulerJobId": await _schedule(ctx, {**config, **fields})}
 
 
-async def _plan(ctx: Context, config: dict[str, Any]) -> str:
+async def _schedule(ctx: Context, config: dict[str, Any]) -> str:
     return await ctx.scheduler.run_at(
         config["nextRunTime"],
         LOOP,
@@ -149,8 +153,8 @@ async def _plan(ctx: Context, config: dict[str, Any]) -> str:
     )
 
 
-async def _work(ctx: Context, config: dict[str, Any]) -> None:
-    """Schedule the work; a function that is gone leaves a failure and the loop goes on."""
+async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
+    """Schedule the function; if it no longer exists, record a failure and continue the loop."""
     cause = Cause(kind=CauseKind.RECURRING, id=config["_id"])
     try:
         await ctx.scheduler.run_after(0, config["functionName"], config["args"], cause=cause)
@@ -165,11 +169,11 @@ async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -
     return recurring_task_from({**found, **fields, "version": found["version"] + 1})
 
 
-def _checked(
+def _validate(
     ctx: Context, task_id: str, interval_ms: int, function_name: str, args: JsonObject
 ) -> JsonObject:
     if not 1 <= len(task_id) <= MAX_NAME_CHARS:
-        message = f"taskId must have 1 to {MAX_NAME_CHARS} characters, it has {len(task_id)}"
+        message = f"taskId must have 1 to {MAX_NAME_CHARS} characters, got {len(task_id)}"
         raise BadRequest.at("taskId", message=message, code="length")
     parse_schedule(interval_ms, None)
     return ctx.registry.resolve(function_name).bind(with_default_name(function_name, args, task_id))

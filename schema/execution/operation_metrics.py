@@ -8,7 +8,7 @@ from typing import Final
 from graphql import OperationType
 
 from ostinato.jobs.errors import OstinatoError
-from ostinato.resolvers.outages import expected
+from ostinato.resolvers.outages import to_client_error
 from ostinato.schema.errors import INTERNAL, FormattedError
 from ostinato.schema.execution.documents import RequestRejected
 
@@ -59,5 +59,5 @@ def error_code(error: Exception) -> str:
     """Return the error code that a client receives for an exception."""
     if isinstance(error, RequestRejected):
         return str(error.errors[0]["extensions"]["code"])
-    cause = expected(error)
+    cause = to_client_error(error)
     return cause.code if isinstance(cause, OstinatoError) else INTERNAL

@@ -15,7 +15,7 @@ from ostinato.jobs.errors import (
 )
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.outages import expected
+from ostinato.resolvers.outages import to_client_error
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import encode_json
@@ -153,7 +153,7 @@ class Operations:
 
 def to_resumable_error(error: Exception) -> OstinatoError | None:
     """Return the error for the client if reconnecting helps, for example after an outage."""
-    known = expected(error)
+    known = to_client_error(error)
     return known if isinstance(known, OstinatoError) and known.code in RESUMABLE_CODES else None
 
 

@@ -17,7 +17,7 @@ from pymongo.errors import (
 
 from ostinato.jobs.errors import Conflict
 from ostinato.jobs.mongo.transaction import Contended
-from ostinato.resolvers.outages import expected
+from ostinato.resolvers.outages import to_client_error
 from ostinato.schema.errors import format_exception
 
 AWAY = (
@@ -63,4 +63,4 @@ def test_what_takes_too_long_is_a_timeout() -> None:
     "error", [OperationFailure("no"), WriteError("bad", 2), KeyError("x"), Conflict("taken")]
 )
 def test_anything_else_stays_as_it_is(error: Exception) -> None:
-    assert expected(error) is error
+    assert to_client_error(error) is error

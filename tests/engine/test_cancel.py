@@ -194,7 +194,7 @@ async def test_an_operator_in_place_of_a_job_s_id_cancels_nothing(
     victims = [await scheduled_by(rig, owner) for owner in ("alice", "bob")]
     job = await rig.run(name, job_id=given)
     assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
-    assert "the id of a job is text" in job["error"]["message"]
+    assert "a job's id must be text" in job["error"]["message"]
     assert [(await rig.job(victim))["state"] for victim in victims] == ["pending"] * 2
 
 

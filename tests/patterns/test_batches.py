@@ -202,7 +202,7 @@ async def test_a_batch_over_documents_without_owners_is_refused_when_it_starts(
     await idle.engine.mongo["parcels"].insert_many([{"_id": n, "sent": False} for n in range(3)])
     with pytest.raises(
         PreconditionFailed,
-        match=r"'parcels' have no field `owner`.*owned=False to @batch\('parcels'\)",
+        match=r"'parcels' have no field `owner`.*@batch\('parcels', owned=False\)",
     ):
         await start(idle, "parcels")
     assert await idle.all("batches") == []

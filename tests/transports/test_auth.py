@@ -167,7 +167,7 @@ async def test_configured_algorithms_narrow_what_the_keys_could_verify() -> None
         ({}, "no default secret"),
         ({"jwt_public_key": "not a key"}, "PEM"),
         ({"jwt_public_key": pem(SMALL_RSA)}, "2,048"),
-        ({"jwt_public_key": pem(RSA), "jwt_algorithms": ("HS256",)}, "fits no key"),
+        ({"jwt_public_key": pem(RSA), "jwt_algorithms": ("HS256",)}, "matches no configured key"),
         ({"jwt_public_key": pem(RSA), "jwt_algorithms": ("none",)}, "none"),
         ({"jwt_jwks_url": "http://id.example/keys"}, "https"),
     ],

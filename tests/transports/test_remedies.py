@@ -55,7 +55,10 @@ async def test_page_of_another_site_is_refused_a_preflight_with_the_setting(
     [
         ({"jwt_audience": "them"}, "OSTINATO_JWT_AUDIENCE"),
         ({"jwt_issuer": "them"}, "OSTINATO_JWT_ISSUER"),
-        ({"jwt_secret": "another-secret-of-48-bytes-0123456789abcdefghij"}, "another key"),
+        (
+            {"jwt_secret": "another-secret-of-48-bytes-0123456789abcdefghij"},
+            "not signed with the API",
+        ),
     ],
 )
 async def test_token_that_does_not_fit_says_why(changes: dict[str, Any], said: str) -> None:
