@@ -1,6 +1,6 @@
-"""What the hub hands out: one write to a watched document, as a frozen record."""
+"""The records of the change feed: one write to a watched document, decoded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
-"""A place in MongoDB's history; sorts, as text, in the order of the commits."""
+"""A position in MongoDB's history; as text it sorts in the order of the commits."""
 
 ClusterTime: TypeAlias = tuple[int, int]
 """MongoDB's own clock: seconds, and a counter within the second."""
@@ -22,9 +22,9 @@ BEGINNING: Final[ClusterTime] = (0, 0)
 
 
 def time_of(position: Position) -> ClusterTime:
-    """Read the time in a position, which is a resume token: as KeyString writes it, it comes first.
+    """Return the time in a position, which is a resume token: a KeyString that starts with it.
 
-    https://github.com/mongodb/mongo/blob/master/src/mongo/db/pipeline/resume_token.h
+    Source: github.com/mongodb/mongo, src/mongo/db/pipeline/resume_token.h
     """
     return int(position[2:10], 16), int(position[10:18], 16)
 
@@ -47,7 +47,7 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What decides who hears of a document's changes; never changes in its life."""
+    """What decides who receives a document's changes; it is the same for the document's life."""
 
     owner: str | None
     function_name: str | None = None
@@ -58,16 +58,16 @@ class Route:
     """The client's name of a recurring task."""
 
 
-class Standing(NamedTuple):
-    """What of a job decides whether it matches a filter, and may change."""
+class MatchState(NamedTuple):
+    """What may change of a job and decides whether it matches a filter."""
 
     state: JobState
     due: datetime | None
     """None if it is not known."""
 
 
-class Write(NamedTuple):
-    """What the change stream tells of one write to one document."""
+class _Write(NamedTuple):
+    """What the change stream reports of one write to one document."""
 
     collection: WatchedCollection
     document_id: str
@@ -76,60 +76,55 @@ class Write(NamedTuple):
     version: int | None = None
     """The document's version after this write; None when it was deleted."""
     route: Route | None = None
-    """None only until the hub has looked it up."""
-    entries: Sequence[Mapping[str, Any]] = ()
-    """What this write appended to the job's timeline, as stored; empty for progress. Times are UTC
-    without saying so."""
+    """None until the feed has looked it up, and after that if the document is gone."""
+    event_raw: Mapping[str, Any] | None = None
+    """The event that this write appended to the job's timeline, as stored, with naive UTC times;
+    None for progress."""
     scheduled_time: datetime | None = None
     """The job's new due time, when this write set it."""
-    standing: Standing | None = None
-    """Where the job stands, looked up with the route for a write that has no entries."""
+    match_state: MatchState | None = None
+    """The job's state, looked up with the route for a write without an event."""
 
 
-class Change(Write):
-    """One write to one document, decoded once and shared by everybody who hears of it."""
+class DocumentChange(_Write):
+    """One write to one document, decoded once and shared by all who receive it."""
 
     @cached_property
-    def events(self) -> tuple[JobEvent, ...]:
-        """Decode what this write appended: only those who tell of it need that. An entry that was
-        not written by a move is left out."""
-        decoded = (_event_of(entry, self.document_id) for entry in self.entries)
-        return tuple(event for event in decoded if event is not None)
-
-    @property
-    def before(self) -> Standing | None:
-        """Return where the job stood before this write, None if the write did not move it."""
-        if not self.entries:
+    def event(self) -> JobEvent | None:
+        """The event that this write appended, decoded when first read; None if it is malformed."""
+        if self.event_raw is None:
             return None
-        first = self.entries[0]
-        source = first.get("from")
-        return Standing(JobState(source), _due_in(first)) if source else None
+        try:
+            return read_as(job_event_from, _in_utc(self.event_raw))
+        except Malformed as error:
+            report(WatchedCollection.JOBS, self.document_id, error)
+            return None
 
     @property
-    def after(self) -> Standing | None:
-        """Return where the job stands by this write, None if that is not known."""
-        if not self.entries:
-            due = self.scheduled_time
-            return self.standing._replace(due=due) if self.standing and due else self.standing
-        last = self.entries[-1]
-        return Standing(JobState(last["state"]), self.scheduled_time or _due_in(last))
+    def state_before(self) -> MatchState | None:
+        """The job's state before this write, None if the write did not change it."""
+        if self.event_raw is None or self.type is ChangeType.INSERTED:
+            return None
+        source = self.event_raw.get("from")
+        return MatchState(JobState(source), _due_in(self.event_raw)) if source else None
+
+    @property
+    def state_after(self) -> MatchState | None:
+        """The job's state after this write, None if that is not known."""
+        if self.event_raw is None:
+            due, state = self.scheduled_time, self.match_state
+            return state._replace(due=due) if state and due else state
+        due = self.scheduled_time or _due_in(self.event_raw)
+        return MatchState(JobState(self.event_raw["state"]), due)
 
 
-def _event_of(entry: Mapping[str, Any], job_id: str) -> JobEvent | None:
-    try:
-        return read_as(job_event_from, _in_utc(entry))
-    except Malformed as error:
-        report(WatchedCollection.JOBS, job_id, error)
-        return None
-
-
-def _due_in(entry: Mapping[str, Any]) -> datetime | None:
-    due: datetime | None = entry.get("scheduledTime")
+def _due_in(event: Mapping[str, Any]) -> datetime | None:
+    due: datetime | None = event.get("scheduledTime")
     return due and due.replace(tzinfo=UTC)
 
 
-def _in_utc(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+def _in_utc(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-        for name, value in entry.items()
+        for name, value in event.items()
     }

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.mongo.job_counts import JobCounts
 from ostinato.jobs.mongo.workers import WorkerTotals
 from ostinato.jobs.single_flight import SingleFlight
@@ -25,9 +25,9 @@ class ClusterStats:
 class ClusterStatsReader:
     """Reads the metrics for one API process."""
 
-    def __init__(self, engine: Engine, hub: Hub) -> None:
+    def __init__(self, engine: Engine, feed: ChangeFeed) -> None:
         self._engine = engine
-        self._hub = hub
+        self._feed = feed
         self._latest = SingleFlight(self._read)
         self.reads = 0
         """How often MongoDB was queried."""
@@ -51,7 +51,7 @@ class ClusterStatsReader:
         if earliest is not None:
             waited_s = (await self._engine.clock.now() - earliest).total_seconds()
         return ClusterStats(
-            counts=await self._hub.counts.of(None, MAX_AGE_S),
+            counts=await self._feed.counts.get(None, MAX_AGE_S),
             oldest_due_wait_s=max(waited_s, 0.0),
             workers=await queues.workers.read_totals(self._engine.settings.lease_ms),
         )

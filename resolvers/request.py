@@ -5,14 +5,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.loaders import Loaders
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
@@ -34,7 +34,7 @@ class RequestContext:
     caller: Viewer | None
     """None without a token."""
     engine: Engine
-    hub: Hub = field(repr=False)
+    feed: ChangeFeed = field(repr=False)
     leg: Leg = field(default_factory=Leg)
     """Which part of its way a subscription goes in this context."""
 

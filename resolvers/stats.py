@@ -9,7 +9,7 @@ from typing import Final
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.mongo.job_counts import JobCounts
-from ostinato.resolvers.changes import Joint, Place
+from ostinato.resolvers.live.messages import EventPosition, Joint
 from ostinato.resolvers.request import RequestContext
 
 MIN_INTERVAL_MS: Final = 500
@@ -18,7 +18,7 @@ MAX_INTERVAL_MS: Final = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    place: Place
+    place: EventPosition
     counts: JobCounts
 
 
@@ -32,16 +32,16 @@ async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Sta
         raise BadRequest.at("everyMs", message=message, code="out_of_range")
     leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
     if leg.begins_at is None:
-        yield Stats(place=_now(), counts=await ctx.hub.counts.of(scope, every_s / 2))
+        yield Stats(place=_now(), counts=await ctx.feed.counts.get(scope, every_s / 2))
     if leg.ends_at_joint:
         leg.joint = Joint(position=_now().position)
         return
     while True:
         await asyncio.sleep(every_s)
-        counts = await ctx.hub.counts.of(scope, every_s / 2)
+        counts = await ctx.feed.counts.get(scope, every_s / 2)
         yield Stats(place=_now(), counts=counts)
 
 
-def _now() -> Place:
+def _now() -> EventPosition:
     """Make a place of the present: figures have none in MongoDB's history."""
-    return Place(Position(f"{time.monotonic_ns():020}"))
+    return EventPosition(Position(f"{time.monotonic_ns():020}"))

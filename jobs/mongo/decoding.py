@@ -1,4 +1,4 @@
-"""Decodes raw change stream events into `Change` records."""
+"""Decodes raw change stream events into `DocumentChange` records."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,11 +12,11 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.changes import (
-    Change,
     ChangeType,
+    DocumentChange,
+    MatchState,
     Position,
     Route,
-    Standing,
     WatchedCollection,
     time_of,
 )
@@ -34,7 +34,7 @@ CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 )
 ROUTE_CACHE_SIZE: Final = 4_096  # equal routes share a record: all jobs of a cron have one
 ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
-STANDING_FIELDS: Final = ("state", "scheduledTime")  # of a job
+MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
 
 Document = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ _SOURCES: Final = _STATES | {None}
 class DecodedBatch:
     """The changes of one batch, in order."""
 
-    changes: Sequence[Change]
+    changes: Sequence[DocumentChange]
     invalidated_at: Position | None = None
     """Where a whole collection was dropped; `changes` are only those after it."""
 
@@ -58,7 +58,7 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
     A document that was not written by Ostinato may have any form: its change then says only that
     it changed, and there is none at all if its id is not a string.
     """
-    changes: list[Change] = []
+    changes: list[DocumentChange] = []
     invalidated_at: Position | None = None
     for raw in events:
         event: dict[str, Any] = {}
@@ -77,31 +77,31 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
 
 async def read_routes(
     mongo: Mongo, collection: WatchedCollection, document_ids: Iterable[str], min_position: Position
-) -> dict[str, tuple[Route, Standing | None]]:
-    """Read the routes of documents whose change did not contain them, and the standing of jobs.
+) -> dict[str, tuple[Route, MatchState | None]]:
+    """Read the routes of documents whose change did not contain them, and the state of jobs.
 
     The read is at least as new as `min_position`; it is one find, repeated until it succeeds.
     """
     matched = {"_id": {"$in": list(document_ids)}}
-    fields = dict.fromkeys((*ROUTE_FIELDS, *STANDING_FIELDS), 1)
+    fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS), 1)
     find = partial(mongo[collection].find, matched, fields)
     rows = await Backoff().retry(lambda: mongo.causal_read(find, time_of(min_position)))
     is_job = collection is WatchedCollection.JOBS
-    found: dict[str, tuple[Route, Standing | None]] = {}
+    found: dict[str, tuple[Route, MatchState | None]] = {}
     for row in rows:
         try:
-            found[row["_id"]] = _route_of(row), _standing_of(row) if is_job else None
+            found[row["_id"]] = _route_of(row), _match_state_of(row) if is_job else None
         except Exception as error:  # one malformed document must not end the feed
             report(collection, row["_id"], error)
     return found
 
 
-def _minimal_change(event: Document) -> Iterator[Change]:
+def _minimal_change(event: Document) -> Iterator[DocumentChange]:
     """Yield a change without content, if the event can be decoded that far."""
     with suppress(Exception):
         full = event.get("fullDocument")
         is_deleted = event["operationType"] == "delete"
-        yield Change(
+        yield DocumentChange(
             *_header_of(event, ChangeType.DELETED if is_deleted else ChangeType.CHANGED),
             route=_route_of(full) if isinstance(full, Mapping) else None,
         )
@@ -115,50 +115,50 @@ def _document_of(event: Document) -> tuple[str, object]:
         return "unknown", None
 
 
-def _inserted(event: Document) -> Change:
+def _inserted(event: Document) -> DocumentChange:
     full = event["fullDocument"]
-    return Change(
+    return DocumentChange(
         *_header_of(event, ChangeType.INSERTED),
         version=_version_in(full),
         route=_route_of(full),
-        entries=_validated(full.get("timeline", ())),
+        event_raw=_newest_event(full),
         scheduled_time=_due_in(full),
     )
 
 
-def _replaced(event: Document) -> Change:
+def _replaced(event: Document) -> DocumentChange:
     full = event["fullDocument"]
-    return Change(
+    return DocumentChange(
         *_header_of(event, ChangeType.CHANGED),
         version=_version_in(full),
         route=_route_of(full),
-        entries=_validated(_newest_entries(full)),
+        event_raw=_newest_event(full),
         scheduled_time=_due_in(full),
     )
 
 
-def _updated(event: Document) -> Change:
+def _updated(event: Document) -> DocumentChange:
     fields = event["updateDescription"]["updatedFields"]
     appended = [
         fields[name] for name in fields if name.startswith("timeline.") and name[9:].isdigit()
     ]
     if (tombstone := fields.get("deleted")) is not None:
-        return Change(*_header_of(event, ChangeType.DELETED), route=_route_of(tombstone))
-    routed = appended[-1] if appended else None
-    return Change(
+        return DocumentChange(*_header_of(event, ChangeType.DELETED), route=_route_of(tombstone))
+    newest = _validated(appended[-1]) if appended else None
+    return DocumentChange(
         *_header_of(event, ChangeType.CHANGED),
         version=_version_in(fields),
-        route=_route_of(routed) if routed else None,
-        entries=_validated(appended),
+        route=_route_of(newest) if newest else None,
+        event_raw=newest,
         scheduled_time=_due_in(fields),
     )
 
 
-def _deleted(event: Document) -> Change:
-    return Change(*_header_of(event, ChangeType.DELETED))
+def _deleted(event: Document) -> DocumentChange:
+    return DocumentChange(*_header_of(event, ChangeType.DELETED))
 
 
-_DECODERS: Final[dict[str, Callable[[Document], Change]]] = {
+_DECODERS: Final[dict[str, Callable[[Document], DocumentChange]]] = {
     "insert": _inserted,
     "update": _updated,
     "replace": _replaced,
@@ -191,19 +191,24 @@ def _version_in(fields: Document) -> int | None:
     return version
 
 
-def _validated(entries: Sequence[Document]) -> Sequence[Document]:
-    """Return the entries; raises if one lacks what every reader relies on."""
-    for entry in entries:
-        is_entry = (
-            isinstance(entry["seq"], int)
-            and isinstance(entry["at"], datetime)
-            and entry["state"] in _STATES
-            and entry.get("from") in _SOURCES
-        )
-        if not is_entry:
-            raise ValueError("a timeline entry is malformed")
-        _due_in(entry)
-    return entries
+def _newest_event(full: Document) -> Document | None:
+    """Return the newest event of a job: every write that moves a job appends one."""
+    timeline: Sequence[Document] = full.get("timeline", ())
+    return _validated(timeline[-1]) if timeline else None
+
+
+def _validated(event: Document) -> Document:
+    """Return the event; raises if it lacks what every reader relies on."""
+    is_event = (
+        isinstance(event["seq"], int)
+        and isinstance(event["at"], datetime)
+        and event["state"] in _STATES
+        and event.get("from") in _SOURCES
+    )
+    if not is_event:
+        raise ValueError("a timeline entry is malformed")
+    _due_in(event)
+    return event
 
 
 def _due_in(fields: Document) -> datetime | None:
@@ -214,17 +219,10 @@ def _due_in(fields: Document) -> datetime | None:
     return due and due.replace(tzinfo=UTC)
 
 
-def _newest_entries(full: Document) -> Sequence[Document]:
-    """Return what a replacing write appended: those marked with its version, or the last one."""
-    timeline: Sequence[Document] = full.get("timeline", ())
-    marked = [entry for entry in timeline if entry.get("version") == full.get("version")]
-    return marked or timeline[-1:]
-
-
-def _standing_of(fields: Document) -> Standing | None:
-    """Return a job's standing; None if its document, not written by Ostinato, has none."""
+def _match_state_of(fields: Document) -> MatchState | None:
+    """Return a job's state; None if its document, not written by Ostinato, has none."""
     try:
-        return Standing(JobState(fields["state"]), _due_in(fields))
+        return MatchState(JobState(fields["state"]), _due_in(fields))
     except (KeyError, ValueError):
         return None
 

@@ -30,7 +30,7 @@ from ostinato.schema.execution.document_limits import DocumentLimits, LimitExcee
 from ostinato.schema.execution.persisted import Extensions, PersistedDocuments
 from ostinato.schema.execution.prepared_operation import PreparedOperation
 from ostinato.schema.execution.strawberry_internals import core_schema
-from ostinato.schema.transports.sharing import Shape
+from ostinato.schema.fanout.broadcast_key import OperationFingerprint
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types rely on them
 MAX_CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times the memory of its text
@@ -51,7 +51,7 @@ class PreparedDocument:
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
     """Kind by operation name; None is the only operation of the document."""
-    shapes: dict[tuple[str | None, frozenset[str]], Shape] = field(
+    fingerprints: dict[tuple[str | None, frozenset[str]], OperationFingerprint] = field(
         default_factory=dict, compare=False, repr=False
     )
     """Fingerprints of subscriptions, by operation name and excluded arguments."""

@@ -19,7 +19,7 @@ from ostinato.jobs.errors import BadRequest, TimedOut
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.schema.errors import (
     FormattedError,
     format_exception,
@@ -35,10 +35,10 @@ from ostinato.schema.execution.persisted import read_allowed_documents
 from ostinato.schema.execution.prepared_operation import PreparedOperation, prepare_operation
 from ostinato.schema.execution.root_fields import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
 from ostinato.schema.execution.strawberry_internals import core_schema
-from ostinato.schema.transports.groups import Groups
-from ostinato.schema.transports.members import NOWHERE, Push, Told
-from ostinato.schema.transports.sharing import Shape, group_key, shape_of
-from ostinato.schema.transports.way import Telling, Tellings, Way
+from ostinato.schema.fanout.broadcast_key import OperationFingerprint, broadcast_key, fingerprint_of
+from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.session import SubscriptionSession, Telling, Tellings
+from ostinato.schema.fanout.subscriber import NOWHERE, EncodedEvent, Push
 
 MAX_WRITTEN_DEPTH = 200  # the maximum of the encoder
 
@@ -91,7 +91,7 @@ class OperationRunner:
             allowed=None if path is None else read_allowed_documents(path),
         )
         self._hide_suggestions = not settings.introspection
-        self.groups = Groups(settings.subscription_buffer)
+        self.broadcasts = BroadcastRegistry(settings.subscription_buffer)
         self.metrics = OperationMetrics()
 
     def prepare(self, request: OperationRequest) -> Operation:
@@ -127,7 +127,7 @@ class OperationRunner:
 
         def shared(own: frozenset[str]) -> Telling:
             shape = self._shape_of(operation, own)
-            key, behalf = group_key(shape, operation.request.variables, viewer)
+            key, behalf = broadcast_key(shape, operation.request.variables, viewer)
             return Telling(key, partial(self._told, operation, behalf))
 
         tellings = Tellings(
@@ -138,7 +138,7 @@ class OperationRunner:
             later=partial(shared, PER_CLIENT_ARGS),
             resumes=operation.resumes(),
         )
-        way = Way(tellings, self.groups, push)
+        way = SubscriptionSession(tellings, self.broadcasts, push)
         with self.metrics.count_end(operation.kind):
             async with aclosing(way.results(operation.request.after)) as results:
                 async for result in results:
@@ -146,19 +146,21 @@ class OperationRunner:
 
     async def aclose(self) -> None:
         """End all groups."""
-        await self.groups.aclose()
+        await self.broadcasts.aclose()
 
-    def _shape_of(self, operation: Operation, own: frozenset[str]) -> Shape:
+    def _shape_of(self, operation: Operation, own: frozenset[str]) -> OperationFingerprint:
         prepared, name = operation.prepared, operation.request.operation_name
-        shape = prepared.shapes.get((name, own))
+        shape = prepared.fingerprints.get((name, own))
         if shape is None:
             core = core_schema(self._schema)
-            shape = prepared.shapes[name, own] = shape_of(core, prepared.document, name, own)
+            shape = prepared.fingerprints[name, own] = fingerprint_of(
+                core, prepared.document, name, own
+            )
         return shape
 
     async def _told(
         self, operation: Operation, viewer: Viewer | None, leg: Leg
-    ) -> AsyncGenerator[Told, None]:
+    ) -> AsyncGenerator[EncodedEvent, None]:
         """Execute one leg of a subscription's way."""
         executor = self._executor(operation, viewer, leg)
         source = await self._source(executor)
@@ -169,7 +171,7 @@ class OperationRunner:
                 response = _encode_response(await self._run_event(run))
                 self.metrics.results += 1
                 encoded = EncodedResult(response.payload, getattr(event, "cursor", None))
-                yield Told(encoded, getattr(event, "place", NOWHERE))
+                yield EncodedEvent(encoded, getattr(event, "place", NOWHERE))
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()

@@ -6,8 +6,9 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers import live, stats
-from ostinato.resolvers.changes import Following
+from ostinato.resolvers import stats
+from ostinato.resolvers.live import subscriptions
+from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
@@ -65,7 +66,7 @@ class Subscription:
             strawberry.argument(description="Replay its timeline from this event on, 1 being all."),
         ] = UNSET,
     ) -> AsyncIterator[JobChange | None]:
-        messages = live.job_changed(
+        messages = subscriptions.job_changed(
             info.context,
             argument_id(job_id, "Job", "jobId"),
             after=unset_to_none(after),
@@ -101,36 +102,36 @@ class Subscription:
         wanted = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
         ).to_record()
-        following = Following(
+        following = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
             first=unset_to_none(first),
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
-        messages = live.jobs_changed(info.context, wanted, following)
+        messages = subscriptions.jobs_changed(info.context, wanted, following)
         return amap(messages, JobChange.of)
 
     @strawberry_subscription(description="Every cron.")
     def crons_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[CronChange | None]:
-        following = Following(
+        following = SubscribeOptions(
             after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
         )
-        messages = live.crons_changed(info.context, following)
+        messages = subscriptions.crons_changed(info.context, following)
         return amap(messages, CronChange.of)
 
     @strawberry_subscription(description="Every recurring task.")
     def recurring_tasks_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[RecurringTaskChange | None]:
-        following = Following(
+        following = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
             wants_object=selects(info, "recurringTask"),
         )
-        messages = live.recurring_tasks_changed(info.context, following)
+        messages = subscriptions.recurring_tasks_changed(info.context, following)
         return amap(messages, RecurringTaskChange.of)
 
     @strawberry_subscription(description="One request: as it is, READY, then each change.")
@@ -140,7 +141,7 @@ class Subscription:
         request_id: Annotated[strawberry.ID, strawberry.argument(description="The request's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterator[RequestChange | None]:
-        messages = live.request_changed(
+        messages = subscriptions.request_changed(
             info.context,
             argument_id(request_id, "Request", "requestId"),
             after=unset_to_none(after),
@@ -155,7 +156,7 @@ class Subscription:
         batch_id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterator[BatchChange | None]:
-        messages = live.batch_changed(
+        messages = subscriptions.batch_changed(
             info.context,
             argument_id(batch_id, "Batch", "batchId"),
             after=unset_to_none(after),

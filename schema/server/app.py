@@ -9,13 +9,13 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry import Schema
 
+from ostinato.jobs.changefeed import ChangeFeed, ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats, ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
-from ostinato.jobs.hub import Hub, HubFacts
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator, Viewer
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.runner import ContextFactory, OperationRunner
@@ -33,7 +33,7 @@ class _OpenResources:
     """What is open while the application is running."""
 
     engine: Engine
-    hub: Hub
+    feed: ChangeFeed
     figures: ClusterStatsReader
 
 
@@ -54,10 +54,10 @@ class AppState:
     async def open(self) -> AsyncIterator[None]:
         async with (
             Engine.open(self._settings) as engine,
-            Hub(engine.mongo, self._settings) as hub,
-            ClusterStatsReader(engine, hub) as figures,
+            ChangeFeed(engine.mongo, self._settings) as feed,
+            ClusterStatsReader(engine, feed) as figures,
         ):
-            self._current = _OpenResources(engine=engine, hub=hub, figures=figures)
+            self._current = _OpenResources(engine=engine, feed=feed, figures=figures)
             await engine.notifier.warn_if_unreachable()
             try:
                 yield
@@ -66,7 +66,7 @@ class AppState:
 
     def create_context(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
         return RequestContext(
-            caller=viewer, engine=self.current.engine, hub=self.current.hub, leg=leg
+            caller=viewer, engine=self.current.engine, feed=self.current.feed, leg=leg
         )
 
     async def check_mongo(self) -> None:
@@ -75,15 +75,15 @@ class AppState:
     async def check_redis(self) -> None:
         await self.current.engine.notifier.ping()
 
-    async def check_hub(self) -> None:
-        if not self.current.hub.following:
+    async def check_change_feed(self) -> None:
+        if not self.current.feed.following:
             raise Unavailable("the change stream is not connected: see the log")
 
     def dead_tasks(self) -> list[str]:
-        return ["hub"] if self._current is not None and self._current.hub.is_dead else []
+        return ["hub"] if self._current is not None and self._current.feed.is_dead else []
 
-    def hub_facts(self) -> HubFacts:
-        return self.current.hub.facts
+    def feed_stats(self) -> ChangeFeedStats:
+        return self.current.feed.stats
 
     async def figures(self) -> ClusterStats:
         return await self.current.figures.read()
@@ -99,10 +99,10 @@ def create_app(settings: Settings) -> Starlette:
         checks={
             "mongo": resources.check_mongo,
             "redis": resources.check_redis,
-            "hub": resources.check_hub,
+            "hub": resources.check_change_feed,
         },
         dead_tasks=resources.dead_tasks,
-        hub=resources.hub_facts,
+        feed=resources.feed_stats,
         figures=resources.figures,
     )
     return build_app(settings, parts)
@@ -124,8 +124,8 @@ class AppDependencies:
     """The checks of `/readyz`, by name."""
     dead_tasks: Callable[[], list[str]]
     """Returns the long-lived tasks that keep failing; `/healthz` fails if there are any."""
-    hub: Callable[[], HubFacts]
-    """Returns the hub's counters for `/metrics`; raises Unavailable outside `resources`."""
+    feed: Callable[[], ChangeFeedStats]
+    """Returns the change feed's counters for `/metrics`; raises Unavailable outside `resources`."""
     figures: Callable[[], Awaitable[ClusterStats]]
     """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
 
@@ -162,7 +162,7 @@ def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
         )
 
         sources = MetricSources(
-            runner=runner, connections=connections, hub=parts.hub, figures=parts.figures
+            runner=runner, connections=connections, feed=parts.feed, figures=parts.figures
         )
         routes.append(metrics_route(settings.metrics_token, sources))
     middleware = [

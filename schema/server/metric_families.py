@@ -9,8 +9,8 @@ from typing import TypeAlias
 from prometheus_client import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
+from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
-from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.records import JobState
 from ostinato.schema.execution.runner import OperationRunner
 from ostinato.schema.transports.connections import ConnectionRegistry
@@ -49,45 +49,45 @@ def cluster_metrics(figures: ClusterStats) -> Iterator[Metric]:
     )
 
 
-def change_feed_metrics(facts: HubFacts) -> Iterator[Metric]:
+def change_feed_metrics(stats: ChangeFeedStats) -> Iterator[Metric]:
     """Yield the metrics of this process's change stream and its subscribers."""
-    yield _gauge("hub_following", "1 while the change stream is connected.", facts.following)
-    yield _counter("hub_changes", "Changes received.", facts.changes)
+    yield _gauge("hub_following", "1 while the change stream is connected.", stats.following)
+    yield _counter("hub_changes", "Changes received.", stats.changes)
     yield _counters(
         "job_transitions",
         "State transitions of jobs, without internal jobs, as seen by this process. Every process "
         "sees all of them: do not sum over processes.",
-        [((state,), count) for state, count in facts.job_transitions.items()],
+        [((state,), count) for state, count in stats.job_transitions.items()],
         "state",
     )
     yield _counter(
         "hub_reopenings",
         "Reconnections of the change stream after a failover or outage of MongoDB.",
-        facts.reopened,
+        stats.reopened,
     )
     yield _counter(
         "hub_invalidations",
         "Reconnections because a watched collection or the database was dropped.",
-        facts.invalidated,
+        stats.invalidated,
     )
     yield _counter(
         "hub_histories_lost",
         "Times that the next change was no longer in the oplog of MongoDB: it is too small.",
-        facts.histories_lost,
+        stats.histories_lost,
     )
-    yield _counter("hub_resets", "Times that clients were sent a RESET.", facts.resets)
+    yield _counter("hub_resets", "Times that clients were sent a RESET.", stats.resets)
     yield _counter(
         "hub_catch_up_streams",
         "Change streams opened for clients that resume from before the buffered changes.",
-        facts.catch_ups,
+        stats.replays,
     )
-    yield _gauge("hub_ring_changes", "Changes buffered for clients that resume.", facts.ring)
+    yield _gauge("hub_ring_changes", "Changes buffered for clients that resume.", stats.ring)
     yield _gauge(
         "hub_subscriptions",
         "Subscribers of the change feed. A subscription group is one.",
-        facts.subscriptions,
+        stats.subscriptions,
     )
-    yield _gauge("hub_watches", "Distinct filters of the subscribers.", facts.groups)
+    yield _gauge("hub_watches", "Distinct filters of the subscribers.", stats.filters)
 
 
 def client_metrics(runner: OperationRunner, connections: ConnectionRegistry) -> Iterator[Metric]:
@@ -100,7 +100,7 @@ def client_metrics(runner: OperationRunner, connections: ConnectionRegistry) -> 
         "kind",
         "outcome",
     )
-    groups = tuple(runner.groups)
+    groups = tuple(runner.broadcasts)
     yield _gauge("subscription_groups", "Groups of equal subscriptions.", len(groups))
     yield _gauge(
         "subscription_members", "Subscriptions in groups.", sum(len(each) for each in groups)

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.errors import Unauthorized, Unavailable
-from ostinato.jobs.hub import HubFacts
 from ostinato.jobs.logs import get_log
 from ostinato.resolvers.auth import bearer_token
 from ostinato.schema.execution.runner import OperationRunner
@@ -40,7 +40,7 @@ class MetricSources:
 
     runner: OperationRunner
     connections: ConnectionRegistry
-    hub: Callable[[], HubFacts]
+    feed: Callable[[], ChangeFeedStats]
     figures: Callable[[], Awaitable[ClusterStats]]
 
 
@@ -85,7 +85,7 @@ def _is_allowed(request: Request, expected: bytes) -> bool:
 
 async def _families(sources: MetricSources) -> Sequence[Metric]:
     own = [
-        *change_feed_metrics(sources.hub()),
+        *change_feed_metrics(sources.feed()),
         *client_metrics(sources.runner, sources.connections),
     ]
     try:

@@ -4,8 +4,8 @@ from typing import Self
 
 import strawberry
 
-from ostinato.resolvers import changes
-from ostinato.resolvers.changes import ChangeKind
+from ostinato.resolvers.live import messages
+from ostinato.resolvers.live.messages import ChangeKind
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
@@ -24,7 +24,7 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
 
 @strawberry.type(description="A message about a job.")
 class JobChange:
-    place: strawberry.Private[changes.Place]
+    place: strawberry.Private[messages.EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     job_id: strawberry.ID | None = strawberry.field(
@@ -40,7 +40,7 @@ class JobChange:
     )
 
     @classmethod
-    def of(cls, change: changes.JobChange) -> Self:
+    def of(cls, change: messages.JobChange) -> Self:
         return cls(
             place=change.place,
             cursor=Cursor(change.cursor),
@@ -53,7 +53,7 @@ class JobChange:
 
 @strawberry.type(description="A message about a cron.")
 class CronChange:
-    place: strawberry.Private[changes.Place]
+    place: strawberry.Private[messages.EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     cron_id: strawberry.ID | None = strawberry.field(
@@ -64,7 +64,7 @@ class CronChange:
     )
 
     @classmethod
-    def of(cls, change: changes.CronChange) -> Self:
+    def of(cls, change: messages.CronChange) -> Self:
         return cls(
             place=change.place,
             cursor=Cursor(change.cursor),
@@ -76,7 +76,7 @@ class CronChange:
 
 @strawberry.type(description="A message about a recurring task.")
 class RecurringTaskChange:
-    place: strawberry.Private[changes.Place]
+    place: strawberry.Private[messages.EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     task_id: str | None = strawberry.field(
@@ -87,7 +87,7 @@ class RecurringTaskChange:
     )
 
     @classmethod
-    def of(cls, change: changes.RecurringTaskChange) -> Self:
+    def of(cls, change: messages.RecurringTaskChange) -> Self:
         task = change.recurring_task
         return cls(
             place=change.place,
@@ -100,7 +100,7 @@ class RecurringTaskChange:
 
 @strawberry.type(description="A message about a request.")
 class RequestChange:
-    place: strawberry.Private[changes.Place]
+    place: strawberry.Private[messages.EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     request_id: strawberry.ID | None = strawberry.field(
@@ -111,7 +111,7 @@ class RequestChange:
     )
 
     @classmethod
-    def of(cls, change: changes.RequestChange) -> Self:
+    def of(cls, change: messages.RequestChange) -> Self:
         return cls(
             place=change.place,
             cursor=Cursor(change.cursor),
@@ -123,7 +123,7 @@ class RequestChange:
 
 @strawberry.type(description="A message about a batch.")
 class BatchChange:
-    place: strawberry.Private[changes.Place]
+    place: strawberry.Private[messages.EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     batch_id: strawberry.ID | None = strawberry.field(
@@ -134,7 +134,7 @@ class BatchChange:
     )
 
     @classmethod
-    def of(cls, change: changes.BatchChange) -> Self:
+    def of(cls, change: messages.BatchChange) -> Self:
         return cls(
             place=change.place,
             cursor=Cursor(change.cursor),

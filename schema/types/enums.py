@@ -17,7 +17,7 @@ from ostinato.jobs.records import (
     OverlapPolicy,
     RequestState,
 )
-from ostinato.resolvers.changes import ChangeKind
+from ostinato.resolvers.live.messages import ChangeKind
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     JobState: (

@@ -10,8 +10,8 @@ from ostinato.jobs import fleet, lanes
 from ostinato.jobs.records import FunctionKind
 from ostinato.resolvers import stats
 from ostinato.resolvers.auth import Viewer as ViewerRecord
-from ostinato.resolvers.changes import Place
 from ostinato.resolvers.functions import CatalogEntry
+from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.record_proxy import RecordProxy
@@ -130,7 +130,7 @@ class Worker:
     "admins), and each is capped at 1,000."
 )
 class Stats:
-    place: strawberry.Private[Place]
+    place: strawberry.Private[EventPosition]
     at: datetime = strawberry.field(description="When they were counted.")
     pending: int = strawberry.field(description="The number of pending jobs, whether due or not.")
     in_progress: int = strawberry.field(description="The number of running jobs.")

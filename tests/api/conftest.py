@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.request import RequestContext
@@ -75,7 +75,7 @@ class Clients:
     """Make clients of one engine."""
 
     engine: Engine
-    hub: Hub
+    feed: ChangeFeed
 
     def of(self, name: str, *roles: str) -> Client:
         return self._client(Viewer(id=name, roles=frozenset(roles)))
@@ -84,7 +84,7 @@ class Clients:
         return self._client(None)
 
     def _client(self, viewer: Viewer | None) -> Client:
-        context = RequestContext(caller=viewer, engine=self.engine, hub=self.hub)
+        context = RequestContext(caller=viewer, engine=self.engine, feed=self.feed)
         return Client(context=context)
 
 
@@ -101,8 +101,8 @@ async def engine(api_settings: Settings) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def clients(engine: Engine) -> AsyncIterator[Clients]:
-    async with Hub(engine.mongo, engine.settings) as hub:
-        yield Clients(engine=engine, hub=hub)
+    async with ChangeFeed(engine.mongo, engine.settings) as feed:
+        yield Clients(engine=engine, feed=feed)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Owns what the tests of the live layer share: an engine, a hub, a writer, viewers."""
+"""Owns what the tests of the live layer share: an engine, a feed, a writer, viewers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.request import RequestContext
@@ -33,9 +33,9 @@ async def engine(live_settings: Settings) -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
-async def hub(engine: Engine) -> AsyncIterator[Hub]:
-    async with Hub(engine.mongo, engine.settings) as hub:
-        yield hub
+async def feed(engine: Engine) -> AsyncIterator[ChangeFeed]:
+    async with ChangeFeed(engine.mongo, engine.settings) as feed:
+        yield feed
 
 
 @pytest.fixture
@@ -44,19 +44,19 @@ def write(engine: Engine) -> Writer:
 
 
 @pytest.fixture
-def as_viewer(engine: Engine, hub: Hub) -> As:
+def as_viewer(engine: Engine, feed: ChangeFeed) -> As:
     """Return a factory of request contexts: `as_viewer("ann")`, `as_viewer("root", "admin")`."""
 
-    def make(name: str = "ann", *roles: str, at: Hub | None = None) -> RequestContext:
+    def make(name: str = "ann", *roles: str, at: ChangeFeed | None = None) -> RequestContext:
         viewer = Viewer(id=name, roles=frozenset(roles))
-        return RequestContext(caller=viewer, engine=engine, hub=at or hub)
+        return RequestContext(caller=viewer, engine=engine, feed=at or feed)
 
     return make
 
 
 @pytest.fixture
-async def station(engine: Engine, hub: Hub) -> AsyncIterator[Station]:
-    async with Station.open(graphql_schema, engine, hub) as station:
+async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
+    async with Station.open(graphql_schema, engine, feed) as station:
         yield station
 
 

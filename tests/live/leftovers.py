@@ -10,12 +10,12 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails
 from starlette.requests import Request
 from starlette.websockets import WebSocket
 
-from ostinato.jobs.hub.ring import Drawer
+from ostinato.jobs.changefeed.ring import Partition
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.execution.prepared_operation import EventExecutor
 
-OURS: Final = ("ostinato.jobs.hub.", "ostinato.resolvers.", "ostinato.schema.")
-BOUNDED: Final = (Drawer, Viewer)
+OURS: Final = ("ostinato.jobs.changefeed.", "ostinato.resolvers.", "ostinato.schema.")
+BOUNDED: Final = (Partition, Viewer)
 """What the ring keeps by design, and the tokens verified lately."""
 OF_EXECUTION: Final = (EventExecutor, CollectedFields, FieldDetails)
 OF_SERVERS: Final = (Request, WebSocket)

@@ -7,22 +7,22 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.resolvers.changes import ChangeKind, Following, JobChange
-from ostinato.resolvers.live import jobs_changed
+from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import jobs_changed
 from ostinato.resolvers.request import RequestContext
 
 PATIENCE_S = 30.0
 ALL = JobFilter()
 
 
-class Told(Protocol):
+class EncodedEvent(Protocol):
     @property
     def cursor(self) -> str: ...
     @property
     def kind(self) -> ChangeKind: ...
 
 
-M = TypeVar("M", bound=Told)
+M = TypeVar("M", bound=EncodedEvent)
 
 
 class Client(Generic[M]):
@@ -67,7 +67,7 @@ class Finds:
 
 
 def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:
-    return Client(jobs_changed(ctx, ALL, Following(after=after, **options)))
+    return Client(jobs_changed(ctx, ALL, SubscribeOptions(after=after, **options)))
 
 
 def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:

@@ -9,12 +9,12 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.cluster_stats import ClusterStatsReader
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer, issue_token
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.server.app import AppDependencies, build_app
@@ -59,22 +59,22 @@ class Scraper:
 
 
 @asynccontextmanager
-async def scraped(engine: Engine, hub: Hub, **changes: Any) -> AsyncIterator[Scraper]:
-    """Serve the API of an engine and a hub that the test has in hand."""
+async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIterator[Scraper]:
+    """Serve the API of an engine and a change feed that the test has in hand."""
     secret = {"metrics_token": SecretStr(TOKEN)}
     settings = engine.settings.model_copy(update=secret | changes)
 
     def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
-        return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
+        return RequestContext(caller=viewer, engine=engine, feed=feed, leg=leg)
 
-    async with ClusterStatsReader(engine, hub) as reader:
+    async with ClusterStatsReader(engine, feed) as reader:
         parts = AppDependencies(
             schema=graphql_schema,
             create_context=create_context,
             resources=_nothing,
             checks={},
             dead_tasks=list,
-            hub=lambda: hub.facts,
+            feed=lambda: feed.stats,
             figures=reader.read,
         )
         async with served(build_app(settings, parts), settings) as port:

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import WatchedCollection
-from ostinato.jobs.hub import Hub, Notice, Subscription, Watch
 from ostinato.jobs.settings import Settings
 from tests.live.breaking import followed
 from tests.live.writing import Writer
 
 MOST = 3
-WATCH = Watch(collection=WatchedCollection.JOBS, owner="ann")
+WATCH = ChangeFilter(collection=WatchedCollection.JOBS, owner="ann")
 
 
 @pytest.fixture
@@ -19,68 +19,68 @@ def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"subscription_buffer": 10})
 
 
-async def handed_out(hub: Hub, write: Writer) -> None:
-    """Write a job and wait until the hub has handed it out."""
+async def handed_out(feed: ChangeFeed, write: Writer) -> None:
+    """Write a job and wait until the feed has handed it out."""
     await write.job()
-    await followed(hub)
+    await followed(feed)
 
 
-async def test_catching_up_ends_though_changes_keep_coming(hub: Hub, write: Writer) -> None:
+async def test_catching_up_ends_though_changes_keep_coming(feed: ChangeFeed, write: Writer) -> None:
     """A crowd that resumes would otherwise be told alone for ever, and so never be done."""
-    after = hub.position
-    await handed_out(hub, write)
+    after = feed.position
+    await handed_out(feed, write)
     told = 0
-    async with hub.subscribe(WATCH, after) as changes:
+    async with feed.subscribe(WATCH, after) as changes:
         while (delivery := await changes.catch_up()) is not None:
-            told += len(delivery.notices)
+            told += len(delivery.matched)
             assert told <= MOST
-            await handed_out(hub, write)
+            await handed_out(feed, write)
         assert told == 1
-        assert [len((await changes.next(1)).notices)] == [1]
+        assert [len((await changes.next(1)).matched)] == [1]
 
 
 async def test_where_it_arrives_everything_was_told_and_nothing_more(
-    hub: Hub, write: Writer
+    feed: ChangeFeed, write: Writer
 ) -> None:
-    async with hub.subscribe(WATCH) as changes:
+    async with feed.subscribe(WATCH) as changes:
         assert await changes.catch_up() is None
-        await handed_out(hub, write)
-    async with hub.subscribe(WATCH, changes.position) as onwards:
+        await handed_out(feed, write)
+    async with feed.subscribe(WATCH, changes.position) as onwards:
         delivery = await onwards.next(1)
-        assert [notice.change.position > changes.position for notice in delivery.notices] == [True]
+        assert [notice.change.position > changes.position for notice in delivery.matched] == [True]
 
 
-async def live(*subscriptions: Subscription) -> None:
+async def live(*subscriptions: FeedSubscription) -> None:
     """Let them wait for what happens."""
     for each in subscriptions:
-        assert not (await each.next(0.01)).notices
+        assert not (await each.next(0.01)).matched
 
 
-async def test_what_comes_as_the_wait_ends_is_told(hub: Hub, write: Writer) -> None:
+async def test_what_comes_as_the_wait_ends_is_told(feed: ChangeFeed, write: Writer) -> None:
     """A timer and a change may meet in one turn of the event loop, which is busy under load."""
-    async with hub.subscribe(WATCH) as other, hub.subscribe(WATCH) as changes:
+    async with feed.subscribe(WATCH) as other, feed.subscribe(WATCH) as changes:
         await live(changes, other)
-        hub.groups.leave(WATCH, changes)
-        await handed_out(hub, write)
-        notices = (await other.next(1)).notices
+        feed.index.leave(WATCH, changes)
+        await handed_out(feed, write)
+        notices = (await other.next(1)).matched
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 0.05
-        loop.call_at(deadline, changes.offer, notices)
+        loop.call_at(deadline, changes.on_changes, notices)
         delivery = await changes._step(deadline)
         assert delivery is not None
-        assert delivery.notices == notices
+        assert delivery.matched == notices
 
 
 async def test_more_than_fits_while_a_reader_waits_is_told_from_the_history(
-    hub: Hub, write: Writer
+    feed: ChangeFeed, write: Writer
 ) -> None:
-    async with hub.subscribe(WATCH) as other, hub.subscribe(WATCH) as changes:
+    async with feed.subscribe(WATCH) as other, feed.subscribe(WATCH) as changes:
         await live(changes, other)
-        hub.groups.leave(WATCH, changes)
+        feed.index.leave(WATCH, changes)
         waiting = asyncio.create_task(changes.next(5))
         for _ in range(11):
-            await handed_out(hub, write)
-        missed = hub.ring.after(WATCH.key, other.position, 100)
+            await handed_out(feed, write)
+        missed = feed.ring.after(WATCH.partition_key, other.position, 100)
         assert len(missed) == 11
-        changes.offer([Notice(change, left=False) for change in missed])
-        assert len((await waiting).notices) == 11
+        changes.on_changes([MatchedChange(change, removed=False) for change in missed])
+        assert len((await waiting).matched) == 11

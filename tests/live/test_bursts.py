@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ostinato.schema.fanout.replay_buffer import MAX_BURST_BYTES
 from ostinato.schema.ids import global_id
-from ostinato.schema.transports.log import BURST_BYTES
 from tests.live.conftest import Started
 from tests.live.watching import Pushed, Station, Watcher
 from tests.live.writing import Writer
@@ -55,8 +55,8 @@ async def test_large_results_are_sent_in_writes_of_bounded_size(
         pushed.reads = True
         await succeed(write, "x" * LARGE)
         await eventually(lambda: told(pushed) == JOBS)
-    assert max(map(len, pushed.batches)) <= BURST_BYTES
-    assert len(pushed.batches) >= JOBS * LARGE // BURST_BYTES
+    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
+    assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
 
 
 async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
@@ -66,7 +66,7 @@ async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
     async with watching(station, pushed) as watcher:
         waiting = asyncio.create_task(watcher.next())
         await started(station.watch(RESULTS))
-        await eventually(lambda: station.groups == [2])
+        await eventually(lambda: station.broadcasts == [2])
         ids = await succeed(write, "x" * LARGE)
         assert (await waiting)["jobId"] == global_id("Job", ids[0])
         for _ in ids:
@@ -74,7 +74,7 @@ async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
         pushed.reads = True
         async with taking(watcher):
             await eventually(lambda: told(pushed) == JOBS - 1)
-    assert max(map(len, pushed.batches)) <= BURST_BYTES
+    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
 
 
 async def test_result_larger_than_a_burst_is_sent_by_itself(
@@ -85,6 +85,6 @@ async def test_result_larger_than_a_burst_is_sent_by_itself(
         pushed.reads = True
         ids = [await write.job() for _ in range(3)]
         await write.claim(*ids)
-        await write.succeed(*ids, result="x" * 2 * BURST_BYTES)
+        await write.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
         await eventually(lambda: told(pushed) == 3)
     assert [batch.count(b'"result":') for batch in pushed.batches] == [1, 1, 1]

@@ -5,7 +5,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from ostinato.jobs.changes import Change, ChangeType, Position
+from ostinato.jobs.changes import ChangeType, DocumentChange, Position
 from ostinato.jobs.mongo.decoding import decode_batch
 from tests.live.writing import DUE
 
@@ -25,68 +25,64 @@ def entry(seq: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def decoded(**event: Any) -> Change:
+def decoded(**event: Any) -> DocumentChange:
     (change,) = decode_batch([RawBSONDocument(bson.encode(EVENT | event))]).changes
     return change
 
 
-def updated(**fields: Any) -> Change:
+def updated(**fields: Any) -> DocumentChange:
     return decoded(operationType="update", updateDescription={"updatedFields": fields})
 
 
-def replaced(*timeline: dict[str, Any]) -> Change:
+def replaced(*timeline: dict[str, Any]) -> DocumentChange:
     full = {"owner": "ann", "version": 5, "timeline": timeline}
     return decoded(operationType="replace", fullDocument=full)
 
 
-def seqs(change: Change) -> list[int]:
-    return [event.seq for event in change.events]
+def seq(change: DocumentChange) -> int | None:
+    return change.event.seq if change.event else None
 
 
-def test_update_carries_the_entries_it_appended() -> None:
-    change = updated(version=3, **{"timeline.1": entry(2), "timeline.2": entry(3)})
-    assert (seqs(change), change.version, change.type) == ([2, 3], 3, ChangeType.CHANGED)
+def test_update_has_the_event_that_it_appended() -> None:
+    change = updated(version=3, **{"timeline.1": entry(2)})
+    assert (seq(change), change.version, change.type) == (2, 3, ChangeType.CHANGED)
     assert change.route is not None
     assert change.route.owner == "ann"
 
 
 def test_times_of_an_event_are_in_utc() -> None:
     change = updated(version=3, **{"timeline.1": entry(2, nextRunAt=DUE)})
-    assert [(event.at, event.next_run_at) for event in change.events] == [(DUE, DUE)]
+    assert change.event is not None
+    assert (change.event.at, change.event.next_run_at) == (DUE, DUE)
 
 
-def test_update_of_an_old_entry_is_no_event() -> None:
-    assert seqs(updated(version=3, **{"timeline.0.error": {"name": "E"}})) == []
+def test_update_of_an_old_event_has_no_event() -> None:
+    assert seq(updated(version=3, **{"timeline.0.error": {"name": "E"}})) is None
 
 
 def test_progress_has_no_event_and_no_route() -> None:
     change = updated(version=3, progress={"done": 1})
-    assert (change.events, change.route) == ((), None)
+    assert (change.event, change.route) == (None, None)
 
 
-def test_replacing_update_appended_its_last_entry() -> None:
-    assert seqs(replaced(entry(1), entry(2))) == [2]
+def test_replacing_update_appended_its_last_event() -> None:
+    assert seq(replaced(entry(1), entry(2))) == 2
 
 
-def test_replacing_update_appended_the_entries_of_its_version() -> None:
-    change = replaced(entry(1, version=4), entry(2, version=5), entry(3, version=5))
-    assert seqs(change) == [2, 3]
-
-
-def test_insert_carries_its_whole_timeline() -> None:
+def test_insert_has_its_event_and_was_in_no_state_before() -> None:
     full = {"owner": "ann", "version": 1, "timeline": [entry(1)], "scheduledTime": DUE}
     change = decoded(operationType="insert", fullDocument=full)
-    assert (seqs(change), change.scheduled_time) == ([1], DUE)
+    assert (seq(change), change.scheduled_time, change.state_before) == (1, DUE, None)
 
 
-def test_farewell_is_the_deletion_and_tells_whose_document_it_was() -> None:
+def test_tombstone_is_the_deletion_and_has_the_owner() -> None:
     change = updated(deleted={"owner": "ann"})
     assert change.type is ChangeType.DELETED
     assert change.route is not None
     assert change.route.owner == "ann"
 
 
-def test_deletion_itself_does_not_tell_whose_document_it_was() -> None:
+def test_deletion_itself_has_no_owner() -> None:
     change = decoded(operationType="delete")
     assert (change.type, change.route) == (ChangeType.DELETED, None)
 

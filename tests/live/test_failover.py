@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.chaos.live.replica_set import ReplicaSet
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import HistoryLost
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import ChangeKind
+from ostinato.resolvers.live.messages import ChangeKind
 from ostinato.resolvers.request import RequestContext
 from tests.live.reading import disconnected, follow, told
 from tests.live.writing import Writer
@@ -29,8 +29,8 @@ async def following(servers: ReplicaSet, settings: Settings) -> AsyncIterator[Re
     try:
         await servers.make()
         own = settings.model_copy(update={"mongo_url": servers.url, "ring_events": 100})
-        async with Engine.open(own) as engine, Hub(engine.mongo, own) as hub:
-            yield RequestContext(caller=Viewer(id="ann"), engine=engine, hub=hub)
+        async with Engine.open(own) as engine, ChangeFeed(engine.mongo, own) as feed:
+            yield RequestContext(caller=Viewer(id="ann"), engine=engine, feed=feed)
     finally:
         for member in members:
             member.popen.kill()

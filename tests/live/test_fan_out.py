@@ -1,4 +1,4 @@
-"""The parts of the hub without MongoDB: the ring, the groups, the buffers, who is concerned."""
+"""The parts of the change feed without MongoDB: the ring, the index, the filters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from ostinato.jobs.changes import Change, ChangeType, Position, Route, WatchedCollection
+from ostinato.jobs.changefeed import ChangeFilter, MatchedChange
+from ostinato.jobs.changefeed.index import SubscriptionIndex
+from ostinato.jobs.changefeed.matching import match
+from ostinato.jobs.changefeed.ring import Ring
+from ostinato.jobs.changes import ChangeType, DocumentChange, Position, Route, WatchedCollection
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.hub import Notice, Watch
-from ostinato.jobs.hub.buffer import Buffer
-from ostinato.jobs.hub.groups import Groups
-from ostinato.jobs.hub.ring import Ring
-from ostinato.jobs.hub.watch import judge
 from ostinato.jobs.records import JobState
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -29,33 +28,37 @@ def event(
     return entry | ({} if due is None else {"scheduledTime": due})
 
 
-def change(position: int = 1, document_id: str = "j1", *entries: dict[str, Any]) -> Change:
-    return Change(
+def change(
+    position: int = 1, document_id: str = "j1", event_raw: dict[str, Any] | None = None
+) -> DocumentChange:
+    return DocumentChange(
         collection=WatchedCollection.JOBS,
         document_id=document_id,
         type=ChangeType.CHANGED,
         position=Position(f"{position:04}"),
         version=position,
         route=ANN,
-        entries=entries,
+        event_raw=event_raw,
     )
 
 
-def watching(owner: str | None = None, **wanted: Any) -> Watch:
-    return Watch(collection=WatchedCollection.JOBS, owner=owner, job_filter=JobFilter(**wanted))
+def watching(owner: str | None = None, **wanted: Any) -> ChangeFilter:
+    return ChangeFilter(
+        collection=WatchedCollection.JOBS, owner=owner, job_filter=JobFilter(**wanted)
+    )
 
 
 class Ear:
     """Remember what was offered."""
 
     def __init__(self) -> None:
-        self.heard: list[Notice] = []
+        self.heard: list[MatchedChange] = []
 
-    def offer(self, notices: Sequence[Notice]) -> None:
+    def on_changes(self, notices: Sequence[MatchedChange]) -> None:
         self.heard += notices
 
 
-ALL_JOBS = Watch(collection=WatchedCollection.JOBS)
+ALL_JOBS = ChangeFilter(collection=WatchedCollection.JOBS)
 MATCHES = [
     watching(function_name="a.b"),
     watching(states=PENDING.states),
@@ -70,7 +73,7 @@ def test_ring_keeps_the_newest_and_says_from_where() -> None:
         ring.append(change(number, f"j{number % 2}"))
     assert len(ring) == 3
     assert (ring.covers(Position("0006")), ring.covers(Position("0007"))) == (False, True)
-    found = ring.after(ALL_JOBS.key, Position("0008"), 10)
+    found = ring.after(ALL_JOBS.partition_key, Position("0008"), 10)
     assert [c.position for c in found] == ["0009", "0010"]
 
 
@@ -78,53 +81,58 @@ def test_ring_keeps_the_newest_and_says_from_where() -> None:
     ("watch", "positions"),
     [
         (ALL_JOBS, ["0001", "0002", "0003"]),
-        (Watch(collection=WatchedCollection.JOBS, owner="ann"), ["0001", "0003"]),
-        (Watch(collection=WatchedCollection.JOBS, document_id="j2"), ["0002"]),
-        (Watch(collection=WatchedCollection.CRONS), []),
+        (ChangeFilter(collection=WatchedCollection.JOBS, owner="ann"), ["0001", "0003"]),
+        (ChangeFilter(collection=WatchedCollection.JOBS, document_id="j2"), ["0002"]),
+        (ChangeFilter(collection=WatchedCollection.CRONS), []),
     ],
 )
-def test_ring_finds_by_owner_document_and_collection(watch: Watch, positions: list[str]) -> None:
+def test_ring_finds_by_owner_document_and_collection(
+    watch: ChangeFilter, positions: list[str]
+) -> None:
     ring = Ring(capacity=10)
     for each in (change(1), change(2, "j2")._replace(route=Route(owner="bob")), change(3)):
         ring.append(each)
-    assert [c.position for c in ring.after(watch.key, Position(""), 10)] == positions
+    assert [c.position for c in ring.after(watch.partition_key, Position(""), 10)] == positions
 
 
 def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
     ring = Ring(capacity=2)
     for number in range(100):
         ring.append(change(number, f"j{number}"))
-    assert len(ring._drawers) == 4
+    assert len(ring._partitions) == 4
     assert ring.newest_of(WatchedCollection.JOBS, "j1") is None
     assert ring.newest_of(WatchedCollection.JOBS, "j99") == change(99, "j99")
 
 
 def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
-    groups, first, second, other = Groups(), Ear(), Ear(), Ear()
-    pending = Watch(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING)
+    groups, first, second, other = SubscriptionIndex(), Ear(), Ear(), Ear()
+    pending = ChangeFilter(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING)
     groups.join(pending, first)
     groups.join(pending, second)
-    groups.join(Watch(collection=WatchedCollection.JOBS, owner="bob"), other)
+    groups.join(ChangeFilter(collection=WatchedCollection.JOBS, owner="bob"), other)
     groups.publish([change(1, "j1", event())])
     assert first.heard[0] is second.heard[0]
     assert not other.heard
 
 
 def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
-    groups, first, second = Groups(), Ear(), Ear()
+    groups, first, second = SubscriptionIndex(), Ear(), Ear()
     groups.join(ALL_JOBS, first)
-    groups.join(Watch(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING), second)
+    groups.join(
+        ChangeFilter(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING), second
+    )
     groups.publish([change(1, "j1", event())])
-    told = [notice.change.events for ear in (first, second) for notice in ear.heard]
+    told = [matched.change.event for ear in (first, second) for matched in ear.heard]
     assert len(told) == 2
-    assert told[0][0].seq == 1
+    assert told[0] is not None
+    assert told[0].seq == 1
     assert told[0] is told[1]
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        [Watch(collection=WatchedCollection.JOBS, owner=f"u{n}") for n in range(999)],
+        [ChangeFilter(collection=WatchedCollection.JOBS, owner=f"u{n}") for n in range(999)],
         [watching(states=(JobState.SUCCESS, state)) for state in (JobState.FAILED, *ENDED)],
         [watching(scheduled_from=AT + n * HOUR) for n in range(1, 999)],
         [watching(scheduled_to=AT - n * HOUR) for n in range(1, 999)],
@@ -133,7 +141,7 @@ def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
             for n in (*range(-300, -1), *range(1, 300))
             for states in (None, (JobState.PENDING,))
         ],
-        [Watch(collection=WatchedCollection.JOBS, document_id=f"d{n}") for n in range(999)],
+        [ChangeFilter(collection=WatchedCollection.JOBS, document_id=f"d{n}") for n in range(999)],
         [
             watching(owner, **{name: f"x{n}"})
             for n in range(333)
@@ -143,39 +151,28 @@ def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
     ],
 )
 def test_change_is_judged_for_the_groups_that_may_match_not_for_those_that_exist(
-    wanted: list[Watch],
+    wanted: list[ChangeFilter],
 ) -> None:
-    groups, ear = Groups(), Ear()
+    groups, ear = SubscriptionIndex(), Ear()
     for watch in wanted:
         groups.join(watch, ear)
     claimed = change(1, "j1", event(JobState.IN_PROGRESS, JobState.PENDING))
     assert list(groups.candidates(claimed)) == []
-    for match in MATCHES:
-        groups.join(match, ear)
+    for each in MATCHES:
+        groups.join(each, ear)
     assert set(groups.candidates(claimed)) == set(MATCHES)
     for watch in (*wanted, *MATCHES):
         groups.leave(watch, ear)
-    assert not groups._seekers
+    assert not groups._buckets
 
 
 def test_group_ends_with_its_last_member() -> None:
-    groups, ear = Groups(), Ear()
+    groups, ear = SubscriptionIndex(), Ear()
     groups.join(ALL_JOBS, ear)
     groups.leave(ALL_JOBS, ear)
     groups.leave(ALL_JOBS, ear)
     groups.publish([change()])
     assert (len(groups), ear.heard) == (0, [])
-
-
-def test_buffer_past_its_limit_keeps_nothing_until_it_is_cleared() -> None:
-    buffer = Buffer(2)
-    buffer.put([Notice(change(n), left=False) for n in range(3)])
-    buffer.put([Notice(change(9), left=False)])
-    assert buffer.overflowed
-    assert not buffer.take()
-    buffer.clear()
-    buffer.put([Notice(change(9), left=False)])
-    assert len(buffer.take()) == 1
 
 
 @pytest.mark.parametrize(
@@ -190,10 +187,10 @@ def test_buffer_past_its_limit_keeps_nothing_until_it_is_cleared() -> None:
 def test_state_filter_tells_what_comes_and_what_leaves(
     before: JobState | None, after: JobState, left: bool | None
 ) -> None:
-    watch = Watch(collection=WatchedCollection.JOBS, job_filter=PENDING)
-    notice = judge(watch, change(1, "j1", event(after, before)))
-    assert (notice.left if notice else None) is left
+    watch = ChangeFilter(collection=WatchedCollection.JOBS, job_filter=PENDING)
+    notice = match(watch, change(1, "j1", event(after, before)))
+    assert (notice.removed if notice else None) is left
 
 
 def test_change_without_a_route_concerns_nobody() -> None:
-    assert judge(ALL_JOBS, change()._replace(route=None)) is None
+    assert match(ALL_JOBS, change()._replace(route=None)) is None

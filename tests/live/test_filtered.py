@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.records import JobState
-from ostinato.resolvers.changes import Following
-from ostinato.resolvers.live import jobs_changed
+from ostinato.resolvers.live.messages import SubscribeOptions
+from ostinato.resolvers.live.subscriptions import jobs_changed
 from ostinato.schema.ids import global_id
 from tests.live.conftest import As, Started
 from tests.live.reading import Client, Finds, follow
@@ -45,19 +45,19 @@ class Costs:
     """What events cost."""
 
     station: Station
-    hub: Hub
+    feed: ChangeFeed
     finds: Finds
     ears: list[Ear] = field(default_factory=list)
 
     async def are_live(self, groups: int) -> None:
         """Wait until so many groups have told READY and hear what happens."""
-        await eventually(lambda: len(self.station.groups) == len(self.hub.groups) == groups)
+        await eventually(lambda: len(self.station.broadcasts) == len(self.feed.index) == groups)
 
     def listen(self) -> None:
         """Hear what each of the hub's groups hears."""
-        for watch in list(self.hub.groups._members):
+        for watch in list(self.feed.index._listeners):
             self.ears.append(Ear())
-            self.hub.groups.join(watch, self.ears[-1])
+            self.feed.index.join(watch, self.ears[-1])
 
     @property
     def woken(self) -> int:
@@ -69,8 +69,8 @@ class Costs:
 
 
 @pytest.fixture
-def costs(station: Station, hub: Hub, finds: Finds) -> Costs:
-    return Costs(station, hub, finds)
+def costs(station: Station, feed: ChangeFeed, finds: Finds) -> Costs:
+    return Costs(station, feed, finds)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_progress_is_routed_without_reading_the_job_that_changed_lately(
 async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) -> None:
     pending = JobFilter(states=(JobState.PENDING,))
     async with (
-        Client(jobs_changed(as_viewer("ann"), pending, Following())) as ours,
+        Client(jobs_changed(as_viewer("ann"), pending, SubscribeOptions())) as ours,
         follow(as_viewer("root", "admin")) as everybodys,
     ):
         await ours.ready()

@@ -10,13 +10,13 @@ from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.records import CauseKind, JobState
-from ostinato.resolvers.changes import ChangeKind, Following
-from ostinato.resolvers.live import jobs_changed
+from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import ALL, Client, disconnected, told
 from tests.live.writing import DUE, Writer
 
-ROWS = Following(snapshot=True)
+ROWS = SubscribeOptions(snapshot=True)
 LATER = {"scheduledTime": DUE + timedelta(hours=1)}
 
 
@@ -28,7 +28,7 @@ async def test_ready_comes_first_even_without_rows(as_viewer: As) -> None:
 
 
 async def test_each_event_is_told_once_and_in_order(as_viewer: As, write: Writer) -> None:
-    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as client:
         await client.ready()
         job_id = await write.run()
         changes = await client.take(3)
@@ -52,7 +52,7 @@ async def test_snapshot_shows_what_was_there_before_ready(as_viewer: As, write: 
 
 async def test_snapshot_holds_no_more_rows_than_asked_for(as_viewer: As, write: Writer) -> None:
     newest = [await write.job() for _ in range(3)][-1]
-    following = Following(snapshot=True, first=1)
+    following = SubscribeOptions(snapshot=True, first=1)
     async with Client(jobs_changed(as_viewer(), ALL, following)) as client:
         rows = await client.until(ChangeKind.READY)
     assert [row.job_id for row in rows[:-1]] == [newest]
@@ -60,7 +60,7 @@ async def test_snapshot_holds_no_more_rows_than_asked_for(as_viewer: As, write: 
 
 async def test_first_beyond_the_limit_is_refused(as_viewer: As) -> None:
     with pytest.raises(BadRequest, match="first must be from 1 to 1000"):
-        await anext(jobs_changed(as_viewer(), ALL, Following(first=1_001)))
+        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(first=1_001)))
 
 
 async def test_other_peoples_jobs_are_not_told(as_viewer: As, write: Writer) -> None:
@@ -81,7 +81,7 @@ async def test_admin_is_told_of_everybodys_jobs(as_viewer: As, write: Writer) ->
 
 async def test_job_that_leaves_the_filter_is_told_as_left(as_viewer: As, write: Writer) -> None:
     pending = JobFilter(states=(JobState.PENDING,))
-    async with Client(jobs_changed(as_viewer(), pending, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), pending, SubscribeOptions())) as client:
         await client.ready()
         job_id = await write.run()
         other = await write.job()
@@ -92,8 +92,8 @@ async def test_job_that_leaves_the_filter_is_told_as_left(as_viewer: As, write: 
 
 async def test_internal_jobs_are_hidden_unless_asked_for(as_viewer: As, write: Writer) -> None:
     async with (
-        Client(jobs_changed(as_viewer(), ALL, Following())) as usual,
-        Client(jobs_changed(as_viewer(), JobFilter(internal=True), Following())) as asked,
+        Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as usual,
+        Client(jobs_changed(as_viewer(), JobFilter(internal=True), SubscribeOptions())) as asked,
     ):
         await usual.ready()
         await asked.ready()
@@ -116,7 +116,7 @@ async def test_internal_jobs_are_hidden_unless_asked_for(as_viewer: As, write: W
 async def test_filter_applies_to_every_event(
     as_viewer: As, write: Writer, wanted: JobFilter, fields: dict[str, Any]
 ) -> None:
-    async with Client(jobs_changed(as_viewer(), wanted, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), wanted, SubscribeOptions())) as client:
         await client.ready()
         await write.run()
         job_id = await write.run(**fields)
@@ -125,7 +125,7 @@ async def test_filter_applies_to_every_event(
 
 async def test_job_retried_out_of_the_window_is_told_as_left(as_viewer: As, write: Writer) -> None:
     soon = JobFilter(scheduled_to=DUE + timedelta(minutes=1))
-    async with Client(jobs_changed(as_viewer(), soon, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), soon, SubscribeOptions())) as client:
         await client.ready()
         job_id = await write.job()
         await write.claim(job_id)
@@ -148,7 +148,7 @@ async def test_each_event_is_judged_by_when_the_job_was_due_then(
     )
     other = await write.job()
     await write.claim(other)
-    async with Client(jobs_changed(as_viewer(), wanted, Following(after=cursor))) as client:
+    async with Client(jobs_changed(as_viewer(), wanted, SubscribeOptions(after=cursor))) as client:
         await client.ready()
         changes = await client.take(3)
     assert told(changes) == [(job_id, 2), (job_id, 3), (other, 2)]
@@ -172,7 +172,7 @@ async def test_progress_is_told_without_an_event(as_viewer: As, write: Writer) -
 async def test_result_larger_than_its_job_still_brings_one_event(
     as_viewer: As, write: Writer
 ) -> None:
-    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as client:
         await client.ready()
         job_id = await write.job()
         await write.claim(job_id)
@@ -187,7 +187,9 @@ async def test_result_larger_than_its_job_still_brings_one_event(
 
 
 async def test_object_is_read_only_when_it_is_selected(as_viewer: As, write: Writer) -> None:
-    async with Client(jobs_changed(as_viewer(), ALL, Following(wants_object=False))) as client:
+    async with Client(
+        jobs_changed(as_viewer(), ALL, SubscribeOptions(wants_object=False))
+    ) as client:
         await client.ready()
         await write.job()
         change = await client.next()

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import strawberry
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.hub import Hub
-from ostinato.resolvers import live
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import ChangeKind, Following, JobChange, Place
+from ostinato.resolvers.live import subscriptions
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, JobChange, SubscribeOptions
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field, strawberry_subscription
@@ -31,7 +31,7 @@ ADMINS = [Viewer(id="root", roles=ADMIN), Viewer(id="toor", roles=ADMIN)]
 class Change:
     """A message with fields that know who asks."""
 
-    place: strawberry.Private[Place]
+    place: strawberry.Private[EventPosition]
     kind: str
 
     @classmethod
@@ -60,13 +60,15 @@ class Query:
 class Subscription:
     @strawberry_subscription(description="Every job.")
     def changes(self, info: Info) -> AsyncIterator[Change]:
-        return amap(live.jobs_changed(info.context, JobFilter(), Following()), Change.of)
+        return amap(
+            subscriptions.jobs_changed(info.context, JobFilter(), SubscribeOptions()), Change.of
+        )
 
 
 @pytest.fixture
-async def station(engine: Engine, hub: Hub) -> AsyncIterator[Station]:
+async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
     schema = strawberry.Schema(Query, subscription=Subscription)
-    async with Station.open(schema, engine, hub) as station:
+    async with Station.open(schema, engine, feed) as station:
         yield station
 
 
@@ -80,7 +82,7 @@ async def test_two_admins_who_ask_who_they_are_are_told_apart(
     fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
     query = f"subscription {{ changes {{ kind {selection} }} }} {fragment}"
     await started(*(station.watch(query, admin) for admin in ADMINS))
-    await eventually(lambda: station.groups == [1, 1])
+    await eventually(lambda: station.broadcasts == [1, 1])
     await write.job()
     first, second = await started.told()
     assert "root" in str(first)
@@ -92,26 +94,26 @@ async def test_field_that_promises_too_much_tells_of_nobody(
     station: Station, write: Writer, started: Started
 ) -> None:
     await started(*(station.watch("subscription { changes { kind promised } }", a) for a in ADMINS))
-    await eventually(lambda: station.groups == [2])
+    await eventually(lambda: station.broadcasts == [2])
     await write.job()
     assert [told["promised"] for told in await started.told()] == ["", ""]
 
 
 @pytest.fixture
-async def anns_job(hub: Hub, write: Writer) -> str:
-    """Give a job that the hub has heard of."""
+async def anns_job(feed: ChangeFeed, write: Writer) -> str:
+    """Give a job that the feed has heard of."""
     job_id = await write.job("ann")
-    await followed(hub)
+    await followed(feed)
     return job_id
 
 
 async def test_job_that_changes_hands_has_left_its_old_owner(
-    engine: Engine, hub: Hub, write: Writer, started: Started, anns_job: str
+    engine: Engine, feed: ChangeFeed, write: Writer, started: Started, anns_job: str
 ) -> None:
     query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
-    async with Station.open(graphql_schema, engine, hub) as station:
+    async with Station.open(graphql_schema, engine, feed) as station:
         await started(*(station.watch(query, Viewer(id=name)) for name in ("ann", "bob")))
-        await eventually(lambda: station.groups == [1, 1])
+        await eventually(lambda: station.broadcasts == [1, 1])
         await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         await write.claim(anns_job)
         old, new = await started.told()
@@ -124,7 +126,7 @@ async def test_job_that_changes_hands_has_left_its_old_owner(
 async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
     as_viewer: As, write: Writer, anns_job: str
 ) -> None:
-    async with Client(live.job_changed(as_viewer("ann"), anns_job)) as client:
+    async with Client(subscriptions.job_changed(as_viewer("ann"), anns_job)) as client:
         await client.ready()
         await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         told = await client.next()

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter, MatchedChange
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.hub import Hub, Notice, Watch
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.changes import ChangeKind, Following
-from ostinato.resolvers.live import crons_changed, job_changed, jobs_changed
+from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import crons_changed, job_changed, jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow
 from tests.live.writing import Writer
@@ -24,9 +24,9 @@ ALL = JobFilter()
 
 @pytest.mark.parametrize("collection", list(WatchedCollection))
 async def test_no_document_stops_the_feed(
-    as_viewer: As, hub: Hub, write: Writer, collection: str
+    as_viewer: As, feed: ChangeFeed, write: Writer, collection: str
 ) -> None:
-    async with Client(jobs_changed(as_viewer("bob"), ALL, Following())) as client:
+    async with Client(jobs_changed(as_viewer("bob"), ALL, SubscribeOptions())) as client:
         await client.ready()
         for _, document in damaged(collection):
             where = {"_id": document["_id"]}
@@ -35,7 +35,7 @@ async def test_no_document_stops_the_feed(
             await write.mongo[collection].update_one(where, {"$set": {"deleted": "odd"}})
         job_id = await write.job("bob")
         assert (await client.next()).job_id == job_id
-        assert hub.following
+        assert feed.following
 
 
 @pytest.mark.parametrize("damage", list(ODD))
@@ -43,7 +43,7 @@ async def test_those_who_watch_all_hear_that_a_malformed_document_changed(
     as_viewer: As, write: Writer, damage: str
 ) -> None:
     cron = sound("crons")
-    async with Client(crons_changed(as_viewer(), Following())) as client:
+    async with Client(crons_changed(as_viewer(), SubscribeOptions())) as client:
         await client.ready()
         await write.mongo["crons"].insert_one(cron | {"nextRunTime": ODD[damage]})
         await write.touch("crons", cron["_id"], nextRunTime=cron["nextRunTime"])
@@ -62,12 +62,12 @@ async def test_a_snapshot_leaves_out_malformed_rows_and_changes_go_on(
     odd = [document | {"lane": "default/"} for _, document in damaged("jobs")]
     await write.mongo["jobs"].insert_many(odd)
     job_id = await write.job()
-    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
         rows = await client.until(ChangeKind.READY)
         assert job_id in [row.job_id for row in rows]
         await write.claim(job_id)
         while (told := await client.next()).job_id != job_id:
-            pass  # the rows may have come before the hub has heard of them
+            pass  # the rows may have come before the feed has heard of them
         assert told.job is not None
 
 
@@ -83,7 +83,7 @@ async def test_an_entry_of_no_move_is_left_out_and_its_job_is_told_as_changed(
 
 
 async def test_an_old_cursor_resumes_past_a_malformed_document(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
     cron = sound("crons") | {"nextRunTime": FAR}
@@ -91,7 +91,7 @@ async def test_an_old_cursor_resumes_past_a_malformed_document(
     await write.mongo["crons"].delete_one({"_id": cron["_id"]})
     job_id = await write.job()
     async with (
-        Hub(write.mongo, hub._settings) as other,  # the change is not in its ring
+        ChangeFeed(write.mongo, feed._settings) as other,  # the change is not in its ring
         follow(as_viewer(at=other), cursor) as client,
     ):
         await client.ready()
@@ -104,15 +104,15 @@ async def test_a_hub_starts_though_its_history_holds_malformed_documents(
     cron = sound("crons") | {"nextRunTime": FAR}
     await write.mongo["crons"].insert_one(cron)
     usual = settings.model_copy(update={"hub_history_ms": 60_000})
-    async with Hub(write.mongo, usual) as restarted:
+    async with ChangeFeed(write.mongo, usual) as restarted:
         await eventually(lambda: restarted.following)
 
 
 @pytest.mark.usefixtures("_nothing_reported")
 async def test_the_log_names_the_document_that_cannot_be_decoded(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
-    async with Client(jobs_changed(as_viewer(), ALL, Following())) as client:
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as client:
         await client.ready()
         odd = new_id()
         with capture_logs() as logs:
@@ -129,24 +129,24 @@ class Raising:
     def __init__(self) -> None:
         self.raised = 0
 
-    def offer(self, _notices: Sequence[Notice]) -> None:
+    def on_changes(self, _notices: Sequence[MatchedChange]) -> None:
         self.raised += 1
         if self.raised == 1:
             raise RuntimeError("a mistake of ours")
 
 
 @pytest.fixture
-async def raising(hub: Hub) -> AsyncIterator[Raising]:
-    watch, member = Watch(collection=WatchedCollection.JOBS), Raising()
-    hub.groups.join(watch, member)
+async def raising(feed: ChangeFeed) -> AsyncIterator[Raising]:
+    watch, member = ChangeFilter(collection=WatchedCollection.JOBS), Raising()
+    feed.index.join(watch, member)
     yield member
-    hub.groups.leave(watch, member)
+    feed.index.leave(watch, member)
 
 
 async def test_a_feed_that_meets_an_exception_starts_again_and_resets_its_readers(
-    as_viewer: As, hub: Hub, write: Writer, raising: Raising
+    as_viewer: As, feed: ChangeFeed, write: Writer, raising: Raising
 ) -> None:
-    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
         await client.ready()
         with capture_logs() as logs:
             first = await write.job()
@@ -155,22 +155,24 @@ async def test_a_feed_that_meets_an_exception_starts_again_and_resets_its_reader
         assert first in [row.job_id for row in rows]
         second = await write.job()
         assert (await client.next()).job_id == second
-    assert hub.following
-    assert not hub.is_dead
+    assert feed.following
+    assert not feed.is_dead
     assert "task.failed" in [each["event"] for each in logs]
 
 
-async def test_a_look_ahead_that_meets_an_exception_is_repeated(hub: Hub, write: Writer) -> None:
-    lookout = hub._lookout
+async def test_a_look_ahead_that_meets_an_exception_is_repeated(
+    feed: ChangeFeed, write: Writer
+) -> None:
+    probe = feed._probe
     raised = asyncio.Event()
-    where = lookout._where
+    position = probe._position
 
     def raise_once() -> str:
-        lookout._where = where
+        probe._position = position
         raised.set()
         raise RuntimeError("a mistake of ours")
 
-    lookout._where = raise_once  # type: ignore[assignment]
-    await hub.reach(await hub.present())
-    await lookout.look()
-    assert hub.following
+    probe._position = raise_once  # type: ignore[assignment]
+    await feed.reach(await feed.present())
+    await probe.probe()
+    assert feed.following

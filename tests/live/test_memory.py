@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from ostinato.jobs.hub import Hub
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.mongo import decoding
 from ostinato.resolvers.auth import Viewer
 from tests.live.leftovers import OF_EXECUTION, alive
@@ -75,10 +75,10 @@ class Visits:
         self._cursor = watchers[0].encoded[-1].cursor
 
 
-def registries(station: Station, hub: Hub) -> dict[str, object]:
+def registries(station: Station, feed: ChangeFeed) -> dict[str, object]:
     """Find what of the groups, those who begin and the hub's watches holds anything."""
-    groups = station.runner.groups
-    owners = (groups, groups.beginnings, hub.groups, hub.catch_ups)
+    groups = station.runner.broadcasts
+    owners = (groups, groups.snapshots, feed.index, feed.replays)
     return {
         f"{type(owner).__name__}.{name}": held
         for owner in owners
@@ -87,27 +87,27 @@ def registries(station: Station, hub: Hub) -> dict[str, object]:
     }
 
 
-def forget_what_is_kept_by_design(hub: Hub) -> None:
+def forget_what_is_kept_by_design(feed: ChangeFeed) -> None:
     """Empty what fills up to a bound, so that it does not hide what is left behind."""
-    hub.ring.clear(hub.position)
+    feed.ring.clear(feed.position)
     decoding._route.cache_clear()
 
 
 async def test_memory_is_flat_however_many_clients_come_and_go(
-    station: Station, hub: Hub, write: Writer, traced: None
+    station: Station, feed: ChangeFeed, write: Writer, traced: None
 ) -> None:
     counts, sizes, visits = [], [], Visits(station, write)
     for _ in range(ROUNDS):
         await asyncio.create_task(visits.make())  # whose own tasks end with it
-        await eventually(lambda: not registries(station, hub))
-        forget_what_is_kept_by_design(hub)
+        await eventually(lambda: not registries(station, feed))
+        forget_what_is_kept_by_design(feed)
         counts.append(alive())
         sizes.append(tracemalloc.get_traced_memory()[0])
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
-    facts = hub.facts
-    assert (facts.subscriptions, facts.groups, hub.catch_ups.running) == (0, 0, 0)
-    assert station.runner.groups.room.groups == 0
+    facts = feed.stats
+    assert (facts.subscriptions, facts.filters, feed.replays.running) == (0, 0, 0)
+    assert station.runner.broadcasts.limits.groups == 0
 
 
 async def test_subscription_keeps_nothing_of_what_it_has_told(

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.live.scraping import TOKEN, Scraper, scraped
@@ -34,8 +34,8 @@ def live_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def scraper(engine: Engine, hub: Hub) -> AsyncIterator[Scraper]:
-    async with scraped(engine, hub) as scraper:
+async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
+    async with scraped(engine, feed) as scraper:
         yield scraper
 
 
@@ -57,8 +57,8 @@ async def test_user_s_token_opens_nothing(scraper: Scraper) -> None:
     assert (await scraper.get(f"Bearer {admin}")).status_code == 401
 
 
-async def test_unless_a_token_is_set_there_are_no_metrics(engine: Engine, hub: Hub) -> None:
-    async with scraped(engine, hub, metrics_token=None) as scraper:
+async def test_unless_a_token_is_set_there_are_no_metrics(engine: Engine, feed: ChangeFeed) -> None:
+    async with scraped(engine, feed, metrics_token=None) as scraper:
         assert (await scraper.get()).status_code == 404
 
 
@@ -125,10 +125,10 @@ async def test_however_often_it_is_asked_mongodb_is_asked_once_a_second(scraper:
     assert 1 <= scraper.reader.reads <= 2 + (time.monotonic() - begun_at)
 
 
-async def test_without_mongodb_the_rest_is_told(engine: Engine, hub: Hub) -> None:
+async def test_without_mongodb_the_rest_is_told(engine: Engine, feed: ChangeFeed) -> None:
     async with Engine.open(engine.settings) as gone:
         pass
-    async with scraped(gone, hub) as scraper:
+    async with scraped(gone, feed) as scraper:
         told = await scraper.scrape()
     assert told["ostinato_mongodb_answers"] == 0
     assert told["ostinato_hub_following"] == 1

@@ -2,15 +2,15 @@
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest, NotFound
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import BatchState, RequestState
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.changes import ChangeKind, Following, JobChange
-from ostinato.resolvers.cursors import Cursor, Cursors
-from ostinato.resolvers.live import (
+from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
+from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import (
     batch_changed,
     crons_changed,
     job_changed,
@@ -21,7 +21,7 @@ from tests.live.conftest import As
 from tests.live.reading import Client
 from tests.live.writing import Writer
 
-ROWS = Following(snapshot=True)
+ROWS = SubscribeOptions(snapshot=True)
 
 
 def seqs(changes: list[JobChange]) -> list[int | None]:
@@ -90,9 +90,9 @@ async def test_cursor_of_its_snapshot_begins_with_a_snapshot_and_no_reset(
 
 async def test_its_cursor_is_good_when_history_is_gone(as_viewer: As, write: Writer) -> None:
     job_id, ctx = await write.job(), as_viewer()
-    old = Cursor(position=Position("8200"), topic=f"job:{job_id}", seq=1, version=1)
+    old = LiveCursor(position=Position("8200"), topic=f"job:{job_id}", seq=1, version=1)
     await write.claim(job_id)
-    after = Cursors(ctx.engine.settings).encode(old)
+    after = CursorCodec(ctx.engine.settings).encode(old)
     async with Client(job_changed(ctx, job_id, after=after)) as client:
         assert (await client.next()).kind is ChangeKind.READY
         assert seqs([await client.next()]) == [2]
@@ -171,8 +171,8 @@ async def test_deletion_of_a_cron_is_told_once_even_long_after(
     again = await write.cron()
     small = settings.model_copy(update={"ring_events": 100, "hub_history_ms": 0})
     async with (
-        Hub(write.mongo, small) as fresh,
-        Client(crons_changed(as_viewer(at=fresh), Following(after=cursor))) as client,
+        ChangeFeed(write.mongo, small) as fresh,
+        Client(crons_changed(as_viewer(at=fresh), SubscribeOptions(after=cursor))) as client,
     ):
         _, left, next_one = await client.take(3)
     assert (left.kind, left.cron_id) == (ChangeKind.LEFT, cron_id)

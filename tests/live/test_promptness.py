@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
-from ostinato.resolvers.changes import ChangeKind
+from ostinato.resolvers.live.messages import ChangeKind
 from tests.live.conftest import As
 from tests.live.reading import follow, told
 from tests.live.writing import Writer
@@ -18,18 +18,18 @@ PROMPT_S = 1.5
 
 
 @pytest.fixture
-async def hub(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
-    """Return a hub whose stream is silent for long unless something happens."""
+async def feed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ChangeFeed]:
+    """Return a feed whose stream is silent for long unless something happens."""
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.AWAIT_MS", SILENT_MS)
-    async with Hub(engine.mongo, engine.settings) as hub:
-        yield hub
+    async with ChangeFeed(engine.mongo, engine.settings) as feed:
+        yield feed
 
 
 async def test_snapshot_is_ready_long_before_a_quiet_stream_says_so(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     ids = [await write.job() for _ in range(3)]
-    await eventually(lambda: hub.facts.changes >= 3)
+    await eventually(lambda: feed.stats.changes >= 3)
     for _ in range(5):
         async with asyncio.timeout(PROMPT_S), follow(as_viewer(), snapshot=True) as client:
             rows = await client.until(ChangeKind.READY)
@@ -37,20 +37,22 @@ async def test_snapshot_is_ready_long_before_a_quiet_stream_says_so(
         ids.append(await write.job())
 
 
-async def test_many_snapshots_at_once_share_a_look(as_viewer: As, hub: Hub, write: Writer) -> None:
+async def test_many_snapshots_at_once_share_a_look(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
     await write.job()
-    await write.mongo["items"].insert_one({})  # the hub does not hear of this
-    looks = hub.facts.looks
+    await write.mongo["items"].insert_one({})  # the feed does not hear of this
+    probes = feed.stats.probes
     clients = [follow(as_viewer(), snapshot=True) for _ in range(50)]
     async with asyncio.timeout(PROMPT_S):
         await asyncio.gather(*(client.ready() for client in clients))
-    assert hub.facts.looks - looks <= 5
+    assert feed.stats.probes - probes <= 5
     for client in clients:
         await client.__aexit__()
 
 
 async def test_what_happens_after_an_early_ready_is_told_once(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     await write.job()
     async with follow(as_viewer(), snapshot=True) as client:

@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, JobOrder
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.changes import ChangeKind, Following, JobChange
-from ostinato.resolvers.live import jobs_changed
+from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client
 from tests.live.writing import DUE, Writer
@@ -72,18 +72,18 @@ class View:
 class Session:
     """One client, who moves between API processes, and one writer."""
 
-    def __init__(self, write: Writer, as_viewer: As, hubs: list[Hub], view: View) -> None:
-        self.write, self.as_viewer, self.hubs, self.view = write, as_viewer, hubs, view
+    def __init__(self, write: Writer, as_viewer: As, feeds: list[ChangeFeed], view: View) -> None:
+        self.write, self.as_viewer, self.feeds, self.view = write, as_viewer, feeds, view
         self.wanted = ALL
         self.owner = new_id()
         self.ids: list[str] = []
         self.client: Client[JobChange] | None = None
 
-    async def connect(self, hub: Hub) -> None:
+    async def connect(self, feed: ChangeFeed) -> None:
         """Drop the connection, make one to another API process, read its first message."""
         await self.disconnect()
-        following = Following(after=self.view.cursor, snapshot=self.view.snapshot)
-        ctx = self.as_viewer(self.owner, at=hub)
+        following = SubscribeOptions(after=self.view.cursor, snapshot=self.view.snapshot)
+        ctx = self.as_viewer(self.owner, at=feed)
         self.client = Client(jobs_changed(ctx, self.wanted, following))
         await self.read()
 
@@ -104,7 +104,7 @@ class Session:
 
     async def step(self, name: str, number: int) -> None:
         if name == "reconnect":
-            await self.connect(self.hubs[number])
+            await self.connect(self.feeds[number])
         elif name == "read":
             await self.read_all()
         elif name == "insert" or not self.ids:
@@ -116,7 +116,7 @@ class Session:
         """Take the steps, read to the end, and return what is stored then."""
         if self.view.snapshot:
             await self.step("insert", 0)
-        await self.connect(self.hubs[0])
+        await self.connect(self.feeds[0])
         for name, number in steps:
             await self.step(name, number)
         await self.read_all()
@@ -142,15 +142,15 @@ def live_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def hubs(engine: Engine, hub: Hub) -> AsyncIterator[list[Hub]]:
+async def feeds(engine: Engine, feed: ChangeFeed) -> AsyncIterator[list[ChangeFeed]]:
     large = engine.settings.model_copy(update={"ring_events": 50_000})
-    async with Hub(engine.mongo, large) as other:
-        yield [hub, other]
+    async with ChangeFeed(engine.mongo, large) as other:
+        yield [feed, other]
 
 
 @pytest.fixture
-def session_of(write: Writer, as_viewer: As, hubs: list[Hub]) -> SessionOf:
-    return lambda view: Session(write, as_viewer, hubs, view)
+def session_of(write: Writer, as_viewer: As, feeds: list[ChangeFeed]) -> SessionOf:
+    return lambda view: Session(write, as_viewer, feeds, view)
 
 
 LIVE = bounds(

@@ -6,12 +6,18 @@ told, until it knows that this is committed: the reads have to say how far they 
 
 from collections.abc import Sequence
 
-from ostinato.jobs.changes import Change, ChangeType, ClusterTime, WatchedCollection, time_of
-from ostinato.jobs.hub import Hub
-from ostinato.jobs.hub.ring import Ring
-from ostinato.jobs.hub.routing import with_routes
-from ostinato.resolvers.changes import Following
-from ostinato.resolvers.live import job_changed, jobs_changed
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.changefeed.ring import Ring
+from ostinato.jobs.changefeed.routing import resolve_routing
+from ostinato.jobs.changes import (
+    ChangeType,
+    ClusterTime,
+    DocumentChange,
+    WatchedCollection,
+    time_of,
+)
+from ostinato.resolvers.live.messages import SubscribeOptions
+from ostinato.resolvers.live.subscriptions import job_changed, jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import ALL, Client, Finds
 from tests.live.writing import Writer
@@ -26,10 +32,10 @@ async def reaches(finds: Finds) -> Sequence[ClusterTime]:
 
 
 async def test_snapshot_and_objects_reach_what_was_told(
-    as_viewer: As, hub: Hub, write: Writer, finds: Finds
+    as_viewer: As, feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
-    begun = time_of(hub.position)
-    async with Client(jobs_changed(as_viewer(), ALL, Following(snapshot=True))) as client:
+    begun = time_of(feed.position)
+    async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
         await client.ready()
         await write.job()
         change = await client.next()
@@ -39,9 +45,9 @@ async def test_snapshot_and_objects_reach_what_was_told(
 
 
 async def test_one_job_and_what_becomes_of_it_reach_what_was_told(
-    as_viewer: As, hub: Hub, write: Writer, finds: Finds
+    as_viewer: As, feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
-    job_id, begun = await write.job(), time_of(hub.position)
+    job_id, begun = await write.job(), time_of(feed.position)
     async with Client(job_changed(as_viewer(), job_id)) as client:
         await client.ready()
         await write.claim(job_id)
@@ -52,10 +58,10 @@ async def test_one_job_and_what_becomes_of_it_reach_what_was_told(
 
 
 async def test_whose_a_change_is_is_read_from_behind_it(
-    hub: Hub, write: Writer, finds: Finds
+    feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
-    position, job_id = hub.position, await write.job()
-    change = Change(WatchedCollection.JOBS, job_id, ChangeType.CHANGED, position, version=2)
-    (completed,) = await with_routes(write.mongo, Ring(1), [change])
+    position, job_id = feed.position, await write.job()
+    change = DocumentChange(WatchedCollection.JOBS, job_id, ChangeType.CHANGED, position, version=2)
+    (completed,) = await resolve_routing(write.mongo, Ring(1), [change])
     assert completed.route is not None
     assert await reaches(finds) == [time_of(position)]

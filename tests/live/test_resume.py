@@ -4,16 +4,15 @@ import asyncio
 
 import pytest
 
-from ostinato.jobs.changes import Change, ChangeType, Position, WatchedCollection
+from ostinato.jobs.changefeed import ChangeFeed, replay
+from ostinato.jobs.changes import Position
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest, HistoryLost, Unavailable
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.hub import Hub, Notice, Watch, catch_up
-from ostinato.jobs.hub.feed import Feed
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.changes import ChangeKind, Following
-from ostinato.resolvers.cursors import Cursor, Cursors
-from ostinato.resolvers.live import crons_changed, jobs_changed
+from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
+from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.subscriptions import crons_changed, jobs_changed
 from ostinato.resolvers.request import RequestContext
 from tests.live.breaking import followed
 from tests.live.conftest import As
@@ -29,28 +28,30 @@ def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
 
 
-async def test_missed_changes_come_from_the_ring(as_viewer: As, hub: Hub, write: Writer) -> None:
+async def test_missed_changes_come_from_the_ring(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
     cursor = await disconnected(as_viewer())
     job_id = await write.run()
-    await followed(hub)
+    await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         assert (await client.next()).kind is ChangeKind.READY
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
-    assert hub.facts.catch_ups == 0
+    assert feed.stats.replays == 0
 
 
 async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await write.run() for _ in range(5)]
-    await followed(hub)
+    await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
         live = await write.job()
         assert (await client.next()).job_id == live
-    assert hub.facts.catch_ups == 1
+    assert feed.stats.replays == 1
 
 
 async def fail(*_: object) -> None:
@@ -58,14 +59,14 @@ async def fail(*_: object) -> None:
 
 
 async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume(
-    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await write.run() for _ in range(5)]
-    await followed(hub)
+    await followed(feed)
     ended = pytest.raises(Unavailable, match="resume from your last cursor")
     with monkeypatch.context() as patch, ended:
-        patch.setattr(catch_up, "decoded_with_routes", fail)
+        patch.setattr(replay, "decode_and_resolve", fail)
         await follow(as_viewer(), cursor).take(2)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
@@ -73,7 +74,7 @@ async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume
 
 
 async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
-    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursor, reader, pause = await disconnected(as_viewer()), asyncio.current_task(), asyncio.sleep
     job_id = await write.run()
@@ -82,40 +83,31 @@ async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
         if not delay and asyncio.current_task() is reader:
             monkeypatch.undo()
             await write.run()
-            await followed(hub)
+            await followed(feed)
         await pause(delay)
 
-    await followed(hub)
+    await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         monkeypatch.setattr(asyncio, "sleep", overtaken)
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
-async def test_who_is_faster_than_the_history_waits_for_the_rest_of_it() -> None:
-    change = Change(WatchedCollection.JOBS, "one", ChangeType.CHANGED, Position("1"))
-    feed = Feed(Watch(collection=WatchedCollection.JOBS), Position("0"))
-    feed.offer([Notice(change, left=False)])
-    assert len(await feed.take()) == 1
-    rest = asyncio.create_task(feed.take())
-    assert not (await asyncio.wait([rest], timeout=0.05))[0]
-    feed.arrive(Position("2"))
-    assert await rest == ()
-
-
-async def test_many_resumes_at_once_share_a_stream(as_viewer: As, hub: Hub, write: Writer) -> None:
+async def test_many_resumes_at_once_share_a_stream(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
     cursors = []
     for _ in range(20):
         cursors.append(await disconnected(as_viewer()))
         await write.job()
-    await followed(hub)
+    await followed(feed)
     clients = [follow(as_viewer(), cursor) for cursor in cursors]
     for client in clients:
         await client.ready()
     counts = [20 - n for n in range(14)]
     taken = await asyncio.gather(*(c.take(n) for c, n in zip(clients[:14], counts, strict=True)))
     assert [len(set(told(t))) for t in taken] == counts
-    assert hub.facts.catch_ups == 1
+    assert feed.stats.replays == 1
     for client in clients:
         await client.__aexit__()
 
@@ -126,7 +118,7 @@ async def test_cursor_is_valid_at_another_api_process(
     cursor = await disconnected(as_viewer())
     job_id = await write.run()
     async with (
-        Hub(engine.mongo, engine.settings) as other,
+        ChangeFeed(engine.mongo, engine.settings) as other,
         follow(as_viewer(at=other), cursor) as client,
     ):
         await client.ready()
@@ -134,18 +126,18 @@ async def test_cursor_is_valid_at_another_api_process(
 
 
 async def test_cursor_ahead_of_this_process_skips_what_was_told(
-    as_viewer: As, engine: Engine, hub: Hub, write: Writer
+    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer
 ) -> None:
     """The other process is further: what this one has yet to hand out was told already."""
     async with follow(as_viewer()) as client:
         await client.ready()
         told_job = await write.job()
         cursor = (await client.next()).cursor
-    behind = hub.position
-    hub.position = Position("82" + "0" * 16)
+    behind = feed.position
+    feed.position = Position("82" + "0" * 16)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
-        hub.position = behind
+        feed.position = behind
         next_job = await write.job()
         assert (await client.next()).job_id == next_job != told_job
 
@@ -174,13 +166,13 @@ async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
 
 
 async def test_cursor_older_than_the_history_is_history_lost(
-    as_viewer: As, engine: Engine, hub: Hub, write: Writer
+    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer
 ) -> None:
     rolled = await rolled_back(as_viewer(), write)
-    lost = Cursors(engine.settings).encode(Cursor(position=rolled, topic="jobs"))
-    await followed_writes(hub, write, 1)
+    lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
+    await followed_writes(feed, write, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(hub, write, 6)
+    await followed_writes(feed, write, 6)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
         await client.ready()
@@ -190,13 +182,13 @@ async def test_cursor_older_than_the_history_is_history_lost(
 
 
 async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
-    as_viewer: As, engine: Engine, hub: Hub, write: Writer, station: Station
+    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer, station: Station
 ) -> None:
     rolled = await rolled_back(as_viewer(), write)
-    lost = Cursors(engine.settings).encode(Cursor(position=rolled, topic="jobs"))
-    await followed_writes(hub, write, 1)
+    lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
+    await followed_writes(feed, write, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(hub, write, 6)
+    await followed_writes(feed, write, 6)
     async with station.watch(after=lost) as gone, station.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
         ended, told = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
@@ -205,18 +197,18 @@ async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
         assert len({message["jobId"] for message in told}) == 6
 
 
-async def followed_writes(hub: Hub, write: Writer, count: int) -> None:
-    """Write jobs and wait until the hub has seen them."""
+async def followed_writes(feed: ChangeFeed, write: Writer, count: int) -> None:
+    """Write jobs and wait until the feed has seen them."""
     for _ in range(count):
         await write.job()
-    await followed(hub)
+    await followed(feed)
 
 
 async def test_position_that_mongodb_cannot_read_is_history_lost(
     as_viewer: As, engine: Engine
 ) -> None:
-    cursor = Cursor(position=Position("8200"), topic="jobs")
-    async with follow(as_viewer(), Cursors(engine.settings).encode(cursor)) as client:
+    cursor = LiveCursor(position=Position("8200"), topic="jobs")
+    async with follow(as_viewer(), CursorCodec(engine.settings).encode(cursor)) as client:
         await client.ready()
         with pytest.raises(HistoryLost):
             await client.next()
@@ -224,7 +216,7 @@ async def test_position_that_mongodb_cannot_read_is_history_lost(
 
 async def rolled_back(ctx: RequestContext, write: Writer) -> Position:
     """Return the position of an event that MongoDB does not have."""
-    cursors = Cursors(ctx.engine.settings)
+    cursors = CursorCodec(ctx.engine.settings)
     async with follow(ctx) as client:
         await client.ready()
         await write.job()
@@ -237,20 +229,20 @@ async def test_tampered_cursor_is_refused_by_name(as_viewer: As, at: int) -> Non
     cursor = list(await disconnected(as_viewer()))
     cursor[at] = "a" if cursor[at] != "a" else "b"
     with pytest.raises(BadRequest, match="after is not a cursor") as refused:
-        await anext(jobs_changed(as_viewer(), ALL, Following(after="".join(cursor))))
+        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(after="".join(cursor))))
     assert refused.value.issues[0].path == ("after",)
 
 
 @pytest.mark.parametrize("text", ["", "ü", "a", "ab" * 600, "!!!!"])
 async def test_text_that_is_no_cursor_is_refused(as_viewer: As, text: str) -> None:
     with pytest.raises(BadRequest, match="after is not a cursor"):
-        await anext(jobs_changed(as_viewer(), ALL, Following(after=text)))
+        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(after=text)))
 
 
 async def test_cursor_of_another_subscription_is_refused(as_viewer: As) -> None:
     cursor = await disconnected(as_viewer())
     with pytest.raises(BadRequest, match="another subscription"):
-        await anext(crons_changed(as_viewer(), Following(after=cursor)))
+        await anext(crons_changed(as_viewer(), SubscribeOptions(after=cursor)))
 
 
 async def test_cursors_sort_as_the_changes_happened(as_viewer: As, write: Writer) -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import SlowConsumer
-from ostinato.jobs.hub import Hub
 from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.changes import ChangeKind, JobChange
+from ostinato.resolvers.live.messages import ChangeKind, JobChange
 from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
@@ -24,7 +24,7 @@ def live_settings(settings: Settings) -> Settings:
 
 
 async def test_reader_that_is_overtaken_reads_on_in_the_history(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     async with follow(as_viewer()) as client:
         await client.ready()
@@ -32,7 +32,7 @@ async def test_reader_that_is_overtaken_reads_on_in_the_history(
         assert (await client.next()).job_id == first
         for _ in range(10):
             await write.run()
-        await followed(hub)
+        await followed(feed)
         assert len(set(told(await client.take(30)))) == 30
 
 
@@ -52,39 +52,41 @@ async def test_quiet_subscription_gets_checkpoints(
 
 
 async def test_nothing_is_left_behind_when_clients_leave(
-    as_viewer: As, hub: Hub, write: Writer
+    as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
     for _ in range(6):
         await write.job()
-    await followed(hub)
+    await followed(feed)
     for after in (None, cursor):
         async with follow(as_viewer(), after) as client:
             await client.ready()
             await write.job()
             await client.next()
-    await eventually(lambda: (hub.facts.subscriptions, hub.facts.groups) == (0, 0))
+    await eventually(lambda: (feed.stats.subscriptions, feed.stats.filters) == (0, 0))
 
 
-async def test_objects_that_many_want_at_one_moment_are_one_read(hub: Hub, write: Writer) -> None:
+async def test_objects_that_many_want_at_one_moment_are_one_read(
+    feed: ChangeFeed, write: Writer
+) -> None:
     ids = [await write.job() for _ in range(3)]
-    found = await asyncio.gather(*(hub.load(Job, [job_id], hub.position) for job_id in ids))
+    found = await asyncio.gather(*(feed.load(Job, [job_id], feed.position) for job_id in ids))
     assert set(found[0]) == set(ids)
     assert all(each is found[0] for each in found)
 
 
 async def test_reader_that_stalls_a_catch_up_stream_is_ended(
-    as_viewer: As, hub: Hub, write: Writer, monkeypatch: pytest.MonkeyPatch
+    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.hub.catch_up.STALL_S", 0.05)
+    monkeypatch.setattr("ostinato.jobs.changefeed.replay.STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
     cursor = await disconnected(as_viewer())
     ids = [await write.job() for _ in range(12)]
-    await followed(hub)
+    await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         taken = [await client.next()]
-        await eventually(lambda: hub.catch_ups.running == 0)
+        await eventually(lambda: feed.replays.running == 0)
         with pytest.raises(SlowConsumer):
             await read_on(client, taken)
     assert [change.job_id for change in taken] == ids[: len(taken)]

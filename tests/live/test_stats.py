@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.hub import Hub
 from ostinato.resolvers.stats import stats_changed
 from tests.live.conftest import As
 from tests.live.watching import ANN, Station
@@ -37,13 +37,13 @@ async def test_admin_is_told_of_everybody_s(as_viewer: As, write: Writer) -> Non
     assert told.counts.pending == 2
 
 
-async def test_however_many_watch_it_is_counted_once(station: Station, hub: Hub) -> None:
+async def test_however_many_watch_it_is_counted_once(station: Station, feed: ChangeFeed) -> None:
     watchers = [station.watch(STATS, ms=1_000) for _ in range(10)]
     await asyncio.gather(*(watcher.next() for watcher in watchers))
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await eventually(lambda: station.groups == [10])
+    await eventually(lambda: station.broadcasts == [10])
     await asyncio.gather(*waiting)
-    assert hub.counts.counted <= 2
+    assert feed.counts.reads <= 2
     payloads = [watcher.encoded[-1].payload for watcher in watchers]
     assert all(payload is payloads[0] for payload in payloads)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from ostinato.jobs.hub import Hub
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.settings import Settings
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.transports.frames import FrameBatch
@@ -17,7 +17,7 @@ from tests.processes import eventually
 
 MISSED = 200
 CROWDS = {100: 10_000, 50_000: 1_000}
-"""How many come back, by how many changes the hub still has."""
+"""How many come back, by how many changes the feed still has."""
 PATIENCE_S = 60.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
 
@@ -60,7 +60,7 @@ async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes
 
 
 async def test_storm_of_different_cursors_is_executed_about_once(
-    station: Station, hub: Hub, write: Writer, live_settings: Settings
+    station: Station, feed: ChangeFeed, write: Writer, live_settings: Settings
 ) -> None:
     crowd = CROWDS[live_settings.ring_events]
     cursors, jobs = await missed(station, write)
@@ -72,8 +72,8 @@ async def test_storm_of_different_cursors_is_executed_about_once(
         expected = [jobs[number:] for number in behind]
         await eventually(lambda: told(clients) >= sum(map(len, expected)), within=PATIENCE_S)
         assert [client.told for client in clients] == expected
-        await eventually(lambda: station.groups == [crowd])
+        await eventually(lambda: station.broadcasts == [crowd])
         for task in tasks:
             task.cancel()
     assert station.runner.metrics.results - before <= crowd + 3 * MISSED  # READY is each one's own
-    assert hub.facts.catch_ups <= 4
+    assert feed.stats.replays <= 4

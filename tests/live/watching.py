@@ -10,16 +10,16 @@ import orjson
 from graphql import OperationType
 from strawberry import Schema
 
+from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.hub import Hub
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.fanout.subscriber import Push
 from ostinato.schema.transports.frames import FrameBatch
-from ostinato.schema.transports.members import Push
 from tests.live.reading import PATIENCE_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"
@@ -82,26 +82,28 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """What API processes have: a runner over a hub."""
+    """What API processes have: a runner over a feed."""
 
     runner: OperationRunner
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, schema: Schema, engine: Engine, hub: Hub) -> AsyncIterator["Station"]:
-        def context_of(viewer: Viewer | None, leg: Leg) -> RequestContext:
-            return RequestContext(caller=viewer, engine=engine, hub=hub, leg=leg)
+    async def open(
+        cls, schema: Schema, engine: Engine, feed: ChangeFeed
+    ) -> AsyncIterator["Station"]:
+        def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
+            return RequestContext(caller=viewer, engine=engine, feed=feed, leg=leg)
 
-        runner = OperationRunner(schema, engine.settings, context_of)
+        runner = OperationRunner(schema, engine.settings, create_context)
         try:
             yield cls(runner=runner)
         finally:
             await runner.aclose()
 
     @property
-    def groups(self) -> list[int]:
+    def broadcasts(self) -> list[int]:
         """Count the members of each group."""
-        return sorted(len(group) for group in self.runner.groups)
+        return sorted(len(group) for group in self.runner.broadcasts)
 
     def watch(
         self, query: str = JOBS, viewer: Viewer = ANN, push: Push | None = None, **variables: Any

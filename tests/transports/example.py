@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.changes import Leg
+from ostinato.resolvers.live.messages import Leg
 from ostinato.schema.server.app import AppDependencies, build_app
 from ostinato.schema.server.health import Check
 
@@ -202,7 +202,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         resources=nothing,
         checks=probe.checks,
         dead_tasks=lambda: probe.dead_tasks,
-        hub=unavailable,
+        feed=unavailable,
         figures=unavailable,
     )
     return build_app(settings, parts)

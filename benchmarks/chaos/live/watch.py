@@ -25,7 +25,7 @@ from benchmarks.chaos.live.log import FOLDER, Log, What, path_of
 from benchmarks.chaos.live.wants import BATCH, JOB, REQUEST, TOPICS, some_list
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.cursors import Cursors
+from ostinato.resolvers.live.cursors import CursorCodec
 
 ADMIN_EVERY: Final = 40
 LOOKS_UP_EVERY: Final = 6
@@ -127,7 +127,7 @@ class Crowd:
 
     async def _arrive(self, present: ClusterTime) -> None:
         """Wait until everybody was told what had happened by then."""
-        cursors = Cursors(Settings(jwt_secret=SecretStr(self._orders.secret)))
+        cursors = CursorCodec(Settings(jwt_secret=SecretStr(self._orders.secret)))
         deadline = time.monotonic() + ARRIVES_WITHIN_S
         waiting = [
             (log, number, place)
@@ -142,7 +142,7 @@ class Crowd:
                     waiting.remove((log, number, place))
 
 
-def _time_of(place: Place, cursors: Cursors) -> ClusterTime:
+def _time_of(place: Place, cursors: CursorCodec) -> ClusterTime:
     """Say up to when everything was told."""
     if place.cursor is None:
         return 0, 0
@@ -151,7 +151,7 @@ def _time_of(place: Place, cursors: Cursors) -> ClusterTime:
     if want.id is not None:
         topic = f"{topic}:{document_id(want.id)}"
     cursor = cursors.decode(place.cursor, topic)
-    if cursor.in_snapshot or cursor.partial is not None:
+    if cursor.in_snapshot:
         return 0, 0
     return int(cursor.position[2:10], 16), int(cursor.position[10:18], 16)
 

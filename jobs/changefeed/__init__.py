@@ -1,0 +1,15 @@
+"""Follows MongoDB's changes once per process, and passes them to subscriptions."""
+
+from ostinato.jobs.changefeed.feed import ChangeFeed
+from ostinato.jobs.changefeed.matching import ChangeFilter, MatchedChange
+from ostinato.jobs.changefeed.stats import ChangeFeedStats
+from ostinato.jobs.changefeed.subscription import ChangeBatch, FeedSubscription
+
+__all__ = [
+    "ChangeBatch",
+    "ChangeFeed",
+    "ChangeFeedStats",
+    "ChangeFilter",
+    "FeedSubscription",
+    "MatchedChange",
+]

@@ -1,0 +1,107 @@
+"""Finds the subscriptions of a change by the keys that their filters share with it.
+
+The cost grows with the filters that match, not with those that exist. Each filter is matched once
+for all of its listeners.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from ostinato.jobs.changefeed.interval_keys import IntervalKey, interval_keys_in, interval_keys_of
+from ostinato.jobs.changefeed.matching import (
+    ChangeFilter,
+    Key,
+    MatchedChange,
+    index_keys_of,
+    match,
+)
+from ostinato.jobs.changes import DocumentChange
+
+
+class Listener(Protocol):
+    """A receiver of matching changes."""
+
+    def on_changes(self, matched: Sequence[MatchedChange]) -> None:
+        """Note the matches of one batch, oldest first; must return at once."""
+
+
+class FilterBucket:
+    """The filters with one index key, by their interval keys."""
+
+    def __init__(self) -> None:
+        self._filters: defaultdict[IntervalKey, set[ChangeFilter]] = defaultdict(set)
+        self._windows = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._filters)
+
+    def add(self, wanted: ChangeFilter) -> None:
+        self._windows += wanted.has_window
+        for key in interval_keys_of(wanted.job_filter):
+            self._filters[key].add(wanted)
+
+    def remove(self, wanted: ChangeFilter) -> None:
+        self._windows -= wanted.has_window
+        for key in interval_keys_of(wanted.job_filter):
+            self._filters[key].discard(wanted)
+            if not self._filters[key]:
+                del self._filters[key]
+
+    def candidates(self, change: DocumentChange) -> Collection[ChangeFilter]:
+        """Return the filters that share an interval key with the change."""
+        if self._filters.keys() == {None}:
+            return self._filters[None]
+        keys = interval_keys_in(change, with_intervals=self._windows > 0)
+        found = [
+            filters
+            for key in (self._filters if keys is None else keys)
+            if (filters := self._filters.get(key))
+        ]
+        return found[0] if len(found) == 1 else set().union(*found)
+
+
+class SubscriptionIndex:
+    """The listeners by filter, and the filters by index key."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[ChangeFilter, set[Listener]] = {}
+        self._buckets: defaultdict[Key, FilterBucket] = defaultdict(FilterBucket)
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def join(self, wanted: ChangeFilter, listener: Listener) -> None:
+        if wanted not in self._listeners:
+            self._listeners[wanted] = set()
+            self._buckets[wanted.index_key].add(wanted)
+        self._listeners[wanted].add(listener)
+
+    def leave(self, wanted: ChangeFilter, listener: Listener) -> None:
+        """Remove a listener; does nothing if it is not there."""
+        listeners = self._listeners.get(wanted, set())
+        listeners.discard(listener)
+        if not listeners and self._listeners.pop(wanted, None) is not None:
+            bucket = self._buckets[wanted.index_key]
+            bucket.remove(wanted)
+            if not bucket:
+                del self._buckets[wanted.index_key]
+
+    def publish(self, changes: Iterable[DocumentChange]) -> None:
+        """Pass a batch to the listeners of every filter that it matches."""
+        if not self._listeners:
+            return
+        matched: defaultdict[ChangeFilter, list[MatchedChange]] = defaultdict(list)
+        for change in changes:
+            for wanted in self.candidates(change):
+                if found := match(wanted, change):
+                    matched[wanted].append(found)
+        for wanted, found_changes in matched.items():
+            for listener in self._listeners[wanted]:
+                listener.on_changes(found_changes)
+
+    def candidates(self, change: DocumentChange) -> Iterator[ChangeFilter]:
+        """Return the filters that share their keys with the change."""
+        for key in index_keys_of(change):
+            if bucket := self._buckets.get(key):
+                yield from bucket.candidates(change)

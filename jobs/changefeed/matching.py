@@ -1,0 +1,139 @@
+"""Decides which changes a subscription receives, and by which keys its filter is found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState, Route, WatchedCollection
+from ostinato.jobs.filters import JobFilter
+
+Key: TypeAlias = tuple[str | None, ...]
+"""The name of a partition of the ring or of a bucket of the index."""
+
+MOST_SELECTIVE_FIRST: Final = ("cause_id", "function_name", "queue")
+"""The fields of a job filter by which the index finds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes a subscription receives, as a value: equal filters are matched once."""
+
+    collection: WatchedCollection
+    owner: str | None = None
+    """None matches the documents of all owners."""
+    document_id: str | None = None
+    job_filter: JobFilter | None = None
+    """For jobs only."""
+
+    @property
+    def partition_key(self) -> Key:
+        """Return the key of the smallest partition that holds all matching changes."""
+        if self.document_id is not None:
+            return (self.collection, "id", self.document_id)
+        if self.owner is not None:
+            return (self.collection, "owner", self.owner)
+        return (self.collection,)
+
+    @property
+    def has_window(self) -> bool:
+        """Whether it restricts when jobs are due."""
+        return self.job_filter is not None and self.job_filter.has_window
+
+    @property
+    def index_key(self) -> Key:
+        """Return the most selective key that every matching change has in `index_keys_of`."""
+        if self.document_id is not None:
+            return (self.collection, "id", self.document_id)
+        scope = _scope(self.collection, self.owner)
+        wanted = self.job_filter
+        if wanted is None:
+            return scope
+        for name in MOST_SELECTIVE_FIRST:
+            value = getattr(wanted, name)
+            if value is not None:
+                return (*scope, name, value)
+        return scope
+
+
+class MatchedChange(NamedTuple):
+    """A change that matches a filter."""
+
+    change: DocumentChange
+    removed: bool
+    """Whether the document no longer matches, or was deleted."""
+
+
+def partitions_of(change: DocumentChange) -> tuple[Key, Key, Key]:
+    """Return the keys of the partitions that hold the change."""
+    owner = change.route.owner if change.route else None
+    return (
+        (change.collection, "id", change.document_id),
+        (change.collection, "owner", owner),
+        (change.collection,),
+    )
+
+
+def index_keys_of(change: DocumentChange) -> Iterator[Key]:
+    """Return the index keys of all filters that may match; none for a change without a route."""
+    route = change.route
+    if route is None:
+        return
+    yield (change.collection, "id", change.document_id)
+    scopes = (_scope(change.collection, None), (change.collection, "owner", route.owner))
+    for scope in scopes:
+        yield scope
+        if route.cause is not None and route.cause.id is not None:
+            yield (*scope, "cause_id", route.cause.id)
+        if route.function_name is not None:
+            yield (*scope, "function_name", route.function_name)
+        if route.queue is not None:
+            yield (*scope, "queue", route.queue)
+
+
+def _scope(collection: WatchedCollection, owner: str | None) -> Key:
+    return (collection, "all owners") if owner is None else (collection, "owner", owner)
+
+
+def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
+    """Return the change as the filter sees it, or None if it does not match; pure."""
+    route, job_filter = change.route, wanted.job_filter
+    if route is None or (wanted.owner is not None and route.owner != wanted.owner):
+        return None
+    if job_filter is not None and not _matches_route(job_filter, route):
+        return None
+    if change.type is ChangeType.DELETED:
+        return MatchedChange(change, removed=True)
+    if job_filter is None or not job_filter.can_stop_matching:
+        return MatchedChange(change, removed=False)
+    if _matches_state(job_filter, change.state_after):
+        return MatchedChange(change, removed=False)
+    before = change.state_before
+    matched_before = before is not None and _matches_state(job_filter, before)
+    return MatchedChange(change, removed=True) if matched_before else None
+
+
+def _matches_state(wanted: JobFilter, state: MatchState | None) -> bool:
+    """Return whether a job in that state matches; an unknown state counts as a match."""
+    if state is None:
+        return True
+    return (wanted.states is None or state.state in wanted.states) and (
+        state.due is None or _is_within(wanted, state.due)
+    )
+
+
+def _is_within(wanted: JobFilter, due: datetime) -> bool:
+    return (wanted.scheduled_from is None or wanted.scheduled_from <= due) and (
+        wanted.scheduled_to is None or due < wanted.scheduled_to
+    )
+
+
+def _matches_route(wanted: JobFilter, route: Route) -> bool:
+    cause = route.cause
+    return (
+        (wanted.internal is None or wanted.internal == route.internal)
+        and wanted.function_name in (None, route.function_name)
+        and wanted.queue in (None, route.queue)
+        and wanted.cause_kind in (None, cause.kind if cause else None)
+        and wanted.cause_id in (None, cause.id if cause else None)
+    )

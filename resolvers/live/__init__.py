@@ -1,0 +1,1 @@
+"""Live queries: what a viewer may follow, and the messages that result."""

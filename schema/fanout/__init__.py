@@ -1,0 +1,1 @@
+"""Executes equal subscriptions once, and sends the results to all of their clients."""
