@@ -1,13 +1,17 @@
-"""How often Python's garbage collector looks at what a process holds: see docs/decisions."""
+"""Tunes Python's garbage collector: see docs/decisions/garbage-collector-runs-rarely.md."""
 
 import gc
 from typing import Final
 
-THRESHOLDS: Final = (50_000, 10, 10)  # a pass over all that sockets and the ring hold takes 100 ms
+THRESHOLDS: Final = (
+    50_000,
+    10,
+    10,
+)  # a full collection takes 100 ms with many sockets and a full ring
 
 
 def tune_gc() -> None:
-    """Let it pass over the process less often, and over what stays never."""
+    """Collect less often, and never scan the objects that exist now."""
     gc.set_threshold(*THRESHOLDS)
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Knows why a pending job may wait for ever: no worker takes jobs from its queue."""
+"""Finds out why the pending jobs of a queue do not start: no worker, or a paused queue."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,13 +11,13 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.single_flight import SingleFlight
 
 CACHE_TTL_S: Final = 1.0
-MAX_LOGGED_QUEUES: Final = 1_000  # queues are named by clients: so many are logged
+MAX_LOGGED_QUEUES: Final = 1_000  # clients choose the names of queues
 
 log = get_log(__name__)
 
 
 class WarningCode(StrEnum):
-    """Why something that was accepted may not happen."""
+    """Why something that was accepted may have no effect."""
 
     NO_WORKER = "noWorker"
     QUEUE_NOT_SERVED = "queueNotServed"
@@ -27,11 +27,11 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulingWarning:
-    """What a client is warned of."""
+    """A warning for the client who schedules."""
 
     code: WarningCode
     message: str
-    """What will not happen, and what to do."""
+    """What is wrong, and what to do."""
 
 
 NO_WORKER: Final = SchedulingWarning(
@@ -42,14 +42,14 @@ NO_WORKER: Final = SchedulingWarning(
 
 @dataclass(frozen=True, slots=True)
 class _QueueStatus:
-    """Who worked and what was paused a moment ago."""
+    """The queues that are served and paused, as of the last read."""
 
     served: frozenset[str]
     paused: frozenset[str]
 
 
 class QueueWarnings:
-    """Reads who works at most once a second, however many ask."""
+    """Reads the state of the queues at most once per CACHE_TTL_S."""
 
     def __init__(self, workers: WorkerStore, queues: QueueStore, lease_ms: int) -> None:
         self._workers = workers
@@ -59,24 +59,26 @@ class QueueWarnings:
         self._logged: dict[str, WarningCode] = {}
 
     async def find(self, queue: str) -> SchedulingWarning | None:
-        """Return why the pending jobs of a queue do not start, as it was a second ago at most;
-        None if they do, or that cannot be read: nobody's job is refused for want of a warning."""
+        """Return why the pending jobs of a queue do not start; None if they do.
+
+        Also None if that cannot be read: a missing warning must not fail a request.
+        """
         try:
             return _warning_for(await self._status.get(CACHE_TTL_S), queue)
         except MongoError:
             return None
-        except Exception:  # whatever is stored: the job exists already
+        except Exception:  # malformed documents: the job exists already
             log.exception("warnings.failed", queue=queue)
             return None
 
     async def report(self, queue: str) -> None:
-        """Log why jobs of a queue wait, once for as long as the reason holds."""
+        """Log why jobs of a queue do not start, once until the reason changes."""
         warning = await self.find(queue)
         if warning is None:
             self._logged.pop(queue, None)
         elif self._logged.get(queue) != warning.code and len(self._logged) < MAX_LOGGED_QUEUES:
             self._logged[queue] = warning.code
-            if warning.code is WarningCode.QUEUE_PAUSED:  # an admin's order
+            if warning.code is WarningCode.QUEUE_PAUSED:  # by an admin
                 log.info("queue.paused", queue=queue, reason=warning.message)
             else:
                 log.warning("queue.not_served", queue=queue, reason=warning.message)

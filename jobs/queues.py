@@ -1,4 +1,4 @@
-"""Queues as operators see and change them."""
+"""Reads, pauses and resumes queues for operators."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -35,14 +35,14 @@ class Queues:
         )
 
     async def report_unserved(self) -> int:
-        """Log each queue that has due jobs and no worker, once; mends nothing, so returns 0."""
+        """Log each queue whose due jobs do not start, once. Returns 0: nothing is repaired."""
         now, heads = await self.clock.now(), await self.due.all_lane_heads()
         for queue in sorted({lane.queue for lane, at in heads.items() if at <= now}):
             await self.warnings.report(queue)
         return 0
 
     async def all(self) -> list[Queue]:
-        """Give every queue that is known of, by name, with what is due in it."""
+        """Return every known queue with its counts, sorted by name."""
         changed = await self.store.all()
         fleet = await self.workers.read_fleet()
         names = changed.keys() | fleet.queues() | await self.due.find_queues()
@@ -51,14 +51,11 @@ class Queues:
         ]
 
     async def pause(self, name: str) -> Queue:
-        """Keep a queue's pending jobs from starting.
-
-        Every worker knows within a second, if MongoDB answers.
-        """
+        """Stop starting a queue's jobs; every worker learns of it within a second."""
         return await self._notify_workers(await self.store.pause(name))
 
     async def resume(self, name: str, weight: int | None = None) -> Queue:
-        """Let a queue's jobs start again, with another weight if one is given."""
+        """Start a queue's jobs again; sets its weight if one is given."""
         return await self._notify_workers(await self.store.resume(name, weight))
 
     async def _notify_workers(self, queue: Queue) -> Queue:

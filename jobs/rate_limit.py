@@ -1,11 +1,11 @@
-"""How often a function may start: the policy that `@action(rate_limit=…)` takes. Pure."""
+"""Rate limits of functions: the policy that `@action(rate_limit=…)` takes. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from ostinato.jobs.retry import require_whole
 
-MAX_COUNT: Final = 1_000_000  # times the milliseconds since 1970, this still fits 64 bits
+MAX_COUNT: Final = 1_000_000  # multiplied by the milliseconds since 1970, this fits 64 bits
 MAX_PERIOD_MS: Final = 31 * 24 * 60 * 60 * 1000
 
 
@@ -16,10 +16,10 @@ class RateLimit:
     count: int
     per_ms: int
     burst: int | None = None
-    """How many may start at once after a pause, beyond the even spread; None for one."""
+    """How many may start at once after an idle period; None: one."""
     key: str | None = None
-    """The argument, as clients write it, each value of which has a limit of its own; None: one
-    limit for the function."""
+    """The name of an argument, as clients write it: each of its values has a limit of its own.
+    None: one limit for the function."""
 
     def __post_init__(self) -> None:
         for name in ("count", "per_ms", "burst"):
@@ -36,5 +36,5 @@ class RateLimit:
 
     @property
     def depth(self) -> int:
-        """Give how many may start at once after a pause."""
+        """Return how many may start at once after an idle period."""
         return self.burst or 1

@@ -1,4 +1,4 @@
-"""When a job that raised runs again: exponential backoff, capped and jittered. Pure."""
+"""Retry policies: exponential backoff with a maximum and jitter. Pure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,14 +11,16 @@ Random = Callable[[], float]  # uniform in [0, 1)
 ErrorClasses = tuple[type[BaseException], ...]
 
 MAX_DELAY_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
-"""How far ahead anything can be planned."""
+"""How far ahead a job can be scheduled."""
 
-FIRST_DAY: Final = datetime(1, 1, 2, tzinfo=UTC)  # a day from the ends: every time zone has them
+FIRST_DAY: Final = datetime(
+    1, 1, 2, tzinfo=UTC
+)  # a day from the limits, so that they exist in every time zone
 LAST_DAY: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class RetryAfter(Exception):
-    """Raised by a function to say when it wants to run again, as an HTTP 429 asks.
+    """Raised by a function to run again at a given time, as after an HTTP 429.
 
     The next attempt starts at exactly that time, whatever the policy's delays and `retry_on`
     say. It is one of the policy's attempts: if none is left, the job fails. `when` is a number of
@@ -70,9 +72,9 @@ class Retry:
         return self.retries + 1
 
     def covers(self, error: BaseException) -> bool:
-        """Tell whether an error is one to run again after; never raises.
+        """Return whether to run again after an error; never raises.
 
-        Its class decides: what the error itself claims to be is a user's code.
+        Only its type counts: `__class__` may be code of the user.
         """
         found = [type(each) for each in _leaves(error)]
         if any(issubclass(each, self.give_up_on) for each in found):
@@ -80,7 +82,7 @@ class Retry:
         return all(issubclass(each, (*self.retry_on, RetryAfter)) for each in found)
 
     def delay_ms(self, failed_attempts: int, random: Random) -> int:
-        """Give the delay after the given number of failed attempts (from 1)."""
+        """Return the delay after the given number of failed attempts (from 1)."""
         exponent = min(failed_attempts - 1, MAX_ATTEMPTS)
         delay = min(self.base_ms * min(self.factor**exponent, 1e12), self.max_ms)
         spread = self.jitter * (2 * random() - 1)
@@ -89,7 +91,7 @@ class Retry:
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     left = [error]
-    while left:  # no recursion: groups may be nested deeper than the stack is
+    while left:  # no recursion: groups may be nested more deeply than the stack allows
         each = left.pop()
         if issubclass(type(each), BaseExceptionGroup):
             left += BaseExceptionGroup.exceptions.__get__(each)
@@ -118,7 +120,7 @@ def _require_classes(name: str, value: object) -> None:
 
 
 def parse_when(when: object) -> int | datetime:
-    """Return when to run again, a time in UTC; raises ValueError if it is no such thing."""
+    """Return milliseconds, or a time in UTC; raises ValueError for anything else."""
     if isinstance(when, datetime):
         return _in_utc(when)
     if isinstance(when, bool) or not isinstance(when, int) or not 0 <= when <= MAX_DELAY_MS:
@@ -127,7 +129,7 @@ def parse_when(when: object) -> int | datetime:
 
 
 def _in_utc(when: datetime) -> datetime:
-    """Return an aware time in UTC: the first or the last there is if UTC has none for it."""
+    """Return an aware time in UTC, clamped to the range of datetime."""
     offset = when.utcoffset()
     if offset is None:
         raise ValueError("the time has no time zone: pass an aware datetime")

@@ -1,4 +1,4 @@
-"""What is dispatched: arq jobs that carry a chunk of ids each. Redis holds due work only."""
+"""The queue of dispatched jobs: each arq job carries a chunk of ids. Redis holds only due jobs."""
 
 import itertools
 import os
@@ -15,27 +15,26 @@ from arq.connections import ArqRedis
 from ostinato.jobs.lanes import Lane
 
 RUN_CHUNK: Final = "run_chunk"
-EXPIRES_S: Final = 60  # a chunk that nobody took by then is dispatched anew long before
+EXPIRES_S: Final = 60  # a chunk that was not taken is dispatched again long before
 
-# A score far in the past: whether a chunk is due was decided by MongoDB's clock, not by the
-# clock of the host that enqueues or takes it.
+# A score far in the past, so that no host's clock decides whether a chunk is due: MongoDB's did.
 PAST_SCORE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
-STALE_AFTER_S: Final = 5.0  # whoever took a chunk claims its ids within this time, or never
+STALE_AFTER_S: Final = 5.0  # a worker claims the ids of a chunk within this time, or never
 MAX_SIZE_DIGITS: Final = 4  # digits
 _numbers = itertools.count()
 
 IsPaused = Callable[[str], bool]
-"""Told a queue; answers whether nobody is to take jobs from it now."""
+"""Returns whether a queue is paused."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedJobs:
-    """What waits in Redis, by lane of all priorities."""
+    """The jobs that wait in Redis, by limit key."""
 
     counts: dict[Lane, int]
     ids: dict[Lane, frozenset[str]]
-    """Those that this process put there."""
+    """Those that were put there by this process."""
 
     @property
     def total(self) -> int:
@@ -46,7 +45,7 @@ class QueuedJobs:
 
 
 class ChunkQueue:
-    """The arq queue as the dispatcher sees it. A chunk's name tells its size and its lane."""
+    """The arq queue as the dispatcher uses it. A chunk's name contains its size and its lane."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
@@ -54,7 +53,7 @@ class ChunkQueue:
         self._seen: dict[bytes, float] = {}
 
     async def put(self, ids: Sequence[str], more: bool, lane: Lane | None = None) -> None:
-        """Enqueue a chunk; `more` asks its worker to ring when it has claimed it."""
+        """Enqueue a chunk; with `more`, its worker notifies the dispatcher after the claim."""
         order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
         name = f"{order}-{len(ids)}|{quote(str(lane or Lane()), safe='/')}"
         await self._redis.enqueue_job(
@@ -68,10 +67,10 @@ class ChunkQueue:
         self._ids[name.encode()] = tuple(ids)
 
     async def queued(self, is_paused: IsPaused = lambda queue: False) -> QueuedJobs:
-        """Count the ids that wait in Redis, and name those this process put there.
+        """Read which jobs wait in Redis.
 
-        A chunk that stays too long is removed: its worker is gone, its ids are still pending. So is
-        one of a closed queue: it would keep its place from the others.
+        Removes chunks that are stale (their worker is gone, and their jobs are still pending) and
+        chunks of paused queues, which would take room from the others.
         """
         now = time.monotonic()
         names = await self._redis.zrange(self._queue, 0, -1)
@@ -99,12 +98,12 @@ class ChunkQueue:
 
 
 def lane_of(name: bytes) -> Lane:
-    """Read which lane a chunk's jobs wait in; the default one for what others wrote there."""
+    """Return the lane in a chunk's name; the default lane if the name is malformed."""
     text = unquote(name.partition(b"|")[2].decode(errors="replace"))
     return Lane.parse(text) or Lane()
 
 
 def _size(name: bytes) -> int:
-    """Read how many ids a chunk carries; what others wrote there counts as one."""
+    """Return the number of ids in a chunk's name; 1 if the name is malformed."""
     size = name.partition(b"|")[0].rpartition(b"-")[2]
     return int(size) if size.isdigit() and len(size) <= MAX_SIZE_DIGITS else 1

@@ -1,4 +1,4 @@
-"""The connection to Redis: data-only serialization, and a deadline on every command."""
+"""Connections to Redis: JSON instead of pickle, and a timeout for every command."""
 
 import json
 from contextlib import suppress
@@ -10,7 +10,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 CONNECT_TIMEOUT_S: Final = 1.0
-COMMAND_TIMEOUT_S: Final = 5.0  # a peer that swallows packets must not hang a worker
+COMMAND_TIMEOUT_S: Final = 5.0  # a connection that drops packets must not block a worker
 
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
@@ -21,7 +21,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
-"""What an option in the URL may change."""
+"""Defaults that options in the URL can override."""
 
 FIX_UNREACHABLE: Final = "start the server or correct OSTINATO_REDIS_URL"
 FIX_CREDENTIALS: Final = "correct the user and the password in OSTINATO_REDIS_URL"
@@ -32,18 +32,18 @@ INVALID_URL: Final = (
 )
 
 REDIS_ERRORS = (RedisError, OSError, RuntimeError)
-"""What any command may raise when Redis is away; a RuntimeError is what uvloop says when a
-connection closes while it is written to."""
+"""What a command may raise if Redis is unavailable. uvloop raises a RuntimeError if a connection
+closes during a write."""
 
 
 def fix_for(error: Exception) -> str:
-    """Return what to do about a failure."""
+    """Return how to fix an error."""
     return FIX_CREDENTIALS if isinstance(error, AuthenticationError) else FIX_UNREACHABLE
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    # arq's default is pickle, which runs whatever a writer to Redis likes.
-    # `default`: arq wants to serialize its own exceptions, too, which nobody reads.
+    # arq's default is pickle, with which anyone who can write to Redis can run code here.
+    # `default`: arq also serializes its own exceptions, which are not used.
     return json.dumps(value, separators=(",", ":"), default=str).encode()
 
 
@@ -53,9 +53,9 @@ def deserialize(data: bytes) -> dict[str, Any]:
 
 
 async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> None:
-    """Remove `key` if `error` says that it holds something of another type.
+    """Delete `key` if `error` reports that it has another type.
 
-    Redis is no record: what stands in the way of the queue may go, whoever put it there.
+    Redis holds no records, so a key that blocks the queue may be deleted.
     """
     if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
         with suppress(*REDIS_ERRORS):
@@ -63,9 +63,9 @@ async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> N
 
 
 def next_pause_s(last_s: float, held_s: float) -> float:
-    """Say how long to wait before the next connection, in seconds, ever longer if none holds.
+    """Return the pause before the next connection in seconds; it doubles after each short one.
 
-    `last_s` is what it was the last time, 0 at first; `held_s` how long the lost one has held.
+    `last_s` is the previous pause, 0 at first; `held_s` is how long the lost connection lasted.
     """
     if held_s > LONGEST_PAUSE_S:
         return FIRST_PAUSE_S
@@ -73,10 +73,10 @@ def next_pause_s(last_s: float, held_s: float) -> float:
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:
-    """Build a client; connects on first use. Raises ValueError if `url` is not one of Redis.
+    """Build a client that connects on first use. Raises ValueError for an invalid URL.
 
-    Every connection of ours is made here: arq reads URLs in its own way, without decoding a
-    password and without the options of TLS.
+    All connections are built here: arq's own parser does not decode passwords and ignores TLS
+    options.
     """
     try:
         return ArqRedis(
@@ -92,7 +92,7 @@ def connect(url: str, queue_name: str) -> ArqRedis:
 
 
 def url_problem(url: str) -> str | None:
-    """Return why a URL can never be connected to, and what to do; None if it may be."""
+    """Return what is wrong with a URL and how to fix it; None if it is valid."""
     try:
         pool = connect(url, "").connection_pool
         connection = pool.connection_class(**pool.connection_kwargs)
@@ -112,9 +112,9 @@ def _options(url: str) -> dict[str, Any]:
         is_path_known = (
             parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/")
         )
-        if parts.fragment or not is_path_known:  # the rest of a password that is not encoded
+        if parts.fragment or not is_path_known:  # part of a password that is not encoded
             raise ValueError
-    except ValueError:  # its text may hold a part of the password
+    except ValueError:  # its text may contain part of the password
         raise ValueError(INVALID_URL) from None
     kind = options.pop("connection_class", None)
     options.pop("decode_responses", None)

@@ -1,4 +1,4 @@
-"""An arq worker that is woken by the doorbell in place of polling, and outlives Redis."""
+"""Takes chunks from Redis: an arq worker that waits for signals and reconnects."""
 
 import asyncio
 import logging
@@ -23,22 +23,24 @@ from ostinato.jobs.ids import is_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
-MAX_CONCURRENT_CHUNKS: Final = 8  # so that one claim's round trip does not hold up the next chunk
+MAX_CONCURRENT_CHUNKS: Final = (
+    8  # so that the next chunk need not wait for the claim of the last one
+)
 CHUNK_TIMEOUT_S: Final = 5
-POLL_INTERVAL_S: Final = 1.0  # how late a chunk is noticed whose ring was lost
-READ_BATCH_SIZE: Final = 1_000  # those that are for others, or for later, stand before ours
+POLL_INTERVAL_S: Final = 1.0  # how late a chunk is noticed if its signal was lost
+READ_BATCH_SIZE: Final = 1_000  # chunks that this worker skips may come before those it takes
 
 TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
-"""Told the ids, whether more are due, and their lane; answers whether the dispatcher should look
-again."""
+"""Claims ids of a lane; its second argument is whether more are due. Returns whether to notify the
+dispatcher."""
 HasRoom = Callable[[Lane | None], bool]
-"""Asked for a lane; None: at all."""
+"""Returns whether a job could start now; with a lane, a job of that lane."""
 
 log = get_log(__name__)
 
 
 class Consumer:
-    """Takes chunks from arq's queue while there is room, until it is cancelled."""
+    """Takes chunks from arq's queue while slots are free."""
 
     def __init__(
         self,
@@ -54,14 +56,14 @@ class Consumer:
         self._wake = asyncio.Event()
         logging.getLogger("arq.worker").addFilter(
             _is_not_cancellation
-        )  # the same one is added only once
+        )  # adding it again has no effect
 
     def wake(self) -> None:
-        """Look at the queue now: a chunk was put there, or a slot became free."""
+        """Read the queue now: a chunk was added, or a slot got free."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Consume for ever; when Redis is away, reconnect with backoff."""
+        """Consume forever; reconnects with backoff."""
         pause, lost = 0.0, RepeatedWarning(log, "queue.lost")
         while True:
             worker = self._worker()
@@ -81,7 +83,7 @@ class Consumer:
         want_more: set[str] = set()
 
         async def run_chunk(ctx: dict[str, Any], ids: object, more: object) -> None:
-            # Whoever writes to Redis may have written anything.
+            # Other programs may have written anything to Redis.
             if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
             elif await self._take_chunk(ids, more is True, lane_of(ctx["job_id"].encode())):
@@ -135,7 +137,7 @@ class _ArqWorker(Worker):
         await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
 
     def _choose(self, names: Iterable[bytes]) -> list[bytes]:
-        """Choose what there is room for; of a function with a limit, one chunk at a time."""
+        """Return the chunks for which slots are free; of a limited function, one at a time."""
         chosen: list[bytes] = []
         limited: set[Lane] = set()
         for name in names:
@@ -153,7 +155,7 @@ class _ArqWorker(Worker):
         await self._track_finishing(super().finish_failed_job(*args))
 
     async def _track_finishing(self, finishing: Awaitable[None]) -> None:
-        # arq shields these from cancellation: whoever closes the pool must wait for them.
+        # arq shields these from cancellation, so closing the pool must wait for them.
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -168,16 +170,16 @@ class _ArqWorker(Worker):
             await super().run_job(job_id, score)
         except REDIS_ERRORS:
             raise
-        except Exception as error:  # whoever writes to Redis may have written anything
+        except Exception as error:  # other programs may have written anything to Redis
             log.warning("chunk.malformed", chunk=job_id, error=str(error))
             await self.pool.zrem(self.queue_name, job_id)
         finally:
-            # Only now is the chunk gone from Redis, and its place free for another.
+            # Only now is the chunk deleted from Redis, and its place free.
             self.chunk_done(job_id)
 
 
 def _is_not_cancellation(record: logging.LogRecord) -> bool:
-    """Drop what arq says of a chunk that is given up with its connection: its jobs are pending."""
+    """Drop lines about chunks that were cancelled with their connection: no job is lost."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 

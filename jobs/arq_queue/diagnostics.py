@@ -1,4 +1,4 @@
-"""Owns the questions whether a Redis server is fit for Ostinato: asked, never changed."""
+"""Checks whether a Redis server is configured as Ostinato needs it; changes nothing."""
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
@@ -16,7 +16,7 @@ NO_EVICTION = "noeviction"
 
 
 async def inspect_redis(redis_url: str) -> list[Finding]:
-    """Look at everything that Ostinato needs of the server."""
+    """Check everything that Ostinato needs of the server."""
     if reason := url_problem(redis_url):
         return [Finding(subject="Redis", detail="cannot be connected to", fix=reason)]
     client = connect(redis_url, "")

@@ -1,4 +1,4 @@
-"""The doorbell: a word to whoever waits, over pub/sub. Any ring may be lost, doubled or late."""
+"""Wakes other processes by signals over pub/sub. A signal may be lost, doubled or late."""
 
 import asyncio
 import time
@@ -19,27 +19,27 @@ from ostinato.jobs.async_wait import reraise_if_cancelled, response_timeout
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
 POLL_S: Final = 1.0
-# Counted in listens: when the loop was blocked, nobody has listened, and nothing is late.
-POLLS_UNTIL_PING: Final = 2  # without a word: the server is asked whether it is there
-POLLS_UNTIL_RECONNECT: Final = 5  # no answer either
+# Counted in polls, not seconds: while the event loop is blocked, no message is late.
+POLLS_UNTIL_PING: Final = 2  # without a message: then send a PING
+POLLS_UNTIL_RECONNECT: Final = 5  # without a reply to it
 PING_TIMEOUT_S: Final = (POLLS_UNTIL_RECONNECT - POLLS_UNTIL_PING) * POLL_S
 NOTIFY_WITHIN: Final = timedelta(seconds=2)
-"""What is due later is found without a ring: the dispatcher looks every second."""
+"""Jobs due later need no signal: the dispatcher polls every second."""
 
 log = get_log(__name__)
 
 
 class Signal(StrEnum):
-    """What there is to do."""
+    """What the receivers should do."""
 
     DUE = "due"
-    """Jobs were scheduled, or slots became free: the dispatcher looks again."""
+    """Jobs were scheduled, or slots got free: the dispatcher looks for due jobs."""
     WORK = "work"
-    """A chunk is in the queue: workers look."""
+    """A chunk is in the queue: workers read it."""
     QUEUES = "queues"
-    """A queue was paused or resumed: workers look which."""
+    """A queue was paused or resumed: workers read the settings of all queues."""
     CANCEL = "cancel"
-    """The end of running jobs was asked for: workers look at theirs."""
+    """Running jobs were canceled: workers check theirs."""
 
 
 _SIGNALS: Final = frozenset(signal.value for signal in Signal)
@@ -48,7 +48,7 @@ OnSignal = Callable[[Signal], None]
 
 
 class Notifier:
-    """Rings and hears; rings at the same time share one message."""
+    """Sends and receives signals; signals sent at the same time share one message."""
 
     def __init__(self, redis: ArqRedis, prefix: str) -> None:
         self._redis = redis
@@ -57,17 +57,19 @@ class Notifier:
         self._publishing: asyncio.Task[None] | None = None
 
     def notify(self, signal: Signal) -> None:
-        """Have everybody told who listens; nobody waits for Redis, and if it is away, the timers
-        will do."""
+        """Send a signal to all listeners, without waiting for Redis.
+
+        If Redis is unavailable the signal is lost: the listeners also poll.
+        """
         self._pending.add(signal)
         if self._publishing is None or self._publishing.done():
             self._publishing = asyncio.create_task(self._publish_pending(), name="notifier")
 
     async def listen(self, on_signal: OnSignal) -> None:
-        """Call `on_signal` for each ring, for ever; reconnects with backoff.
+        """Call `on_signal` for each signal, forever; reconnects with backoff.
 
-        Once a connection listens it is called for every bell, since rings may have been missed. One
-        that has gone dead without a word is replaced, too.
+        After each connect it is called for every kind of signal, since some may have been missed.
+        A connection that no longer answers is replaced.
         """
         pause, lost = 0.0, RepeatedWarning(log, "notifier.lost")
         while True:
@@ -101,7 +103,7 @@ class Notifier:
             log.warning("redis.unreachable", error=str(error), fix=fix_for(error))
 
     async def close(self) -> None:
-        """Wait until whoever listens was told."""
+        """Wait until all signals are sent."""
         while self._publishing is not None and not self._publishing.done():
             await self._publishing
 
@@ -135,10 +137,10 @@ class Notifier:
 
 
 def _signals_in(message: dict[str, Any] | None) -> list[Signal]:
-    """Give what was rung, or may have been before this one listened; an answer is no ring."""
+    """Return the signals in a message; all kinds for the confirmation of a subscription."""
     if message is None:
         return []
     if message["type"] == "subscribe":
         return list(Signal)
     text = message["data"].decode(errors="replace").split(",")
-    return [Signal(word) for word in text if word in _SIGNALS]
+    return [Signal(each) for each in text if each in _SIGNALS]

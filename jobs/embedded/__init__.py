@@ -1,4 +1,4 @@
-"""Owns the servers that Ostinato starts by itself: a mongod replica set and a Valkey."""
+"""The servers that Ostinato starts by itself: a mongod replica set and Valkey."""
 
 from ostinato.jobs.embedded.process import EmbeddedError
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers

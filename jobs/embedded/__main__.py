@@ -1,4 +1,4 @@
-"""Owns the question whether the embedded programs run on this machine at all."""
+"""Checks whether the embedded server programs run on this machine."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Owns where the server programs are found: in the wheels, else on PATH."""
+"""Finds the server programs: in the installed wheels, else on PATH."""
 
 import importlib.util
 import os

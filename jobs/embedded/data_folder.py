@@ -1,4 +1,4 @@
-"""Owns the data folder of `ostinato dev`: its lock, its secret and its description for scripts."""
+"""The data folder of `ostinato dev`: its lock, its secret and its description for scripts."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ PRIVATE_FOLDER = 0o700
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the kernel frees the lock however the process ends."""
+    """Lock the folder for this process; the kernel releases the lock when the process ends."""
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
@@ -37,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def local_secret(folder: Path) -> str:
-    """Return the folder's secret; made at the first call and kept, readable by its owner alone."""
+    """Return the folder's secret; created at the first call, readable only by its owner."""
     path = folder / "secret"
     with suppress(FileNotFoundError):
         return path.read_text()
@@ -48,7 +48,7 @@ def local_secret(folder: Path) -> str:
 
 @contextmanager
 def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[None]:
-    """Keep `dev.json` in the folder while the body runs: scripts wait for it."""
+    """Write `dev.json`, for which scripts wait, and delete it when the body ends."""
     path = folder / "dev.json"
     _write_private(path, json.dumps(dict(description), indent=2) + "\n")
     try:
@@ -58,12 +58,12 @@ def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[No
 
 
 def delete_description(folder: Path) -> None:
-    """Remove what a killed run left."""
+    """Delete the description that a killed run left."""
     (folder / "dev.json").unlink(missing_ok=True)
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write the file whole: who sees it sees all of it, and nobody else can read it."""
+    """Write a file atomically, readable only by its owner."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "w") as file:

@@ -1,4 +1,4 @@
-"""Owns `ostinato dev`: servers, API and worker under one parent, up and down together."""
+"""`ostinato dev`: starts servers, API and worker together, and stops them together."""
 
 import asyncio
 import os
@@ -22,8 +22,8 @@ from ostinato.jobs.embedded.process import EmbeddedError
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 
-READY_TIMEOUT_S = 30.0  # seconds: the first start creates collections and indexes
-DRAIN_MS = 1_500  # of the 5 s that Ctrl-C may take
+READY_TIMEOUT_S = 30.0  # the first start creates collections and indexes
+DRAIN_MS = 1_500  # Ctrl-C may take 5 s in all
 STOP_PROCESSES_S = 2.5
 POLL_S = 0.1
 
@@ -32,17 +32,17 @@ Description = dict[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Development:
-    """What one run of `ostinato dev` is made of."""
+    """One run of `ostinato dev`."""
 
     folder: Path
     command: tuple[str, ...]
-    """How to start ourselves; `api` or `worker` is appended."""
+    """The command line of Ostinato; `api` or `worker` is appended."""
     issue_token: Callable[[str, str, tuple[str, ...]], str]
-    """Sign a token with a secret, for a user with roles."""
+    """Signs a token: secret, user, roles."""
     echo: Callable[[str], None]
 
     async def run(self, settings: Settings) -> None:
-        """Run until a signal; raises EmbeddedError when something did not start or ended early."""
+        """Run until a signal; raises EmbeddedError if something did not start or exited."""
         session = asyncio.create_task(self._session(settings))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -53,7 +53,7 @@ class Development:
             self.echo("Stopped.")
 
     def _interrupt(self, session: "asyncio.Task[None]") -> None:
-        """Stop at the first signal; a further one must not cut the stopping short."""
+        """Stop at the first signal; another one must not interrupt the shutdown."""
         if not session.cancelling():
             self.echo("Stopping…")
             session.cancel()

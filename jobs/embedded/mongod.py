@@ -1,4 +1,4 @@
-"""Owns the embedded mongod: a journaled replica set of one, light enough for a laptop."""
+"""The embedded mongod: a replica set of one member, small enough for a laptop."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from ostinato.jobs.embedded.process import Child, EmbeddedError, spawn
 from ostinato.jobs.mongo.replica_set import make_primary
 
 REPLICA_SET = "ostinato"
-START_TIMEOUT_S = 20.0  # seconds: a crashed data folder replays its journal first
+START_TIMEOUT_S = 20.0  # after a crash it replays its journal first
 MISSING_LIBRARY = "error while loading shared libraries"
 OPTIONS = {
     "bind_ip": "127.0.0.1",
     "replSet": REPLICA_SET,
     "wiredTigerCacheSizeGB": "0.5",
-    "oplogSize": "128",  # MB; the retention below lets it grow
+    "oplogSize": "128",  # MB; grows for the retention below
     "oplogMinRetentionHours": "1",  # a subscription's cursor resumes for this long
 }
 PARAMETERS = {
@@ -67,7 +67,7 @@ async def _ready(child: Child, port: int) -> None:
         )
         if primary.done() and primary.result() == child.popen.pid:
             return
-        if primary.done():  # another has the port, and ours is about to say so
+        if primary.done():  # another mongod has the port: this one is about to exit
             await asyncio.wait({death}, timeout=START_TIMEOUT_S)
         raise EmbeddedError(_describe_failure(child))
     finally:

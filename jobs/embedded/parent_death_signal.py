@@ -1,6 +1,7 @@
-"""Owns the promise that a child dies with its parent, even when that is killed with -9.
+"""Kills a child process when its parent ends, even if the parent is killed with SIGKILL.
 
-As a script, `leash.py PARENT_PID COMMAND…` asks the kernel for the signal, then becomes COMMAND.
+As a script, `parent_death_signal.py PARENT_PID COMMAND…` requests the signal from the kernel and
+then executes COMMAND.
 """
 
 import ctypes
@@ -12,10 +13,10 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends; call from the main thread."""
+    """Have the kernel kill this process when its parent ends; call from the main thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the request: nobody would signal us
+        if os.getppid() != parent:  # it ended before the request: no signal would come
             raise SystemExit(1)
 
 

@@ -1,4 +1,4 @@
-"""Owns the choice of TCP ports on this host."""
+"""Finds free TCP ports on this host."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from typing import Final
 from ostinato.jobs.embedded.process import EmbeddedError
 
 PORT_RANGE: Final = range(10_000, 32_768)
-"""Ports that Linux gives to no outgoing connection: one of those may be taken at any moment."""
+"""Outside the range that Linux uses for outgoing connections."""
 MAX_TRIES: Final = 100
 TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
@@ -28,7 +28,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def require_free(host: str, port: int, variable: str) -> None:
-    """Raise EmbeddedError, naming the variable that moves it, if the port is taken."""
+    """Raise EmbeddedError if the port is taken; `variable` is the setting that changes it."""
     try:
         socket.create_server((host, port)).close()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Owns one child process: started on a leash, watched, stopped within a deadline."""
+"""Starts, watches and stops a child process, which also ends if this process is killed."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One running child process and the file that its output goes to."""
+    """One child process and the file that its output goes to."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -29,12 +29,12 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return None while it runs, then its exit code (negative: the signal)."""
+        """Return None while it runs, then its exit code (negative: the number of a signal)."""
         return self.popen.poll()
 
     @property
     def exit_description(self) -> str:
-        """Say how it ended, in words."""
+        """Return in words how it ended."""
         code = self.popen.poll()
         if code is None:
             return f"{self.name} still runs"
@@ -43,7 +43,7 @@ class Child:
         return f"{self.name} ended with code {code}"
 
     def tail(self) -> str:
-        """Return the last lines that it logged."""
+        """Return the end of its log."""
         if self.log is None or not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -57,7 +57,7 @@ class Child:
         return code
 
     async def stop(self, within_s: float = 3.0) -> int:
-        """Ask it to end; kill it when the deadline has passed. May be called twice."""
+        """Send SIGTERM, and SIGKILL after `within_s` seconds. May be called twice."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + within_s
@@ -75,9 +75,9 @@ def spawn(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start a child in its own session (a terminal's Ctrl-C reaches us alone) and on a leash.
+    """Start a child in a session of its own, so that Ctrl-C reaches only this process.
 
-    Call from the main thread: the kernel ties the leash to the calling thread.
+    The kernel kills it when the thread that called this ends: call from the main thread.
     """
     argv = [sys.executable, "-I", "-S", str(DEATH_SIGNAL_WRAPPER), str(os.getpid()), *command]
     output = log.open("ab") if log is not None else None

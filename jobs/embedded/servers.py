@@ -1,4 +1,4 @@
-"""Owns both embedded servers as one: started together, stopped together."""
+"""Starts and stops both embedded servers together."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from ostinato.jobs.embedded.mongod import start_mongod
 from ostinato.jobs.embedded.process import Child, EmbeddedError
 from ostinato.jobs.embedded.valkey import start_valkey
 
-STOP_S = 2.0  # with the drain before it, less than the 5 s that Ctrl-C may take
+STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedServers:
-    """The running servers; a URL is given whoever runs the server behind it."""
+    """The URLs of the servers, and the processes that were started here."""
 
     mongo_url: str
     redis_url: str
     children: tuple[Child, ...]
 
     def require_alive(self) -> None:
-        """Raise EmbeddedError, with the end of its log, if a server has ended."""
+        """Raise EmbeddedError, with the end of its log, if a server has exited."""
         for child in self.children:
             if child.exit_code is not None:
                 raise EmbeddedError(
@@ -28,14 +28,14 @@ class EmbeddedServers:
                 )
 
     async def stop(self) -> None:
-        """Stop what was started here; may be called twice."""
+        """Stop the servers that were started here; may be called twice."""
         await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
 
 
 async def start_servers(
     directory: Path, *, mongo_url: str | None = None, redis_url: str | None = None
 ) -> EmbeddedServers:
-    """Start a server for each URL that is not given, with its data under the folder."""
+    """Start a server for each URL that is None, with its data under the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     children: list[Child] = []
     try:

@@ -1,4 +1,4 @@
-"""Owns the embedded Valkey: an append-only file, and no eviction."""
+"""The embedded Valkey: with an append-only file and without eviction."""
 
 import asyncio
 from pathlib import Path
@@ -7,14 +7,14 @@ from ostinato.jobs.embedded.binaries import find_valkey
 from ostinato.jobs.embedded.ports import free_port
 from ostinato.jobs.embedded.process import POLL_S, Child, EmbeddedError, spawn
 
-START_TIMEOUT_S = 10.0  # seconds: it reads its append-only file first
+START_TIMEOUT_S = 10.0  # it reads its append-only file first
 OPTIONS = {
     "bind": "127.0.0.1",
     "appendonly": "yes",
     "appendfsync": "everysec",
     "save": "",
     "maxmemory-policy": "noeviction",
-    "databases": "64",  # the test runner gives each of its workers one
+    "databases": "64",  # one for each worker of the test runner
 }
 
 
@@ -44,7 +44,7 @@ async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child,
 
 
 async def _ready(child: Child, port: int) -> None:
-    # Another server may have taken the port since it was chosen: that one must not pass for ours.
+    # Another server may have taken the port since it was chosen.
     while await _pid_of_server(port) != child.popen.pid:
         if child.exit_code is not None:
             raise EmbeddedError(f"{child.exit_description}: {child.tail()}")
@@ -52,7 +52,7 @@ async def _ready(child: Child, port: int) -> None:
 
 
 async def _pid_of_server(port: int) -> int | None:
-    """Ask over a bare socket: the Redis library has its door elsewhere."""
+    """Ask over a plain socket: the Redis library is used only in jobs/arq_queue."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

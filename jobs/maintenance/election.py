@@ -72,7 +72,7 @@ class LeaderElection:
             await asyncio.sleep(self._renew_every_s)
 
     async def resign(self) -> None:
-        """Give up the lead, so that another worker can take it at once."""
+        """Release the lead, so that another worker can take it at once."""
         await self._workers.release_leadership(ROLE, self._worker_id)
 
     async def _lead(self) -> None:
@@ -88,7 +88,7 @@ class LeaderElection:
             raise ended
 
     async def _step_down(self, reason: CannotLead) -> None:
-        """Give up the lead and do not compete for a while.
+        """Release the lead and do not compete for a while.
 
         If no other worker has taken it by then, this one leads again: it can at least sweep.
         """

@@ -1,4 +1,4 @@
-"""One attempt of a job: what was claimed, and how an exception decides what comes next. Pure."""
+"""One attempt of a job: what was claimed, and which outcome follows each way it can end. Pure."""
 
 import traceback
 from dataclasses import dataclass, replace
@@ -18,30 +18,32 @@ from ostinato.jobs.retry import Random, RetryAfter, parse_when
 
 MAX_MESSAGE_CHARS: Final = 1_024  # at most 4 KiB in UTF-8
 MAX_TRACEBACK_CHARS: Final = 4_096
-MAX_STORED_ATTEMPTS: Final = MAX_EVENTS + MAX_ATTEMPTS  # a start is an event, a retry adds a round
+MAX_STORED_ATTEMPTS: Final = (
+    MAX_EVENTS + MAX_ATTEMPTS
+)  # each start is an event; a retry by hand adds a round
 MAX_FRAMES: Final = 30
-MAX_CHAINED: Final = 20  # of a chain and of a group: their text is cut off sooner than that
+MAX_CHAINED: Final = 20  # the text is cut off before that many
 MAX_GROUPED: Final = 15
 MAX_LINKED: Final = MAX_CHAINED + MAX_GROUPED
 CHAIN_SEPARATOR: Final = "\nThe above exception led to the following one:\n\n"
 WORKER_LOST: Final = "WorkerLost"
-INFRASTRUCTURE_DELAY_MS: Final = 1_000  # beside the timeout that it took: an outage is waited out
+INFRASTRUCTURE_DELAY_MS: Final = 1_000  # in addition to the timeout that has passed
 MAX_INFRASTRUCTURE_DELAY_MS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One start of a job, as its worker holds it."""
+    """One start of a job."""
 
     job: JobInfo
     args: JsonObject
     policy: Document
-    """The job's `Retry`, as it is stored: read when an attempt fails."""
+    """The job's `Retry` as stored; decoded only when an attempt fails."""
     keep_ms: int
     timeout_ms: int | None = None
-    """Real time that it may take; None for the function's own."""
+    """Its timeout in real time; None for the function's own."""
     version: int = 0
-    """The job's, as of the claim."""
+    """The job's version at the claim."""
 
     @classmethod
     def of(cls, document: Document, keep_ms: int) -> "Attempt":
@@ -74,7 +76,7 @@ class Attempt:
 
     @property
     def number(self) -> int:
-        """From 1; the fence: it rises at every start."""
+        """From 1; rises with every start, and so fences off older attempts."""
         return self.job.attempt
 
     @property
@@ -98,28 +100,33 @@ class Attempt:
     def on_error(
         self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
     ) -> Outcome:
-        """Decide after an exception that the policy covers: the next attempt, when the policy
-        or the function itself says, or failure if none is left."""
+        """Return the outcome of an exception that the policy covers.
+
+        The job runs again after the policy's delay, or at the time that the function asked for
+        by `RetryAfter`; it fails if no attempt is left.
+        """
         if self.is_last:
             return self.fail(error)
         if after is not None:
             return self._retry_as_asked(error, after)
         try:
             retry = retry_from(self.policy)
-        except MALFORMED_ERRORS:  # nobody can say when: what it raised is what matters
+        except MALFORMED_ERRORS:  # without a policy there is no time for a retry
             return self.fail(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def fail(self, error: dict[str, Any]) -> Outcome:
-        """Fail after an exception, whatever attempts are left."""
+        """Fail, even if attempts are left."""
         return self._outcome(TransitionName.FAIL, error=error)
 
     def on_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
-        """Decide when the database kept a mutation from its end: nothing of it was written, so
-        it runs again soon, beyond its policy if need be, but not for ever. Rivals that were
-        hindered together come again apart."""
+        """Return the outcome of a mutation that an outage or conflict kept from committing.
+
+        It wrote nothing, so it runs again soon, even beyond its policy, up to MAX_ATTEMPTS. The
+        delay is random, so that conflicting mutations do not meet again.
+        """
         if self.number >= MAX_ATTEMPTS:
             return self._outcome(TransitionName.FAIL, error=error)
         delay_cap_ms = min(
@@ -129,31 +136,33 @@ class Attempt:
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def fail_timeline_full(self) -> Outcome:
-        """Fail without a start: every attempt adds events to the timeline."""
+        """Fail without calling the function: another attempt would overfill the timeline."""
         message = f"the job's timeline holds at most {MAX_EVENTS} events: schedule a new job"
         return self._outcome(TransitionName.FAIL, error=stored_error("TimelineFull", message))
 
     def release(self) -> Outcome:
-        """Give back what was claimed, but not started."""
+        """Return a job to pending that was claimed but not started."""
         return self._outcome(TransitionName.HAND_BACK)
 
     def on_shutdown(self, kind: FunctionKind) -> Outcome:
-        """Decide when the worker shuts down in the middle of it."""
+        """Return the outcome of an attempt that a shutdown interrupted."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(TransitionName.HAND_BACK)
         message = "the worker shut down while it ran, and it has no attempt left"
         return self._outcome(TransitionName.FAIL, error=stored_error("WorkerStopped", message))
 
     def on_unknown_outcome(self, kind: FunctionKind) -> Outcome | None:
-        """Decide when it began, and how it ended is not known; None if it may start again, as if
-        it had never begun."""
+        """Return the outcome of an attempt that started and whose outcome was not stored.
+
+        None if the job may run again as if the attempt had not started.
+        """
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return None
         message = "how the attempt ended could not be stored, and it has no attempt left"
         return self._outcome(TransitionName.FAIL, error=stored_error("OutcomeLost", message))
 
     def on_worker_lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
-        """Decide when the worker is gone; `times_lost` counts this time too."""
+        """Return the outcome after the worker was lost; `times_lost` includes this time."""
         error = stored_error(
             WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job"
         )
@@ -189,10 +198,10 @@ class Attempt:
 
 
 def may_run_again(kind: FunctionKind | None, last: bool) -> bool:
-    """Tell whether a job may be started once more after an attempt that did not end.
+    """Return whether a job may run again after an interrupted attempt.
 
-    Nothing of a mutation was committed, so it simply runs again; an action may have touched the
-    outside world, so its policy decides.
+    A mutation committed nothing, so it may. An action may have had effects elsewhere, so it may
+    only if its policy has an attempt left.
     """
     return kind is FunctionKind.MUTATION or not last
 
@@ -204,7 +213,7 @@ def keep_ms_of(function: Function | None, default_ms: int) -> int:
 
 
 def stored_error(name: str, message: str, trace: str | None = None) -> dict[str, Any]:
-    """Build the stored form of an error, within its limits."""
+    """Build the stored form of an error, cut to its limits."""
     return {
         "name": replace_surrogates(name[:MAX_MESSAGE_CHARS]),
         "message": replace_surrogates(message[:MAX_MESSAGE_CHARS]),
@@ -213,7 +222,7 @@ def stored_error(name: str, message: str, trace: str | None = None) -> dict[str,
 
 
 def describe_exception(error: BaseException) -> dict[str, Any]:
-    """Build the stored form of an exception; never raises, whatever its class does."""
+    """Build the stored form of an exception; never raises, whatever the exception's class does."""
     name = name_of(error)
     try:
         return stored_error(name, message_of(error), traceback_of(error))
@@ -222,20 +231,22 @@ def describe_exception(error: BaseException) -> dict[str, Any]:
 
 
 def name_of(error: BaseException) -> str:
-    """Return the name of an exception's class, past any property of a metaclass."""
+    """Return the name of an exception's class, even if a metaclass redefines `__name__`."""
     return str(type.__dict__["__name__"].__get__(type(error)))
 
 
 def message_of(error: BaseException) -> str:
     try:
-        return str.__str__(str(error))  # it may be of a class of the user's own
+        return str.__str__(str(error))  # str() may return a subclass
     except BaseException as failed:  # a user's own exception class ran here: it may even exit
         return f"its message cannot be read: {name_of(failed)}"
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback as Python prints it, or a plainer one of an error that is too large
-    for that or that cannot be printed; never raises."""
+    """Return the traceback as Python prints it; never raises.
+
+    An error that is too large or cannot be printed gets a simpler form.
+    """
     try:
         if _is_small(error):
             return "".join(traceback.format_exception(error, limit=-MAX_FRAMES))
@@ -245,8 +256,10 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _is_small(error: BaseException) -> bool:
-    """Return whether few errors are chained to an error or grouped in it: the traceback module
-    formats all of them, however many, before it returns a line."""
+    """Return whether fewer than MAX_LINKED errors are chained to an error or grouped in it.
+
+    The traceback module formats all of them before it returns a line.
+    """
     found, seen = [error], {id(error)}
     while found and len(seen) < MAX_LINKED:
         each = found.pop()
@@ -259,7 +272,7 @@ def _is_small(error: BaseException) -> bool:
 
 
 def _plain_traceback_of(error: BaseException) -> str:
-    """Format an error and the nearest that led to it, each on its own; a group's first ones too."""
+    """Format an error, the nearest errors in its chain, and the first members of a group."""
     chain: list[BaseException] = []
     each: BaseException | None = error
     while each is not None and len(chain) < MAX_CHAINED:

@@ -1,4 +1,4 @@
-"""Writes how attempts ended, grouped, and again until MongoDB has taken it."""
+"""Writes outcomes of attempts in groups, and retries until MongoDB accepts them."""
 
 import asyncio
 import random
@@ -19,14 +19,14 @@ from ostinato.jobs.worker.attempt import stored_error
 BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
 MAX_PAUSE_S: Final = 1.0
-MAX_REFUSED_PAUSE_S: Final = 10.0  # each try of a refused outcome splits a group of others
+MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry splits a group of other outcomes
 DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
 
 log = get_log(__name__)
 
 
 class OutcomeRefused(Exception):
-    """MongoDB, or the driver, does not take an outcome."""
+    """MongoDB or its driver rejected an outcome."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(summarize(error))
@@ -34,12 +34,12 @@ class OutcomeRefused(Exception):
 
 
 class Completer:
-    """Accepts outcomes from every running attempt of a worker."""
+    """Writes the outcomes of all attempts of a worker."""
 
     def __init__(
         self, completions: Completions, clock: Clock, written: Callable[[Sequence[Outcome]], None]
     ) -> None:
-        """`written` is called with each group once it is durable."""
+        """`written` is called with each group of outcomes once it is durable."""
         self._completions = completions
         self._clock = clock
         self._written = written
@@ -47,10 +47,10 @@ class Completer:
         self._closing = asyncio.Event()
 
     async def complete(self, outcome: Outcome) -> bool:
-        """Write an outcome; returns once it is durable, or the job is known to be another's.
+        """Write an outcome; returns True once it is durable or the attempt no longer owns the job.
 
-        A refusal that may pass is waited out. What MongoDB will never take is left out, and the
-        job fails in its place. Returns False if the worker closes before either is written.
+        Retries while a rejection may be temporary. Content that MongoDB never accepts is removed
+        and the job fails. Returns False if the worker shuts down before anything is written.
         """
         pause = FIRST_PAUSE_S
         while True:
@@ -71,7 +71,7 @@ class Completer:
             pause = min(pause * 2, MAX_REFUSED_PAUSE_S)
 
     async def close(self) -> None:
-        """Try what was refused a last time, and wait until all that was submitted is written."""
+        """Retry rejected outcomes once more, and wait until all submitted outcomes are written."""
         self._closing.set()
         await self._group.close()
 
@@ -82,30 +82,32 @@ class Completer:
             return [None] * len(outcomes)
         if len(outcomes) == 1:
             return [refused]
-        # Together they are too large, or one of them is what MongoDB will not take.
+        # Together they are too large, or MongoDB rejects one of them.
         middle = len(outcomes) // 2
         return [*await self._write(outcomes[:middle]), *await self._write(outcomes[middle:])]
 
     async def _try(self, outcomes: Sequence[Outcome]) -> OutcomeRefused | None:
-        """Write outcomes until MongoDB has answered; returns its refusal."""
-        # A lost reply is no matter: the guards let nothing through twice.
+        """Write outcomes, retrying until MongoDB replies; returns the rejection, if any."""
+        # Writing again after a lost reply is harmless: the guards reject a second write.
         pause = FIRST_PAUSE_S
         while True:
             try:
                 lost = await self._completions.write(outcomes, await self._clock.offset_ms())
                 break
-            except Exception as error:  # of one outcome, whatever it is: the others must be written
+            except Exception as error:  # of one outcome, of any class: the others must be written
                 if not isinstance(error, TimeoutError) and not is_transient(error):
                     return OutcomeRefused(error)
                 log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, MAX_PAUSE_S)
         for job_id in sorted(lost):
-            log.warning("attempt.superseded", job_id=job_id, reason="another holds the job by now")
+            log.warning(
+                "attempt.superseded", job_id=job_id, reason="the job belongs to another attempt"
+            )
         return None
 
     async def _is_poisoned(self, outcome: Outcome, error: Exception) -> bool:
-        """Return whether it is the job's document that refuses its end, and failed it for that."""
+        """Fail the job if its document accepts no outcome; returns whether that was written."""
         if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
             return False
         try:
@@ -128,10 +130,11 @@ class Completer:
 
 
 def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | None:
-    """Leave out of an outcome what MongoDB may have refused; None to try the same again.
+    """Return an outcome without the part that MongoDB may have rejected; None to retry it as it is.
 
-    The progress goes first, since the job can end well without it. Then the job fails in place of
-    its result, or of another attempt, and the error loses its traceback, then its own words.
+    Removed first is the progress, without which the job can still succeed. Then the job fails
+    instead of storing its result or running again; then the error loses its traceback, then its
+    message.
     """
     if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
         return None

@@ -1,4 +1,4 @@
-"""Measures how late the event loop runs, and names the function that blocked it for too long."""
+"""Measures the lag of the event loop, and logs the function that blocks it for too long."""
 
 import asyncio
 import sys
@@ -16,21 +16,21 @@ from ostinato.jobs.logs import get_log
 MAX_TICK_S: Final = 0.25
 TICKS_PER_LIMIT: Final = 8
 ASYNCIO: Final = Path(asyncio.__file__).parent
-MAX_FRAMES: Final = 8  # the innermost: from the function to where it stands
+MAX_FRAMES: Final = 8  # the innermost ones
 
 LogFields = Mapping[str, str | int]
 DescribeTask = Callable[[str], LogFields]
-"""Told a task's name; answers what the log should say of the job that it runs."""
+"""Returns log fields about the job that the named task runs."""
 
 log = get_log(__name__)
 
 
 class EventLoopMonitor:
-    """A task that ticks, and a thread that looks whether it still does.
+    """A task that ticks, and a thread that checks whether it still does.
 
-    A process that was stopped blames nobody: while the thread is held up itself, only the time of
-    the processor counts. A function in C that holds the interpreter holds up the thread, too: who
-    is seen after that is not sure, and if the loop was quicker nobody is named.
+    While the thread itself is delayed, as when the process was stopped, only CPU time counts. A C
+    function that holds the GIL delays the thread too: the function that is logged after that is a
+    guess (`sure=False`), and none is logged if the loop continues before the thread does.
     """
 
     def __init__(self, limit_s: float, describe: DescribeTask) -> None:
@@ -42,12 +42,12 @@ class EventLoopMonitor:
         self._worst_s = 0.0
 
     def take_lag_ms(self) -> int:
-        """Give how late the loop was at worst since the last call."""
+        """Return the highest lag of the loop since the last call."""
         worst_s, self._worst_s = self._worst_s, 0.0
         return round(worst_s * 1000)
 
     async def run(self) -> None:
-        """Watch the running loop until cancelled."""
+        """Monitor the running loop until cancelled."""
         loop = asyncio.get_running_loop()
         ended = threading.Event()
         arguments = (loop, threading.get_ident(), ended)

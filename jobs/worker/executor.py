@@ -204,7 +204,7 @@ class Executor:
             self._keep_unknown_outcome(running.attempt)
 
     def _keep_unknown_outcome(self, attempt: Attempt) -> None:
-        """Keep the outcome to write if the job still turns out to belong to this attempt.
+        """Remember the outcome to write if the job still turns out to belong to this attempt.
 
         A failover may have shown an older state.
         """

@@ -1,4 +1,4 @@
-"""Holds a mutation function's transaction to the attempt that runs it."""
+"""Aborts a mutation function's transaction if its attempt no longer owns the job."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.progress import ProgressReport
 
 WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
-"""Writes an outcome in a transaction, with the offset of due time in milliseconds; answers False
-if the attempt is lost."""
+"""Writes an outcome in a transaction, given the offset of due time in milliseconds; returns False
+if the attempt no longer owns the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class AttemptFence:
     progress: ProgressReport
 
     async def check(self, session: Session) -> None:
-        """Raise AttemptLost unless the attempt still holds its job.
+        """Raise AttemptLost unless the attempt still owns its job.
 
-        A rerun after a conflict starts from a fresh snapshot, in which it may be another's.
+        A rerun after a conflict reads a new snapshot, in which the owner may have changed.
         """
         attempt = self.attempt
         if not await self.engine.store.owns(session, attempt.job_id, attempt.number):
@@ -38,7 +38,7 @@ class AttemptFence:
         try:
             shown = replace(success, progress=self.progress.unwritten)
             is_held = await self._write(session, shown)
-        except ENCODING_ERRORS:  # nothing was sent, so the transaction goes on
+        except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
             is_held = await self._write(session, success)
         if not is_held:
             raise AttemptLost

@@ -1,4 +1,4 @@
-"""How functions have done so far, as this worker has seen: how long they take, how they end."""
+"""Running means per function on this worker: duration, failures and conflicts."""
 
 import time
 from collections.abc import Iterator
@@ -11,23 +11,20 @@ from ostinato.jobs.mongo.client import is_transient_transaction_error
 QUICK_S: Final = 0.1
 NEWEST_WEIGHT: Final = 0.25
 FREQUENT: Final = 0.1  # of the runs
-NEWEST_RUN_WEIGHT: Final = (
-    0.1  # its share in how often: one that goes wrong is enough until one goes well
-)
+NEWEST_RUN_WEIGHT: Final = 0.1  # one failure exceeds FREQUENT until a success
 
 
 class BatchClass(Enum):
-    """With whom a function may share a transaction."""
+    """Which functions may share a transaction."""
 
     ANY = auto()
     CONTENDED = auto()
-    """Others that often meet rivals: who meets one has all who share with it begin anew."""
+    """Functions that often conflict, with each other only: a conflict restarts the whole batch."""
     SOLO = auto()
 
 
 class FunctionStats:
-    """Remembers running means of each function: its real time, how often it fails, and how often
-    it meets a rival."""
+    """Records for each function its mean duration, failure rate and conflict rate."""
 
     def __init__(self) -> None:
         self._mean_s: dict[str, float] = {}
@@ -35,8 +32,8 @@ class FunctionStats:
         self._contended: dict[str, float] = {}
 
     def batch_class(self, name: str) -> BatchClass:
-        """Tell who may wait for this function, and begin anew if it does not come to its end."""
-        is_quick = self._mean_s.get(name, QUICK_S) < QUICK_S  # one that was never run is not
+        """Return which functions may share a transaction with this one."""
+        is_quick = self._mean_s.get(name, QUICK_S) < QUICK_S  # unknown counts as slow
         if not is_quick or self._failing.get(name, 0.0) >= FREQUENT:
             return BatchClass.SOLO
         return (

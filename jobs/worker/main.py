@@ -1,4 +1,4 @@
-"""The worker process: lives of a worker, one after another, until it is told to stop."""
+"""The worker process: runs a worker, and another one after a lost lease, until it is stopped."""
 
 import asyncio
 import logging
@@ -19,17 +19,17 @@ from ostinato.jobs.mongo.client import is_transient
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import LeaseLost, WorkerRuntime
 
-EXIT_TIMEOUT_S: Final = (
-    3.0  # for what the interpreter does at its end, and a user's own exit handlers
-)
+EXIT_TIMEOUT_S: Final = 3.0  # for the interpreter's shutdown and the user's exit handlers
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
 log = get_log(__name__)
 
 
 def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, though a task or a callback that a function has left exits or
-    stops the loop: that would end everybody's jobs."""
+    """Run a coroutine to its end, even if a task or callback of a function exits or stops the loop.
+
+    Otherwise one function could end all jobs of the process.
+    """
     main = loop.create_task(coroutine)
     main.add_done_callback(lambda _: loop.stop())
     while not main.done():
@@ -42,12 +42,12 @@ def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, An
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, then drain.
+    """Run until SIGTERM or SIGINT, then drain.
 
     A worker that was declared lost (its process was stopped, or its event loop blocked, for
-    longer than its lease) drops what it ran and starts anew under another name. So does one whose
-    task a function has cancelled. The process ends soon after, whatever threads and tasks the
-    functions have left.
+    longer than its lease) drops its jobs and starts again under another id. So does one whose
+    task was cancelled by a function. After the drain the process exits within EXIT_TIMEOUT_S,
+    even if functions have left threads or tasks running.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -65,13 +65,13 @@ async def run_worker(settings: Settings) -> None:
 async def _run_once(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await run_worker_once(settings, stop)
-    except asyncio.CancelledError:  # signals set `stop`: nobody of ours cancels this
+    except asyncio.CancelledError:  # by a function: signals only set `stop`
         log.error("worker.cancelled")
         await clear_cancellation()
 
 
 async def run_worker_once(settings: Settings, stop: asyncio.Event) -> None:
-    """Work until `stop` is set, or the worker has been declared lost."""
+    """Run a worker until `stop` is set or it has been declared lost."""
     async with WorkerRuntime.open(settings) as worker:
         await _sync_static_crons(worker.engine)
         working = asyncio.create_task(worker.run())
@@ -98,26 +98,26 @@ async def _sync_static_crons(engine: Engine) -> None:
     specs = list(engine.registry.static_crons.values())
     try:
         await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
-    except Exception as error:  # they are as they were: no reason to run nothing at all
+    except Exception as error:  # crons stay as they were; jobs can run all the same
         if is_transient(error):
             raise
         log.exception("static_crons.not_synced")
 
 
 def _force_exit(exit_code: int) -> None:
-    """End the process if it has not ended by itself, as when it waits for a thread."""
+    """Exit the process if it has not exited by itself, because it waits for a thread."""
     threading.Event().wait(EXIT_TIMEOUT_S)
     try:
         log.warning("worker.left_running", threads=_blocking_threads())
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    finally:  # whoever read them may have gone
+    finally:  # writing fails if the reader of the stream has exited
         os._exit(exit_code)
 
 
 def _blocking_threads() -> list[str]:
-    """Describe the threads that an exit waits for, and where they are."""
+    """Describe the threads that the exit waits for, and where they are."""
     frames = sys._current_frames()  # noqa: SLF001 - the only way to see where a thread is
     left = (one for one in threading.enumerate() if not one.daemon)
     return [
@@ -128,7 +128,7 @@ def _blocking_threads() -> list[str]:
 
 
 def _location_of(frame: FrameType) -> str:
-    """Return where a thread waits: the innermost line that is not of the standard library's."""
+    """Return the innermost line of a thread that is outside the standard library."""
     where: FrameType | None = frame
     while where is not None and where.f_code.co_filename.startswith(STANDARD_LIBRARY):
         where = where.f_back

@@ -1,4 +1,4 @@
-"""What a running function says of its progress, written at most a few times a second."""
+"""Writes the progress that a running function reports, at most a few times a second."""
 
 import time
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from ostinato.jobs.mongo.client import ENCODING_ERRORS, Document, MongoError, su
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.records import Progress
 
-WRITE_EVERY_S: Final = 0.2  # faster is not readable, and each write travels to every watcher
+WRITE_EVERY_S: Final = 0.2  # each write is sent to every subscriber
 
 log = get_log(__name__)
 
@@ -26,20 +26,20 @@ class ProgressReport:
 
     @property
     def unwritten(self) -> Document | None:
-        """What has not been shown yet; the write that ends the attempt shows it."""
+        """The progress that is not written yet; it is written with the outcome."""
         return self._unwritten
 
     async def write(self, progress: Progress) -> None:
-        """Show progress now, or with the next call if the last write was just now."""
-        await self.keep(progress)
+        """Write progress, unless the last write was less than WRITE_EVERY_S ago: then buffer it."""
+        await self.buffer(progress)
         if time.monotonic() - self._written_at >= WRITE_EVERY_S:
-            await self._show(asdict(progress))
+            await self._write_now(asdict(progress))
 
-    async def keep(self, progress: Progress) -> None:
-        """Remember progress for the end: a mutation's own job must not change under it."""
+    async def buffer(self, progress: Progress) -> None:
+        """Buffer progress until the outcome: writing now would conflict with the transaction."""
         self._unwritten = asdict(progress)
 
-    async def _show(self, progress: Document) -> None:
+    async def _write_now(self, progress: Document) -> None:
         self._written_at = time.monotonic()
         try:
             await self._store.set_progress(self._job_id, self._attempt, progress)

@@ -1,4 +1,4 @@
-"""Compares, every second and at each ring, what this worker runs with what it holds."""
+"""Compares the attempts that run here with those this worker has claimed, every second."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.running_attempt import AttemptKey, StopReason
 
 INTERVAL_S: Final = 1.0
-RELEASE_TIMEOUT_S: Final = 1.0  # what MongoDB refuses is tried again while the watch goes on
-GRACE_S: Final = 2.0  # a claim or completion that is on its way looks like a difference
+RELEASE_TIMEOUT_S: Final = 1.0  # a rejected write is retried in the background
+GRACE_S: Final = 2.0  # a claim or outcome in transit looks like a difference
 
 log = get_log(__name__)
 
 
 class LeaseReconciler:
-    """Ends what was canceled or lost, and gives back what was claimed without an answer."""
+    """Stops attempts that were canceled or lost, and releases claims whose reply was lost."""
 
     def __init__(self, engine: Engine, worker_id: str, executor: Executor) -> None:
         self._engine = engine
@@ -41,7 +41,7 @@ class LeaseReconciler:
             await wait_for_event(self._wake, INTERVAL_S)
 
     async def reconcile(self) -> None:
-        """Look once."""
+        """Compare once."""
         before, in_transit = self._running_keys(), self._executor.in_transit
         jobs = await self._engine.store.held_leases(self._worker_id)
         held: set[AttemptKey] = {
@@ -50,7 +50,7 @@ class LeaseReconciler:
         for job in jobs:
             if job.get("cancelRequestedAt") is not None and type(job["_id"]) is str:
                 self._stop(job["_id"], StopReason.CANCELED)
-        # What began or ended during the read is no difference yet, nor what is being claimed.
+        # Ignored: what started or ended during the read, and claims in transit.
         in_transit |= self._executor.in_transit | self._engine.store.poisoned.unwritable()
         orphaned_claims = {
             key for key in held - before - self._running_keys() if key[0] not in in_transit
@@ -60,11 +60,11 @@ class LeaseReconciler:
         for job_id, attempt in lasting & lost:
             if self._stop(job_id, StopReason.LEASE_LOST):
                 log.warning("attempt.lost", job_id=job_id, attempt=attempt)
-        # Only now: whatever runs may end while this is written.
+        # Last, since running attempts may end while this is written.
         await self._release_claims(lasting & orphaned_claims)
 
     def _stop(self, job_id: str, why: StopReason) -> bool:
-        """End a running attempt; False if its function has returned: that is being written."""
+        """Stop a running attempt; returns False if its outcome is already being written."""
         running = self._executor.running.get(job_id)
         if running is None or running.has_returned:
             return False
@@ -79,7 +79,7 @@ class LeaseReconciler:
         }
 
     def _lasting(self, differing: set[AttemptKey]) -> set[AttemptKey]:
-        """Give those that have differed for a while, in row."""
+        """Return the keys that have differed for GRACE_S without interruption."""
         now = time.monotonic()
         self._differing_since = {key: self._differing_since.get(key, now) for key in differing}
         return {key for key, since in self._differing_since.items() if now - since >= GRACE_S}
@@ -88,11 +88,11 @@ class LeaseReconciler:
         if not orphaned_claims:
             return
         log.warning("claim.orphaned", job_ids=[job_id for job_id, _ in sorted(orphaned_claims)])
-        keep_ms = self._engine.settings.purge_after_ms  # if its end was asked for, this ends it
+        keep_ms = self._engine.settings.purge_after_ms  # applies if the job was canceled
         releasing = [self._executor.release_claim(key, keep_ms) for key in sorted(orphaned_claims)]
         await asyncio.wait(releasing, timeout=RELEASE_TIMEOUT_S)
 
 
 def _is_key(job_id: object, attempt: object) -> bool:
-    """Return whether an attempt can be compared: in a malformed job either may lack a hash."""
+    """Return whether a key is hashable: in a malformed job it may not be."""
     return type(job_id) is str and isinstance(attempt, int)

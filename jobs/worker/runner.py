@@ -1,4 +1,4 @@
-"""Runs one attempt: find the function, unpack its arguments, call it, say how it ended."""
+"""Runs one attempt: finds the function, unpacks its arguments, calls it, returns the outcome."""
 
 import asyncio
 import random
@@ -47,12 +47,14 @@ log = get_log(__name__)
 
 
 class CommitRefused(Exception):
-    """MongoDB did not let a mutation function commit that had returned; another time it may."""
+    """MongoDB rejected the commit of a mutation function that had returned; a retry may succeed."""
 
 
 class UserClientError(Exception):
-    """Carries what a function's own MongoDB client raised out of our transaction, which would
-    take it for an error of its own and run the function again."""
+    """Wraps an error of a MongoDB client that the function opened itself.
+
+    Unwrapped, the transaction would treat it as its own and run the function again.
+    """
 
     def __init__(self, error: MongoError) -> None:
         super().__init__(str(error))
@@ -68,8 +70,8 @@ class Runner:
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
         """Run an attempt; returns the outcome to write.
 
-        None if there is none to write: a mutation has committed it, or the attempt was lost.
-        Raises CancelledError only, whoever cancelled the task.
+        Returns None if a mutation has committed its outcome, or the attempt no longer owns the
+        job. Raises only CancelledError.
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
@@ -88,18 +90,18 @@ class Runner:
                 case never:
                     assert_never(never)
         except AttemptLost:
-            # Its end was asked for; or another holds the job, and the guard refuses this.
+            # It was canceled, or another attempt owns the job and the guard rejects this outcome.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
             return attempt.cancel() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:
             raise
         except UserClientError as own:
             return _outcome_by_policy(function, attempt, own.error)
-        except BaseException as error:  # user code ran here: sys.exit() ends the job alone
+        except BaseException as error:  # user code ran here: sys.exit() fails only this job
             return await self._outcome_of_error(function, attempt, error)
 
     def on_self_cancellation(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
-        """Decide after a cancellation that nobody asked us for: it is an error of the function."""
+        """Return the outcome after a cancellation that the worker did not request."""
         function = self.engine.registry.get(attempt.function_name)
         message = message_of(error) or OWN_CANCELLATION
         stored = stored_error("CancelledError", message, traceback_of(error))
@@ -110,12 +112,12 @@ class Runner:
     async def _outcome_of_error(
         self, function: Function, attempt: Attempt, error: BaseException
     ) -> Outcome:
-        """Decide after an error; fails the job if the error's own class keeps us from it."""
+        """Return the outcome of an error; fails the job if the error's own class raises again."""
         try:
             return await self._classify(function, attempt, error)
         except asyncio.CancelledError:
             raise
-        except BaseException:  # a user's own exception class ran here: it may hide what it is
+        except BaseException:  # code of a user's exception class ran here
             log.warning("function.error_unreadable", job_id=attempt.job_id)
             return attempt.fail(describe_exception(error))
 
@@ -162,7 +164,7 @@ class Runner:
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
-                _identity(attempt.job, progress.keep),
+                _identity(attempt.job, progress.buffer),
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
                 timeout_ms=timeout_ms,
@@ -176,7 +178,7 @@ class Runner:
             raise
 
     def _batch_class_of(self, function: Function, attempt: Attempt) -> BatchClass:
-        # What has failed, or taken its worker with it, does so alone the next time.
+        # A retry runs in a transaction of its own, so that it cannot harm others again.
         return self.stats.batch_class(function.name) if attempt.number == 1 else BatchClass.SOLO
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
@@ -199,11 +201,13 @@ class Runner:
         try:
             async with deadline:
                 result = await function.call(context, **function.arguments.unpack(attempt.args))
-        except BaseException as error:  # user code ran here, and may turn its timeout into anything
+        except (
+            BaseException
+        ) as error:  # user code ran here, and may turn its timeout into any other error
             if deadline.expired():
                 raise _deadline_exceeded(function, timeout_ms) from error
             raise
-        if deadline.expired():  # it has swallowed its cancellation
+        if deadline.expired():  # the function caught its cancellation
             raise _deadline_exceeded(function, timeout_ms)
         return attempt.succeed(self._checked_result(result))
 
@@ -257,7 +261,7 @@ def _identity(job: JobInfo, report: ReportProgress | None) -> ExecutionIdentity:
 async def _call_mutation(
     function: Function, ctx: Context, keyword_arguments: dict[str, Any]
 ) -> Any:
-    """Call a mutation function; raises UserClientError in place of what its own client raised."""
+    """Call a mutation function; wraps errors of its own MongoDB client in UserClientError."""
     try:
         return await function.call(ctx, **keyword_arguments)
     except MongoError as error:
@@ -276,7 +280,7 @@ def _outcome_by_policy(
     error: BaseException,
     stored: dict[str, Any] | None = None,
 ) -> Outcome:
-    """Let the function's policy decide about an error; the registry knows its classes."""
+    """Return the outcome of an error by the retry policy of the registered function."""
     stored = stored or describe_exception(error)
     if not function.retry.covers(error):
         return attempt.fail(stored)

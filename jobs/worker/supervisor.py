@@ -1,4 +1,4 @@
-"""Several workers on one machine: each a process, replaced when it dies, all ended together."""
+"""Runs several worker processes on one machine, and restarts those that exit."""
 
 import asyncio
 import signal

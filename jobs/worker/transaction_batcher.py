@@ -1,8 +1,7 @@
-"""Lets quick mutation functions share a transaction: one commit for those that wait together.
+"""Runs several fast mutation functions in one transaction, so that they share its commit.
 
-Each runs in its own task, in turn, on one session. If one of them fails, nothing of the shared
-transaction is kept, and the others take part in another; the more often that happens, the fewer
-share.
+Each body runs in its own task, one after another, on one session. If one fails, the transaction
+aborts and the others run again in the next batch; the batch size halves after each abort.
 """
 
 import asyncio
@@ -40,10 +39,10 @@ T = TypeVar("T")
 MAX_MEMBERS: Final = 50
 MAX_CONCURRENT_BATCHES: Final = 2  # one commits while the other runs
 TURNS_TIMEOUT_S: Final = (
-    0.25  # after which nobody gets a turn any more: the others wait for the commit
+    0.25  # then no more bodies start, so that the first need not wait long for the commit
 )
-MAX_CONFLICTS: Final = 3  # then it meets them alone: each time, its neighbours begin anew
-GROWTH: Final = 5  # after a commit, as many more may share; after an abort, half as many
+MAX_CONFLICTS: Final = 3  # then it runs alone: each conflict restarts the whole batch
+GROWTH: Final = 5  # added to the batch size after a commit; an abort halves it
 FIRST_PAUSE_S: Final = 0.005
 MAX_PAUSE_S: Final = 0.1
 
@@ -68,29 +67,29 @@ def _future() -> "asyncio.Future[T]":
 class _Member:
     turn: "asyncio.Future[Session]" = field(default_factory=_future)
     done: "asyncio.Future[bool]" = field(default_factory=_future)
-    """Whether the body has run to its end; False as well if its caller went away."""
+    """Whether the body has completed; also False if its caller was cancelled."""
     decision: "asyncio.Future[_Decision]" = field(default_factory=_future)
     session: Session | None = None
     is_first: bool = True
-    """Whether nobody in the transaction had written before it."""
+    """Whether it ran first in its transaction."""
     conflicted: bool = False
-    """Whether its own body did, rather than another's or the commit."""
+    """Whether its own body conflicted, rather than another body or the commit."""
     was_busy: bool = False
 
     @property
     def was_waiting(self) -> bool:
-        """Tell whether it went away while it waited for others, or for the database."""
+        """Return whether its time ran out while it waited for others or for the database."""
         return self.session is None or self.has_run or self.was_busy
 
     @property
     def has_run(self) -> bool:
-        """Tell whether its body has come to its end, and the transaction was not cancelled."""
+        """Return whether its body has completed."""
         return self.done.done() and not self.done.cancelled() and self.done.result()
 
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    """One transaction and who is in it."""
+    """One transaction and its members."""
 
     session: Session
     members: list[_Member] = field(default_factory=list)
@@ -99,7 +98,7 @@ class _Batch:
 
 
 class TransactionBatcher:
-    """Runs bodies like `run_transaction`, several to a transaction."""
+    """Runs bodies as `run_transaction` does, several in one transaction."""
 
     def __init__(self, mongo: Mongo, completions: Completions) -> None:
         self._mongo = mongo
@@ -111,9 +110,9 @@ class TransactionBatcher:
         self._is_closing = False
 
     async def run(self, body: Body[T], timeout_s: float) -> T:
-        """Commit what `body` does, exactly once, or raise and leave nothing.
+        """Commit the writes of `body` exactly once, or raise and write nothing.
 
-        The body runs again if somebody it shared with failed. Raises like `run_transaction`.
+        The body runs again if another member of its batch failed. Raises as `run_transaction`.
         """
         began, timeout = time.monotonic(), asyncio.timeout(timeout_s)
         member, decision = _Member(), _Decision.RETRY
@@ -126,7 +125,7 @@ class TransactionBatcher:
                     member, attempts = _Member(), attempts + 1
                     decision, result = await self._join_batch(member, body, deadline)
                     conflicts += member.conflicted
-        except Exception as error:  # a user's body may turn the timeout into anything
+        except Exception as error:  # a user's body may turn the timeout into any other error
             if not timeout.expired():
                 raise
             was_blocked = attempts > 1 or member.was_waiting or self._was_unavailable_since(began)
@@ -134,13 +133,16 @@ class TransactionBatcher:
             raise late(f"no commit within {timeout_s} s") from error
         if result is not None:
             return result[0]
-        # With all of its time: what the others took of it was no fault of its own.
+        # With the full timeout: the time spent in batches was not its own.
         queue_time_s = deadline.queue_time_s
         return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
-        """Write how an attempt ended as the last write of its transaction, shared or not; False
-        if the attempt is lost. In a shared one, that is known when all have had their turn."""
+        """Write an outcome as the last write of its transaction; False if the attempt is lost.
+
+        In a shared transaction outcomes are written together, after all bodies; until then this
+        returns True.
+        """
         batch = self._open.get(id(session))
         if batch is None:
             return not await self._completions.write_in_transaction(session, [outcome], offset_ms)
@@ -149,18 +151,18 @@ class TransactionBatcher:
         return True
 
     async def close(self) -> None:
-        """Wait for the transactions that are under way."""
+        """Wait for the transactions in progress."""
         self._is_closing = True
         await asyncio.gather(*self._runners, return_exceptions=True)
 
     def _ensure_runner(self) -> None:
         if len(self._runners) < MAX_CONCURRENT_BATCHES:
-            runner = asyncio.create_task(self._run_batches(), name="shared-transactions")
+            runner = asyncio.create_task(self._run_batches(), name="transaction-batch")
             self._runners.add(runner)
             runner.add_done_callback(self._runner_done)
 
     def _runner_done(self, runner: "asyncio.Task[None]") -> None:
-        """Go on with those who wait if somebody cancelled it, perhaps before its first step."""
+        """Start another runner if this one was cancelled while members wait."""
         self._runners.discard(runner)
         if runner.cancelled() and self._waiting and not self._is_closing:
             self._ensure_runner()
@@ -186,7 +188,7 @@ class TransactionBatcher:
                 return _Decision.RETRY, None
             if member.is_first:
                 raise
-            # What made it fail may be a write before it, of which nothing will be kept.
+            # A write of an earlier body may have caused this, and will be rolled back.
             return _Decision.SOLO, None
         finally:
             if member.session is not None:
@@ -208,21 +210,21 @@ class TransactionBatcher:
                     continue
                 await asyncio.sleep(pause_s * random.random())
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
-        except Exception as error:  # whatever it is, it belongs to those who wait
+        except Exception as error:  # of any class: the waiting callers must get it
             _fail_waiting(self._waiting, error)
             self._waiting.clear()
-        finally:  # at once: who comes next must find no conductor that has nothing left to do
+        finally:  # at once: a new member must not find a runner that is about to end
             self._runners -= {asyncio.current_task()}
 
     async def _run_next_batch(self) -> _BatchResult:
         group = self._next_group()
         try:
             return await self._run_batch(group)
-        finally:  # those who had no turn
+        finally:  # the members that did not run
             self._waiting.extendleft(reversed(group))
 
     def _next_group(self) -> deque[_Member]:
-        """Choose who may take part: only those whose claim the transaction's snapshot will have."""
+        """Take the next members: only those whose claim the transaction's snapshot will include."""
         size = min(len(self._waiting), self._size)
         return deque(self._waiting.popleft() for _ in range(size))
 
@@ -233,7 +235,7 @@ class TransactionBatcher:
             self._size = max(self._size // 2, 1)
 
     async def _run_batch(self, group: deque[_Member]) -> _BatchResult:
-        """Run a transaction and tell its members what became of it."""
+        """Run one transaction and set the decision of each member."""
         async with self._mongo.sessions.open() as session:
             batch = self._open[id(session)] = _Batch(session)
             try:
@@ -253,11 +255,11 @@ class TransactionBatcher:
         return _BatchResult.CONFLICTED if has_met else _BatchResult.FAILED
 
     async def _run_members(self, batch: _Batch, group: deque[_Member]) -> bool:
-        """Let them run one after another, as long as there is time; False if one failed."""
+        """Run the bodies one after another while there is time; returns False if one failed."""
         until = time.monotonic() + TURNS_TIMEOUT_S
         while group and time.monotonic() < until:
             member = group.popleft()
-            if member.turn.done():  # it went away before its turn
+            if member.turn.done():  # its caller was cancelled
                 continue
             member.is_first = not batch.members
             batch.members.append(member)
@@ -268,16 +270,16 @@ class TransactionBatcher:
         return True
 
     async def _write(self, batch: _Batch) -> bool:
-        """Write how all ended; False if an attempt was lost: on its own, it will see that."""
+        """Write all outcomes; returns False if an attempt is lost: alone, it will notice."""
         session, outcomes = batch.session, batch.outcomes
         return not await self._completions.write_in_transaction(session, outcomes, batch.offset_ms)
 
 
 def _decision_after(error: Exception) -> _Decision | Exception:
-    """Tell what becomes of those whose transaction met an error at its end."""
+    """Return the decision for the members of a transaction that failed at its commit."""
     if is_transient_transaction_error(error):
         return _Decision.RETRY
-    # What MongoDB refuses may be of one of them only: alone, it harms no other.
+    # MongoDB may have rejected only one member's writes: alone, it affects no other.
     return error if is_transient(error) else _Decision.SOLO
 
 
@@ -288,7 +290,7 @@ def _fail_waiting(members: Iterable[_Member], error: Exception) -> None:
 
 
 def _decide(members: Sequence[_Member], decision: _Decision | Exception) -> None:
-    """Tell those who have no verdict yet; an error only if they wait for one."""
+    """Set the decision of members that have none; an error only if their body has run."""
     for member in members:
         if member.decision.done():
             continue

@@ -1,4 +1,4 @@
-"""One life of a worker, from its registration until it is told to stop or is declared lost."""
+"""A worker, from its registration until it is stopped or loses its lease."""
 
 import asyncio
 import os
@@ -35,18 +35,18 @@ from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.reconciler import LeaseReconciler
 from ostinato.jobs.worker.running_attempt import StopReason
 
-SHUTDOWN_WRITE_S: Final = 2.0  # to leave without delay even if MongoDB is away
-MAX_HEARTBEAT_JOB_IDS: Final = 100  # a heartbeat names no more of what runs
+SHUTDOWN_WRITE_S: Final = 2.0  # a shutdown must not wait for an unavailable MongoDB
+MAX_HEARTBEAT_JOB_IDS: Final = 100  # in one heartbeat
 
 log = get_log(__name__)
 
 
 class LeaseLost(Exception):
-    """This worker was declared lost, and its jobs are others' by now."""
+    """This worker was declared lost, and its jobs belong to other workers."""
 
 
 class WorkerRuntime:
-    """Everything one worker runs; built by `WorkerRuntime.open`."""
+    """All parts of one worker, wired together; built by `WorkerRuntime.open`."""
 
     def __init__(self, engine: Engine, worker_id: str) -> None:
         settings = engine.settings
@@ -85,7 +85,7 @@ class WorkerRuntime:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator["WorkerRuntime"]:
-        """Register a worker with connections of its own; leave in good order at the end."""
+        """Register a worker with connections of its own; unregister it at the end."""
         worker_id = new_id()
         async with Engine.open(settings, worker_app_name(worker_id)) as engine:
             worker = cls(engine, worker_id)
@@ -93,11 +93,11 @@ class WorkerRuntime:
             try:
                 yield worker
             finally:
-                await worker.executor.close(0.0)  # if nobody has drained it
+                await worker.executor.close(0.0)  # if it was not drained
                 await worker._leave()
 
     async def run(self) -> None:
-        """Work until cancelled; raises Deposed when it has been declared lost."""
+        """Run until cancelled; raises LeaseLost once it has been declared lost."""
         await run_all(
             self._run_liveness,
             partial(keep_running, "leadership", self._election.run),
@@ -106,7 +106,7 @@ class WorkerRuntime:
         )
 
     async def _run_liveness(self) -> None:
-        """Do what holds the jobs that run; raises Deposed."""
+        """Send heartbeats, and listen for signals and cancellations; raises LeaseLost."""
         beat = partial(keep_running, "heartbeat", self._beat, max_pause_s=0.1)
         await run_all(
             partial(beat, reraise=(LeaseLost,)),
@@ -116,9 +116,9 @@ class WorkerRuntime:
         )
 
     async def drain(self) -> None:
-        """Let running jobs finish, up to the deadline; hand the rest back to `pending`.
+        """Wait for running jobs up to the drain timeout, then stop the rest.
 
-        Meanwhile the worker goes on to say that it lives, and to hear who is to be stopped.
+        Meanwhile the worker keeps sending heartbeats and stops jobs that are canceled.
         """
         await self._resign()
         drain_s = self.engine.settings.drain_timeout_ms / 1000
@@ -132,7 +132,7 @@ class WorkerRuntime:
         await asyncio.gather(liveness, return_exceptions=True)
 
     async def abandon(self) -> None:
-        """Stop what runs without writing a word of it: the jobs are others' by now."""
+        """Stop running attempts without writing outcomes: the jobs belong to other workers."""
         await self.executor.stop_all(StopReason.LEASE_LOST)
 
     async def _listen(self) -> None:
