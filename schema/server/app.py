@@ -34,7 +34,7 @@ class _OpenResources:
 
     engine: Engine
     feed: ChangeFeed
-    figures: ClusterStatsReader
+    cluster_stats: ClusterStatsReader
 
 
 class AppState:
@@ -55,9 +55,9 @@ class AppState:
         async with (
             Engine.open(self._settings) as engine,
             ChangeFeed(engine.mongo, self._settings) as feed,
-            ClusterStatsReader(engine, feed) as figures,
+            ClusterStatsReader(engine, feed) as cluster_stats,
         ):
-            self._current = _OpenResources(engine=engine, feed=feed, figures=figures)
+            self._current = _OpenResources(engine=engine, feed=feed, cluster_stats=cluster_stats)
             await engine.notifier.warn_if_unreachable()
             try:
                 yield
@@ -85,14 +85,14 @@ class AppState:
     def feed_stats(self) -> ChangeFeedStats:
         return self.current.feed.stats
 
-    async def figures(self) -> ClusterStats:
-        return await self.current.figures.read()
+    async def cluster_stats(self) -> ClusterStats:
+        return await self.current.cluster_stats.read()
 
 
 def create_app(settings: Settings) -> Starlette:
     """Build the application; its lifespan connects. Raises ValueError if no token key is set."""
     resources = AppState(settings)
-    parts = AppDependencies(
+    dependencies = AppDependencies(
         schema=graphql_schema,
         create_context=resources.create_context,
         resources=resources.open,
@@ -102,10 +102,10 @@ def create_app(settings: Settings) -> Starlette:
             "hub": resources.check_change_feed,
         },
         dead_tasks=resources.dead_tasks,
-        feed=resources.feed_stats,
-        figures=resources.figures,
+        feed_stats=resources.feed_stats,
+        cluster_stats=resources.cluster_stats,
     )
-    return build_app(settings, parts)
+    return build_app(settings, dependencies)
 
 
 Resources = Callable[[], AbstractAsyncContextManager[None]]
@@ -124,16 +124,16 @@ class AppDependencies:
     """The checks of `/readyz`, by name."""
     dead_tasks: Callable[[], list[str]]
     """Returns the long-lived tasks that keep failing; `/healthz` fails if there are any."""
-    feed: Callable[[], ChangeFeedStats]
+    feed_stats: Callable[[], ChangeFeedStats]
     """Returns the change feed's counters for `/metrics`; raises Unavailable outside `resources`."""
-    figures: Callable[[], Awaitable[ClusterStats]]
+    cluster_stats: Callable[[], Awaitable[ClusterStats]]
     """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
 
 
-def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
+def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     """Build the application; raises ValueError if no key can verify tokens."""
     authenticator = Authenticator(settings)
-    runner = OperationRunner(parts.schema, settings, parts.create_context)
+    runner = OperationRunner(dependencies.schema, settings, dependencies.create_context)
     connections = ConnectionRegistry(
         settings.max_sockets_per_user, settings.max_sockets_per_address
     )
@@ -141,7 +141,7 @@ def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with aclosing(authenticator), parts.resources(), aclosing(runner):
+        async with aclosing(authenticator), dependencies.resources(), aclosing(runner):
             yield
             await connections.drain(settings.drain_timeout_ms / 1_000)
 
@@ -150,7 +150,7 @@ def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
         WebSocketRoute("/graphql", endpoint.serve),
         # Starlette redirects HTTP requests from here; WebSocket clients do not follow redirects.
         WebSocketRoute("/graphql/", endpoint.serve),
-        *health_routes(parts.checks, parts.dead_tasks),
+        *health_routes(dependencies.checks, dependencies.dead_tasks),
         *page_routes(settings),
     ]
     if settings.mode is Mode.DEVELOPMENT:
@@ -162,7 +162,10 @@ def build_app(settings: Settings, parts: AppDependencies) -> Starlette:
         )
 
         sources = MetricSources(
-            runner=runner, connections=connections, feed=parts.feed, figures=parts.figures
+            runner=runner,
+            connections=connections,
+            feed_stats=dependencies.feed_stats,
+            cluster_stats=dependencies.cluster_stats,
         )
         routes.append(metrics_route(settings.metrics_token, sources))
     middleware = [

@@ -23,9 +23,9 @@ def mongodb_metrics(mongo: bool) -> Iterator[Metric]:
     yield _gauge("mongodb_answers", "1 if MongoDB responded during this scrape, else 0.", mongo)
 
 
-def cluster_metrics(figures: ClusterStats) -> Iterator[Metric]:
+def cluster_metrics(cluster_stats: ClusterStats) -> Iterator[Metric]:
     """Yield the metrics of the cluster, read from MongoDB: equal at every API process."""
-    counts, force = figures.counts, figures.workers
+    counts, workers = cluster_stats.counts, cluster_stats.workers
     states = (
         ((JobState.PENDING,), counts.pending),
         ((JobState.IN_PROGRESS,), counts.in_progress),
@@ -37,15 +37,15 @@ def cluster_metrics(figures: ClusterStats) -> Iterator[Metric]:
     yield _gauge(
         "oldest_due_job_seconds",
         "Waiting time of the oldest due job in queues that are not paused; 0 if none is due.",
-        figures.oldest_due_wait_s,
+        cluster_stats.oldest_due_wait_s,
     )
-    yield _gauge("workers", "Workers with a valid lease.", force.workers)
-    yield _gauge("worker_slots", "Jobs that the workers can run concurrently.", force.slots)
-    yield _gauge("worker_slots_taken", "Slots in use.", force.running)
+    yield _gauge("workers", "Workers with a valid lease.", workers.workers)
+    yield _gauge("worker_slots", "Jobs that the workers can run concurrently.", workers.slots)
+    yield _gauge("worker_slots_taken", "Slots in use.", workers.running)
     yield _gauge(
         "worker_loop_lag_seconds",
         "Largest event loop lag of a worker in the second before its heartbeat.",
-        force.loop_lag_ms / 1_000,
+        workers.loop_lag_ms / 1_000,
     )
 
 

@@ -28,7 +28,7 @@ from ostinato.schema.server.metric_families import (
 )
 from ostinato.schema.transports.connections import ConnectionRegistry
 
-FIGURES_TIMEOUT_S = 2.0  # below the default scrape timeout of Prometheus, 10 s
+CLUSTER_STATS_TIMEOUT_S = 2.0  # below the default scrape timeout of Prometheus, 10 s
 HEADERS = {"cache-control": "no-store"}
 
 log = get_log("ostinato.metrics")
@@ -40,8 +40,8 @@ class MetricSources:
 
     runner: OperationRunner
     connections: ConnectionRegistry
-    feed: Callable[[], ChangeFeedStats]
-    figures: Callable[[], Awaitable[ClusterStats]]
+    feed_stats: Callable[[], ChangeFeedStats]
+    cluster_stats: Callable[[], Awaitable[ClusterStats]]
 
 
 def metrics_route(token: SecretStr, sources: MetricSources) -> Route:
@@ -85,13 +85,13 @@ def _is_allowed(request: Request, expected: bytes) -> bool:
 
 async def _families(sources: MetricSources) -> Sequence[Metric]:
     own = [
-        *change_feed_metrics(sources.feed()),
+        *change_feed_metrics(sources.feed_stats()),
         *client_metrics(sources.runner, sources.connections),
     ]
     try:
-        async with asyncio.timeout(FIGURES_TIMEOUT_S):
-            figures = await sources.figures()
+        async with asyncio.timeout(CLUSTER_STATS_TIMEOUT_S):
+            cluster_stats = await sources.cluster_stats()
     except Exception as error:  # a driver may raise anything: the other metrics are still served
         log.warning("metrics.incomplete", error=repr(error))
         return [*own, *mongodb_metrics(False)]
-    return [*own, *mongodb_metrics(True), *cluster_metrics(figures)]
+    return [*own, *mongodb_metrics(True), *cluster_metrics(cluster_stats)]

@@ -74,8 +74,8 @@ async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIter
             resources=_nothing,
             checks={},
             dead_tasks=list,
-            feed=lambda: feed.stats,
-            figures=reader.read,
+            feed_stats=lambda: feed.stats,
+            cluster_stats=reader.read,
         )
         async with served(build_app(settings, parts), settings) as port:
             yield Scraper(url=f"http://127.0.0.1:{port}", settings=settings, reader=reader)

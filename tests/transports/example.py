@@ -202,7 +202,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         resources=nothing,
         checks=probe.checks,
         dead_tasks=lambda: probe.dead_tasks,
-        feed=unavailable,
-        figures=unavailable,
+        feed_stats=unavailable,
+        cluster_stats=unavailable,
     )
     return build_app(settings, parts)
