@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from ostinato.jobs.changes import Position
 from ostinato.resolvers.live.messages import Joint, Leg
 from ostinato.schema.fanout.fair_share import FairShare
+from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.replay_buffer import (
     BURST_SIZE,
     MAX_BURST_BYTES,
@@ -21,7 +22,6 @@ from ostinato.schema.fanout.replay_buffer import (
     bytes_of,
 )
 from ostinato.schema.fanout.subscriber import EncodedEvent, Subscriber
-from ostinato.schema.transports.frames import FrameBatch
 
 GATHER_S: Final = 0.01  # a crowd goes on coming, and what is caught up is sent by the burst
 MAX_GATHER_S: Final = 1.0

@@ -9,7 +9,7 @@ from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.live.messages import EventPosition, Joint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.fair_share import FairShare
-from ostinato.schema.transports.frames import FrameBatch
+from ostinato.schema.fanout.frames import FrameBatch
 
 if TYPE_CHECKING:
     from ostinato.schema.fanout.broadcast import Broadcast

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -156,18 +157,7 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
     if settings.metrics_token is not None:
-        from ostinato.schema.server.metrics import (  # loads prometheus_client only if needed
-            MetricSources,
-            metrics_route,
-        )
-
-        sources = MetricSources(
-            runner=runner,
-            connections=connections,
-            feed_stats=dependencies.feed_stats,
-            cluster_stats=dependencies.cluster_stats,
-        )
-        routes.append(metrics_route(settings.metrics_token, sources))
+        routes.append(_metrics_route(settings.metrics_token, runner, connections, dependencies))
     middleware = [
         Middleware(SecurityHeadersMiddleware),
         Middleware(CrossOriginMiddleware, settings=settings),
@@ -175,3 +165,23 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.connections = connections
     return app
+
+
+def _metrics_route(
+    token: SecretStr,
+    runner: OperationRunner,
+    connections: ConnectionRegistry,
+    dependencies: AppDependencies,
+) -> Route:
+    from ostinato.schema.server.metrics import (  # loads prometheus_client only if needed
+        MetricSources,
+        metrics_route,
+    )
+
+    sources = MetricSources(
+        runner=runner,
+        connections=connections,
+        feed_stats=dependencies.feed_stats,
+        cluster_stats=dependencies.cluster_stats,
+    )
+    return metrics_route(token, sources)

@@ -8,7 +8,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from ostinato.schema.transports.frames import EXTENSION
+from ostinato.schema.fanout.frames import EXTENSION
 
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
 REQUEST_TIMEOUT = b"408 Request Timeout"

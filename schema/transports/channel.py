@@ -6,8 +6,8 @@ from contextlib import suppress
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ostinato.jobs.settings import Settings
+from ostinato.schema.fanout.frames import EXTENSION, FrameWriter, text_frame
 from ostinato.schema.transports.connections import ConnectionClosing
-from ostinato.schema.transports.frames import EXTENSION, FrameWriter, text_frame
 from ostinato.schema.transports.graphql_ws import (
     ClientMessage,
     CloseCode,

@@ -20,9 +20,9 @@ from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import encode_json
 from ostinato.schema.execution.runner import Operation, OperationRunner
+from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.connections import ConnectionClosing
-from ostinato.schema.transports.frames import FrameBatch
 from ostinato.schema.transports.graphql_ws import (
     CloseCode,
     InvalidSubscribe,

@@ -10,7 +10,7 @@ import pytest
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.settings import Settings
 from ostinato.schema.execution.encoding import EncodedResult
-from ostinato.schema.transports.frames import FrameBatch
+from ostinato.schema.fanout.frames import FrameBatch
 from tests.live.watching import JOBS, Station
 from tests.live.writing import Writer
 from tests.processes import eventually

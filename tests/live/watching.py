@@ -18,8 +18,8 @@ from ostinato.resolvers.request import RequestContext
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.subscriber import Push
-from ostinato.schema.transports.frames import FrameBatch
 from tests.live.reading import PATIENCE_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"

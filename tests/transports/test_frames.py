@@ -6,7 +6,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ostinato.schema.transports.frames import FrameBatch, text_frame
+from ostinato.schema.fanout.frames import FrameBatch, text_frame
 from ostinato.schema.transports.graphql_ws import next_prefix
 
 SIZES = [1, 60, 84, 85, 86, 87, 124, 125, 126, 65_000, 65_494, 65_495, 65_536, 70_000]
