@@ -1,6 +1,6 @@
 """How a user's module declares a batch (`@batch`) and what completes requests."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Never, Protocol, TypedDict, Unpack, cast
 
@@ -16,13 +16,11 @@ from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.mongo.stored_json import id_from_text, id_to_text
 from ostinato.jobs.options import BATCH_OPTIONS
 from ostinato.jobs.records import Json
-from ostinato.jobs.registry import registry
+from ostinato.jobs.registry import BatchSource, registry
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 PageHandler = Callable[[Context, list[Document]], Awaitable[None]]
-Count = Callable[[Context], Awaitable[int | None]]
-Check = Callable[[Context], Awaitable[None]]
 RequestHandler = Callable[[Context, Json], Awaitable[Json]]
 
 OWNER_SAMPLE_SIZE: Final = 100  # documents to check for the field `owner`
@@ -41,25 +39,6 @@ class PageQuery(Protocol):
     """Return at most `size` items after `cursor`, which is None for the first page."""
 
     async def __call__(self, ctx: Context, cursor: str | None, size: int) -> BatchPage: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSource:
-    """What a batch processes, and how."""
-
-    name: str
-    pages: PageQuery
-    handle: PageHandler
-    """Runs in the transaction that advances the batch's cursor: exactly once per page."""
-    count: Count
-    """Counts the remaining items; None if that is unknown."""
-    check_empty: Check
-    """Called when there is nothing to process; raises PreconditionFailed if there never can be."""
-    public: bool
-    roles: frozenset[str]
-
-    def callable_by(self, roles: Iterable[str]) -> bool:
-        return self.public or not self.roles.isdisjoint(roles)
 
 
 class BatchOptions(TypedDict, total=False):

@@ -12,8 +12,8 @@ from ostinato.jobs.ids import is_id, new_id
 from ostinato.jobs.json_values import NotJson, build_progress, format_instant, to_whole_number
 from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
 from ostinato.jobs.logs import Log
-from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings

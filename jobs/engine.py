@@ -25,8 +25,10 @@ from ostinato.jobs.mongo.client import (
 )
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.mongo.indexes import ensure_collections
-from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
+from ostinato.jobs.mongo.reads import Reads
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobState
 from ostinato.jobs.registry import Registry, registry
@@ -47,6 +49,7 @@ class Engine:
     clock: Clock
     mongo: Mongo
     store: JobStore
+    reads: Reads
     notifier: Notifier
     transactor: Transactor
     queues: Queues
@@ -113,6 +116,7 @@ class Engine:
             clock=clock,
             mongo=mongo,
             store=store,
+            reads=Reads(mongo),
             notifier=notifier,
             transactor=Transactor(
                 mongo=mongo,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ostinato.jobs.arguments import Arguments
 from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown
@@ -18,9 +18,6 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.retry import Retry
-
-if TYPE_CHECKING:
-    from ostinato.jobs.batch_sources import BatchSource, RequestHandler
 
 # Called with validated arguments; what it returns is checked after each run.
 AnyFunction = Callable[..., Awaitable[Any]]
@@ -89,6 +86,26 @@ class StaticCron:
     args: JsonObject
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSource:
+    """What a batch processes, and how."""
+
+    name: str
+    pages: AnyFunction
+    """`(ctx, cursor, size)` returns a BatchPage."""
+    handle: AnyFunction
+    """`(ctx, items)` runs in the transaction that advances the cursor: exactly once per page."""
+    count: AnyFunction
+    """Counts the remaining items; None if that is unknown."""
+    check_empty: AnyFunction
+    """Called when there is nothing to process; raises PreconditionFailed if there never can be."""
+    public: bool
+    roles: frozenset[str]
+
+    def callable_by(self, roles: Iterable[str]) -> bool:
+        return self.public or not self.roles.isdisjoint(roles)
+
+
 FunctionRef = str | AnyFunction
 """A function's name, or the decorated coroutine itself."""
 
@@ -99,8 +116,8 @@ class Registry:
 
     _functions: dict[str, Function] = field(default_factory=dict)
     static_crons: dict[str, StaticCron] = field(default_factory=dict)
-    batches: dict[str, "BatchSource"] = field(default_factory=dict)
-    request_handler: "RequestHandler | None" = None
+    batches: dict[str, BatchSource] = field(default_factory=dict)
+    request_handler: AnyFunction | None = None
     """Completes requests; None for the built-in handler, which returns their data."""
 
     def __iter__(self) -> Iterator[Function]:
@@ -142,7 +159,7 @@ class Registry:
             raise DeclarationError(call, problem)
         self.static_crons[cron.name] = cron
 
-    def add_batch(self, source: "BatchSource") -> None:
+    def add_batch(self, source: BatchSource) -> None:
         """Register a batch source; raises DeclarationError if another module took its name."""
         name, taken = source.name, self.batches.get(source.name)
         if (
@@ -155,7 +172,7 @@ class Registry:
             raise DeclarationError(source.handle, problem)
         self.batches[name] = source
 
-    def set_request_handler(self, handler: "RequestHandler") -> None:
+    def set_request_handler(self, handler: AnyFunction) -> None:
         """Complete requests with a coroutine; raises DeclarationError if there is another."""
         taken = self.request_handler
         if taken and _origin(taken) != _origin(handler):

@@ -12,10 +12,11 @@ from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress,
 from ostinato.jobs.errors import PayloadTooLarge
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
-from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings

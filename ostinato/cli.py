@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from ostinato.jobs.batch_sources import BatchSource
-    from ostinato.jobs.registry import Function
+    from ostinato.jobs.registry import BatchSource, Function
     from ostinato.jobs.settings import Settings
 
 COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")

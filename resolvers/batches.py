@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import batch as functions
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
@@ -26,7 +25,7 @@ async def batch(ctx: RequestContext, batch_id: str) -> Batch:
 
 async def batches(ctx: RequestContext, window: Window) -> Page[Batch]:
     """Read a page of the viewer's batches, newest first."""
-    return await reads.find_page(ctx.engine.mongo, Batch, ctx.scope, window)
+    return await ctx.engine.reads.find_page(Batch, ctx.scope, window)
 
 
 async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:

@@ -8,8 +8,6 @@ from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
-from ostinato.jobs.mongo import reads
-from ostinato.jobs.mongo.collections import CRONS
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.functions import require_callable_function
@@ -25,7 +23,7 @@ async def cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 async def cron_named(ctx: RequestContext, name: str) -> Cron:
     """Read the viewer's own cron with this name; raises NotFound."""
-    found = await reads.find_one(ctx.engine.mongo, Cron, ctx.viewer.id, name=name)
+    found = await ctx.engine.reads.find_one(Cron, ctx.viewer.id, name=name)
     if found is None:
         raise not_found(Cron)
     return found
@@ -37,7 +35,7 @@ async def crons(
     """Read a page of the viewer's crons, newest first."""
     given = {"enabled": enabled, "functionName": function_name}
     fields = {name: value for name, value in given.items() if value is not None}
-    return await reads.find_page(ctx.engine.mongo, Cron, ctx.scope, window, **fields)
+    return await ctx.engine.reads.find_page(Cron, ctx.scope, window, **fields)
 
 
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
@@ -88,7 +86,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
     try:
         runs = _next_runs(record, now, count)
     except Exception as error:  # a schedule that others wrote can raise anything
-        report(CRONS, record.id, error)
+        report("crons", record.id, error)
         return []
     return [run for run in runs if record.end_at is None or run < record.end_at]
 

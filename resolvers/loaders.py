@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
+from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, Page
-from ostinato.jobs.mongo import reads
-from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.batch_loader import BatchLoader
@@ -24,8 +23,8 @@ NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
 class Loaders:
     """The batch loaders of a request; they read documents of `owner`, or of all owners if None."""
 
-    def __init__(self, mongo: Mongo, owner: str | None) -> None:
-        self._mongo = mongo
+    def __init__(self, engine: Engine, owner: str | None) -> None:
+        self._reads = engine.reads
         self._owner = owner
         self.jobs = BatchLoader(self._of(Job))
         self.crons = BatchLoader(self._of(Cron))
@@ -47,7 +46,7 @@ class Loaders:
         self, kind: type[R]
     ) -> Callable[[Collection[str]], Awaitable[Mapping[str, R | Exception]]]:
         async def read(ids: Collection[str]) -> Mapping[str, R | Exception]:
-            return await reads.find_by_ids(self._mongo, kind, ids, self._owner)
+            return await self._reads.find_by_ids(kind, ids, self._owner)
 
         return read
 
@@ -60,9 +59,7 @@ class Loaders:
                 causes[window].append(cause_id)
             found: dict[PageKey, Page[Job] | Exception] = {}
             for window, ids in causes.items():
-                pages = await reads.find_job_pages_by_cause(
-                    self._mongo, self._owner, which, ids, window
-                )
+                pages = await self._reads.find_job_pages_by_cause(self._owner, which, ids, window)
                 found |= {(cause_id, window): page for cause_id, page in pages.items()}
             return found
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from ostinato.jobs.errors import NotFound
 from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import tasks as functions
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import JsonObject, RecurringTask
 from ostinato.resolvers.functions import require_callable_function
@@ -24,7 +23,7 @@ class NewTask:
 
 async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
     """Read the viewer's own task with this id; raises NotFound."""
-    found = await reads.find_one(ctx.engine.mongo, RecurringTask, ctx.viewer.id, taskId=task_id)
+    found = await ctx.engine.reads.find_one(RecurringTask, ctx.viewer.id, taskId=task_id)
     if found is None:
         raise NotFound("you have no recurring task with this taskId")
     return found
@@ -32,7 +31,7 @@ async def recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
 
 async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[RecurringTask]:
     """Read a page of the viewer's recurring tasks, newest first."""
-    return await reads.find_page(ctx.engine.mongo, RecurringTask, ctx.scope, window)
+    return await ctx.engine.reads.find_page(RecurringTask, ctx.scope, window)
 
 
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:

@@ -9,7 +9,6 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.messages import Leg
@@ -56,7 +55,7 @@ class RequestContext:
 
     @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.engine.mongo, self.scope)
+        return Loaders(self.engine, self.scope)
 
     async def now(self) -> datetime:
         """Return due time."""
@@ -64,7 +63,7 @@ class RequestContext:
 
     async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
         """Read an object that the viewer can see; raises NotFound or Malformed."""
-        read = await reads.find_by_ids(self.engine.mongo, kind, [document_id], self.scope, behind)
+        read = await self.engine.reads.find_by_ids(kind, [document_id], self.scope, behind)
         found = read.get(document_id)
         if found is None:
             raise not_found(kind)

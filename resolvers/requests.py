@@ -2,7 +2,6 @@
 
 from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import requests as functions
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Json, Request
 from ostinato.resolvers.request import RequestContext
@@ -15,7 +14,7 @@ async def request(ctx: RequestContext, request_id: str) -> Request:
 
 async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
     """Read a page of the viewer's requests, newest first."""
-    return await reads.find_page(ctx.engine.mongo, Request, ctx.scope, window)
+    return await ctx.engine.reads.find_page(Request, ctx.scope, window)
 
 
 async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:

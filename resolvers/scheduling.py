@@ -8,8 +8,7 @@ from ostinato.jobs.errors import BadRequest, PreconditionFailed
 from ostinato.jobs.filters import JobFilter, JobOrder, Page
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
-from ostinato.jobs.mongo import reads
-from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
@@ -38,12 +37,12 @@ async def job(ctx: RequestContext, job_id: str) -> Job:
 
 async def jobs(ctx: RequestContext, which: JobFilter, order: JobOrder, window: Window) -> Page[Job]:
     """Read a page of the viewer's jobs."""
-    return await reads.find_job_page(ctx.engine.mongo, ctx.scope, which, order, window)
+    return await ctx.engine.reads.find_job_page(ctx.scope, which, order, window)
 
 
 async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     """Read a page of the viewer's failures, newest first."""
-    return await reads.find_page(ctx.engine.mongo, Failure, ctx.scope, window)
+    return await ctx.engine.reads.find_page(Failure, ctx.scope, window)
 
 
 async def schedule_job(ctx: RequestContext, request: JobRequest) -> Job:

@@ -11,9 +11,9 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from ostinato.jobs.client_errors import to_client_error
 from ostinato.jobs.errors import BadRequest, Issue, OstinatoError
 from ostinato.jobs.logs import get_log
-from ostinato.resolvers.outages import to_client_error
 
 log = get_log("ostinato.graphql")
 

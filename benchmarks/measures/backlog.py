@@ -11,7 +11,8 @@ from benchmarks.measures.drain import Drained, drain
 from benchmarks.processes import CouldNotRun, wait_until
 from benchmarks.servers import Servers, asked
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings

@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.peers import program
 from ostinato.cli import COMMAND
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Json
 from ostinato.jobs.settings import Settings
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ostinato.jobs.batch_sources import Document, batch
+from ostinato.jobs.batch_sources import BatchPage, Document, batch
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
@@ -115,7 +115,7 @@ async def process_batch(
     if found is None or await is_active(ctx, found["schedulerJobId"]):
         return 0
     source = ctx.registry.batches[found["source"]]
-    page = await source.pages(ctx, cursor, batch_size)
+    page: BatchPage = await source.pages(ctx, cursor, batch_size)
     if page.items:
         await source.handle(ctx, page.items)
     progress: dict[str, Any] = {

@@ -1,42 +1,18 @@
 """Builds the document of a new job, and reads the fields of a stored one."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from ostinato.jobs.documents import cause_document, job_from
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.mongo.transitions import first_event
-from ostinato.jobs.records import Cause, Job, JobState, JsonObject
-from ostinato.jobs.registry import Function
+from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.records import Job, JobState, JsonObject
 from ostinato.jobs.retry import Retry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A job to insert; its arguments have been validated."""
-
-    function: Function
-    args: JsonObject
-    owner: str | None
-    cause: Cause
-    scheduled_time: datetime
-    key: str | None = None
-    """The client's idempotency key, unique for an owner."""
-    tick: dict[str, Any] | None = None
-    """A unique value that prevents a second job for the same due time."""
-    queue: str = DEFAULT_QUEUE
-    priority: int = 0
-    """From 0 to 9; higher runs sooner."""
-    timeout_ms: int | None = None
-    """Real time that one attempt may take; None: the function's timeout."""
-    canceled: bool = False
-    """Whether it is inserted as canceled, because the job that scheduled it was canceled."""
 
 
 class StoredJob:

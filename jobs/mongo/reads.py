@@ -84,6 +84,142 @@ _READERS: Final[dict[type, _RecordReader]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The reads of one database; use cases reach them as `engine.reads`."""
+
+    mongo: Mongo
+
+    async def find_by_ids(
+        self,
+        kind: type[R],
+        ids: Collection[str],
+        owner: str | None,
+        min_cluster_time: ClusterTime | None = None,
+    ) -> "Mapping[str, R | Malformed]":
+        """Return the records with these ids that the owner may see, by id; one query."""
+        if not ids:
+            return {}
+        reader = _READERS[kind]
+        query = owned_by(owner) | {"_id": {"$in": list(ids)}}
+        find = partial(self.mongo[reader.collection].find, query, batch_size=len(ids) + 1)
+        found = await self.mongo.causal_read(find, min_cluster_time)
+        return cast("Mapping[str, R | Malformed]", reader.records_of(found))
+
+    async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
+        """Return the record whose fields have these values; raises Malformed."""
+        reader = _READERS[kind]
+        document = await self.mongo[reader.collection].find_one(owned_by(owner) | fields)
+        return None if document is None else cast("R", reader.record_of(document))
+
+    async def find_page(
+        self, kind: type[R], owner: str | None, window: Window, **fields: object
+    ) -> Page[R]:
+        """Return a page of the records whose fields have these values, newest first."""
+        return await self._page(
+            kind, PageQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
+        )
+
+    async def find_job_page(
+        self, owner: str | None, which: JobFilter, order: JobOrder, window: Window
+    ) -> Page[Job]:
+        """Return a page of the jobs that match, in that order."""
+        return await self._page(Job, job_page_query(owner, which, order, window), window)
+
+    async def find_newest(
+        self, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
+    ) -> Page[R]:
+        """Return the newest `limit` records of a kind other than jobs."""
+        window = Window(limit=limit)
+        return await self._page(
+            kind, PageQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
+        )
+
+    async def find_newest_jobs(
+        self, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
+    ) -> Page[Job]:
+        """Return the newest `limit` jobs that match."""
+        window = Window(limit=limit)
+        find = job_page_query(owner, which, JobOrder.NEWEST, window)
+        return await self._page(Job, find, window, min_cluster_time)
+
+    async def find_job_pages_by_cause(
+        self, owner: str | None, which: JobFilter, cause_ids: Collection[str], window: Window
+    ) -> dict[str, Page[Job]]:
+        """Return a page, newest first, of the jobs of each of many causes, in one query.
+
+        Each cause costs an index range of the length of a page, however many jobs it has.
+        """
+        find = PageQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
+        pipeline: list[Query] = [
+            {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
+            {
+                "$lookup": {
+                    "from": JOBS,
+                    "localField": "_id",
+                    "foreignField": "cause.id",
+                    "pipeline": [
+                        {"$match": find.filter},
+                        {"$sort": dict(find.sort)},
+                        {"$limit": find.limit},
+                    ],
+                    "as": "job",
+                }
+            },
+            # Unwinding makes each job its own document: a list of them may not exceed 16 MB.
+            {"$unwind": "$job"},
+            {"$replaceWith": "$job"},
+        ]
+        found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
+        malformed: set[str] = set()
+        async for document in self.mongo.database.aggregate(pipeline):
+            try:
+                job = cast("Job", _READERS[Job].record_of(document))
+                found[str(job.cause.id)].append(job)
+            except Malformed:  # its cause is unknown: it may be a list that matches several ids
+                malformed |= found.keys()
+        pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
+        for cause_id in malformed:
+            one_cause = replace(which, cause_id=cause_id)
+            pages[cause_id] = await self.find_job_page(owner, one_cause, JobOrder.NEWEST, window)
+        return pages
+
+    async def _page(
+        self,
+        kind: type[R],
+        find: PageQuery,
+        window: Window,
+        min_cluster_time: ClusterTime | None = None,
+    ) -> Page[R]:
+        reader = _READERS[kind]
+        skipped: list[object] = []
+        while True:
+            documents = await self._found(reader.collection, find, min_cluster_time)
+            valid: list[R] = []
+            malformed: list[object] = []
+            for document in documents:
+                try:
+                    valid.append(cast("R", reader.record_of(document)))
+                except Malformed:
+                    malformed.append(document["_id"])
+            if not malformed or len(documents) < find.limit or len(valid) > window.limit:
+                return build_page(valid, window)
+            skipped += malformed
+            if len(skipped) > MAX_MALFORMED:
+                raise Malformed(f"more than {MAX_MALFORMED:,} malformed documents are in this list")
+            find = _skipping(find, skipped, window)
+
+    async def _found(
+        self, collection: str, find: PageQuery, min_cluster_time: ClusterTime | None
+    ) -> list[Document]:
+        # One reply, larger than the limit so that no cursor stays open: between two replies, the
+        # server that has the cursor could fail.
+        options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
+        return await self.mongo.causal_read(
+            partial(self.mongo[collection].find, find.filter, **options), min_cluster_time
+        )
+
+
 async def find_by_ids(
     mongo: Mongo,
     kind: type[R],
@@ -91,138 +227,22 @@ async def find_by_ids(
     owner: str | None,
     min_cluster_time: ClusterTime | None = None,
 ) -> "Mapping[str, R | Malformed]":
-    """Return the records with these ids that the owner may see, by id; one query."""
-    if not ids:
-        return {}
-    reader = _READERS[kind]
-    query = owned_by(owner) | {"_id": {"$in": list(ids)}}
-    find = partial(mongo[reader.collection].find, query, batch_size=len(ids) + 1)
-    found = await mongo.causal_read(find, min_cluster_time)
-    return cast("Mapping[str, R | Malformed]", reader.records_of(found))
-
-
-async def find_one(mongo: Mongo, kind: type[R], owner: str | None, **fields: str) -> R | None:
-    """Return the record whose fields have these values; raises Malformed."""
-    reader = _READERS[kind]
-    document = await mongo[reader.collection].find_one(owned_by(owner) | fields)
-    return None if document is None else cast("R", reader.record_of(document))
-
-
-async def find_page(
-    mongo: Mongo, kind: type[R], owner: str | None, window: Window, **fields: object
-) -> Page[R]:
-    """Return a page of the records whose fields have these values, newest first."""
-    return await _page(
-        mongo, kind, PageQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
-    )
-
-
-async def find_job_page(
-    mongo: Mongo, owner: str | None, which: JobFilter, order: JobOrder, window: Window
-) -> Page[Job]:
-    """Return a page of the jobs that match, in that order."""
-    return await _page(mongo, Job, job_page_query(owner, which, order, window), window)
+    return await Reads(mongo).find_by_ids(kind, ids, owner, min_cluster_time)
 
 
 async def find_newest(
     mongo: Mongo, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
 ) -> Page[R]:
-    """Return the newest `limit` records of a kind other than jobs."""
-    window = Window(limit=limit)
-    return await _page(
-        mongo, kind, PageQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
-    )
+    return await Reads(mongo).find_newest(kind, owner, limit, min_cluster_time)
 
 
 async def find_newest_jobs(
     mongo: Mongo, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
 ) -> Page[Job]:
-    """Return the newest `limit` jobs that match."""
-    window = Window(limit=limit)
-    find = job_page_query(owner, which, JobOrder.NEWEST, window)
-    return await _page(mongo, Job, find, window, min_cluster_time)
-
-
-async def find_job_pages_by_cause(
-    mongo: Mongo, owner: str | None, which: JobFilter, cause_ids: Collection[str], window: Window
-) -> dict[str, Page[Job]]:
-    """Return a page, newest first, of the jobs of each of many causes, in one query.
-
-    Each cause costs an index range of the length of a page, however many jobs it has.
-    """
-    find = PageQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
-    pipeline: list[Query] = [
-        {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
-        {
-            "$lookup": {
-                "from": JOBS,
-                "localField": "_id",
-                "foreignField": "cause.id",
-                "pipeline": [
-                    {"$match": find.filter},
-                    {"$sort": dict(find.sort)},
-                    {"$limit": find.limit},
-                ],
-                "as": "job",
-            }
-        },
-        # Unwinding makes each job its own document: a list of them may not exceed 16 MB.
-        {"$unwind": "$job"},
-        {"$replaceWith": "$job"},
-    ]
-    found: dict[str, list[Job]] = {cause_id: [] for cause_id in cause_ids}
-    malformed: set[str] = set()
-    async for document in mongo.database.aggregate(pipeline):
-        try:
-            job = cast("Job", _READERS[Job].record_of(document))
-            found[str(job.cause.id)].append(job)
-        except Malformed:  # its cause is unknown: it may be a list that matches several ids
-            malformed |= found.keys()
-    pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
-    for cause_id in malformed:
-        one_cause = replace(which, cause_id=cause_id)
-        pages[cause_id] = await find_job_page(mongo, owner, one_cause, JobOrder.NEWEST, window)
-    return pages
-
-
-async def _page(
-    mongo: Mongo,
-    kind: type[R],
-    find: PageQuery,
-    window: Window,
-    min_cluster_time: ClusterTime | None = None,
-) -> Page[R]:
-    reader = _READERS[kind]
-    skipped: list[object] = []
-    while True:
-        documents = await _found(mongo, reader.collection, find, min_cluster_time)
-        valid: list[R] = []
-        malformed: list[object] = []
-        for document in documents:
-            try:
-                valid.append(cast("R", reader.record_of(document)))
-            except Malformed:
-                malformed.append(document["_id"])
-        if not malformed or len(documents) < find.limit or len(valid) > window.limit:
-            return build_page(valid, window)
-        skipped += malformed
-        if len(skipped) > MAX_MALFORMED:
-            raise Malformed(f"more than {MAX_MALFORMED:,} malformed documents are in this list")
-        find = _skipping(find, skipped, window)
+    return await Reads(mongo).find_newest_jobs(owner, which, limit, min_cluster_time)
 
 
 def _skipping(find: PageQuery, skipped: Collection[object], window: Window) -> PageQuery:
     """Build the query of the same page without the documents with these ids."""
     others = {"$and": [find.filter, {"_id": {"$nin": list(skipped)}}]}
     return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_BATCH_SIZE)
-
-
-async def _found(
-    mongo: Mongo, collection: str, find: PageQuery, min_cluster_time: ClusterTime | None
-) -> list[Document]:
-    # One reply, larger than the limit so that no cursor stays open: between two replies, the
-    # server that has the cursor could fail.
-    options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
-    return await mongo.causal_read(
-        partial(mongo[collection].find, find.filter, **options), min_cluster_time
-    )

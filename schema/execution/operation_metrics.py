@@ -7,8 +7,8 @@ from typing import Final
 
 from graphql import OperationType
 
+from ostinato.jobs.client_errors import to_client_error
 from ostinato.jobs.errors import OstinatoError
-from ostinato.resolvers.outages import to_client_error
 from ostinato.schema.errors import INTERNAL, FormattedError
 from ostinato.schema.execution.documents import RequestRejected
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from graphql import OperationType
 
+from ostinato.jobs.client_errors import to_client_error
 from ostinato.jobs.errors import (
     BadRequest,
     OstinatoError,
@@ -15,7 +16,6 @@ from ostinato.jobs.errors import (
 )
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.outages import to_client_error
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import encode_json

@@ -9,7 +9,6 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.page_queries import PageQuery, job_page_query
-from ostinato.jobs.mongo.reads import find_job_page, find_job_pages_by_cause
 from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.records import JobState
 from tests.api.documents import Documents
@@ -81,9 +80,9 @@ async def test_what_a_cause_made_is_read_from_its_own_index(
         await documents.job(cause={"kind": "cron", "id": new_id()})
     window = Window(limit=20)
     async with profiled(engine.mongo) as reads:
-        pages = await find_job_pages_by_cause(engine.mongo, "ann", JobFilter(), causes, window)
+        pages = await engine.reads.find_job_pages_by_cause("ann", JobFilter(), causes, window)
         which = JobFilter(cause_id=causes[0])
-        alone = await find_job_page(engine.mongo, "ann", which, JobOrder.NEWEST, window)
+        alone = await engine.reads.find_job_page("ann", which, JobOrder.NEWEST, window)
     assert [len(pages[cause_id].items) for cause_id in causes] == [1, 1]
     assert len(alone.items) == 1
     assert all(read.get("docsExamined", 0) <= len(causes) for read in reads), reads

@@ -12,7 +12,6 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.paging import PagePosition, Window, build_page
 from ostinato.jobs.records import Job
 from ostinato.schema.ids import global_id
@@ -117,7 +116,7 @@ class Walk:
             if extra:
                 await _insert(engine, [extra.pop()])
             window = self._request(cursor).window(cursor_order(self.order))
-            page = await reads.find_job_page(engine.mongo, "ann", EVERYTHING, self.order, window)
+            page = await engine.reads.find_job_page("ann", EVERYTHING, self.order, window)
             found = [*page.items, *found] if self.backward else [*found, *page.items]
             info = job_connection(page, self.order).page_info
             cursor = info.start_cursor if self.backward else info.end_cursor
@@ -186,4 +185,4 @@ async def test_a_page_between_two_cursors_is_what_lies_between(
 
 
 async def _page(engine: Engine, window: Window) -> Any:
-    return await reads.find_job_page(engine.mongo, "ann", JobFilter(), JobOrder.NEWEST, window)
+    return await engine.reads.find_job_page("ann", JobFilter(), JobOrder.NEWEST, window)

@@ -11,8 +11,8 @@ from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.job_documents import NewJob
 from ostinato.jobs.mongo.stored_json import restore_document
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings

@@ -12,7 +12,7 @@ from pymongo.write_concern import WriteConcern
 
 from ostinato.jobs.context import Context, JobOptions
 from ostinato.jobs.errors import BadRequest, Conflict
-from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind
 from tests.engine.rig import Rig
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ostinato.jobs.arq_queue.notifier import Signal
-from ostinato.jobs.mongo.job_documents import NewJob, build_job_document
+from ostinato.jobs.mongo.job_documents import build_job_document
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate

@@ -14,7 +14,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo import reads
+from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
@@ -121,8 +121,8 @@ class Session:
             await self.step(name, number)
         await self.read_all()
         await self.disconnect()
-        stored = await reads.find_job_page(
-            self.write.mongo, self.owner, self.wanted, JobOrder.NEWEST, Window(limit=1_000)
+        stored = await Reads(self.write.mongo).find_job_page(
+            self.owner, self.wanted, JobOrder.NEWEST, Window(limit=1_000)
         )
         return {job.id: job for job in stored.items}
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ostinato.jobs.context import Context
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_documents import NewJob
+from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job, JobState
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime

@@ -1,0 +1,31 @@
+"""Owns what a job to schedule is made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ostinato.jobs.lanes import DEFAULT_QUEUE
+from ostinato.jobs.records import Cause, JsonObject
+from ostinato.jobs.registry import Function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to insert; its arguments have been validated."""
+
+    function: Function
+    args: JsonObject
+    owner: str | None
+    cause: Cause
+    scheduled_time: datetime
+    key: str | None = None
+    """The client's idempotency key, unique for an owner."""
+    tick: dict[str, Any] | None = None
+    """A unique value that prevents a second job for the same due time."""
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    """From 0 to 9; higher runs sooner."""
+    timeout_ms: int | None = None
+    """Real time that one attempt may take; None: the function's timeout."""
+    canceled: bool = False
+    """Whether it is inserted as canceled, because the job that scheduled it was canceled."""
