@@ -1,4 +1,4 @@
-"""Owns what the tests of the API share: an engine, viewers who ask, documents to read."""
+"""Provides what the tests of the API share: an engine, clients, and documents to read."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ FUNCTIONS = "tests.api.functions"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a client got, with what tests ask of it most."""
+    """The response to a client, with shortcuts for tests."""
 
     data: dict[str, Any]
     errors: list[GraphQLError] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Somebody who asks."""
+    """A client of the API."""
 
     context: RequestContext
 
@@ -72,7 +72,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
-    """Make clients of one engine."""
+    """Creates clients of one engine."""
 
     engine: Engine
     feed: ChangeFeed

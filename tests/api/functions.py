@@ -10,18 +10,18 @@ from ostinato.jobs.retry import Retry
 
 @mutation(public=True)
 async def greet(ctx: Context, name: str, times: int = 1) -> str:
-    """Greet somebody, several times."""
+    """Greet a person, several times."""
     return " ".join([f"hello {name}"] * times)
 
 
 @action(public=True, retry=Retry(retries=2), timeout_ms=1_500)
 async def call_out(ctx: Context) -> None:
-    """Touch the outside world."""
+    """Call an external system."""
 
 
 @mutation(roles=("auditor",))
 async def audit(ctx: Context) -> None:
-    """Look at the books."""
+    """Audit the ledger."""
 
 
 @mutation()
@@ -36,4 +36,4 @@ async def post(ctx: Context, items: list[dict[str, object]]) -> None:
 
 @action(public=True)
 async def keep(ctx: Context, value: JsonValue) -> None:
-    """Take any value."""
+    """Accept any value."""

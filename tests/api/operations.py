@@ -1,4 +1,4 @@
-"""The operations that tests ask for, by the name of their root field."""
+"""The operations of the tests, by the name of their root field."""
 
 from typing import Final
 

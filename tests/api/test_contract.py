@@ -1,4 +1,4 @@
-"""The schema as clients see it: committed, and described to the last argument."""
+"""The schema as clients see it: committed, and described completely."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ ROOTS = ("Query", "Mutation", "Subscription")
 
 
 def _described(named: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
-    """Give every place of a type that can be described, with its description."""
+    """Yield every element of a type that can have a description, with its description."""
     yield named.name, named.description
     if isinstance(named, GraphQLEnumType):
         for name, value in named.values.items():

@@ -1,4 +1,4 @@
-"""Crons: registered, paused, resumed and deleted by their clients; previews of schedules."""
+"""Crons: registered, paused, resumed and deleted by clients; previews of schedules."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +68,7 @@ async def test_a_cron_is_found_by_its_name(ann: Client) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", '(id: "x", name: "n")'])
-async def test_a_cron_is_looked_up_by_one_thing(ann: Client, arguments: str) -> None:
+async def test_a_cron_is_looked_up_by_either_id_or_name(ann: Client, arguments: str) -> None:
     answer = await ann(f"{{ cron{arguments} {{ id }} }}")
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["id"]])
 
@@ -138,12 +138,14 @@ async def test_the_next_runs_end_with_the_schedule(ann: Client, documents: Docum
     assert _instants(runs) == [DUE, DUE + timedelta(minutes=1)]
 
 
-async def test_five_runs_are_given_unless_said_otherwise(ann: Client, documents: Documents) -> None:
+async def test_next_runs_has_five_by_default(ann: Client, documents: Documents) -> None:
     assert len((await ann.get(NEXT_RUNS, id=await documents.cron()))["nextRuns"]) == 5
 
 
 @pytest.mark.parametrize("count", [0, 101])
-async def test_nobody_asks_for_endless_runs(ann: Client, documents: Documents, count: int) -> None:
+async def test_number_of_next_runs_is_limited(
+    ann: Client, documents: Documents, count: int
+) -> None:
     answer = await ann(NEXT_RUNS, id=await documents.cron(), count=count)
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["count"]])
 

@@ -1,4 +1,4 @@
-"""Failures are kept until somebody resolves them, or retries the job."""
+"""Failures are retained until they are resolved or the job is retried."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ async def test_a_failure_is_resolved_once(ann: Client, documents: Documents) -> 
     assert (await ann(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
 
 
-async def test_somebody_elses_failure_is_not_found_and_stays(
+async def test_failure_of_another_user_is_not_found_and_stays(
     ann: Client, bob: Client, documents: Documents
 ) -> None:
     failure, _ = await _failed(documents)
@@ -64,7 +64,7 @@ async def test_a_failure_that_a_function_logged_itself_has_no_job_to_purge(
     assert answer["failure"]["job"] is None
 
 
-async def test_a_resolved_job_can_be_retried_and_is_kept_again(
+async def test_a_resolved_job_can_be_retried_and_is_retained_again(
     ann: Client, documents: Documents, engine: Engine
 ) -> None:
     failure, job = await _failed(documents)

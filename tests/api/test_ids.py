@@ -1,4 +1,4 @@
-"""The global id: one form, made and read in one place."""
+"""Global ids: encoding and decoding."""
 
 import pytest
 from hypothesis import example, given
@@ -21,7 +21,7 @@ def test_a_global_id_names_its_type_and_document(type_name: str, identifier: str
 @example("Sm9iOmFiYw==")
 @example("\ud800")
 @example("é" * 20)
-def test_anything_else_is_no_id(text: str) -> None:
+def test_anything_else_is_not_an_id(text: str) -> None:
     with pytest.raises(ValueError, match="id"):
         parse_global_id(text)
 

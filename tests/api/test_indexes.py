@@ -1,4 +1,4 @@
-"""Lists read a page's worth of an index, however many documents there are."""
+"""Lists read only a page of an index, however many documents there are."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -130,7 +130,7 @@ def test_a_value_beyond_its_limit_is_an_issue_at_its_path(
     assert [(issue.path, issue.code) for issue in issues] == [(("input", *path), code)]
 
 
-def test_30_levels_of_json_are_taken() -> None:
+def test_json_of_30_levels_is_accepted() -> None:
     given = {"args": {"a": lists(29), "b": nested(29)}}
     validate_input(RegisterCronInput(**(GOOD[RegisterCronInput] | given)), "input")
 
@@ -141,7 +141,7 @@ def test_all_issues_of_an_input_come_at_once() -> None:
     assert paths == {"name", "intervalMs", "tz", "args", "jitterMs"}
 
 
-def test_an_issue_says_what_was_given_and_what_is_allowed() -> None:
+def test_an_issue_has_the_value_and_what_is_allowed() -> None:
     error = _issues(StartBatchInput, batch_size=0)
     assert str(error) == "batchSize: input should be greater than or equal to 1, got 0"
 
@@ -154,7 +154,7 @@ def test_a_number_that_is_too_large_is_named_with_what_is_allowed(number: str) -
     assert ": must be " in str(error)
 
 
-async def test_a_literal_of_endless_digits_is_refused_as_any_number_that_is_too_large(
+async def test_a_literal_with_too_many_digits_is_rejected_as_too_large(
     ann: Client,
 ) -> None:
     asked = "mutation { createWithTimeout(input: {data: %s}) { request { id } } }"
@@ -169,7 +169,7 @@ def test_a_nul_character_is_shown_as_json_writes_it() -> None:
     assert "\\u0000" in str(error)
 
 
-def test_a_long_value_is_not_sent_back_whole() -> None:
+def test_a_long_value_is_truncated_in_the_message() -> None:
     assert len(str(_issues(RegisterCronInput, name="x" * 100_000))) < 200
 
 
@@ -178,7 +178,7 @@ def test_ids_are_decoded() -> None:
     assert validate_input(JobIdInput(job_id=global_id("Job", identifier))).job_id == identifier
 
 
-def test_what_is_left_out_is_none() -> None:
+def test_omitted_fields_are_none() -> None:
     given = validate_input(ScheduleJobInput(function_name="f.f"))
     assert [given.args, given.run_after_ms, given.run_at, given.key] == [None] * 4
 

@@ -1,4 +1,4 @@
-"""What tools learn of the API by introspection, and the documents that the README prints."""
+"""What introspection returns to tools, and the documents in the README."""
 
 import re
 from pathlib import Path
@@ -42,9 +42,9 @@ def test_a_client_sees_that_arguments_may_be_left_out(
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_what_the_readme_prints_is_valid(introspected: GraphQLSchema, document: str) -> None:
+def test_documents_in_the_readme_are_valid(introspected: GraphQLSchema, document: str) -> None:
     assert validate(introspected, parse(document)) == []
 
 
-def test_the_readme_prints_documents() -> None:
+def test_the_readme_has_documents() -> None:
     assert len(DOCUMENTS) >= 3

@@ -62,13 +62,13 @@ async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
     assert read.reads == [[1], [1]]
 
 
-async def test_a_failed_read_fails_all_who_wait(read: Reader) -> None:
+async def test_a_failed_read_fails_all_waiters(read: Reader) -> None:
     loader, read.error = BatchLoader(read), ValueError("away")
     found = await asyncio.gather(loader.load(1), loader.load(2), return_exceptions=True)
     assert [str(each) for each in found] == ["away", "away"]
 
 
-async def test_who_waits_outlives_who_reads(read: Reader) -> None:
+async def test_waiter_survives_a_canceled_reader(read: Reader) -> None:
     loader = BatchLoader(read)
     read.gate.clear()
     leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
@@ -80,7 +80,7 @@ async def test_who_waits_outlives_who_reads(read: Reader) -> None:
     assert read.reads == [[1, 2], [2]]
 
 
-async def test_a_read_that_never_began_is_begun_by_who_waits(read: Reader) -> None:
+async def test_a_waiter_starts_a_read_whose_leader_was_canceled(read: Reader) -> None:
     loader = BatchLoader(read)
     leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
     asyncio.get_running_loop().call_soon(leader.cancel)
@@ -88,7 +88,7 @@ async def test_a_read_that_never_began_is_begun_by_who_waits(read: Reader) -> No
     assert (leader.cancelled(), read.reads) == (True, [[2]])
 
 
-async def test_who_gives_up_waiting_disturbs_nobody(read: Reader) -> None:
+async def test_canceled_waiter_does_not_affect_others(read: Reader) -> None:
     loader = BatchLoader(read)
     read.gate.clear()
     tasks = [asyncio.create_task(loader.load(1)) for _ in range(3)]

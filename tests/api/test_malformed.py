@@ -1,4 +1,4 @@
-"""Documents that Ostinato did not write are left out of lists, and said to be so by their id."""
+"""Malformed documents are left out of lists, and reported when read by their id."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,7 +34,7 @@ KINDS: Final = {
 
 
 def selection_of(kind: GraphQLNamedType, depth: int = 2) -> str:
-    """Select every field of a type, and of the objects in it, but for lists to be paged."""
+    """Select every field of a type and of its objects, except connections."""
     assert isinstance(kind, GraphQLObjectType)
     return " ".join(_selected(kind, depth))
 
@@ -86,7 +86,7 @@ async def test_malformed_documents_take_no_other_from_a_list(
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_a_page_looks_past_more_malformed_documents_than_it_has_room_for(
+async def test_a_page_skips_more_malformed_documents_than_its_size(
     ann: Client, engine: Engine, name: str
 ) -> None:
     collection, kind = KINDS[name]
@@ -100,7 +100,7 @@ async def test_a_page_looks_past_more_malformed_documents_than_it_has_room_for(
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_who_asks_for_a_malformed_document_is_told_what_is_wrong(
+async def test_reading_a_malformed_document_reports_what_is_wrong(
     ann: Client, engine: Engine, name: str
 ) -> None:
     collection, kind = KINDS[name]
@@ -113,9 +113,7 @@ async def test_who_asks_for_a_malformed_document_is_told_what_is_wrong(
     assert answer.data["viewer"] == {"id": "ann"}
 
 
-async def test_who_looks_at_a_job_is_told_that_its_cron_is_malformed(
-    ann: Client, engine: Engine
-) -> None:
+async def test_malformed_cron_of_a_job_is_reported(ann: Client, engine: Engine) -> None:
     cron = sound("crons") | {"nextRunTime": FAR}
     job = sound("jobs") | {"cause": {"kind": "cron", "id": cron["_id"]}}
     await engine.mongo["crons"].insert_one(cron)
@@ -157,7 +155,7 @@ async def test_a_lag_beyond_32_bits_takes_no_worker_from_the_list(
     assert await admin.get("{ workers { loopLagMs } }") == [{"loopLagMs": 2**32}]
 
 
-async def test_who_takes_the_name_of_a_malformed_cron_is_told_what_to_do(
+async def test_registering_the_name_of_a_malformed_cron_says_what_to_do(
     ann: Client, engine: Engine
 ) -> None:
     await engine.mongo["crons"].insert_one(sound("crons", name="daily", nextRunTime=FAR))
@@ -177,9 +175,7 @@ async def test_a_malformed_child_hides_no_other(ann: Client, engine: Engine) -> 
     assert found["children"]["nodes"] == [{"id": global_id("Job", child["_id"])}]
 
 
-async def test_who_cancels_a_malformed_job_is_told_what_is_wrong(
-    ann: Client, engine: Engine
-) -> None:
+async def test_canceling_a_malformed_job_reports_what_is_wrong(ann: Client, engine: Engine) -> None:
     job = sound("jobs", createdAt="now")
     await engine.mongo["jobs"].insert_one(job)
     answer = await ann(op.CANCEL_JOB, input={"jobId": global_id("Job", job["_id"])})
@@ -199,7 +195,7 @@ async def test_a_malformed_document_is_logged_once(ann: Client, engine: Engine) 
     assert line["fix"] == "repair or delete it in MongoDB"
 
 
-async def test_a_cron_whose_schedule_means_nothing_has_no_next_runs(
+async def test_a_cron_with_an_invalid_schedule_has_no_next_runs(
     ann: Client, engine: Engine
 ) -> None:
     schedule = {"kind": "cron", "cronspec": "now and then", "tz": "Mars"}

@@ -1,4 +1,4 @@
-"""What stands beside an object: causes, children, runs, errors, rates; read at once for all."""
+"""Related data of objects: causes, children, runs, errors, rates; read in batches."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def _document_id(global_id: str) -> str:
 
 
 @pytest.mark.parametrize("source", CAUSES)
-async def test_a_job_leads_to_what_created_it(
+async def test_a_job_has_the_object_that_created_it(
     ann: Client, documents: Documents, source: str
 ) -> None:
     kind, field = CAUSES[source]
@@ -41,7 +41,7 @@ async def test_a_job_leads_to_what_created_it(
     assert objects == dict.fromkeys(objects) | {field: {"id": origin}}
 
 
-async def test_a_clients_job_has_no_object_behind_it(ann: Client, documents: Documents) -> None:
+async def test_a_job_of_a_client_has_no_causing_object(ann: Client, documents: Documents) -> None:
     cause = (await ann.get(CAUSE, id=await documents.job()))["cause"]
     assert {name for name, value in cause.items() if value is not None} == {"kind"}
 
@@ -79,7 +79,7 @@ async def test_the_runs_of_a_cron_are_paged(ann: Client, documents: Documents) -
 
 
 async def _reads(engine: Engine, client: Client, document: str) -> int:
-    """Count the reads that a document costs MongoDB."""
+    """Count the reads of MongoDB for a document."""
     database = engine.mongo.database
     await database.command("profile", 2)
     try:
@@ -101,7 +101,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("name", NESTED)
-async def test_many_objects_cost_no_more_reads_than_one(
+async def test_many_objects_need_no_more_reads_than_one(
     ann: Client, engine: Engine, documents: Documents, name: str
 ) -> None:
     async def insert() -> None:
@@ -117,7 +117,7 @@ async def test_many_objects_cost_no_more_reads_than_one(
     assert await _reads(engine, ann, NESTED[name]) == one
 
 
-async def test_a_job_tells_its_progress_and_result(ann: Client, documents: Documents) -> None:
+async def test_a_job_has_its_progress_and_result(ann: Client, documents: Documents) -> None:
     progress = {"done": 1, "total": 2, "message": "half"}
     document = "query($id: ID!) { job(id: $id) { result progress { done total message } } }"
     running = await documents.job(state="inProgress", progress=progress)
@@ -126,7 +126,7 @@ async def test_a_job_tells_its_progress_and_result(ann: Client, documents: Docum
     assert await ann.get(document, id=ended) == {"result": {"n": [1, None]}, "progress": None}
 
 
-async def test_counts_beyond_32_bits_are_told_exactly(ann: Client, documents: Documents) -> None:
+async def test_counts_beyond_32_bits_are_exact(ann: Client, documents: Documents) -> None:
     many = 3_000_000_000
     await documents.job(state="inProgress", progress={"done": many, "total": 2 * many})
     await documents.batch(processed=many, total=3 * many)
@@ -140,7 +140,7 @@ async def test_counts_beyond_32_bits_are_told_exactly(ann: Client, documents: Do
 
 
 @pytest.mark.parametrize("done", ["half", 0.5, 2**60, None, {"n": 1}, Decimal128("1")])
-async def test_progress_that_is_no_number_costs_its_own_field_only(
+async def test_invalid_progress_fails_only_its_own_field(
     ann: Client, documents: Documents, done: Any
 ) -> None:
     await documents.job(state="inProgress", progress={"done": done})
@@ -152,7 +152,7 @@ async def test_progress_that_is_no_number_costs_its_own_field_only(
     assert answer.data["viewer"]
 
 
-async def test_a_request_tells_its_result(ann: Client, documents: Documents) -> None:
+async def test_a_request_has_its_result(ann: Client, documents: Documents) -> None:
     request = await documents.request(state="completed", result="done", completedAt=DUE)
     document = "query($id: ID!) { request(id: $id) { state result completedAt } }"
     at = "2030-01-01T00:00:00.000Z"
@@ -168,7 +168,7 @@ async def test_a_traceback_is_for_admins(ann: Client, admin: Client, documents: 
     assert (await admin.get(document, id=job))["error"]["traceback"] == ERROR["traceback"]
 
 
-async def test_a_timeline_tells_every_change(ann: Client, documents: Documents) -> None:
+async def test_a_timeline_has_every_change(ann: Client, documents: Documents) -> None:
     retried = {"seq": 2, "at": DUE, "from": "inProgress", "state": "pending", "attempt": 1}
     retried |= {"worker": "w", "nextRunAt": DUE, "error": ERROR}
     job = await documents.job(timeline=[retried])
@@ -188,7 +188,7 @@ async def test_a_timeline_tells_every_change(ann: Client, documents: Documents) 
 BATCH = "query($id: ID!) { batch(id: $id) { processed remaining itemsPerSecond estimatedEnd } }"
 
 
-async def test_a_batch_tells_its_rate_and_end(
+async def test_a_batch_has_a_rate_and_an_estimated_end(
     ann: Client, engine: Engine, documents: Documents
 ) -> None:
     started = await engine.now() - timedelta(seconds=10)
@@ -217,14 +217,14 @@ async def test_an_ended_batch_keeps_its_rate(ann: Client, documents: Documents) 
     assert (found["itemsPerSecond"], found["estimatedEnd"]) == (2.0, None)
 
 
-async def test_the_viewer_is_who_calls(ann: Client, admin: Client) -> None:
+async def test_the_viewer_is_the_caller(ann: Client, admin: Client) -> None:
     document = "{ viewer { id roles isAdmin } }"
     assert await ann.get(document) == {"id": "ann", "roles": [], "isAdmin": False}
     assert await admin.get(document) == {"id": "root", "roles": ["admin"], "isAdmin": True}
 
 
 @pytest.mark.parametrize("relation", ["children", "runs"])
-async def test_a_page_of_jobs_beside_an_object_may_exceed_a_document_of_mongodb(
+async def test_a_page_of_related_jobs_may_exceed_the_document_size_of_mongodb(
     ann: Client, documents: Documents, relation: str
 ) -> None:
     source = {"children": "job", "runs": "cron"}[relation]
@@ -239,7 +239,7 @@ async def test_a_page_of_jobs_beside_an_object_may_exceed_a_document_of_mongodb(
     assert (len(found["nodes"]), found["pageInfo"]["hasNextPage"]) == (70, True)
 
 
-async def test_a_malformed_job_beside_an_object_is_left_out_of_its_page(
+async def test_a_malformed_related_job_is_left_out_of_its_page(
     ann: Client, documents: Documents
 ) -> None:
     cron = await documents.cron()

@@ -1,4 +1,4 @@
-"""Outages: told apart from faults of ours, so that clients know to try again."""
+"""Outages are distinguished from internal errors, so that clients know to retry."""
 
 import pytest
 from pymongo.errors import (
@@ -32,7 +32,7 @@ AWAY = (
 
 
 @pytest.mark.parametrize("kind", AWAY)
-def test_a_database_that_does_not_answer_is_unavailable(kind: type[Exception]) -> None:
+def test_an_unreachable_database_is_unavailable(kind: type[Exception]) -> None:
     told = format_exception(kind("secret-host:27017 is away"))
     assert told["extensions"] == {"code": "UNAVAILABLE"}
     assert "secret-host" not in told["message"]
@@ -51,16 +51,16 @@ STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
         CursorNotFound("it went with its server", 43),
     ],
 )
-def test_a_server_that_goes_in_the_middle_of_something_is_unavailable(error: Exception) -> None:
+def test_a_server_that_disappears_during_an_operation_is_unavailable(error: Exception) -> None:
     assert format_exception(error)["extensions"] == {"code": "UNAVAILABLE"}
 
 
-def test_what_takes_too_long_is_a_timeout() -> None:
+def test_timeout_error_is_a_timeout() -> None:
     assert format_exception(TimeoutError())["extensions"] == {"code": "TIMEOUT"}
 
 
 @pytest.mark.parametrize(
     "error", [OperationFailure("no"), WriteError("bad", 2), KeyError("x"), Conflict("taken")]
 )
-def test_anything_else_stays_as_it_is(error: Exception) -> None:
+def test_other_errors_are_unchanged(error: Exception) -> None:
     assert to_client_error(error) is error

@@ -1,4 +1,4 @@
-"""Who sees and changes what: the owner and an admin do, others cannot tell that it exists."""
+"""Only the owner and admins can read and change an object; for others it does not exist."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ async def _insert(documents: Documents, kind: str, owner: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_node_is_its_owners_and_an_admins(
+async def test_a_node_can_be_read_by_its_owner_and_an_admin(
     clients: Clients, documents: Documents, kind: str
 ) -> None:
     identifier = await _insert(documents, kind, "ann")
@@ -56,7 +56,7 @@ async def test_a_node_is_its_owners_and_an_admins(
 
 
 @pytest.mark.parametrize("kind", op.LOOKUPS)
-async def test_an_object_is_its_owners_and_an_admins(
+async def test_an_object_can_be_read_by_its_owner_and_an_admin(
     clients: Clients, documents: Documents, kind: str
 ) -> None:
     identifier = await _insert(documents, kind, "ann")
@@ -76,7 +76,7 @@ async def test_somebody_elses_id_and_an_unknown_one_give_the_same_error(
 
 
 @pytest.mark.parametrize(("name", "kind"), LISTED.items())
-async def test_a_list_holds_the_viewers_own_or_an_admins_all(
+async def test_a_list_has_the_viewers_own_objects_or_all_for_an_admin(
     clients: Clients, documents: Documents, name: str, kind: str
 ) -> None:
     anns, bobs = [await _insert(documents, kind, owner) for owner in ("ann", "bob")]
@@ -124,17 +124,17 @@ async def test_its_owner_and_an_admin_can_retry_a_job(
 
 
 @pytest.mark.parametrize("name", CREATING)
-async def test_nobody_makes_anything_without_a_token(clients: Clients, name: str) -> None:
+async def test_nothing_can_be_created_without_a_token(clients: Clients, name: str) -> None:
     document, given = CREATING[name]
     assert (await clients.anonymous()(document, input=given)).code == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("name", READING)
-async def test_nobody_reads_anything_without_a_token(clients: Clients, name: str) -> None:
+async def test_nothing_can_be_read_without_a_token(clients: Clients, name: str) -> None:
     assert (await clients.anonymous()(READING[name])).code == "UNAUTHORIZED"
 
 
-async def test_what_a_viewer_makes_is_the_viewers(ann: Client, bob: Client) -> None:
+async def test_a_viewer_owns_what_it_creates(ann: Client, bob: Client) -> None:
     for document, given in CREATING.values():
         assert (await ann(document, input=given)).code is None
     for name in ("jobs", "crons", "recurringTasks", "batches", "requests"):
@@ -142,7 +142,7 @@ async def test_what_a_viewer_makes_is_the_viewers(ann: Client, bob: Client) -> N
         assert (await bob.get(op.LISTS[name]))["nodes"] == []
 
 
-async def test_names_are_of_the_viewers_own(ann: Client, admin: Client) -> None:
+async def test_lookups_by_name_find_only_own_objects(ann: Client, admin: Client) -> None:
     await ann.get(op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily"})
     await ann.get(op.START_TASK, input={"taskId": "t", "intervalMs": 1_000})
     for document in (READING["cronByName"], READING["recurringTask"]):

@@ -1,4 +1,4 @@
-"""Paging: cursors and windows as values, then over real collections that change underneath."""
+"""Paging: cursors and windows as values, then over real collections that change meanwhile."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def test_a_cursor_keeps_its_place(instant: datetime) -> None:
 
 
 @given(st.text(max_size=60))
-def test_anything_else_is_no_cursor(text: str) -> None:
+def test_anything_else_is_not_a_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="must be a cursor of this list"):
         decode_page_cursor(BY_ID, text)
 
@@ -86,12 +86,12 @@ def test_bad_paging_arguments_are_issues(given: dict[str, Any], paths: list[str]
     assert [issue.path[0] for issue in caught.value.issues] == paths
 
 
-def test_a_page_has_20_unless_said_otherwise() -> None:
+def test_a_page_has_20_objects_by_default() -> None:
     assert PageRequest().window() == Window(limit=20)
     assert PageRequest(last=3).window() == Window(limit=3, backward=True)
 
 
-def test_one_item_past_the_limit_tells_that_there_are_more() -> None:
+def test_one_item_past_the_limit_shows_that_there_are_more() -> None:
     page = build_page([3, 2, 1], Window(limit=2, backward=True))
     assert (page.items, page.has_next, page.has_previous) == ((2, 3), False, True)
     page = build_page([1, 2], Window(limit=2, after=PagePosition(id="x")))
@@ -100,7 +100,7 @@ def test_one_item_past_the_limit_tells_that_there_are_more() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """How to read all pages of ann's jobs, and what is inserted on the way."""
+    """How to read all pages of ann's jobs, and what is inserted meanwhile."""
 
     order: JobOrder
     size: int

@@ -1,4 +1,4 @@
-"""Recurring tasks, batches and requests, as clients start and stop them; the functions they see."""
+"""Recurring tasks, batches and requests started and stopped by clients; the functions they see."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ async def test_an_admin_sees_every_function_and_which_to_call(admin: Client) -> 
     assert [found[name] for name in names] == [True, False, False, False]
 
 
-async def test_a_function_tells_its_kind_arguments_and_policy(ann: Client) -> None:
+async def test_a_function_has_its_kind_arguments_and_policy(ann: Client) -> None:
     found = {each["name"]: each for each in await ann.get(FUNCTIONS)}
     greet, call_out = found["functions.greet"], found["functions.callOut"]
     assert (greet["kind"], greet["description"]) == ("MUTATION", "Greet somebody, several times.")
@@ -104,7 +104,7 @@ async def test_a_function_tells_its_kind_arguments_and_policy(ann: Client) -> No
     assert (call_out["kind"], call_out["maxAttempts"], call_out["timeoutMs"]) == ("ACTION", 3, 1500)
 
 
-async def test_a_failure_leads_to_its_job(ann: Client, documents: Documents) -> None:
+async def test_a_failure_has_its_job(ann: Client, documents: Documents) -> None:
     await documents.failure(data={"n": 1})
     document = "{ failures { nodes { functionName attempts at data error { name } job { id } } } }"
     (failure,) = (await ann.get(document))["nodes"]
@@ -113,12 +113,12 @@ async def test_a_failure_leads_to_its_job(ann: Client, documents: Documents) -> 
 
 
 @pytest.mark.parametrize("identifier", ["", "nonsense", "SXRlbTox"])
-async def test_what_is_no_id_is_a_bad_request_that_names_it(ann: Client, identifier: str) -> None:
+async def test_invalid_id_is_a_bad_request_with_its_path(ann: Client, identifier: str) -> None:
     for document in (op.NODE, *op.LOOKUPS.values()):
         answer = await ann(document, id=identifier)
         assert (answer.code, answer.paths) == ("BAD_REQUEST", [["id"]])
 
 
-async def test_an_item_has_an_id_but_is_no_node(ann: Client) -> None:
+async def test_an_item_has_an_id_but_is_not_a_node(ann: Client) -> None:
     payload = await ann.get(op.ADD_ITEMS, input={"items": [1]})
     assert (await ann(op.NODE, id=payload["itemIds"][0])).code == "NOT_FOUND"

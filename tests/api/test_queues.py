@@ -1,4 +1,4 @@
-"""Queues in the API: who may look after them, and what `scheduleJob` takes of them."""
+"""Queues in the API: who may manage them, and their options in `scheduleJob`."""
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_everything_wrong_with_queue_priority_and_timeout_is_named_at_once
 
 
 @pytest.mark.parametrize("queue", ["", "x" * 65, "a/b", "a!", "Ä", "a\n"])
-async def test_what_is_no_queue_s_name_is_refused(admin: Client, queue: str) -> None:
+async def test_invalid_queue_name_is_rejected(admin: Client, queue: str) -> None:
     answer = await admin(PAUSE, input={"queue": queue})
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "queue"]])
 

@@ -1,4 +1,4 @@
-"""The scalars: what they accept, and how they are written."""
+"""The scalars: what they accept, and how they are serialized."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -57,7 +57,7 @@ def test_milliseconds_are_whole_numbers_beyond_32_bits(value: object, read: int)
 
 
 @pytest.mark.parametrize("value", [1.5, "1000", True, None, float("nan"), 1e400, 2**53, [1]])
-def test_milliseconds_are_nothing_else(value: object) -> None:
+def test_milliseconds_reject_anything_else(value: object) -> None:
     with pytest.raises(ValueError, match="Milliseconds must be"):
         parse_milliseconds(value)
 

@@ -1,4 +1,4 @@
-"""Jobs: scheduling with every refusal, cancel and retry, filters and orders of the list."""
+"""Jobs: scheduling with every error, cancel and retry, filters and orders of the list."""
 
 from datetime import timedelta
 from typing import Any

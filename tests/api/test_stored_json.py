@@ -1,4 +1,4 @@
-"""What a client stores comes back exactly, and what others stored breaks nobody's response."""
+"""Stored JSON is returned exactly, and values written by others break no response."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,7 @@ WRITTEN_BY_OTHERS: list[Any] = [
 
 
 @pytest.mark.parametrize("value", LIKE_REFERENCES)
-async def test_what_looks_like_a_reference_comes_back_exactly(
+async def test_json_like_a_database_reference_is_returned_exactly(
     ann: Client, clients: Clients, value: Any
 ) -> None:
     given = await ann.get(CREATE_WITH_TIMEOUT, input={"data": value})

@@ -1,4 +1,4 @@
-"""Subscriptions as clients see them: READY first, then changes, the object beside each."""
+"""Subscriptions as clients see them: READY first, then changes with their objects."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager

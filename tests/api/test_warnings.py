@@ -1,4 +1,4 @@
-"""A job that no worker would start says so: in the answer, on the job, in the log, in doctor."""
+"""Warnings about jobs without a worker: in payloads, on the job, in the log and in doctor."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 async def serve(engine: Engine, *queues: str) -> WorkerStore:
-    """Let a worker register that serves these queues; what was known before is forgotten."""
+    """Register a worker that serves these queues, and clear what was cached before."""
     workers = WorkerStore(engine.mongo)
     about = {"queues": list(queues), "concurrency": 1, "running": 0}
     await workers.register("w", {**about, "host": "h", "pid": 1, "version": "1"})
@@ -69,7 +69,7 @@ async def test_a_job_in_a_paused_queue_warns_of_that(engine: Engine, ann: Client
     assert await codes(ann, SCHEDULE, **IN_MAIL) == ["QUEUE_PAUSED"]
 
 
-async def test_a_queue_whose_name_has_no_hash_disturbs_nobody(
+async def test_a_queue_whose_name_has_no_hash_affects_nothing_else(
     engine: Engine, ann: Client, admin: Client
 ) -> None:
     await serve(engine, "default")
@@ -129,7 +129,7 @@ async def test_the_fleet_is_read_once_for_many_jobs(
     assert await codes(ann, SCHEDULE, **IN_MAIL) == first == ["QUEUE_NOT_SERVED"]
 
 
-async def test_the_log_names_a_queue_that_nobody_serves_once(engine: Engine, ann: Client) -> None:
+async def test_an_unserved_queue_is_logged_once(engine: Engine, ann: Client) -> None:
     await serve(engine, "default")
     with capture_logs() as lines:
         for _ in range(3):
@@ -139,7 +139,7 @@ async def test_the_log_names_a_queue_that_nobody_serves_once(engine: Engine, ann
     assert named == ["mail"]
 
 
-async def test_doctor_names_a_queue_whose_due_jobs_nobody_takes(
+async def test_doctor_reports_a_queue_with_due_jobs_and_no_worker(
     engine: Engine, ann: Client
 ) -> None:
     settings = engine.settings

@@ -1,4 +1,4 @@
-"""Workers in the API: what an admin sees of those that run."""
+"""Workers in the API: what an admin sees of the running ones."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ HOLDING = "tests.engine.functions"
 
 
 async def says(admin: Client, load: dict[str, object]) -> bool:
-    """Tell whether the only worker shows this load."""
+    """Return whether the only worker shows this load."""
     workers = await admin.get(WORKERS)
     return [{name: worker[name] for name in load} for worker in workers] == [load]
 
@@ -36,7 +36,7 @@ async def test_an_admin_sees_each_worker_that_runs(
     assert await admin.get(WORKERS) == []
 
 
-async def test_a_heartbeat_says_what_a_worker_runs(admin: Client, engine: Engine) -> None:
+async def test_a_heartbeat_reports_what_a_worker_runs(admin: Client, engine: Engine) -> None:
     store = WorkerStore(engine.mongo)
     about = {"host": "$h", "pid": 7, "version": "1", "queues": [], "concurrency": 3, "running": 0}
     await store.register(JOB_ID, about)
@@ -47,7 +47,7 @@ async def test_a_heartbeat_says_what_a_worker_runs(admin: Client, engine: Engine
     assert worker["runningJobIds"] == [global_id("Job", JOB_ID)]
 
 
-async def test_a_worker_says_which_jobs_it_runs_until_they_have_ended(
+async def test_a_worker_lists_its_running_jobs_until_they_have_ended(
     admin: Client, engine: Engine
 ) -> None:
     gate.reset()

@@ -1,4 +1,4 @@
-"""Owns the one Chromium of a test run, in which the scenarios of frontend-demo/e2e are played."""
+"""Runs the scenarios of frontend-demo/e2e in one Chromium."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ Helps = Mapping[str, Callable[[], Awaitable[object]]]
 
 
 class Chromium:
-    """Started with the first scenario, and again after one that did not end."""
+    """A Chromium that starts with the first scenario, and again after one that did not end."""
 
     def __init__(self) -> None:
         self._node: subprocess.Popen[str] | None = None
 
     async def play(self, scenario: str, api: ApiProcess, helps: Helps | None = None) -> None:
-        """Play a scenario against an API, doing what it asks for; fail with what it says."""
+        """Run a scenario against an API and serve its requests; fail with its error."""
         node = self._started()
         try:
             async with asyncio.timeout(SCENARIO_S):

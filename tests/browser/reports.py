@@ -1,4 +1,4 @@
-"""A user's own functions, for the page to show: one waits to be canceled, the other fails."""
+"""Functions of a user for the page: one waits to be canceled, the other fails."""
 
 import asyncio
 

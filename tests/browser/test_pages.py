@@ -1,4 +1,4 @@
-"""The live page and GraphiQL in a real Chromium, which can reach nothing but the API under test."""
+"""The live page and GraphiQL in a real Chromium that can reach only the API under test."""
 
 import os
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ async def test_scheduled_job_runs_or_is_canceled_on_the_page(
     await chromium.play("jobs", api_server)
 
 
-async def test_job_that_no_worker_would_start_says_so_on_the_page(
+async def test_job_without_a_worker_shows_a_warning_on_the_page(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
     await chromium.play("waiting", api_server)
@@ -84,7 +84,7 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
     await chromium.play("older", reporting_api, {"schedule 100 others": schedule})
 
 
-async def test_values_are_shown_to_the_last_character_whoever_stored_them(
+async def test_values_are_shown_completely_whatever_wrote_them(
     chromium: Chromium, processes: Processes, settings: Settings
 ) -> None:
     async def store() -> None:

@@ -1,4 +1,4 @@
-"""Owns a real server with the example schema, and clients of it."""
+"""Provides a real server with the example schema, and clients of it."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ TRANSPORT_WS = Subprotocol("graphql-transport-ws")
 RECEIVE_S = 30.0
 
 PLAIN: Final = "websockets-sansio"
-"""uvicorn's own WebSockets, which take no frames that the application made."""
+"""uvicorn's own protocol, without raw frames."""
 WebSockets: TypeAlias = type[RawFrameProtocol] | Literal["websockets-sansio"]
 BOTH: Final[tuple[WebSockets, ...]] = (RawFrameProtocol, PLAIN)
 
@@ -79,7 +79,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A client's end of a WebSocket that speaks JSON."""
+    """The client side of a WebSocket with JSON messages."""
 
     connection: ClientConnection
 
@@ -88,7 +88,7 @@ class Socket:
         await self.connection.send(text)
 
     async def receive(self) -> Any:
-        """Return the next message; answers pings by the way."""
+        """Return the next message; answers pings."""
         while True:
             async with asyncio.timeout(RECEIVE_S):
                 message = orjson.loads(await self.connection.recv())

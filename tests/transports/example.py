@@ -1,4 +1,4 @@
-"""A small schema and its application, to test the transports with nothing behind them."""
+"""A small schema and its application, to test the transports without an engine."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -20,7 +20,7 @@ from ostinato.schema.server.health import Check
 
 @dataclass
 class Probe:
-    """What the tests see of, and do to, the running application."""
+    """Observes and controls the running application."""
 
     ticks: asyncio.Condition = field(default_factory=asyncio.Condition)
     tick: int = 0
@@ -47,7 +47,7 @@ class Probe:
 
 @dataclass
 class Context:
-    """What the example's resolvers get."""
+    """The context of the example's resolvers."""
 
     probe: Probe
     caller: Viewer | None
@@ -194,7 +194,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
         return Context(probe, viewer)
 
     def unavailable() -> NoReturn:
-        raise Unavailable("There is nothing behind this")
+        raise Unavailable("not part of the example")
 
     parts = AppDependencies(
         schema=example_schema,

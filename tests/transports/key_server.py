@@ -18,13 +18,13 @@ from starlette.routing import Route
 
 
 class KeyServer:
-    """What it answers, and how often it was asked."""
+    """The response of the server, and its request counter."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.requests = 0
         self.body: object = {"keys": []}
-        """None: it fails."""
+        """None makes it fail."""
 
     def publish(self, **keys: RSAPublicKey | EllipticCurvePublicKey) -> None:
         self.body = {"keys": [_jwk(name, key) for name, key in keys.items()]}

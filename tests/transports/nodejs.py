@@ -1,4 +1,4 @@
-"""Runs the JavaScript clients that the tests prove the server with."""
+"""Runs the JavaScript clients of the tests."""
 
 import asyncio
 import fcntl
@@ -35,7 +35,7 @@ def _npm(folder: Path, *arguments: str) -> None:
 
 
 class Script:
-    """A running script that prints one JSON object a line."""
+    """A running script that prints one JSON object per line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""Reads streamed answers frame by frame."""
+"""Reads streamed responses frame by frame."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -16,7 +16,7 @@ COMMENT = b":"
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """One streamed answer."""
+    """A streamed response."""
 
     response: httpx.Response
     _frames: AsyncIterator[bytes]
@@ -41,7 +41,7 @@ class Frames:
 async def streamed(
     running: Running, query: str, headers: dict[str, str], method: str = "POST"
 ) -> AsyncIterator[Frames]:
-    """Send an operation and read its answer as it comes."""
+    """Send an operation and read its response as it arrives."""
     sent = {"params": {"query": query}} if method == "GET" else {"json": {"query": query}}
     async with (
         running.client() as client,

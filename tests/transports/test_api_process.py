@@ -1,4 +1,4 @@
-"""The transports as the `api` command serves them: real process, real servers behind it."""
+"""The transports of the `api` command: a real process with real servers."""
 
 import signal
 import socket
@@ -21,7 +21,7 @@ async def test_api_is_ready_when_mongo_redis_and_the_hub_are(api_server: ApiProc
     }
 
 
-async def test_terminated_api_sends_its_sockets_away_1012(api_server: ApiProcess) -> None:
+async def test_terminated_api_closes_its_sockets_with_1012(api_server: ApiProcess) -> None:
     subprotocols = [TRANSPORT_WS]
     async with connect(api_server.ws_url, subprotocols=subprotocols, proxy=None) as connection:
         client = Socket(connection)
@@ -34,21 +34,21 @@ async def test_terminated_api_sends_its_sockets_away_1012(api_server: ApiProcess
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_api_that_was_told_to_stop_ends_with_0(
+async def test_api_exits_with_0_after_a_stop_signal(
     api_server: ApiProcess, number: signal.Signals
 ) -> None:
     api_server.child.popen.send_signal(number)
     assert await api_server.child.wait() == 0, api_server.child.tail()
 
 
-async def test_log_of_the_api_holds_no_escape_sequences(api_server: ApiProcess) -> None:
+async def test_log_of_the_api_has_no_escape_sequences(api_server: ApiProcess) -> None:
     said = api_server.child.tail()
     assert "Started server process" in said
     assert "color_message" not in said
     assert "x1b" not in said
 
 
-def test_port_that_is_taken_is_an_error_before_anything_starts() -> None:
+def test_port_in_use_is_an_error_before_anything_starts() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     with taken, pytest.raises(OSError, match="in use"):
         listen(make_settings(port=taken.getsockname()[1]))

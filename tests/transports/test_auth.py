@@ -34,7 +34,7 @@ async def test_minted_token_names_its_viewer() -> None:
     assert timedelta(seconds=55) < viewer.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
 
 
-async def test_ordinary_viewer_is_no_admin() -> None:
+async def test_ordinary_viewer_is_not_an_admin() -> None:
     settings = make_settings()
     assert not (await viewer_of(settings, issue_token(settings, "ada"))).is_admin
 
@@ -81,7 +81,7 @@ async def _is_refused(authenticator: Authenticator, token: str) -> bool:
     return False
 
 
-async def test_only_so_many_verified_tokens_are_kept() -> None:
+async def test_number_of_cached_tokens_is_limited() -> None:
     authenticator, settings = Authenticator(make_settings()), make_settings()
     first = issue_token(settings, "first")
     viewer = await authenticator.viewer(first)
@@ -95,7 +95,7 @@ async def test_token_that_never_expires_in_our_calendar_is_accepted() -> None:
     assert (await viewer_of(make_settings(), token)).expires_at is None
 
 
-async def test_leeway_forgives_a_clock_that_is_ahead_and_moves_the_end() -> None:
+async def test_leeway_tolerates_clock_skew_and_extends_the_expiry() -> None:
     settings = make_settings(jwt_leeway_s=30)
     expired = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
     token = jwt.encode(claims(exp=expired), SECRET, algorithm="HS256")
@@ -150,7 +150,7 @@ async def test_other_algorithms_are_refused(algorithm: object) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é", "." * 10, "[" * 8_000, "x" * 9_000])
-async def test_text_that_is_no_token_is_refused(token: str) -> None:
+async def test_text_that_is_not_a_token_is_rejected(token: str) -> None:
     with pytest.raises(Unauthorized):
         await viewer_of(make_settings(), token)
 

@@ -1,4 +1,4 @@
-"""Which answers are compressed, and that they are the same answers."""
+"""Which responses are compressed, and that their content is unchanged."""
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ async def _echo(running: Running, size: int, encoding: str) -> httpx.Response:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate, gzip;q=0.5", "*", "br, x-gzip"])
 @pytest.mark.parametrize("size", [2_000, 100_000])
-async def test_large_answer_is_compressed_for_who_takes_gzip(
+async def test_large_response_is_compressed_for_clients_that_accept_gzip(
     running: Running, encoding: str, size: int
 ) -> None:
     response = await _echo(running, size, encoding)
@@ -31,7 +31,7 @@ async def test_large_answer_is_compressed_for_who_takes_gzip(
 @pytest.mark.parametrize(
     ("size", "encoding"), [(100, "gzip"), (2_000, ""), (2_000, "br"), (2_000, "gzip;q=0")]
 )
-async def test_small_answer_or_one_for_others_is_not_compressed(
+async def test_small_response_or_one_for_other_clients_is_not_compressed(
     running: Running, size: int, encoding: str
 ) -> None:
     response = await _echo(running, size, encoding)

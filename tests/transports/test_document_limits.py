@@ -1,4 +1,4 @@
-"""What a document may cost, and that a hostile one costs little."""
+"""Limits of documents, and that hostile documents are rejected quickly."""
 
 import math
 import time
@@ -114,7 +114,7 @@ def test_introspection_can_be_turned_off() -> None:
 
 
 @pytest.mark.parametrize("introspection", [True, False])
-def test_names_are_suggested_only_where_introspection_tells_them(introspection: bool) -> None:
+def test_names_are_suggested_only_if_introspection_is_enabled(introspection: bool) -> None:
     limits = DocumentLimits.of(make_settings())
     documents = DocumentCache(example_schema, limits, introspection=introspection)
     with pytest.raises(RequestRejected) as caught:
@@ -166,12 +166,12 @@ def test_many_shallow_values_are_not_deep() -> None:
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "9" * 5_000])
-def test_a_number_beyond_a_double_is_left_to_whoever_takes_it(number: str) -> None:
+def test_a_number_too_large_for_a_double_is_left_to_validation(number: str) -> None:
     value = decode_json(f'{{"a":[{number}]}}')["a"][0]
     assert value == int(number) if len(number) == 310 else math.isinf(value)
 
 
 @pytest.mark.parametrize("body", [b'[1e400,"\xff"]', r'[1e400,"\ud800"]', "[1e400,NaN]"])
-def test_a_number_beyond_a_double_makes_nothing_else_readable(body: bytes | str) -> None:
+def test_a_number_too_large_for_a_double_does_not_hide_other_errors(body: bytes | str) -> None:
     with pytest.raises(InvalidJson, match=r"not UTF-8: byte 0xff at offset 8|unpaired|not JSON"):
         decode_json(body)

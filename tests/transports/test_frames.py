@@ -1,4 +1,4 @@
-"""The frames that we write below ASGI: what a client reads is what it would have been sent."""
+"""Raw WebSocket frames: clients receive the same messages as through ASGI."""
 
 import pytest
 from websockets.client import ClientProtocol

@@ -1,4 +1,4 @@
-"""The protocol's parser and writer, without sockets."""
+"""Parsing and encoding of graphql-transport-ws, without sockets."""
 
 import json
 

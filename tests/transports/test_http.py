@@ -130,7 +130,7 @@ async def test_malformed_body_is_400(running: Running, body: bytes) -> None:
         ),
     ],
 )
-async def test_body_that_cannot_be_read_says_why(
+async def test_error_of_an_undecodable_body_has_the_reason(
     running: Running, body: bytes, problem: str
 ) -> None:
     async with running.client() as client:
@@ -148,7 +148,7 @@ async def test_byte_order_mark_is_ignored(running: Running) -> None:
 
 
 @pytest.mark.parametrize("name", ["variables", "extensions", "operationName"])
-async def test_empty_parameter_of_get_is_one_that_is_not_given(running: Running, name: str) -> None:
+async def test_empty_parameter_of_get_counts_as_missing(running: Running, name: str) -> None:
     async with running.client() as client:
         response = await client.get("/graphql", params={"query": "{ hello }", name: ""})
     assert response.json() == {"data": {"hello": "Hello world"}}
@@ -181,7 +181,7 @@ async def test_get_never_runs_mutations(running: Running) -> None:
 @pytest.mark.parametrize(
     "accept", ["*/*", "application/json", "text/*", "multipart/mixed", "text/event-stream;q=0, */*"]
 )
-async def test_subscription_without_a_stream_to_answer_by_is_406_and_says_what_to_accept(
+async def test_subscription_without_an_accepted_stream_is_406_and_lists_what_to_accept(
     running: Running, accept: str
 ) -> None:
     query, headers = "subscription { ticks }", {"accept": accept}

@@ -1,4 +1,4 @@
-"""What a client is told when its request, its token, or an operation fails over HTTP."""
+"""Errors over HTTP: of requests, tokens and operations."""
 
 import asyncio
 from http import HTTPStatus
@@ -83,7 +83,7 @@ async def test_unexpected_error_is_masked_under_an_id(running: Running, query: s
     assert "object" not in response.text
 
 
-async def test_value_that_json_cannot_hold_costs_itself_only(running: Running) -> None:
+async def test_value_that_json_cannot_represent_affects_only_itself(running: Running) -> None:
     response = await _post(running, "{ hello item { name } unencodable }")
     (error,) = response.json()["errors"]
     assert error["path"] == ["unencodable", "value"]
@@ -133,7 +133,7 @@ async def test_body_that_stops_coming_is_408() -> None:
 
 
 async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> bytes:
-    """Send the start of a request and return the answer that comes before its end."""
+    """Send the start of a request and return the response that arrives before its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
     every = {"host": "localhost", "content-type": "application/json", **headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in every.items())

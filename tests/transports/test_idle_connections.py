@@ -1,4 +1,4 @@
-"""HTTP connections that nobody uses: proxies close them first, and no stop waits for them."""
+"""Idle HTTP connections: proxies close them first, and a shutdown does not wait for them."""
 
 import asyncio
 from time import monotonic
@@ -47,14 +47,14 @@ async def test_connection_outlives_the_60_s_of_proxies() -> None:
         writer.close()
 
 
-async def test_connection_that_stays_idle_is_closed_when_the_setting_says() -> None:
+async def test_idle_connection_is_closed_after_the_configured_time() -> None:
     async with serve(make_settings(idle_connection_ms=100)) as running:
         reader, writer = await asked_once(running)
         assert await ends(reader) == b""
         writer.close()
 
 
-async def test_server_that_stops_waits_for_no_idle_connection() -> None:
+async def test_stopping_server_does_not_wait_for_idle_connections() -> None:
     async with serve(make_settings()) as running:
         connections = [await asked_once(running) for _ in range(20)]
         began = monotonic()
@@ -65,7 +65,7 @@ async def test_server_that_stops_waits_for_no_idle_connection() -> None:
         writer.close()
 
 
-async def test_answer_under_way_when_the_server_stops_closes_its_connection() -> None:
+async def test_response_in_progress_at_shutdown_closes_its_connection() -> None:
     async with serve(make_settings(request_timeout_ms=500)) as running:
         reader, writer = await asked_once(running)
         writer.write(request("mutation { stall }"))

@@ -1,4 +1,4 @@
-"""What ends a subscription so that its client comes back: outages of the servers behind us, too."""
+"""Errors after which a client reconnects and resumes, including outages of MongoDB."""
 
 import pytest
 from pymongo.errors import ConnectionFailure
@@ -13,7 +13,7 @@ OUTAGES = [Unavailable("gone"), SlowConsumer("read faster"), ConnectionFailure("
 
 @pytest.mark.parametrize("error", OUTAGES, ids=repr)
 def test_outage_closes_the_socket_so_that_clients_resume(error: Exception) -> None:
-    """An `error` message would be final to graphql-ws: its subscription would be gone for good."""
+    """graphql-ws treats an `error` message as final: it would not subscribe again."""
     with pytest.raises(ConnectionClosing) as closing:
         _format_source_error(error)
     assert closing.value.code == CloseCode.TRY_AGAIN_LATER

@@ -1,4 +1,4 @@
-"""Keys from an issuer over HTTP: found, kept, rotated, withdrawn, and missing."""
+"""Keys of an issuer over HTTP: found, cached, rotated, withdrawn and missing."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -78,7 +78,7 @@ async def test_new_key_is_found_after_a_rotation_and_invented_ids_do_not_flood_t
     await keys.aclose()
 
 
-async def test_keys_stay_good_while_the_issuer_is_away_and_withdrawn_ones_go(
+async def test_keys_stay_valid_while_the_issuer_is_unreachable_and_withdrawn_ones_are_removed(
     key_server: KeyServer,
 ) -> None:
     now = 0.0

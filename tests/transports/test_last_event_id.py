@@ -1,4 +1,4 @@
-"""How `Last-Event-ID` and the argument `after` of a subscription's root field meet."""
+"""How `Last-Event-ID` and the `after` argument of a subscription combine."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ async def test_without_a_last_event_id_the_operation_is_as_it_was(
         _operation(INLINE, a="a"),
     ],
 )
-async def test_last_event_id_stands_for_an_argument_that_is_missing_or_the_same(
+async def test_last_event_id_replaces_a_missing_or_equal_argument(
     operation: Operation,
 ) -> None:
     assert apply_last_event_id(operation, "a").request.after == "a"

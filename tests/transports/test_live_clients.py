@@ -1,4 +1,4 @@
-"""Clients that people use, against the real API: they resume, refresh tokens, fill caches."""
+"""Popular clients against the real API: they resume, refresh tokens and fill caches."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def _schedule(api: ApiProcess, user: str = "alice") -> str:
     return job_id
 
 
-async def test_client_that_resumes_begins_anew_where_its_cursor_is_refused(
+async def test_resume_client_starts_again_if_its_cursor_is_rejected(
     processes: Processes,
 ) -> None:
     install_clients()
@@ -80,7 +80,7 @@ class Curl:
         self._output = output
 
     async def event(self) -> dict[str, str]:
-        """Return the fields of the next event; comments are none."""
+        """Return the fields of the next event, skipping comments."""
         async with asyncio.timeout(10):
             while True:
                 text = (await self._output.readuntil(b"\n\n")).decode()
@@ -109,7 +109,7 @@ def _change(event: dict[str, str]) -> Any:
     return orjson.loads(event["data"])["data"]["jobsChanged"]
 
 
-async def test_curl_reads_events_and_resumes_behind_the_last_event_id(
+async def test_curl_reads_events_and_resumes_after_the_last_event_id(
     api_server: ApiProcess,
 ) -> None:
     async with _curl(api_server) as curl:
@@ -124,7 +124,7 @@ async def test_curl_reads_events_and_resumes_behind_the_last_event_id(
         assert _change(await curl.event()) == {"kind": "CHANGED", "jobId": missed}
 
 
-async def test_last_event_id_that_is_no_cursor_ends_the_stream_with_an_error(
+async def test_invalid_last_event_id_ends_the_stream_with_an_error(
     api_server: ApiProcess,
 ) -> None:
     async with _curl(api_server, "-H", "Last-Event-ID: nonsense") as curl:
@@ -150,7 +150,7 @@ async def _watching(api: ApiProcess, after: str | None = None) -> AsyncIterator[
         yield changes
 
 
-async def test_gql_for_python_resumes_behind_the_newest_cursor(api_server: ApiProcess) -> None:
+async def test_gql_for_python_resumes_after_the_newest_cursor(api_server: ApiProcess) -> None:
     async with _watching(api_server) as changes:
         cursor = (await anext(changes))["jobsChanged"]["cursor"]
     missed = await _schedule(api_server)

@@ -1,4 +1,4 @@
-"""Subscriptions as parts of one answer, as Apollo's clients read them."""
+"""Subscriptions as multipart responses for Apollo's clients."""
 
 import orjson
 import pytest
@@ -30,7 +30,7 @@ async def test_results_come_as_payloads_of_parts_and_the_last_boundary_ends_them
     assert _content(second) == {"payload": {"data": {"count": 1}}}
 
 
-async def test_each_part_is_whole_when_its_result_is_there(running: Running) -> None:
+async def test_each_part_is_complete_when_its_result_is_available(running: Running) -> None:
     async with streamed(running, TICKS, MULTIPART) as stream:
         assert await stream.any() == b""
         for tick in range(3):

@@ -1,4 +1,4 @@
-"""The pages, what they are told, the health endpoints, and the headers on every answer."""
+"""The pages, their configuration, the health endpoints, and the headers of every response."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -24,7 +24,7 @@ async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
         return await client.get(path, headers=headers)
 
 
-async def test_page_of_this_machine_is_told_the_development_token() -> None:
+async def test_page_on_this_machine_gets_the_development_token() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         for host in ("127.0.0.1", "localhost", "[::1]"):
             response = await _get(running, "/config.json", host=f"{host}:{running.port}")
@@ -47,13 +47,13 @@ async def test_page_of_this_machine_is_told_the_development_token() -> None:
         {"host": "localhost", "sec-fetch-site": "cross-site"},
     ],
 )
-async def test_other_sites_and_rebound_names_are_told_no_token(headers: dict[str, str]) -> None:
+async def test_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         response = await _get(running, "/config.json", **headers)
     assert response.json()["token"] is None
 
 
-async def test_other_machine_that_says_localhost_is_told_no_token() -> None:
+async def test_other_machine_with_localhost_as_host_gets_no_token() -> None:
     app = Starlette(routes=page_routes(make_settings(**DEVELOPMENT)))
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 1_234))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

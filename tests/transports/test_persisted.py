@@ -1,4 +1,4 @@
-"""Automatic persisted queries, and the list of the only operations that run."""
+"""Automatic persisted queries, and the list of allowed operations."""
 
 import hashlib
 from http import HTTPStatus

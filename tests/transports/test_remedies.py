@@ -1,4 +1,4 @@
-"""Whoever is refused is told what to do, and so is the operator; nobody is told a secret."""
+"""Rejections tell the client and the operator what to do, without revealing secrets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOREIGN = {"origin": "https://other.example"}
 UNSEEN = {"origin": "https://unseen.example"}
-"""An origin that no other test calls from: the log names each once a minute."""
+"""An origin that no other test uses: each is logged once a minute."""
 
 
 async def test_page_of_another_site_is_refused_a_socket_with_the_setting(running: Running) -> None:
@@ -61,7 +61,7 @@ async def test_page_of_another_site_is_refused_a_preflight_with_the_setting(
         ),
     ],
 )
-async def test_token_that_does_not_fit_says_why(changes: dict[str, Any], said: str) -> None:
+async def test_error_of_a_rejected_token_has_the_reason(changes: dict[str, Any], said: str) -> None:
     token = issue_token(
         make_settings(**changes | {"jwt_audience": "us", "jwt_issuer": "us"}), "ada"
     )
@@ -98,7 +98,7 @@ async def test_redis_that_is_away_is_logged_with_the_setting() -> None:
     assert "a-secret" not in str(logs)
 
 
-async def test_login_that_mongodb_refuses_is_no_server_that_is_away(servers: Servers) -> None:
+async def test_rejected_mongodb_login_is_not_reported_as_an_outage(servers: Servers) -> None:
     url = servers.mongo_url.replace("mongodb://", "mongodb://ada:a-secret@")
     reason = str(await startup_problem(url, "x"))
     assert "MongoDB rejected the connection (Authentication failed" in reason

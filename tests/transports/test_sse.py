@@ -30,7 +30,7 @@ async def test_results_come_as_events_and_complete_ends_them(running: Running, m
         ]
 
 
-async def test_each_result_is_sent_when_it_is_there(running: Running) -> None:
+async def test_each_result_is_sent_immediately(running: Running) -> None:
     async with streamed(running, TICKS, SSE) as stream:
         for tick in range(3):
             assert await stream.next() == _next(f'{{"data":{{"ticks":{tick}}}}}')
@@ -149,7 +149,7 @@ async def test_quiet_stream_is_kept_alive_by_comments() -> None:
         assert [await stream.any() for _ in range(3)] == [b":"] * 3
 
 
-async def test_expired_token_is_told_and_ends_the_stream_without_complete(
+async def test_expired_token_sends_an_error_and_ends_the_stream_without_complete(
     running: Running,
 ) -> None:
     token = {"authorization": f"Bearer {running.token(ttl_s=2)}"}

@@ -1,4 +1,4 @@
-"""What a server does about streams that are too many, not read, or in the way of a stop."""
+"""Limits for streams: too many, not read, or open at shutdown."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Requests that do not arrive: their connections are not held for ever."""
+"""Incomplete and malformed requests: their connections are closed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def test_head_without_end_is_cut_off_when_it_is_too_large() -> None:
         assert sent < 10_000_000
 
 
-async def test_large_body_in_one_piece_with_its_head_is_no_large_head() -> None:
+async def test_large_body_in_the_same_packet_as_its_head_is_accepted() -> None:
     body = b'{"query":"{ hello }", "x": "%b"}' % (b"x" * 200_000)
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         for _ in range(2):
@@ -74,7 +74,7 @@ async def test_second_request_of_a_connection_is_timed_as_the_first() -> None:
         assert b"HTTP/1.1 408 " in answers
 
 
-async def test_body_that_goes_on_behind_its_answer_is_cut_off() -> None:
+async def test_body_that_continues_after_its_response_is_cut_off() -> None:
     async with (
         serve(make_settings(**SLOW)) as running,
         _connected(running) as (reader, writer),
@@ -110,7 +110,9 @@ async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> No
 
 
 @pytest.mark.parametrize("second", [b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"])
-async def test_refusal_of_a_request_is_no_answer_to_the_one_before(second: bytes) -> None:
+async def test_rejection_of_a_request_is_not_sent_as_response_to_the_previous_one(
+    second: bytes,
+) -> None:
     endless = b'{"query":"{ endless }"}'
     first = HEAD + b"content-length: %d\r\n\r\n" % len(endless) + endless
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
@@ -119,7 +121,7 @@ async def test_refusal_of_a_request_is_no_answer_to_the_one_before(second: bytes
             assert await reader.read() == b""
 
 
-async def test_body_that_is_no_http_is_answered_400() -> None:
+async def test_malformed_chunked_body_is_400() -> None:
     chunked = HEAD + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n"
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         writer.write(chunked)

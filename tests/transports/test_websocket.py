@@ -1,4 +1,4 @@
-"""What an operation over graphql-transport-ws may expect, from its start to its end."""
+"""Operations over graphql-transport-ws, from start to end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -96,7 +96,7 @@ async def test_wrong_variables_end_their_operation_only(running: Running) -> Non
         await _still_works(socket)
 
 
-async def test_source_that_breaks_is_masked_and_ends_its_operation_only(running: Running) -> None:
+async def test_error_of_a_source_is_masked_and_ends_only_its_operation(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { breaks }")
         assert (await socket.receive())["payload"] == {"data": {"breaks": 1}}
@@ -139,7 +139,9 @@ async def test_unknown_complete_is_no_error(running: Running) -> None:
         await _still_works(socket)
 
 
-async def test_expired_token_is_told_to_each_operation_and_closes_4403(running: Running) -> None:
+async def test_expired_token_sends_each_operation_an_error_and_closes_4403(
+    running: Running,
+) -> None:
     async with running.acknowledged(running.token(ttl_s=2)) as socket:
         await socket.subscribe("subscription", "subscription { ticks }")
         assert (await socket.receive())["type"] == "next"
@@ -152,10 +154,10 @@ async def test_expired_token_is_told_to_each_operation_and_closes_4403(running: 
     await eventually(lambda: running.probe.open_streams == 0)
 
 
-async def test_expiry_is_told_though_its_timer_fires_a_moment_early(
+async def test_expiry_is_sent_although_its_timer_fires_slightly_early(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As timers do by the loop's own clock, above all under load."""
+    """Timers can fire slightly before their deadline, especially under load."""
     exact = asyncio.timeout_at
     monkeypatch.setattr(asyncio, "timeout_at", lambda when: exact(when - 0.05))
     async with running.socket() as socket:
@@ -216,7 +218,7 @@ async def test_unreadable_operation_under_a_taken_id_closes_4409(running: Runnin
         assert await socket.closed() == 4409
 
 
-async def test_half_a_pair_in_an_id_closes_4400_and_says_where(running: Running) -> None:
+async def test_unpaired_surrogate_in_an_id_closes_4400_with_its_path(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.send(r'{"id":"\ud83d","type":"subscribe","payload":{"query":"{ hello }"}}')
         assert await socket.closed() == 4400

@@ -1,4 +1,4 @@
-"""Why graphql-transport-ws sockets are closed: every code of the protocol."""
+"""Every close code of graphql-transport-ws."""
 
 import pytest
 from structlog.testing import capture_logs

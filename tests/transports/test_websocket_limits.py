@@ -1,4 +1,4 @@
-"""What a server does about clients that ask for too much, read too slowly, or vanish."""
+"""Limits for WebSocket clients that request too much, read too slowly or disappear."""
 
 from contextlib import suppress
 
@@ -111,7 +111,7 @@ async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
             assert await new.closed() == 1012
 
 
-async def test_mutation_that_a_closing_socket_cuts_off_is_told_that_it_may_have_happened() -> None:
+async def test_mutation_interrupted_by_a_close_gets_an_error_that_its_outcome_is_unknown() -> None:
     async with serve(make_settings()) as running, running.acknowledged() as socket:
         await socket.subscribe("change", "mutation { stall }")
         await socket.subscribe("live", "subscription { ticks }")
@@ -151,7 +151,7 @@ async def _lets_in(running: Running, forwarded_for: str) -> bool:
         ((), False),
     ],
 )
-async def test_address_is_the_one_that_a_trusted_proxy_tells(
+async def test_address_is_the_one_that_a_trusted_proxy_forwards(
     proxies: tuple[str, ...], *, is_believed: bool
 ) -> None:
     settings = make_settings(max_sockets_per_address=1, trusted_proxies=proxies)

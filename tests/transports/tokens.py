@@ -1,4 +1,4 @@
-"""Keys, claims and tokens, good and forged, to test authentication with."""
+"""Keys, claims, and valid and forged tokens."""
 
 import base64
 import json
