@@ -42,10 +42,6 @@ def error_from(document: Document | None) -> JobError | None:
     )
 
 
-def error_document(error: JobError) -> dict[str, Any]:
-    return {"name": error.name, "message": error.message, "traceback": error.traceback}
-
-
 def job_event_from(entry: Document) -> JobEvent:
     source = entry.get("from")
     return JobEvent(

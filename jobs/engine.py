@@ -33,7 +33,7 @@ from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobState
 from ostinato.jobs.registry import Registry, registry
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.transactor import ExecutionIdentity, Transactor
+from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
 T = TypeVar("T")
 

@@ -98,7 +98,7 @@ async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
 def test_a_mongos_is_refused_as_such() -> None:
     found = check_topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
     assert "a mongos of a sharded cluster, which is not supported" in found.detail
-    assert "set OSTINATO_MONGO_URL to a replica set" in str(found.fix)
+    assert "set OSTINATO_MONGO_URL to a separate replica set" in str(found.fix)
 
 
 @pytest.mark.parametrize("what", KEYS)

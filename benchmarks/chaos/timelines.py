@@ -1,4 +1,4 @@
-"""Holds one job's timeline to the table of moves. Pure."""
+"""Holds one job's timeline to the table of transitions. Pure."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -53,7 +53,7 @@ def _step(before: JobEvent, event: JobEvent) -> Iterator[str]:
     if event.from_state != before.state:
         yield f"event {event.seq} is from {event.from_state}, though it was {before.state}"
     if (before.state, event.state) not in STEPS:
-        yield f"no move leads from {before.state} to {event.state}, as event {event.seq} says"
+        yield f"no transition leads from {before.state} to {event.state}, as event {event.seq} says"
     started = is_start(event)
     if event.attempt != before.attempt + started:
         yield f"event {event.seq} is of attempt {event.attempt}, after {before.attempt}"

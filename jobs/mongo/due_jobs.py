@@ -77,11 +77,11 @@ class DueJobs:
 
     async def lane_heads(self, queue: str) -> dict[Lane, datetime]:
         """Return when the first job of each lane of a queue is due; empty lanes are absent."""
-        return await self._heads(heads_pipeline(queue))
+        return await self._heads(heads_pipeline(*lane_bounds(queue)))
 
     async def all_lane_heads(self) -> dict[Lane, datetime]:
         """Return when the first job of each lane is due; empty lanes are absent."""
-        return await self._heads(heads_pipeline_between("", MAX_LANE))
+        return await self._heads(heads_pipeline("", MAX_LANE))
 
     async def find_earliest_due(self, paused: Collection[str]) -> datetime | None:
         """Return the earliest due time of all pending jobs, except in the paused queues."""
@@ -199,13 +199,11 @@ class DueJobs:
         )
 
 
-def heads_pipeline(queue: str) -> list[Document]:
-    """Build the pipeline that finds the first job of each lane of a queue: one seek per lane."""
-    return heads_pipeline_between(*lane_bounds(queue))
+def heads_pipeline(lower: str, upper: str) -> list[Document]:
+    """Build the pipeline that finds the first job of each lane: one seek per lane.
 
-
-def heads_pipeline_between(lower: str, upper: str) -> list[Document]:
-    """Build the same pipeline for the lanes from `lower` up to, but not including, `upper`."""
+    The lanes are those from `lower` up to, but not including, `upper`.
+    """
     return [
         {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
         {"$sort": DUE_ORDER},

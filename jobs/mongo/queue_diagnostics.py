@@ -7,7 +7,7 @@ from pymongo.database import Database
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.collections import JOBS, QUEUES, WORKERS
-from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_pipeline_between
+from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_pipeline
 
 SUBJECT: Final = "queues"
 MAX_LANES: Final = 1_000
@@ -49,7 +49,7 @@ def _served(database: Rows, lease_ms: int) -> set[str]:
 def _due(database: Rows) -> set[str]:
     found = database[JOBS].aggregate(
         [
-            *heads_pipeline_between("", MAX_LANE),
+            *heads_pipeline("", MAX_LANE),
             {"$match": {"$expr": {"$lte": ["$at", "$$NOW"]}}},
             {"$limit": MAX_LANES},
         ]

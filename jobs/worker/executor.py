@@ -19,6 +19,7 @@ from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.records import FunctionKind, JobState
+from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.completer import Completer
@@ -27,7 +28,6 @@ from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.runner import Runner
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
-from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
 CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
 CHUNK_TIMEOUT_S: Final = 3.0  # then the rest of the chunk, still pending, is left to others

@@ -27,7 +27,8 @@ from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, Json
 from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
-from ostinato.jobs.transactor import ExecutionIdentity, function_log
+from ostinato.jobs.transactions.batcher import TransactionBatcher
+from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
 from ostinato.jobs.worker.attempt import (
     Attempt,
     describe_exception,
@@ -38,7 +39,6 @@ from ostinato.jobs.worker.attempt import (
 from ostinato.jobs.worker.fence import AttemptFence
 from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.transaction_batcher import TransactionBatcher
 
 PING_TIMEOUT_S = 1.0
 OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"

@@ -34,27 +34,27 @@ _numbers = count(1)
 
 
 def timeline(
-    moves: Iterable[TransitionName], error: JobError | None = None
+    transitions: Iterable[TransitionName], error: JobError | None = None
 ) -> tuple[JobEvent, ...]:
-    """Let a new job make moves, one a second."""
+    """Return the timeline of a new job that makes these transitions, one a second."""
     events = [JobEvent(seq=1, at=BEGIN, from_state=None, state=JobState.PENDING, attempt=0)]
     events[0] = replace(events[0], next_run_at=BEGIN)
     was_asked = False
-    for move in moves:
+    for name in transitions:
         before, at = events[-1], BEGIN + len(events) * SECOND
-        stops = was_asked and TRANSITIONS[move].yields_to_cancel
-        state = JobState.CANCELED if stops else TRANSITIONS[move].target
-        was_asked = was_asked or move is TransitionName.REQUEST_CANCEL
+        stops = was_asked and TRANSITIONS[name].yields_to_cancel
+        state = JobState.CANCELED if stops else TRANSITIONS[name].target
+        was_asked = was_asked or name is TransitionName.REQUEST_CANCEL
         event = JobEvent(
             seq=len(events) + 1,
             at=at,
             from_state=before.state,
             state=state,
-            attempt=before.attempt + (move is TransitionName.CLAIM),
+            attempt=before.attempt + (name is TransitionName.CLAIM),
             worker_id="w",
             next_run_at=at if state is JobState.PENDING else None,
             error=error
-            if move in (TransitionName.RETRY, TransitionName.FAIL, TransitionName.LOSE)
+            if name in (TransitionName.RETRY, TransitionName.FAIL, TransitionName.LOSE)
             else None,
         )
         events.append(event)
@@ -63,13 +63,13 @@ def timeline(
 
 def made(
     job_id: str,
-    moves: Sequence[TransitionName] = SUCCEEDED,
+    transitions: Sequence[TransitionName] = SUCCEEDED,
     function: str = "enter",
     error: JobError | None = None,
     **changes: Any,
 ) -> Job:
     """Make a job that has lived so; its mark is its id unless `args` says another."""
-    events = timeline(moves, error)
+    events = timeline(transitions, error)
     last = events[-1]
     ended_at = last.at if last.state in FINAL_STATES else None
     kept = None if last.state is JobState.FAILED else timedelta(days=7)

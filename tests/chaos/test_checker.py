@@ -186,12 +186,12 @@ def test_every_check_is_shown_to_find_something() -> None:
 
 
 def test_a_third_lost_worker_may_end_a_mutation() -> None:
-    moves = (
+    transitions = (
         *(TransitionName.CLAIM, TransitionName.LOSE) * 2,
         TransitionName.CLAIM,
         TransitionName.FAIL,
     )
-    history = with_job(made("refuse", moves, "refuse", LOST))
+    history = with_job(made("refuse", transitions, "refuse", LOST))
     assert violations(history) == {}
 
 

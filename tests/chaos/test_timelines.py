@@ -1,4 +1,4 @@
-"""Timelines that follow the table of moves are legal; whatever is changed in one is seen."""
+"""Timelines that follow the table of transitions are legal; whatever is changed in one is seen."""
 
 from dataclasses import replace
 
@@ -20,23 +20,23 @@ TO_AN_END = {
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[TransitionName]:
-    """Walk through the table of moves at random, to an end."""
-    moves: list[TransitionName] = []
+    """Walk through the table of transitions at random, to an end."""
+    transitions: list[TransitionName] = []
     state, was_asked = JobState.PENDING, False
-    while state not in FINAL_STATES and len(moves) < STEPS_AT_MOST:
+    while state not in FINAL_STATES and len(transitions) < STEPS_AT_MOST:
         allowed = [
-            move
-            for move in TRANSITIONS
-            if is_allowed(move, state)
-            and not (move is TransitionName.REQUEST_CANCEL and was_asked)
-            and not (move is TransitionName.STOP and not was_asked)
+            name
+            for name in TRANSITIONS
+            if is_allowed(name, state)
+            and not (name is TransitionName.REQUEST_CANCEL and was_asked)
+            and not (name is TransitionName.STOP and not was_asked)
         ]
-        move = draw(st.sampled_from(allowed))
-        moves.append(move)
-        stops = was_asked and TRANSITIONS[move].yields_to_cancel
-        state = JobState.CANCELED if stops else TRANSITIONS[move].target
-        was_asked = was_asked or move is TransitionName.REQUEST_CANCEL
-    return [*moves, *TO_AN_END.get(state, [])]
+        name = draw(st.sampled_from(allowed))
+        transitions.append(name)
+        stops = was_asked and TRANSITIONS[name].yields_to_cancel
+        state = JobState.CANCELED if stops else TRANSITIONS[name].target
+        was_asked = was_asked or name is TransitionName.REQUEST_CANCEL
+    return [*transitions, *TO_AN_END.get(state, [])]
 
 
 def with_events(job: Job, events: list[JobEvent]) -> Job:
@@ -46,15 +46,15 @@ def with_events(job: Job, events: list[JobEvent]) -> Job:
 
 
 @given(lives())
-def test_every_life_by_the_table_is_legal(moves: list[TransitionName]) -> None:
-    job = made("j", moves)
+def test_every_life_by_the_table_is_legal(transitions: list[TransitionName]) -> None:
+    job = made("j", transitions)
     assert list(flaws(job)) == []
-    assert starts(job) == list(range(1, moves.count(TransitionName.CLAIM) + 1))
+    assert starts(job) == list(range(1, transitions.count(TransitionName.CLAIM) + 1))
 
 
 @given(lives(), st.data())
-def test_a_missing_event_is_seen(moves: list[TransitionName], data: st.DataObject) -> None:
-    job = made("j", moves)
+def test_a_missing_event_is_seen(transitions: list[TransitionName], data: st.DataObject) -> None:
+    job = made("j", transitions)
     gone = data.draw(st.sampled_from(job.timeline))
     left = [event for event in job.timeline if event is not gone]
     assert list(flaws(replace(job, timeline=tuple(left))))
@@ -63,8 +63,8 @@ def test_a_missing_event_is_seen(moves: list[TransitionName], data: st.DataObjec
 
 
 @given(lives(), st.data())
-def test_a_doubled_event_is_seen(moves: list[TransitionName], data: st.DataObject) -> None:
-    job = made("j", moves)
+def test_a_doubled_event_is_seen(transitions: list[TransitionName], data: st.DataObject) -> None:
+    job = made("j", transitions)
     doubled = data.draw(st.sampled_from(job.timeline))
     events = [one for event in job.timeline for one in [event] * (1 + (event is doubled))]
     assert list(flaws(replace(job, timeline=tuple(events))))
@@ -74,9 +74,9 @@ def test_a_doubled_event_is_seen(moves: list[TransitionName], data: st.DataObjec
 
 @given(lives(), st.data())
 def test_another_attempt_or_state_in_an_event_is_seen(
-    moves: list[TransitionName], data: st.DataObject
+    transitions: list[TransitionName], data: st.DataObject
 ) -> None:
-    job = made("j", moves)
+    job = made("j", transitions)
     number = data.draw(st.integers(0, len(job.timeline) - 1))
     event = job.timeline[number]
     others = [state for state in JobState if state is not event.state]

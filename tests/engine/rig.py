@@ -113,7 +113,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
         await life
 
 
-def moves_of(job: Document) -> list[tuple[str | None, str]]:
+def state_changes(job: Document) -> list[tuple[str | None, str]]:
     """Give the states that a job went through, in pairs."""
     return [(event["from"], event["state"]) for event in job["timeline"]]
 

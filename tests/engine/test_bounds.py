@@ -1,4 +1,4 @@
-"""A timeline has a bound, and one document that no move can write stops nobody else."""
+"""A timeline has a bound, and one document that no transition can update stops nobody else."""
 
 import asyncio
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import calls, gate
-from tests.engine.rig import Document, Rig, moves_of
+from tests.engine.rig import Document, Rig, state_changes
 
 WITHIN = 2.0
 
@@ -31,7 +31,7 @@ async def test_a_pending_job_never_runs(rig: Rig) -> None:
     assert (await rig.cancel(job)).state is JobState.CANCELED
     await rig.engine.advance(2 * 3_600_000)
     await rig.run("echo")
-    assert moves_of(await rig.job(job)) == [(None, "pending"), ("pending", "canceled")]
+    assert state_changes(await rig.job(job)) == [(None, "pending"), ("pending", "canceled")]
 
 
 @pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_for_ever"])
@@ -41,7 +41,7 @@ async def test_a_running_job_stops(rig: Rig, name: str) -> None:
     asked = await rig.cancel(job_id)
     assert (asked.state, asked.cancel_requested_at is not None) == (JobState.IN_PROGRESS, True)
     job = await rig.ended(job_id, within=WITHIN)
-    assert moves_of(job)[-2:] == [("inProgress", "inProgress"), ("inProgress", "canceled")]
+    assert state_changes(job)[-2:] == [("inProgress", "inProgress"), ("inProgress", "canceled")]
     assert (await rig.all("effects"), await rig.all("failures")) == ([], [])
 
 
@@ -96,7 +96,7 @@ async def test_what_a_canceled_action_schedules_is_born_canceled(rig: Rig, direc
     await rig.cancel(job_id)
     assert (await rig.ended(job_id))["state"] == "canceled"
     (late,) = await rig.jobs_of("echo")
-    assert (moves_of(late), "purgeAt" in late) == ([(None, "canceled")], True)
+    assert (state_changes(late), "purgeAt" in late) == ([(None, "canceled")], True)
 
 
 @pytest.mark.parametrize(("directly", "number"), [(True, 1), (False, 1), (False, 0)])
@@ -168,7 +168,7 @@ async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
     await rig.until(lambda: redis_admin.zcard(queue) == 0)
     assert (await rig.run("echo"))["state"] == "success"
     never = [(None, "pending"), ("pending", "canceled")]
-    assert [moves_of(await rig.job(one)) for one in waiting] == [never] * 20
+    assert [state_changes(await rig.job(one)) for one in waiting] == [never] * 20
 
 
 @pytest.mark.parametrize(

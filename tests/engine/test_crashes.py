@@ -19,7 +19,7 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
-from tests.engine.rig import Document, Rig, moves_of, started, working
+from tests.engine.rig import Document, Rig, started, state_changes, working
 from tests.processes import Processes
 
 WITHIN = 30.0
@@ -125,7 +125,7 @@ async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -
         assert await lost._rescue_from(f"ghost-{number}") == 1
     job = await idle.job(job_id)
     assert (job["state"], job["error"]["name"]) == ("failed", "WorkerLost")
-    assert moves_of(job).count(("inProgress", "pending")) == starts - 1
+    assert state_changes(job).count(("inProgress", "pending")) == starts - 1
 
 
 async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> None:

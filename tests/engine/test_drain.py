@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.jobs.settings import Settings
-from tests.engine.rig import Rig, moves_of, started, working
+from tests.engine.rig import Rig, started, state_changes, working
 from tests.processes import Processes
 
 LEASE_AND_GRACE_S = 3.0
@@ -38,7 +38,7 @@ async def test_a_mutation_that_the_deadline_cuts_short_is_undone_and_goes_back(
     worker.popen.terminate()
     assert await asyncio.wait_for(worker.wait(), 3) == 0
     handed_back = await idle.job(job_id)
-    assert moves_of(handed_back)[1:] == [("pending", "inProgress"), ("inProgress", "pending")]
+    assert state_changes(handed_back)[1:] == [("pending", "inProgress"), ("inProgress", "pending")]
     assert await idle.all("effects") == []
     async with working(hasty):
         job = await idle.ended(job_id)

@@ -83,14 +83,14 @@ class Interleavings(RuleBasedStateMachine):
         claimed = self.do(self.rig.claim(job_id, worker))
         assert bool(claimed) == (before["state"] == "pending")
 
-    @rule(job_id=jobs, move=sampled_from(ENDINGS), back=integers(0, 1))
-    def complete(self, job_id: str, move: TransitionName, back: int) -> None:
+    @rule(job_id=jobs, name=sampled_from(ENDINGS), back=integers(0, 1))
+    def complete(self, job_id: str, name: TransitionName, back: int) -> None:
         before = self.do(self.rig.job(job_id))
         attempt = before["attempt"] - back
         outcome = Outcome(
             job_id=job_id,
             attempt=attempt,
-            transition=move,
+            transition=name,
             keep_ms=9,
             error=stored_error("E", "$owner"),
         )

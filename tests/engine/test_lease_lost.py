@@ -7,7 +7,7 @@ import pytest
 from ostinato.jobs.embedded.process import Child
 from tests.engine.diary import Diary
 from tests.engine.proxy import Proxy
-from tests.engine.rig import Document, Rig, moves_of, started, working
+from tests.engine.rig import Document, Rig, started, state_changes, working
 from tests.processes import Processes
 
 WITHIN = 30.0
@@ -70,7 +70,7 @@ async def test_a_worker_cut_off_from_mongodb_drops_what_it_ran_and_goes_on_under
         assert await idle.job(job_id) == held
         diary.let_go(2)
         job = await idle.ended(job_id)
-    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     assert holder_of(await idle.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
 
 
@@ -87,7 +87,7 @@ async def test_a_function_that_blocked_the_loop_beyond_the_lease_has_its_result_
         assert await idle.job(job_id) == held
         diary.let_go(2)
         job = await idle.ended(job_id)
-    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     about = [line for line in log.splitlines() if job_id in line]
     (blocked,) = [line for line in about if "loop.blocked" in line]
     assert all(word in blocked for word in ("functions.blockAtFirst", "_block ("))
@@ -105,5 +105,5 @@ async def test_a_mutation_that_blocked_the_loop_beyond_the_lease_has_one_effect(
         await goes_on(idle, worker)
     assert diary.lines == ["1 began", "1 returned"]
     assert await idle.job(job_id) == job
-    assert (job["result"], moves_of(job)) == (2, TAKEN_OVER)
+    assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     assert [effect["attempt"] for effect in await idle.all("effects")] == [2]

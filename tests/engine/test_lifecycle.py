@@ -1,4 +1,4 @@
-"""Every move from every state, as the table of jobs.lifecycle says, against the database."""
+"""Every transition from every state, as the table of jobs.lifecycle says, against the database."""
 
 import asyncio
 import itertools
@@ -14,18 +14,18 @@ from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.transaction import run_transaction
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import stored_error
-from tests.engine.rig import Rig, moves_of
+from tests.engine.rig import Rig, state_changes
 
 ENDS = {
     JobState.SUCCESS: TransitionName.SUCCEED,
     JobState.FAILED: TransitionName.FAIL,
     JobState.CANCELED: TransitionName.STOP,
 }
-FENCED = [move for move in TRANSITIONS if TRANSITIONS[move].fenced]
+FENCED = [name for name in TRANSITIONS if TRANSITIONS[name].fenced]
 
 
 async def in_state(rig: Rig, state: JobState) -> str:
-    """Bring a job into a state by the moves that lead there."""
+    """Bring a job into a state by the transitions that lead there."""
     job_id = await rig.schedule("echo")
     if state is not JobState.PENDING:
         await rig.claim(job_id)
@@ -34,66 +34,66 @@ async def in_state(rig: Rig, state: JobState) -> str:
     return job_id
 
 
-def ending(job_id: str, move: TransitionName, attempt: int = 1) -> Outcome:
+def ending(job_id: str, name: TransitionName, attempt: int = 1) -> Outcome:
     error = stored_error("ValueError", "no")
-    return Outcome(job_id=job_id, attempt=attempt, transition=move, keep_ms=1000, error=error)
+    return Outcome(job_id=job_id, attempt=attempt, transition=name, keep_ms=1000, error=error)
 
 
-async def make(rig: Rig, move: TransitionName, job_id: str, attempt: int | None = None) -> int:
-    """Make a move as the engine does: guard and pipeline; returns how many jobs it matched."""
+async def make(rig: Rig, name: TransitionName, job_id: str, attempt: int | None = None) -> int:
+    """Make a transition as the engine does: guard and pipeline; return how many jobs matched."""
     changed = await rig.engine.mongo["jobs"].update_one(
-        transitions.guard(move, [job_id], attempt),
-        transitions.pipeline(move, "$$NOW", keep_ms=1000),
+        transitions.guard(name, [job_id], attempt),
+        transitions.pipeline(name, "$$NOW", keep_ms=1000),
     )
     return changed.matched_count
 
 
-@pytest.mark.parametrize(("state", "move"), list(itertools.product(JobState, TransitionName)))
-async def test_a_move_is_made_from_its_states_and_from_no_other(
-    idle: Rig, state: JobState, move: TransitionName
+@pytest.mark.parametrize(("state", "name"), list(itertools.product(JobState, TransitionName)))
+async def test_a_transition_is_made_from_its_source_states_only(
+    idle: Rig, state: JobState, name: TransitionName
 ) -> None:
     job_id = await in_state(idle, state)
     before = await idle.job(job_id)
-    made = await make(idle, move, job_id, before["attempt"] if TRANSITIONS[move].fenced else None)
+    made = await make(idle, name, job_id, before["attempt"] if TRANSITIONS[name].fenced else None)
     after = await idle.job(job_id)
-    assert made == is_allowed(move, state)
+    assert made == is_allowed(name, state)
     if made:
-        assert moves_of(after)[-1] == (state, TRANSITIONS[move].target)
+        assert state_changes(after)[-1] == (state, TRANSITIONS[name].target)
         assert (after["state"], after["version"]) == (
-            TRANSITIONS[move].target,
+            TRANSITIONS[name].target,
             before["version"] + 1,
         )
     else:
         assert after == before
 
 
-@pytest.mark.parametrize("move", FENCED)
+@pytest.mark.parametrize("name", FENCED)
 @pytest.mark.parametrize("attempt", [0, 2])
 async def test_another_attempt_changes_nothing(
-    idle: Rig, move: TransitionName, attempt: int
+    idle: Rig, name: TransitionName, attempt: int
 ) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
     before = await idle.job(job_id)
-    assert await idle.complete(ending(job_id, move, attempt)) == {job_id}
+    assert await idle.complete(ending(job_id, name, attempt)) == {job_id}
     assert await idle.job(job_id) == before
     assert await idle.all("failures") == []
 
 
-@pytest.mark.parametrize("move", FENCED)
-async def test_a_move_without_its_attempt_is_a_mistake(move: TransitionName) -> None:
+@pytest.mark.parametrize("name", FENCED)
+async def test_a_fenced_transition_without_its_attempt_raises(name: TransitionName) -> None:
     with pytest.raises(ValueError, match="needs the attempt"):
-        transitions.guard(move, ["x"])
+        transitions.guard(name, ["x"])
 
 
 @pytest.mark.parametrize(
-    "move", [move for move in TRANSITIONS if TRANSITIONS[move].yields_to_cancel]
+    "name", [name for name in TRANSITIONS if TRANSITIONS[name].yields_to_cancel]
 )
 async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
-    idle: Rig, move: TransitionName
+    idle: Rig, name: TransitionName
 ) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
     await idle.cancel(job_id)
-    await idle.complete(ending(job_id, move))
+    await idle.complete(ending(job_id, name))
     job = await idle.job(job_id)
     assert (job["state"], job.get("result"), job.get("error")) == ("canceled", None, None)
     assert job["purgeAt"] is not None

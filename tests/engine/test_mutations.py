@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from ostinato.jobs.errors import PayloadTooLarge
-from ostinato.jobs.transactor import MAX_JOBS
+from ostinato.jobs.transactions.transactor import MAX_JOBS
 from tests.engine.functions import calls, gate
-from tests.engine.rig import Rig, moves_of
+from tests.engine.rig import Rig, state_changes
 
 RUN = [(None, "pending"), ("pending", "inProgress")]
 
 
 async def test_its_writes_and_its_jobs_appear_with_its_success(rig: Rig) -> None:
     job = await rig.run("count", name="a")
-    assert moves_of(job) == [*RUN, ("inProgress", "success")]
+    assert state_changes(job) == [*RUN, ("inProgress", "success")]
     assert [effect["name"] for effect in await rig.all("effects")] == ["a"]
     scheduled = await rig.jobs_of("echo")
     assert [one["_id"] for one in scheduled] == [job["result"]]
@@ -24,7 +24,7 @@ async def test_its_writes_and_its_jobs_appear_with_its_success(rig: Rig) -> None
 
 async def test_one_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
     job = await rig.run("count", name="a", fail=True)
-    assert moves_of(job) == [*RUN, ("inProgress", "failed")]
+    assert state_changes(job) == [*RUN, ("inProgress", "failed")]
     assert (job["error"]["name"], job["error"]["message"]) == ("ValueError", "a")
     assert [await rig.all("effects"), await rig.jobs_of("echo")] == [[], []]
     assert [failure["jobId"] for failure in await rig.all("failures")] == [job["_id"]]

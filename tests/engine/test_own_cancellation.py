@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.functions import gate
-from tests.engine.rig import Document, Rig, moves_of
+from tests.engine.rig import Document, Rig, state_changes
 from tests.engine.unruly import AS_IT_RETURNS, ENDING, HARMLESS
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
@@ -17,7 +17,7 @@ LATE = ["returns", "raises", "cancels itself"]
 @pytest.mark.parametrize("way", ENDING)
 async def test_an_action_that_cancels_itself_fails_and_has_started_once(rig: Rig, way: str) -> None:
     job = await rig.run("cancel_itself", way=way)
-    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("CancelledError", 1)
     assert "cancelled" in job["error"]["message"]
 
@@ -27,7 +27,7 @@ async def test_an_action_that_returns_has_succeeded_whatever_it_asked_of_its_tas
     rig: Rig, way: str
 ) -> None:
     job = await rig.run("cancel_itself", way=way)
-    assert moves_of(job) == [*ONCE, ("inProgress", "success")]
+    assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("done", 1)
 
 
@@ -90,7 +90,7 @@ async def test_what_a_mutation_s_own_client_raises_is_judged_by_its_policy(
     rig: Rig, label: str
 ) -> None:
     job = await rig.run("use_own_client", label=label)
-    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("AutoReconnect", 1)
     assert await rig.all("effects") == []
 

@@ -11,7 +11,7 @@ from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
-from tests.engine.rig import Document, Rig, moves_of, working
+from tests.engine.rig import Document, Rig, state_changes, working
 
 MINUTE = timedelta(milliseconds=MINUTE_MS)
 REAL = timedelta(seconds=5)
@@ -95,7 +95,7 @@ async def test_a_reserved_start_is_on_the_timeline_and_is_kept(rig: Rig) -> None
     await rig.until(is_reserved)
     await rig.engine.advance(MINUTE_MS)
     job = await rig.ended(job_id)
-    assert moves_of(job)[1:] == [
+    assert state_changes(job)[1:] == [
         ("pending", "pending"),
         ("pending", "inProgress"),
         ("inProgress", "success"),

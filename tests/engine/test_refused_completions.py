@@ -20,7 +20,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.progress import ProgressReport
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, moves_of, working
+from tests.engine.rig import Rig, state_changes, working
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
@@ -90,7 +90,7 @@ async def test_an_outcome_is_kept_until_a_refusal_has_passed(refusing: Rig, code
         gate.opened.set()
         with capture_logs() as logs:
             job = await refusing.ended(job_id)
-    assert moves_of(job) == [*ONCE, ("inProgress", "success")]
+    assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
     assert [line["event"] for line in logs].count("completion.refused") == 3
 
@@ -102,7 +102,7 @@ async def test_what_a_validator_refuses_fails_its_job_once_and_no_other(refusing
     jobs = [await refusing.ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
-    assert moves_of(bad) == [*ONCE, ("inProgress", "failed")]
+    assert state_changes(bad) == [*ONCE, ("inProgress", "failed")]
     assert bad["error"]["name"] == "OutcomeRefused"
     assert "failed validation" in bad["error"]["message"]
 
@@ -132,7 +132,7 @@ async def test_an_outcome_that_is_refused_whole_is_never_run_again(refusing: Rig
         await refusing.until(lambda: len(refusals(logs)) > 5)
     await validate(refusing, {})
     job = await refusing.ended(job_id)
-    assert moves_of(job) == [*ONCE, ("inProgress", "failed")]
+    assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
 

@@ -12,7 +12,7 @@ from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
 from ostinato.jobs.worker.attempt import Attempt, stored_error
 from tests.engine.functions import HALF_AN_HOUR_MS
-from tests.engine.rig import Rig, moves_of
+from tests.engine.rig import Rig, state_changes
 
 NAIVE = datetime.fromisoformat("2030-01-01T00:00:00")
 HALF_AN_HOUR = timedelta(milliseconds=HALF_AN_HOUR_MS)
@@ -28,7 +28,8 @@ async def test_retries_come_at_exact_times_and_every_attempt_is_on_the_timeline(
         await rig.engine.advance(delay // timedelta(milliseconds=1))
     job = await rig.ended(job_id)
     again = [("pending", "inProgress"), ("inProgress", "pending")]
-    assert moves_of(job) == [(None, "pending"), *again * 2, again[0], ("inProgress", "success")]
+    expected = [(None, "pending"), *again * 2, again[0], ("inProgress", "success")]
+    assert state_changes(job) == expected
     assert (job["result"], job["attempt"], job.get("error")) == ("at last", 3, None)
     assert await rig.all("failures") == []
 
@@ -183,7 +184,7 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number", "times_lost", "move"),
+    ("kind", "number", "times_lost", "name"),
     [
         (FunctionKind.ACTION, 1, 1, TransitionName.LOSE),
         (FunctionKind.ACTION, 2, 1, TransitionName.FAIL),
@@ -195,8 +196,8 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
     ],
 )
 async def test_what_becomes_of_a_lost_worker_s_job(
-    idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, move: TransitionName
+    idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
     outcome = Attempt.of({**job, "attempt": number}, 9).on_worker_lost(kind, times_lost, "w")
-    assert (outcome.transition, outcome.error and outcome.error["name"]) == (move, "WorkerLost")
+    assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")

@@ -16,7 +16,7 @@ from ostinato.jobs.mongo.transaction import (
     run_transaction,
 )
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.transaction_batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
+from ostinato.jobs.transactions.batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, working
 

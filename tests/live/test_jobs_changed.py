@@ -142,8 +142,8 @@ async def test_each_event_is_judged_by_when_the_job_was_due_then(
     cursor = await disconnected(as_viewer())
     job_id = await write.job()
     await write.claim(job_id)
-    await write.move(TransitionName.FAIL, job_id)
-    await write.move(
+    await write.make_transition(TransitionName.FAIL, job_id)
+    await write.make_transition(
         TransitionName.REVIVE, job_id, fields=LATER, event={"nextRunAt": LATER["scheduledTime"]}
     )
     other = await write.job()

@@ -1,4 +1,4 @@
-"""Owns the writes that the tests of the live layer follow: real moves, on small documents."""
+"""Owns the writes that the tests of the live layer follow: real transitions, on small documents."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,21 +32,23 @@ class Writer:
         """Insert many."""
         await self.mongo["jobs"].insert_many([_job("ann", {}) for _ in range(count)])
 
-    async def move(
-        self, move: TransitionName, *ids: str, fields: Any = None, event: Any = None
+    async def make_transition(
+        self, name: TransitionName, *ids: str, fields: Any = None, event: Any = None
     ) -> None:
-        """Make a move, whatever the state."""
-        update = pipeline(move, now(0), fields, event)
+        """Make a transition, whatever the state."""
+        update = pipeline(name, now(0), fields, event)
         await self.mongo["jobs"].update_many({"_id": {"$in": list(ids)}}, update)
 
     async def claim(self, *ids: str) -> None:
-        await self.move(TransitionName.CLAIM, *ids, fields=CLAIMED)
+        await self.make_transition(TransitionName.CLAIM, *ids, fields=CLAIMED)
 
     async def succeed(self, *ids: str, result: object = None) -> None:
-        await self.move(TransitionName.SUCCEED, *ids, fields={"result": {"$literal": result}})
+        await self.make_transition(
+            TransitionName.SUCCEED, *ids, fields={"result": {"$literal": result}}
+        )
 
     async def retry(self, *ids: str, due: datetime = DUE + timedelta(hours=1)) -> None:
-        await self.move(
+        await self.make_transition(
             TransitionName.RETRY, *ids, fields={"scheduledTime": due}, event={"nextRunAt": due}
         )
 

@@ -1,0 +1,1 @@
+"""Runs bodies in MongoDB transactions, each alone or several in one."""
