@@ -9,11 +9,11 @@ from typing import Self, TypeVar
 
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
+from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context, JobInfo
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
-from ostinato.jobs.group_commit import GroupCommit
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN

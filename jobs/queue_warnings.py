@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.single_flight import SingleFlight
 
 CACHE_TTL_S: Final = 1.0
 MAX_LOGGED_QUEUES: Final = 1_000  # clients choose the names of queues

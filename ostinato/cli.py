@@ -89,11 +89,10 @@ def worker(processes: NumberOfProcesses = 1) -> None:
     """Run jobs until SIGTERM or Ctrl-C."""
     settings = _checked_settings()
     if processes > 1:
-        from ostinato.jobs.worker.supervisor import ProcessSupervisor
+        from ostinato.jobs.worker.worker_processes import run_workers
 
-        if not asyncio.run(
-            ProcessSupervisor((*COMMAND, "worker"), processes, settings.drain_timeout_ms).run()
-        ):
+        command = (*COMMAND, "worker")
+        if not asyncio.run(run_workers(command, processes, settings.drain_timeout_ms)):
             raise typer.Exit(1)
         return
     from ostinato.jobs.gc_tuning import tune_gc

@@ -35,7 +35,7 @@ LONGEST = (
     "tests/engine/test_outages",
     "tests/engine/test_crashes",
     "tests/engine/test_lease_lost",
-    "tests/engine/test_supervisor",
+    "tests/engine/test_worker_processes",
     "tests/engine/test_drain",
     "tests/patterns/test_crashes",
     "tests/test_setup_cli",

@@ -16,16 +16,18 @@ from redis import Redis
 
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
-from ostinato.jobs.embedded.dev_processes import MAX_REPLACEMENTS, DevProcesses
+from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartKilled
 from ostinato.jobs.embedded.mongod import PARAMETERS, start_mongod
 from ostinato.jobs.embedded.ports import free_port, require_free
 from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
 from ostinato.jobs.embedded.valkey import start_valkey
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
 from tests.processes import ROOT, eventually, runs
 
+KILLED = ("/bin/sh", "-c", "kill -9 $$")
 PARENT = """
 import sys, time
 from ostinato.jobs.embedded.process import spawn
@@ -226,24 +228,21 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
 
 async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
-    processes = DevProcesses(command=("/bin/sh", "-c", "kill -9 $$"), env={}, echo=said.append)
-    processes.start()
+    processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append))
     with pytest.raises(EmbeddedError, match="SIGKILL, and others 10 times in 10 s"):
         await eventually(processes.check, within=20)
     await processes.stop(1)
-    assert len(said) == MAX_REPLACEMENTS
+    assert len(said) == MAX_RESTARTS
 
 
 async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> None:
     said: list[str] = []
     minutes = map((60.0).__mul__, count())
-    command = ("/bin/sh", "-c", "kill -9 $$")
-    processes = DevProcesses(command=command, env={}, echo=said.append, clock=minutes.__next__)
-    processes.start()
+    processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append, minutes.__next__))
 
     def checked() -> bool:
         processes.check()
-        return len(said) > 2 * MAX_REPLACEMENTS
+        return len(said) > 2 * MAX_RESTARTS
 
     await eventually(checked, within=20)
     await processes.stop(1)

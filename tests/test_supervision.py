@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.supervision import SupervisedTask, keep_running
+from ostinato.jobs.async_tools.supervision import SupervisedTask, keep_running
 from tests.processes import eventually
 
 
@@ -70,7 +70,7 @@ async def test_pauses_grow_up_to_a_bound() -> None:
 
 
 async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostinato.jobs.supervision.UNHEALTHY_AFTER_S", 0)
+    monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
     failing = Failing(RuntimeError("a mistake"))
     supervised = SupervisedTask("hub", failing.run)
     assert not supervised.is_dead
@@ -82,8 +82,8 @@ async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.Mo
 async def test_a_task_that_runs_for_a_while_is_dead_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.supervision.UNHEALTHY_AFTER_S", 0)
-    monkeypatch.setattr("ostinato.jobs.supervision.STEADY_S", 0)
+    monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
+    monkeypatch.setattr("ostinato.jobs.async_tools.supervision.STEADY_S", 0)
     failing = Failing(RuntimeError("a mistake"))
     supervised = SupervisedTask("hub", failing.run)
     task = asyncio.create_task(supervised.run())

@@ -9,11 +9,13 @@ from arq.connections import ArqRedis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from ostinato.jobs.async_tools.backoff import Backoff
+
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 5.0  # a connection that drops packets must not block a worker
 
 FIRST_PAUSE_S: Final = 0.05
-LONGEST_PAUSE_S: Final = 2.0
+MAX_PAUSE_S: Final = 2.0
 
 DEFAULTS: Final[dict[str, Any]] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -62,14 +64,9 @@ async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> N
             await redis.unlink(key)
 
 
-def next_pause_s(last_s: float, held_s: float) -> float:
-    """Return the pause before the next connection in seconds; it doubles after each short one.
-
-    `last_s` is the previous pause, 0 at first; `held_s` is how long the lost connection lasted.
-    """
-    if held_s > LONGEST_PAUSE_S:
-        return FIRST_PAUSE_S
-    return min(max(last_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+def reconnect_backoff() -> Backoff:
+    """Return the pauses between connections; one that lasted MAX_PAUSE_S starts over."""
+    return Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, stable_s=MAX_PAUSE_S)
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:

@@ -15,10 +15,11 @@ from ostinato.jobs.arq_queue.connection import (
     delete_if_wrong_type,
     deserialize,
     fix_for,
-    next_pause_s,
+    reconnect_backoff,
     serialize,
 )
-from ostinato.jobs.async_wait import reraise_if_cancelled, wait_for_event
+from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import RepeatedWarning, get_log
@@ -64,14 +65,14 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume forever; reconnects with backoff."""
-        pause, lost = 0.0, RepeatedWarning(log, "queue.lost")
+        pause, backoff, lost = 0.0, reconnect_backoff(), RepeatedWarning(log, "queue.lost")
         while True:
             worker = self._worker()
             since = time.monotonic()
             try:
                 await worker.main()
             except REDIS_ERRORS as error:
-                pause = next_pause_s(pause, time.monotonic() - since)
+                pause = backoff.next_s(time.monotonic() - since)
                 lost.write(error, fix=fix_for(error), retry_in_s=pause)
                 await delete_if_wrong_type(worker.pool, worker.queue_name, error)
             finally:

@@ -13,9 +13,10 @@ from ostinato.jobs.arq_queue.connection import (
     CONNECT_TIMEOUT_S,
     REDIS_ERRORS,
     fix_for,
-    next_pause_s,
+    reconnect_backoff,
 )
-from ostinato.jobs.async_wait import reraise_if_cancelled, response_timeout
+from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled
+from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
 POLL_S: Final = 1.0
@@ -71,13 +72,13 @@ class Notifier:
         After each connect it is called for every kind of signal, since some may have been missed.
         A connection that no longer answers is replaced.
         """
-        pause, lost = 0.0, RepeatedWarning(log, "notifier.lost")
+        pause, backoff, lost = 0.0, reconnect_backoff(), RepeatedWarning(log, "notifier.lost")
         while True:
             since = time.monotonic()
             try:
                 await self._listen(on_signal)
             except REDIS_ERRORS as error:
-                pause = next_pause_s(pause, time.monotonic() - since)
+                pause = backoff.next_s(time.monotonic() - since)
                 lost.write(error, fix=fix_for(error), retry_in_s=pause)
             reraise_if_cancelled()
             await asyncio.sleep(pause)

@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
+from ostinato.jobs.async_tools.supervision import SupervisedTask
 from ostinato.jobs.changefeed.index import SubscriptionIndex
 from ostinato.jobs.changefeed.lookups import JobCountCache, ObjectReader
 from ostinato.jobs.changefeed.matching import ChangeFilter
@@ -26,7 +27,6 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.supervision import SupervisedTask
 
 log = get_log(__name__)
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)

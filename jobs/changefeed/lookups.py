@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Final, Generic, TypeVar
 
+from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.mongo import reads
@@ -12,7 +13,6 @@ from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.job_counts import JobCounts, count_jobs
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
-from ostinato.jobs.single_flight import SingleFlight
 
 MAX_OWNERS: Final = 1_000  # whose counts are cached; the least recently used are dropped
 

@@ -8,7 +8,7 @@ from typing import Final
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue, QueuedJobs
 from ostinato.jobs.arq_queue.connection import REDIS_ERRORS, fix_for
 from ostinato.jobs.arq_queue.notifier import Signal
-from ostinato.jobs.async_wait import wait_for_event
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.dispatch.candidates import CandidateFinder, Candidates
 from ostinato.jobs.dispatch.fairness import Demand, weighted_share
 from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from ostinato.jobs.async_wait import wait_for_event
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Mongo, MongoError

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -16,9 +18,9 @@ from ostinato.jobs.embedded.data_folder import (
     local_secret,
     locked,
 )
-from ostinato.jobs.embedded.dev_processes import DevProcesses
 from ostinato.jobs.embedded.ports import free_port, require_free
-from ostinato.jobs.embedded.process import EmbeddedError
+from ostinato.jobs.embedded.process import Child, EmbeddedError
+from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 
@@ -26,8 +28,39 @@ READY_TIMEOUT_S = 30.0  # the first start creates collections and indexes
 DRAIN_MS = 1_500  # Ctrl-C may take 5 s in all
 STOP_PROCESSES_S = 2.5
 POLL_S = 0.1
+PROCESSES = ("api", "worker")
+MAX_RESTARTS = 10
+RESTART_WINDOW_S = 10.0  # one that is killed faster than it starts has a problem
 
 Description = dict[str, str]
+
+
+@dataclass(slots=True)
+class RestartKilled:
+    """Has processes replaced that were killed; raises EmbeddedError for one that exited by itself.
+
+    A crash test kills processes, and nothing is lost. An exit has a cause, which the process has
+    logged, and would happen again.
+    """
+
+    echo: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    restarted_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RESTARTS))
+
+    def __call__(self, child: Child, ran_s: float) -> float:
+        """Return the pause before the restart: none."""
+        if child.exit_code is not None and child.exit_code >= 0:
+            raise EmbeddedError(f"Unexpectedly, {child.exit_description}.")
+        if self._has_too_many():
+            how_often = f"{MAX_RESTARTS} times in {RESTART_WINDOW_S:g} s"
+            raise EmbeddedError(f"Unexpectedly, {child.exit_description}, and others {how_often}.")
+        self.restarted_at.append(self.clock())
+        self.echo(f"Unexpectedly, {child.exit_description}. Starting another.")
+        return 0.0
+
+    def _has_too_many(self) -> bool:
+        recent = self.restarted_at
+        return len(recent) == MAX_RESTARTS and self.clock() - recent[0] < RESTART_WINDOW_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +100,14 @@ class Development:
             servers = await self._servers(settings)
             stack.push_async_callback(servers.stop)
             description = self._describe(settings, f"{settings.host}:{port}", servers)
-            processes = DevProcesses(
-                command=self.command, env=self._env(settings, port, description), echo=self.echo
+            processes = ProcessSupervisor(
+                {name: (*self.command, name) for name in PROCESSES},
+                RestartKilled(self.echo),
+                self._env(settings, port, description),
             )
             stack.push_async_callback(processes.stop, STOP_PROCESSES_S)
             self.echo("Starting the API and a worker…")
-            processes.start()
+            processes.check()
             await _until_ready(f"{description['pageUrl']}readyz", servers, processes)
             stack.enter_context(dev_description(self.folder, description))
             self._announce(description)
@@ -90,11 +125,13 @@ class Development:
     def _print_servers(self, settings: Settings) -> None:
         urls = {"MongoDB": ("mongo_url", settings.mongo_url)}
         urls["Valkey"] = ("redis_url", settings.redis_url)
-        started = [name for name, (field, _) in urls.items() if not self._is_given(settings, field)]
-        for field, url in urls.values():
-            if self._is_given(settings, field):
+        started = [
+            name for name, (setting, _) in urls.items() if not self._is_given(settings, setting)
+        ]
+        for setting, url in urls.values():
+            if self._is_given(settings, setting):
                 where = url.rpartition("@")[2].rpartition("://")[2].partition("?")[0]
-                self.echo(f"Using the server at {where}, from OSTINATO_{field.upper()}")
+                self.echo(f"Using the server at {where}, from OSTINATO_{setting.upper()}")
         if started:
             self.echo(f"Starting {' and '.join(started)}…")
 
@@ -146,7 +183,7 @@ class Development:
         )
 
 
-async def _until_ready(url: str, servers: EmbeddedServers, processes: DevProcesses) -> None:
+async def _until_ready(url: str, servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
     try:
         async with asyncio.timeout(READY_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
             while not await _answers(client, url):
@@ -157,7 +194,7 @@ async def _until_ready(url: str, servers: EmbeddedServers, processes: DevProcess
         raise EmbeddedError(f"{url} was not ready within {READY_TIMEOUT_S:.0f} s") from None
 
 
-async def _until_one_ends(servers: EmbeddedServers, processes: DevProcesses) -> None:
+async def _until_one_ends(servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
     while True:
         servers.require_alive()
         processes.check()

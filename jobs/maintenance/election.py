@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from ostinato.jobs.async_wait import run_all
+from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import WorkerStore

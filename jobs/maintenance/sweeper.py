@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from typing import Final, NamedTuple
 
-from ostinato.jobs.async_wait import run_all
+from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.batch import repair_batch

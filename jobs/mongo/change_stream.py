@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClientSession
 
-from ostinato.jobs.async_wait import response_timeout
+from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS, Backoff

@@ -1,7 +1,6 @@
 """Runs a body in one MongoDB transaction, again after a transient error."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +11,8 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from ostinato.jobs.async_wait import DeadlineExceeded
+from ostinato.jobs.async_tools.backoff import Backoff
+from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
 from ostinato.jobs.mongo.client import (
     Mongo,
     Session,
@@ -129,7 +129,7 @@ async def _run_until_committed(
 ) -> T:
     session = progress.session
     assert session is not None
-    pause = MIN_PAUSE_S
+    backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, jitter=(0, 1))
     while True:
         try:
             async with conflict_lock(mongo, progress.error is not None, deadline):
@@ -142,8 +142,7 @@ async def _run_until_committed(
                 raise
             progress.error = error
             deadline.check()
-        await asyncio.sleep(pause * random.random())
-        pause = min(pause * 2, MAX_PAUSE_S)
+        await backoff.wait()
 
 
 @asynccontextmanager

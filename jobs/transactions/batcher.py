@@ -5,7 +5,6 @@ aborts and the others run again in the next batch; the batch size halves after e
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, TypeVar
 
-from ostinato.jobs.async_wait import DeadlineExceeded
+from ostinato.jobs.async_tools.backoff import Backoff
+from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Mongo,
@@ -199,17 +199,17 @@ class TransactionBatcher:
         return decision, (result,) if decision is _Decision.COMMITTED else None
 
     async def _run_batches(self) -> None:
-        last, pause_s = _BatchResult.COMMITTED, FIRST_PAUSE_S
+        last = _BatchResult.COMMITTED
+        backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=(0, 1))
         try:
             while self._waiting:
                 async with conflict_lock(self._mongo, last is _BatchResult.CONFLICTED):
                     last = await self._run_next_batch()
                 self._resize(last)
                 if last is not _BatchResult.CONFLICTED:
-                    pause_s = FIRST_PAUSE_S
+                    backoff.reset()
                     continue
-                await asyncio.sleep(pause_s * random.random())
-                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+                await backoff.wait()
         except Exception as error:  # of any class: the waiting callers must get it
             _fail_waiting(self._waiting, error)
             self._waiting.clear()

@@ -1,14 +1,14 @@
 """Writes outcomes of attempts in groups, and retries until MongoDB accepts them."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ostinato.jobs.async_wait import wait_for_event
+from ostinato.jobs.async_tools.backoff import Backoff
+from ostinato.jobs.async_tools.group_commit import GroupCommit, Interrupted
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.group_commit import GroupCommit, Interrupted
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError, is_transient, summarize
@@ -18,6 +18,7 @@ from ostinato.jobs.worker.attempt import stored_error
 
 BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
+JITTER: Final = (0.5, 1.5)
 MAX_PAUSE_S: Final = 1.0
 MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry splits a group of other outcomes
 DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
@@ -52,7 +53,7 @@ class Completer:
         Retries while a rejection may be temporary. Content that MongoDB never accepts is removed
         and the job fails. Returns False if the worker shuts down before anything is written.
         """
-        pause = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, MAX_REFUSED_PAUSE_S, jitter=JITTER)
         while True:
             try:
                 await self._group.submit(outcome)
@@ -67,8 +68,7 @@ class Completer:
                 continue
             if self._closing.is_set():
                 return False
-            await wait_for_event(self._closing, pause * (0.5 + random.random()))
-            pause = min(pause * 2, MAX_REFUSED_PAUSE_S)
+            await wait_for_event(self._closing, backoff.next_s())
 
     async def close(self) -> None:
         """Retry rejected outcomes once more, and wait until all submitted outcomes are written."""
@@ -89,7 +89,7 @@ class Completer:
     async def _try(self, outcomes: Sequence[Outcome]) -> OutcomeRefused | None:
         """Write outcomes, retrying until MongoDB replies; returns the rejection, if any."""
         # Writing again after a lost reply is harmless: the guards reject a second write.
-        pause = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
         while True:
             try:
                 lost = await self._completions.write(outcomes, await self._clock.offset_ms())
@@ -98,8 +98,7 @@ class Completer:
                 if not isinstance(error, TimeoutError) and not is_transient(error):
                     return OutcomeRefused(error)
                 log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
-            await asyncio.sleep(pause * (0.5 + random.random()))
-            pause = min(pause * 2, MAX_PAUSE_S)
+            await backoff.wait()
         for job_id in sorted(lost):
             log.warning(
                 "attempt.superseded", job_id=job_id, reason="the job belongs to another attempt"

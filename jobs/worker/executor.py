@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
-from ostinato.jobs.async_wait import clear_cancellation
+from ostinato.jobs.async_tools.cancellation import clear_cancellation
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final
 
-from ostinato.jobs.async_wait import clear_cancellation
+from ostinato.jobs.async_tools.cancellation import clear_cancellation
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.logs import get_log

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Final
 
-from ostinato.jobs.async_wait import wait_for_event
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import MongoError

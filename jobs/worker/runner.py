@@ -8,7 +8,7 @@ from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
 
-from ostinato.jobs.async_wait import DeadlineExceeded
+from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
 from ostinato.jobs.engine import Engine, ImmediateScheduler
 from ostinato.jobs.errors import BadRequest

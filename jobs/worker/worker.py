@@ -14,7 +14,8 @@ from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Signal
-from ostinato.jobs.async_wait import response_timeout, run_all
+from ostinato.jobs.async_tools.supervision import keep_running, run_all
+from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.dispatch.dispatcher import Dispatcher
 from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
@@ -29,7 +30,6 @@ from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.dead_sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.supervision import keep_running
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
 from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.reconciler import LeaseReconciler

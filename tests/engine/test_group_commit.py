@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists
 
-from ostinato.jobs.group_commit import GroupCommit, Interrupted
+from ostinato.jobs.async_tools.group_commit import GroupCommit, Interrupted
 
 
 class Ledger:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ostinato.jobs.async_wait import run_all
+from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.embedded.process import Child
 from tests.engine.rig import Rig, started
 from tests.processes import ROOT, START_S, Processes

@@ -19,7 +19,7 @@ from ostinato.jobs.arq_queue.connection import (
     REDIS_ERRORS,
     connect,
     deserialize,
-    next_pause_s,
+    reconnect_backoff,
 )
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.embedded.ports import free_port
@@ -163,10 +163,9 @@ async def test_a_worker_outlives_valkey_and_catches_up(
 
 
 def test_pauses_grow_until_a_connection_has_held() -> None:
-    pauses = [0.0]
-    for held_s in (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 3.0, 0.1):
-        pauses.append(next_pause_s(pauses[-1], held_s))
-    assert pauses[1:] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.05, 0.1]
+    backoff, lasted_s = reconnect_backoff(), (*[0.1] * 7, 3.0, 0.1)
+    pauses = [backoff.next_s(held_s) for held_s in lasted_s]
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.05, 0.1]
 
 
 def test_a_connection_that_closes_while_it_is_written_to_is_a_failure_of_redis(

@@ -44,7 +44,7 @@ async def refusing(
     hasty: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     """Return an installation with a worker whose MongoDB can be told to refuse what it writes."""
-    monkeypatch.setattr(completer, "LONGEST_REFUSED_PAUSE_S", 0.2)
+    monkeypatch.setattr(completer, "MAX_REFUSED_PAUSE_S", 0.2)
     fresh = {"mongo_url": failing_url, "database": f"refused_{new_id()}"}
     settings = hasty.model_copy(update=fresh)
     async with Engine.open(settings) as engine, working(settings):

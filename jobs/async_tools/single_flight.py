@@ -1,4 +1,4 @@
-"""Keeps what was read lately, so that all who ask at about the same time share one read."""
+"""Shares one read among all callers who ask at about the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """One read at a time, however many ask and however long it takes."""
+    """Runs at most one read at a time, and caches its result."""
 
     def __init__(self, read: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._read = read
@@ -16,7 +16,8 @@ class SingleFlight(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def get(self, max_age_s: float) -> T:
-        """Return what was read at most so long ago, or is being read; raises what reading does."""
+        """Return a result that is at most `max_age_s` old, or the one being read; raises what the
+        read raises."""
         now = asyncio.get_running_loop().time()
         reading = self._reading
         if reading is None or (reading.done() and self._is_stale(reading, now - max_age_s)):
@@ -25,7 +26,7 @@ class SingleFlight(Generic[T]):
         return await asyncio.shield(reading)
 
     async def close(self) -> None:
-        """End what is being read."""
+        """Cancel the read in progress."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)

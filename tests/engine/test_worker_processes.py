@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ostinato.jobs.embedded.process import Child
-from ostinato.jobs.worker.supervisor import MAX_PAUSE_S, pause_s
 from tests.engine.conftest import HASTE, MODULES
 from tests.engine.rig import Rig
 from tests.processes import START_S, Processes, eventually, runs
@@ -67,8 +66,3 @@ async def test_a_crew_that_is_killed_takes_its_workers_with_it(
     supervisor, workers = await supervised(idle, processes, 2)
     supervisor.popen.kill()
     await idle.until(lambda: not any(map(runs, workers)))
-
-
-def test_replacements_come_slower_the_sooner_workers_die() -> None:
-    pauses = [pause_s(deaths) for deaths in (1, 2, 3, 4, 50, 5_000)]
-    assert pauses == [0.5, 1.0, 2.0, 4.0, MAX_PAUSE_S, MAX_PAUSE_S]

@@ -5,7 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from ostinato.jobs.async_wait import reraise_if_cancelled, response_timeout, wait_for_event
+from ostinato.jobs.async_tools.backoff import Backoff
+from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled
+from ostinato.jobs.async_tools.timeouts import response_timeout, wait_for_event
 
 
 async def swallow_one_cancellation(begun: asyncio.Event) -> None:
@@ -44,3 +46,17 @@ async def test_a_server_that_does_not_answer_is_named_with_the_time_it_had() -> 
     with pytest.raises(TimeoutError, match=r"^MongoDB did not answer within 0.001 s$"):
         async with response_timeout(0.001):
             await asyncio.Event().wait()
+
+
+def test_pauses_double_up_to_a_maximum_and_start_over_after_a_long_run() -> None:
+    backoff = Backoff(0.5, 4.0, stable_s=60.0)
+    pauses = [backoff.next_s(ran_s) for ran_s in (0, 1, 2, 60, 0, 61, 0)]
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 0.5, 1.0]
+    backoff.reset()
+    assert backoff.next_s() == 0.5
+
+
+def test_jitter_keeps_a_pause_between_its_bounds() -> None:
+    backoff = Backoff(1.0, 1.0, jitter=(0.5, 1.5))
+    pauses = [backoff.next_s() for _ in range(100)]
+    assert 0.5 <= min(pauses) < max(pauses) <= 1.5
