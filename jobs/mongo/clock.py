@@ -11,6 +11,8 @@ MAX_OFFSET_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: the sum is 
 
 
 class ServerClock:
+    """The server's clock, and the offset that test and development modes may add."""
+
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 

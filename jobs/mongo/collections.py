@@ -39,6 +39,8 @@ WRITABLE_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
+    """A collection, its indexes, and who uses it."""
+
     name: str
     written_by: str
     read_by: str

@@ -71,6 +71,8 @@ class ClaimableJob:
 
 
 class DueJobs:
+    """The pending jobs by lane, due time and owner."""
+
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
         self._malformed: Quarantine[str] = Quarantine(MAX_MALFORMED_EXCLUDED)

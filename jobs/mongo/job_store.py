@@ -75,6 +75,7 @@ class JobStore:
         await self._jobs.insert_many(stored, ordered=True, session=session)
 
     async def find(self, job_id: str) -> StoredJob | None:
+        """Return a job, None if it does not exist."""
         return _stored(await self._jobs.find_one({"_id": job_id}))
 
     async def count_events(self, job_id: str) -> int:
@@ -95,6 +96,7 @@ class JobStore:
         return False
 
     async def find_by_key(self, owner: str | None, key: str) -> StoredJob | None:
+        """Return the owner's job with this idempotency key, None if there is none."""
         return _stored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
@@ -289,7 +291,7 @@ class JobStore:
     async def read_ownership(
         self, job_id: str, attempt: int, session: Session | None = None
     ) -> Ownership:
-        """Return whether an attempt still owns its job."""
+        """Return whether an attempt still owns its job, and whether it was asked to stop."""
         running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
         # A new primary's majority-committed state may be older than the claim.
         jobs = self._jobs if session else self._jobs.with_options(read_concern=LOCAL)

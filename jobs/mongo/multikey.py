@@ -115,7 +115,7 @@ class MultikeyIndexes:
         except OperationFailure as error:
             if error.code != BAD_HINT:
                 raise
-            return []  # it is find_missing or still being built
+            return []  # it is missing or still being built
         return array_paths(explained)
 
     async def _rebuild(self, collection: str, index: IndexModel, paths: list[str]) -> bool:

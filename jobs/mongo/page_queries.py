@@ -38,7 +38,7 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageQuery:
+class KeysetQuery:
     """A `find` of a page and one more document, in the direction of reading."""
 
     filter: Query
@@ -46,7 +46,7 @@ class PageQuery:
     limit: int
 
     @classmethod
-    def of(cls, query: Query, ordering: Ordering, window: Window) -> "PageQuery":
+    def of(cls, query: Query, ordering: Ordering, window: Window) -> "KeysetQuery":
         reading = ordering.reversed() if window.backward else ordering
         return cls(
             filter=_and(query, *_bounds(reading, window)),
@@ -66,9 +66,9 @@ _JOB_ORDERINGS: Final = {
 
 def job_page_query(
     owner: str | None, which: JobFilter, order: JobOrder, window: Window
-) -> PageQuery:
+) -> KeysetQuery:
     """Build the query of a page of jobs."""
-    return PageQuery.of(owned_by(owner) | job_filter_query(which), _JOB_ORDERINGS[order], window)
+    return KeysetQuery.of(owned_by(owner) | job_filter_query(which), _JOB_ORDERINGS[order], window)
 
 
 def job_filter_query(which: JobFilter) -> Query:

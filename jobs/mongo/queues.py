@@ -9,13 +9,15 @@ from ostinato.jobs.mongo.collections import QUEUES
 
 
 class QueueStore:
+    """The settings of queues; a queue without a document has the defaults."""
+
     def __init__(self, mongo: Mongo) -> None:
         self._queues = mongo[QUEUES]
 
     async def all(self) -> dict[str, Queue]:
         """Return the queues that were ever changed, by name."""
         rows = await self._queues.find({}).to_list(None)
-        queues = (_queue(row) for row in rows if is_named(row))
+        queues = (_queue(row) for row in rows if is_queue_document(row))
         return {queue.name: queue for queue in queues}
 
     async def pause(self, name: str) -> Queue:
@@ -42,7 +44,7 @@ class QueueStore:
         return _queue(row)
 
 
-def is_named(row: Document) -> bool:
+def is_queue_document(row: Document) -> bool:
     """Return whether the document's id is the name of a queue; logs one that is not."""
     name = row["_id"]
     is_queue = type(name) is str and is_queue_name(name)  # bson.Code is a str, but not hashable

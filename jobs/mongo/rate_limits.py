@@ -44,6 +44,8 @@ class DispatchQuota:
 
 
 class RateLimitStore:
+    """The buckets of rate limits: one for each function, policy and value of its key."""
+
     def __init__(self, mongo: Mongo) -> None:
         self._buckets = mongo[BUCKETS]
 

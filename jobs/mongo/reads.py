@@ -29,7 +29,7 @@ from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
 from ostinato.jobs.mongo.page_queries import (
     NEWEST_FIRST,
-    PageQuery,
+    KeysetQuery,
     Query,
     job_filter_query,
     job_page_query,
@@ -117,7 +117,7 @@ class Reads:
     ) -> Page[R]:
         """Return a page of the records whose fields have these values, newest first."""
         return await self._page(
-            kind, PageQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
+            kind, KeysetQuery.of(owned_by(owner) | fields, NEWEST_FIRST, window), window
         )
 
     async def find_job_page(
@@ -132,7 +132,7 @@ class Reads:
         """Return the newest `limit` records of a kind other than jobs."""
         window = Window(limit=limit)
         return await self._page(
-            kind, PageQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
+            kind, KeysetQuery.of(owned_by(owner), NEWEST_FIRST, window), window, min_cluster_time
         )
 
     async def find_newest_jobs(
@@ -150,7 +150,7 @@ class Reads:
 
         Each cause costs an index range of the length of a page, however many jobs it has.
         """
-        find = PageQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
+        find = KeysetQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
         pipeline: list[Query] = [
             {"$documents": [{"_id": cause_id} for cause_id in cause_ids]},
             {
@@ -187,7 +187,7 @@ class Reads:
     async def _page(
         self,
         kind: type[R],
-        find: PageQuery,
+        find: KeysetQuery,
         window: Window,
         min_cluster_time: ClusterTime | None = None,
     ) -> Page[R]:
@@ -210,7 +210,7 @@ class Reads:
             find = _skipping(find, skipped, window)
 
     async def _found(
-        self, collection: str, find: PageQuery, min_cluster_time: ClusterTime | None
+        self, collection: str, find: KeysetQuery, min_cluster_time: ClusterTime | None
     ) -> list[Document]:
         # One reply, larger than the limit so that no cursor stays open: between two replies, the
         # server that has the cursor could fail.
@@ -242,7 +242,7 @@ async def find_newest_jobs(
     return await Reads(mongo).find_newest_jobs(owner, which, limit, min_cluster_time)
 
 
-def _skipping(find: PageQuery, skipped: Collection[object], window: Window) -> PageQuery:
+def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:
     """Build the query of the same page without the documents with these ids."""
     others = {"$and": [find.filter, {"_id": {"$nin": list(skipped)}}]}
     return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_BATCH_SIZE)

@@ -21,6 +21,8 @@ Session = AsyncIOMotorClientSession
 
 
 class Sessions:
+    """The open sessions of one client, and the commands that use each."""
+
     def __init__(self, client: "AsyncIOMotorClient[Any]") -> None:
         self._client = client
         self._in_flight: dict[int, set[asyncio.Future[Any]]] = {}  # a session has no hash

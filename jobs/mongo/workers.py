@@ -36,6 +36,8 @@ class WorkerTotals:
 
 @dataclass(frozen=True, slots=True)
 class FleetWorker:
+    """What dispatch needs to know of a worker."""
+
     slots: int
     queues: frozenset[str]
     unwritable: frozenset[str] = frozenset()
@@ -65,6 +67,8 @@ class Fleet:
 
 
 class WorkerStore:
+    """The registered workers, their heartbeats, and who leads."""
+
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._workers = mongo[WORKERS]

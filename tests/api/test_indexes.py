@@ -8,7 +8,7 @@ import pytest
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.page_queries import PageQuery, job_page_query
+from ostinato.jobs.mongo.page_queries import KeysetQuery, job_page_query
 from ostinato.jobs.paging import PagePosition, Window
 from ostinato.jobs.records import JobState
 from tests.api.documents import Documents
@@ -43,7 +43,7 @@ def _stages(plan: dict[str, Any]) -> Iterator[str]:
         yield from _stages(inner)
 
 
-async def _plan_of(engine: Engine, find: PageQuery) -> dict[str, Any]:
+async def _plan_of(engine: Engine, find: KeysetQuery) -> dict[str, Any]:
     command = {"filter": find.filter, "sort": dict(find.sort), "limit": find.limit}
     explain = {"explain": {"find": "jobs", **command}, "verbosity": "queryPlanner"}
     plan: dict[str, Any] = await engine.mongo.database.command(explain)

@@ -114,7 +114,7 @@ class Assassin(monitoring.CommandListener):
             _die()
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Let failed commands be."""
+        """Ignore failed commands."""
 
 
 assassin = Assassin()

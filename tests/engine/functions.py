@@ -48,7 +48,7 @@ class Unspeakable(Exception):
 
 @action(public=True)
 async def echo(ctx: Context, value: JsonValue = None) -> JsonValue:
-    """Give the value back, and show it as progress."""
+    """Return the value, and report it as progress."""
     await ctx.progress(1, 2, str(value)[:100])
     return value
 
@@ -64,20 +64,20 @@ async def echo_in_mutation(ctx: Context, value: JsonValue = None) -> JsonValue:
 
 @mutation(public=True)
 async def read_note(ctx: Context) -> object:
-    """Give back what somebody else wrote to a collection of the user's own."""
+    """Return what another client wrote to one of the user's own collections."""
     found = await ctx.db["notes"].find_one({"_id": "note"})
     return found and found["value"]
 
 
 @action(public=True)
 async def give(ctx: Context, what: str) -> object:
-    """Give a value that is made of subclasses of the built-in types, or that has no end."""
+    """Return a value of subclasses of the built-in types, or one without an end."""
     return odd.VALUES[what]
 
 
 @action(public=True)
 async def show(ctx: Context, what: str) -> None:
-    """Show progress as one of the calls in `odd` does."""
+    """Report progress as one of the calls in `odd` does."""
     await ctx.progress(*odd.PROGRESS[what])
 
 
@@ -260,7 +260,7 @@ async def wait_for_ever(ctx: Context) -> None:
 
 @action(public=True)
 async def wait_for_file(ctx: Context, name: str) -> str:
-    """Show that it runs, until a file is there."""
+    """Report that it runs, until a file exists."""
     await ctx.progress(0)
     await eventually(Path(name).exists, within=60)
     return "found"
@@ -280,5 +280,5 @@ async def block_the_loop(ctx: Context, ms: int) -> None:
 
 @action(public=True)
 async def what_time(ctx: Context) -> dict[str, str]:
-    """Tell due time as the function sees it, and the host's own clock."""
+    """Return due time as the function sees it, and the host's clock."""
     return {"due": (await ctx.now()).isoformat(), "host": datetime.now(UTC).isoformat()}

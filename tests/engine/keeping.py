@@ -9,7 +9,7 @@ MINUTE_MS = 60_000
 
 @action(public=True, name="functions.keptAMinute", result_ttl_ms=MINUTE_MS)
 async def kept_a_minute(ctx: Context) -> str:
-    """Give a result that nobody needs for long."""
+    """Return a result with a short retention."""
     return "now"
 
 

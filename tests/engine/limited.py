@@ -39,7 +39,7 @@ async def three_at_once(ctx: Context, held: bool = True) -> None:
     public=True, name="functions.thriceAMinute", rate_limit=RateLimit(count=3, per_ms=MINUTE_MS)
 )
 async def thrice_a_minute(ctx: Context, number: int = 0) -> None:
-    """Say that it ran."""
+    """Record that it ran."""
     calls.append(number)
 
 
@@ -54,7 +54,7 @@ async def four_a_second(ctx: Context) -> None:
     rate_limit=RateLimit(count=1, per_ms=MINUTE_MS, key="userId"),
 )
 async def once_per_user(ctx: Context, user_id: str) -> str:
-    """Give the user back."""
+    """Return the user."""
     return user_id
 
 

@@ -30,7 +30,7 @@ class Proxy:
             writer.close()
 
     def stall(self) -> None:
-        """Let no byte through, as a stopped server does."""
+        """Forward no bytes, like a stopped server."""
         self._flows.clear()
 
     def forsake(self) -> None:

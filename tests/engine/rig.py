@@ -114,7 +114,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 
 
 def state_changes(job: Document) -> list[tuple[str | None, str]]:
-    """Give the states that a job went through, in pairs."""
+    """Return the transitions of a job as pairs of states."""
     return [(event["from"], event["state"]) for event in job["timeline"]]
 
 

@@ -37,7 +37,7 @@ def state_of(admin: Database, settings: Settings, job_id: str) -> str:
 
 
 async def swell(rig: Rig, admin: Database, job_id: str, field: str, left_bytes: int) -> None:
-    """Let a document grow until only a few bytes are left below 16 MB."""
+    """Grow a document until only a few bytes are left below 16 MB."""
     spoil(rig, admin, job_id, {field: ""})
     size = len(encode(await rig.job(job_id)))
     spoil(rig, admin, job_id, {field: "x" * (LARGEST_BYTES - size - left_bytes)})
@@ -128,7 +128,7 @@ async def test_a_job_without_room_for_its_start_or_its_end_fails_alone(
 
 @contextmanager
 def refusing(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[None]:
-    """Let MongoDB refuse every write of jobs that do not match."""
+    """Make MongoDB reject every write of jobs that do not match."""
     admin[database].command("collMod", "jobs", validator=rule)
     try:
         yield

@@ -99,7 +99,7 @@ async def test_another_worker_dispatches_when_the_leader_is_killed(
 
 @asynccontextmanager
 async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None]:
-    """Hold a job in a transaction that a worker has left open."""
+    """Lock a job in a transaction that a worker has left open."""
     settings = rig.engine.settings
     url, name = settings.mongo_url, worker_app_name(worker_id)
     client = AsyncMongoClient[Document](url, appname=name)
@@ -151,7 +151,7 @@ def test_the_default_times_let_a_killed_worker_s_jobs_run_again_in_time() -> Non
 
 
 def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> HeartbeatHistory:
-    """Give beats that were answered at these times, the server's clock so far ahead of ours."""
+    """Build the history of heartbeats at these times, with the server's clock so far ahead."""
     clock = iter([*answers, now])
     beats = HeartbeatHistory(gap_s=1.0, now=lambda: next(clock))
     for at, ahead in zip(answers, ahead_s, strict=True):

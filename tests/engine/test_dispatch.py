@@ -41,7 +41,7 @@ async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
 
 
 async def chosen(rig: Rig, room: int) -> list[str]:
-    """Give what the dispatcher would put into Redis."""
+    """Return what the dispatcher would put into Redis."""
     now = await rig.engine.now()
     candidates = await CandidateFinder(rig.engine).find("default", now, room, 1, {})
     return [job.id for job in candidates.jobs]

@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 
 
 def set_host_clock(monkeypatch: pytest.MonkeyPatch, off_by_s: float) -> None:
-    """Let the host's clock be wrong, for us and for arq."""
+    """Make the host's clock wrong, for Ostinato and for arq."""
     real, real_ns = time.time, time.time_ns
     monkeypatch.setattr(time, "time", lambda: real() + off_by_s)
     monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(off_by_s * 1e9))

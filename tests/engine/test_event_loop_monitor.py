@@ -22,7 +22,7 @@ def wait_in_the_thread() -> None:
 
 
 def compute_in_c() -> None:
-    """Hold the interpreter, so that not even the watching thread can run."""
+    """Block the interpreter, so that not even the monitor's thread can run."""
     sum(range(60_000_000))
 
 

@@ -16,7 +16,7 @@ ENDINGS: dict[str, Exception | None] = {
 
 
 def run(stats: FunctionStats, how: str, name: str = "it") -> None:
-    """Let a function end in that way, at once."""
+    """End a function in this way, at once."""
     error = ENDINGS[how]
     if error is None:
         with stats.measured(name):

@@ -34,7 +34,7 @@ EVERY_UNIQUE_INDEX = pytest.mark.parametrize(("collection", "index"), UNIQUE, id
 
 @pytest.fixture(autouse=True)
 async def _as_before(idle: Rig) -> AsyncIterator[None]:
-    """Leave the indexes as the other tests count on."""
+    """Restore the indexes that other tests rely on."""
     yield
     for spec in COLLECTIONS:
         await idle.engine.mongo[spec.name].delete_many({})
@@ -46,7 +46,7 @@ async def _as_before(idle: Rig) -> AsyncIterator[None]:
 
 
 async def findings(rig: Rig) -> list[Finding]:
-    """Give what `doctor` says about indexes."""
+    """Return the findings of `doctor` about indexes."""
     settings = rig.engine.settings
     found = await inspect_mongo(settings.mongo_url, settings.database)
     return [one for one in found if one.subject.startswith("index")]

@@ -43,7 +43,7 @@ ONCE = examples(
 
 
 def consistent(job: dict[str, Any]) -> bool:
-    """Tell whether a job's fields agree with its timeline and with its state."""
+    """Return whether a job's fields agree with its timeline and its state."""
     timeline = job["timeline"]
     ended = job["state"] in FINAL_STATES
     steps = itertools.pairwise(timeline)

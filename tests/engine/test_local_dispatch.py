@@ -38,7 +38,7 @@ class Leader:
     chunks: ChunkQueue
 
     async def dispatch(self) -> int:
-        """Look once; returns how many jobs wait in Redis then."""
+        """Dispatch once; return how many jobs wait in Redis."""
         await self.dispatcher.dispatch()
         return (await self.chunks.queued()).total
 

@@ -62,7 +62,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def serves_everybody(settings: Settings, url: str) -> None:
-    """Show that doctor, the API's engine and a worker work with a URL."""
+    """Check that doctor, the API's engine and a worker work with a URL."""
     assert [one.fix for one in await inspect_redis(url)] == [None, None]
     given = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
     async with Engine.open(given) as engine, working(given):

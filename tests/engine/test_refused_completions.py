@@ -58,7 +58,7 @@ def refusals(logs: list[Any]) -> list[Any]:
 
 @asynccontextmanager
 async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncIterator[None]:
-    """Let commands on jobs fail."""
+    """Make commands on jobs fail."""
     admin, jobs = rig.engine.mongo.client.admin, f"{rig.engine.settings.database}.jobs"
     point = {"configureFailPoint": "failCommand"}
     await admin.command({**point, "mode": mode, "data": {"namespace": jobs, **data}})
@@ -70,7 +70,7 @@ async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncI
 
 @asynccontextmanager
 async def refusal_of_ends(rig: Rig) -> AsyncIterator[None]:
-    """Let no job end."""
+    """Keep jobs from ending."""
     await validate(rig, {"state": {"$in": ["pending", "inProgress"]}})
     try:
         yield

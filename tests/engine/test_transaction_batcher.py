@@ -127,7 +127,7 @@ async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
 async def is_kept_once_its_turn_has_come(
     running: "asyncio.Task[str]", give_turn: Callable[[], None]
 ) -> bool:
-    """Let more than its time go by before it has its turn."""
+    """Wait longer than its timeout before its turn."""
     done, _ = await asyncio.wait([running], timeout=3 * IN_TIME_S)
     give_turn()
     return not done and await running == "kept"
