@@ -1,4 +1,4 @@
-"""Inputs of the mutations and queries for jobs."""
+"""Inputs of the mutations and queries for jobs and queues."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,6 +22,7 @@ from ostinato.schema.inputs.limits import (
     Name,
     Priority,
     QueueName,
+    Weight,
 )
 
 
@@ -132,3 +133,22 @@ class JobFilter:
             scheduled_from=self.scheduled_from,
             scheduled_to=self.scheduled_to,
         )
+
+
+@strawberry.input(description="The queue to pause.")
+class QueueInput:
+    queue: QueueName = strawberry.field(
+        description="The queue's name: 1 to 64 of the characters a-z, 0-9, _ and -."
+    )
+
+
+@strawberry.input(description="The queue to resume, and optionally its new weight.")
+class ResumeQueueInput:
+    queue: QueueName = strawberry.field(
+        description="The queue's name: 1 to 64 of the characters a-z, 0-9, _ and -."
+    )
+    weight: Weight | None = strawberry.field(
+        default=UNSET,
+        description="The queue's new share of the workers relative to other queues: 1 to 1000. "
+        "Unchanged if omitted; initially 1.",
+    )

@@ -16,8 +16,13 @@ from ostinato.schema.inputs.patterns import (
     StartRecurringTaskInput,
     TaskIdInput,
 )
-from ostinato.schema.inputs.queues import QueueInput, ResumeQueueInput
-from ostinato.schema.inputs.scheduling import FailureIdInput, JobIdInput, ScheduleJobInput
+from ostinato.schema.inputs.scheduling import (
+    FailureIdInput,
+    JobIdInput,
+    QueueInput,
+    ResumeQueueInput,
+    ScheduleJobInput,
+)
 from ostinato.schema.roots.use_case import INPUT, run_use_case
 from ostinato.schema.types.payloads import (
     AddItemsPayload,

@@ -1,13 +1,13 @@
 """The Query root."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Final, cast
 
 import strawberry
 from strawberry import UNSET
 
-from ostinato.jobs import filters
-from ostinato.jobs.errors import BadRequest
+from ostinato.jobs import filters, records
+from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
     batches,
@@ -19,9 +19,10 @@ from ostinato.resolvers import (
     scheduling,
     workers,
 )
+from ostinato.resolvers.request import RequestContext
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field, unset_to_none
-from ostinato.schema.ids import argument_id
+from ostinato.schema.ids import argument_id, parse_global_id
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.pagination import (
@@ -33,12 +34,13 @@ from ostinato.schema.pagination import (
     PageRequest,
     connection_by_id,
 )
-from ostinato.schema.roots.use_case import INPUT, IdArgument, find_node, validate_argument
+from ostinato.schema.roots.use_case import INPUT, IdArgument, validate_argument
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, cursor_order, job_connection
 from ostinato.schema.types.node import Node
+from ostinato.schema.types.record_proxy import NodeProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 from ostinato.schema.types.system import Function, Queue, Viewer, Worker
@@ -60,6 +62,16 @@ FilterCrons = Annotated[
         name="filter", description="Conditions that crons must match. If omitted, all crons."
     ),
 ]
+
+
+NODE_TYPES: Final[dict[str, tuple[type[Any], type[NodeProxy[Any]]]]] = {
+    "Job": (records.Job, Job),
+    "Cron": (records.Cron, Cron),
+    "RecurringTask": (records.RecurringTask, RecurringTask),
+    "Batch": (records.Batch, Batch),
+    "Request": (records.Request, Request),
+    "Failure": (records.Failure, Failure),
+}
 
 
 @strawberry.type(description="Reads your own objects (all objects for admins).")
@@ -233,3 +245,20 @@ class Query:
     )
     async def workers(self, info: Info) -> list[Worker] | None:
         return [Worker.of(entry) for entry in await workers.workers(info.context)]
+
+
+async def find_node(ctx: RequestContext, global_id: str) -> Node:
+    """Return the object with the global id.
+
+    Raises BadRequest for an invalid id, NotFound for an object that the viewer may not read.
+    """
+    ctx.require_viewer()
+    try:
+        type_name, document_id = parse_global_id(global_id)
+    except ValueError as error:
+        message = "id must be an id that this API returned"
+        raise BadRequest.at("id", message=message, code="invalid_id") from error
+    if type_name not in NODE_TYPES:
+        raise NotFound(f"objects of type {type_name} cannot be read by id")
+    record_type, node_type = NODE_TYPES[type_name]
+    return cast("Node", node_type.of(await ctx.find(record_type, document_id)))
