@@ -176,7 +176,9 @@ def _introspects(node: FieldNode, visit: _Visit) -> bool:
     """Return whether the field is introspection; raises LimitExceeded if it has an alias."""
     name = node.name.value
     if node.alias is not None and (visit.introspects or name == "__schema"):
-        raise LimitExceeded("introspection fields cannot have aliases, except `__type` itself")
+        raise LimitExceeded(
+            "introspection fields cannot have aliases, except `__type` itself: remove it"
+        )
     return visit.introspects or name in INTROSPECTION
 
 

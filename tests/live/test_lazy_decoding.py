@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter
+from ostinato.jobs.changefeed.matching import MatchedChange
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changes import ChangeType, DocumentChange, Position, WatchedCollection
 from ostinato.jobs.filters import JobFilter
@@ -114,15 +115,21 @@ async def test_reset_is_told_before_what_happened_behind_it(
         assert len((await changes.next(5)).matched) == 3
 
 
-async def test_history_that_was_lost_unheard_is_not_said_to_be_at_hand(
+async def test_history_that_the_feed_lost_before_decoding_it_is_replayed_from_mongodb(
     feed: ChangeFeed, write: Writer
 ) -> None:
     nowhere = await no_position(feed, write)
+    await followed(feed)
+    after = feed.position
     await run_unheard(feed, write)
     before = feed.stats.resets  # an earlier test may have dropped a collection
     await lose_history(feed, write.mongo, nowhere)
     await eventually(lambda: feed.stats.resets > before)
-    assert feed.stats.ring == 0
+    async with feed.subscribe(WATCH, after) as changes:
+        missed: list[MatchedChange] = []
+        while len(missed) < 3:
+            missed += (await changes.next(5)).matched
+    assert feed.stats.replays == 1
 
 
 async def test_reader_that_leaves_while_it_is_decoded_leaves_all_to_the_next(

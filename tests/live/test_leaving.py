@@ -90,7 +90,7 @@ async def place(live_settings: Settings) -> AsyncIterator[Place]:
     app = create_app(settings)
     async with served(app, settings) as port:
         scraper = Scraper(url=f"http://127.0.0.1:{port}", settings=settings)
-        sockets = app.state.sockets
+        sockets = app.state.connections
         yield Place(port=port, settings=settings, sockets=sockets, scraper=scraper)
 
 
