@@ -2,9 +2,8 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -15,12 +14,11 @@ from pydantic_core import to_json
 
 from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.json_values import MAX_DEPTH, NotJson, TooLarge, to_json_value
+from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
 from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.jobs.records import JsonObject
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
-CONTAINERS: Final = (dict, list, tuple)
 
 _CONFIG: Final = ConfigDict(
     extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
@@ -43,8 +41,14 @@ class Arguments:
 
     def bind(self, args: Mapping[str, object]) -> JsonObject:
         """Validate arguments and add defaults; raises BadRequest with issues under ("args", …)."""
-        _check_bounds(args)
-        bound = _plain(self._validated(args).model_dump(mode="json", by_alias=True))
+        try:
+            require_bounded(args, MAX_ARGS_BYTES)
+            bound = _plain(self._validated(args).model_dump(mode="json", by_alias=True))
+        except NotJson as error:
+            raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
+        except TooLarge as error:
+            message = str(error) if str(error).startswith("args") else f"args {error}"
+            raise BadRequest.at("args", message=message, code=error.code) from None
         _check_size(bound)
         return bound
 
@@ -155,48 +159,12 @@ def issues_of(error: ValidationError, *prefix: str | int) -> list[Issue]:
     ]
 
 
-def _check_bounds(args: Mapping[str, object]) -> None:
-    """Reject a value that contains itself or is too large, before Pydantic traverses it."""
-    containers: list[object] = [args]
-    count = 0
-    for _ in range(MAX_DEPTH):
-        held = chain.from_iterable(map(_values_of, containers))
-        values = list(islice(held, MAX_ARGS_BYTES + 1))
-        count += len(values)
-        if count > MAX_ARGS_BYTES:
-            raise _too_long(f"more than {MAX_ARGS_BYTES:,}")
-        containers = [value for value in values if isinstance(value, CONTAINERS)]
-        if not containers:
-            return
-    message = f"arguments nest deeper than {MAX_DEPTH} levels, or contain themselves"
-    raise BadRequest.at("args", message=message, code="too_deep")
-
-
-def _values_of(container: object) -> Iterable[object]:
-    if isinstance(container, dict):
-        return dict.values(container)
-    if isinstance(container, list):
-        return list.__iter__(container)
-    return tuple.__iter__(container) if isinstance(container, tuple) else ()
-
-
-def _plain(args: JsonObject) -> JsonObject:
-    try:
-        return cast("JsonObject", to_json_value(args, "args", limit_bytes=MAX_ARGS_BYTES))
-    except NotJson as error:
-        raise BadRequest.at(*error.path, message=str(error), code="not_storable") from None
-    except TooLarge as error:
-        if error.code == "too_long":
-            raise _too_long(f"more than {MAX_ARGS_BYTES:,}") from None
-        raise BadRequest.at("args", message=str(error), code=error.code) from None
+def _plain(args: object) -> JsonObject:
+    return cast("JsonObject", to_json_value(args, "args", limit_bytes=MAX_ARGS_BYTES))
 
 
 def _check_size(args: JsonObject) -> None:
     size = len(to_json(args))
     if size > MAX_ARGS_BYTES:
-        raise _too_long(f"{size:,}")
-
-
-def _too_long(size: str) -> BadRequest:
-    message = f"arguments take {size} bytes as JSON; allowed are {MAX_ARGS_BYTES:,}"
-    return BadRequest.at("args", message=message, code="too_long")
+        message = f"args must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
+        raise BadRequest.at("args", message=message, code="too_long")

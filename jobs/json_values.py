@@ -1,10 +1,12 @@
 """Owns what arguments, progress and results can contain: JSON that MongoDB can store. Pure."""
 
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from functools import singledispatch
+from itertools import chain, islice
 from typing import Final
 
 from ostinato.jobs.records import Json, Progress
@@ -14,6 +16,8 @@ MAX_INT64: Final = 2**63 - 1
 MAX_DEPTH: Final = 32  # BSON allows 100; values are nested a few levels deep in a document
 MAX_COUNT: Final = 2**53 - 1  # JavaScript reads larger numbers inexactly
 MAX_MESSAGE_BYTES: Final = 64 * 1024
+SHOWN_DIGITS: Final = 40  # of a number that is too large
+CONTAINERS: Final = (dict, list, tuple)
 MAX_BYTES: Final = 16 * 1024 * 1024  # the limit of a MongoDB document
 
 Path = tuple[str | int, ...]
@@ -22,9 +26,11 @@ Path = tuple[str | int, ...]
 class NotJson(TypeError):
     """A value that cannot be stored, with its path."""
 
-    def __init__(self, problem: str, *path: str | int) -> None:
+    def __init__(self, problem: str, *path: str | int, code: str = "not_storable") -> None:
         self.path: Path = path
         self.problem = problem
+        self.code = code
+        """A stable word for the kind of problem, as clients see it."""
 
     def __str__(self) -> str:
         return f"{'.'.join(map(str, self.path))} {self.problem}"
@@ -38,22 +44,62 @@ class TooLarge(ValueError):
         self.code = code
 
 
-def to_json_value(value: object, *path: str | int, limit_bytes: int = MAX_BYTES) -> Json:
+def to_json_value(
+    value: object,
+    *path: str | int,
+    limit_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
+    allow_nul: bool = True,
+) -> Json:
     """Copy a value as plain JSON: subclasses of the built-in types become those types.
 
     Raises NotJson with the place under `path` that is not JSON, and TooLarge if it nests deeper
-    than 32 levels or takes more than `limit_bytes` as JSON. Stops at that limit, so that the size
-    of the value does not matter.
+    than `max_depth` levels or takes more than `limit_bytes` as JSON. Stops at that limit, so that
+    the size of the value does not matter. A key never contains NUL, text only if `allow_nul`.
     """
-    copying = _Copying(limit_bytes)
+    copying = _Copying(limit_bytes, max_depth, allow_nul)
     try:
-        return copying.copy(value, MAX_DEPTH)
+        return copying.copy(value, max_depth)
     except NotJson as error:
         error.path = (*path, *error.path)
         raise
     except TooLarge as error:
         where = ".".join(map(str, path))
-        raise TooLarge(f"{where} {error}", error.code) from None
+        raise TooLarge(f"{where} {error}".strip(), error.code) from None
+
+
+def require_bounded(value: object, limit_bytes: int) -> None:
+    """Raise TooLarge for a value that contains itself or is too large, without calling its code.
+
+    For values that are not JSON yet, before a library traverses them.
+    """
+    containers: list[object] = [value]
+    count = 0
+    for _ in range(MAX_DEPTH):
+        values = list(islice(chain.from_iterable(map(_children, containers)), limit_bytes + 1))
+        count += len(values)
+        if count > limit_bytes:
+            raise _too_long(limit_bytes)
+        containers = [each for each in values if isinstance(each, CONTAINERS)]
+        if not containers:
+            return
+    raise _too_deep(MAX_DEPTH)
+
+
+def _children(container: object) -> Iterable[object]:
+    if isinstance(container, dict):
+        return dict.values(container)
+    if isinstance(container, list):
+        return list.__iter__(container)
+    return tuple.__iter__(container) if isinstance(container, tuple) else ()
+
+
+def _too_long(limit_bytes: int) -> TooLarge:
+    return TooLarge(f"must be at most {limit_bytes:,} bytes as JSON", "too_long")
+
+
+def _too_deep(max_depth: int) -> TooLarge:
+    return TooLarge(f"must not nest deeper than {max_depth} levels, or contain itself", "too_deep")
 
 
 @singledispatch
@@ -129,9 +175,11 @@ class _Copying:
     """Copies one value. Calls the methods of the base classes, which a subclass could override
     with something endless."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, max_depth: int, allow_nul: bool) -> None:
         self._limit_bytes = limit_bytes
         self._left = limit_bytes
+        self._max_depth = max_depth
+        self._allow_nul = allow_nul
 
     def copy(self, value: object, room: int) -> Json:
         """Copy a value with at most `room` levels below it."""
@@ -144,7 +192,7 @@ class _Copying:
             self._spend(1)
             return _integer(value) if isinstance(value, int) else _float(value)
         if room <= 0:
-            raise TooLarge(f"nests deeper than {MAX_DEPTH} levels, or contains itself", "too_deep")
+            raise _too_deep(self._max_depth)
         return self._container(value, room - 1)
 
     def _container(self, value: object, room: int) -> Json:
@@ -159,13 +207,15 @@ class _Copying:
     def _spend(self, size_bytes: int) -> None:
         self._left -= size_bytes
         if self._left < 0:
-            raise TooLarge(f"takes more than {self._limit_bytes:,} bytes as JSON", "too_long")
+            raise _too_long(self._limit_bytes)
 
     def _text(self, value: str) -> str:
         self._spend(str.__len__(value) + 2)
         text = str.__str__(value)
+        if not self._allow_nul:
+            _require_no_nul(text)
         if not text.isascii() and text != replace_surrogates(text):
-            raise NotJson("contains an unpaired surrogate, which is not a character")
+            raise NotJson("must not contain an unpaired surrogate", code="surrogate")
         return text
 
     def _list(self, items: Iterator[object], room: int) -> list[Json]:
@@ -194,20 +244,34 @@ class _Copying:
 
     def _name(self, key: object) -> str:
         name = self._text(key if isinstance(key, str) else str(key))
-        if "\0" in name:
-            raise NotJson("has a key with a null character")
+        _require_no_nul(name)
         return name
+
+
+def _require_no_nul(text: str) -> None:
+    if "\0" in text:
+        problem = "must not contain the NUL character, \\u0000"
+        raise NotJson(problem, code="null_character")
 
 
 def _integer(value: int) -> int:
     number = int.__index__(value)
     if not MIN_INT64 <= number <= MAX_INT64:
-        raise NotJson("is an integer of more than 64 bits: use a string")
+        allowed = f"must be between {MIN_INT64} and {MAX_INT64}, got {_digits(number)}"
+        raise NotJson(f"{allowed}: use a string", code="out_of_range")
     return number
+
+
+def _digits(number: int) -> str:
+    if number.bit_length() > SHOWN_DIGITS * 4:  # str() of it may take long, or be refused
+        return f"an integer of {number.bit_length()} bits"
+    return str(number)
 
 
 def _float(value: float) -> float:
     number = float.__float__(value)
     if not math.isfinite(number):
-        raise NotJson(f"is {number}, which is not JSON")
+        # A JSON decoder reads what is too large for a double as inf.
+        allowed = f"must be a number within ±{sys.float_info.max}"
+        raise NotJson(f"{allowed}: use a string", code="out_of_range")
     return number

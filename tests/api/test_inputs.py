@@ -159,7 +159,7 @@ async def test_a_literal_with_too_many_digits_is_rejected_as_too_large(
 ) -> None:
     asked = "mutation { createWithTimeout(input: {data: %s}) { request { id } } }"
     answer = await ann(asked % ("9" * 5_000))
-    problem = "must be a number within ±1.7976931348623157e+308: send it as a string"
+    problem = "must be a number within ±1.7976931348623157e+308: use a string"
     assert answer.message == f"data: {problem}"
 
 

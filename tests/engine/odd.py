@@ -132,9 +132,9 @@ STORED: dict[str, object] = {
 """What of them is stored."""
 
 REFUSED: dict[str, str] = {
-    "circle": "result nests deeper than 32 levels, or contains itself",
-    "well": "result nests deeper than 32 levels, or contains itself",
-    "doubled": "result takes more than 262,144 bytes as JSON",
+    "circle": "result must not nest deeper than 32 levels, or contain itself",
+    "well": "result must not nest deeper than 32 levels, or contain itself",
+    "doubled": "result must be at most 262,144 bytes as JSON",
     "same key twice": "result has the key '1' twice",
     "not json": "result.rows.1 is set, which is not JSON: convert it, with str() for example",
 }
@@ -162,7 +162,7 @@ SHOWN: dict[str, Any] = {
     "not a number": "progress.done must be a whole number, got nan",
     "yes": "progress.done must be a whole number, got a value of type bool",
     "message": "progress.message must be text, got a value of type list",
-    "endless message": "progress.message takes more than 65,536 bytes as JSON",
+    "endless message": "progress.message must be at most 65,536 bytes as JSON",
 }
 """What each shows, or why it is refused."""
 
