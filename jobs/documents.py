@@ -1,6 +1,8 @@
 """Converts documents to records, and records to documents."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ostinato.jobs import records
@@ -189,3 +191,33 @@ def failure_from(document: Document) -> records.Failure:
         data=document.get("data"),
         job_id=document.get("jobId"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFailure:
+    """A failure to insert; `job_id` is None if a function logged it itself."""
+
+    id: str
+    owner: str | None
+    function_name: str
+    error: Document
+    """{name, message}, and the traceback of a job's own error."""
+    data: records.Json
+    attempts: int
+    at: datetime
+    job_id: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Build the document to store."""
+        job = {} if self.job_id is None else {"jobId": self.job_id}
+        return {
+            "_id": self.id,
+            **job,
+            "owner": self.owner,
+            "functionName": self.function_name,
+            "error": self.error,
+            "data": self.data,
+            "attempts": self.attempts,
+            "at": self.at,
+            "version": 1,
+        }

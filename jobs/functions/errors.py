@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
+from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.json_values import replace_surrogates, to_json_value
 from ostinato.jobs.records import Json
 
@@ -26,20 +27,15 @@ async def record_failure(
     ctx: Context, function_name: str, error: Exception, data: Json, attempts: int = 1
 ) -> str:
     """Insert a failure of the owner in the caller's transaction, and return its id."""
-    failure_id = ctx.new_id()
-    await ctx.db.internal_collection("failures").insert_one(
-        {
-            "_id": failure_id,
-            "owner": ctx.owner,
-            "functionName": function_name,
-            "error": {
-                "name": type(error).__name__,
-                "message": replace_surrogates(str(error)[:MAX_MESSAGE_CHARS]),
-            },
-            "attempts": attempts,
-            "at": await ctx.now(),
-            "data": to_json_value(data, "data"),
-            "version": 1,
-        }
+    message = replace_surrogates(str(error)[:MAX_MESSAGE_CHARS])
+    failure = NewFailure(
+        id=ctx.new_id(),
+        owner=ctx.owner,
+        function_name=function_name,
+        error={"name": type(error).__name__, "message": message},
+        data=to_json_value(data, "data"),
+        attempts=attempts,
+        at=await ctx.now(),
     )
-    return failure_id
+    await ctx.db.internal_collection("failures").insert_one(failure.document())
+    return failure.id

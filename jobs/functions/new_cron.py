@@ -1,6 +1,6 @@
 """Owns the input of a new cron and its validation. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -36,25 +36,40 @@ class NewCron:
 
 def validate_cron(new: NewCron) -> Schedule:
     """Validate all but the function and its arguments; raises BadRequest with every issue."""
-    issues = list(_issues(new))
-    try:
-        schedule = parse_schedule(new.interval_ms, new.cronspec, new.tz)
-    except BadRequest as error:
-        issues = [*error.issues, *issues]
+    issues = [
+        *schedule_issues(new.interval_ms, new.cronspec, new.tz),
+        *_limit_issues(new),
+        *period_issues(new.start_at, new.end_at),
+    ]
     if issues:
         raise BadRequest(issues[0].message, issues)
-    return schedule
+    return parse_schedule(new.interval_ms, new.cronspec, new.tz)
 
 
-def _issues(new: NewCron) -> Iterator[Issue]:
+def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Sequence[Issue]:
+    """Return what is wrong with a schedule."""
+    try:
+        parse_schedule(interval_ms, cronspec, tz)
+    except BadRequest as error:
+        return error.issues
+    return ()
+
+
+def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequence[Issue]:
+    """Return what is wrong with the period in which a cron ticks."""
+    if start_at and end_at and end_at <= start_at:
+        message = "endAt must be later than startAt"
+        return [Issue(path=("endAt",), message=message, code="too_small")]
+    return ()
+
+
+def _limit_issues(new: NewCron) -> Iterator[Issue]:
     if not 1 <= len(new.name) <= MAX_NAME_CHARS:
         message = f"name must have 1 to {MAX_NAME_CHARS} characters, got {len(new.name)}"
         yield Issue(path=("name",), message=message, code="length")
     if not 0 <= new.jitter_ms <= MAX_JITTER_MS:
         message = f"jitterMs must be 0 to {MAX_JITTER_MS} (a day), got {new.jitter_ms}"
         yield Issue(path=("jitterMs",), message=message, code="out_of_range")
-    if new.start_at and new.end_at and new.end_at <= new.start_at:
-        yield Issue(path=("endAt",), message="endAt must be later than startAt", code="too_small")
 
 
 def with_default_name(function_name: str, args: JsonObject, name: str) -> JsonObject:

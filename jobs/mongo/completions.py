@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.lifecycle import TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, MongoOperationFailure, Session
@@ -236,14 +237,13 @@ def _each(group: Sequence[Outcome], values: Sequence[object]) -> transitions.Exp
 
 
 def _failure_document(job: Document) -> Document:
-    return {
-        "_id": job["_id"],
-        "jobId": job["_id"],
-        "owner": job["owner"],
-        "functionName": job["functionName"],
-        "error": job["error"],
-        "data": job["args"],
-        "attempts": job["attempt"],
-        "at": job["completedAt"],
-        "version": 1,
-    }
+    return NewFailure(
+        id=job["_id"],
+        job_id=job["_id"],
+        owner=job["owner"],
+        function_name=job["functionName"],
+        error=job["error"],
+        data=job["args"],
+        attempts=job["attempt"],
+        at=job["completedAt"],
+    ).document()

@@ -9,10 +9,14 @@ from pydantic import Field
 from strawberry import UNSET
 
 from ostinato.jobs import records
-from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, NewCron
+from ostinato.jobs.errors import Issue
+from ostinato.jobs.functions.new_cron import (
+    MAX_NAME_CHARS,
+    NewCron,
+    period_issues,
+    schedule_issues,
+)
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
-from ostinato.jobs.schedules import parse_schedule
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from ostinato.schema.scalars import Milliseconds
@@ -20,14 +24,6 @@ from ostinato.schema.scalars import Milliseconds
 MAX_PREVIEW = 100
 
 Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
-
-
-def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[Issue]:
-    """Yield the issues of a schedule: neither or both kinds given, invalid values."""
-    try:
-        parse_schedule(unset_to_none(interval_ms), unset_to_none(cronspec), tz)
-    except BadRequest as error:
-        yield from error.issues
 
 
 @strawberry.input(
@@ -81,11 +77,9 @@ class RegisterCronInput:
     )
 
     def issues(self) -> Iterator[Issue]:
-        yield from schedule_issues(self.interval_ms, self.cronspec, self.tz)
-        start_at, end_at = unset_to_none(self.start_at), unset_to_none(self.end_at)
-        if start_at and end_at and end_at <= start_at:
-            message = "endAt must be later than startAt"
-            yield Issue(path=("endAt",), message=message, code="too_small")
+        interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)
+        yield from schedule_issues(interval_ms, cronspec, self.tz)
+        yield from period_issues(unset_to_none(self.start_at), unset_to_none(self.end_at))
 
     def to_plain(self) -> NewCron:
         """Convert the validated input for the use case."""
@@ -125,7 +119,8 @@ class PreviewCronInput:
     count: Count = strawberry.field(default=5, description="The number of ticks, 1 to 100.")
 
     def issues(self) -> Iterator[Issue]:
-        return schedule_issues(self.interval_ms, self.cronspec, self.tz)
+        interval_ms, cronspec = unset_to_none(self.interval_ms), unset_to_none(self.cronspec)
+        yield from schedule_issues(interval_ms, cronspec, self.tz)
 
 
 @strawberry.input(description="Conditions that crons must match. Omitted fields match all crons.")
