@@ -1,4 +1,4 @@
-"""The root of watching: each subscription follows the viewer's own objects as they change."""
+"""The Subscription root: sends changes of the viewer's own objects as they happen."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -30,31 +30,31 @@ AfterCursor = Annotated[
     Cursor | None,
     strawberry.argument(
         name="after",
-        description="Go on behind this cursor: everything missed since then comes first. "
-        "HISTORY_LOST if it is too old.",
+        description="Resume after this cursor: missed changes are sent first. HISTORY_LOST if the "
+        "cursor is older than the retained history.",
     ),
 ]
 AfterCursorOfOne = Annotated[
     Cursor | None,
     strawberry.argument(
         name="after",
-        description="Go on behind this cursor: what was missed since then comes first, without a "
-        "SNAPSHOT. It is never too old; that of the SNAPSHOT begins with a SNAPSHOT again.",
+        description="Resume after this cursor: missed changes are sent first, without a SNAPSHOT. "
+        "It is never too old. The cursor of the SNAPSHOT starts with a SNAPSHOT again.",
     ),
 ]
 Snapshot = Annotated[
     bool,
-    strawberry.argument(description="Begin with the objects that match now, newest first."),
+    strawberry.argument(description="Start with the matching objects, newest first."),
 ]
 
 
 @strawberry.type(
-    description="What a viewer can watch: the viewer's own objects; an admin, all. READY tells "
-    "when every further change will be sent."
+    description="Sends changes of your own objects (all objects for admins). Every change after "
+    "READY is sent."
 )
 class Subscription:
     @strawberry_subscription(
-        description="One job: as it is, READY, then each event until you stop."
+        description="A job: its current state, READY, then each event until you unsubscribe."
     )
     def job_changed(
         self,
@@ -63,7 +63,9 @@ class Subscription:
         after: AfterCursorOfOne = UNSET,
         from_seq: Annotated[
             int | None,
-            strawberry.argument(description="Replay its timeline from this event on, 1 being all."),
+            strawberry.argument(
+                description="Replay the timeline from this event number; 1 replays all of it."
+            ),
         ] = UNSET,
     ) -> AsyncIterator[JobChange | None]:
         messages = subscriptions.job_changed(
@@ -75,26 +77,29 @@ class Subscription:
         )
         return amap(messages, JobChange.of)
 
-    @strawberry_subscription(description="The jobs that match a filter.")
+    @strawberry_subscription(description="Jobs that match a filter.")
     def jobs_changed(  # noqa: PLR0913 (a client names each argument)
         self,
         info: Info,
         filter_by: Annotated[
             JobFilter | None,
             strawberry.argument(
-                name="filter", description="Which jobs; all ordinary ones if not given."
+                name="filter",
+                description="Conditions that jobs must match. If omitted, all but internal jobs.",
             ),
         ] = UNSET,
         snapshot: Snapshot = False,
         first: Annotated[
             int | None,
-            strawberry.argument(description="At most so many jobs in the snapshot, 1 to 1000."),
+            strawberry.argument(
+                description="The maximum number of jobs in the snapshot, 1 to 1000."
+            ),
         ] = UNSET,
         coalesce: Annotated[
             bool,
             strawberry.argument(
-                description="When you do not keep up: true skips to the newest state of each job, "
-                "false closes the subscription, to be resumed by its cursor."
+                description="If you read too slowly: true skips to the newest state of each job, "
+                "false closes the subscription, to be resumed from its cursor."
             ),
         ] = False,
         after: AfterCursor = UNSET,
@@ -112,7 +117,7 @@ class Subscription:
         messages = subscriptions.jobs_changed(info.context, wanted, following)
         return amap(messages, JobChange.of)
 
-    @strawberry_subscription(description="Every cron.")
+    @strawberry_subscription(description="Crons.")
     def crons_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[CronChange | None]:
@@ -122,7 +127,7 @@ class Subscription:
         messages = subscriptions.crons_changed(info.context, following)
         return amap(messages, CronChange.of)
 
-    @strawberry_subscription(description="Every recurring task.")
+    @strawberry_subscription(description="Recurring tasks.")
     def recurring_tasks_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
     ) -> AsyncIterator[RecurringTaskChange | None]:
@@ -134,7 +139,7 @@ class Subscription:
         messages = subscriptions.recurring_tasks_changed(info.context, following)
         return amap(messages, RecurringTaskChange.of)
 
-    @strawberry_subscription(description="One request: as it is, READY, then each change.")
+    @strawberry_subscription(description="A request: its current state, READY, then each change.")
     def request_changed(
         self,
         info: Info,
@@ -149,7 +154,7 @@ class Subscription:
         )
         return amap(messages, RequestChange.of)
 
-    @strawberry_subscription(description="One batch: as it is, READY, then each change.")
+    @strawberry_subscription(description="A batch: its current state, READY, then each change.")
     def batch_changed(
         self,
         info: Info,
@@ -165,15 +170,15 @@ class Subscription:
         return amap(messages, BatchChange.of)
 
     @strawberry_subscription(
-        description="How many jobs there are: now, and then every so often. However many watch, "
-        "an API process counts once."
+        description="Job counts: now, and then at an interval. An API process counts once for all "
+        "subscribers."
     )
     def stats_changed(
         self,
         info: Info,
         every_ms: Annotated[
             Milliseconds,
-            strawberry.argument(description="Time between messages, 500 ms to an hour."),
+            strawberry.argument(description="The time between messages, 500 ms to an hour."),
         ] = DEFAULT_EVERY,
     ) -> AsyncIterator[Stats | None]:
         return amap(stats.stats_changed(info.context, every_ms), Stats.of)

@@ -1,4 +1,4 @@
-"""What subscriptions send: a change, its place in the stream, and the object as it is now."""
+"""What subscriptions send: a change, its cursor, and the current state of the object."""
 
 from typing import Self
 
@@ -14,8 +14,8 @@ from ostinato.schema.types.job import Job, JobEvent
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 
-CURSOR = "Its place in the stream: pass the newest one as `after` to go on from there."
-KIND = "What the message tells."
+CURSOR = "The position of this message. Pass the newest cursor as `after` to resume from it."
+KIND = "The kind of the message."
 
 
 def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
@@ -28,15 +28,15 @@ class JobChange:
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     job_id: strawberry.ID | None = strawberry.field(
-        description="Which job; null in READY, CHECKPOINT and RESET."
+        description="The id of the job; null in READY, CHECKPOINT and RESET."
     )
     event: JobEvent | None = strawberry.field(
-        description="What happened; null in SNAPSHOT, READY, CHECKPOINT and RESET, and where only "
-        "the progress changed."
+        description="The event; null in SNAPSHOT, READY, CHECKPOINT and RESET, and when only the "
+        "progress changed."
     )
     job: Job | None = strawberry.field(
-        description="The job as it is now, which may be newer than the event; null in READY, "
-        "CHECKPOINT and RESET."
+        description="The current state of the job, which may be newer than the event; null in "
+        "READY, CHECKPOINT and RESET."
     )
 
     @classmethod
@@ -57,10 +57,10 @@ class CronChange:
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     cron_id: strawberry.ID | None = strawberry.field(
-        description="Which cron; null in READY, CHECKPOINT and RESET."
+        description="The id of the cron; null in READY, CHECKPOINT and RESET."
     )
     cron: Cron | None = strawberry.field(
-        description="The cron as it is now; null once it is deleted."
+        description="The current state of the cron; null after it has been deleted."
     )
 
     @classmethod
@@ -80,10 +80,10 @@ class RecurringTaskChange:
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     task_id: str | None = strawberry.field(
-        description="The name that its owner gave the task; null in READY, CHECKPOINT and RESET."
+        description="The `taskId` of the task; null in READY, CHECKPOINT and RESET."
     )
     recurring_task: RecurringTask | None = strawberry.field(
-        description="The task as it is now; null in READY, CHECKPOINT and RESET."
+        description="The current state of the task; null in READY, CHECKPOINT and RESET."
     )
 
     @classmethod
@@ -104,10 +104,10 @@ class RequestChange:
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     request_id: strawberry.ID | None = strawberry.field(
-        description="Which request; null in READY, CHECKPOINT and RESET."
+        description="The id of the request; null in READY, CHECKPOINT and RESET."
     )
     request: Request | None = strawberry.field(
-        description="The request as it is now; null in READY, CHECKPOINT and RESET."
+        description="The current state of the request; null in READY, CHECKPOINT and RESET."
     )
 
     @classmethod
@@ -127,10 +127,10 @@ class BatchChange:
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
     batch_id: strawberry.ID | None = strawberry.field(
-        description="Which batch; null in READY, CHECKPOINT and RESET."
+        description="The id of the batch; null in READY, CHECKPOINT and RESET."
     )
     batch: Batch | None = strawberry.field(
-        description="The batch as it is now; null in READY, CHECKPOINT and RESET."
+        description="The current state of the batch; null in READY, CHECKPOINT and RESET."
     )
 
     @classmethod
