@@ -21,10 +21,10 @@ from ostinato.jobs.changefeed.subscription import FeedSubscription
 from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position
 from ostinato.jobs.errors import HistoryLost, Unavailable
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.change_stream import ChangeStream, StreamBatch, read_cluster_time
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch
+from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 
@@ -137,7 +137,7 @@ class ChangeFeed:
 
     async def present(self) -> ClusterTime:
         """Return a time after every write that has been read so far."""
-        return await Backoff().retry(lambda: read_cluster_time(self._mongo))
+        return await MongoRetry().run(lambda: read_cluster_time(self._mongo))
 
     async def reach(self, time: ClusterTime) -> None:
         """Wait until everything committed up to then is up to `position`; raises Unavailable."""

@@ -9,9 +9,9 @@ from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.errors import Malformed
 from ostinato.jobs.mongo import reads
-from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.job_counts import JobCounts, count_jobs
+from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 
 MAX_OWNERS: Final = 1_000  # whose counts are cached; the least recently used are dropped
@@ -44,7 +44,7 @@ class ObjectReader(Generic[R]):
         await asyncio.sleep(0)
         wanted, self._wanted, self._gathering = self._wanted, set(), None
         time = time_of(self._after)
-        found = await Backoff().retry(
+        found = await MongoRetry().run(
             lambda: reads.find_by_ids(self._mongo, self._kind, wanted, None, time)
         )
         return {name: each for name, each in found.items() if not isinstance(each, Malformed)}
@@ -75,4 +75,4 @@ class JobCountCache:
 
     async def _read(self, owner: str | None) -> JobCounts:
         self.reads += 1
-        return await Backoff().retry(lambda: count_jobs(self._mongo, owner))
+        return await MongoRetry().run(lambda: count_jobs(self._mongo, owner))

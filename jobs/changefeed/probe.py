@@ -7,9 +7,9 @@ from typing import Final
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import OstinatoError
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS
 from ostinato.jobs.mongo.change_stream import StreamBatch, peek
 from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS
 
 log = get_log(__name__)
 

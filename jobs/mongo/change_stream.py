@@ -18,8 +18,8 @@ from motor.motor_asyncio import AsyncIOMotorClientSession
 from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import HistoryLost
-from ostinato.jobs.mongo.backoff import TRANSIENT_ERRORS, Backoff
 from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS, MongoRetry
 
 BATCH_SIZE: Final = 1_000  # events; one reply decodes in about 20 ms: the loop stays responsive
 AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
@@ -154,7 +154,7 @@ class ChangeStream:
         self._opened: StreamBatch | None = None
         self._is_behind = True
         self._requested_at = 0.0
-        self._backoff = Backoff()
+        self._retry = MongoRetry()
         self.position = Position("")
         self.opened_at: ClusterTime = BEGINNING
         """When the stream was opened; changes before that are history."""
@@ -177,7 +177,7 @@ class ChangeStream:
     async def open_after(self, position: Position) -> None:
         """Start after `position`; raises HistoryLost if MongoDB no longer has what follows it."""
         start = {"startAfter": {"_data": position}}
-        await Backoff(retries_rejections=False).retry(lambda: self._open(start))
+        await MongoRetry(retries_rejections=False).run(lambda: self._open(start))
         self.position = position
 
     async def open_now(self) -> None:
@@ -186,12 +186,12 @@ class ChangeStream:
         The start time is explicit: a stream opened without one starts slightly ahead of MongoDB's
         clock, and MongoDB rejects causal reads up to that time.
         """
-        seconds, count = await self._backoff.retry(lambda: read_cluster_time(self._mongo))
+        seconds, count = await self._retry.run(lambda: read_cluster_time(self._mongo))
         await self._open_with_retry({"startAtOperationTime": Timestamp(seconds, count)})
 
     async def open_recent(self, history_ms: int) -> None:
         """Start `history_ms` before now, or as far back as the history reaches."""
-        self.opened_at = await self._backoff.retry(lambda: read_cluster_time(self._mongo))
+        self.opened_at = await self._retry.run(lambda: read_cluster_time(self._mongo))
         for seconds in (history_ms // 1_000, *FALLBACK_HISTORY_S):
             start = Timestamp(self.opened_at[0] - seconds, 1)
             with suppress(HistoryLost):
@@ -210,7 +210,7 @@ class ChangeStream:
             except TRANSIENT_ERRORS as error:
                 await self._reopen(error)
                 continue
-            self._backoff.reset()
+            self._retry.reset()
             self.position = batch.position
             yield batch
 
@@ -254,11 +254,11 @@ class ChangeStream:
         await self._close()
         self.reopened += 1
         if error is not None:
-            await self._backoff.wait(error)
+            await self._retry.wait(error)
         await self._open_with_retry({"startAfter": {"_data": self.position}})
 
     async def _open_with_retry(self, start: dict[str, Any]) -> None:
-        await self._backoff.retry(lambda: self._open(start))
+        await self._retry.run(lambda: self._open(start))
 
     async def _open(self, start: dict[str, Any]) -> None:
         await self._close()

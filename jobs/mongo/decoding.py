@@ -21,8 +21,8 @@ from ostinato.jobs.changes import (
     time_of,
 )
 from ostinato.jobs.malformed import report
-from ostinato.jobs.mongo.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo
+from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.records import Cause, CauseKind, JobState
 
 # Datetimes are decoded without their zone, which is UTC: adding it would take a third of the time
@@ -85,7 +85,7 @@ async def read_routes(
     matched = {"_id": {"$in": list(document_ids)}}
     fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS), 1)
     find = partial(mongo[collection].find, matched, fields)
-    rows = await Backoff().retry(lambda: mongo.causal_read(find, time_of(min_position)))
+    rows = await MongoRetry().run(lambda: mongo.causal_read(find, time_of(min_position)))
     is_job = collection is WatchedCollection.JOBS
     found: dict[str, tuple[Route, MatchState | None]] = {}
     for row in rows:

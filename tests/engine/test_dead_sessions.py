@@ -1,4 +1,4 @@
-"""Holds the freeing of a dead worker's locks to its promise, on a real transaction left open."""
+"""Killing a dead worker's transactions releases their locks at once."""
 
 from pymongo import AsyncMongoClient
 

@@ -1,12 +1,12 @@
-"""Retries reads of MongoDB with exponential backoff until it answers."""
+"""Retries reads of MongoDB, with backoff, until it answers."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
+from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.logs import get_log
 
@@ -14,27 +14,28 @@ T = TypeVar("T")
 
 log = get_log(__name__)
 
-MIN_BACKOFF_S: Final = 0.05
-MAX_BACKOFF_S: Final = 5.0
+MIN_PAUSE_S: Final = 0.05
+MAX_PAUSE_S: Final = 5.0
+JITTER: Final = (0.5, 1.0)
 
 # CappedPositionLost, ChangeStreamFatalError, ChangeStreamHistoryLost, BSONObjectTooLarge
 HISTORY_LOST_CODES: Final = frozenset({136, 280, 286, 10334})
 TRANSIENT_ERRORS: Final = (PyMongoError, TimeoutError)
 
 
-class Backoff:
-    """The waits between the tries of one caller; each failure doubles the next wait."""
+class MongoRetry:
+    """The retries of one caller; each failure doubles the next pause."""
 
     def __init__(self, *, retries_rejections: bool = True) -> None:
         """Without `retries_rejections`, an error that a healthy MongoDB returns is final."""
         self._retries_rejections = retries_rejections
-        self._backoff_s = MIN_BACKOFF_S
+        self._backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
 
     def reset(self) -> None:
-        """Return to the shortest wait, after a success."""
-        self._backoff_s = MIN_BACKOFF_S
+        """Return to the shortest pause, after a success."""
+        self._backoff.reset()
 
-    async def retry(self, act: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, act: Callable[[], Awaitable[T]]) -> T:
         """Repeat `act` until it returns; raises HistoryLost."""
         while True:
             try:
@@ -51,9 +52,9 @@ class Backoff:
             raise HistoryLost(
                 "cursor is older than the retained history; resubscribe with `snapshot: true`"
             )
-        log.warning("stream.broken", error=str(error), retry_in_s=self._backoff_s)
-        await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
-        self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+        pause_s = self._backoff.next_s()
+        log.warning("stream.broken", error=str(error), retry_in_s=pause_s)
+        await asyncio.sleep(pause_s)
 
     def _is_final(self, error: OperationFailure) -> bool:
         can_retry = self._retries_rejections or error.has_error_label("ResumableChangeStreamError")

@@ -1,4 +1,4 @@
-"""A function reads every collection, and writes none that Ostinato keeps."""
+"""A function can read every collection, and write to none that Ostinato manages."""
 
 from typing import Any
 
