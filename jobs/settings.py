@@ -2,15 +2,46 @@
 
 import hmac
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ostinato.jobs.setting_lists import Addresses, Names, QueueNames
+from ostinato.jobs.lanes import QUEUE_PATTERN
 
 MIN_SECRET_BYTES = 32  # RFC 7518, 3.2: an HS256 key is at least as long as its hash
+ANY_ADDRESS = "*"
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        if value != ANY_ADDRESS:
+            ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an address, a network or {ANY_ADDRESS}: {error}") from None
+    return value
+
+
+Split = BeforeValidator(_split)
+QueueName = Annotated[str, Field(pattern=QUEUE_PATTERN)]
+Names = Annotated[tuple[str, ...], NoDecode, Split]
+QueueNames = Annotated[tuple[QueueName, ...], NoDecode, Split]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, Split]
 
 
 class Mode(StrEnum):

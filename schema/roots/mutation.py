@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import strawberry
 
-from ostinato.resolvers import batches, crons, queues, recurring, requests, scheduling
+from ostinato.resolvers import admin, batches, crons, recurring, requests, scheduling
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
@@ -196,7 +196,7 @@ class Mutation:
     )
     async def pause_queue(self, info: Info, given: Input[QueueInput]) -> QueuePayload | None:
         record = await run_use_case(
-            info, given, lambda ctx, data: queues.pause_queue(ctx, data.queue)
+            info, given, lambda ctx, data: admin.pause_queue(ctx, data.queue)
         )
         return QueuePayload.of(record)
 
@@ -208,6 +208,6 @@ class Mutation:
         record = await run_use_case(
             info,
             given,
-            lambda ctx, data: queues.resume_queue(ctx, data.queue, data.weight),
+            lambda ctx, data: admin.resume_queue(ctx, data.queue, data.weight),
         )
         return QueuePayload.of(record)

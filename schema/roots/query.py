@@ -10,14 +10,13 @@ from ostinato.jobs import filters, records
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.schedules import parse_schedule
 from ostinato.resolvers import (
+    admin,
     batches,
     crons,
     functions,
-    queues,
     recurring,
     requests,
     scheduling,
-    workers,
 )
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.context import Info
@@ -237,14 +236,14 @@ class Query:
         "paused or resumed, sorted by name. Admins only."
     )
     async def queues(self, info: Info) -> list[Queue] | None:
-        return [Queue.of(entry) for entry in await queues.queues(info.context)]
+        return [Queue.of(entry) for entry in await admin.queues(info.context)]
 
     @strawberry_field(
         description="All registered workers, oldest first, as of their latest heartbeat. A lost "
         "worker disappears within seconds. Admins only."
     )
     async def workers(self, info: Info) -> list[Worker] | None:
-        return [Worker.of(entry) for entry in await workers.workers(info.context)]
+        return [Worker.of(entry) for entry in await admin.workers(info.context)]
 
 
 async def find_node(ctx: RequestContext, global_id: str) -> Node:
