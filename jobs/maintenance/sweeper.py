@@ -1,13 +1,12 @@
 """Repairs every second what should exist and does not. Each repair is idempotent."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final
 
 from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.context import Context
@@ -21,6 +20,7 @@ from ostinato.jobs.mongo.client import MongoError, is_transient, summarize
 from ostinato.jobs.mongo.indexes import build_missing_indexes
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
+from ostinato.jobs.quarantine import Quarantine
 
 Sweep = Callable[[], Awaitable[int]]
 """Checks one kind of document once; returns how many it repaired."""
@@ -75,12 +75,12 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
         "batches": (missing.batches, repair_batch),
         "requests": (missing.requests, repair_request),
     }
-    orphans: dict[str, Sweep] = {
+    orphan_sweeps: dict[str, Sweep] = {
         name: _OrphanRepairs(engine, name, find, repair).sweep
         for name, (find, repair) in kinds.items()
     }
     return {
-        **orphans,
+        **orphan_sweeps,
         "indexes": _throttled(partial(build_missing_indexes, engine.mongo)),
         "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
         "unserved": _throttled(engine.queues.report_unserved),
@@ -100,8 +100,7 @@ def _throttled(sweep: Sweep) -> Sweep:
 class _OrphanRepairs:
     """Repairs orphaned documents of one kind, each in a transaction of its own.
 
-    A document that cannot be repaired is logged and skipped for a growing pause; the others are
-    repaired meanwhile.
+    A document that cannot be repaired is logged and quarantined; the others are repaired.
     """
 
     def __init__(self, engine: Engine, name: str, find: Find, repair: RepairOne) -> None:
@@ -109,47 +108,35 @@ class _OrphanRepairs:
         self._name = name
         self._find = find
         self._repair_one = repair
-        self._broken: dict[str, _Pause] = {}
+        self._broken: Quarantine[str] = Quarantine(MAX_BROKEN, MIN_PAUSE_S, MAX_PAUSE_S)
 
     async def sweep(self) -> int:
         """Repair what is orphaned now; returns how many documents were repaired."""
         repaired = 0
-        for suspect in await self._find(await self._engine.clock.now() - LATE):
-            pause = self._broken.get(suspect.id)
-            if pause is None or time.monotonic() >= pause.until:
-                repaired += await self._repair(suspect)
+        for orphan in await self._find(await self._engine.clock.now() - LATE):
+            if orphan.id not in self._broken:
+                repaired += await self._repair(orphan)
         return repaired
 
-    async def _repair(self, suspect: Orphan) -> bool:
+    async def _repair(self, orphan: Orphan) -> bool:
         async def body(ctx: Context) -> bool:
-            return await self._repair_one(ctx, suspect.id)
+            return await self._repair_one(ctx, orphan.id)
 
         try:
-            repaired = await self._engine.transact(suspect.owner, body)
+            repaired = await self._engine.transact(orphan.owner, body)
         except Exception as error:  # a duty of the sweeper: the other documents are repaired
             if is_transient(error):  # an outage, not a fault of this document
                 raise
-            self._pause(suspect.id, error)
+            self._quarantine(orphan.id, error)
             return False
-        self._broken.pop(suspect.id, None)
+        self._broken.remove(orphan.id)
         return repaired
 
-    def _pause(self, document_id: str, error: Exception) -> None:
-        before = self._broken.pop(document_id, None)
-        pause_s = MIN_PAUSE_S if before is None else min(2 * before.length_s, MAX_PAUSE_S)
-        while len(self._broken) >= MAX_BROKEN:
-            del self._broken[next(iter(self._broken))]
-        self._broken[document_id] = _Pause(pause_s, time.monotonic() + pause_s)
+    def _quarantine(self, document_id: str, error: Exception) -> None:
         log.error(
             "sweep.not_repaired",
             repair=self._name,
             document_id=document_id,
-            retry_in_s=pause_s,
+            retry_in_s=self._broken.add(document_id),
             error=f"{type(error).__name__}: {summarize(error)}",
         )
-
-
-class _Pause(NamedTuple):
-    length_s: float
-    until: float
-    """By `time.monotonic()`."""

@@ -21,8 +21,9 @@ from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
-from ostinato.jobs.mongo.poisoned_jobs import Quarantine
+from ostinato.jobs.mongo.poisoned_jobs import QUARANTINE_S
 from ostinato.jobs.mongo.stored_json import restore
+from ostinato.jobs.quarantine import Quarantine
 from ostinato.jobs.records import JobState
 
 PENDING: Final = {"state": JobState.PENDING.value}
@@ -75,7 +76,7 @@ class DueJobs:
 
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
-        self._malformed: Quarantine[str] = Quarantine(MAX_MALFORMED_EXCLUDED)
+        self._malformed: Quarantine[str] = Quarantine(MAX_MALFORMED_EXCLUDED, QUARANTINE_S)
 
     async def lane_heads(self, queue: str) -> dict[Lane, datetime]:
         """Return when the first job of each lane of a queue is due; empty lanes are absent."""
@@ -132,7 +133,7 @@ class DueJobs:
 
         `owner` and `start` restrict them; `excluded` are ids. Malformed jobs are left out.
         """
-        if malformed := self._malformed.ids():
+        if malformed := self._malformed.keys():
             excluded |= malformed
 
         def read(**hint: str) -> Awaitable[list[Document]]:

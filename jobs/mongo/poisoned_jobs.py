@@ -4,9 +4,8 @@ The document is too large, or was not written by Ostinato. Such a job must leave
 the running jobs, or it would be found again and again, and it must not block other jobs.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -22,6 +21,7 @@ from ostinato.jobs.mongo.client import (
 )
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.transaction import run_shielded_transaction
+from ostinato.jobs.quarantine import Quarantine
 from ostinato.jobs.records import JobState
 
 TOO_LARGE: Final = frozenset({10334, 17419, 17420})
@@ -37,8 +37,6 @@ QUARANTINE_SIZE: Final = 1_000  # heartbeats contain these ids
 MAX_MESSAGE_CHARACTERS: Final = 512
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a document that was not written by Ostinato may raise."""
-
-K = TypeVar("K", bound=Hashable)
 
 log = get_log(__name__)
 
@@ -91,36 +89,16 @@ async def write_bisecting(
     return {}
 
 
-class Quarantine(Generic[K]):
-    """Ids that are skipped for a minute; when it is full, the newest replaces the oldest."""
-
-    def __init__(self, max_size: int) -> None:
-        self._max_size = max_size
-        self._until: dict[K, float] = {}
-
-    def add(self, document_id: K) -> None:
-        while len(self._until) >= self._max_size:
-            del self._until[next(iter(self._until))]
-        self._until[document_id] = time.monotonic() + QUARANTINE_S
-
-    def ids(self) -> frozenset[K]:
-        if not self._until:
-            return frozenset()
-        now = time.monotonic()
-        self._until = {each: until for each, until in self._until.items() if until > now}
-        return frozenset(self._until)
-
-
 class PoisonedJobs:
     """Fails poisoned jobs by writes that require little of their documents."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE)
+        self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE, QUARANTINE_S)
 
     def unwritable(self) -> frozenset[str]:
         """Return the jobs that could not be failed either: they are skipped for a minute."""
-        return self._unwritable.ids()
+        return self._unwritable.keys()
 
     async def fail(self, held: HeldJob, cause: Exception, offset_ms: int) -> bool:
         """Fail a job and record its failure; returns False if MongoDB rejects that, too."""
@@ -145,7 +123,7 @@ class PoisonedJobs:
         return False
 
     def _quarantine(self, job_id: str, rejection: Exception) -> None:
-        if len(self._unwritable.ids()) < MAX_LOGGED:
+        if len(self._unwritable.keys()) < MAX_LOGGED:
             error = summarize(rejection)[:MAX_MESSAGE_CHARACTERS]
             log.error("job.unwritable", job_id=job_id, for_s=QUARANTINE_S, error=error)
         self._unwritable.add(job_id)
