@@ -39,7 +39,7 @@ AfterCursorOfOne = Annotated[
     strawberry.argument(
         name="after",
         description="Resume after this cursor: missed changes are sent first, without a SNAPSHOT. "
-        "It is never too old. The cursor of the SNAPSHOT starts with a SNAPSHOT again.",
+        "It is never too old. Resuming after the cursor of the SNAPSHOT sends a SNAPSHOT again.",
     ),
 ]
 Snapshot = Annotated[
