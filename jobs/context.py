@@ -134,7 +134,7 @@ class Scheduler:
         if when - now > MAX_HORIZON:
             message = f"{format_instant(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
-        options = _checked(plan.options)
+        options = _validate_options(plan.options)
         function = self._registry.resolve(plan.function)
         tick = plan.options.get("tick")
         new = NewJob(
@@ -168,7 +168,7 @@ class _Options(NamedTuple):
     cause: Cause | None
 
 
-def _checked(options: JobOptions) -> _Options:
+def _validate_options(options: JobOptions) -> _Options:
     """Return the options as plain values; raises BadRequest with an issue for each mistake."""
     issues = []
     queue: object = options.get("queue", DEFAULT_QUEUE)

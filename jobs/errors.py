@@ -4,7 +4,7 @@ OstinatoError
 ├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
 │   └── WrongKind         BAD_REQUEST            a function did what its kind must not do
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
-├── Forbidden             FORBIDDEN              the viewer may not do this
+├── Forbidden             FORBIDDEN              the viewer is not allowed to do this
 ├── NotFound              NOT_FOUND              unknown, or someone else's
 ├── Conflict              CONFLICT               it exists already, or differs from the existing one
 ├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
@@ -14,7 +14,7 @@ OstinatoError
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis is unreachable
 ├── Malformed             MALFORMED_DOCUMENT     a stored document is not in Ostinato's format
 ├── HistoryLost           HISTORY_LOST           the cursor is older than the retained history
-└── SlowConsumer          SLOW_CONSUMER          the subscriber fell behind: resume with its cursor
+└── SlowConsumer          SLOW_CONSUMER          the subscriber was too slow: resume with its cursor
 """
 
 from collections.abc import Sequence

@@ -8,9 +8,7 @@ from typing import Final, assert_never
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import next_run, ticks
 
-MISFIRE_GRACE: Final = timedelta(
-    seconds=15
-)  # the tick of a lost worker runs again within this time
+MISFIRE_GRACE: Final = timedelta(seconds=15)  # the tick of a lost worker has run again by then
 MAX_RUNS_PER_TICK: Final = 500  # these jobs share the transaction of the tick
 MAX_COUNTED_TICKS: Final = 10_000  # of a cronspec: every minute of a week, 0.3 s of work
 

@@ -142,9 +142,8 @@ class Registry:
 
         Raises BadRequest at ("functionName",) if there is none.
         """
-        name = (
-            str.__str__(ref) if isinstance(ref, str) else function_name(ref)
-        )  # also for a subclass
+        # `str.__str__` also returns plain text for a subclass.
+        name = str.__str__(ref) if isinstance(ref, str) else function_name(ref)
         function = self._functions.get(name)
         if function is None:
             raise unknown_function(name)

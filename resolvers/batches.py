@@ -58,9 +58,8 @@ async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
 
     Raises NotFound, or PreconditionFailed if it has ended.
     """
-    owner = (await batch(ctx, batch_id)).owner
-    return await ctx.engine.transact(
-        owner, lambda context: functions.cancel_batch(context, batch_id=batch_id)
+    return await ctx.transact_as_owner(
+        Batch, batch_id, lambda context: functions.cancel_batch(context, batch_id=batch_id)
     )
 
 

@@ -52,25 +52,22 @@ async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
 
 async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
     """Pause a cron until it is resumed; raises NotFound."""
-    owner = (await cron(ctx, cron_id)).owner
-    return await ctx.engine.transact(
-        owner, lambda context: functions.pause_cron(context, cron_id=cron_id)
+    return await ctx.transact_as_owner(
+        Cron, cron_id, lambda context: functions.pause_cron(context, cron_id=cron_id)
     )
 
 
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
     """Resume a cron, from now on; raises NotFound."""
-    owner = (await cron(ctx, cron_id)).owner
-    return await ctx.engine.transact(
-        owner, lambda context: functions.resume_cron(context, cron_id=cron_id)
+    return await ctx.transact_as_owner(
+        Cron, cron_id, lambda context: functions.resume_cron(context, cron_id=cron_id)
     )
 
 
 async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
     """Delete a cron and return it as it was; its jobs stay. Raises NotFound."""
-    owner = (await cron(ctx, cron_id)).owner
-    return await ctx.engine.transact(
-        owner, lambda context: functions.delete_cron(context, cron_id=cron_id)
+    return await ctx.transact_as_owner(
+        Cron, cron_id, lambda context: functions.delete_cron(context, cron_id=cron_id)
     )
 
 

@@ -1,5 +1,6 @@
 """The context of a use case: the viewer, the engine, and batched reads of related objects."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
@@ -14,6 +16,7 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.loaders import Loaders
 
+T = TypeVar("T")
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 NOUNS = {
@@ -61,15 +64,29 @@ class RequestContext:
         """Return due time."""
         return await self.engine.clock.now()
 
-    async def find(self, kind: type[R], document_id: str, behind: ClusterTime | None = None) -> R:
+    async def find(
+        self, kind: type[R], document_id: str, min_cluster_time: ClusterTime | None = None
+    ) -> R:
         """Read an object that the viewer can see; raises NotFound or Malformed."""
-        read = await self.engine.reads.find_by_ids(kind, [document_id], self.scope, behind)
+        read = await self.engine.reads.find_by_ids(
+            kind, [document_id], self.scope, min_cluster_time
+        )
         found = read.get(document_id)
         if found is None:
             raise not_found(kind)
         if isinstance(found, Malformed):
             raise found
         return found
+
+    async def transact_as_owner(
+        self, kind: type[R], document_id: str, body: Callable[[Context], Awaitable[T]]
+    ) -> T:
+        """Run `body` in one transaction, for the owner of an object that the viewer can see.
+
+        Raises NotFound or Malformed.
+        """
+        found = await self.find(kind, document_id)
+        return await self.engine.transact(found.owner, body)
 
 
 def not_found(kind: type[R]) -> NotFound:

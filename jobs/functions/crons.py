@@ -111,9 +111,9 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
     """
     found = await _find(ctx, cron_id)
     await _cancel_jobs(ctx, found)
-    # A deletion does not say whose document it was; this write, which nobody reads, tells it.
-    farewell = {"deleted": {"owner": found["owner"]}}
-    await ctx.db.internal_collection("crons").update_one({"_id": cron_id}, {"$set": farewell})
+    # The change event of a deletion has no owner: this write puts the owner into the stream.
+    tombstone = {"deleted": {"owner": found["owner"]}}
+    await ctx.db.internal_collection("crons").update_one({"_id": cron_id}, {"$set": tombstone})
     await ctx.db.internal_collection("crons").delete_one({"_id": cron_id})
     return cron_from(found)
 
