@@ -21,9 +21,9 @@ from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name
 from ostinato.schema.scalars import Milliseconds
 
-MAX_PREVIEW = 100
+MAX_PREVIEW_TICKS = 100
 
-Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW)]
+Count = Annotated[int, Field(ge=1, le=MAX_PREVIEW_TICKS)]
 
 
 @strawberry.input(

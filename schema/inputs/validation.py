@@ -18,7 +18,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.schema.fields import unset_to_none
 
-SHOWN_CHARS = 60
+MAX_SHOWN_CHARS = 60
 
 T = TypeVar("T")
 
@@ -95,7 +95,11 @@ def _issue(found: Any) -> Issue:
 
 def _shown(value: object) -> str:
     text = ascii(value)
-    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}… ({len(str(value))} long)"
+    return (
+        text
+        if len(text) <= MAX_SHOWN_CHARS
+        else f"{text[:MAX_SHOWN_CHARS]}… ({len(str(value))} long)"
+    )
 
 
 def _new(found: Iterator[Issue], known: list[Issue]) -> list[Issue]:

@@ -13,7 +13,7 @@ from ostinato.schema.fanout.frames import EXTENSION
 MAX_HEAD_BYTES = 65_536  # in addition to the first read: a few thousand headers
 REQUEST_TIMEOUT = b"408 Request Timeout"
 HEADERS_TOO_LARGE = b"431 Request Header Fields Too Large"
-RESPONSE = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+EMPTY_RESPONSE = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class InvalidHostHeader(Exception):
@@ -94,7 +94,7 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         if self._is_responding():
             self.transport.abort()
         else:
-            self.transport.write(RESPONSE % status)
+            self.transport.write(EMPTY_RESPONSE % status)
             self.transport.close()
 
     def _is_responding(self) -> bool:

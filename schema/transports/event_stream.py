@@ -223,8 +223,8 @@ class ServerSentEvents:
         return b": %b\n\n" % error.code.encode()
 
 
-BOUNDARY = b"\r\n---"
-HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
+MULTIPART_BOUNDARY = b"\r\n---"
+MULTIPART_HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
 
 
 class MultipartMixed:
@@ -235,13 +235,13 @@ class MultipartMixed:
     """
 
     content_type = f'{MediaType.MULTIPART}; boundary="-"; subscriptionSpec=1.0'
-    opening = BOUNDARY
-    heartbeat = HEAD + b"{}" + BOUNDARY
+    opening = MULTIPART_BOUNDARY
+    heartbeat = MULTIPART_HEAD + b"{}" + MULTIPART_BOUNDARY
     complete = b"--\r\n"
 
     def result(self, result: EncodedResult) -> bytes:
         """Format a result; the protocol has no field for its cursor."""
-        return b'%b{"payload":%b}%b' % (HEAD, result.payload, BOUNDARY)
+        return b'%b{"payload":%b}%b' % (MULTIPART_HEAD, result.payload, MULTIPART_BOUNDARY)
 
     def failed(self, errors: list[FormattedError]) -> bytes:
         """Format the end of a failed operation."""
@@ -253,7 +253,7 @@ class MultipartMixed:
         return self._part({"payload": None, "errors": errors}) + self.complete
 
     def _part(self, content: object) -> bytes:
-        return HEAD + encode_json(content) + BOUNDARY
+        return MULTIPART_HEAD + encode_json(content) + MULTIPART_BOUNDARY
 
 
 def apply_last_event_id(operation: Operation, last_event_id: str | None) -> Operation:

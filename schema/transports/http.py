@@ -39,7 +39,7 @@ from ostinato.schema.transports.event_stream import (
 from ostinato.schema.transports.graphql_ws import CloseCode
 from ostinato.schema.transports.negotiation import (
     HOW_TO_SUBSCRIBE,
-    MIN_BYTES,
+    MIN_COMPRESSED_BYTES,
     SINGLE_TYPES,
     AcceptedTypes,
     HttpError,
@@ -128,7 +128,9 @@ class HTTPEndpoint:
             return self._stream(request, accepted, viewer, self._once(operation, viewer))
         body = await self._runner.run(operation, viewer)
         headers: dict[str, str] = {}
-        if len(body) >= MIN_BYTES and accepts_gzip(request.headers.get("accept-encoding")):
+        if len(body) >= MIN_COMPRESSED_BYTES and accepts_gzip(
+            request.headers.get("accept-encoding")
+        ):
             body, headers = await compress(body), {"content-encoding": "gzip"}
         return _response(HTTPStatus.OK, accepted.single, body, headers)
 

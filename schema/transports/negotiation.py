@@ -41,8 +41,8 @@ class AcceptedTypes:
     """For a stream of results; must be named explicitly, `*/*` does not match it."""
 
 
-CACHE_SIZE = 256  # there are few different headers, each sent many times
-MAX_CACHED_CHARS = 256
+ACCEPT_CACHE_SIZE = 256  # there are few different headers, each sent many times
+MAX_CACHED_ACCEPT_CHARS = 256
 
 _Rank = tuple[float, int, int]
 UNACCEPTABLE: _Rank = (0.0, 2, 0)
@@ -69,7 +69,9 @@ class _Range:
 def negotiate(accept: str | None) -> AcceptedTypes:
     """Return the best media types that `Accept` allows; raises HttpError (406) if there is none."""
     header = accept or "*/*"
-    return _negotiate_cached(header) if len(header) <= MAX_CACHED_CHARS else _negotiate(header)
+    return (
+        _negotiate_cached(header) if len(header) <= MAX_CACHED_ACCEPT_CHARS else _negotiate(header)
+    )
 
 
 def _negotiate(accept: str) -> AcceptedTypes:
@@ -83,7 +85,7 @@ def _negotiate(accept: str) -> AcceptedTypes:
     return accepted
 
 
-_negotiate_cached = lru_cache(maxsize=CACHE_SIZE)(_negotiate)
+_negotiate_cached = lru_cache(maxsize=ACCEPT_CACHE_SIZE)(_negotiate)
 
 
 def require_json(content_type: str | None, content_encoding: str | None) -> None:
@@ -153,21 +155,21 @@ def _number(text: str) -> float:
     return quality if 0 < quality <= 1 else 0.0
 
 
-MIN_BYTES = 1_024  # a smaller response fits in one or two packets anyway
-BLOCKING_BYTES = 65_536  # compressing more than this takes over 1 ms
-LEVEL = 4  # shrinks a JSON list to a tenth; higher levels take twice as long to save 10 % more
+MIN_COMPRESSED_BYTES = 1_024  # a smaller response fits in one or two packets anyway
+MAX_INLINE_BYTES = 65_536  # compressing more than this takes over 1 ms
+GZIP_LEVEL = 4  # shrinks a JSON list to a tenth; higher levels take twice as long to save 10 % more
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 async def compress(body: bytes) -> bytes:
     """Compress with gzip, in a thread if the body is large."""
-    if len(body) < BLOCKING_BYTES:
+    if len(body) < MAX_INLINE_BYTES:
         return _compress(body)
     return await asyncio.to_thread(_compress, body)
 
 
 def _compress(body: bytes) -> bytes:
-    return zlib.compress(body, LEVEL, GZIP_WINDOW)
+    return zlib.compress(body, GZIP_LEVEL, GZIP_WINDOW)
 
 
 class HttpError(Exception):

@@ -97,7 +97,7 @@ class WebSocketConnection:
         )
         try:
             async with self._tasks:
-                with self._connections.register(self._end):
+                with self._connections.register(self._close):
                     await self._serve(await self._initialise())
         except* ConnectionClosing as group:
             closing = _first_error(group)
@@ -109,7 +109,7 @@ class WebSocketConnection:
                 await self._operations.report_interrupted_mutations(closing.reason)
         await self._channel.close(closing)
 
-    def _end(self, closing: ConnectionClosing) -> None:
+    def _close(self, closing: ConnectionClosing) -> None:
         ending = _raise(closing)
         try:
             self._tasks.create_task(ending)
