@@ -1,4 +1,4 @@
-"""A second implementation of cronspecs for the tests: it looks at every minute that there is."""
+"""A second implementation of cronspecs for the tests: it checks every minute."""
 
 from calendar import monthrange
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ def between(earlier: datetime, later: datetime) -> list[datetime]:
 
 
 def matches(spec: str, wall: datetime) -> bool:
-    """Apply crontab(5): a day is due by either of its two fields if neither begins with `*`."""
+    """Apply crontab(5): a day matches by either field if neither starts with `*`."""
     minute, hour, day, month, weekday = spec.split()
     last = monthrange(wall.year, wall.month)[1]
     by_day = wall.day in values(day.replace("L", str(last)), 2)

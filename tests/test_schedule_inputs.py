@@ -1,4 +1,4 @@
-"""What is accepted as a schedule, and how a mistake in one is named."""
+"""Which schedules are accepted, and the messages about invalid ones."""
 
 from datetime import UTC, datetime
 

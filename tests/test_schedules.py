@@ -1,4 +1,4 @@
-"""Ticks of intervals and cronspecs, held against a second implementation that steps by minutes."""
+"""Ticks of intervals and cronspecs, compared with a second implementation that steps by minutes."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 
 
 def runs(spec: str, tz: str, after: str, count: int = 3) -> list[str]:
-    """Compute runs after a UTC time, written as UTC times of the form `03-29 01:00`."""
+    """Return runs after a UTC time, as UTC times of the form `03-29 01:00`."""
     start = datetime.fromisoformat(after).replace(tzinfo=UTC)
     found = next_runs(CronSchedule(cronspec=spec, tz=tz), start, count)
     return [f"{run:%m-%d %H:%M}" for run in found]

@@ -1,4 +1,4 @@
-"""Holds the command line to its promises, as a process of its own."""
+"""The command line, run as a process."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ FINISHED = 30.0  # seconds
 def ostinato(
     *args: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command line to its end with these variables alone."""
+    """Run the command line to its end, with only these OSTINATO variables."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("OSTINATO_")}
     return subprocess.run(
         [*OSTINATO, *args],

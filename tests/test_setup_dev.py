@@ -1,4 +1,4 @@
-"""Holds `ostinato dev` to its promises, on real processes."""
+"""`ostinato dev`, with real processes."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ class Run:
 
 
 class Installation:
-    """A folder and a port, and one run after another on them."""
+    """A folder and a port for consecutive runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -82,7 +82,7 @@ class Installation:
         return self._run
 
     async def running(self) -> Run:
-        """Return the run that is up; starts one if a test has ended the last."""
+        """Return the current run; start one if a test has ended the last."""
         run = self._run if self._run and not self._run.ended else self.start()
         await run.up()
         return run
@@ -95,7 +95,7 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Return what the tests share that need a run which is up: each starts three servers."""
+    """Return the run that tests share, since each run starts three servers."""
     installation = Installation(tmp_path_factory.mktemp("dev") / "data")
     yield installation
     installation.end()
@@ -103,7 +103,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Installation]:
-    """Return one for a run that is refused."""
+    """Return one for a run that is rejected."""
     installation = Installation(tmp_path / "data")
     yield installation
     installation.end()

@@ -1,4 +1,4 @@
-"""Holds the documents to the code: those that are made from it, and what the README prints."""
+"""The documents match the code: generated pages, operations, links and options."""
 
 import re
 import tomllib
@@ -72,7 +72,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
 
 def _places(page: Path) -> set[str]:
-    """Return what a link may name in a page: its headings, as GitHub writes them."""
+    """Return the anchors of a page: its headings, as GitHub writes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
@@ -112,7 +112,7 @@ def test_every_dependency_is_justified() -> None:
 
 
 def test_a_lock_is_installed_as_it_is() -> None:
-    """Resolving again, pip looks at releases that are newer than the lock, and stops."""
+    """If pip resolved again, it would find releases newer than the lock, and stop."""
     installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if ".lock" in line]
     installs = [line for line in installs if " install " in line]
     assert installs != []

@@ -1,4 +1,4 @@
-"""Holds the embedded servers to their promises, on real servers of their own."""
+"""The embedded servers, with real processes."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""What `doctor` and the start of a process say of a setup is what the processes then meet."""
+"""`doctor` and the checks at start report the problems that the processes would have."""
 
 from typing import Any
 from uuid import uuid4
@@ -35,7 +35,7 @@ KEYS: dict[str, dict[str, Any]] = {
 
 
 def seen_by(url: str) -> list[object]:
-    """Give what a URL says of logging in and of TLS."""
+    """Return the credentials and the TLS options of a URL."""
     with MongoClient[dict[str, Any]](url, connect=False) as client:
         options = client.options.pool_options
         login, tls = options._credentials, options._ssl_context

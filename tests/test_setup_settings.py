@@ -1,4 +1,4 @@
-"""Holds the settings to their promises."""
+"""The settings: defaults, types and validation."""
 
 import pytest
 from pydantic import SecretStr, ValidationError

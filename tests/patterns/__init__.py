@@ -1,1 +1,1 @@
-"""The six patterns, each sentence of their specification a test, on a real engine and worker."""
+"""Tests of the six patterns, on a real engine and worker."""

@@ -1,4 +1,4 @@
-"""Owns the worlds in which the patterns are tested."""
+"""Fixtures: installations with and without a worker."""
 
 from collections.abc import AsyncIterator
 

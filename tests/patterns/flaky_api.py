@@ -1,4 +1,4 @@
-"""A real HTTP API on a real port that fails as often as it is told."""
+"""A real HTTP API that fails a given number of times."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from threading import Thread
 class FlakyApi:
     port: int = 0
     failures: int = 0
-    """How many calls are still to fail."""
+    """Number of calls that will still fail."""
     answer: bytes = b'{"ok": true}'
     calls: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Method, path and body of each call so far."""
     names: list[str] = field(default_factory=list)
-    """The host that each call asked for."""
+    """The Host header of each call."""
 
     @property
     def host(self) -> str:
@@ -48,7 +48,7 @@ def serving_flaky_api() -> Iterator[FlakyApi]:
         do_GET = do_POST = respond  # noqa: N815  # http.server calls them by these names
 
         def log_message(self, *args: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         api.port = server.server_address[1]

@@ -1,4 +1,4 @@
-"""Rate-limited batches: every item once, page after page, however often a page is cut off."""
+"""Rate-limited batches: every item once, page by page, even if pages are interrupted."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

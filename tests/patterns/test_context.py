@@ -1,4 +1,4 @@
-"""What a function is given: a log that names its job, and only what its kind may do."""
+"""The context: a log with the job's id, and only what the function's kind allows."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A worker process killed with -9 in the middle of a page, again and again."""
+"""A worker process is killed with -9 in the middle of a page, several times."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ HASTY = {
 
 @pytest.fixture
 def pattern_settings(settings: Settings) -> Settings:
-    """Return settings by which a lost worker is noticed soon."""
+    """Return settings with which a lost worker is detected soon."""
     return settings.model_copy(update=HASTY)
 
 

@@ -1,4 +1,4 @@
-"""`crons.executeCron`: what a tick does, also when it is early, late, doubled or lost."""
+"""`crons.executeCron`: what a tick does if it is on time, early, late, duplicated or lost."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ async def due_times(world: World, name: str = RUN) -> list[datetime]:
 
 
 async def execute(world: World, cron_id: str) -> None:
-    """Run the tick's function by hand, beside the cron's own tick."""
+    """Run the tick's function manually, in addition to the cron's own tick."""
     await world.schedule_at_once(TICK, {"cronId": cron_id})
     await world.settled()
 
@@ -96,7 +96,7 @@ async def test_a_due_execution_takes_over_from_the_planned_tick(idle: World) -> 
 
 
 async def missed(world: World, policy: CatchUpPolicy) -> tuple[int, int]:
-    """Let a minutely cron miss 9 ticks and come 30 s late to the tenth: (runs, skipped)."""
+    """Make a minutely cron miss 9 ticks and run the tenth 30 s late; return (runs, skipped)."""
     cron = await register(world, catch_up=policy)
     await world.advance(10 * MINUTE + 30 * SECOND)
     after = await world.one("crons", _id=cron.id)
@@ -117,7 +117,7 @@ async def test_all_runs_each_of_the_missed_ticks(world: World) -> None:
 
 
 async def overlapping(world: World, policy: OverlapPolicy) -> dict[str, Any]:
-    """Let three ticks pass while the first execution runs on; returns the cron's document."""
+    """Advance by three ticks during the first run; return the cron's document."""
     cron = await register(world, function_name="work.waitAtGate", overlap=policy)
     for tick in range(3):
         await world.engine.advance(MINUTE)

@@ -1,4 +1,4 @@
-"""What `@batch` and `@request_handler` declare, and calls to hosts outside."""
+"""What `@batch` and `@request_handler` register; calls to external hosts."""
 
 import asyncio
 from typing import Any
@@ -33,12 +33,12 @@ async def handle_other_page(ctx: Context, items: list[Document]) -> None:
 
 
 async def answer(ctx: Context, data: Json) -> Json:
-    """Give nothing."""
+    """Return None."""
     return None
 
 
 async def answer_otherwise(ctx: Context, data: Json) -> Json:
-    """Give nothing."""
+    """Return None."""
     return None
 
 

@@ -1,4 +1,4 @@
-"""The sweeper repairs what is missing, whatever else is there that cannot be repaired."""
+"""The sweeper repairs what it can, even if there are documents that it cannot repair."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,14 +26,14 @@ CROWD: Final = 250  # more than a sweep looks at
 
 
 def overdue(collection: str, owner: str = "mallory", **fields: Any) -> dict[str, Any]:
-    """Make a document that should have gone on long ago."""
+    """Return a document whose next job is overdue."""
     times = {"nextRunTime": PAST, "createdAt": PAST, "timeoutAt": PAST}
     jobs = {"processJobId": new_id(), "timeoutJobId": new_id(), "schedulerJobId": new_id()}
     return sound(collection, owner) | times | jobs | fields
 
 
 async def carried_on(world: World, kind: str, document: dict[str, Any]) -> bool:
-    """Tell whether a document goes on, or has been ended."""
+    """Return whether a document has a next job, or has ended."""
     found = await world.one(KINDS[kind], _id=document["_id"])
     return bool(found["version"] > document["version"])
 

@@ -1,4 +1,4 @@
-"""`tasks.startRecurringTask`: one loop per task, for as long as its row is enabled."""
+"""`tasks.startRecurringTask`: one loop per task, as long as its document is enabled."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Requests: completed before their timeout, or ended by it, and only one of the two."""
+"""Requests: either completed before their timeout or ended by it."""
 
 import asyncio
 from datetime import timedelta
@@ -25,7 +25,7 @@ async def create(world: World, data: Json = "hello", timeout_ms: int = 30 * SECO
 
 @pytest.fixture
 def slow_handler(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the gate hold each request's handler."""
+    """Make each request's handler wait at the gate."""
     monkeypatch.setattr(world.engine.registry, "request_handler", answer)
 
 

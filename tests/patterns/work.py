@@ -1,4 +1,4 @@
-"""Functions of the tests' own, as a user's module would hold them."""
+"""Functions of the tests, as in a user's module."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from ostinato.jobs.records import Json
 
 
 class Gate:
-    """Holds functions until a test lets them go, and tells it that they have come."""
+    """Blocks functions until a test opens it, and reports their arrival to the test."""
 
     def __init__(self) -> None:
         self.reset()
@@ -27,11 +27,11 @@ class Gate:
 
 gate = Gate()
 faults: dict[str, int] = {}
-"""How often a named place still has to raise."""
+"""How often each named place will still raise."""
 
 
 def stumble(place: str) -> None:
-    """Raise as often as the test asked for."""
+    """Raise the number of times that the test requested."""
     if faults.get(place, 0) > 0:
         faults[place] -= 1
         raise ConnectionError(f"{place} was cut off")
@@ -39,7 +39,7 @@ def stumble(place: str) -> None:
 
 @mutation(public=True)
 async def break_down(ctx: Context, name: str = "") -> None:
-    """Raise, always."""
+    """Always raise."""
     raise RuntimeError("broken")
 
 
@@ -51,12 +51,12 @@ async def wait_at_gate(ctx: Context, name: str = "") -> None:
 
 @mutation(public=True)
 async def needs_number(ctx: Context, number: int) -> None:
-    """Take an argument that can be wrong."""
+    """Take an argument that can be invalid."""
 
 
 @batch("parcels", where={"sent": False}, public=True)
 async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
-    """Mark a page of parcels as sent, and be cut off in the middle if the test wants that."""
+    """Mark a page of parcels as sent; stop in the middle if the test requests it."""
     for parcel in parcels:
         await ctx.db["parcels"].update_one(
             {"_id": parcel["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
@@ -78,24 +78,24 @@ async def write_line_outside(ctx: Context) -> None:
 
 @mutation()
 async def call_mutation_within(ctx: Context) -> None:
-    """Do what only an action may."""
+    """Do what only an action is allowed to do."""
     await ctx.run_mutation(write_line)
 
 
 @action()
 async def write_without_mutation(ctx: Context) -> None:
-    """Do what only a mutation may."""
+    """Do what only a mutation is allowed to do."""
     await ctx.db["notes"].insert_one({"_id": "note"})
 
 
 @action()
 async def call_action_as_mutation(ctx: Context) -> None:
-    """Run an action where a mutation is meant."""
+    """Run an action in place of a mutation."""
     await ctx.run_mutation(write_line_outside)
 
 
 def told_to_hang(crate: dict[str, Any]) -> bool:
-    """Look for the test's file, and answer with another one."""
+    """Return whether the test's file exists, and create another one."""
     hang_here = Path(crate["folder"], f"hang-{crate['_id']}")
     if not hang_here.exists():
         return False
@@ -105,7 +105,7 @@ def told_to_hang(crate: dict[str, Any]) -> bool:
 
 @batch("crates", where={"sent": False}, public=True)
 async def send_crates(ctx: Context, crates: list[dict[str, Any]]) -> None:
-    """Mark a page of crates as sent; halfway, tell the test and hang if it wants that."""
+    """Mark a page of crates as sent; halfway, notify the test and hang if it requests that."""
     for crate in crates:
         await ctx.db["crates"].update_one(
             {"_id": crate["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
@@ -115,7 +115,7 @@ async def send_crates(ctx: Context, crates: list[dict[str, Any]]) -> None:
 
 
 async def count_down(ctx: Context, cursor: str | None, size: int) -> BatchPage:
-    """Give numbers from 5 to 1 with a query of our own."""
+    """Return the numbers from 5 to 1 with a custom query."""
     start = int(cursor) if cursor else 5
     numbers = [{"number": number} for number in range(start, max(start - size, 0), -1)]
     left = start - size
@@ -124,19 +124,19 @@ async def count_down(ctx: Context, cursor: str | None, size: int) -> BatchPage:
 
 @batch("numbers", pages=count_down, roles=("counter",))
 async def note_numbers(ctx: Context, numbers: list[dict[str, Any]]) -> None:
-    """Write the numbers down."""
+    """Store the numbers."""
     await ctx.db["numbers"].insert_many([dict(one) for one in numbers])
 
 
 @batch("stamps", owned=False)
 async def stamp(ctx: Context, stamps: list[dict[str, Any]]) -> None:
-    """Count how often each is handled, whatever its id is."""
+    """Count how often each document is handled, for ids of any type."""
     for one in stamps:
         await ctx.db["stamps"].update_one({"_id": one["_id"]}, {"$inc": {"times": 1}})
 
 
 async def answer(ctx: Context, data: Json) -> Json:
-    """Complete a request once the test opens the gate."""
+    """Complete a request when the test opens the gate."""
     await gate.pass_through()
     stumble("answer")
     return {"answer": data}

@@ -1,4 +1,4 @@
-"""What the tests of the patterns do and see: an engine, a worker in this process, due time."""
+"""An installation for the tests of the patterns: an engine, a worker in this process, due time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,7 +26,7 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One installation; `alice` is who acts unless another owner is named."""
+    """One installation; `alice` is the default owner."""
 
     engine: Engine
 
@@ -54,7 +54,7 @@ class World:
         )
 
     async def advance(self, ms: int) -> None:
-        """Move due time, and wait until all that is due by then has ended."""
+        """Advance due time, and wait until all jobs due by then have ended."""
         await self.engine.advance(ms)
         await self.settled()
 
@@ -62,7 +62,7 @@ class World:
         await eventually(self._is_settled)
 
     async def jobs(self, name: str | None = None, **fields: Any) -> list[Job]:
-        """Read the jobs of a function, in the order in which they were due."""
+        """Read the jobs of a function in the order of their due times."""
         wanted = {**fields, **({"functionName": name} if name else {})}
         found = self.engine.mongo["jobs"].find(wanted, sort=[("scheduledTime", 1), ("_id", 1)])
         return [job_from(document) for document in await found.to_list(None)]
@@ -97,6 +97,6 @@ async def running_world(settings: Settings) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def idle_world(settings: Settings) -> AsyncIterator[World]:
-    """Open an installation in which no worker runs: nothing happens but what a test does."""
+    """Open an installation without a worker."""
     async with Engine.open(settings) as engine:
         yield World(engine)
