@@ -14,7 +14,7 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError, is_transient, summarize
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
-from ostinato.jobs.worker.attempt import stored_error
+from ostinato.jobs.worker.stored_errors import stored_error
 
 BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
@@ -15,8 +15,10 @@ from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import (
+    ENCODING_ERRORS,
     MongoError,
     MongoOperationFailure,
+    Session,
     is_transient,
     summarize,
     was_raised_by_our_client,
@@ -29,19 +31,22 @@ from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
 from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
-from ostinato.jobs.worker.attempt import (
-    Attempt,
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
+from ostinato.jobs.worker.progress import ProgressReport
+from ostinato.jobs.worker.stored_errors import (
     describe_exception,
     message_of,
     stored_error,
     traceback_of,
 )
-from ostinato.jobs.worker.fence import AttemptFence
-from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
-from ostinato.jobs.worker.progress import ProgressReport
 
 PING_TIMEOUT_S = 1.0
 OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
+
+WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
+"""Writes an outcome in a transaction, given the offset of due time in milliseconds; returns False
+if the attempt no longer owns the job."""
 
 log = get_log(__name__)
 
@@ -59,6 +64,39 @@ class UserClientError(Exception):
     def __init__(self, error: MongoError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFence:
+    """Aborts a mutation function's transaction if its attempt no longer owns the job."""
+
+    engine: Engine
+    write: WriteOutcome
+    attempt: Attempt
+    progress: ProgressReport
+
+    async def check(self, session: Session) -> None:
+        """Raise AttemptLost unless the attempt still owns its job.
+
+        A rerun after a conflict reads a new snapshot, in which the owner may have changed.
+        """
+        attempt = self.attempt
+        if not await self.engine.store.owns(session, attempt.job_id, attempt.number):
+            raise AttemptLost
+
+    async def finish(self, session: Session, result: Json) -> None:
+        """Write the success as the transaction's last write, or raise AttemptLost."""
+        success = self.attempt.succeed(result)
+        try:
+            shown = replace(success, progress=self.progress.unwritten)
+            is_held = await self._write(session, shown)
+        except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
+            is_held = await self._write(session, success)
+        if not is_held:
+            raise AttemptLost
+
+    async def _write(self, session: Session, outcome: Outcome) -> bool:
+        return await self.write(session, outcome, await self.engine.clock.offset_ms())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

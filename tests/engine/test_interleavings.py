@@ -22,7 +22,8 @@ from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.attempt import Attempt, stored_error
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.rig import Rig
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from ostinato.jobs.mongo.client import Session
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.transaction import run_transaction
 from ostinato.jobs.records import JobState
-from ostinato.jobs.worker.attempt import stored_error
+from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.rig import Rig, state_changes
 
 ENDS = {

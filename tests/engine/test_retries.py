@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
-from ostinato.jobs.worker.attempt import Attempt, stored_error
+from ostinato.jobs.worker.attempt import Attempt
+from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.functions import HALF_AN_HOUR_MS
 from tests.engine.rig import Rig, state_changes
 

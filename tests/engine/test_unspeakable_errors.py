@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ostinato.jobs.retry import NO_RETRY
-from ostinato.jobs.worker.attempt import MAX_TRACEBACK_CHARS, describe_exception
+from ostinato.jobs.worker.stored_errors import MAX_TRACEBACK_CHARS, describe_exception
 from tests.engine.rig import Rig
 from tests.engine.unruly import ENORMOUS, UNSPEAKABLE
 
