@@ -37,10 +37,10 @@ time.sleep(60)
 
 
 @pytest.fixture
-async def servers(tmp_path: Path) -> AsyncIterator[EmbeddedServers]:
-    servers = await start_servers(tmp_path)
-    yield servers
-    await servers.stop()
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedServers]:
+    embedded = await start_servers(tmp_path)
+    yield embedded
+    await embedded.stop()
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_data_is_found_again_by_servers_on_other_ports(
-    servers: EmbeddedServers, tmp_path: Path
+    embedded: EmbeddedServers, tmp_path: Path
 ) -> None:
-    with MongoClient[dict[str, Any]](servers.mongo_url, w="majority") as client:
+    with MongoClient[dict[str, Any]](embedded.mongo_url, w="majority") as client:
         client["kept"]["things"].insert_one({"name": "x"})
-    await servers.stop()
+    await embedded.stop()
     again = await start_servers(tmp_path)
     try:
-        assert again.mongo_url != servers.mongo_url
+        assert again.mongo_url != embedded.mongo_url
         with MongoClient[dict[str, Any]](again.mongo_url) as client:
             assert client["kept"]["things"].count_documents({"name": "x"}) == 1
     finally:
@@ -112,10 +112,10 @@ async def test_connections_that_mongod_closes_while_it_becomes_primary_are_opene
         await mongod.stop()
 
 
-async def test_stopping_twice_leaves_no_process(servers: EmbeddedServers) -> None:
-    await servers.stop()
-    await servers.stop()
-    assert all(child.exit_code is not None for child in servers.children)
+async def test_stopping_twice_leaves_no_process(embedded: EmbeddedServers) -> None:
+    await embedded.stop()
+    await embedded.stop()
+    assert all(child.exit_code is not None for child in embedded.children)
 
 
 async def test_given_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
 
 @pytest.mark.parametrize(("hours", "ok"), [(0.0, False), (0.5, False), (2.0, True)])
 async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
-    servers: EmbeddedServers, hours: float, ok: bool
+    embedded: EmbeddedServers, hours: float, ok: bool
 ) -> None:
-    with MongoClient[dict[str, Any]](servers.mongo_url) as client:
+    with MongoClient[dict[str, Any]](embedded.mongo_url) as client:
         client.admin.command({"replSetResizeOplog": 1, "minRetentionHours": hours})
-    found = await inspect_mongo(servers.mongo_url, "x")
+    found = await inspect_mongo(embedded.mongo_url, "x")
     (history,) = [it for it in found if it.subject == "history"]
     assert history.detail == f"kept for at least {hours:g} h; it covers 0.0 h now"
     assert history.ok is ok
@@ -151,7 +151,7 @@ def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
 
 
 async def test_a_second_mongod_on_the_same_data_says_why_it_ended(
-    servers: EmbeddedServers, tmp_path: Path
+    embedded: EmbeddedServers, tmp_path: Path
 ) -> None:
     with pytest.raises(EmbeddedError, match="mongod ended with code"):
         await start_mongod(tmp_path)
