@@ -13,7 +13,6 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.loaders import Loaders
 
 T = TypeVar("T")
@@ -37,8 +36,6 @@ class RequestContext:
     """None without a token."""
     engine: Engine
     feed: ChangeFeed = field(repr=False)
-    leg: Leg = field(default_factory=Leg)
-    """Which part of its way a subscription goes in this context."""
 
     @property
     def viewer(self) -> Viewer:

@@ -1,15 +1,16 @@
-"""Use case of the subscription to job counts, shared by all viewers with the same scope."""
+"""The live query of job counts, shared by all viewers with the same scope."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.mongo.job_counts import JobCounts
-from ostinato.resolvers.live.messages import EventPosition, Joint
+from ostinato.resolvers.live.messages import EventPosition
+from ostinato.resolvers.live.query import LiveItem, LiveQuery, ResumePoint
 from ostinato.resolvers.request import RequestContext
 
 MIN_INTERVAL_MS: Final = 500
@@ -22,26 +23,43 @@ class Stats:
     counts: JobCounts
 
 
-async def stats_changed(ctx: RequestContext, every_ms: int) -> AsyncIterator[Stats]:
-    """Yield the numbers of jobs, now and then every `every_ms` milliseconds.
+def stats_changed(ctx: RequestContext, every_ms: int) -> LiveQuery[Stats]:
+    """Return the numbers of jobs, now and then every `every_ms` milliseconds.
 
-    Raises BadRequest naming `everyMs`.
+    Its messages raise BadRequest naming `everyMs`.
     """
-    if not MIN_INTERVAL_MS <= every_ms <= MAX_INTERVAL_MS:
-        message = f"everyMs must be {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}, got {every_ms}"
-        raise BadRequest.at("everyMs", message=message, code="out_of_range")
-    leg, scope, every_s = ctx.leg, ctx.scope, every_ms / 1_000
-    if leg.begins_at is None:
-        yield Stats(place=_now(), counts=await ctx.feed.counts.get(scope, every_s / 2))
-    if leg.ends_at_joint:
-        leg.joint = Joint(position=_now().position)
-        return
-    while True:
-        await asyncio.sleep(every_s)
-        counts = await ctx.feed.counts.get(scope, every_s / 2)
-        yield Stats(place=_now(), counts=counts)
+    return _StatsQuery(ctx, every_ms)
 
 
-def _now() -> EventPosition:
-    """Make a place of the present: figures have none in MongoDB's history."""
-    return EventPosition(Position(f"{time.monotonic_ns():020}"))
+class _StatsQuery(LiveQuery[Stats]):
+    def __init__(self, ctx: RequestContext, every_ms: int) -> None:
+        self._ctx = ctx
+        self._every_ms = every_ms
+
+    async def snapshot(
+        self, after: str | None = None, *, restart: bool = False
+    ) -> AsyncGenerator[LiveItem[Stats], None]:
+        """Yield the present counts."""
+        if not MIN_INTERVAL_MS <= self._every_ms <= MAX_INTERVAL_MS:
+            bounds = f"{MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}"
+            message = f"everyMs must be {bounds}, got {self._every_ms}"
+            raise BadRequest.at("everyMs", message=message, code="out_of_range")
+        yield await self._read()
+        yield ResumePoint(position=_now())
+
+    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Stats], None]:
+        """Yield counts at every interval: none are missed in between."""
+        yield ResumePoint(position=_now())
+        while True:
+            await asyncio.sleep(self._every_ms / 1_000)
+            yield await self._read()
+
+    async def _read(self) -> Stats:
+        max_age_s = self._every_ms / 1_000 / 2
+        counts = await self._ctx.feed.counts.get(self._ctx.scope, max_age_s)
+        return Stats(place=EventPosition(_now()), counts=counts)
+
+
+def _now() -> Position:
+    """Return a position for the present: counts have none in MongoDB's history."""
+    return Position(f"{time.monotonic_ns():020}")

@@ -1,6 +1,6 @@
 """Follows one object for one client: as it is, READY, then each change.
 
-A job's timeline is its own history, so resuming needs nothing of MongoDB's: it never gets too old.
+A job's timeline is its own history, so a cursor is never too old to resume after.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeBatch, ChangeFilter, FeedSubscription, MatchedChange
-from ostinato.jobs.changes import BEGINNING, ChangeType, Position, WatchedCollection, time_of
+from ostinato.jobs.changes import ChangeType, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
-from ostinato.resolvers.live.messages import ChangeKind, EventPosition, Joint, Message
+from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
+from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.request import RequestContext
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
@@ -20,167 +21,194 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSource(Generic[R]):
-    """The object, which may not exist or not be the viewer's."""
+    """The object, which may not exist or not be the viewer's, and where to start."""
 
     name: str
     kind: type[R]
     collection: WatchedCollection
     id: str
+    after: str | None = None
+    """Resume after this cursor."""
+    from_seq: int | None = None
+    """Replay the timeline from this event on, if there is no cursor."""
+    wants_object: bool = True
+    """Whether the selection reads the object."""
 
 
-class ObjectFeed(Generic[R]):
-    """One client's progress: the newest event and version it was told."""
+class ObjectFeed(LiveQuery[Change[R]]):
+    """The live query of one object."""
 
-    def __init__(
-        self, ctx: RequestContext, subject: ObjectSource[R], *, wants_object: bool
-    ) -> None:
+    def __init__(self, ctx: RequestContext, source: ObjectSource[R]) -> None:
+        self.after = source.after
         self._ctx = ctx
-        self._feed = ctx.feed
-        self._subject: ObjectSource[R] = subject
-        self._topic = f"{subject.name}:{subject.id}"
-        self._wants_object = wants_object
-        self._cursors = CursorCodec(ctx.engine.settings)
-        self._checkpoint_s = ctx.engine.settings.checkpoint_ms / 1000
-        self._leg = ctx.leg
-        self._present = BEGINNING
-        self._seq = 0
-        self._version = 0
-        self._is_gone = False
+        self._source: ObjectSource[R] = source
 
-    async def messages(
-        self, after: str | None = None, from_seq: int | None = None
-    ) -> AsyncGenerator[Message[R], None]:
-        """Yield until the object is gone or somebody else's, or to the end of this leg."""
-        if from_seq is not None and from_seq < 1:
-            problem = f"fromSeq must be at least 1, got {from_seq}"
-            raise BadRequest.at("fromSeq", message=problem, code="out_of_range")
-        after = self._leg.after if after is None or self._leg.starts_over else after
-        watch = ChangeFilter(
-            collection=self._subject.collection, owner=self._ctx.scope, document_id=self._subject.id
-        )
-        joint = self._leg.begins_at
-        async with self._feed.subscribe(
-            watch, None if joint is None else joint.position
-        ) as changes:
-            if joint is not None:
-                self._seq, self._version = joint.seq, joint.version
+    async def snapshot(
+        self, after: str | None = None, *, restart: bool = False
+    ) -> AsyncGenerator[LiveItem[Change[R]], None]:
+        """Yield the object, READY, and what happened by the time that the object was read.
+
+        After a cursor the object itself is left out, and so is READY with `restart`.
+        """
+        _require_valid(self._source.from_seq)
+        sent = self._nothing_sent()
+        async with self._subscribe(None) as changes:
+            cursor = None if after is None else sent.decode(after)
+            found = await self._find(changes.position)
+            if cursor is None or cursor.in_snapshot:
+                yield sent.snapshot(found, changes.position)
+                sent.start_after(found, self._source.from_seq)
             else:
-                async for message in self._from_start(changes, after, from_seq):
-                    yield message
-            async for message in self._go_on(changes):
+                sent.seq, sent.version = cursor.seq, cursor.version
+            if not restart:
+                yield sent.control_message(ChangeKind.READY, changes.position)
+            for message in sent.missed(found, changes.position):
                 yield message
-
-    async def _from_start(
-        self, changes: FeedSubscription, after: str | None, from_seq: int | None
-    ) -> AsyncGenerator[Message[R], None]:
-        cursor = self._cursors.decode(after, self._topic) if after is not None else None
-        found = await self._find(changes.position)
-        if cursor is None or cursor.in_snapshot:
-            yield self._snapshot(found, changes.position)
-            self._begin(found, from_seq)
-        else:
-            self._seq, self._version = cursor.seq, cursor.version
-        if not self._leg.starts_over:
-            yield self._sign_post(ChangeKind.READY, changes.position)
-        for message in self._missed(found, changes.position):
-            yield message
-        if self._leg.ends_at_joint:
-            self._present = await self._feed.present()
-
-    def _begin(self, found: R, from_seq: int | None) -> None:
-        self._seq, self._version = _last_seq(found), found.version
-        if from_seq is not None and from_seq <= self._seq:
-            self._seq, self._version = from_seq - 1, 0
-
-    async def _go_on(self, changes: FeedSubscription) -> AsyncGenerator[Message[R], None]:
-        while True:
-            delivery = await self._next(changes)
-            if delivery is None:
-                return
-            if delivery.reset:  # what happened meanwhile is on the object itself
-                for message in self._missed(await self._find(delivery.position), delivery.position):
+            present = await self._ctx.feed.present()
+            while (batch := await changes.catch_up(present)) is not None:
+                for message in await self._messages_for(batch, sent):
                     yield message
-            elif not delivery.matched:
-                yield self._sign_post(ChangeKind.CHECKPOINT, delivery.position)
-            async for message in self._told(delivery.matched):
-                yield message
-            if self._is_gone:
-                return
+                if sent.is_gone:
+                    return
+            yield sent.resume_point(changes.position)
 
-    async def _next(self, changes: FeedSubscription) -> ChangeBatch | None:
-        """Wait for news; None where this leg ends: behind everything that was on the object."""
-        if self._leg.ends_at_joint:
-            delivery = await changes.catch_up(self._present)
-        else:
-            delivery = await changes.next(self._checkpoint_s)
-        if delivery is None:
-            self._leg.joint = Joint(position=changes.position, seq=self._seq, version=self._version)
-        elif delivery.reset and self._leg.ends_at_reset:
-            self._leg.was_reset = True
-            return None
-        return delivery
+    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
+        """Yield each change after `start`, and a CHECKPOINT when none came for a while."""
+        sent = self._nothing_sent()
+        sent.seq, sent.version = start.seq, start.version
+        checkpoint_s = self._ctx.engine.settings.checkpoint_ms / 1000
+        async with self._subscribe(start.position) as changes:
+            is_live = False
+            while not sent.is_gone:
+                batch = await (changes.next(checkpoint_s) if is_live else changes.catch_up())
+                for item in await self._items_for(batch, changes, sent):
+                    yield item
+                if batch is not None and batch.reset:
+                    return
+                is_live = is_live or batch is None
 
-    async def _told(self, notices: Sequence[MatchedChange]) -> AsyncGenerator[Message[R], None]:
-        found = None
-        if notices and self._wants_object:
-            found = await self._load(notices[-1].change.position)
-        is_lost = found is not None and self._ctx.scope not in (None, found.owner)
-        for change in (notice.change for notice in notices):
-            if is_lost or change.type is ChangeType.DELETED:
-                self._is_gone = True
-                yield self._message(ChangeKind.LEFT, change.position)
-                return
-            elif change.version is None or change.version > self._version:
-                event = change.event
-                news = [event] if event is not None and event.seq > self._seq else []
-                version = change.version or self._version
-                for event in self._steps(news, version):
-                    yield self._message(ChangeKind.CHANGED, change.position, event, found)
+    async def _items_for(
+        self, batch: ChangeBatch | None, changes: FeedSubscription, sent: "_Sent[R]"
+    ) -> Sequence[LiveItem[Change[R]]]:
+        if batch is None:
+            return [sent.resume_point(changes.position)]
+        return [Reset()] if batch.reset else await self._messages_for(batch, sent)
 
-    def _missed(self, found: R, position: Position) -> Iterator[Message[R]]:
-        """Tell what is on the object and was not told."""
-        if found.version > self._version:
-            news = [event for event in _timeline(found) if event.seq > self._seq]
-            for event in self._steps(news, found.version):
-                yield self._message(ChangeKind.CHANGED, position, event, found)
+    async def _messages_for(self, batch: ChangeBatch, sent: "_Sent[R]") -> Sequence[Change[R]]:
+        if batch.reset:  # what happened meanwhile is in the object itself
+            return list(sent.missed(await self._find(batch.position), batch.position))
+        if not batch.matched:
+            return [sent.control_message(ChangeKind.CHECKPOINT, batch.position)]
+        found: R | None = None
+        if self._source.wants_object:
+            found = await self._load(batch.matched[-1].change.position)
+        if found is not None and self._ctx.scope not in (None, found.owner):
+            return [sent.removal(batch.matched[0].change.position)]
+        return list(sent.changed(batch.matched, found))
 
-    def _steps(self, news: Sequence[JobEvent], version: int) -> Iterator[JobEvent | None]:
-        """Go through the events, or the lack of one; the last brings the version."""
-        for event in news[:-1]:
-            self._seq = event.seq
-            yield event
-        self._version = version
-        if news:
-            self._seq = news[-1].seq
-        yield news[-1] if news else None
+    def _nothing_sent(self) -> "_Sent[R]":
+        return _Sent(self._source, CursorCodec(self._ctx.engine.settings))
 
-    def _snapshot(self, found: R, position: Position) -> Message[R]:
-        return Message(
-            cursor=self._cursor(position, in_snapshot=True),
-            kind=ChangeKind.SNAPSHOT,
-            place=EventPosition(position, found.id),
-            id=found.id,
-            found=found if self._wants_object else None,
+    def _subscribe(self, after: Position | None) -> FeedSubscription:
+        source = self._source
+        wanted = ChangeFilter(
+            collection=source.collection, owner=self._ctx.scope, document_id=source.id
         )
+        return self._ctx.feed.subscribe(wanted, after)
 
-    def _message(
+    async def _find(self, after: Position) -> R:
+        """Read the object as of that position or later, if the viewer may; raises NotFound."""
+        return await self._ctx.find(self._source.kind, self._source.id, time_of(after))
+
+    async def _load(self, after: Position) -> R | None:
+        """Read the object as of that position or later, without a check of its owner."""
+        loaded = await self._ctx.feed.load(self._source.kind, [self._source.id], after)
+        return loaded.get(self._source.id)
+
+
+class _Sent(Generic[R]):
+    """Builds the messages of one stream, and notes the newest event and version among them."""
+
+    def __init__(self, source: ObjectSource[R], cursors: CursorCodec) -> None:
+        self._source: ObjectSource[R] = source
+        self._topic = f"{source.name}:{source.id}"
+        self._cursors = cursors
+        self.seq = 0
+        self.version = 0
+        self.is_gone = False
+        """Whether the object was deleted, or has a new owner."""
+
+    def decode(self, cursor: str) -> LiveCursor:
+        return self._cursors.decode(cursor, self._topic)
+
+    def resume_point(self, position: Position) -> ResumePoint:
+        return ResumePoint(position=position, seq=self.seq, version=self.version)
+
+    def start_after(self, found: R, from_seq: int | None) -> None:
+        """Note what the object shows as sent; with `from_seq`, only the events before that."""
+        self.seq, self.version = _last_seq(found), found.version
+        if from_seq is not None and from_seq <= self.seq:
+            self.seq, self.version = from_seq - 1, 0
+
+    def snapshot(self, found: R, position: Position) -> Change[R]:
+        cursor = self._cursor(position, in_snapshot=True)
+        return self._change(ChangeKind.SNAPSHOT, position, cursor=cursor, found=found)
+
+    def control_message(self, kind: ChangeKind, position: Position) -> Change[R]:
+        return Change(cursor=self._cursor(position), kind=kind, place=EventPosition(position))
+
+    def missed(self, found: R, position: Position) -> Iterator[Change[R]]:
+        """Yield what the object shows and was not sent."""
+        if found.version > self.version:
+            events = [event for event in _timeline(found) if event.seq > self.seq]
+            yield from self._events(events, found, position=position, version=found.version)
+
+    def changed(self, matched: Sequence[MatchedChange], found: R | None) -> Iterator[Change[R]]:
+        """Yield changes that were not sent, up to a deletion."""
+        for change in (each.change for each in matched):
+            if change.type is ChangeType.DELETED:
+                yield self.removal(change.position)
+                return
+            if change.version is None or change.version > self.version:
+                is_new = change.event is not None and change.event.seq > self.seq
+                events = [change.event] if is_new and change.event else []
+                version = change.version or self.version
+                yield from self._events(events, found, position=change.position, version=version)
+
+    def removal(self, position: Position) -> Change[R]:
+        self.is_gone = True
+        return self._change(ChangeKind.LEFT, position)
+
+    def _events(
+        self, events: Sequence[JobEvent], found: R | None, *, position: Position, version: int
+    ) -> Iterator[Change[R]]:
+        """Yield a message for each event, or one without any; the last brings the version."""
+        for event in events[:-1]:
+            self.seq = event.seq
+            yield self._change(ChangeKind.CHANGED, position, event=event, found=found)
+        self.version = version
+        last = events[-1] if events else None
+        if last is not None:
+            self.seq = last.seq
+        yield self._change(ChangeKind.CHANGED, position, event=last, found=found)
+
+    def _change(
         self,
         kind: ChangeKind,
         position: Position,
+        *,
+        cursor: str | None = None,
         event: JobEvent | None = None,
         found: R | None = None,
-    ) -> Message[R]:
-        return Message(
-            cursor=self._cursor(position),
+    ) -> Change[R]:
+        return Change(
+            cursor=cursor or self._cursor(position),
             kind=kind,
-            place=EventPosition(position, self._subject.id),
-            id=self._subject.id,
+            place=EventPosition(position, self._source.id),
+            id=self._source.id,
             event=event,
-            found=found if self._wants_object else None,
+            record=found if self._source.wants_object else None,
         )
-
-    def _sign_post(self, kind: ChangeKind, position: Position) -> Message[R]:
-        return Message(cursor=self._cursor(position), kind=kind, place=EventPosition(position))
 
     def _cursor(self, position: Position, *, in_snapshot: bool = False) -> str:
         return self._cursors.encode(
@@ -188,19 +216,16 @@ class ObjectFeed(Generic[R]):
                 position=position,
                 topic=self._topic,
                 in_snapshot=in_snapshot,
-                seq=self._seq,
-                version=self._version,
+                seq=self.seq,
+                version=self.version,
             )
         )
 
-    async def _find(self, behind: Position) -> R:
-        """Read the object, as it is there or later, if the viewer may; raises NotFound."""
-        return await self._ctx.find(self._subject.kind, self._subject.id, time_of(behind))
 
-    async def _load(self, behind: Position) -> R | None:
-        """Read the object, whosever it is by now."""
-        loaded = await self._feed.load(self._subject.kind, [self._subject.id], behind)
-        return loaded.get(self._subject.id)
+def _require_valid(from_seq: int | None) -> None:
+    if from_seq is not None and from_seq < 1:
+        message = f"fromSeq must be at least 1, got {from_seq}"
+        raise BadRequest.at("fromSeq", message=message, code="out_of_range")
 
 
 def _timeline(found: object) -> Sequence[JobEvent]:

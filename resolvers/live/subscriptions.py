@@ -1,11 +1,8 @@
-"""Use cases of the subscriptions: whose changes a viewer may follow, each as an async iterator.
+"""Use cases of the subscriptions: the live query of what a viewer may follow.
 
-All raise NotFound, BadRequest naming `after`, HistoryLost for a cursor that is too old, and
-SlowConsumer when the client does not keep up. Close an iterator to end it.
+Their messages raise NotFound, BadRequest naming `after`, HistoryLost for a cursor that is too old,
+and SlowConsumer when the client does not keep up.
 """
-
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import WatchedCollection
@@ -13,119 +10,98 @@ from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.live.list_feed import ListFeed, ListSource
-from ostinato.resolvers.live.messages import (
-    BatchChange,
-    CronChange,
-    JobChange,
-    RecurringTaskChange,
-    RequestChange,
-    SubscribeOptions,
-)
+from ostinato.resolvers.live.messages import Change, SubscribeOptions
 from ostinato.resolvers.live.object_feed import ObjectFeed, ObjectSource
+from ostinato.resolvers.live.query import LiveQuery
 from ostinato.resolvers.request import RequestContext
 
 
-async def job_changed(
+def job_changed(
     ctx: RequestContext,
     job_id: str,
     *,
     after: str | None = None,
     from_seq: int | None = None,
     wants_object: bool = True,
-) -> AsyncIterator[JobChange]:
+) -> LiveQuery[Change[Job]]:
     """Follow one job: as it is, READY, then each event, on request from an earlier one on."""
-    subject = ObjectSource(name="job", kind=Job, collection=WatchedCollection.JOBS, id=job_id)
-    follower = ObjectFeed(ctx, subject, wants_object=wants_object)
-    async with aclosing(follower.messages(after, from_seq)) as messages:
-        async for m in messages:
-            yield JobChange(
-                cursor=m.cursor, kind=m.kind, place=m.place, job_id=m.id, event=m.event, job=m.found
-            )
+    source = ObjectSource(
+        name="job",
+        kind=Job,
+        collection=WatchedCollection.JOBS,
+        id=job_id,
+        after=after,
+        from_seq=from_seq,
+        wants_object=wants_object,
+    )
+    return ObjectFeed(ctx, source)
 
 
-async def jobs_changed(
-    ctx: RequestContext, job_filter: JobFilter, following: SubscribeOptions
-) -> AsyncIterator[JobChange]:
-    """Follow the viewer's jobs that match; LEFT tells of one that no longer does."""
+def jobs_changed(
+    ctx: RequestContext, job_filter: JobFilter, options: SubscribeOptions
+) -> LiveQuery[Change[Job]]:
+    """Follow the viewer's jobs that match; LEFT reports one that no longer does."""
     mongo, scope = ctx.engine.mongo, ctx.scope
-    topic = ListSource(
+    source = ListSource(
         name="jobs",
         kind=Job,
-        watch=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
-        read=lambda limit, behind: reads.find_newest_jobs(mongo, scope, job_filter, limit, behind),
+        wanted=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
+        read=lambda limit, time: reads.find_newest_jobs(mongo, scope, job_filter, limit, time),
     )
-    async with aclosing(ListFeed(ctx, topic, following).messages()) as messages:
-        async for m in messages:
-            yield JobChange(
-                cursor=m.cursor, kind=m.kind, place=m.place, job_id=m.id, event=m.event, job=m.found
-            )
+    return ListFeed(ctx, source, options)
 
 
-async def crons_changed(
-    ctx: RequestContext, following: SubscribeOptions
-) -> AsyncIterator[CronChange]:
-    """Follow the viewer's crons; LEFT tells of a deleted one."""
+def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[Change[Cron]]:
+    """Follow the viewer's crons; LEFT reports a deleted one."""
     mongo, scope = ctx.engine.mongo, ctx.scope
-    topic = ListSource(
+    source = ListSource(
         name="crons",
         kind=Cron,
-        watch=ChangeFilter(collection=WatchedCollection.CRONS, owner=scope),
-        read=lambda limit, behind: reads.find_newest(mongo, Cron, scope, limit, behind),
+        wanted=ChangeFilter(collection=WatchedCollection.CRONS, owner=scope),
+        read=lambda limit, time: reads.find_newest(mongo, Cron, scope, limit, time),
     )
-    async with aclosing(ListFeed(ctx, topic, following).messages()) as messages:
-        async for m in messages:
-            yield CronChange(
-                cursor=m.cursor, kind=m.kind, place=m.place, cron_id=m.id, cron=m.found
-            )
+    return ListFeed(ctx, source, options)
 
 
-async def recurring_tasks_changed(
-    ctx: RequestContext, following: SubscribeOptions
-) -> AsyncIterator[RecurringTaskChange]:
+def recurring_tasks_changed(
+    ctx: RequestContext, options: SubscribeOptions
+) -> LiveQuery[Change[RecurringTask]]:
     """Follow the viewer's recurring tasks."""
     mongo, scope = ctx.engine.mongo, ctx.scope
-    topic = ListSource(
+    source = ListSource(
         name="recurringTasks",
         kind=RecurringTask,
-        watch=ChangeFilter(collection=WatchedCollection.TASK_CONFIGS, owner=scope),
-        read=lambda limit, behind: reads.find_newest(mongo, RecurringTask, scope, limit, behind),
+        wanted=ChangeFilter(collection=WatchedCollection.TASK_CONFIGS, owner=scope),
+        read=lambda limit, time: reads.find_newest(mongo, RecurringTask, scope, limit, time),
     )
-    async with aclosing(ListFeed(ctx, topic, following).messages()) as messages:
-        async for m in messages:
-            yield RecurringTaskChange(
-                cursor=m.cursor,
-                kind=m.kind,
-                place=m.place,
-                task_id=m.task_id,
-                recurring_task=m.found,
-            )
+    return ListFeed(ctx, source, options)
 
 
-async def request_changed(
+def request_changed(
     ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
-) -> AsyncIterator[RequestChange]:
+) -> LiveQuery[Change[Request]]:
     """Follow one request: as it is, READY, then each change."""
-    subject = ObjectSource(
-        name="request", kind=Request, collection=WatchedCollection.REQUESTS, id=request_id
+    source = ObjectSource(
+        name="request",
+        kind=Request,
+        collection=WatchedCollection.REQUESTS,
+        id=request_id,
+        after=after,
+        wants_object=wants_object,
     )
-    follower = ObjectFeed(ctx, subject, wants_object=wants_object)
-    async with aclosing(follower.messages(after)) as messages:
-        async for m in messages:
-            yield RequestChange(
-                cursor=m.cursor, kind=m.kind, place=m.place, request_id=m.id, request=m.found
-            )
+    return ObjectFeed(ctx, source)
 
 
-async def batch_changed(
+def batch_changed(
     ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
-) -> AsyncIterator[BatchChange]:
+) -> LiveQuery[Change[Batch]]:
     """Follow one batch: as it is, READY, then each change."""
-    subject = ObjectSource(
-        name="batch", kind=Batch, collection=WatchedCollection.BATCHES, id=batch_id
+    source = ObjectSource(
+        name="batch",
+        kind=Batch,
+        collection=WatchedCollection.BATCHES,
+        id=batch_id,
+        after=after,
+        wants_object=wants_object,
     )
-    follower = ObjectFeed(ctx, subject, wants_object=wants_object)
-    async with aclosing(follower.messages(after)) as messages:
-        async for m in messages:
-            yield BatchChange(
-                cursor=m.cursor, kind=m.kind, place=m.place, batch_id=m.id, batch=m.found
-            )
+    return ObjectFeed(ctx, source)

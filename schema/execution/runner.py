@@ -4,10 +4,9 @@ Events of subscriptions are encoded here, so that one event can be sent to many 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple, cast
 
@@ -19,7 +18,7 @@ from ostinato.jobs.errors import BadRequest, TimedOut
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.messages import Leg
+from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.schema.errors import (
     FormattedError,
     format_exception,
@@ -35,14 +34,16 @@ from ostinato.schema.execution.persisted import read_allowed_documents
 from ostinato.schema.execution.prepared_operation import PreparedOperation, prepare_operation
 from ostinato.schema.execution.root_fields import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
 from ostinato.schema.execution.strawberry_internals import core_schema
+from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.broadcast_key import OperationFingerprint, broadcast_key, fingerprint_of
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.session import SubscriptionSession, Telling, Tellings
-from ostinato.schema.fanout.subscriber import NOWHERE, EncodedEvent, Push
+from ostinato.schema.fanout.replay_buffer import NOWHERE, EncodedEvent
+from ostinato.schema.fanout.session import SubscriptionSession
+from ostinato.schema.fanout.subscriber import Push
 
 MAX_WRITTEN_DEPTH = 200  # the maximum of the encoder
 
-ContextFactory = Callable[[Viewer | None, Leg], object]
+ContextFactory = Callable[[Viewer | None], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,6 @@ class Operation:
     request: OperationRequest
     prepared: PreparedDocument
     kind: OperationType
-
-    def resumes(self) -> bool:
-        """Return whether a subscription resumes after a cursor."""
-        return self.request.after is not None or self.after is not None
 
     @property
     def after(self) -> object:
@@ -106,7 +103,7 @@ class OperationRunner:
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
         with self.metrics.count_rejection(operation.kind):
-            executor = self._executor(operation, viewer, Leg())
+            executor = self.executor(operation, viewer)
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = executor.execute_operation()
@@ -124,59 +121,59 @@ class OperationRunner:
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
     ) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result of a subscription that is not pushed; raises RequestRejected."""
-
-        def shared(own: frozenset[str]) -> Telling:
-            shape = self._shape_of(operation, own)
-            key, behalf = broadcast_key(shape, operation.request.variables, viewer)
-            return Telling(key, partial(self._told, operation, behalf))
-
-        tellings = Tellings(
-            alone=partial(self._told, operation, viewer),
-            at_first=partial(shared, RESUME_ARGS)
-            if self._shape_of(operation, PER_CLIENT_ARGS).is_list
-            else None,
-            later=partial(shared, PER_CLIENT_ARGS),
-            resumes=operation.resumes(),
-        )
-        way = SubscriptionSession(tellings, self.broadcasts, push)
         with self.metrics.count_end(operation.kind):
-            async with aclosing(way.results(operation.request.after)) as results:
-                async for result in results:
-                    yield result
+            source = await self._source(self.executor(operation, viewer))
+            if isinstance(source, LiveQuery):
+                execution = _LiveExecution(
+                    runner=self, operation=operation, viewer=viewer, query=source
+                )
+                session = SubscriptionSession(execution, self.broadcasts, push)
+                events = session.results(operation.request.after)
+            else:
+                events = self._unshared(operation, viewer, source)
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
+    async def _unshared(
+        self, operation: Operation, viewer: Viewer | None, source: AsyncIterable[Any]
+    ) -> AsyncGenerator[EncodedResult, None]:
+        """Execute each event of a source that is not a live query for one client."""
+        executor, messages = self.executor(operation, viewer), aiter(source)
+        try:
+            async for message in messages:
+                yield (await self.execute_event(executor, viewer, message)).encoded
+                await self.broadcasts.executions.wait_turn()
+        finally:
+            if isinstance(messages, AsyncGenerator):
+                await messages.aclose()
+
+    async def execute_event(
+        self, executor: Executor[Any], viewer: Viewer | None, message: object
+    ) -> EncodedEvent:
+        """Execute the selection of a subscription for one of its messages."""
+        run = executor.build_per_event_executor(message)
+        run.context_value = self._create_context(viewer)
+        response = _encode_response(await self._run_event(run))
+        self.metrics.results += 1
+        encoded = EncodedResult(response.payload, getattr(message, "cursor", None))
+        return EncodedEvent(encoded, getattr(message, "place", NOWHERE))
 
     async def aclose(self) -> None:
-        """End all groups."""
+        """End all broadcasts."""
         await self.broadcasts.aclose()
 
-    def _shape_of(self, operation: Operation, own: frozenset[str]) -> OperationFingerprint:
+    def fingerprint(self, operation: Operation, excluded: frozenset[str]) -> OperationFingerprint:
+        """Return the fingerprint of a subscription without some arguments of its root field."""
         prepared, name = operation.prepared, operation.request.operation_name
-        shape = prepared.fingerprints.get((name, own))
-        if shape is None:
+        found = prepared.fingerprints.get((name, excluded))
+        if found is None:
             core = core_schema(self._schema)
-            shape = prepared.fingerprints[name, own] = fingerprint_of(
-                core, prepared.document, name, own
-            )
-        return shape
+            found = fingerprint_of(core, prepared.document, name, excluded)
+            prepared.fingerprints[name, excluded] = found
+        return found
 
-    async def _told(
-        self, operation: Operation, viewer: Viewer | None, leg: Leg
-    ) -> AsyncGenerator[EncodedEvent, None]:
-        """Execute one leg of a subscription's way."""
-        executor = self._executor(operation, viewer, leg)
-        source = await self._source(executor)
-        try:
-            async for event in source:
-                run = executor.build_per_event_executor(event)
-                run.context_value = self._create_context(viewer, leg)
-                response = _encode_response(await self._run_event(run))
-                self.metrics.results += 1
-                encoded = EncodedResult(response.payload, getattr(event, "cursor", None))
-                yield EncodedEvent(encoded, getattr(event, "place", NOWHERE))
-        finally:
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
-
-    async def _source(self, executor: Executor[Any]) -> AsyncIterator[Any]:
+    async def _source(self, executor: Executor[Any]) -> AsyncIterable[Any]:
         try:
             async with asyncio.timeout(self._timeout_s):
                 source = create_source_event_stream(executor)
@@ -186,7 +183,7 @@ class OperationRunner:
             raise RequestRejected([format_exception(self._timed_out())]) from None
         if isinstance(source, ExecutionResult):
             raise RequestRejected(format_execution_errors(source.errors or ()))
-        return aiter(source)
+        return source
 
     async def _run_event(self, executor: Executor[Any]) -> ExecutionResult:
         result = execute_subscription_event(executor)
@@ -205,10 +202,11 @@ class OperationRunner:
             "the server"
         )
 
-    def _executor(self, operation: Operation, viewer: Viewer | None, leg: Leg) -> Executor[Any]:
+    def executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
+        """Create an executor for one viewer; raises RequestRejected for invalid variables."""
         executor = self._prepared_operation(operation).create_executor(
             operation.request.variables,
-            self._create_context(viewer, leg),
+            self._create_context(viewer),
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(executor, list):
@@ -223,6 +221,57 @@ class OperationRunner:
                 self._schema, prepared.document, name
             )
         return prepared_operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LiveExecution:
+    """Executes a client's live query, for the client alone or for all with an equal one."""
+
+    runner: OperationRunner
+    operation: Operation
+    viewer: Viewer | None
+    query: LiveQuery[Any]
+
+    @property
+    def after(self) -> str | None:
+        return self.query.after
+
+    @property
+    def coalesce(self) -> bool:
+        return self.query.coalesce
+
+    def snapshot_key(self) -> Hashable | None:
+        """Return what equal snapshots have in common; None if the field has no snapshot."""
+        fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
+        return self._shared(fingerprint)[0] if fingerprint.is_list else None
+
+    def changes_key(self) -> Hashable:
+        """Return what equal changes have in common."""
+        return self._shared(self.runner.fingerprint(self.operation, PER_CLIENT_ARGS))[0]
+
+    def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
+        return self._executed(self.query.snapshot(after, restart=restart), shared)
+
+    def changes(self, start: ResumePoint, *, shared: bool) -> ExecutedItems:
+        return self._executed(self.query.changes(start), shared)
+
+    async def _executed(
+        self, items: AsyncGenerator[LiveItem[Any], None], shared: bool
+    ) -> ExecutedItems:
+        viewer = self.viewer
+        if shared:
+            fingerprint = self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
+            viewer = self._shared(fingerprint)[1]
+        executor = self.runner.executor(self.operation, viewer)
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, ResumePoint | Reset):
+                    yield item
+                else:
+                    yield await self.runner.execute_event(executor, viewer, item)
+
+    def _shared(self, fingerprint: OperationFingerprint) -> tuple[Hashable, Viewer | None]:
+        return broadcast_key(fingerprint, self.operation.request.variables, self.viewer)
 
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:

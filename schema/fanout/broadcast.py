@@ -1,8 +1,7 @@
-"""Tells many subscriptions the same: each result is executed once, and kept for who is behind.
+"""Sends the same results to many subscribers: each is executed once, and kept for the slow ones.
 
-A group first tells what its founder missed, no faster than its members take it, then what
-happens. It keeps its newest results, so that who comes late can take them instead of having them
-executed again.
+A broadcast first sends what its first subscribers missed, no faster than they take it, then what
+happens. It retains its newest results, so that those who resume need not have them executed again.
 """
 
 import asyncio
@@ -11,222 +10,234 @@ from contextlib import aclosing, suppress
 from typing import Final, TypeAlias
 
 from ostinato.jobs.changes import Position
-from ostinato.resolvers.live.messages import Joint, Leg
+from ostinato.jobs.errors import Unavailable
+from ostinato.resolvers.live.query import Reset, ResumePoint
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.replay_buffer import (
     BURST_SIZE,
     MAX_BURST_BYTES,
     BufferLimits,
+    EncodedEvent,
     ReplayBuffer,
-    bytes_of,
 )
-from ostinato.schema.fanout.subscriber import EncodedEvent, Subscriber
+from ostinato.schema.fanout.subscriber import Subscriber
 
-GATHER_S: Final = 0.01  # a crowd goes on coming, and what is caught up is sent by the burst
+GATHER_S: Final = 0.01  # a crowd keeps coming; what is caught up on is sent in bursts
 MAX_GATHER_S: Final = 1.0
-PATIENCE_S: Final = 5.0  # how long the slowest may hold up others who catch up, in all
+MAX_DELAY_S: Final = 5.0  # how long slow subscribers may hold up others who catch up, in all
 
-Source: TypeAlias = Callable[[Leg], AsyncGenerator[EncodedEvent, None]]
+ExecutedItem: TypeAlias = EncodedEvent | ResumePoint | Reset
+ExecutedItems: TypeAlias = AsyncGenerator[ExecutedItem, None]
 
 
 class Broadcast:
-    """Those who are sent the same bytes, from one source."""
+    """The subscribers that get the same bytes, from one execution."""
 
-    def __init__(self, begins_at: Joint, room: BufferLimits, turns: FairShare) -> None:
+    def __init__(self, start: ResumePoint, limits: BufferLimits, executions: FairShare) -> None:
         self.is_live = False
-        """Whether what was missed has been told."""
+        """Whether everything that was missed has been sent."""
         self.flushed = 0
-        """The number of the next result; those before can be taken."""
-        self.joint: Joint | None = None
-        """Where it has ended because another group tells the mark_idle."""
+        """The number of the next result; those before it can be taken."""
+        self.end: ResumePoint | Reset | None = None
+        """How it ended: where another broadcast continues, or with a reset."""
         self.error: Exception | None = None
-        self.was_reset = False
-        self.coalesce = False
-        """Whether those who begin asked for the newest result of each object, if need be."""
         self.has_ended = False
-        self._begins_at = begins_at
-        self._has_begun = False
-        self._room = room
-        self._turns = turns
-        self._log = ReplayBuffer(begins_at.position, room)
+        self._start = start
+        self._has_started = False
+        self._limits = limits
+        self._executions = executions
+        self._buffer = ReplayBuffer(start.position, limits)
         self._fresh_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
         self._idle: dict[Subscriber, None] = {}
         self._busy: set[Subscriber] = set()
-        self._behind: set[Subscriber] = set()
-        self._moved = asyncio.Event()
-        self._patience_s = PATIENCE_S
+        self._overtaken: set[Subscriber] = set()
+        self._progressed = asyncio.Event()
+        self._delay_left_s = MAX_DELAY_S
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
-        return len(self._idle) + len(self._busy) + len(self._behind)
+        return len(self._idle) + len(self._busy) + len(self._overtaken)
 
     @property
     def limit(self) -> int:
-        """Most results that wait for a slow member."""
-        return self._room.results
+        """The maximum of results that wait for a slow subscriber."""
+        return self._limits.events
 
     def covers(self, position: Position) -> bool:
-        """Tell whether who knows everything up to there can be told the mark_idle."""
-        return not self.has_ended and (not self._has_begun or self._log.start_position <= position)
+        """Return whether a subscriber can get everything after that position here."""
+        return not self.has_ended and (
+            not self._has_started or self._buffer.start_position <= position
+        )
 
-    def begin_at(self, joint: Joint) -> None:
-        """Begin there, if nobody needs to be told of earlier things."""
-        if not self._has_begun and joint.position < self._log.start_position:
-            self._begins_at, self._log.start_position = joint, joint.position
+    def start_at(self, start: ResumePoint) -> None:
+        """Start there, if that is earlier than the start so far and nothing was executed yet."""
+        if not self._has_started and start.position < self._buffer.start_position:
+            self._start, self._buffer.start_position = start, start.position
 
-    def begins_before(self, position: Position) -> bool:
-        """Tell whether older history than what is behind a position was asked for."""
-        return self._begins_at.position < position
+    def starts_before(self, position: Position) -> bool:
+        return self._start.position < position
 
-    def number_behind(self, position: Position) -> int:
-        """Return the number of the first result for who knows everything up to there."""
-        return min(self._log.behind(position), self.flushed)
+    def number_after(self, position: Position) -> int:
+        """Return the number of the first result after that position."""
+        return min(self._buffer.number_after(position), self.flushed)
 
     def burst_from(self, number: int) -> Sequence[EncodedEvent]:
         """Return a burst of what can be taken."""
-        return self._log.burst(number, self.flushed)
+        return self._buffer.burst(number, self.flushed)
 
     def at(self, number: int) -> EncodedEvent:
-        return self._log[number]
+        return self._buffer[number]
 
-    def add(self, member: Subscriber) -> None:
-        """Keep the log from the member's number on."""
-        self._behind.discard(member)
-        self._busy.add(member)
-        self._moved.set()
+    def add(self, subscriber: Subscriber) -> None:
+        """Retain the results from the subscriber's number on."""
+        self._overtaken.discard(subscriber)
+        self._busy.add(subscriber)
+        self._progressed.set()
 
-    def remove(self, member: Subscriber) -> None:
-        self._idle.pop(member, None)
-        self._busy.discard(member)
-        self._behind.discard(member)
+    def remove(self, subscriber: Subscriber) -> None:
+        self._idle.pop(subscriber, None)
+        self._busy.discard(subscriber)
+        self._overtaken.discard(subscriber)
         self.on_progress()
 
-    def mark_idle(self, member: Subscriber) -> None:
-        """Note that a member has taken everything, and waits."""
-        self._busy.discard(member)
-        self._idle[member] = None
+    def mark_idle(self, subscriber: Subscriber) -> None:
+        """Note that a subscriber has taken everything, and waits."""
+        self._busy.discard(subscriber)
+        self._idle[subscriber] = None
         self.on_progress()
 
-    def mark_busy(self, member: Subscriber) -> None:
-        """Note that a member no longer waits, and takes from the log."""
-        if member in self._idle:
-            del self._idle[member]
-            self._busy.add(member)
+    def mark_busy(self, subscriber: Subscriber) -> None:
+        """Note that a waiting subscriber takes from the buffer again."""
+        if subscriber in self._idle:
+            del self._idle[subscriber]
+            self._busy.add(subscriber)
 
     def on_progress(self) -> None:
-        """Note that a member has taken something, or needs nothing any more."""
-        self._moved.set()
+        """Note that a subscriber has taken something, or has left."""
+        self._progressed.set()
         if not self._busy:
             self._trim()
 
-    async def run(self, source: Source, may_go_live: Callable[[], bool]) -> None:
-        """Tell what was missed, then what happens, unless another group tells that already."""
+    async def run(
+        self, items_after: Callable[[ResumePoint], ExecutedItems], may_go_live: Callable[[], bool]
+    ) -> None:
+        """Send what was missed, then what happens unless another broadcast does that already."""
         await self._gather()
-        leg = Leg(begins_at=self._begins_at, ends_at_joint=True, ends_at_reset=True)
-        await self._tell(source(leg))
-        if leg.joint is not None and may_go_live():
-            self.is_live = True
-            leg = Leg(begins_at=leg.joint, ends_at_reset=True)
-            await self._tell(source(leg))
-        self.joint, self.was_reset = leg.joint, leg.was_reset
+        await self._send_all(items_after(self._start), may_go_live)
 
-    async def begin(self, source: Source, leg: Leg) -> None:
-        """Tell what those are told who begin."""
-        self._has_begun = True
-        await self._tell(source(leg))
-        self.joint, self.was_reset, self.coalesce = leg.joint, leg.was_reset, leg.coalesces
+    async def run_snapshot(self, items: ExecutedItems) -> None:
+        """Send a snapshot."""
+        self._has_started = True
+        await self._send_all(items, lambda: False)
 
-    def end(self, error: Exception | None) -> None:
-        """Let the members take what is there, and tell them how it ended."""
+    def close(self, error: Exception | None) -> None:
+        """End: the subscribers take what is left, then see how it ended."""
         self.error, self.has_ended = error, True
         self._flush()
-        for member in self._idle:
-            member.wake()
+        for subscriber in self._idle:
+            subscriber.wake()
 
     async def _gather(self) -> None:
         """Wait for others who missed as much or more, while they keep coming."""
-        deadline, members = self._loop.time() + MAX_GATHER_S, 0
-        while len(self) != members and self._loop.time() < deadline:
-            members = len(self)
+        deadline, subscribers = self._loop.time() + MAX_GATHER_S, 0
+        while len(self) != subscribers and self._loop.time() < deadline:
+            subscribers = len(self)
             await asyncio.sleep(GATHER_S)
-        self._has_begun = True
+        self._has_started = True
 
-    async def _tell(self, told: AsyncGenerator[EncodedEvent, None]) -> None:
-        async with aclosing(told):
-            async for each in told:
-                if self._fresh_bytes + bytes_of(each) > MAX_BURST_BYTES:
-                    await self._send_burst()
-                self._append(each)
-                if self._log.end - self.flushed >= BURST_SIZE:
-                    await self._send_burst()
-                if not self.is_live:
-                    await self._turns.wait_turn()
-                    await self._wait_for_the_slowest()
+    async def _send_all(self, items: ExecutedItems, may_go_live: Callable[[], bool]) -> None:
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, EncodedEvent):
+                    await self._send(item)
+                elif isinstance(item, ResumePoint) and may_go_live():
+                    self.is_live = True
+                else:
+                    self.end = item
+                    return
+
+    async def _send(self, event: EncodedEvent) -> None:
+        if self._fresh_bytes + event.size_bytes > MAX_BURST_BYTES:
+            await self._send_burst()
+        self._append(event)
+        if self._buffer.end - self.flushed >= BURST_SIZE:
+            await self._send_burst()
+        if not self.is_live:
+            await self._executions.wait_turn()
+            await self._wait_for_the_slowest()
 
     async def _send_burst(self) -> None:
         self._flush()
         await asyncio.sleep(0)
 
-    def _append(self, told: EncodedEvent) -> None:
-        self._log.append(told)
-        self._fresh_bytes += bytes_of(told)
+    def _append(self, event: EncodedEvent) -> None:
+        self._buffer.append(event)
+        self._fresh_bytes += event.size_bytes
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
             self._flush_handle = self._loop.call_later(GATHER_S, self._flush)
 
     def _flush(self) -> None:
-        """Send what is new to those who have all before it; let the others know."""
+        """Send what is new to those who have everything before it, and inform the others."""
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        fresh = self._log.between(self.flushed, self._log.end)
+        fresh = self._buffer.between(self.flushed, self._buffer.end)
         if not fresh:
             return
         self.flushed += len(fresh)
         self._fresh_bytes = 0
-        batch = FrameBatch([told.encoded.payload for told in fresh])
-        for member in tuple(self._idle):
-            if not member.send(batch, fresh, self.flushed):
-                self.mark_busy(member)
-                member.wake()
-        for member in self._behind:
-            member.skip_to_newest(fresh)
+        batch = FrameBatch([event.encoded.payload for event in fresh])
+        for subscriber in tuple(self._idle):
+            if not subscriber.send(batch, fresh, self.flushed):
+                self.mark_busy(subscriber)
+                subscriber.wake()
+        for subscriber in self._overtaken:
+            subscriber.skip_to_newest(fresh)
         self._trim()
-        while self.is_live and self._log.is_full():
+        while self.is_live and self._buffer.is_full():
             self._evict_slowest()
 
     async def _wait_for_the_slowest(self) -> None:
-        """Overtake nobody who catches up, unless others have waited for long enough."""
-        while self._log.is_full():
+        """Evict nobody who catches up, unless others have waited for long enough."""
+        while self._buffer.is_full():
             self._flush()
             self._trim()
-            is_waited_for = bool(self._idle) or len({each.number for each in self._busy}) > 1
-            if self._log.is_full() and is_waited_for and self._patience_s <= 0:
+            others_wait = bool(self._idle) or len({each.number for each in self._busy}) > 1
+            if self._buffer.is_full() and others_wait and self._delay_left_s <= 0:
                 self._evict_slowest()
-            elif self._log.is_full():
-                took_s = await self._moves(self._patience_s if is_waited_for else None)
-                self._patience_s -= took_s if is_waited_for else 0
+            elif self._buffer.is_full():
+                waited_s = await self._progress(self._delay_left_s if others_wait else None)
+                self._delay_left_s -= waited_s if others_wait else 0
 
-    async def _moves(self, within_s: float | None) -> float:
-        """Wait until a member moves; return how long it took."""
-        self._moved.clear()
-        began = self._loop.time()
+    async def _progress(self, within_s: float | None) -> float:
+        """Wait until a subscriber makes progress; return how long it took."""
+        self._progressed.clear()
+        started = self._loop.time()
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                await self._moved.wait()
-        return self._loop.time() - began
+                await self._progressed.wait()
+        return self._loop.time() - started
 
     def _trim(self) -> None:
-        """Forget what everybody has taken, but for what is kept for who comes late."""
-        self._log.trim(min((each.number for each in self._busy), default=self.flushed))
+        """Drop what everyone has taken, but for what is retained for those who resume."""
+        self._buffer.trim(min((each.number for each in self._busy), default=self.flushed))
 
     def _evict_slowest(self) -> None:
-        """Let the slowest lose what they have not taken."""
-        for member in [each for each in self._busy if each.number == self._log.first]:
-            self._busy.discard(member)
-            self._behind.add(member)
-            member.evict(self._log)
-        self._log.drop()
+        """Drop the oldest result although the slowest subscribers have not taken it."""
+        for subscriber in [each for each in self._busy if each.number == self._buffer.first]:
+            self._busy.discard(subscriber)
+            self._overtaken.add(subscriber)
+            subscriber.evict(self._buffer)
+        self._buffer.drop_oldest()
+
+
+def task_error(task: asyncio.Task[None]) -> Exception | None:
+    """Return the error that the task's subscribers get; None if it came to its end."""
+    if task.cancelled():
+        return Unavailable("the server is stopping: resume elsewhere")
+    error = task.exception()
+    return error if error is None or isinstance(error, Exception) else RuntimeError(repr(error))

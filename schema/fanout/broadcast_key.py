@@ -1,7 +1,7 @@
-"""Says which subscriptions tell the same, so that each change is executed once for all of them.
+"""Computes which subscriptions are equal, so that each change is executed once for all of them.
 
-What decides only where one subscriber begins, and what it may miss, is no part of that; whoever
-calls is, unless no selected field could tell one viewer from another of the same scope and roles.
+Arguments that decide only where a client starts, and what it may skip, do not count. The viewer
+does, unless no selected field can differ between viewers with the same scope and roles.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -43,36 +43,38 @@ from ostinato.schema.execution.strawberry_internals import is_shared
 
 SNAPSHOT: Final = "snapshot"
 ANONYMOUS: Final = ""
-"""Who a shared group's viewer is, so that a field that tells anyhow tells of nobody."""
+"""The viewer of a shared execution: a field that reads it in spite of its declaration gets this."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationFingerprint:
-    """What an operation asks for, however it is written."""
+    """What an operation selects, independent of how it is written."""
 
     text: str
     variables: tuple[str, ...]
     reads_viewer: bool
     is_list: bool
-    """Whether it begins with rows, if it is asked to."""
+    """Whether its root field has an argument `snapshot`."""
 
 
 def fingerprint_of(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation_name: str | None,
-    own: frozenset[str] = PER_CLIENT_ARGS,
+    excluded: frozenset[str] = PER_CLIENT_ARGS,
 ) -> OperationFingerprint:
-    """Take from a valid document all that decides what the subscription is told, but for what
-    arguments of the root that are a subscriber's `own` decide."""
+    """Return the fingerprint of an operation of a valid document, without the `excluded` arguments
+    of its root field."""
     root = schema.subscription_type
     assert root is not None
     fragments = {
-        name: _stripped_fragment(node, own) if node.type_condition.name.value == root.name else node
+        name: _stripped_fragment(node, excluded)
+        if node.type_condition.name.value == root.name
+        else node
         for name, node in fragments_by_name(document).items()
     }
     given = find_operation(document, operation_name)
-    operation = _stripped(given, own)
+    operation = _stripped(given, excluded)
     used = _used_fragments(operation, fragments)
     variables = {name for node in (operation, *used) for name in _names_in(node, VariableNode)}
     written = replace(operation, variable_definitions=_definitions_of(given, variables))
@@ -89,18 +91,20 @@ def fingerprint_of(
 
 
 def broadcast_key(
-    shape: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
+    fingerprint: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
 ) -> tuple[Hashable, Viewer | None]:
     """Return what equal subscriptions have in common, and on whose behalf they are executed."""
-    given = {name: value for name, value in (variables or {}).items() if name in shape.variables}
+    given = {
+        name: value for name, value in (variables or {}).items() if name in fingerprint.variables
+    }
     try:
         values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a number beyond 64 bits, which is refused when its type is looked at
         values = repr(given).encode()
-    if viewer is None or shape.reads_viewer:
-        return (shape.text, values, viewer), viewer
+    if viewer is None or fingerprint.reads_viewer:
+        return (fingerprint.text, values, viewer), viewer
     alike = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
-    return (shape.text, values, alike), alike
+    return (fingerprint.text, values, alike), alike
 
 
 def _definitions_of(
@@ -112,23 +116,25 @@ def _definitions_of(
     return tuple(sorted(kept, key=lambda each: each.variable.name.value))
 
 
-def _stripped(operation: OperationDefinitionNode, own: frozenset[str]) -> OperationDefinitionNode:
-    """Take the subscriber's own arguments from the root, and what is left of them."""
-    selection_set = remove_arguments(operation.selection_set, own)
+def _stripped(
+    operation: OperationDefinitionNode, excluded: frozenset[str]
+) -> OperationDefinitionNode:
+    """Take the subscriber's excluded arguments from the root, and what is left of them."""
+    selection_set = remove_arguments(operation.selection_set, excluded)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
 
 
 def _stripped_fragment(
-    fragment: FragmentDefinitionNode, own: frozenset[str]
+    fragment: FragmentDefinitionNode, excluded: frozenset[str]
 ) -> FragmentDefinitionNode:
-    """Take them from a fragment of the root, which can be spread nowhere else."""
-    return replace(fragment, selection_set=remove_arguments(fragment.selection_set, own))
+    """Remove them from a fragment of the root type, which no other type can spread."""
+    return replace(fragment, selection_set=remove_arguments(fragment.selection_set, excluded))
 
 
 def _used_fragments(
     operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> list[FragmentDefinitionNode]:
-    """Find the fragments that an operation spreads, and those that they spread, by name."""
+    """Return the fragments that an operation spreads, directly or not, sorted by name."""
     used: dict[str, FragmentDefinitionNode] = {}
     nodes: list[Node] = [operation]
     while nodes:
@@ -153,13 +159,13 @@ def _names_in(node: Node, kind: type[FragmentSpreadNode] | type[VariableNode]) -
 
 @dataclass(frozen=True, slots=True)
 class _Selections:
-    """Looks through the fields that an operation may execute."""
+    """Walks the fields that an operation may execute."""
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
 
     def read_viewer(self, operation: OperationDefinitionNode) -> bool:
-        """Tell whether a field below the root might tell one viewer from another."""
+        """Return whether a field below the root may differ between viewers."""
         root = self.schema.subscription_type
         assert root is not None
         entered: set[tuple[str, int]] = set()
@@ -188,7 +194,7 @@ class _Selections:
                 yield node, field
 
     def _definitions(self, parent: GraphQLNamedType, name: str) -> Iterator[GraphQLField]:
-        """Find what a field may be: of the type itself, or of any that can stand for it."""
+        """Yield the definitions of a field: of the type itself, and of its possible types."""
         types = [parent]
         if is_abstract_type(parent):
             types += self.schema.get_possible_types(parent)

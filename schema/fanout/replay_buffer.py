@@ -1,96 +1,109 @@
-"""Keeps the newest results of a group: for members that are behind, and for who comes late."""
+"""The newest results of a broadcast, for slow subscribers and for those who resume."""
 
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from ostinato.jobs.changes import Position
-from ostinato.schema.fanout.subscriber import EncodedEvent
+from ostinato.resolvers.live.messages import EventPosition
+from ostinato.schema.execution.encoding import EncodedResult
 
-BURST_SIZE: Final = 100  # results executed before anybody else's turn, and sent in one write
-MAX_BURST_BYTES: Final = 262_144  # the same: what a socket holds that has stopped reading
-MAX_BUFFER_BYTES: Final = 8_388_608  # of a group, for its slower members
-RETAINED_BYTES: Final = 1_048_576  # of a group, for who comes late
-TOTAL_RETAINED_BYTES: Final = 33_554_432  # the same, of all groups together
-EVENT_OVERHEAD_BYTES: Final = 500  # what a result takes beside its payload
+BURST_SIZE: Final = 100  # results executed in one go, and sent in one write
+MAX_BURST_BYTES: Final = 262_144  # of one write: what a socket buffers whose client stopped reading
+MAX_BUFFER_BYTES: Final = 8_388_608  # of one broadcast, for its slow subscribers
+RETAINED_BYTES: Final = 1_048_576  # of one broadcast, for those who resume
+TOTAL_RETAINED_BYTES: Final = 33_554_432  # the same, of all broadcasts together
+EVENT_OVERHEAD_BYTES: Final = 500  # memory of a result besides its payload
+
+NOWHERE: Final = EventPosition(Position(""))
+
+
+class EncodedEvent(NamedTuple):
+    """One result, and its position in the history of changes."""
+
+    encoded: EncodedResult
+    place: EventPosition = NOWHERE
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.encoded.payload) + EVENT_OVERHEAD_BYTES
 
 
 @dataclass(slots=True)
 class BufferLimits:
-    """How much the groups of a process may keep."""
+    """How much the broadcasts of a process may retain."""
 
-    results: int
-    """Of one group, for its slower members."""
-    groups: int = 0
+    events: int
+    """Of one broadcast, for its slow subscribers."""
+    broadcasts: int = 0
+    """How many there are; the registry counts them."""
 
     @property
     def retained_bytes(self) -> int:
-        return min(RETAINED_BYTES, TOTAL_RETAINED_BYTES // max(self.groups, 1))
+        return min(RETAINED_BYTES, TOTAL_RETAINED_BYTES // max(self.broadcasts, 1))
 
 
 class ReplayBuffer:
-    """Results in the order of the history, numbered from 0; the oldest go first."""
+    """Results in the order of history, numbered from 0; the oldest are dropped first."""
 
-    def __init__(self, begins_at: Position, room: BufferLimits) -> None:
-        self.start_position = begins_at
-        """Every result behind this is here, or still to come."""
+    def __init__(self, start_position: Position, limits: BufferLimits) -> None:
+        self.start_position = start_position
+        """Every result after this is here, or still to come."""
         self.first = 0
         """The number of the oldest result."""
-        self._room = room
-        self._results: deque[EncodedEvent] = deque()
+        self._limits = limits
+        self._events: deque[EncodedEvent] = deque()
         self._bytes = 0
 
     def __getitem__(self, number: int) -> EncodedEvent:
-        return self._results[number - self.first]
+        return self._events[number - self.first]
 
     def __iter__(self) -> Iterator[EncodedEvent]:
-        return iter(self._results)
+        return iter(self._events)
 
     @property
     def end(self) -> int:
         """The number of the next result."""
-        return self.first + len(self._results)
+        return self.first + len(self._events)
 
     def is_full(self) -> bool:
-        return len(self._results) > self._room.results or self._bytes > MAX_BUFFER_BYTES
+        """Return whether there is more than slow subscribers may keep it from dropping."""
+        return len(self._events) > self._limits.events or self._bytes > MAX_BUFFER_BYTES
 
-    def behind(self, position: Position) -> int:
-        """Return the number of the first result for who knows everything up to there."""
-        return self.first + bisect_right(self._results, position, key=_position_of)
+    def number_after(self, position: Position) -> int:
+        """Return the number of the first result after `position`."""
+        return self.first + bisect_right(self._events, position, key=_position_of)
 
     def between(self, start: int, end: int) -> Sequence[EncodedEvent]:
-        return list(islice(self._results, start - self.first, end - self.first))
+        return list(islice(self._events, start - self.first, end - self.first))
 
     def burst(self, start: int, end: int) -> Sequence[EncodedEvent]:
-        """Return as many as one write may hold, one at least if there is one."""
-        told = self.between(start, min(end, start + BURST_SIZE))
-        sizes = accumulate(map(bytes_of, told))
-        return told[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
+        """Return as many results as one write may hold, but at least one if there is any."""
+        events = self.between(start, min(end, start + BURST_SIZE))
+        sizes = accumulate(event.size_bytes for event in events)
+        return events[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
 
-    def append(self, told: EncodedEvent) -> None:
-        self._results.append(told)
-        self._bytes += bytes_of(told)
+    def append(self, event: EncodedEvent) -> None:
+        self._events.append(event)
+        self._bytes += event.size_bytes
 
-    def drop(self) -> None:
-        """Forget the oldest."""
-        told = self._results.popleft()
-        self._bytes -= bytes_of(told)
-        self.start_position = told.place.position
+    def drop_oldest(self) -> None:
+        event = self._events.popleft()
+        self._bytes -= event.size_bytes
+        self.start_position = event.place.position
         self.first += 1
 
     def trim(self, needed: int) -> None:
-        """Forget results before that number until the mark_idle is little enough to be kept."""
-        most, most_bytes = self._room.results // 2, self._room.retained_bytes
-        while self.first < needed and (len(self._results) > most or self._bytes > most_bytes):
-            self.drop()
+        """Drop results before that number until no more than may be retained is left."""
+        limits = self._limits
+        while self.first < needed and (
+            len(self._events) > limits.events // 2 or self._bytes > limits.retained_bytes
+        ):
+            self.drop_oldest()
 
 
-def _position_of(told: EncodedEvent) -> Position:
-    return told.place.position
-
-
-def bytes_of(told: EncodedEvent) -> int:
-    return len(told.encoded.payload) + EVENT_OVERHEAD_BYTES
+def _position_of(event: EncodedEvent) -> Position:
+    return event.place.position

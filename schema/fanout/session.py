@@ -1,116 +1,128 @@
-"""The way of one subscription: it begins alone or with others who begin alike, and is told the
-mark_idle in groups. When the client must start again, so does the way.
+"""One client's subscription: a snapshot, alone or shared with equal ones, then a broadcast.
+
+After a reset it starts again with a snapshot.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Protocol
 
 from ostinato.jobs.errors import HistoryLost
-from ostinato.resolvers.live.messages import Joint, Leg
+from ostinato.resolvers.live.query import Reset, ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
-from ostinato.schema.fanout.broadcast import Source
+from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.subscriber import DeliveryOptions, Push
+from ostinato.schema.fanout.replay_buffer import EncodedEvent
+from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 
 
-class Telling(NamedTuple):
-    """What equal subscriptions have in common, and the source that tells all of them."""
+class LiveExecution(Protocol):
+    """Executes the two parts of a live query; `shared` for everyone with the same key."""
 
-    key: Hashable
-    source: Source
+    @property
+    def after(self) -> str | None:
+        """The cursor that the client gave as an argument."""
 
+    @property
+    def coalesce(self) -> bool:
+        """Whether the client accepts the newest results only when it is slow."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tellings:
-    """Who can tell one subscription what."""
+    def snapshot_key(self) -> Hashable | None:
+        """Return what equal snapshots have in common; None if there are none."""
 
-    alone: Source
-    at_first: Callable[[], Telling] | None
-    """What those have in common who begin alike, or begin again; None if they begin alone."""
-    later: Callable[[], Telling]
-    """What those have in common who have begun."""
-    resumes: bool
-    """Whether it does not begin, but goes on behind a cursor."""
+    def changes_key(self) -> Hashable:
+        """Return what equal changes have in common."""
+
+    def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems: ...
+
+    def changes(self, start: ResumePoint, *, shared: bool) -> ExecutedItems: ...
 
 
 class SubscriptionSession:
-    """Where one subscription is."""
+    """Where one subscription is, and what it gets next."""
 
-    def __init__(self, tellings: Tellings, groups: BroadcastRegistry, push: Push | None) -> None:
-        self._tellings = tellings
-        self._groups = groups
-        self._push = push
+    def __init__(
+        self, execution: LiveExecution, registry: BroadcastRegistry, push: Push | None
+    ) -> None:
+        self._execution = execution
+        self._registry = registry
+        self._options = DeliveryOptions(push, execution.coalesce)
         self._cursor: str | None = None
-        self._leg: Leg | None = None
-        self._joint: Joint | None = None
+        """Of the newest result."""
+        self._end: ResumePoint | Reset | None = None
+        """How the last part ended: where to continue, or with a reset."""
 
     async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
-        """Yield each result that is not pushed."""
-        for part in self._parts(Leg(after=after, ends_at_joint=True)):
+        """Yield each result that was not pushed; `after` counts if the client gave no argument."""
+        given = self._execution.after
+        part = self._snapshot(after if given is None else given)
+        while True:
             async with aclosing(part) as results:
                 async for encoded in results:
                     yield encoded
+            end, self._end = self._end, None
+            if end is None:
+                return
+            part = (
+                self._snapshot(self._cursor, restart=True)
+                if isinstance(end, Reset)
+                else self._changes(end)
+            )
 
-    def _parts(self, first: Leg) -> Iterator[AsyncGenerator[EncodedResult, None]]:
-        self._leg = first
-        while (leg := self._leg) is not None:
-            if (telling := self._at_first(leg)) is None:
-                yield self._told_alone(leg)
-            else:
-                yield self._told_at_first(leg, telling)
-            self._leg, self._joint = self._again() if leg.was_reset else None, leg.joint
-            while self._joint is not None:
-                yield self._told_later(self._joint, DeliveryOptions(self._push, leg.coalesces))
-
-    def _at_first(self, leg: Leg) -> Telling | None:
-        """Say what a leg has in common with those that begin alike; None if it does not begin."""
-        begins = leg.starts_over or (leg.begins_at is None and not self._tellings.resumes)
-        at_first = self._tellings.at_first
-        return at_first() if begins and at_first is not None else None
-
-    def _again(self) -> Leg:
-        after = self._cursor if self._tellings.at_first is None else None
-        return Leg(after=after, starts_over=True, ends_at_joint=True)
-
-    async def _told_alone(self, leg: Leg) -> AsyncGenerator[EncodedResult, None]:
-        async with aclosing(self._tellings.alone(leg)) as told:
-            async for each in told:
-                self._cursor = each.encoded.cursor
-                yield each.encoded
-                await self._groups.turns.wait_turn()
-
-    async def _told_at_first(
-        self, leg: Leg, telling: Telling
+    def _snapshot(
+        self, after: str | None, *, restart: bool = False
     ) -> AsyncGenerator[EncodedResult, None]:
-        """Begin with those who begin alike."""
-        key, beginnings = (telling.key, leg.starts_over), self._groups.snapshots
-        member = beginnings.join(key, leg, telling.source, DeliveryOptions(self._push))
+        """Send a snapshot; one that depends on a cursor is not shared."""
+        key = self._execution.snapshot_key() if restart or after is None else None
+        if key is not None:
+            return self._shared_snapshot(key, restart=restart)
+        return self._alone(self._execution.snapshot(after, restart=restart, shared=False))
+
+    async def _shared_snapshot(
+        self, key: Hashable, *, restart: bool
+    ) -> AsyncGenerator[EncodedResult, None]:
+        execute = partial(self._execution.snapshot, None, restart=restart, shared=True)
+        snapshots, key = self._registry.snapshots, (key, restart)
+        subscriber = snapshots.join(key, execute, DeliveryOptions(self._options.push))
         try:
-            while (encoded := await member.next()) is not None:
+            while (encoded := await subscriber.next()) is not None:
                 yield encoded
         finally:
-            beginnings.leave(key, member)
-        self._cursor = member.cursor
-        leg.joint, leg.was_reset = member.joint, member.was_reset
-        leg.coalesces = member.group.coalesce
+            snapshots.leave(key, subscriber)
+        self._note_end(subscriber)
 
-    async def _told_later(
-        self, joint: Joint, reader: DeliveryOptions
-    ) -> AsyncGenerator[EncodedResult, None]:
-        """Go on from a joint to where the group ends."""
-        telling = self._tellings.later()
-        member = self._groups.join(telling.key, joint, telling.source, reader)
+    async def _changes(self, start: ResumePoint) -> AsyncGenerator[EncodedResult, None]:
+        """Send the changes after `start` in a broadcast, or alone if only others lost history."""
+        key, is_lost = self._execution.changes_key(), False
+        execute = partial(self._execution.changes, shared=True)
+        subscriber = self._registry.join(key, start, execute, self._options)
         try:
-            while (encoded := await member.next()) is not None:
+            while (encoded := await subscriber.next()) is not None:
                 yield encoded
         except HistoryLost:
-            if not member.lost_for_others:
+            is_lost = subscriber.lost_for_others
+            if not is_lost:
                 raise
-            self._leg = Leg(begins_at=joint, ends_at_joint=True)
         finally:
-            self._groups.leave(member)
-        self._cursor, self._joint = member.cursor or self._cursor, member.joint
-        if member.was_reset:
-            self._leg = self._again()
+            self._registry.leave(subscriber)
+        self._note_end(subscriber)
+        if is_lost:
+            async with aclosing(self._alone(self._execution.changes(start, shared=False))) as alone:
+                async for encoded in alone:
+                    yield encoded
+
+    async def _alone(self, items: ExecutedItems) -> AsyncGenerator[EncodedResult, None]:
+        """Send what is executed for this client only, up to where a broadcast can continue."""
+        async with aclosing(items):
+            async for item in items:
+                if not isinstance(item, EncodedEvent):
+                    self._end = item
+                    return
+                self._cursor = item.encoded.cursor
+                yield item.encoded
+                await self._registry.executions.wait_turn()
+
+    def _note_end(self, subscriber: Subscriber) -> None:
+        self._cursor = subscriber.cursor or self._cursor
+        self._end = subscriber.end

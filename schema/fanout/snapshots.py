@@ -1,78 +1,78 @@
-"""Lets subscriptions that begin alike begin together: the rows of a snapshot are read and executed
-once for all who asked before the read began.
-"""
+"""Shares snapshots: rows are read and executed once for all who asked before the read started."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final
 
 from ostinato.jobs.changes import Position
-from ostinato.resolvers.live.messages import Joint, Leg
-from ostinato.schema.fanout.broadcast import Broadcast, Source
+from ostinato.resolvers.live.query import ResumePoint
+from ostinato.schema.fanout.broadcast import Broadcast, ExecutedItems, task_error
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.replay_buffer import BufferLimits
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
-from ostinato.schema.fanout.task_error import task_error
 
-START: Final = Joint(position=Position(""))
+START: Final = ResumePoint(position=Position(""))
 
 
 class SharedSnapshots:
-    """Those of a process, by what makes them alike: one is told, and one waits for its end."""
+    """The snapshots of a process, by key: of each, one is sent and one waits for its end."""
 
-    def __init__(self, room: BufferLimits, turns: FairShare, deliveries: FairShare) -> None:
-        self._room = room
-        self._turns = turns
+    def __init__(self, limits: BufferLimits, executions: FairShare, deliveries: FairShare) -> None:
+        self._limits = limits
+        self._executions = executions
         self._deliveries = deliveries
-        self._telling: dict[Hashable, asyncio.Task[None]] = {}
+        self._sending: dict[Hashable, asyncio.Task[None]] = {}
         self._waiting: dict[Hashable, Broadcast] = {}
         self._tasks: dict[Broadcast, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def join(self, key: Hashable, leg: Leg, source: Source, reader: DeliveryOptions) -> Subscriber:
-        """Become one of those who are told what begins now or later. Leave in the end."""
-        group = self._waiting.get(key) or self._begin(key, leg, source)
-        return Subscriber(group, START, reader, self._deliveries)
+    def join(
+        self, key: Hashable, execute: Callable[[], ExecutedItems], options: DeliveryOptions
+    ) -> Subscriber:
+        """Subscribe to a snapshot that starts now or later; leave in the end."""
+        broadcast = self._waiting.get(key) or self._start(key, execute)
+        return Subscriber(broadcast, START, options, self._deliveries)
 
-    def leave(self, key: Hashable, member: Subscriber) -> None:
-        """Stop being told; the last ends it."""
-        group = member.group
-        group.remove(member)
-        if not len(group):
-            if self._waiting.get(key) is group:
+    def leave(self, key: Hashable, subscriber: Subscriber) -> None:
+        """Stop being a subscriber; the last one ends the snapshot."""
+        broadcast = subscriber.broadcast
+        broadcast.remove(subscriber)
+        if not len(broadcast):
+            if self._waiting.get(key) is broadcast:
                 del self._waiting[key]
-            if (task := self._tasks.get(group)) is not None:
+            if (task := self._tasks.get(broadcast)) is not None:
                 task.cancel()
 
     async def aclose(self) -> None:
-        """End all of them."""
+        """End all snapshots."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, key: Hashable, leg: Leg, source: Source) -> Broadcast:
-        group = self._waiting[key] = Broadcast(START, self._room, self._turns)
-        shared = Leg(starts_over=leg.starts_over, ends_at_joint=True)
-        task = asyncio.create_task(self._tell(key, group, shared, source))
-        task.add_done_callback(partial(self._end, key, group))
-        self._tasks[group] = task
-        return group
+    def _start(self, key: Hashable, execute: Callable[[], ExecutedItems]) -> Broadcast:
+        broadcast = self._waiting[key] = Broadcast(START, self._limits, self._executions)
+        task = asyncio.create_task(self._send(key, broadcast, execute))
+        task.add_done_callback(partial(self._end, key, broadcast))
+        self._tasks[broadcast] = task
+        return broadcast
 
-    async def _tell(self, key: Hashable, group: Broadcast, leg: Leg, source: Source) -> None:
-        while (before := self._telling.get(key)) is not None:
+    async def _send(
+        self, key: Hashable, broadcast: Broadcast, execute: Callable[[], ExecutedItems]
+    ) -> None:
+        while (before := self._sending.get(key)) is not None:
             await asyncio.wait({before})
-        self._telling[key] = self._tasks[group]
+        self._sending[key] = self._tasks[broadcast]
         del self._waiting[key]
-        await group.begin(source, leg)
+        await broadcast.run_snapshot(execute())
 
-    def _end(self, key: Hashable, group: Broadcast, task: asyncio.Task[None]) -> None:
-        del self._tasks[group]
-        if self._telling.get(key) is task:
-            del self._telling[key]
-        if self._waiting.get(key) is group:
+    def _end(self, key: Hashable, broadcast: Broadcast, task: asyncio.Task[None]) -> None:
+        del self._tasks[broadcast]
+        if self._sending.get(key) is task:
+            del self._sending[key]
+        if self._waiting.get(key) is broadcast:
             del self._waiting[key]
-        group.end(task_error(task))
+        broadcast.close(task_error(task))

@@ -1,6 +1,6 @@
 """The Subscription root: sends changes of the viewer's own objects as they happen."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Annotated
 
 import strawberry
@@ -13,7 +13,7 @@ from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
-from ostinato.schema.roots.use_case import amap, selects, validate_argument
+from ostinato.schema.roots.use_case import selects, validate_argument
 from ostinato.schema.scalars import Cursor, Milliseconds
 from ostinato.schema.types.changes import (
     BatchChange,
@@ -67,15 +67,15 @@ class Subscription:
                 description="Replay the timeline from this event number; 1 replays all of it."
             ),
         ] = UNSET,
-    ) -> AsyncIterator[JobChange | None]:
-        messages = subscriptions.job_changed(
+    ) -> AsyncIterable[JobChange | None]:
+        query = subscriptions.job_changed(
             info.context,
             argument_id(job_id, "Job", "jobId"),
             after=unset_to_none(after),
             from_seq=unset_to_none(from_seq),
             wants_object=selects(info, "job"),
         )
-        return amap(messages, JobChange.of)
+        return query.map(JobChange.of)
 
     @strawberry_subscription(description="Jobs that match a filter.")
     def jobs_changed(  # noqa: PLR0913 (a client names each argument)
@@ -103,41 +103,41 @@ class Subscription:
             ),
         ] = False,
         after: AfterCursor = UNSET,
-    ) -> AsyncIterator[JobChange | None]:
+    ) -> AsyncIterable[JobChange | None]:
         wanted = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
         ).to_record()
-        following = SubscribeOptions(
+        options = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
             first=unset_to_none(first),
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
-        messages = subscriptions.jobs_changed(info.context, wanted, following)
-        return amap(messages, JobChange.of)
+        query = subscriptions.jobs_changed(info.context, wanted, options)
+        return query.map(JobChange.of)
 
     @strawberry_subscription(description="Crons.")
     def crons_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
-    ) -> AsyncIterator[CronChange | None]:
-        following = SubscribeOptions(
+    ) -> AsyncIterable[CronChange | None]:
+        options = SubscribeOptions(
             after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
         )
-        messages = subscriptions.crons_changed(info.context, following)
-        return amap(messages, CronChange.of)
+        query = subscriptions.crons_changed(info.context, options)
+        return query.map(CronChange.of)
 
     @strawberry_subscription(description="Recurring tasks.")
     def recurring_tasks_changed(
         self, info: Info, snapshot: Snapshot = False, after: AfterCursor = UNSET
-    ) -> AsyncIterator[RecurringTaskChange | None]:
-        following = SubscribeOptions(
+    ) -> AsyncIterable[RecurringTaskChange | None]:
+        options = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,
             wants_object=selects(info, "recurringTask"),
         )
-        messages = subscriptions.recurring_tasks_changed(info.context, following)
-        return amap(messages, RecurringTaskChange.of)
+        query = subscriptions.recurring_tasks_changed(info.context, options)
+        return query.map(RecurringTaskChange.of)
 
     @strawberry_subscription(description="A request: its current state, READY, then each change.")
     def request_changed(
@@ -145,14 +145,14 @@ class Subscription:
         info: Info,
         request_id: Annotated[strawberry.ID, strawberry.argument(description="The request's id.")],
         after: AfterCursorOfOne = UNSET,
-    ) -> AsyncIterator[RequestChange | None]:
-        messages = subscriptions.request_changed(
+    ) -> AsyncIterable[RequestChange | None]:
+        query = subscriptions.request_changed(
             info.context,
             argument_id(request_id, "Request", "requestId"),
             after=unset_to_none(after),
             wants_object=selects(info, "request"),
         )
-        return amap(messages, RequestChange.of)
+        return query.map(RequestChange.of)
 
     @strawberry_subscription(description="A batch: its current state, READY, then each change.")
     def batch_changed(
@@ -160,14 +160,14 @@ class Subscription:
         info: Info,
         batch_id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],
         after: AfterCursorOfOne = UNSET,
-    ) -> AsyncIterator[BatchChange | None]:
-        messages = subscriptions.batch_changed(
+    ) -> AsyncIterable[BatchChange | None]:
+        query = subscriptions.batch_changed(
             info.context,
             argument_id(batch_id, "Batch", "batchId"),
             after=unset_to_none(after),
             wants_object=selects(info, "batch"),
         )
-        return amap(messages, BatchChange.of)
+        return query.map(BatchChange.of)
 
     @strawberry_subscription(
         description="Job counts: now, and then at an interval. An API process counts once for all "
@@ -180,5 +180,5 @@ class Subscription:
             Milliseconds,
             strawberry.argument(description="The time between messages, 500 ms to an hour."),
         ] = DEFAULT_EVERY,
-    ) -> AsyncIterator[Stats | None]:
-        return amap(stats.stats_changed(info.context, every_ms), Stats.of)
+    ) -> AsyncIterable[Stats | None]:
+        return stats.stats_changed(info.context, every_ms).map(Stats.of)

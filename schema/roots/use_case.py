@@ -1,6 +1,6 @@
 """What the root fields share: validating arguments, running use cases, mapping streams."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
 
 import strawberry
@@ -57,14 +57,3 @@ def _has(selection: Selection, name: str) -> bool:
     if isinstance(selection, InlineFragment | FragmentSpread):
         return any(_has(inner, name) for inner in selection.selections)
     return selection.name == name
-
-
-async def amap(items: AsyncIterator[T], function: Callable[[T], R]) -> AsyncIterator[R]:
-    """Apply `function` to each item; closing the result closes `items`."""
-    try:
-        async for item in items:
-            yield function(item)
-    finally:
-        aclose = getattr(items, "aclose", None)
-        if aclose is not None:
-            await aclose()

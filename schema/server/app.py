@@ -16,7 +16,6 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator, Viewer
-from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.runner import ContextFactory, OperationRunner
@@ -65,10 +64,8 @@ class AppState:
             finally:
                 self._current = None
 
-    def create_context(self, viewer: Viewer | None, leg: Leg) -> RequestContext:
-        return RequestContext(
-            caller=viewer, engine=self.current.engine, feed=self.current.feed, leg=leg
-        )
+    def create_context(self, viewer: Viewer | None) -> RequestContext:
+        return RequestContext(caller=viewer, engine=self.current.engine, feed=self.current.feed)
 
     async def check_mongo(self) -> None:
         await self.current.engine.mongo.ping()

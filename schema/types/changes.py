@@ -1,11 +1,11 @@
 """What subscriptions send: a change, its cursor, and the current state of the object."""
 
-from typing import Self
+from typing import Any, Self
 
 import strawberry
 
-from ostinato.resolvers.live import messages
-from ostinato.resolvers.live.messages import ChangeKind
+from ostinato.jobs import records
+from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
@@ -22,11 +22,22 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
     return None if document_id is None else global_id(type_name, document_id)
 
 
-@strawberry.type(description="A message about a job.")
-class JobChange:
-    place: strawberry.Private[messages.EventPosition]
+@strawberry.type
+class Message:
+    """The fields of every message."""
+
+    place: strawberry.Private[EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
+
+
+def _fields_of(change: Change[Any]) -> dict[str, Any]:
+    """Return the fields that `Message` has."""
+    return {"place": change.place, "cursor": Cursor(change.cursor), "kind": change.kind}
+
+
+@strawberry.type(description="A message about a job.")
+class JobChange(Message):
     job_id: strawberry.ID | None = strawberry.field(
         description="The id of the job; null in READY, CHECKPOINT and RESET."
     )
@@ -40,22 +51,17 @@ class JobChange:
     )
 
     @classmethod
-    def of(cls, change: messages.JobChange) -> Self:
+    def of(cls, change: Change[records.Job]) -> Self:
         return cls(
-            place=change.place,
-            cursor=Cursor(change.cursor),
-            kind=change.kind,
-            job_id=_id_of("Job", change.job_id),
+            **_fields_of(change),
+            job_id=_id_of("Job", change.id),
             event=None if change.event is None else JobEvent.of(change.event),
-            job=None if change.job is None else Job.of(change.job),
+            job=None if change.record is None else Job.of(change.record),
         )
 
 
 @strawberry.type(description="A message about a cron.")
-class CronChange:
-    place: strawberry.Private[messages.EventPosition]
-    cursor: Cursor = strawberry.field(description=CURSOR)
-    kind: ChangeKind = strawberry.field(description=KIND)
+class CronChange(Message):
     cron_id: strawberry.ID | None = strawberry.field(
         description="The id of the cron; null in READY, CHECKPOINT and RESET."
     )
@@ -64,21 +70,16 @@ class CronChange:
     )
 
     @classmethod
-    def of(cls, change: messages.CronChange) -> Self:
+    def of(cls, change: Change[records.Cron]) -> Self:
         return cls(
-            place=change.place,
-            cursor=Cursor(change.cursor),
-            kind=change.kind,
-            cron_id=_id_of("Cron", change.cron_id),
-            cron=None if change.cron is None else Cron.of(change.cron),
+            **_fields_of(change),
+            cron_id=_id_of("Cron", change.id),
+            cron=None if change.record is None else Cron.of(change.record),
         )
 
 
 @strawberry.type(description="A message about a recurring task.")
-class RecurringTaskChange:
-    place: strawberry.Private[messages.EventPosition]
-    cursor: Cursor = strawberry.field(description=CURSOR)
-    kind: ChangeKind = strawberry.field(description=KIND)
+class RecurringTaskChange(Message):
     task_id: str | None = strawberry.field(
         description="The `taskId` of the task; null in READY, CHECKPOINT and RESET."
     )
@@ -87,22 +88,16 @@ class RecurringTaskChange:
     )
 
     @classmethod
-    def of(cls, change: messages.RecurringTaskChange) -> Self:
-        task = change.recurring_task
+    def of(cls, change: Change[records.RecurringTask]) -> Self:
         return cls(
-            place=change.place,
-            cursor=Cursor(change.cursor),
-            kind=change.kind,
+            **_fields_of(change),
             task_id=change.task_id,
-            recurring_task=None if task is None else RecurringTask.of(task),
+            recurring_task=None if change.record is None else RecurringTask.of(change.record),
         )
 
 
 @strawberry.type(description="A message about a request.")
-class RequestChange:
-    place: strawberry.Private[messages.EventPosition]
-    cursor: Cursor = strawberry.field(description=CURSOR)
-    kind: ChangeKind = strawberry.field(description=KIND)
+class RequestChange(Message):
     request_id: strawberry.ID | None = strawberry.field(
         description="The id of the request; null in READY, CHECKPOINT and RESET."
     )
@@ -111,21 +106,16 @@ class RequestChange:
     )
 
     @classmethod
-    def of(cls, change: messages.RequestChange) -> Self:
+    def of(cls, change: Change[records.Request]) -> Self:
         return cls(
-            place=change.place,
-            cursor=Cursor(change.cursor),
-            kind=change.kind,
-            request_id=_id_of("Request", change.request_id),
-            request=None if change.request is None else Request.of(change.request),
+            **_fields_of(change),
+            request_id=_id_of("Request", change.id),
+            request=None if change.record is None else Request.of(change.record),
         )
 
 
 @strawberry.type(description="A message about a batch.")
-class BatchChange:
-    place: strawberry.Private[messages.EventPosition]
-    cursor: Cursor = strawberry.field(description=CURSOR)
-    kind: ChangeKind = strawberry.field(description=KIND)
+class BatchChange(Message):
     batch_id: strawberry.ID | None = strawberry.field(
         description="The id of the batch; null in READY, CHECKPOINT and RESET."
     )
@@ -134,11 +124,9 @@ class BatchChange:
     )
 
     @classmethod
-    def of(cls, change: messages.BatchChange) -> Self:
+    def of(cls, change: Change[records.Batch]) -> Self:
         return cls(
-            place=change.place,
-            cursor=Cursor(change.cursor),
-            kind=change.kind,
-            batch_id=_id_of("Batch", change.batch_id),
-            batch=None if change.batch is None else Batch.of(change.batch),
+            **_fields_of(change),
+            batch_id=_id_of("Batch", change.id),
+            batch=None if change.record is None else Batch.of(change.record),
         )

@@ -1,13 +1,15 @@
 """Owns the client's side of a subscription under test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.jobs.records import Job
+from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.query import LiveQuery
 from ostinato.resolvers.live.subscriptions import jobs_changed
 from ostinato.resolvers.request import RequestContext
 
@@ -15,21 +17,22 @@ PATIENCE_S = 30.0
 ALL = JobFilter()
 
 
-class EncodedEvent(Protocol):
+class Message(Protocol):
     @property
     def cursor(self) -> str: ...
     @property
     def kind(self) -> ChangeKind: ...
 
 
-M = TypeVar("M", bound=EncodedEvent)
+M = TypeVar("M", bound=Message)
+N = TypeVar("N")
 
 
 class Client(Generic[M]):
     """Read a subscription; `async with` closes it."""
 
-    def __init__(self, messages: AsyncIterator[M]) -> None:
-        self._messages = messages
+    def __init__(self, query: LiveQuery[M]) -> None:
+        self._messages = aiter(query)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,6 +58,12 @@ class Client(Generic[M]):
         return (await self.until(ChangeKind.READY))[-1]
 
 
+async def first_message(query: LiveQuery[N]) -> N:
+    """Return the first message, and close the subscription."""
+    async with aclosing(aiter(query)) as messages:  # type: ignore[type-var] # it is a generator
+        return await anext(messages)
+
+
 @dataclass(frozen=True, slots=True)
 class Finds:
     """How often jobs were read, as MongoDB's profiler tells."""
@@ -66,12 +75,12 @@ class Finds:
         return await self.mongo["system.profile"].count_documents(reads)
 
 
-def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[JobChange]:
+def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[Change[Job]]:
     return Client(jobs_changed(ctx, ALL, SubscribeOptions(after=after, **options)))
 
 
-def told(changes: list[JobChange]) -> list[tuple[str | None, int | None]]:
-    return [(c.job_id, c.event.seq if c.event else None) for c in changes]
+def told(changes: list[Change[Job]]) -> list[tuple[str | None, int | None]]:
+    return [(c.id, c.event.seq if c.event else None) for c in changes]
 
 
 async def disconnected(ctx: RequestContext) -> str:

@@ -14,7 +14,6 @@ from ostinato.jobs.cluster_stats import ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer, issue_token
-from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.server.app import AppDependencies, build_app
@@ -64,8 +63,8 @@ async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIter
     secret = {"metrics_token": SecretStr(TOKEN)}
     settings = engine.settings.model_copy(update=secret | changes)
 
-    def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
-        return RequestContext(caller=viewer, engine=engine, feed=feed, leg=leg)
+    def create_context(viewer: Viewer | None) -> RequestContext:
+        return RequestContext(caller=viewer, engine=engine, feed=feed)
 
     async with ClusterStatsReader(engine, feed) as reader:
         parts = AppDependencies(

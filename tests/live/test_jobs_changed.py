@@ -13,7 +13,7 @@ from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscriptions import jobs_changed
 from tests.live.conftest import As
-from tests.live.reading import ALL, Client, disconnected, told
+from tests.live.reading import ALL, Client, disconnected, first_message, told
 from tests.live.writing import DUE, Writer
 
 ROWS = SubscribeOptions(snapshot=True)
@@ -34,8 +34,8 @@ async def test_each_event_is_told_once_and_in_order(as_viewer: As, write: Writer
         changes = await client.take(3)
     assert told(changes) == [(job_id, 1), (job_id, 2), (job_id, 3)]
     assert [c.event.state for c in changes if c.event] == ["pending", "inProgress", "success"]
-    assert changes[-1].job is not None
-    assert changes[-1].job.state is JobState.SUCCESS
+    assert changes[-1].record is not None
+    assert changes[-1].record.state is JobState.SUCCESS
 
 
 async def test_snapshot_shows_what_was_there_before_ready(as_viewer: As, write: Writer) -> None:
@@ -44,9 +44,9 @@ async def test_snapshot_shows_what_was_there_before_ready(as_viewer: As, write: 
         *rows, ready = await client.until(ChangeKind.READY)
         await write.claim(ids[0])
         change = await client.next()
-    assert [row.job_id for row in rows] == ids[::-1]
+    assert [row.id for row in rows] == ids[::-1]
     assert {row.kind for row in rows} == {ChangeKind.SNAPSHOT}
-    assert ready.job_id is None
+    assert ready.id is None
     assert told([change]) == [(ids[0], 2)]
 
 
@@ -55,12 +55,12 @@ async def test_snapshot_holds_no_more_rows_than_asked_for(as_viewer: As, write: 
     following = SubscribeOptions(snapshot=True, first=1)
     async with Client(jobs_changed(as_viewer(), ALL, following)) as client:
         rows = await client.until(ChangeKind.READY)
-    assert [row.job_id for row in rows[:-1]] == [newest]
+    assert [row.id for row in rows[:-1]] == [newest]
 
 
 async def test_first_beyond_the_limit_is_refused(as_viewer: As) -> None:
     with pytest.raises(BadRequest, match="first must be from 1 to 1000"):
-        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(first=1_001)))
+        await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(first=1_001)))
 
 
 async def test_other_peoples_jobs_are_not_told(as_viewer: As, write: Writer) -> None:
@@ -69,14 +69,14 @@ async def test_other_peoples_jobs_are_not_told(as_viewer: As, write: Writer) -> 
         assert (await client.next()).kind is ChangeKind.READY
         await write.run("bob")
         own = await write.job("ann")
-        assert (await client.next()).job_id == own
+        assert (await client.next()).id == own
 
 
 async def test_admin_is_told_of_everybodys_jobs(as_viewer: As, write: Writer) -> None:
     async with Client(jobs_changed(as_viewer("root", "admin"), ALL, ROWS)) as client:
         await client.ready()
         ids = [await write.job("ann"), await write.job("bob"), await write.job(None)]
-        assert [c.job_id for c in await client.take(3)] == ids
+        assert [c.id for c in await client.take(3)] == ids
 
 
 async def test_job_that_leaves_the_filter_is_told_as_left(as_viewer: As, write: Writer) -> None:
@@ -98,8 +98,8 @@ async def test_internal_jobs_are_hidden_unless_asked_for(as_viewer: As, write: W
         await usual.ready()
         await asked.ready()
         tick, job_id = await write.job(internal=True), await write.job()
-        assert (await usual.next()).job_id == job_id
-        assert (await asked.next()).job_id == tick
+        assert (await usual.next()).id == job_id
+        assert (await asked.next()).id == tick
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ async def test_progress_is_told_without_an_event(as_viewer: As, write: Writer) -
         await write.progress(job_id, done=7)
         change = await client.next()
     assert change.event is None
-    assert change.job is not None
-    assert change.job.progress is not None
-    assert change.job.progress.done == 7
+    assert change.record is not None
+    assert change.record.progress is not None
+    assert change.record.progress.done == 7
 
 
 async def test_result_larger_than_its_job_still_brings_one_event(
@@ -194,7 +194,7 @@ async def test_object_is_read_only_when_it_is_selected(as_viewer: As, write: Wri
         await write.job()
         change = await client.next()
     assert change.event is not None
-    assert change.job is None
+    assert change.record is None
 
 
 async def test_dropped_collection_resets_and_shows_what_is_there_now(
@@ -209,4 +209,4 @@ async def test_dropped_collection_resets_and_shows_what_is_there_now(
         assert reset.kind is ChangeKind.RESET
         assert [m.kind for m in await client.until(ChangeKind.READY)] == [ChangeKind.READY]
         job_id = await write.job()
-        assert (await client.next()).job_id == job_id
+        assert (await client.next()).id == job_id

@@ -69,7 +69,7 @@ async def test_who_resumes_is_told_what_came_while_nobody_listened(
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
-        assert (await client.next()).job_id == job_id
+        assert (await client.next()).id == job_id
     assert feed.stats.replays == 0
 
 

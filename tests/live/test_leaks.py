@@ -1,6 +1,6 @@
 """What a group must never do: tell one viewer what only another may be told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 
 import pytest
 import strawberry
@@ -8,14 +8,14 @@ import strawberry
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.records import Job
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live import subscriptions
-from ostinato.resolvers.live.messages import ChangeKind, EventPosition, JobChange, SubscribeOptions
+from ostinato.resolvers.live import messages, subscriptions
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, SubscribeOptions
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.context import Info
 from ostinato.schema.fields import strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
-from ostinato.schema.roots.use_case import amap
 from tests.live.breaking import followed
 from tests.live.conftest import As, Started
 from tests.live.reading import Client
@@ -35,7 +35,7 @@ class Change:
     kind: str
 
     @classmethod
-    def of(cls, change: JobChange) -> "Change":
+    def of(cls, change: messages.Change[Job]) -> "Change":
         return cls(place=change.place, kind=change.kind.name)
 
     @strawberry_field(description="Who asks.")
@@ -59,10 +59,9 @@ class Query:
 @strawberry.type
 class Subscription:
     @strawberry_subscription(description="Every job.")
-    def changes(self, info: Info) -> AsyncIterator[Change]:
-        return amap(
-            subscriptions.jobs_changed(info.context, JobFilter(), SubscribeOptions()), Change.of
-        )
+    def changes(self, info: Info) -> AsyncIterable[Change]:
+        query = subscriptions.jobs_changed(info.context, JobFilter(), SubscribeOptions())
+        return query.map(Change.of)
 
 
 @pytest.fixture
@@ -132,4 +131,4 @@ async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
         told = await client.next()
         with pytest.raises(StopAsyncIteration):
             await client.next()
-    assert (told.kind, told.event, told.job) == (ChangeKind.LEFT, None, None)
+    assert (told.kind, told.event, told.record) == (ChangeKind.LEFT, None, None)

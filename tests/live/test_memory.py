@@ -107,7 +107,7 @@ async def test_memory_is_flat_however_many_clients_come_and_go(
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
     facts = feed.stats
     assert (facts.subscriptions, facts.filters, feed.replays.running) == (0, 0, 0)
-    assert station.runner.broadcasts.limits.groups == 0
+    assert station.runner.broadcasts.limits.broadcasts == 0
 
 
 async def test_subscription_keeps_nothing_of_what_it_has_told(

@@ -6,10 +6,10 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.records import BatchState, RequestState
+from ostinato.jobs.records import BatchState, Job, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
-from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscriptions import (
     batch_changed,
     crons_changed,
@@ -18,13 +18,13 @@ from ostinato.resolvers.live.subscriptions import (
     request_changed,
 )
 from tests.live.conftest import As
-from tests.live.reading import Client
+from tests.live.reading import Client, first_message
 from tests.live.writing import Writer
 
 ROWS = SubscribeOptions(snapshot=True)
 
 
-def seqs(changes: list[JobChange]) -> list[int | None]:
+def seqs(changes: list[Change[Job]]) -> list[int | None]:
     return [change.event.seq if change.event else None for change in changes]
 
 
@@ -37,9 +37,9 @@ async def test_job_is_shown_as_it_is_then_each_event(as_viewer: As, write: Write
         await write.succeed(job_id)
         changes = await client.take(3)
     assert (first.kind, ready.kind) == (ChangeKind.SNAPSHOT, ChangeKind.READY)
-    assert first.job is not None
+    assert first.record is not None
     assert seqs(changes) == [2, None, 3]
-    assert {change.job_id for change in changes} == {job_id}
+    assert {change.id for change in changes} == {job_id}
 
 
 async def test_timeline_is_replayed_from_any_event(as_viewer: As, write: Writer) -> None:
@@ -70,8 +70,8 @@ async def test_one_job_resumes_with_what_it_missed(as_viewer: As, write: Writer)
         missed = await client.next()
         await write.succeed(job_id)
         assert seqs([missed, await client.next()]) == [2, 3]
-    assert missed.job is not None
-    assert missed.job.progress is not None
+    assert missed.record is not None
+    assert missed.record.progress is not None
 
 
 async def test_cursor_of_its_snapshot_begins_with_a_snapshot_and_no_reset(
@@ -84,8 +84,8 @@ async def test_cursor_of_its_snapshot_begins_with_a_snapshot_and_no_reset(
     async with Client(job_changed(as_viewer(), job_id, after=cursor)) as client:
         row, ready = await client.take(2)
     assert (row.kind, ready.kind) == (ChangeKind.SNAPSHOT, ChangeKind.READY)
-    assert row.job is not None
-    assert row.job.timeline[-1].seq == 2
+    assert row.record is not None
+    assert row.record.timeline[-1].seq == 2
 
 
 async def test_its_cursor_is_good_when_history_is_gone(as_viewer: As, write: Writer) -> None:
@@ -117,12 +117,12 @@ async def test_cursor_of_another_job_is_refused(as_viewer: As, write: Writer) ->
     async with Client(job_changed(as_viewer(), one)) as client:
         cursor = (await client.ready()).cursor
     with pytest.raises(BadRequest, match="another subscription"):
-        await anext(job_changed(as_viewer(), other, after=cursor))
+        await first_message(job_changed(as_viewer(), other, after=cursor))
 
 
 async def test_from_seq_below_one_is_refused(as_viewer: As, write: Writer) -> None:
     with pytest.raises(BadRequest, match="fromSeq must be at least 1"):
-        await anext(job_changed(as_viewer(), await write.job(), from_seq=0))
+        await first_message(job_changed(as_viewer(), await write.job(), from_seq=0))
 
 
 async def test_someone_elses_job_is_as_unknown_as_one_that_does_not_exist(
@@ -131,7 +131,7 @@ async def test_someone_elses_job_is_as_unknown_as_one_that_does_not_exist(
     messages = set()
     for job_id in (await write.job("bob"), new_id()):
         with pytest.raises(NotFound) as refused:
-            await anext(job_changed(as_viewer("ann"), job_id))
+            await first_message(job_changed(as_viewer("ann"), job_id))
         messages.add(str(refused.value))
     assert len(messages) == 1
 
@@ -139,7 +139,7 @@ async def test_someone_elses_job_is_as_unknown_as_one_that_does_not_exist(
 async def test_admin_follows_anybodys_job(as_viewer: As, write: Writer) -> None:
     job_id = await write.job("bob")
     async with Client(job_changed(as_viewer("root", "admin"), job_id)) as client:
-        assert (await client.next()).job_id == job_id
+        assert (await client.next()).id == job_id
 
 
 async def test_crons_are_shown_and_followed_until_they_are_deleted(
@@ -154,11 +154,11 @@ async def test_crons_are_shown_and_followed_until_they_are_deleted(
         await write.delete_cron(cron_id)
         left = await client.next()
         again = await write.cron()
-        assert (await client.next()).cron_id == again
-    assert (row.cron_id, ready.kind) == (cron_id, ChangeKind.READY)
-    assert paused.cron is not None
-    assert not paused.cron.enabled
-    assert (left.kind, left.cron_id, left.cron) == (ChangeKind.LEFT, cron_id, None)
+        assert (await client.next()).id == again
+    assert (row.id, ready.kind) == (cron_id, ChangeKind.READY)
+    assert paused.record is not None
+    assert not paused.record.enabled
+    assert (left.kind, left.id, left.record) == (ChangeKind.LEFT, cron_id, None)
 
 
 async def test_deletion_of_a_cron_is_told_once_even_long_after(
@@ -175,8 +175,8 @@ async def test_deletion_of_a_cron_is_told_once_even_long_after(
         Client(crons_changed(as_viewer(at=fresh), SubscribeOptions(after=cursor))) as client,
     ):
         _, left, next_one = await client.take(3)
-    assert (left.kind, left.cron_id) == (ChangeKind.LEFT, cron_id)
-    assert (next_one.kind, next_one.cron_id) == (ChangeKind.CHANGED, again)
+    assert (left.kind, left.id) == (ChangeKind.LEFT, cron_id)
+    assert (next_one.kind, next_one.id) == (ChangeKind.CHANGED, again)
 
 
 async def test_recurring_tasks_go_by_their_own_names(as_viewer: As, write: Writer) -> None:
@@ -189,8 +189,8 @@ async def test_recurring_tasks_go_by_their_own_names(as_viewer: As, write: Write
         await write.task(task_id="other")
         started = await client.next()
     assert [m.task_id for m in (row, stopped, started)] == ["poll", "poll", "other"]
-    assert stopped.recurring_task is not None
-    assert not stopped.recurring_task.enabled
+    assert stopped.record is not None
+    assert not stopped.record.enabled
 
 
 async def test_request_is_followed(as_viewer: As, write: Writer) -> None:
@@ -199,11 +199,11 @@ async def test_request_is_followed(as_viewer: As, write: Writer) -> None:
         cursor = (await client.ready()).cursor
         await write.touch("requests", request_id, state="completed")
         change = await client.next()
-    assert change.request is not None
-    assert change.request.state is RequestState.COMPLETED
+    assert change.record is not None
+    assert change.record.state is RequestState.COMPLETED
     async with Client(request_changed(as_viewer(), request_id, after=cursor)) as client:
         await client.ready()
-        assert (await client.next()).request == change.request
+        assert (await client.next()).record == change.record
 
 
 async def test_batch_is_followed(as_viewer: As, write: Writer) -> None:
@@ -212,10 +212,10 @@ async def test_batch_is_followed(as_viewer: As, write: Writer) -> None:
         await client.ready()
         await write.touch("batches", batch_id, state="done")
         change = await client.next()
-    assert change.batch is not None
-    assert change.batch.state is BatchState.DONE
+    assert change.record is not None
+    assert change.record.state is BatchState.DONE
     with pytest.raises(NotFound):
-        await anext(batch_changed(as_viewer("bob"), batch_id))
+        await first_message(batch_changed(as_viewer("bob"), batch_id))
 
 
 async def test_request_that_is_deleted_ends_its_subscription(as_viewer: As, write: Writer) -> None:

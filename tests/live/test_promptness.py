@@ -33,7 +33,7 @@ async def test_snapshot_is_ready_long_before_a_quiet_stream_says_so(
     for _ in range(5):
         async with asyncio.timeout(PROMPT_S), follow(as_viewer(), snapshot=True) as client:
             rows = await client.until(ChangeKind.READY)
-        assert [row.job_id for row in rows[:-1]] == ids[::-1]
+        assert [row.id for row in rows[:-1]] == ids[::-1]
         ids.append(await write.job())
 
 

@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.live.messages import ChangeKind, JobChange, SubscribeOptions
+from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscriptions import jobs_changed
 from tests.live.conftest import As
 from tests.live.reading import Client
@@ -51,22 +51,22 @@ class View:
         self.jobs: dict[str, Job] = {}
         self.seqs: defaultdict[str, list[int]] = defaultdict(list)
 
-    def merge(self, message: JobChange) -> None:
+    def merge(self, message: Change[Job]) -> None:
         self.cursor = message.cursor
         self.is_whole = message.kind not in (ChangeKind.SNAPSHOT, ChangeKind.RESET)
         if message.kind is ChangeKind.RESET:
             self.jobs.clear()
             self.seqs.clear()
-        if message.kind is ChangeKind.LEFT and message.job_id is not None:
-            self.jobs.pop(message.job_id, None)
-        elif message.job is not None:
-            known = self.jobs.get(message.job.id)
-            if known is None or known.version < message.job.version:
-                self.jobs[message.job.id] = message.job
-        if message.kind is ChangeKind.SNAPSHOT and message.job is not None:
-            self.seqs[message.job.id] = [event.seq for event in message.job.timeline]
-        if message.event is not None and message.job_id is not None:
-            self.seqs[message.job_id].append(message.event.seq)
+        if message.kind is ChangeKind.LEFT and message.id is not None:
+            self.jobs.pop(message.id, None)
+        elif message.record is not None:
+            known = self.jobs.get(message.record.id)
+            if known is None or known.version < message.record.version:
+                self.jobs[message.record.id] = message.record
+        if message.kind is ChangeKind.SNAPSHOT and message.record is not None:
+            self.seqs[message.record.id] = [event.seq for event in message.record.timeline]
+        if message.event is not None and message.id is not None:
+            self.seqs[message.id].append(message.event.seq)
 
 
 class Session:
@@ -77,7 +77,7 @@ class Session:
         self.wanted = ALL
         self.owner = new_id()
         self.ids: list[str] = []
-        self.client: Client[JobChange] | None = None
+        self.client: Client[Change[Job]] | None = None
 
     async def connect(self, feed: ChangeFeed) -> None:
         """Drop the connection, make one to another API process, read its first message."""

@@ -16,7 +16,7 @@ from ostinato.resolvers.live.subscriptions import crons_changed, jobs_changed
 from ostinato.resolvers.request import RequestContext
 from tests.live.breaking import followed
 from tests.live.conftest import As
-from tests.live.reading import disconnected, follow, told
+from tests.live.reading import disconnected, first_message, follow, told
 from tests.live.watching import Station
 from tests.live.writing import Writer
 
@@ -50,7 +50,7 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
         await client.ready()
         assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
         live = await write.job()
-        assert (await client.next()).job_id == live
+        assert (await client.next()).id == live
     assert feed.stats.replays == 1
 
 
@@ -70,7 +70,7 @@ async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume
         await follow(as_viewer(), cursor).take(2)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
-        assert (await client.next()).job_id == ids[0]
+        assert (await client.next()).id == ids[0]
 
 
 async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
@@ -139,7 +139,7 @@ async def test_cursor_ahead_of_this_process_skips_what_was_told(
         await client.ready()
         feed.position = behind
         next_job = await write.job()
-        assert (await client.next()).job_id == next_job != told_job
+        assert (await client.next()).id == next_job != told_job
 
 
 async def test_resuming_twice_at_one_cursor_tells_the_same(as_viewer: As, write: Writer) -> None:
@@ -229,20 +229,20 @@ async def test_tampered_cursor_is_refused_by_name(as_viewer: As, at: int) -> Non
     cursor = list(await disconnected(as_viewer()))
     cursor[at] = "a" if cursor[at] != "a" else "b"
     with pytest.raises(BadRequest, match="after is not a cursor") as refused:
-        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(after="".join(cursor))))
+        await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(after="".join(cursor))))
     assert refused.value.issues[0].path == ("after",)
 
 
 @pytest.mark.parametrize("text", ["", "ü", "a", "ab" * 600, "!!!!"])
 async def test_text_that_is_no_cursor_is_refused(as_viewer: As, text: str) -> None:
     with pytest.raises(BadRequest, match="after is not a cursor"):
-        await anext(jobs_changed(as_viewer(), ALL, SubscribeOptions(after=text)))
+        await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(after=text)))
 
 
 async def test_cursor_of_another_subscription_is_refused(as_viewer: As) -> None:
     cursor = await disconnected(as_viewer())
     with pytest.raises(BadRequest, match="another subscription"):
-        await anext(crons_changed(as_viewer(), SubscribeOptions(after=cursor)))
+        await first_message(crons_changed(as_viewer(), SubscribeOptions(after=cursor)))
 
 
 async def test_cursors_sort_as_the_changes_happened(as_viewer: As, write: Writer) -> None:

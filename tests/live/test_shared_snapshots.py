@@ -11,10 +11,13 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.messages import EventPosition, Joint, Leg
+from ostinato.resolvers.live.messages import EventPosition
+from ostinato.resolvers.live.query import ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.subscriber import DeliveryOptions, EncodedEvent, Subscriber
+from ostinato.schema.fanout.replay_buffer import EncodedEvent
+from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id
 from tests.live.test_fair_share import next_turn
 from tests.live.watching import JOBS, Pushed, Station, Watcher
@@ -125,7 +128,7 @@ class Rows:
     at_once: int = 0
     executed: int = 0
 
-    async def told(self, leg: Leg) -> AsyncGenerator[EncodedEvent, None]:
+    async def snapshot(self) -> ExecutedItems:
         self.reads, self.at_once = self.reads + 1, self.at_once + 1
         assert self.at_once == 1
         place = EventPosition(Position("01"))
@@ -136,7 +139,8 @@ class Rows:
             yield EncodedEvent(
                 EncodedResult(b"{}", f"{self.reads}-{number}"), place._replace(subject=str(number))
             )
-        leg.joint, self.at_once = Joint(position=Position("01")), self.at_once - 1
+        self.at_once -= 1
+        yield ResumePoint(position=Position("01"))
 
 
 @pytest.fixture
@@ -147,7 +151,7 @@ async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
 
 
 def began(groups: BroadcastRegistry, rows: Rows) -> Subscriber:
-    return groups.snapshots.join("k", Leg(), rows.told, DeliveryOptions(None))
+    return groups.snapshots.join("k", rows.snapshot, DeliveryOptions(None))
 
 
 async def all_of(member: Subscriber) -> list[str]:
@@ -185,7 +189,7 @@ async def test_rows_are_executed_no_faster_than_one_client_takes_them(
 async def test_who_takes_no_rows_holds_up_the_others_only_for_so_long(
     groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.schema.fanout.broadcast.PATIENCE_S", 0.05)
+    monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
     rows = Rows(number=100)
     rows.allowed.set()
     slow, other = began(groups, rows), began(groups, rows)

@@ -10,7 +10,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.live.messages import ChangeKind, JobChange
+from ostinato.resolvers.live.messages import Change, ChangeKind
 from tests.live.breaking import followed
 from tests.live.conftest import As
 from tests.live.reading import Client, disconnected, follow, told
@@ -29,7 +29,7 @@ async def test_reader_that_is_overtaken_reads_on_in_the_history(
     async with follow(as_viewer()) as client:
         await client.ready()
         first = await write.job()
-        assert (await client.next()).job_id == first
+        assert (await client.next()).id == first
         for _ in range(10):
             await write.run()
         await followed(feed)
@@ -89,9 +89,9 @@ async def test_reader_that_stalls_a_catch_up_stream_is_ended(
         await eventually(lambda: feed.replays.running == 0)
         with pytest.raises(SlowConsumer):
             await read_on(client, taken)
-    assert [change.job_id for change in taken] == ids[: len(taken)]
+    assert [change.id for change in taken] == ids[: len(taken)]
 
 
-async def read_on(client: Client[JobChange], taken: list[JobChange]) -> None:
+async def read_on(client: Client[Change[Job]], taken: list[Change[Job]]) -> None:
     while True:
         taken.append(await client.next())

@@ -8,6 +8,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.errors import BadRequest
 from ostinato.resolvers.stats import stats_changed
 from tests.live.conftest import As
+from tests.live.reading import first_message
 from tests.live.watching import ANN, Station
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -33,7 +34,7 @@ async def test_figures_are_those_of_the_viewer_s_ordinary_jobs(
 async def test_admin_is_told_of_everybody_s(as_viewer: As, write: Writer) -> None:
     await write.job("ann")
     await write.job("bob")
-    told = await anext(stats_changed(as_viewer("root", "admin"), 500))
+    told = await first_message(stats_changed(as_viewer("root", "admin"), 500))
     assert told.counts.pending == 2
 
 
@@ -52,5 +53,5 @@ async def test_however_many_watch_it_is_counted_once(station: Station, feed: Cha
 @pytest.mark.parametrize("every_ms", [0, 499, 3_600_001])
 async def test_interval_out_of_range_is_refused_by_name(as_viewer: As, every_ms: int) -> None:
     with pytest.raises(BadRequest, match=r"everyMs must be 500 to 3600000, got \d+") as refused:
-        await anext(stats_changed(as_viewer(), every_ms))
+        await first_message(stats_changed(as_viewer(), every_ms))
     assert refused.value.issues[0].path == ("everyMs",)

@@ -32,7 +32,7 @@ async def test_broken_stream_is_reopened_without_a_gap(
             before = await write.job()
             await break_stream(feed, write.mongo)
             after = await write.job()
-            assert [change.job_id for change in await client.take(2)] == [before, after]
+            assert [change.id for change in await client.take(2)] == [before, after]
             await reopened(feed, reopenings + round_)
 
 
@@ -49,9 +49,9 @@ async def test_dropped_database_resets_and_the_stream_goes_on(
         await reopened(feed, reopenings + 1)
         job_id = await write.job()
         seen = await client.next()
-        while seen.job_id is None:
+        while seen.id is None:
             seen = await client.next()
-        assert seen.job_id == job_id
+        assert seen.id == job_id
 
 
 async def test_hub_that_starts_knows_the_last_minute(
@@ -73,7 +73,7 @@ async def test_one_damaged_document_does_not_stop_the_hub(
         await client.ready()
         await write.mongo["jobs"].insert_one({"_id": "damaged", **damage})
         job_id = await write.job()
-        assert (await client.next()).job_id == job_id
+        assert (await client.next()).id == job_id
 
 
 async def test_hub_that_has_too_much_to_read_starts_at_the_present(
@@ -93,7 +93,7 @@ async def test_hub_that_has_too_much_to_read_starts_at_the_present(
         follow(as_viewer(at=cold), cursor) as client,
     ):
         await client.ready()
-        assert [change.job_id for change in await client.take(10)] == ids
+        assert [change.id for change in await client.take(10)] == ids
         assert cold.stats.ring < 10
 
 

@@ -13,7 +13,6 @@ from strawberry import Schema
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.messages import Leg
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.operation_request import OperationRequest
@@ -91,8 +90,8 @@ class Station:
     async def open(
         cls, schema: Schema, engine: Engine, feed: ChangeFeed
     ) -> AsyncIterator["Station"]:
-        def create_context(viewer: Viewer | None, leg: Leg) -> RequestContext:
-            return RequestContext(caller=viewer, engine=engine, feed=feed, leg=leg)
+        def create_context(viewer: Viewer | None) -> RequestContext:
+            return RequestContext(caller=viewer, engine=engine, feed=feed)
 
         runner = OperationRunner(schema, engine.settings, create_context)
         try:

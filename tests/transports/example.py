@@ -13,7 +13,6 @@ from strawberry.scalars import JSON
 from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.messages import Leg
 from ostinato.schema.server.app import AppDependencies, build_app
 from ostinato.schema.server.health import Check
 
@@ -190,7 +189,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     async def nothing() -> AsyncIterator[None]:
         yield
 
-    def create_context(viewer: Viewer | None, _leg: Leg) -> Context:
+    def create_context(viewer: Viewer | None) -> Context:
         return Context(probe, viewer)
 
     def unavailable() -> NoReturn:

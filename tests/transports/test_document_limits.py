@@ -124,7 +124,7 @@ def test_names_are_suggested_only_if_introspection_is_enabled(introspection: boo
 
 async def test_a_value_s_names_are_not_suggested_without_introspection() -> None:
     settings = make_settings(introspection=False)
-    runner = OperationRunner(example_schema, settings, lambda _viewer, _leg: None)
+    runner = OperationRunner(example_schema, settings, lambda _viewer: None)
     query = "mutation($input: ItemInput!) { add(input: $input) }"
     given = OperationRequest(query=query, variables={"input": {"name": "x", "sises": []}})
     with pytest.raises(RequestRejected) as caught:
