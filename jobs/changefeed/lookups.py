@@ -20,7 +20,7 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 
 class ObjectReader(Generic[R]):
-    """Read objects of one kind, whoever owns them: the caller decides who may see them."""
+    """Read objects of one kind and of all owners: the caller decides who may see them."""
 
     def __init__(self, mongo: Mongo, kind: type[R]) -> None:
         self._mongo = mongo

@@ -119,7 +119,7 @@ def _definitions_of(
 def _stripped(
     operation: OperationDefinitionNode, excluded: frozenset[str]
 ) -> OperationDefinitionNode:
-    """Take the subscriber's excluded arguments from the root, and what is left of them."""
+    """Remove the excluded arguments from the root fields, and the name and variables."""
     selection_set = remove_arguments(operation.selection_set, excluded)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
 
