@@ -17,6 +17,7 @@ MAX_DEPTH: Final = 32  # BSON allows 100; values are nested a few levels deep in
 MAX_COUNT: Final = 2**53 - 1  # JavaScript reads larger numbers inexactly
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 SHOWN_DIGITS: Final = 40  # of a number that is too large
+MAX_WRITTEN_BITS: Final = 10_000  # Python refuses to write integers of more than 4,300 digits
 CONTAINERS: Final = (dict, list, tuple)
 MAX_BYTES: Final = 16 * 1024 * 1024  # the limit of a MongoDB document
 
@@ -263,9 +264,10 @@ def _integer(value: int) -> int:
 
 
 def _digits(number: int) -> str:
-    if number.bit_length() > SHOWN_DIGITS * 4:  # str() of it may take long, or be refused
+    if number.bit_length() > MAX_WRITTEN_BITS:
         return f"an integer of {number.bit_length()} bits"
-    return str(number)
+    digits = str(number)
+    return digits if len(digits) <= SHOWN_DIGITS else f"{digits[:SHOWN_DIGITS]}…"
 
 
 def _float(value: float) -> float:

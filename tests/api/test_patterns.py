@@ -98,7 +98,7 @@ async def test_an_admin_sees_every_function_and_which_to_call(admin: Client) -> 
 async def test_a_function_has_its_kind_arguments_and_policy(ann: Client) -> None:
     found = {each["name"]: each for each in await ann.get(FUNCTIONS)}
     greet, call_out = found["functions.greet"], found["functions.callOut"]
-    assert (greet["kind"], greet["description"]) == ("MUTATION", "Greet somebody, several times.")
+    assert (greet["kind"], greet["description"]) == ("MUTATION", "Greet a person, several times.")
     assert greet["argsSchema"]["required"] == ["name"]
     assert greet["argsSchema"]["properties"]["times"]["default"] == 1
     assert (call_out["kind"], call_out["maxAttempts"], call_out["timeoutMs"]) == ("ACTION", 3, 1500)

@@ -31,5 +31,5 @@ async def test_one_claim_takes_no_more_than_8_mib_of_arguments(hasty: Settings, 
 
 async def test_no_job_brings_more_arguments_than_that_counts_with(idle: Rig) -> None:
     await idle.plan("echo", {"value": "x" * (MAX_ARGS_BYTES - 50)})
-    with pytest.raises(BadRequest, match="allowed are 65,536"):
+    with pytest.raises(BadRequest, match="must be at most 65,536"):
         await idle.plan("echo", {"value": "x" * MAX_ARGS_BYTES})

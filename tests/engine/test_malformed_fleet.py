@@ -170,7 +170,7 @@ async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
 async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.mongo.poisoned_jobs.QUARANTINE_S", 0)
+    monkeypatch.setattr("ostinato.jobs.mongo.due_jobs.QUARANTINE_S", 0)
     job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
     await insert(idle, "jobs", job)
     due = DueJobs(idle.engine.mongo)
