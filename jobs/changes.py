@@ -1,4 +1,4 @@
-"""The records of the change feed: one write to a watched document, decoded."""
+"""The change feed's records: a decoded write to a watched document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.records import Cause, JobEvent, JobState
 
 Position = NewType("Position", str)
-"""A position in MongoDB's history; as text it sorts in the order of the commits."""
+"""A position in MongoDB's oplog; the strings sort in commit order."""
 
 ClusterTime: TypeAlias = tuple[int, int]
-"""MongoDB's own clock: seconds, and a counter within the second."""
+"""A MongoDB cluster time: seconds, and a counter within the second."""
 
 BEGINNING: Final[ClusterTime] = (0, 0)
 
 
 def time_of(position: Position) -> ClusterTime:
-    """Return the time in a position, which is a resume token: a KeyString that starts with it.
+    """Return the cluster time of a position, a resume token whose KeyString starts with it.
 
     Source: github.com/mongodb/mongo, src/mongo/db/pipeline/resume_token.h
     """
@@ -30,7 +30,7 @@ def time_of(position: Position) -> ClusterTime:
 
 
 class WatchedCollection(StrEnum):
-    """The collections whose changes are followed, by their stored names."""
+    """The collections in the change stream, by their stored names."""
 
     JOBS = "jobs"
     CRONS = "crons"
@@ -47,7 +47,7 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What decides who receives a document's changes; it is the same for the document's life."""
+    """The immutable fields of a document that determine which filters match its changes."""
 
     owner: str | None
     function_name: str | None = None
@@ -55,19 +55,19 @@ class Route:
     internal: bool = False
     cause: Cause | None = None
     task_id: str | None = None
-    """The client's name of a recurring task."""
+    """The client-supplied name of a recurring task."""
 
 
 class MatchState(NamedTuple):
-    """What may change of a job and decides whether it matches a filter."""
+    """The mutable fields of a job that determine whether a filter matches."""
 
     state: JobState
     due: datetime | None
-    """None if it is not known."""
+    """None if unknown."""
 
 
 class _Write(NamedTuple):
-    """What the change stream reports of one write to one document."""
+    """One write to one document, as reported by the change stream."""
 
     collection: WatchedCollection
     document_id: str
@@ -76,22 +76,22 @@ class _Write(NamedTuple):
     version: int | None = None
     """The document's version after this write; None when it was deleted."""
     route: Route | None = None
-    """None until the feed has looked it up, and after that if the document is gone."""
+    """None until resolved by the feed, and for documents that no longer exist."""
     event_raw: Mapping[str, Any] | None = None
     """The event that this write appended to the job's timeline, as stored, with naive UTC times;
-    None for progress."""
+    None for a progress update."""
     scheduled_time: datetime | None = None
-    """The job's new due time, when this write set it."""
+    """The job's new due time, if this write set it."""
     match_state: MatchState | None = None
-    """The job's state, looked up with the route for a write without an event."""
+    """The job's state, resolved with the route for a write without an event."""
 
 
 class DocumentChange(_Write):
-    """One write to one document, decoded once and shared by all who receive it."""
+    """One write to one document, decoded once and shared by all subscriptions."""
 
     @cached_property
     def event(self) -> JobEvent | None:
-        """The event that this write appended, decoded when first read; None if it is malformed."""
+        """The event that this write appended, decoded lazily; None if absent or malformed."""
         if self.event_raw is None:
             return None
         try:
@@ -102,7 +102,7 @@ class DocumentChange(_Write):
 
     @property
     def state_before(self) -> MatchState | None:
-        """The job's state before this write, None if the write did not change it."""
+        """The job's state before this write; None if the write did not change the state."""
         if self.event_raw is None or self.type is ChangeType.INSERTED:
             return None
         source = self.event_raw.get("from")
@@ -110,7 +110,7 @@ class DocumentChange(_Write):
 
     @property
     def state_after(self) -> MatchState | None:
-        """The job's state after this write, None if that is not known."""
+        """The job's state after this write; None if unknown."""
         if self.event_raw is None:
             due, state = self.scheduled_time, self.match_state
             return state._replace(due=due) if state and due else state

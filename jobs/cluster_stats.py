@@ -1,4 +1,4 @@
-"""Reads the cluster's metrics, at most once a second however many readers there are."""
+"""Reads the cluster's metrics, cached for one second."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -14,23 +14,23 @@ MAX_AGE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterStats:
-    """What an operator monitors of an installation."""
+    """Cluster-wide metrics for operators."""
 
     counts: JobCounts
     oldest_due_wait_s: float
-    """How long the oldest due job has waited, in queues that are not paused; 0 if none is due."""
+    """Age of the oldest due job in queues that are not paused; 0 if none is due."""
     workers: WorkerTotals
 
 
 class ClusterStatsReader:
-    """Reads the metrics for one API process."""
+    """The cached metrics of one API process."""
 
     def __init__(self, engine: Engine, feed: ChangeFeed) -> None:
         self._engine = engine
         self._feed = feed
         self._latest = SingleFlight(self._read)
         self.reads = 0
-        """How often MongoDB was queried."""
+        """Number of reads from MongoDB so far."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,7 +39,7 @@ class ClusterStatsReader:
         await self._latest.close()
 
     async def read(self) -> ClusterStats:
-        """Return metrics of the last second; raises the errors of MongoDB's driver."""
+        """Return metrics at most one second old; raises the errors of MongoDB's driver."""
         return await self._latest.get(MAX_AGE_S)
 
     async def _read(self) -> ClusterStats:

@@ -1,4 +1,4 @@
-"""Filters and orders of lists, and a page of a list."""
+"""Filtering, ordering and paging of lists."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs; None does not restrict. The owner is passed separately, by the resolvers: they
-    decide who may see what."""
+    """A filter on jobs; None matches any value. The owner is passed separately by the resolvers,
+    which enforce access."""
 
     states: tuple[JobState, ...] | None = None
     function_name: str | None = None
     internal: bool | None = False
-    """False hides the system's own jobs, True shows them only, None shows both."""
+    """False excludes internal jobs, True matches only internal jobs, None matches both."""
     cause_kind: CauseKind | None = None
     cause_id: str | None = None
     queue: str | None = None
@@ -29,12 +29,12 @@ class JobFilter:
 
     @property
     def has_window(self) -> bool:
-        """Return whether it restricts when jobs are due."""
+        """Return whether the filter restricts due times."""
         return self.scheduled_from is not None or self.scheduled_to is not None
 
     @property
     def can_stop_matching(self) -> bool:
-        """Return whether a job that matches can stop matching."""
+        """Return whether the filter has mutable criteria, so that a job can stop matching."""
         return self.states is not None or self.has_window
 
 

@@ -6,21 +6,21 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What a worker writes with each heartbeat."""
+    """The fields that a worker updates with each heartbeat."""
 
     running: int
-    """How many slots are in use."""
+    """Number of slots in use."""
     loop_lag_ms: int
     """The highest lag of its event loop since the previous heartbeat."""
     job_ids: tuple[str, ...]
-    """The jobs that it runs, the longest running first, up to a bound."""
+    """The running jobs, longest running first, up to a limit."""
     unwritable: tuple[str, ...] = ()
-    """Due jobs that it could neither start nor fail: MongoDB rejects every write of them."""
+    """Due jobs that the worker can neither start nor fail, since MongoDB rejects their writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A worker that has registered and has not been declared lost."""
+    """A registered worker that was not declared lost."""
 
     id: str
     host: str
@@ -28,10 +28,9 @@ class WorkerRecord:
     version: str
     queues: tuple[str, ...]
     slots: int
-    """How many jobs it runs at once."""
+    """Maximum number of concurrent jobs."""
     heartbeat: Heartbeat
     started_at: datetime
-    """By the server's real clock, like `heard_at`."""
+    """Real time of the MongoDB server, not scheduler time; so is `heard_at`."""
     heard_at: datetime
-    """When its last heartbeat was written."""
-    """When its last heartbeat was written."""
+    """The time of the last heartbeat."""

@@ -1,4 +1,4 @@
-"""Lanes, which partition the pending jobs by queue, limited function and priority. Pure."""
+"""Lanes: partitions of the pending jobs by queue, limited function and priority. No I/O."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ DEFAULT_QUEUE: Final = "default"
 QUEUE_PATTERN: Final = "^[a-z0-9_-]{1,64}$"
 MAX_PRIORITY: Final = 9
 MAX_WEIGHT: Final = 1_000
-AGING_MS: Final = 60_000  # each minute of waiting counts as one point of priority
+AGING_MS: Final = 60_000  # one point of priority per minute of waiting
 
 _LANE: Final = re.compile(
     r"(?P<queue>[a-z0-9_-]{1,64})/(?P<function>[\w.]*)(:(?P<priority>[1-9]))?(?P<reserved>!?)"
@@ -22,10 +22,10 @@ class Lane:
 
     queue: str = DEFAULT_QUEUE
     function: str | None = None
-    """The function, if it has its own limit: its backlog must not block other jobs."""
+    """Set only for functions with a limit, whose backlog must not block other jobs."""
     priority: int = 0
     has_reservation: bool = False
-    """Whether its jobs wait for a start that their function's rate limit reserved."""
+    """Whether its jobs have a start time reserved by their function's rate limit."""
 
     def __str__(self) -> str:
         priority = f":{self.priority}" if self.priority else ""
@@ -33,7 +33,7 @@ class Lane:
 
     @property
     def limit_key(self) -> "Lane":
-        """Return the lane that stands for all priorities, which share one limit."""
+        """Return the lane without priority or reservation: the key of the shared limit."""
         return replace(self, priority=0, has_reservation=False)
 
     @classmethod
@@ -51,7 +51,7 @@ class Lane:
 
 
 class PendingJob(NamedTuple):
-    """A pending job as the dispatcher reads it."""
+    """The fields of a pending job that the dispatcher reads."""
 
     id: str
     lane: Lane
@@ -61,19 +61,19 @@ class PendingJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A named group of jobs. Every valid name is a queue."""
+    """A named group of jobs. Queues need not be created: every valid name is a queue."""
 
     name: str
     paused: bool = False
-    """Whether its pending jobs are not started."""
+    """Whether starts of its pending jobs are suspended."""
     weight: int = 1
-    """Its share of the slots, relative to other queues, when more jobs are due than can run."""
+    """Its share of the slots, relative to other queues, while more jobs are due than can run."""
     version: int = 0
-    """0 for a queue whose settings were never changed."""
+    """0 for default settings that were never changed."""
     pending_due: int = 0
-    """How many of its jobs are due, up to 1,000; set only for readers."""
+    """Number of due jobs, capped at 1,000; set only in API results."""
     workers: int = 0
-    """How many workers serve it; set only for readers."""
+    """Number of workers that serve the queue; set only in API results."""
 
 
 def is_queue_name(text: str) -> bool:
@@ -81,5 +81,5 @@ def is_queue_name(text: str) -> bool:
 
 
 def lane_bounds(queue: str) -> tuple[str, str]:
-    """Return the lower bound of a queue's stored lanes, and their excluded upper bound."""
+    """Return the inclusive lower and the exclusive upper bound of a queue's stored lanes."""
     return f"{queue}/", f"{queue}0"

@@ -1,4 +1,4 @@
-"""Decides what a late tick executes, and when the next tick is due. Pure."""
+"""Applies the catch-up policy to missed ticks, and computes the next tick. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,30 +8,32 @@ from typing import Final, assert_never
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import next_run, ticks
 
-MISFIRE_GRACE: Final = timedelta(seconds=15)  # the tick of a lost worker has run again by then
-MAX_RUNS_PER_TICK: Final = 500  # these jobs share the transaction of the tick
-MAX_COUNTED_TICKS: Final = 10_000  # of a cronspec: every minute of a week, 0.3 s of work
+MISFIRE_GRACE: Final = timedelta(
+    seconds=15
+)  # enough for another worker to take over the tick of a lost one
+MAX_RUNS_PER_TICK: Final = 500  # all jobs of a tick are inserted in one transaction
+MAX_COUNTED_TICKS: Final = 10_000  # for cronspecs: one week of minutes takes 0.3 s to count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MisfireDecision:
-    """What a tick does."""
+    """The ticks to run and to skip."""
 
     runs: tuple[datetime, ...]
-    """The due times to execute now, oldest first."""
+    """The scheduled times to run now, oldest first."""
     skipped: int
-    """Number of due times without an execution."""
+    """Number of scheduled times that are not run."""
     next_run: datetime
-    """The first due time later than now."""
+    """The first scheduled time after the current time."""
 
 
 def resolve_misfires(
     schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPolicy
 ) -> MisfireDecision:
-    """Decide which due times to run, from `due` (the first that has not run) to `now`.
+    """Decide which scheduled times to run, from `due` (the oldest not yet run) to `now`.
 
     `skip` runs the newest if it is at most 15 s late, `latest` the newest, `all` the newest 500.
-    For a cronspec, at most 10,000 missed due times are counted.
+    For a cronspec, at most 10,000 missed ticks are counted.
     """
     count, newest = _missed(schedule, due, now)
     if policy is CatchUpPolicy.ALL:
@@ -47,7 +49,7 @@ def resolve_misfires(
 
 
 def _missed(schedule: Schedule, due: datetime, now: datetime) -> tuple[int, tuple[datetime, ...]]:
-    """Count the due times up to now, and return the newest ones, oldest first."""
+    """Return the number of ticks from `due` to `now`, and the newest of them, oldest first."""
     if isinstance(schedule, CronSchedule):
         later = takewhile(lambda tick: tick <= now, ticks(schedule, due))
         found = tuple(chain([due], islice(later, MAX_COUNTED_TICKS - 1)))

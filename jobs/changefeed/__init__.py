@@ -1,4 +1,4 @@
-"""Follows MongoDB's changes once per process, and passes them to subscriptions."""
+"""Tails MongoDB's change stream once per process and dispatches changes to subscriptions."""
 
 from ostinato.jobs.changefeed.feed import ChangeFeed
 from ostinato.jobs.changefeed.matching import ChangeFilter, MatchedChange

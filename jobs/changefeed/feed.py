@@ -1,4 +1,4 @@
-"""Owns the process's one change stream, the ring of its newest changes, and its subscriptions."""
+"""Owns the process's change stream, the ring of recent changes, and the subscriptions."""
 
 import asyncio
 from collections import Counter
@@ -32,12 +32,12 @@ log = get_log(__name__)
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, RecurringTask, Batch, Request)
 
-START_TIMEOUT_S: Final = 15.0  # a failover and a reconnection fit in
-WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is left to the replays
+START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect
+WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is served by replays
 
 
 class ChangeFeed:
-    """Follow MongoDB's changes while open; subscriptions are for the same event loop."""
+    """Tails MongoDB's change stream while open. Not thread-safe: one event loop only."""
 
     def __init__(self, mongo: Mongo, settings: Settings) -> None:
         self._mongo = mongo
@@ -48,7 +48,7 @@ class ChangeFeed:
         self._task: asyncio.Task[None] | None = None
         self._has_failed = False
         self._failure: Exception | None = None
-        """What a reader met while it decoded for all."""
+        """A decoding error raised in a reader's task, to be raised again by the feed's task."""
         self._started = asyncio.Event()
         self._changes = 0
         self._transitions: Counter[str] = Counter()
@@ -61,9 +61,9 @@ class ChangeFeed:
         self.counts = JobCountCache(mongo)
         self._probe = HeadProbe(mongo, lambda: self.position, self._advance)
         self.position = Position("")
-        """Everything up to here was published, or is undecoded in the ring."""
+        """The position up to which all changes are published, or pending in the ring."""
         self.time: ClusterTime = BEGINNING
-        """Everything committed up to then is up to `position`."""
+        """The cluster time of `position`."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._supervised.run())
@@ -73,7 +73,7 @@ class ChangeFeed:
                 await self._started.wait()
         except TimeoutError:
             await self.close()
-            raise Unavailable("MongoDB's changes cannot be followed: the log says why") from None
+            raise Unavailable("the change stream did not start in time: see the log") from None
         return self
 
     async def __aexit__(
@@ -85,7 +85,7 @@ class ChangeFeed:
         await self.close()
 
     async def close(self) -> None:
-        """Stop following; every subscription ends with Unavailable."""
+        """Close the change stream; all subscriptions fail with Unavailable."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -95,12 +95,12 @@ class ChangeFeed:
 
     @property
     def following(self) -> bool:
-        """Whether changes are being followed."""
+        """Whether the change stream has started and is open."""
         return self._started.is_set() and self._task is not None and not self._task.done()
 
     @property
     def is_dead(self) -> bool:
-        """Whether following fails again and again: only a new process may help."""
+        """Whether restarts have failed for too long; the process should be restarted."""
         return self._supervised.is_dead
 
     @property
@@ -121,7 +121,7 @@ class ChangeFeed:
         )
 
     def subscribe(self, wanted: ChangeFilter, after: Position | None = None) -> FeedSubscription:
-        """Subscribe to the matching changes after a position, by default from now on."""
+        """Subscribe to the matching changes after a position, by default the current one."""
         if not self.following:
             raise _not_following()
         subscription = FeedSubscription(self, wanted, after or self.position)
@@ -132,22 +132,22 @@ class ChangeFeed:
         self._subscriptions.discard(subscription)
 
     async def load(self, kind: type[R], ids: Collection[str], after: Position) -> Mapping[str, R]:
-        """Read objects as of a published position or later, in one find for all who ask now."""
+        """Read objects as of a published position or later; concurrent calls share one query."""
         return cast("Mapping[str, R]", await self._objects[kind].load(ids, after))
 
     async def present(self) -> ClusterTime:
-        """Return a time after every write that has been read so far."""
+        """Return the current cluster time, which is after every write that was read before."""
         return await MongoRetry().run(lambda: read_cluster_time(self._mongo))
 
     async def reach(self, time: ClusterTime) -> None:
-        """Wait until everything committed up to then is up to `position`; raises Unavailable."""
+        """Wait until the feed has reached a cluster time; raises Unavailable."""
         while self.time < time:
             if not self.following:
                 raise _not_following()
             await self._probe.probe()
 
     async def ensure_decoded(self, deadline: float) -> bool:
-        """Decode what is undecoded, at most until then; return whether all of it is decoded."""
+        """Decode pending batches until `deadline`; return whether none are left."""
         if not self.ring.is_decoded:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
@@ -155,10 +155,10 @@ class ChangeFeed:
         return self.ring.is_decoded
 
     async def _decode_for_reader(self) -> None:
-        """Decode for a reader; an error is not the reader's fault: the feed starts again."""
+        """Decode in a reader's task; an error restarts the feed and is not raised in the reader."""
         try:
             await self._decode()
-        except Exception as error:  # the feed's own error, met by a reader
+        except Exception as error:  # raised again by the feed's task
             self._failure = error
             self.ring.drop_undecoded()
 
@@ -167,10 +167,11 @@ class ChangeFeed:
         await self.ring.decode_pending(decode, self._publish)
 
     async def _follow(self) -> None:
-        """Follow forever; after an exception, from now on: every reader starts again."""
+        """Tail the change stream. After an error, restart at the current time and reset all
+        subscriptions."""
         try:
             async with self._stream as stream:
-                await (self._start_over(stream) if self._has_failed else self._start(stream))
+                await (self._restart(stream) if self._has_failed else self._start(stream))
                 await self._follow_stream(stream)
         except Exception:
             self._has_failed = True
@@ -184,7 +185,7 @@ class ChangeFeed:
                     await self._take(batch)
             self._histories_lost += 1
             log.warning("changefeed.history_lost", position=self.position)
-            await self._start_over(stream)
+            await self._restart(stream)
 
     async def _start(self, stream: ChangeStream) -> None:
         await stream.open_recent(self._settings.hub_history_ms)
@@ -193,13 +194,13 @@ class ChangeFeed:
             await stream.open_now()
             self.ring.clear(stream.position)
 
-    async def _start_over(self, stream: ChangeStream) -> None:
+    async def _restart(self, stream: ChangeStream) -> None:
         await stream.open_now()
         self.ring.drop_undecoded()
         self._reset(stream.position)
 
     async def _warm_up(self, stream: ChangeStream) -> bool:
-        """Read up to the present; False if there is too much to read, or it is lost already."""
+        """Read recent history; return False if that takes too long or the history is lost."""
         deadline = asyncio.get_running_loop().time() + WARM_UP_TIMEOUT_S
         with suppress(HistoryLost):
             async for batch in stream.batches():
@@ -211,7 +212,7 @@ class ChangeFeed:
         return False
 
     async def _take(self, batch: StreamBatch) -> None:
-        """Publish a batch, or leave it undecoded while nobody would notice."""
+        """Publish a batch, or leave it undecoded if there are no readers."""
         if self._failure is not None:
             error, self._failure = self._failure, None
             raise error
@@ -227,7 +228,7 @@ class ChangeFeed:
 
     @property
     def _has_readers(self) -> bool:
-        """Whether anybody reads the changes, or what the metrics count of them."""
+        """Whether there are subscriptions, or metrics that count the changes."""
         return bool(self._subscriptions) or self._settings.metrics_token is not None
 
     def _publish(self, batch: StreamBatch, decoded: DecodedBatch) -> None:
@@ -240,16 +241,16 @@ class ChangeFeed:
         self._count(decoded.changes)
 
     def _advance(self, batch: StreamBatch) -> None:
-        """Note how far the history is known; the stream may report it later than the probe."""
+        """Advance `position` and `time`; the stream may report a position after the probe did."""
         self.position = max(self.position, batch.position)
         self.time = max(self.time, batch.time)
 
     def _count(self, changes: Sequence[DocumentChange]) -> None:
-        if self._started.is_set():  # history was counted when it happened
+        if self._started.is_set():  # changes read while warming up were counted before
             self._transitions.update(states_entered(changes))
 
     def _reset(self, position: Position) -> None:
-        """Drop all history before `position`, and make every reader from before start again."""
+        """Drop all history before `position`, and reset every subscription at an older position."""
         self._resets += 1
         self.ring.clear_decoded(position)
         self.position = max(self.position, position)
@@ -261,8 +262,8 @@ class ChangeFeed:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("changefeed.crashed", exc_info=error)
         for subscription in list(self._subscriptions):
-            subscription.fail(Unavailable("the server is stopping: resume elsewhere"))
+            subscription.fail(Unavailable("the server is shutting down: reconnect and resume"))
 
 
 def _not_following() -> Unavailable:
-    return Unavailable("the feed of changes is stopping or starting again: try again in a moment")
+    return Unavailable("the change feed is stopping or restarting: retry in a few seconds")

@@ -1,7 +1,7 @@
-"""Finds the subscriptions of a change by the keys that their filters share with it.
+"""An inverted index from the keys of a change to the filters that may match it.
 
-The cost grows with the filters that match, not with those that exist. Each filter is matched once
-for all of its listeners.
+The cost is proportional to the number of candidate filters, not of all filters. Each filter is
+matched once for all of its listeners.
 """
 
 from collections import defaultdict
@@ -23,11 +23,11 @@ class Listener(Protocol):
     """A receiver of matching changes."""
 
     def on_changes(self, matched: Sequence[MatchedChange]) -> None:
-        """Note the matches of one batch, oldest first; must return at once."""
+        """Handle the matches of one batch, oldest first; must not block."""
 
 
 class FilterBucket:
-    """The filters with one index key, by their interval keys."""
+    """The filters with one index key, by interval key."""
 
     def __init__(self) -> None:
         self._filters: defaultdict[IntervalKey, set[ChangeFilter]] = defaultdict(set)
@@ -78,7 +78,7 @@ class SubscriptionIndex:
         self._listeners[wanted].add(listener)
 
     def leave(self, wanted: ChangeFilter, listener: Listener) -> None:
-        """Remove a listener; does nothing if it is not there."""
+        """Remove a listener; a no-op if there is none."""
         listeners = self._listeners.get(wanted, set())
         listeners.discard(listener)
         if not listeners and self._listeners.pop(wanted, None) is not None:
@@ -88,7 +88,7 @@ class SubscriptionIndex:
                 del self._buckets[wanted.index_key]
 
     def publish(self, changes: Iterable[DocumentChange]) -> None:
-        """Pass a batch to the listeners of every filter that it matches."""
+        """Match a batch, and call the listeners of every matching filter."""
         if not self._listeners:
             return
         matched: defaultdict[ChangeFilter, list[MatchedChange]] = defaultdict(list)
@@ -101,7 +101,7 @@ class SubscriptionIndex:
                 listener.on_changes(found_changes)
 
     def candidates(self, change: DocumentChange) -> Iterator[ChangeFilter]:
-        """Return the filters that share their keys with the change."""
+        """Return the filters that share an index key and an interval key with the change."""
         for key in index_keys_of(change):
             if bucket := self._buckets.get(key):
                 yield from bucket.candidates(change)

@@ -1,7 +1,7 @@
-"""Index keys of time windows, so that the windows around an instant are looked up, not searched.
+"""Index keys for time windows: the windows that contain an instant are found by key lookup.
 
-Time is cut into intervals of all sizes, each twice as long as the next smaller one. A window is
-a few of them, and an instant lies in one of each size. Source: the segment tree.
+Time is divided into intervals of `SIZES` sizes, each twice the previous one. A window is a union of
+a few intervals; an instant lies in one interval per size. Source: the segment tree.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import JobState
 
-SMALLEST_S: Final = 60  # windows that differ by less are matched one by one
-SIZES: Final = 27  # the largest interval is as long as all time
-ALL_TIME: Final = 2 ** (SIZES - 1)  # in smallest intervals: to the year 2097
+SMALLEST_S: Final = 60  # the resolution of the index; matching is exact
+SIZES: Final = 27  # the largest interval covers ALL_TIME
+ALL_TIME: Final = 2 ** (SIZES - 1)  # in units of SMALLEST_S: up to the year 2097
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Interval: TypeAlias = tuple[int, int]
-"""Its size, as a power of two, and its number among those of that size."""
+"""The size, as an exponent of two, and the index of the interval within its size."""
 
 IntervalKey: TypeAlias = JobState | Interval | None
-"""Tells filters with the same index key apart; None for those that ask for neither."""
+"""A secondary index key; None for filters with neither a window nor states."""
 
 
 def interval_keys_of(wanted: JobFilter | None) -> Iterator[IntervalKey]:
-    """Return the keys of a filter, at least one: of its window, otherwise of its states."""
+    """Return the keys of a filter, at least one: for its window, otherwise for its states."""
     if wanted is not None and wanted.has_window:
         intervals = tuple(_intervals_of(wanted.scheduled_from, wanted.scheduled_to))
         yield from intervals or (None,)  # a window that ends before it starts has no intervals
@@ -38,7 +38,7 @@ def interval_keys_of(wanted: JobFilter | None) -> Iterator[IntervalKey]:
 def interval_keys_in(
     change: DocumentChange, *, with_intervals: bool
 ) -> Iterator[IntervalKey] | None:
-    """Return the keys of all filters that a change may match; None if any filter may."""
+    """Return the keys of all filters that may match a change; None if any filter may match."""
     after, before = change.state_after, change.state_before or change.state_after
     if change.type is ChangeType.DELETED or after is None or before is None:
         return None
@@ -73,6 +73,6 @@ def _intervals_of(start_at: datetime | None, end_at: datetime | None) -> Iterato
 
 
 def _number_of(instant: datetime) -> int:
-    """Return the number of its smallest interval, the last one if it is beyond all time."""
+    """Return the number of the smallest interval that contains an instant, clamped to ALL_TIME."""
     number = (instant - EPOCH).total_seconds() // SMALLEST_S
     return int(min(max(number, 0), ALL_TIME - 1))

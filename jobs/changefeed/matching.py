@@ -1,4 +1,4 @@
-"""Decides which changes a subscription receives, and by which keys its filter is found."""
+"""Matches changes against filters, and computes the index keys of both."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState, Route,
 from ostinato.jobs.filters import JobFilter
 
 Key: TypeAlias = tuple[str | None, ...]
-"""The name of a partition of the ring or of a bucket of the index."""
+"""The key of a partition of the ring or of a bucket of the index."""
 
 MOST_SELECTIVE_FIRST: Final = ("cause_id", "function_name", "queue")
-"""The fields of a job filter by which the index finds it."""
+"""The indexed fields of a job filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFilter:
-    """Which changes a subscription receives, as a value: equal filters are matched once."""
+    """A subscription's filter. Hashable, so that equal filters share one match."""
 
     collection: WatchedCollection
     owner: str | None = None
-    """None matches the documents of all owners."""
+    """None for all owners."""
     document_id: str | None = None
     job_filter: JobFilter | None = None
     """For jobs only."""
@@ -37,12 +37,12 @@ class ChangeFilter:
 
     @property
     def has_window(self) -> bool:
-        """Whether it restricts when jobs are due."""
+        """Whether the filter restricts due times."""
         return self.job_filter is not None and self.job_filter.has_window
 
     @property
     def index_key(self) -> Key:
-        """Return the most selective key that every matching change has in `index_keys_of`."""
+        """Return the most selective key that `index_keys_of` returns for every matching change."""
         if self.document_id is not None:
             return (self.collection, "id", self.document_id)
         scope = _scope(self.collection, self.owner)
@@ -65,7 +65,7 @@ class MatchedChange(NamedTuple):
 
 
 def partitions_of(change: DocumentChange) -> tuple[Key, Key, Key]:
-    """Return the keys of the partitions that hold the change."""
+    """Return the keys of the partitions that contain the change."""
     owner = change.route.owner if change.route else None
     return (
         (change.collection, "id", change.document_id),
@@ -75,7 +75,7 @@ def partitions_of(change: DocumentChange) -> tuple[Key, Key, Key]:
 
 
 def index_keys_of(change: DocumentChange) -> Iterator[Key]:
-    """Return the index keys of all filters that may match; none for a change without a route."""
+    """Return the index keys of all filters that may match; none if the change has no route."""
     route = change.route
     if route is None:
         return
@@ -96,7 +96,7 @@ def _scope(collection: WatchedCollection, owner: str | None) -> Key:
 
 
 def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
-    """Return the change as the filter sees it, or None if it does not match; pure."""
+    """Return the match of a filter and a change, None if there is none. No I/O."""
     route, job_filter = change.route, wanted.job_filter
     if route is None or (wanted.owner is not None and route.owner != wanted.owner):
         return None
@@ -114,7 +114,7 @@ def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
 
 
 def _matches_state(wanted: JobFilter, state: MatchState | None) -> bool:
-    """Return whether a job in that state matches; an unknown state counts as a match."""
+    """Return whether a job's state matches; an unknown state counts as a match."""
     if state is None:
         return True
     return (wanted.states is None or state.state in wanted.states) and (

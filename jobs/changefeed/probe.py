@@ -1,4 +1,4 @@
-"""Finds out early that nothing has happened: a quiet change stream reports it after 250 ms."""
+"""Probes the head of the change stream, which reports its position only after 250 ms if idle."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS
 
 log = get_log(__name__)
 
-GATHER_S: Final = 0.015  # a busy stream has answered by then, and later callers share a probe
-MAX_GATHER_S: Final = 0.06  # when probes find nothing: they do not help a feed that lags
+GATHER_S: Final = 0.015  # lets callers share a probe, and a busy stream make it unnecessary
+MAX_GATHER_S: Final = 0.06  # the backoff limit after probes without effect, as when the feed lags
 PROBE_TIMEOUT_S: Final = 5.0
 
 
 class HeadProbe:
-    """Ask MongoDB whether anything happened after the feed's position, once for all who wait."""
+    """Checks for changes after the feed's position; concurrent callers share one query."""
 
     def __init__(
         self,
@@ -27,17 +27,17 @@ class HeadProbe:
         position: Callable[[], Position],
         advance: Callable[[StreamBatch], None],
     ) -> None:
-        """`position` returns the feed's position, `advance` moves it where nothing happened."""
+        """`position` returns the feed's position; `advance` moves it if there are no changes."""
         self._mongo = mongo
         self._position = position
         self._advance = advance
         self._probing: asyncio.Task[None] | None = None
         self._gather_s = GATHER_S
         self.probes = 0
-        """How often MongoDB was asked."""
+        """Number of probes so far."""
 
     async def probe(self) -> None:
-        """Wait for one probe, whatever it finds."""
+        """Wait for one probe, regardless of its result."""
         if self._probing is None or self._probing.done():
             self._probing = asyncio.create_task(self._probe())
         await asyncio.wait([self._probing])
@@ -56,8 +56,8 @@ class HeadProbe:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 found = await peek(self._mongo, position)
         except (*TRANSIENT_ERRORS, OstinatoError):
-            pass  # the change stream meets it, too, and reports it
-        except Exception:  # any error: the caller probes again
+            pass  # the change stream fails with the same error, and reports it
+        except Exception:  # any error: callers retry
             log.exception("probe.failed")
         if found is not None and self._position() == position:
             self._advance(found)

@@ -1,4 +1,4 @@
-"""Replays changes from MongoDB's oplog that the ring has dropped, in few streams for all."""
+"""Replays changes that the ring has dropped from MongoDB's oplog, in a few shared streams."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from ostinato.jobs.mongo.client import Mongo
 log = get_log(__name__)
 
 MAX_STREAMS: Final = 4  # each costs MongoDB a scan of its oplog
-GATHER_S: Final = 0.02  # the clients of a reconnect storm arrive within moments
-STALL_TIMEOUT_S: Final = 10.0  # a stalled reader must not hold up the others for longer
+GATHER_S: Final = 0.02  # lets the clients of a reconnect storm share one stream
+STALL_TIMEOUT_S: Final = 10.0  # a stalled reader blocks the others for at most this long
 
 
 class ReplayEnd(NamedTuple):
-    """How a replay ended; with neither field, documents vanished without a change."""
+    """The result of a replay. Neither field is set if a collection was dropped."""
 
     position: Position | None = None
-    """Where to continue in the ring."""
+    """The position from which to continue in the ring."""
     error: OstinatoError | None = None
 
 
@@ -42,7 +42,7 @@ class Reader(Listener, Protocol):
 
 
 class Replay:
-    """One stream from the oldest position of its readers until it reaches the ring."""
+    """One change stream, from the oldest position of its readers to the start of the ring."""
 
     def __init__(self, mongo: Mongo, ring: Ring, readers: Sequence[Reader]) -> None:
         self._mongo = mongo
@@ -50,7 +50,7 @@ class Replay:
         self._index = SubscriptionIndex()
         self._readers = dict.fromkeys(sorted(readers, key=attrgetter("position")))
         self.position: Position | None = None
-        """All changes after this are still to come; None before the stream is open."""
+        """The position that the stream has reached; None before it is open."""
         for reader in self._readers:
             self._index.join(reader.wanted, reader)
 
@@ -68,13 +68,13 @@ class Replay:
             self._index.leave(reader.wanted, reader)
 
     async def run(self) -> None:
-        """Replay until each reader has caught up with the ring, failed or left."""
+        """Replay until the ring is reached or no readers are left."""
         async with ChangeStream(self._mongo) as stream:
             if await self._open(stream):
                 await self._replay(stream)
 
     def abandon(self) -> None:
-        """Fail the readers that are left."""
+        """Fail the remaining readers."""
         message = "the replay of missed changes stopped early: resume from your last cursor"
         for reader in list(self._readers):
             self._fail(reader, Unavailable(message))
@@ -123,14 +123,14 @@ class Replay:
                 return
 
     async def _wait_for_readers(self) -> None:
-        """Wait until all have read the batch, so that history does not pile up in memory."""
+        """Apply backpressure: wait until all readers have consumed the batch, or fail them."""
         deadline = asyncio.get_running_loop().time() + STALL_TIMEOUT_S
         for reader in list(self._readers):
             try:
                 async with asyncio.timeout_at(deadline):
                     await reader.drained()
             except TimeoutError:
-                self._fail(reader, SlowConsumer("read faster, then resume by your last cursor"))
+                self._fail(reader, SlowConsumer("read faster, then resume from your last cursor"))
 
     def _end(self, end: ReplayEnd) -> None:
         for reader in self._readers:
@@ -143,14 +143,14 @@ class Replay:
 
 
 class ReplayPool:
-    """Runs a bounded number of replays, each for many readers."""
+    """Runs a bounded number of replays, each shared by many readers."""
 
     def __init__(self, mongo: Mongo, ring: Ring) -> None:
         self._mongo = mongo
         self._ring = ring
         self._waiting: dict[Reader, None] = {}
         self._running: dict[Replay, asyncio.Task[None]] = {}
-        self._gathering: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
         self.opened = 0
         """Streams opened so far."""
 
@@ -160,33 +160,33 @@ class ReplayPool:
         return len(self._running)
 
     def join(self, reader: Reader) -> None:
-        """Start to replay what comes after the reader's position; it must leave in the end."""
+        """Add a reader to a running replay or to the next; the caller must call `leave`."""
         if not any(replay.admit(reader) for replay in self._running):
             self._waiting[reader] = None
             self._open_soon()
 
     def leave(self, reader: Reader) -> None:
-        """Remove a reader; does nothing when its replay has ended."""
+        """Remove a reader; a no-op if its replay has ended."""
         self._waiting.pop(reader, None)
         for replay in self._running:
             replay.discard(reader)
 
     async def close(self) -> None:
-        """End all streams."""
+        """Cancel all replays."""
         tasks = [*self._running.values()]
-        if self._gathering is not None:
-            tasks.append(self._gathering)
+        if self._opening is not None:
+            tasks.append(self._opening)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open_soon(self) -> None:
-        if self._waiting and self._gathering is None and len(self._running) < MAX_STREAMS:
-            self._gathering = asyncio.create_task(self._open())
+        if self._waiting and self._opening is None and len(self._running) < MAX_STREAMS:
+            self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
         await asyncio.sleep(GATHER_S)
-        self._gathering = None
+        self._opening = None
         readers, self._waiting = list(self._waiting), {}
         if readers:
             replay = Replay(self._mongo, self._ring, readers)
@@ -196,7 +196,7 @@ class ReplayPool:
     async def _run(self, replay: Replay) -> None:
         try:
             await replay.run()
-        except Exception:  # any error: the readers resume, and the other replays continue
+        except Exception:  # any error: its readers resume, the other replays continue
             log.exception("replay.failed")
         finally:
             del self._running[replay]

@@ -1,6 +1,6 @@
-"""Keeps the newest changes of the process; the newest of them may still be undecoded.
+"""A ring buffer of the most recent changes; the newest may still be undecoded.
 
-Nobody reads most changes, so they are decoded only when somebody does.
+Changes are decoded lazily, since most are never read.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _POSITION: Final = attrgetter("position")
 
 
 class Partition:
-    """Changes in order of position; drops from the front without moving the rest each time."""
+    """Changes in order of position, with amortized O(1) removal at the front."""
 
     __slots__ = ("_changes", "_head")
 
@@ -53,7 +53,7 @@ class Partition:
 
 
 class Ring:
-    """All changes after `start`, up to `capacity`; the oldest are dropped first."""
+    """All changes after `start`, at most `capacity`; the oldest are evicted first."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -76,12 +76,12 @@ class Ring:
         return not self._undecoded
 
     def clear(self, start: Position) -> None:
-        """Drop everything; the ring then begins after `start`."""
+        """Drop all changes, and set the start of the ring."""
         self.drop_undecoded()
         self.clear_decoded(start)
 
     def clear_decoded(self, start: Position) -> None:
-        """Drop the decoded changes; the undecoded ones are after `start`."""
+        """Drop the decoded changes, and set the start of the ring."""
         self._changes.clear()
         self._partitions.clear()
         self.start = start
@@ -91,26 +91,26 @@ class Ring:
         self._undecoded_changes = 0
 
     def covers(self, position: Position) -> bool:
-        """Return whether the ring has every change after `position`."""
+        """Return whether the ring contains every change after `position`."""
         return position >= self.start
 
     def put(self, batch: StreamBatch) -> None:
-        """Append an undecoded batch; the oldest changes are dropped, decoded ones first."""
+        """Append an undecoded batch; evicts the oldest changes, decoded ones first."""
         if not batch.events:
             return
         self._undecoded.append(batch)
         self._undecoded_changes += len(batch.events)
-        self._make_room()
+        self._evict()
         while self._undecoded_changes > self._capacity and len(self._undecoded) > 1:
             dropped = self._undecoded[0]
             self._remove_undecoded(dropped)
             self.clear_decoded(dropped.position)
 
     async def decode_pending(self, decode: Decode, publish: Publish) -> None:
-        """Decode the undecoded batches, oldest first, yielding to other tasks in between.
+        """Decode the pending batches, oldest first, yielding to the event loop after each.
 
-        `publish` appends the changes of a batch. One caller decodes at a time; if it is cancelled,
-        the next continues.
+        `publish` appends the changes of a batch. One caller decodes at a time; if it is canceled,
+        the next one continues.
         """
         async with self._decoding:
             while self._undecoded:
@@ -122,11 +122,11 @@ class Ring:
                     await asyncio.sleep(0)
 
     def append(self, change: DocumentChange) -> None:
-        """Append a decoded change, which is before all undecoded ones."""
+        """Append a decoded change; it must precede all undecoded ones."""
         self._changes.append(change)
         for key in partitions_of(change):
             self._partitions[key].append(change)
-        self._make_room()
+        self._evict()
 
     def after(self, key: Key, position: Position, limit: int) -> Sequence[DocumentChange]:
         """Return at most `limit` decoded changes of a partition after `position`, oldest first."""
@@ -134,11 +134,11 @@ class Ring:
         return partition.after(position, limit) if partition else ()
 
     def newest_of(self, collection: WatchedCollection, document_id: str) -> DocumentChange | None:
-        """Return the newest decoded change of a document, None if the ring has none."""
+        """Return the newest decoded change of a document, None if there is none."""
         partition = self._partitions.get((collection, "id", document_id))
         return partition.newest if partition else None
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         while self._changes and len(self) > self._capacity:
             self._drop_oldest()
 
@@ -152,8 +152,8 @@ class Ring:
                 del self._partitions[key]
 
     def _remove_undecoded(self, batch: StreamBatch) -> bool:
-        """Remove the oldest batch; return False if it was dropped while it was being decoded:
-        appending its changes would then leave a gap after them."""
+        """Remove the oldest batch. Returns False if it was evicted during decoding; appending its
+        changes would then leave a gap."""
         if not self._undecoded or self._undecoded[0] is not batch:
             return False
         self._undecoded.popleft()

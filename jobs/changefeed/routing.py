@@ -1,4 +1,4 @@
-"""Completes changes that lack their route, or the state of their job."""
+"""Resolves the missing routes and job states of changes."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from ostinato.jobs.mongo.decoding import DecodedBatch, decode_batch, read_routes
 DocumentKey: TypeAlias = tuple[WatchedCollection, str]
 
 
-class _Known(NamedTuple):
-    """What is known of a document, up to one change."""
+class _DocumentInfo(NamedTuple):
+    """The route and state of a document, as of one change."""
 
     route: Route | None
     match_state: MatchState | None
     is_deleted: bool = False
-    """Whether its deletion was published."""
+    """Whether a deletion of the document was published."""
 
 
-NOTHING: Final = _Known(None, None)
+NO_INFO: Final = _DocumentInfo(None, None)
 
 
 async def decode_and_resolve(mongo: Mongo, ring: Ring, batch: StreamBatch) -> DecodedBatch:
-    """Decode a batch, and complete its changes."""
+    """Decode a batch, and resolve the routes of its changes."""
     decoded = decode_batch(batch.events)
     return replace(decoded, changes=await resolve_routing(mongo, ring, decoded.changes))
 
@@ -35,46 +35,46 @@ async def decode_and_resolve(mongo: Mongo, ring: Ring, batch: StreamBatch) -> De
 async def resolve_routing(
     mongo: Mongo, ring: Ring, changes: Sequence[DocumentChange]
 ) -> Sequence[DocumentChange]:
-    """Fill in missing routes and states: from the ring, otherwise by one find per collection.
+    """Fill in missing routes and states from the ring, otherwise with one query per collection.
 
-    The change of a document that no longer exists stays without a route, and matches no filter.
+    Changes of documents that no longer exist have no route, and match no filter.
     """
     if all(change.route for change in changes):
         return changes
-    known: dict[DocumentKey, _Known] = {}
-    unknown: defaultdict[WatchedCollection, set[str]] = defaultdict(set)
+    infos: dict[DocumentKey, _DocumentInfo] = {}
+    missing_ids: defaultdict[WatchedCollection, set[str]] = defaultdict(set)
     for change in changes:
         key = _key_of(change)
-        so_far = known.get(key) or _known_from(ring.newest_of(*key), change)
-        known[key] = so_far._replace(route=change.route or so_far.route)
-        if known[key].route is None and change.type is not ChangeType.DELETED:
-            unknown[change.collection].add(change.document_id)
-    for collection, ids in unknown.items():
+        info = infos.get(key) or _info_from(ring.newest_of(*key), change)
+        infos[key] = info._replace(route=change.route or info.route)
+        if infos[key].route is None and change.type is not ChangeType.DELETED:
+            missing_ids[change.collection].add(change.document_id)
+    for collection, ids in missing_ids.items():
         found = await read_routes(mongo, collection, ids, changes[-1].position)
         for document_id, (route, match_state) in found.items():
-            known[collection, document_id] = _Known(route, match_state)
-    return [_completed(change, known) for change in changes]
+            infos[collection, document_id] = _DocumentInfo(route, match_state)
+    return [_resolve(change, infos) for change in changes]
 
 
 def _key_of(change: DocumentChange) -> DocumentKey:
     return change.collection, change.document_id
 
 
-def _known_from(newest: DocumentChange | None, change: DocumentChange) -> _Known:
+def _info_from(newest: DocumentChange | None, change: DocumentChange) -> _DocumentInfo:
     if newest is None:
-        return NOTHING
+        return NO_INFO
     was_deleted = newest.type is ChangeType.DELETED and newest.position < change.position
-    return _Known(newest.route, newest.state_after, is_deleted=was_deleted)
+    return _DocumentInfo(newest.route, newest.state_after, is_deleted=was_deleted)
 
 
-def _completed(change: DocumentChange, known: dict[DocumentKey, _Known]) -> DocumentChange:
-    """Add what a change lacks, unless it is a deletion that a tombstone announced before."""
+def _resolve(change: DocumentChange, infos: dict[DocumentKey, _DocumentInfo]) -> DocumentChange:
+    """Fill in the route and state of a change, except for a deletion already published."""
     key = _key_of(change)
-    so_far = known[key]
+    info = infos[key]
     is_deletion = change.type is ChangeType.DELETED
-    if change.route is None and not (is_deletion and so_far.is_deleted):
-        change = change._replace(route=so_far.route, match_state=so_far.match_state)
-    known[key] = _Known(
-        change.route or so_far.route, change.state_after, so_far.is_deleted or is_deletion
+    if change.route is None and not (is_deletion and info.is_deleted):
+        change = change._replace(route=info.route, match_state=info.match_state)
+    infos[key] = _DocumentInfo(
+        change.route or info.route, change.state_after, info.is_deleted or is_deletion
     )
     return change

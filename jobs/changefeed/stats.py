@@ -1,4 +1,4 @@
-"""The figures of a change feed for the metrics."""
+"""The statistics of a change feed, for the metrics."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from ostinato.jobs.changes import DocumentChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFeedStats:
-    """The figures at one moment."""
+    """A snapshot of the statistics."""
 
     following: bool
     changes: int
-    """Followed so far."""
+    """Changes received so far."""
     job_transitions: Mapping[str, int]
-    """How many ordinary jobs entered each state since the start."""
+    """Number of transitions of non-internal jobs into each state since the start."""
     reopened: int
     invalidated: int
     histories_lost: int
     resets: int
     ring: int
-    """Changes in memory for those who resume."""
+    """Number of changes in the ring."""
     subscriptions: int
     filters: int
-    """Different filters of the subscriptions."""
+    """Number of distinct filters of the subscriptions."""
     replays: int
-    """Streams opened so far to replay what the ring no longer has."""
+    """Number of change streams opened so far for replays."""
     probes: int
-    """How often MongoDB was asked whether nothing had happened."""
+    """Number of probes of the change stream's head."""
 
 
 def states_entered(changes: Iterable[DocumentChange]) -> Iterator[str]:
-    """Return the state that each change of an ordinary job led to; a request to cancel leads to
-    none."""
+    """Return the state entered by each change of a non-internal job. Changes without a transition,
+    such as a cancel request, are skipped."""
     for change in changes:
         event = change.event_raw
         if event is None or change.route is None or change.route.internal:

@@ -1,4 +1,4 @@
-"""A cursor in the change feed: it reads the replay of old changes, then the ring, then live."""
+"""A cursor in the change feed, which reads from a replay, then the ring, then live."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changes import BEGINNING, ClusterTime, Position
 from ostinato.jobs.errors import OstinatoError
 
-RING_BATCH_SIZE: Final = 500  # changes matched without a pause: about 1 ms
-MAX_BATCH_SIZE: Final = 1_000  # matches in one batch: a reader loads their objects in one find
-POLL_S: Final = 0.05  # how often to check whether the feed has reached the present
+RING_BATCH_SIZE: Final = 500  # changes matched without yielding to the event loop: about 1 ms
+MAX_BATCH_SIZE: Final = 1_000  # a reader loads the objects of a batch in one query
+POLL_S: Final = 0.05  # how often `catch_up` checks the feed's position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeBatch:
-    """What matched since the last batch; empty if nothing did in time."""
+    """The matches since the last batch; empty after a timeout."""
 
     matched: Sequence[MatchedChange]
     position: Position
-    """All matches up to here have been returned."""
+    """The position up to which all matches have been returned."""
     time: ClusterTime = BEGINNING
-    """All matches committed up to then have been returned, if that is known."""
+    """The cluster time up to which all matches have been returned; BEGINNING if unknown."""
     reset: bool = False
-    """Whether documents vanished without a change: what the reader knows may be wrong."""
+    """Whether changes were lost, so that the reader must reload its state."""
 
 
 class FeedView(Protocol):
@@ -46,10 +46,10 @@ class FeedView(Protocol):
 
 
 class FeedSubscription:
-    """Return the matching changes after a position, each once and in order. For one reader.
+    """The matching changes after a position, each exactly once and in order, for one reader.
 
-    Live, it notes unread matches only as long as the ring has them, too: a reader that is slower
-    than that continues in a replay.
+    A live subscription buffers unread matches only while the ring still has them; a slower reader
+    continues in a replay.
     """
 
     def __init__(self, feed: FeedView, wanted: ChangeFilter, after: Position) -> None:
@@ -58,12 +58,12 @@ class FeedSubscription:
         self._feed = feed
         self._unread: list[MatchedChange] = []
         self._is_live = False
-        self._is_overtaken = False
+        self._has_overflowed = False
         self._is_replaying = False
         self._replay_end: ReplayEnd | None = None
         self._is_reset = False
         self._error: OstinatoError | None = None
-        self._present: Position | None = None
+        self._target: Position | None = None
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -80,21 +80,21 @@ class FeedSubscription:
         self.close()
 
     def close(self) -> None:
-        """End the subscription; does nothing when it has ended."""
+        """End the subscription; idempotent."""
         self._detach()
         self._feed.forget(self)
 
     async def next(self, within_s: float) -> ChangeBatch:
-        """Return the next batch, after at most `within_s`; raises HistoryLost and SlowConsumer."""
+        """Return the next batch, after at most `within_s`; raises HistoryLost or SlowConsumer."""
         deadline = asyncio.get_running_loop().time() + within_s
         while (batch := await self._step(deadline)) is None:
             pass
         return batch
 
     async def catch_up(self, present: ClusterTime = BEGINNING) -> ChangeBatch | None:
-        """Return the next batch, or None once everything committed up to `present` was returned.
+        """Return the next batch, or None once all matches up to `present` were returned.
 
-        What happens in the meantime is not waited for: under load that would never end.
+        Ignores later changes; under load it would never catch up.
         """
         batch = None
         while batch is None and not self._has_caught_up(present):
@@ -104,11 +104,11 @@ class FeedSubscription:
         return batch
 
     def on_changes(self, matched: Sequence[MatchedChange]) -> None:
-        """Note matches; called by the index of the feed or of a replay."""
-        if self._is_live and self._unread and not self._has_ring_all_unread():
-            self._is_overtaken = True
+        """Buffer matches; called by the index of the feed or of a replay."""
+        if self._is_live and self._unread and not self._ring_has_all_unread():
+            self._has_overflowed = True
         new = [each for each in matched if each.change.position > self.position]
-        if self._is_overtaken:
+        if self._has_overflowed:
             self._unread = []
         elif new:
             self._unread += new
@@ -119,7 +119,7 @@ class FeedSubscription:
         """Report a reset and continue at `position`; called by the feed."""
         self._detach()
         self.position = position
-        self._present = None
+        self._target = None
         self._is_reset = True
         self._changed.set()
 
@@ -130,31 +130,31 @@ class FeedSubscription:
         self._changed.set()
 
     def end_replay(self, end: ReplayEnd) -> None:
-        """Note how the replay ended; called by it."""
+        """Record the result of the replay; called by the replay."""
         self._replay_end = end
         self._changed.set()
 
     async def drained(self) -> None:
-        """Wait until everything noted was read."""
+        """Wait until all buffered matches were read."""
         await self._drained.wait()
 
     @property
     def _is_interrupted(self) -> bool:
-        """Whether the feed has reset or failed it, which goes before everything else."""
+        """Whether there is a reset or an error to report, which takes precedence."""
         return self._is_reset or self._error is not None
 
-    def _has_ring_all_unread(self) -> bool:
+    def _ring_has_all_unread(self) -> bool:
         return self._unread[0].change.position > self._feed.ring.start
 
     def _has_caught_up(self, present: ClusterTime) -> bool:
         if self._is_reset:
             return False
-        if self._is_live and not self._unread and not self._is_overtaken:
+        if self._is_live and not self._unread and not self._has_overflowed:
             self.position = max(self.position, self._feed.position)
-        if self._present is None and self._feed.time >= present:
-            self._present = self._feed.position
-        # A cursor from a process that is ahead of this one waits until this one has caught up.
-        return self._present is not None and self._present <= self.position <= self._feed.position
+        if self._target is None and self._feed.time >= present:
+            self._target = self._feed.position
+        # A cursor may come from a process that is ahead of this one: wait for this feed.
+        return self._target is not None and self._target <= self.position <= self._feed.position
 
     async def _step(self, deadline: float) -> ChangeBatch | None:
         if self._error is not None:
@@ -171,13 +171,13 @@ class FeedSubscription:
                 return None
             if not is_decoded:
                 return self._batch(())
-            # Checked here: other tasks ran meanwhile, and the ring may have dropped changes.
+            # Checked after the await, during which the ring may have dropped changes.
             if self._feed.ring.covers(self.position):
                 return self._take_from_ring()
         return await self._take_replayed(deadline)
 
     def _take_from_ring(self) -> ChangeBatch | None:
-        """Read the next part of the ring; go live at its end, in the same turn of the loop."""
+        """Read the next part of the ring; at its end, go live without yielding in between."""
         key = self.wanted.partition_key
         changes = self._feed.ring.after(key, self.position, RING_BATCH_SIZE)
         if len(changes) < RING_BATCH_SIZE:
@@ -190,13 +190,13 @@ class FeedSubscription:
         return self._batch(matched) if matched else None
 
     async def _take_live(self, deadline: float) -> ChangeBatch | None:
-        """Read what is unread, also if it came as the wait timed out."""
+        """Read buffered matches, including any that arrived as the wait timed out."""
         has_waited = False
-        if not self._unread and not self._is_overtaken:
+        if not self._unread and not self._has_overflowed:
             has_waited = not await self._wait(deadline)
         if not self._is_live:
             return None
-        if self._is_overtaken:
+        if self._has_overflowed:
             self._detach()
             return None
         matched = self._take_unread()
@@ -221,7 +221,7 @@ class FeedSubscription:
         return self._batch(()) if has_waited else None
 
     def _finish_replay(self, end: ReplayEnd) -> None:
-        """Continue in the ring where the replay ended; raises the error that ended it."""
+        """Continue in the ring at the end of the replay; raises the error of a failed replay."""
         self._detach()
         if end.error is not None:
             raise end.error
@@ -239,7 +239,7 @@ class FeedSubscription:
         return taken
 
     async def _wait(self, deadline: float) -> bool:
-        """Wait until something is noted; return False after the deadline."""
+        """Wait for the next event; return False after the deadline."""
         self._changed.clear()
         try:
             async with asyncio.timeout_at(deadline):
@@ -254,11 +254,11 @@ class FeedSubscription:
         return ChangeBatch(matched=matched, position=self.position, time=time)
 
     def _detach(self) -> None:
-        """Stop listening, and drop what is unread: it is read again from the ring or a replay."""
+        """Stop listening and drop unread matches, to be read again from the ring or a replay."""
         self._feed.index.leave(self.wanted, self)
         if self._is_replaying:
             self._feed.replays.leave(self)
-        self._is_live = self._is_overtaken = self._is_replaying = False
+        self._is_live = self._has_overflowed = self._is_replaying = False
         self._replay_end = None
         self._unread = []
         self._drained.set()

@@ -1,1 +1,1 @@
-"""Chooses which due jobs run next, and passes them to workers through Redis; leader only."""
+"""Chooses the due jobs to run next, and sends them to workers through Redis; leader only."""

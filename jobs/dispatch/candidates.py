@@ -1,4 +1,4 @@
-"""Finds the jobs of one queue that could start now, and when the next are due."""
+"""Finds the startable jobs of one queue, and the time of the next due job."""
 
 import asyncio
 import time
@@ -14,34 +14,34 @@ from ostinato.jobs.lanes import Lane, PendingJob
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.rate_limits import DispatchQuota, RateLimitStore, bucket_id
 
-OWNERS_EVERY_S: Final = 0.25
-OWNERS_SHARE: Final = 0.05  # of the time may be spent on reading owners, however many there are
+OWNERS_INTERVAL_S: Final = 0.25
+MAX_OWNERS_TIME_SHARE: Final = 0.05  # of wall time, for any number of owners
 OWNERS_BATCH_SIZE: Final = 16
 
 InFlight = dict[Lane, frozenset[str]]
-"""What is in Redis already, by limit key."""
+"""The ids of the jobs in Redis, by limit key."""
 
 
 @dataclass(slots=True)
 class _Owners:
-    """The owners with jobs in a backlogged queue, as of the last read."""
+    """The owners of the jobs of a backlogged queue, as of the last read."""
 
     lanes: dict[Lane, list[str | None]] = field(default_factory=dict)
-    ask_at: float = 0.0
+    refresh_at: float = 0.0
     served_last: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
     jobs: tuple[PendingJob, ...]
-    """What could start now, in order."""
-    more: bool
-    """Whether more was due than there was room for."""
+    """The startable jobs, in order."""
+    has_backlog: bool
+    """Whether due jobs exceed the capacity."""
     next_at: datetime | None
-    """When to look again, if that is known."""
+    """The time of the next search; None if unknown."""
 
     def due_by(self, now: datetime) -> "Candidates":
-        """Leave out jobs that are not due yet."""
+        """Return the candidates without jobs due after `now`."""
         later = [job.scheduled_time for job in self.jobs if job.scheduled_time > now]
         if not later:
             return self
@@ -53,12 +53,12 @@ class Candidates:
 @dataclass(slots=True, kw_only=True)
 class _Search:
     queue: str
-    now: datetime
-    room: int
+    due_until: datetime
+    capacity: int
     in_flight: InFlight
     limits: LaneLimits = field(default_factory=LaneLimits)
     times: list[datetime] = field(default_factory=list)
-    more: bool = False
+    has_backlog: bool = False
 
 
 class CandidateFinder:
@@ -69,52 +69,52 @@ class CandidateFinder:
         self._rate_limits = RateLimitStore(engine.mongo)
         self._owners: dict[str, _Owners] = {}
         self.skipped: frozenset[str] = frozenset()
-        """Jobs to leave out for now, in any lane."""
+        """Ids of jobs to exclude from the search, in any lane."""
 
     async def find(
-        self, queue: str, now: datetime, room: int, workers: int, in_flight: InFlight
+        self, queue: str, due_until: datetime, capacity: int, workers: int, in_flight: InFlight
     ) -> Candidates:
-        """Choose at most `room` jobs of a queue that is served by `workers` workers."""
-        search = _Search(queue=queue, now=now, room=room, in_flight=in_flight)
+        """Choose at most `capacity` jobs of a queue that is served by `workers` workers."""
+        search = _Search(queue=queue, due_until=due_until, capacity=capacity, in_flight=in_flight)
         lane_heads = await self._cursors.lane_heads(queue)
-        search.times = [at for at in lane_heads.values() if at > now]
-        due = [lane for lane, at in lane_heads.items() if at <= now]
+        search.times = [at for at in lane_heads.values() if at > due_until]
+        due = [lane for lane, at in lane_heads.items() if at <= due_until]
         await self._apply_limits(search, {lane.limit_key for lane in due}, workers)
         open_lanes = [lane for lane in due if search.limits.room(lane, 1) > 0]
         streams = await asyncio.gather(*(self._read(search, lane) for lane in open_lanes))
-        if not search.more:
-            jobs = by_rank([one for one in streams if one], room, search.limits) if streams else []
+        if not search.has_backlog:
+            ranked = [stream for stream in streams if stream]
+            jobs = by_rank(ranked, capacity, search.limits) if streams else []
         else:
             jobs = await self._choose_by_owner(search, open_lanes, streams)
-        # If all that is left is in limited lanes, a lane missing from the cache may fill the room.
-        has_room = not search.more or len(jobs) < room
-        if has_room and self._cursors.forget_heads(queue):
-            return await self.find(queue, now, room, workers, in_flight)
-        return Candidates(
-            jobs=tuple(jobs), more=search.more, next_at=min(search.times, default=None)
-        )
+        # A lane missing from the cache may have jobs for the remaining capacity.
+        has_capacity = not search.has_backlog or len(jobs) < capacity
+        if has_capacity and self._cursors.forget_heads(queue):
+            return await self.find(queue, due_until, capacity, workers, in_flight)
+        next_at = min(search.times, default=None)
+        return Candidates(jobs=tuple(jobs), has_backlog=search.has_backlog, next_at=next_at)
 
     def mark_served(self, queue: str, last: PendingJob) -> None:
-        """Remember the owner of the last job that was dispatched."""
+        """Record the owner of the last dispatched job."""
         if queue in self._owners:
             self._owners[queue].served_last = last.owner
 
     async def _apply_limits(
         self, search: _Search, limit_keys: Iterable[Lane], workers: int
     ) -> None:
-        """Read how many jobs the functions' limits allow."""
+        """Read the remaining capacity of the functions' limits."""
         for limit_key in limit_keys:
             function = self._registry.get(limit_key.function) if limit_key.function else None
             if function is None:
                 continue
             in_flight = len(search.in_flight.get(limit_key, ()))
             if function.concurrency is not None:
-                # Twice the limit, so that the next job is there when one ends.
+                # Twice the limit, so that the next job is queued before one finishes.
                 search.limits.running[limit_key] = 2 * function.concurrency * workers - in_flight
             limit = function.rate_limit
             if limit is not None and limit.key is None:
                 bucket = bucket_id(function.name, limit, None)
-                quota = await self._rate_limits.read_quota(bucket, limit, search.now)
+                quota = await self._rate_limits.read_quota(bucket, limit, search.due_until)
                 self._apply_quota(search, limit_key, quota, in_flight)
 
     @staticmethod
@@ -126,15 +126,17 @@ class CandidateFinder:
             search.times.append(quota.next_at)
 
     async def _read(self, search: _Search, lane: Lane) -> list[PendingJob]:
-        """Read a lane's due jobs that are not in Redis yet."""
+        """Read the due jobs of a lane that are not in Redis."""
         in_flight = self._excluded(search, lane)
-        room = search.limits.room(lane, search.room)
-        found = await self._cursors.first(lane, room + 1, in_flight, search.now)
-        later = next((n for n, job in enumerate(found) if job.scheduled_time > search.now), None)
+        limit = search.limits.room(lane, search.capacity)
+        found = await self._cursors.first(lane, limit + 1, in_flight, search.due_until)
+        later = next(
+            (n for n, job in enumerate(found) if job.scheduled_time > search.due_until), None
+        )
         if later is not None:
             search.times.append(found[later].scheduled_time)
-        search.more = search.more or len(found[:later]) > room
-        return found[:later][:room]
+        search.has_backlog = search.has_backlog or len(found[:later]) > limit
+        return found[:later][:limit]
 
     def _excluded(self, search: _Search, lane: Lane) -> frozenset[str]:
         in_flight = search.in_flight.get(lane.limit_key, frozenset())
@@ -143,36 +145,37 @@ class CandidateFinder:
     async def _choose_by_owner(
         self, search: _Search, lanes: list[Lane], streams: list[list[PendingJob]]
     ) -> list[PendingJob]:
-        """Choose one job per owner in turn, since more jobs are due than there is room for."""
+        """Choose jobs round-robin across owners, since due jobs exceed the capacity."""
         owners = self._owners.setdefault(search.queue, _Owners())
-        if time.monotonic() >= owners.ask_at:
-            await self._ask(owners, lanes)
+        if time.monotonic() >= owners.refresh_at:
+            await self._refresh_owners(owners, lanes)
         all_owners = {owner for lane in lanes for owner in owners.lanes.get(lane, ())}
         if len(all_owners) < 2:
-            return by_rank([one for one in streams if one], search.room, search.limits)
+            ranked = [stream for stream in streams if stream]
+            return by_rank(ranked, search.capacity, search.limits)
         chosen = rotate_after(all_owners, owners.served_last)[:OWNERS_BATCH_SIZE]
-        found = await self._read_owners(search, owners, lanes, chosen)
+        found = await self._read_jobs_of(search, owners, lanes, chosen)
         jobs = {job.id: job for stream in (*streams, *found) for job in stream}
-        return round_robin(jobs.values(), search.room, search.limits, owners.served_last)
+        return round_robin(jobs.values(), search.capacity, search.limits, owners.served_last)
 
-    async def _ask(self, owners: _Owners, lanes: list[Lane]) -> None:
+    async def _refresh_owners(self, owners: _Owners, lanes: list[Lane]) -> None:
         began = time.monotonic()
         found = await asyncio.gather(*map(self._due.find_owners, lanes))
         owners.lanes = dict(zip(lanes, found, strict=True))
         now = time.monotonic()
-        owners.ask_at = now + max(OWNERS_EVERY_S, (now - began) / OWNERS_SHARE)
+        owners.refresh_at = now + max(OWNERS_INTERVAL_S, (now - began) / MAX_OWNERS_TIME_SHARE)
 
-    async def _read_owners(
+    async def _read_jobs_of(
         self, search: _Search, owners: _Owners, lanes: list[Lane], chosen: list[str | None]
     ) -> list[list[PendingJob]]:
-        """Read each owner's first jobs in each lane."""
-        most = -(-2 * search.room // len(chosen))  # twice the share: some owners have fewer jobs
+        """Read the first jobs of each chosen owner in each lane."""
+        maximum = -(-2 * search.capacity // len(chosen))  # twice the share: some owners have less
 
         async def read(lane: Lane, owner: str | None) -> list[PendingJob]:
             in_flight = self._excluded(search, lane)
-            limit = search.limits.room(lane, most)
-            found = await self._cursors.first(lane, limit, in_flight, search.now, owner)
-            return [job for job in found if job.scheduled_time <= search.now]
+            limit = search.limits.room(lane, maximum)
+            found = await self._cursors.first(lane, limit, in_flight, search.due_until, owner)
+            return [job for job in found if job.scheduled_time <= search.due_until]
 
         return await asyncio.gather(
             *(

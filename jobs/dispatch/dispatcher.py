@@ -1,4 +1,4 @@
-"""Puts due jobs into Redis, as many as the fleet has room for; wakes at the next due time."""
+"""Enqueues due jobs in Redis, up to the capacity of the fleet; wakes at the next due time."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ from ostinato.jobs.maintenance.election import CannotLead, leader_lease_ms
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore
 
-MAX_CHUNK_SIZE: Final = 250  # as many outcomes as one write looks up
-POLL_INTERVAL_S: Final = 1.0  # how late a due job is noticed if its signal was lost
+MAX_CHUNK_SIZE: Final = 250  # as many outcomes as one batched write matches
+POLL_INTERVAL_S: Final = 1.0  # the maximum delay of a due job after a lost signal
 FLEET_CACHE_S: Final = 1.0
 
 log = get_log(__name__)
 
 
 class Dispatcher:
-    """Runs in the leader only. A second one would do the work twice, and no harm."""
+    """The leader's dispatcher. A second instance would be redundant but harmless."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Dispatcher:
         self._fleet_read_at = -FLEET_CACHE_S
         self._served: dict[str, float] = {}
         self._failing_since: float | None = None
-        """When Redis began to fail without interruption, by the clock of the event loop."""
+        """Start of the current series of Redis failures, in event loop time; None if healthy."""
         self._failures = RepeatedWarning(log, "dispatch.failed")
 
     def wake(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
-        """Dispatch forever; raises CannotLead once Redis has failed for the length of a lease."""
+        """Run the dispatch loop; raises CannotLead after Redis has failed for a full lease."""
         self._failing_since = None
         try:
             while True:
@@ -67,24 +67,23 @@ class Dispatcher:
             await self._local.close()
 
     async def dispatch(self) -> datetime | None:
-        """Fill the queue once; returns when the next job is due, None if unknown."""
+        """Dispatch once; return the due time of the next job, None if unknown."""
         await self._read_fleet()
         in_redis = await self._chunks.queued(self._queues.is_paused)
         queued = self._local.added_to(in_redis)
-        room = (
-            2 * self._fleet.slots() - queued.total
-        )  # so that the next job is there when a slot gets free
-        if room <= 0:
+        # Twice the slots, so that the next job is queued before a slot is freed.
+        capacity = 2 * self._fleet.slots() - queued.total
+        if capacity <= 0:
             return None
         now = await self._engine.clock.now()
-        found = await self._find_candidates(self._local.lookahead(now), room, queued)
+        found = await self._find_candidates(self._local.lookahead(now), capacity, queued)
         if not self._run_locally(list(found.values())):
             found = {queue: candidates.due_by(now) for queue, candidates in found.items()}
-            await self._dispatch_by_weight(found, room, queued.total)
-        return min((one.next_at for one in found.values() if one.next_at), default=None)
+            await self._dispatch_by_weight(found, capacity, queued.total)
+        return min((each.next_at for each in found.values() if each.next_at), default=None)
 
     async def _try_to_dispatch(self) -> float:
-        """Dispatch once; returns how long to wait before the next time, in seconds."""
+        """Dispatch once; return the delay until the next dispatch, in seconds."""
         try:
             next_at = await self.dispatch()
             self._failing_since = None
@@ -108,9 +107,9 @@ class Dispatcher:
             raise CannotLead(str(error), fix)
 
     def _run_locally(self, found: Sequence[Candidates]) -> bool:
-        """Run the only due job in this process, if it is idle."""
+        """Run a single due job in this process if it is idle; return whether it did."""
         jobs = [job for candidates in found for job in candidates.jobs]
-        if len(jobs) != 1 or any(candidates.more for candidates in found):
+        if len(jobs) != 1 or any(candidates.has_backlog for candidates in found):
             return False
         if not self._local.can_run(jobs[0]):
             return False
@@ -126,65 +125,67 @@ class Dispatcher:
             self.wake()
 
     async def _dispatch_by_weight(
-        self, found: Mapping[str, Candidates], room: int, queued: int
+        self, found: Mapping[str, Candidates], capacity: int, queued: int
     ) -> None:
-        """Put candidates into Redis, in proportion to the weights of the queues."""
+        """Enqueue candidates in Redis, in proportion to the weights of the queues."""
         demands = {
             queue: Demand(len(candidates.jobs), self._queues.weight_of(queue))
             for queue, candidates in found.items()
         }
-        shares = weighted_share(room, demands, self._served)
+        shares = weighted_share(capacity, demands, self._served)
         self._served = shares.served
-        busy = queued + sum(shares.granted.values()) >= self._fleet.slots()
+        is_full = queued + sum(shares.granted.values()) >= self._fleet.slots()
         for queue, candidates in found.items():
-            # Once all slots are busy, workers report when there is room again.
-            await self._enqueue(
-                queue, candidates.jobs[: shares.granted[queue]], busy or candidates.more
-            )
+            # With all slots taken, workers notify the dispatcher after each claim.
+            jobs = candidates.jobs[: shares.granted[queue]]
+            await self._enqueue(queue, jobs, is_full or candidates.has_backlog)
         if any(shares.granted.values()):
             self._engine.notifier.notify(Signal.WORK)
 
     async def _find_candidates(
-        self, now: datetime, room: int, queued: QueuedJobs
+        self, due_until: datetime, capacity: int, queued: QueuedJobs
     ) -> dict[str, Candidates]:
-        rooms = {
-            queue: min(room, 2 * self._fleet.slots(queue) - queued.of_queue(queue))
+        capacities = {
+            queue: min(capacity, 2 * self._fleet.slots(queue) - queued.of_queue(queue))
             for queue in self._fleet.queues()
             if not self._queues.is_paused(queue)
         }
-        open_queues = [queue for queue, room_there in rooms.items() if room_there > 0]
+        open_queues = [queue for queue, free in capacities.items() if free > 0]
         self._finder.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()
         found = await asyncio.gather(
-            *(self._find_in_queue(queue, now, rooms[queue], queued) for queue in open_queues)
+            *(
+                self._find_in_queue(queue, due_until, capacities[queue], queued)
+                for queue in open_queues
+            )
         )
         by_queue = zip(open_queues, found, strict=True)
         return {queue: candidates for queue, candidates in by_queue if candidates is not None}
 
     async def _find_in_queue(
-        self, queue: str, now: datetime, room: int, queued: QueuedJobs
+        self, queue: str, due_until: datetime, capacity: int, queued: QueuedJobs
     ) -> Candidates | None:
-        size = self._fleet.size(queue)
+        workers = self._fleet.size(queue)
         try:
-            return await self._finder.find(queue, now, room, size, queued.ids)
+            return await self._finder.find(queue, due_until, capacity, workers, queued.ids)
         except (*REDIS_ERRORS, MongoError):
             raise
-        except Exception:  # a duty of the dispatcher: the other queues continue
+        except Exception:  # one queue's error must not block the others
             log.exception("queue.not_dispatched", queue=queue)
             return None
 
-    async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], more: bool) -> None:
+    async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], notify: bool) -> None:
         by_limit: dict[Lane, list[str]] = {}
         for job in jobs:
             by_limit.setdefault(job.lane.limit_key, []).append(job.id)
         for limit, ids in by_limit.items():
-            size = self._size_of(limit, len(ids))
+            size = self._chunk_size_of(limit, len(ids))
             for start in range(0, len(ids), size):
                 part = ids[start : start + size]
-                await self._chunks.put(part, more or limit.function is not None, limit)
+                await self._chunks.put(part, notify or limit.function is not None, limit)
         if jobs:
             self._finder.mark_served(queue, jobs[-1])
 
-    def _size_of(self, limit: Lane, ids: int) -> int:
+    def _chunk_size_of(self, limit: Lane, ids: int) -> int:
         size = min(MAX_CHUNK_SIZE, -(-ids // max(1, self._fleet.size(limit.queue))))
         function = self._engine.registry.get(limit.function) if limit.function else None
         return min(size, function.concurrency or size) if function else size

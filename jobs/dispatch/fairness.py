@@ -1,4 +1,4 @@
-"""Chooses which due jobs run next, and how queues share the room. Pure."""
+"""Fair queueing: orders due jobs, and divides capacity among queues. No I/O."""
 
 import heapq
 from collections import deque
@@ -11,7 +11,7 @@ from ostinato.jobs.lanes import AGING_MS, Lane, PendingJob
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How many due jobs of a queue could start now, and the weight of the queue."""
+    """The number of startable jobs of a queue, and the weight of the queue."""
 
     wanted: int
     weight: int = 1
@@ -21,25 +21,25 @@ class Demand:
 class WeightedShares:
     granted: dict[str, int]
     served: dict[str, float]
-    """What each queue has received so far, divided by its weight; pass it to the next round."""
+    """The virtual time of each queue: grants divided by weight. Input to the next round."""
 
 
 @dataclass(slots=True, kw_only=True)
 class LaneLimits:
-    """How many jobs the functions' limits allow, by limit key."""
+    """The remaining capacity of the functions' limits, by limit key."""
 
     running: dict[Lane, int] = field(default_factory=dict)
-    """How many more jobs may wait for a worker."""
+    """Remaining jobs under the concurrency limit."""
     starts: dict[Lane, int] = field(default_factory=dict)
-    """How many more jobs may request a start."""
+    """Remaining starts under the rate limit."""
 
-    def room(self, lane: Lane, most: int) -> int:
+    def room(self, lane: Lane, maximum: int) -> int:
         limit_key = lane.limit_key
-        starts = most if lane.has_reservation else self.starts.get(limit_key, most)
-        return max(0, min(most, starts, self.running.get(limit_key, most)))
+        starts = maximum if lane.has_reservation else self.starts.get(limit_key, maximum)
+        return max(0, min(maximum, starts, self.running.get(limit_key, maximum)))
 
     def take(self, lane: Lane) -> bool:
-        """Take the room of one job; returns False if there is none."""
+        """Take capacity for one job; return False if there is none."""
         if not self.running and not self.starts:
             return True
         if self.room(lane, 1) == 0:
@@ -53,85 +53,85 @@ class LaneLimits:
 
 
 def rank(job: PendingJob) -> tuple[datetime, str]:
-    """Return a job's sort key: its due time, moved a minute earlier per point of priority.
+    """Return a job's sort key: the due time minus one minute per point of priority.
 
-    So no job starves, and the order of two jobs never changes while they wait.
+    Guarantees that no job starves, and that the order of two waiting jobs never changes.
     """
     return job.scheduled_time - timedelta(milliseconds=job.lane.priority * AGING_MS), job.id
 
 
 def weighted_share(
-    room: int, demands: Mapping[str, Demand], served: Mapping[str, float]
+    capacity: int, demands: Mapping[str, Demand], served: Mapping[str, float]
 ) -> WeightedShares:
-    """Divide room among queues by weight; what one does not need goes to the others.
+    """Divide capacity among queues by weight; unused shares are redistributed.
 
-    A queue does not save up room while it is idle.
+    An idle queue accumulates no credit.
     """
     active = {name: demand for name, demand in demands.items() if demand.wanted > 0}
-    least = min((served[name] for name in active if name in served), default=0.0)
-    had = {name: served.get(name, least) - least for name in active}
+    minimum = min((served[name] for name in active if name in served), default=0.0)
+    virtual_times = {name: served.get(name, minimum) - minimum for name in active}
     granted = dict.fromkeys(demands, 0)
     if len(active) == 1:
         (name,) = active
-        granted[name] = min(room, active[name].wanted)
-        return WeightedShares(granted, had)
-    turns = [(had[name] + 1 / demand.weight, name) for name, demand in active.items()]
-    heapq.heapify(turns)
-    while turns and room > 0:
-        due, name = turns[0]
-        room -= 1
+        granted[name] = min(capacity, active[name].wanted)
+        return WeightedShares(granted, virtual_times)
+    heap = [(virtual_times[name] + 1 / demand.weight, name) for name, demand in active.items()]
+    heapq.heapify(heap)
+    while heap and capacity > 0:
+        virtual_time, name = heap[0]
+        capacity -= 1
         granted[name] += 1
-        had[name] = due
+        virtual_times[name] = virtual_time
         if granted[name] < active[name].wanted:
-            heapq.heapreplace(turns, (due + 1 / active[name].weight, name))
+            heapq.heapreplace(heap, (virtual_time + 1 / active[name].weight, name))
         else:
-            heapq.heappop(turns)
-    return WeightedShares(granted, had)
+            heapq.heappop(heap)
+    return WeightedShares(granted, virtual_times)
 
 
 def by_rank(
-    streams: Sequence[Sequence[PendingJob]], room: int, limits: LaneLimits
+    streams: Sequence[Sequence[PendingJob]], capacity: int, limits: LaneLimits
 ) -> list[PendingJob]:
-    """Choose at most `room` jobs by rank; each stream is sorted by rank."""
+    """Choose at most `capacity` jobs by rank; each stream must be sorted by rank."""
     merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=rank)
-    return _take(merged, room, limits)
+    return _take(merged, capacity, limits)
 
 
 def round_robin(
-    jobs: Iterable[PendingJob], room: int, limits: LaneLimits, after: str | None
+    jobs: Iterable[PendingJob], capacity: int, limits: LaneLimits, after: str | None
 ) -> list[PendingJob]:
-    """Choose at most `room` jobs, one of each owner in turn; within an owner, by rank.
+    """Choose at most `capacity` jobs, round-robin across owners; within an owner, by rank.
 
-    The first owner is the one after `after` by name.
+    Starts with the owner that follows `after` by name.
     """
     by_owner: dict[str | None, list[PendingJob]] = {}
     for job in sorted(jobs, key=rank):
         by_owner.setdefault(job.owner, []).append(job)
     owners = rotate_after(list(by_owner), after)
-    return _take(_interleave([by_owner[owner] for owner in owners]), room, limits)
+    return _take(_interleave([by_owner[owner] for owner in owners]), capacity, limits)
 
 
 def rotate_after(owners: Iterable[str | None], after: str | None) -> list[str | None]:
-    """Return owners sorted by name, starting with the one after `after`."""
+    """Return owners sorted by name and rotated to start after `after`."""
     ordered = sorted(owners, key=lambda owner: (owner is not None, owner or ""))
     later = [owner for owner in ordered if owner is not None and owner > (after or "")]
     return [*later, *(owner for owner in ordered if owner is None or owner <= (after or ""))]
 
 
 def _interleave(lists: Sequence[Sequence[PendingJob]]) -> Iterator[PendingJob]:
-    turns = deque(iter(jobs) for jobs in lists)
-    while turns:
-        jobs = turns.popleft()
+    iterators = deque(iter(jobs) for jobs in lists)
+    while iterators:
+        jobs = iterators.popleft()
         job = next(jobs, None)
         if job is not None:
             yield job
-            turns.append(jobs)
+            iterators.append(jobs)
 
 
-def _take(jobs: Iterable[PendingJob], room: int, limits: LaneLimits) -> list[PendingJob]:
+def _take(jobs: Iterable[PendingJob], capacity: int, limits: LaneLimits) -> list[PendingJob]:
     taken: list[PendingJob] = []
     for job in jobs:
-        if len(taken) == room:
+        if len(taken) == capacity:
             break
         if limits.take(job.lane):
             taken.append(job)

@@ -1,7 +1,7 @@
-"""Runs a single due job in the leader's own executor, without a message through Redis.
+"""Runs a single due job in the leader's own executor, bypassing Redis.
 
-The leader looks for such a job slightly early and claims it exactly when it is due. Like a message
-in Redis, this is a hint: the claim decides, and a job that is not claimed stays pending.
+The leader searches slightly ahead of time, and claims the job at its due time. Like a message in
+Redis, this is only a hint: the claim is authoritative, and an unclaimed job stays pending.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from ostinato.jobs.arq_queue.chunk_queue import QueuedJobs
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.lanes import Lane, PendingJob
 
-LOOKAHEAD: Final = timedelta(milliseconds=10)  # twice the time that finding a job takes
+LOOKAHEAD: Final = timedelta(milliseconds=10)  # twice the duration of a search
 
 
 class LocalExecutor(Protocol):
-    """What runs jobs in this process."""
+    """The part of the executor that local dispatch uses."""
 
     @property
     def taken_slots(self) -> int: ...
@@ -30,7 +30,7 @@ class LocalExecutor(Protocol):
 
 
 class LocalDispatcher:
-    """Jobs that wait here until they are due, usually one. A busy leader takes none."""
+    """Holds jobs until they are due, usually one, while the leader is idle."""
 
     def __init__(self, clock: Clock, executor: LocalExecutor) -> None:
         self._clock = clock
@@ -38,27 +38,27 @@ class LocalDispatcher:
         self._jobs: dict[asyncio.Task[bool], PendingJob] = {}
 
     def lookahead(self, now: datetime) -> datetime:
-        """Return the latest due time to look for."""
+        """Return the latest due time to search for."""
         return now + LOOKAHEAD if self._is_idle else now
 
     def wake_at(self, due: datetime, now: datetime) -> datetime:
-        """Return when to look for the next due job, which was not found yet."""
-        has_time = self._executor.taken_slots <= len(self._jobs)
-        return due - LOOKAHEAD if has_time and due - now > LOOKAHEAD else due
+        """Return the time of the next search, for a job due at `due`."""
+        can_search_early = self._executor.taken_slots <= len(self._jobs)
+        return due - LOOKAHEAD if can_search_early and due - now > LOOKAHEAD else due
 
     def can_run(self, job: PendingJob) -> bool:
-        """Return whether this worker may run a job itself."""
+        """Return whether this process is idle and may run the job."""
         return self._is_idle and self._executor.has_room(job.lane)
 
     def run(self, job: PendingJob) -> "asyncio.Task[bool]":
-        """Claim and start a job when it is due; the task returns whether to dispatch again."""
+        """Claim and start a job at its due time; the task returns whether to dispatch again."""
         task = asyncio.create_task(self._claim(job), name="local-dispatch")
         self._jobs[task] = job
         task.add_done_callback(self._jobs.pop)
         return task
 
     def added_to(self, queued: QueuedJobs) -> QueuedJobs:
-        """Add the jobs that wait here to those in Redis."""
+        """Return the jobs in Redis plus the local ones."""
         counts = defaultdict(int, queued.counts)
         ids: defaultdict[Lane, frozenset[str]] = defaultdict(frozenset, queued.ids)
         for job in self._jobs.values():
@@ -67,7 +67,7 @@ class LocalDispatcher:
         return QueuedJobs(dict(counts), dict(ids))
 
     async def close(self) -> None:
-        """Drop the jobs that wait here; the executor completes claims that were sent."""
+        """Drop the waiting jobs; the executor completes claims in flight."""
         tasks = list(self._jobs)
         for task in tasks:
             task.cancel()
@@ -80,6 +80,6 @@ class LocalDispatcher:
     async def _claim(self, job: PendingJob) -> bool:
         while (left := job.scheduled_time - await self._clock.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds())
-        more = await self._executor.take_chunk([job.id], False, job.lane)
-        # A job that is not due yet by the server's clock was not claimed: look for it again.
-        return more or not self._executor.is_running(job.id)
+        has_remaining = await self._executor.take_chunk([job.id], False, job.lane)
+        # The claim fails if the job is not yet due by MongoDB's clock: search again.
+        return has_remaining or not self._executor.is_running(job.id)

@@ -1,4 +1,4 @@
-"""Caches which queues are paused, and their weights; refreshed by a signal and every second."""
+"""Caches the queues' weights and paused flags; refreshed on a signal and every second."""
 
 import asyncio
 from collections.abc import Callable

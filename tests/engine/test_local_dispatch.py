@@ -239,7 +239,7 @@ def test_what_was_looked_at_early_waits_for_its_time() -> None:
         PendingJob(id=name, lane=Lane(), scheduled_time=at, owner=None)
         for name, at in (("due", NOON), ("early", NOON + SOON))
     )
-    looked = Candidates(jobs=(due, early), more=False, next_at=NOON + timedelta(hours=1))
+    looked = Candidates(jobs=(due, early), has_backlog=False, next_at=NOON + timedelta(hours=1))
     candidates = looked.due_by(NOON)
     assert (candidates.jobs, candidates.next_at) == ((due,), early.scheduled_time)
     assert looked.due_by(NOON + LOOKAHEAD) is looked
