@@ -1,4 +1,4 @@
-"""Remembers which documents to skip for a while, because handling them failed."""
+"""Temporary exclusion of documents whose processing failed, with exponential backoff."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -13,9 +13,9 @@ class _Entry(NamedTuple):
 
 
 class Quarantine(Generic[K]):
-    """Keys that are skipped for a pause, which doubles each time the same key fails again.
+    """Failed keys, each skipped for a pause that doubles with every further failure.
 
-    When it is full, the newest key replaces the oldest.
+    When full, a new key evicts the oldest.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Quarantine(Generic[K]):
         max_s: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `max_s` every pause is as long as the first."""
+        """Without `max_s`, every pause is `first_s`."""
         self._max_size = max_size
         self._first_s = first_s
         self._max_s = first_s if max_s is None else max_s
@@ -33,16 +33,16 @@ class Quarantine(Generic[K]):
         self._entries: dict[K, _Entry] = {}
 
     def add(self, key: K) -> float:
-        """Skip a key that has failed; returns for how many seconds."""
-        before = self._entries.pop(key, None)
-        pause_s = self._first_s if before is None else min(2 * before.pause_s, self._max_s)
+        """Add a failed key; returns its pause in seconds."""
+        previous = self._entries.pop(key, None)
+        pause_s = self._first_s if previous is None else min(2 * previous.pause_s, self._max_s)
         while len(self._entries) >= self._max_size:
             del self._entries[next(iter(self._entries))]
         self._entries[key] = _Entry(pause_s, self._now() + pause_s)
         return pause_s
 
     def remove(self, key: K) -> None:
-        """Forget a key that was handled."""
+        """Remove a key after success."""
         self._entries.pop(key, None)
 
     def __contains__(self, key: K) -> bool:
@@ -50,10 +50,10 @@ class Quarantine(Generic[K]):
         return entry is not None and self._now() < entry.until
 
     def keys(self) -> frozenset[K]:
-        """Return the keys that are to be skipped now."""
+        """Return the keys to skip now."""
         if not self._entries:
             return frozenset()
         now = self._now()
-        if self._max_s == self._first_s:  # else an old entry tells how long the next pause is
+        if self._max_s == self._first_s:  # else expired entries determine the next pause
             self._entries = {key: each for key, each in self._entries.items() if each.until > now}
         return frozenset(key for key, each in self._entries.items() if each.until > now)

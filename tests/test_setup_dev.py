@@ -150,7 +150,7 @@ async def test_a_second_instance_is_refused_by_name(other: Installation) -> None
     with locked(other.folder):
         second = other.start()
         assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
-        assert f"running on {other.folder} already (process {os.getpid()})" in _flat(second)
+        assert f"already running on {other.folder} (process {os.getpid()})" in _flat(second)
         assert "OSTINATO_PORT=8010 make run ARGS='--data DIR'" in _flat(second)
 
 
@@ -166,7 +166,7 @@ async def test_a_killed_worker_is_replaced_and_said(dev: Installation) -> None:
     run = await dev.running()
     killed = run.kill("\0worker")
     await eventually(lambda: run.process("\0worker") not in {None, killed}, UP_WITHIN)
-    assert "worker was ended by SIGKILL. Starting another." in _flat(run)
+    assert "worker was killed by SIGKILL. Restarting it." in _flat(run)
     assert run.child.exit_code is None
 
 
@@ -175,7 +175,7 @@ async def test_the_death_of_a_server_stops_all_and_says_so(dev: Installation) ->
     children = run.processes()
     run.kill("valkey-server")
     assert await asyncio.wait_for(run.child.wait(), DOWN_WITHIN) == 1
-    assert "Unexpectedly, valkey was ended by SIGKILL" in _flat(run)
+    assert "Unexpected: valkey was killed by SIGKILL" in _flat(run)
     assert [pid for pid in children if runs(pid)] == []
 
 

@@ -153,7 +153,7 @@ def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
 async def test_a_second_mongod_on_the_same_data_says_why_it_ended(
     embedded: EmbeddedServers, tmp_path: Path
 ) -> None:
-    with pytest.raises(EmbeddedError, match="mongod ended with code"):
+    with pytest.raises(EmbeddedError, match="mongod exited with code"):
         await start_mongod(tmp_path)
 
 
@@ -174,7 +174,7 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
     child = spawn("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
     await eventually(lambda: child.tail() == "up")
     assert await child.stop(within_s=0.2) == -signal.SIGKILL
-    assert child.exit_description == "stubborn was ended by SIGKILL"
+    assert child.exit_description == "stubborn was killed by SIGKILL"
 
 
 async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
 async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
     processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append))
-    with pytest.raises(EmbeddedError, match="SIGKILL, and others 10 times in 10 s"):
+    with pytest.raises(EmbeddedError, match="SIGKILL, after 10 restarts in 10 s"):
         await eventually(processes.check, within=20)
     await processes.stop(1)
     assert len(said) == MAX_RESTARTS

@@ -1,1 +1,1 @@
-"""Messages through Redis, any of which may be lost: the only package that imports arq and redis."""
+"""Unreliable messaging over Redis; the only package that imports arq and redis."""

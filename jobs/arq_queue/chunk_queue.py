@@ -1,4 +1,7 @@
-"""The queue of dispatched jobs: each arq job carries a chunk of ids. Redis holds only due jobs."""
+"""The Redis queue of dispatched jobs; it holds only due jobs.
+
+A chunk is a batch of job ids in Redis, all of one lane. Each arq job carries one chunk.
+"""
 
 import itertools
 import os
@@ -15,13 +18,13 @@ from arq.connections import ArqRedis
 from ostinato.jobs.lanes import Lane
 
 RUN_CHUNK: Final = "run_chunk"
-EXPIRES_S: Final = 60  # a chunk that was not taken is dispatched again long before
+EXPIRES_S: Final = 60  # the jobs of an untaken chunk are redispatched long before this
 
-# A score far in the past, so that no host's clock decides whether a chunk is due: MongoDB's did.
+# In the past: MongoDB's clock, not this host's, decides whether jobs are due.
 PAST_SCORE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 STALE_AFTER_S: Final = 5.0  # a worker claims the ids of a chunk within this time, or never
-MAX_SIZE_DIGITS: Final = 4  # digits
+MAX_SIZE_DIGITS: Final = 4
 _numbers = itertools.count()
 
 IsPaused = Callable[[str], bool]
@@ -30,11 +33,11 @@ IsPaused = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class QueuedJobs:
-    """The jobs that wait in Redis, by limit key."""
+    """The jobs queued in Redis, by lane."""
 
     counts: dict[Lane, int]
     ids: dict[Lane, frozenset[str]]
-    """Those that were put there by this process."""
+    """Only ids that this process enqueued."""
 
     @property
     def total(self) -> int:
@@ -45,21 +48,23 @@ class QueuedJobs:
 
 
 class ChunkQueue:
-    """The arq queue as the dispatcher uses it. A chunk's name contains its size and its lane."""
+    """The dispatcher's side of the arq queue. A chunk's name contains its size and its lane."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._ids: dict[bytes, tuple[str, ...]] = {}
-        self._seen: dict[bytes, float] = {}
+        self._first_seen_at: dict[bytes, float] = {}
 
-    async def put(self, ids: Sequence[str], more: bool, lane: Lane | None = None) -> None:
-        """Enqueue a chunk; with `more`, its worker notifies the dispatcher after the claim."""
+    async def put(
+        self, ids: Sequence[str], notify_after_claim: bool, lane: Lane | None = None
+    ) -> None:
+        """Enqueue a chunk; with `notify_after_claim`, its worker then signals the dispatcher."""
         order = f"{time.time_ns() // 1_000_000:012x}-{next(_numbers):06x}-{os.urandom(4).hex()}"
         name = f"{order}-{len(ids)}|{quote(str(lane or Lane()), safe='/')}"
         await self._redis.enqueue_job(
             RUN_CHUNK,
             list(ids),
-            more,
+            notify_after_claim,
             _job_id=name,
             _defer_until=PAST_SCORE,
             _expires=EXPIRES_S,
@@ -67,22 +72,22 @@ class ChunkQueue:
         self._ids[name.encode()] = tuple(ids)
 
     async def queued(self, is_paused: IsPaused = lambda queue: False) -> QueuedJobs:
-        """Read which jobs wait in Redis.
+        """Read the queued jobs.
 
-        Removes chunks that are stale (their worker is gone, and their jobs are still pending) and
-        chunks of paused queues, which would take room from the others.
+        Removes stale chunks (their worker is gone, and their jobs are still pending) and chunks of
+        paused queues, which would use up queue capacity.
         """
         now = time.monotonic()
         names = await self._redis.zrange(self._queue, 0, -1)
-        self._seen = {name: self._seen.get(name, now) for name in names}
+        self._first_seen_at = {name: self._first_seen_at.get(name, now) for name in names}
         stale = [
             name
-            for name, since in self._seen.items()
+            for name, since in self._first_seen_at.items()
             if now - since > STALE_AFTER_S or is_paused(lane_of(name).queue)
         ]
         if stale:
             await self._redis.zrem(self._queue, *stale)
-        live = self._seen.keys() - stale
+        live = self._first_seen_at.keys() - stale
         self._ids = {name: ids for name, ids in self._ids.items() if name in live}
         counts: defaultdict[Lane, int] = defaultdict(int)
         ids: defaultdict[Lane, set[str]] = defaultdict(set)

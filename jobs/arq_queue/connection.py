@@ -28,23 +28,23 @@ DEFAULTS: Final[dict[str, Any]] = {
 FIX_UNREACHABLE: Final = "start the server or correct OSTINATO_REDIS_URL"
 FIX_CREDENTIALS: Final = "correct the user and the password in OSTINATO_REDIS_URL"
 INVALID_URL: Final = (
-    "OSTINATO_REDIS_URL is not a URL of Redis: write redis://user:password@host:6379/0, or "
-    "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "
+    "OSTINATO_REDIS_URL is not a Redis URL: write redis://user:password@host:6379/0, or "
+    "rediss:// for TLS, and percent-encode special characters in the password (`@` as %40, `/` as "
     "%2F, `#` as %23)"
 )
 
 REDIS_ERRORS = (RedisError, OSError, RuntimeError)
-"""What a command may raise if Redis is unavailable. uvloop raises a RuntimeError if a connection
-closes during a write."""
+"""Errors that a command may raise if Redis is unavailable. uvloop raises a
+RuntimeError if a connection closes during a write."""
 
 
 def fix_for(error: Exception) -> str:
-    """Return how to fix an error."""
+    """Return the suggested fix for an error."""
     return FIX_CREDENTIALS if isinstance(error, AuthenticationError) else FIX_UNREACHABLE
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    # arq's default is pickle, with which anyone who can write to Redis can run code here.
+    # arq's default is pickle: write access to Redis would allow code execution here.
     # `default`: arq also serializes its own exceptions, which are not used.
     return json.dumps(value, separators=(",", ":"), default=str).encode()
 
@@ -55,9 +55,9 @@ def deserialize(data: bytes) -> dict[str, Any]:
 
 
 async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> None:
-    """Delete `key` if `error` reports that it has another type.
+    """Delete `key` if `error` is a WRONGTYPE error.
 
-    Redis holds no records, so a key that blocks the queue may be deleted.
+    Redis stores no records, so a key that blocks the queue may be deleted.
     """
     if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
         with suppress(*REDIS_ERRORS):
@@ -65,15 +65,14 @@ async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> N
 
 
 def reconnect_backoff() -> Backoff:
-    """Return the pauses between connections; one that lasted MAX_PAUSE_S starts over."""
+    """Return the reconnect backoff; a connection that lasted MAX_PAUSE_S resets it."""
     return Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, stable_s=MAX_PAUSE_S)
 
 
 def connect(url: str, queue_name: str) -> ArqRedis:
     """Build a client that connects on first use. Raises ValueError for an invalid URL.
 
-    All connections are built here: arq's own parser does not decode passwords and ignores TLS
-    options.
+    Does not use arq's URL parser, which does not decode passwords and ignores TLS options.
     """
     try:
         return ArqRedis(
@@ -89,16 +88,16 @@ def connect(url: str, queue_name: str) -> ArqRedis:
 
 
 def url_problem(url: str) -> str | None:
-    """Return what is wrong with a URL and how to fix it; None if it is valid."""
+    """Return the problem with a URL and its fix; None if the URL is valid."""
     try:
         pool = connect(url, "").connection_pool
         connection = pool.connection_class(**pool.connection_kwargs)
         if isinstance(connection, SSLConnection):
-            connection.ssl_context.get()  # reads the files of certificates
+            connection.ssl_context.get()  # loads the certificate files
     except ValueError as error:
         return str(error)
     except (RedisError, OSError, TypeError) as error:
-        return f"OSTINATO_REDIS_URL has an option that cannot be used ({error}): correct it"
+        return f"OSTINATO_REDIS_URL has an invalid option ({error}): correct it"
     return None
 
 
@@ -106,10 +105,10 @@ def _options(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     try:
         options: dict[str, Any] = {**parse_url(url)}
-        is_path_known = (
+        is_path_valid = (
             parts.scheme == "unix" or parts.path.strip("/").isdigit() or parts.path in ("", "/")
         )
-        if parts.fragment or not is_path_known:  # part of a password that is not encoded
+        if parts.fragment or not is_path_valid:  # part of an unencoded password
             raise ValueError
     except ValueError:  # its text may contain part of the password
         raise ValueError(INVALID_URL) from None

@@ -1,4 +1,4 @@
-"""Takes chunks from Redis: an arq worker that waits for signals and reconnects."""
+"""Consumes chunks from Redis: an arq worker that wakes on signals and reconnects."""
 
 import asyncio
 import logging
@@ -24,18 +24,16 @@ from ostinato.jobs.ids import is_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
-MAX_CONCURRENT_CHUNKS: Final = (
-    8  # so that the next chunk need not wait for the claim of the last one
-)
+MAX_CONCURRENT_CHUNKS: Final = 8  # chunks need not wait for earlier claims
 CHUNK_TIMEOUT_S: Final = 5
-POLL_INTERVAL_S: Final = 1.0  # how late a chunk is noticed if its signal was lost
-READ_BATCH_SIZE: Final = 1_000  # chunks that this worker skips may come before those it takes
+POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
+READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
 TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
-"""Claims ids of a lane; its second argument is whether more are due. Returns whether to notify the
+"""Claims a chunk, given its ids, `notify_after_claim` and lane. Returns whether to notify the
 dispatcher."""
 HasRoom = Callable[[Lane | None], bool]
-"""Returns whether a job could start now; with a lane, a job of that lane."""
+"""Returns whether a slot is free; with a lane, for a job of that lane."""
 
 log = get_log(__name__)
 
@@ -55,16 +53,14 @@ class Consumer:
         self._has_room = has_room
         self._request_dispatch = request_dispatch
         self._wake = asyncio.Event()
-        logging.getLogger("arq.worker").addFilter(
-            _is_not_cancellation
-        )  # adding it again has no effect
+        logging.getLogger("arq.worker").addFilter(_drop_cancellations)  # idempotent
 
     def wake(self) -> None:
-        """Read the queue now: a chunk was added, or a slot got free."""
+        """Read the queue now: a chunk was added, or a slot was freed."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Consume forever; reconnects with backoff."""
+        """Consume until canceled; reconnects with backoff."""
         pause, backoff, lost = 0.0, reconnect_backoff(), RepeatedWarning(log, "queue.lost")
         while True:
             worker = self._worker()
@@ -81,19 +77,21 @@ class Consumer:
             await asyncio.sleep(pause)
 
     def _worker(self) -> "_ArqWorker":
-        want_more: set[str] = set()
+        to_notify: set[str] = set()
 
-        async def run_chunk(ctx: dict[str, Any], ids: object, more: object) -> None:
-            # Other programs may have written anything to Redis.
+        async def run_chunk(ctx: dict[str, Any], ids: object, notify_after_claim: object) -> None:
+            # Redis content is untrusted: other programs may have written it.
             if not isinstance(ids, list) or not all(is_id(str(one)) for one in ids):
                 log.warning("chunk.malformed", chunk=ctx["job_id"])
-            elif await self._take_chunk(ids, more is True, lane_of(ctx["job_id"].encode())):
-                want_more.add(ctx["job_id"])
+            elif await self._take_chunk(
+                ids, notify_after_claim is True, lane_of(ctx["job_id"].encode())
+            ):
+                to_notify.add(ctx["job_id"])
 
         def chunk_done(name: str) -> None:
-            self._wake.set()  # there is room for the next chunk
-            if name in want_more:
-                want_more.discard(name)
+            self._wake.set()  # capacity for the next chunk
+            if name in to_notify:
+                to_notify.discard(name)
                 self._request_dispatch()
 
         redis = self._connect()
@@ -138,7 +136,7 @@ class _ArqWorker(Worker):
         await super().start_jobs(self._choose(name for name in job_ids if name.isascii()))
 
     def _choose(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the chunks for which slots are free; of a limited function, one at a time."""
+        """Return the chunks whose lane has a free slot; at most one per limited function."""
         chosen: list[bytes] = []
         limited: set[Lane] = set()
         for name in names:
@@ -156,7 +154,7 @@ class _ArqWorker(Worker):
         await self._track_finishing(super().finish_failed_job(*args))
 
     async def _track_finishing(self, finishing: Awaitable[None]) -> None:
-        # arq shields these from cancellation, so closing the pool must wait for them.
+        # arq shields these calls from cancellation, so closing the pool must wait for them.
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -171,17 +169,18 @@ class _ArqWorker(Worker):
             await super().run_job(job_id, score)
         except REDIS_ERRORS:
             raise
-        except Exception as error:  # other programs may have written anything to Redis
+        except Exception as error:  # malformed content from another program
             log.warning("chunk.malformed", chunk=job_id, error=str(error))
             await self.pool.zrem(self.queue_name, job_id)
         finally:
-            # Only now is the chunk deleted from Redis, and its place free.
+            # Only now has the chunk been deleted from Redis.
             self.chunk_done(job_id)
 
 
-def _is_not_cancellation(record: logging.LogRecord) -> bool:
-    """Drop lines about chunks that were cancelled with their connection: no job is lost."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+def _drop_cancellations(record: logging.LogRecord) -> bool:
+    """Log filter: reject records about chunks canceled with their connection; no job is lost."""
+    is_cancellation = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_cancellation
 
 
 async def _close(worker: _ArqWorker) -> None:

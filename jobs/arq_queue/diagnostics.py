@@ -1,4 +1,4 @@
-"""Checks whether a Redis server is configured as Ostinato needs it; changes nothing."""
+"""Read-only checks of a Redis server's configuration."""
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
@@ -16,7 +16,7 @@ NO_EVICTION = "noeviction"
 
 
 async def inspect_redis(redis_url: str) -> list[Finding]:
-    """Check everything that Ostinato needs of the server."""
+    """Check the server against Ostinato's requirements."""
     if reason := url_problem(redis_url):
         return [Finding(subject="Redis", detail="cannot be connected to", fix=reason)]
     client = connect(redis_url, "")
@@ -28,7 +28,7 @@ async def inspect_redis(redis_url: str) -> list[Finding]:
         ]
     except AuthenticationError as error:
         return [
-            Finding(subject="Redis", detail=f"refuses the password ({error})", fix=FIX_CREDENTIALS)
+            Finding(subject="Redis", detail=f"rejects the password ({error})", fix=FIX_CREDENTIALS)
         ]
     except (RedisError, OSError) as error:
         return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=FIX_UNREACHABLE)]
@@ -46,8 +46,9 @@ async def _policy(client: Redis) -> Finding:
         found = await client.config_get(subject)
         policy = next(map(str_if_bytes, found.values()))
     except ResponseError:
-        return Finding(subject=subject, detail="hidden by the server; it must be noeviction")
+        return Finding(subject=subject, detail="not readable on this server; it must be noeviction")
     if policy == NO_EVICTION:
         return Finding(subject=subject, detail=policy)
-    fix = f"set it to {NO_EVICTION}: `CONFIG SET maxmemory-policy {NO_EVICTION}`, and in its file"
+    command = f"CONFIG SET maxmemory-policy {NO_EVICTION}"
+    fix = f"set it to {NO_EVICTION}: run `{command}`, and set it in the configuration file"
     return Finding(subject=subject, detail=policy, fix=fix)

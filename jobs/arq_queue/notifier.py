@@ -1,4 +1,4 @@
-"""Wakes other processes by signals over pub/sub. A signal may be lost, doubled or late."""
+"""Signals between processes over pub/sub. A signal may be lost, duplicated or late."""
 
 import asyncio
 import time
@@ -20,9 +20,9 @@ from ostinato.jobs.async_tools.timeouts import response_timeout
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
 POLL_S: Final = 1.0
-# Counted in polls, not seconds: while the event loop is blocked, no message is late.
-POLLS_UNTIL_PING: Final = 2  # without a message: then send a PING
-POLLS_UNTIL_RECONNECT: Final = 5  # without a reply to it
+# Counted in polls, not seconds: a blocked event loop must not count as silence.
+POLLS_UNTIL_PING: Final = 2  # polls without a message before a PING is sent
+POLLS_UNTIL_RECONNECT: Final = 5  # polls without a message before a reconnect
 PING_TIMEOUT_S: Final = (POLLS_UNTIL_RECONNECT - POLLS_UNTIL_PING) * POLL_S
 NOTIFY_WITHIN: Final = timedelta(seconds=2)
 """Jobs due later need no signal: the dispatcher polls every second."""
@@ -31,16 +31,16 @@ log = get_log(__name__)
 
 
 class Signal(StrEnum):
-    """What the receivers should do."""
+    """Signals that wake other processes."""
 
     DUE = "due"
-    """Jobs were scheduled, or slots got free: the dispatcher looks for due jobs."""
+    """Jobs were scheduled, or slots were freed: the dispatcher polls for due jobs."""
     WORK = "work"
-    """A chunk is in the queue: workers read it."""
+    """A chunk was enqueued: workers read the queue."""
     QUEUES = "queues"
     """A queue was paused or resumed: workers read the settings of all queues."""
     CANCEL = "cancel"
-    """Running jobs were canceled: workers check theirs."""
+    """Running jobs were canceled: workers reconcile their attempts."""
 
 
 _SIGNALS: Final = frozenset(signal.value for signal in Signal)
@@ -49,7 +49,7 @@ OnSignal = Callable[[Signal], None]
 
 
 class Notifier:
-    """Sends and receives signals; signals sent at the same time share one message."""
+    """Sends and receives signals; concurrent signals share one message."""
 
     def __init__(self, redis: ArqRedis, prefix: str) -> None:
         self._redis = redis
@@ -67,10 +67,10 @@ class Notifier:
             self._publishing = asyncio.create_task(self._publish_pending(), name="notifier")
 
     async def listen(self, on_signal: OnSignal) -> None:
-        """Call `on_signal` for each signal, forever; reconnects with backoff.
+        """Call `on_signal` for each received signal until canceled; reconnects with backoff.
 
-        After each connect it is called for every kind of signal, since some may have been missed.
-        A connection that no longer answers is replaced.
+        After each connect, calls it for every kind of signal, since some may have been missed. An
+        unresponsive connection is replaced.
         """
         pause, backoff, lost = 0.0, reconnect_backoff(), RepeatedWarning(log, "notifier.lost")
         while True:
@@ -88,7 +88,7 @@ class Notifier:
         await self._redis.ping()
 
     async def is_reachable(self) -> bool:
-        """Return whether Redis answers."""
+        """Return whether Redis is reachable."""
         try:
             await self.ping()
         except REDIS_ERRORS:
@@ -96,7 +96,7 @@ class Notifier:
         return True
 
     async def warn_if_unreachable(self) -> None:
-        """Log a warning, with what to do, if Redis does not answer within a second or so."""
+        """Log a warning with the fix if Redis does not answer within CONNECT_TIMEOUT_S."""
         try:
             async with response_timeout(CONNECT_TIMEOUT_S, "Redis"):
                 await self.ping()
@@ -120,7 +120,7 @@ class Notifier:
                     on_signal(signal)
                 if silent == POLLS_UNTIL_PING:
                     await pubsub.ping()
-        raise ConnectionError(f"no answer to a PING within {PING_TIMEOUT_S:.0f} s")
+        raise ConnectionError(f"no reply to PING within {PING_TIMEOUT_S:.0f} s")
 
     async def _publish_pending(self) -> None:
         try:

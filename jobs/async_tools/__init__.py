@@ -1,1 +1,1 @@
-"""Building blocks for asyncio code that know nothing of jobs: each is used in several places."""
+"""Generic asyncio building blocks, independent of jobs."""

@@ -8,7 +8,7 @@ NO_JITTER = (1.0, 1.0)
 
 
 class Backoff:
-    """The pauses of one caller that retries."""
+    """The backoff state of one retrying caller."""
 
     def __init__(
         self,
@@ -20,7 +20,7 @@ class Backoff:
     ) -> None:
         """Each pause is multiplied by a random number between the bounds of `jitter`.
 
-        A run that lasted more than `stable_s` before it failed resets the pause to the first.
+        A failed run that lasted longer than `stable_s` resets the pause.
         """
         self._first_s = first_s
         self._max_s = max_s
@@ -33,7 +33,7 @@ class Backoff:
         self._pause_s = self._first_s
 
     def next_s(self, ran_s: float = 0.0) -> float:
-        """Return the pause after a failure, in seconds; `ran_s` is how long it ran before."""
+        """Return the next pause in seconds; `ran_s` is the duration of the failed run."""
         if ran_s > self._stable_s:
             self.reset()
         pause_s = min(self._pause_s, self._max_s)

@@ -1,5 +1,4 @@
-"""Groups concurrent writes into shared round trips: items that arrive during a write share the
-next one."""
+"""Group commit: items submitted during a write share the next write."""
 
 import asyncio
 from collections import deque
@@ -11,21 +10,21 @@ Result = TypeVar("Result")
 
 
 class Interrupted(Exception):
-    """The write was cancelled: whether it was applied is unknown."""
+    """The write was canceled: whether it was applied is unknown."""
 
     def __init__(self) -> None:
-        super().__init__("the write was cancelled")
+        super().__init__("the write was canceled")
 
 
 Commit = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Commits items in groups of at most `limit`, in the order of their arrival.
+    """Commits items in groups of at most `limit`, in order of submission.
 
-    `commit` returns one result, or exception, for each item; an exception that it raises is raised
-    for every item of the group. The item of a cancelled caller stays in the group. If the write
-    itself is cancelled, every waiting caller gets Interrupted.
+    `commit` returns one result, or exception, for each item; an exception that it raises applies to
+    every item of the group. An item whose caller is canceled stays in the group. If the write
+    itself is canceled, every waiting caller gets Interrupted.
     """
 
     def __init__(self, commit: Commit[Item, Result], limit: int) -> None:
@@ -47,13 +46,13 @@ class GroupCommit(Generic[Item, Result]):
         return await future
 
     async def close(self) -> None:
-        """Wait until everything submitted so far is written."""
+        """Wait until all submitted items are written."""
         while self._flusher is not None:
-            await asyncio.wait({self._flusher})  # not awaited: a function may have cancelled it
+            await asyncio.wait({self._flusher})  # not awaited: a function may have canceled it
 
     async def _flush(self) -> None:
         try:
-            # Callers that are ready now run first, so that they share the first group.
+            # Yield once, so that other ready callers can join the first group.
             await asyncio.sleep(0)
             while self._waiting:
                 size = min(len(self._waiting), self._limit)
@@ -63,7 +62,7 @@ class GroupCommit(Generic[Item, Result]):
             self._flusher = None
 
     def _flushed(self, flusher: "asyncio.Task[None]") -> None:
-        """Interrupt the waiting callers if the task was cancelled, even before its first step."""
+        """Interrupt the waiting callers if the task was canceled, even before its first step."""
         if flusher.cancelled() and self._flusher in (None, flusher):
             self._flusher = None
             _settle(self._waiting, [Interrupted()] * len(self._waiting))

@@ -1,4 +1,4 @@
-"""Shares one read among all callers who ask at about the same time."""
+"""Deduplicates concurrent reads: callers share the read in flight."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,8 +16,8 @@ class SingleFlight(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def get(self, max_age_s: float) -> T:
-        """Return a result that is at most `max_age_s` old, or the one being read; raises what the
-        read raises."""
+        """Return a result at most `max_age_s` old, or await the read in flight; propagates its
+        errors."""
         now = asyncio.get_running_loop().time()
         reading = self._reading
         if reading is None or (reading.done() and self._is_stale(reading, now - max_age_s)):

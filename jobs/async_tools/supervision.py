@@ -1,4 +1,4 @@
-"""Keeps long-lived tasks running: after an exception or a foreign cancellation they start again."""
+"""Supervision of long-lived tasks: restart after an exception or a foreign cancellation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,8 +10,8 @@ from ostinato.jobs.logs import get_log
 
 FIRST_PAUSE_S: Final = 0.1
 MAX_PAUSE_S: Final = 5.0
-STEADY_S: Final = 10.0  # a run that lasted this long did not fail because of how it started
-UNHEALTHY_AFTER_S: Final = 30.0  # six restarts at the longest pause: another is unlikely to help
+STEADY_S: Final = 10.0  # a later failure is not a startup failure
+UNHEALTHY_AFTER_S: Final = 30.0  # six restarts at the maximum pause; another is unlikely to help
 RESTART_S: Final = 0.1
 
 Run = Callable[[], Awaitable[None]]
@@ -20,7 +20,7 @@ log = get_log(__name__)
 
 
 class SupervisedTask:
-    """One long-lived task that starts again after any exception, after a growing pause."""
+    """One long-lived task, restarted after any exception with exponential backoff."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class SupervisedTask:
         max_pause_s: float = MAX_PAUSE_S,
         reraise: tuple[type[Exception], ...] = (),
     ) -> None:
-        """Exceptions in `reraise` end the task: its caller handles them."""
+        """Exceptions in `reraise` end the task and propagate to the caller."""
         self.name = name
         self._run = run
         self._reraise = reraise
@@ -40,7 +40,7 @@ class SupervisedTask:
 
     @property
     def is_dead(self) -> bool:
-        """Return whether it has failed for so long that only a new process may help."""
+        """Return whether the task has failed for so long that only a new process may help."""
         now = asyncio.get_running_loop().time()
         return (
             self._failing_since is not None
@@ -49,7 +49,7 @@ class SupervisedTask:
         )
 
     async def run(self) -> None:
-        """Run until the task returns, is cancelled, or raises an exception in `reraise`."""
+        """Run until the task returns, is canceled, or raises an exception in `reraise`."""
         clock = asyncio.get_running_loop().time
         while True:
             self._began_at = clock()
@@ -58,7 +58,7 @@ class SupervisedTask:
             except self._reraise:
                 raise
             except (Exception, asyncio.CancelledError) as error:
-                # Any other cancellation, as of something awaited, must not end the task silently.
+                # A foreign cancellation, as of an awaited task, must not end this task silently.
                 if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                     raise
                 pause_s = self._failed(clock())
@@ -86,14 +86,14 @@ async def keep_running(
     max_pause_s: float = MAX_PAUSE_S,
     reraise: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Run a long-lived task as `SupervisedTask` does, where its health is not read."""
+    """Run a `SupervisedTask` whose health is not monitored."""
     await SupervisedTask(name, run, max_pause_s=max_pause_s, reraise=reraise).run()
 
 
 async def run_all(*tasks: Run) -> None:
-    """Run endless tasks at once until one raises, or this is cancelled.
+    """Run endless tasks concurrently until one raises or the caller is canceled.
 
-    A task that something else cancels starts again: a function may cancel every task it finds.
+    A task canceled by anything else is restarted: user code may cancel every task it finds.
     """
     running = {asyncio.ensure_future(run()): run for run in tasks}
     try:
@@ -106,7 +106,7 @@ async def run_all(*tasks: Run) -> None:
 
 
 async def _restart_if_cancelled(running: dict["asyncio.Task[None]", Run]) -> None:
-    """Wait until a task ends: restart it if it was cancelled, and raise what it raised."""
+    """Wait for a task to end; restart it if it was canceled, else propagate its exception."""
     done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         run = running.pop(task)
@@ -118,5 +118,5 @@ async def _restart_if_cancelled(running: dict["asyncio.Task[None]", Run]) -> Non
 
 async def _run_again(run: Run) -> None:
     log.error("task.cancelled", task=getattr(run, "__qualname__", repr(run)))
-    await asyncio.sleep(RESTART_S)  # what cancelled it may do so again at once
+    await asyncio.sleep(RESTART_S)  # the canceling code may run in a loop
     await run()

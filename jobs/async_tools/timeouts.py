@@ -1,4 +1,4 @@
-"""Waits with a timeout."""
+"""Timeouts for events and server responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ class DeadlineExceeded(TimeoutError):
 
 
 async def wait_for_event(event: asyncio.Event, timeout_s: float) -> None:
-    """Wait until an event is set, or until the timeout."""
+    """Wait up to `timeout_s` for an event."""
     reraise_if_cancelled()
     try:
         async with asyncio.timeout(timeout_s):
@@ -26,7 +26,7 @@ async def wait_for_event(event: asyncio.Event, timeout_s: float) -> None:
 
 @asynccontextmanager
 async def response_timeout(seconds: float, server: str = "MongoDB") -> AsyncIterator[None]:
-    """Limit how long a server may take; the TimeoutError names the server and the limit."""
+    """Limit a server's response time; the TimeoutError names the server and the limit."""
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:

@@ -1,4 +1,4 @@
-"""The servers that Ostinato starts by itself: a mongod replica set and Valkey."""
+"""The embedded servers: a mongod replica set and Valkey."""
 
 from ostinato.jobs.embedded.process import EmbeddedError
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers

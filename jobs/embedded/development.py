@@ -25,22 +25,22 @@ from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 
 READY_TIMEOUT_S = 30.0  # the first start creates collections and indexes
-DRAIN_MS = 1_500  # Ctrl-C may take 5 s in all
+DRAIN_MS = 1_500  # Ctrl-C may take 5 s in total
 STOP_PROCESSES_S = 2.5
 POLL_S = 0.1
 PROCESSES = ("api", "worker")
 MAX_RESTARTS = 10
-RESTART_WINDOW_S = 10.0  # one that is killed faster than it starts has a problem
+RESTART_WINDOW_S = 10.0  # more frequent kills indicate a crash loop
 
 Description = dict[str, str]
 
 
 @dataclass(slots=True)
 class RestartKilled:
-    """Has processes replaced that were killed; raises EmbeddedError for one that exited by itself.
+    """Restart policy: replaces killed processes; raises EmbeddedError for a voluntary exit.
 
-    A crash test kills processes, and nothing is lost. An exit has a cause, which the process has
-    logged, and would happen again.
+    Crash tests kill processes without losing jobs. A process that exits by itself has logged the
+    cause, and would exit again.
     """
 
     echo: Callable[[str], None]
@@ -50,12 +50,12 @@ class RestartKilled:
     def __call__(self, child: Child, ran_s: float) -> float:
         """Return the pause before the restart: none."""
         if child.exit_code is not None and child.exit_code >= 0:
-            raise EmbeddedError(f"Unexpectedly, {child.exit_description}.")
+            raise EmbeddedError(f"Unexpected: {child.exit_description}.")
         if self._has_too_many():
-            how_often = f"{MAX_RESTARTS} times in {RESTART_WINDOW_S:g} s"
-            raise EmbeddedError(f"Unexpectedly, {child.exit_description}, and others {how_often}.")
+            how_often = f"{MAX_RESTARTS} restarts in {RESTART_WINDOW_S:g} s"
+            raise EmbeddedError(f"Unexpected: {child.exit_description}, after {how_often}.")
         self.restarted_at.append(self.clock())
-        self.echo(f"Unexpectedly, {child.exit_description}. Starting another.")
+        self.echo(f"Unexpected: {child.exit_description}. Restarting it.")
         return 0.0
 
     def _has_too_many(self) -> bool:
@@ -75,7 +75,7 @@ class Development:
     echo: Callable[[str], None]
 
     async def run(self, settings: Settings) -> None:
-        """Run until a signal; raises EmbeddedError if something did not start or exited."""
+        """Run until a signal; raises EmbeddedError if a process exits or fails to start."""
         session = asyncio.create_task(self._session(settings))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -86,7 +86,7 @@ class Development:
             self.echo("Stopped.")
 
     def _interrupt(self, session: "asyncio.Task[None]") -> None:
-        """Stop at the first signal; another one must not interrupt the shutdown."""
+        """Stop at the first signal; later ones must not interrupt the shutdown."""
         if not session.cancelling():
             self.echo("Stopping…")
             session.cancel()
@@ -186,7 +186,7 @@ class Development:
 async def _until_ready(url: str, servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
     try:
         async with asyncio.timeout(READY_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
-            while not await _answers(client, url):
+            while not await _is_ready(client, url):
                 servers.require_alive()
                 processes.check()
                 await asyncio.sleep(POLL_S)
@@ -201,7 +201,7 @@ async def _until_one_ends(servers: EmbeddedServers, processes: ProcessSupervisor
         await asyncio.sleep(POLL_S)
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
     try:
         return (await client.get(url)).is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The embedded mongod: a replica set of one member, small enough for a laptop."""
+"""The embedded mongod: a single-member replica set, small enough for a laptop."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ OPTIONS = {
     "replSet": REPLICA_SET,
     "wiredTigerCacheSizeGB": "0.5",
     "oplogSize": "128",  # MB; grows for the retention below
-    "oplogMinRetentionHours": "1",  # a subscription's cursor resumes for this long
+    "oplogMinRetentionHours": "1",  # how long a subscription's cursor can be resumed
 }
 PARAMETERS = {
     "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
@@ -79,7 +79,7 @@ async def _ready(child: Child, port: int) -> None:
 def _describe_failure(child: Child) -> str:
     tail = child.tail()
     if MISSING_LIBRARY in tail:
-        return f"mongod needs libraries of the system; run: apt-get install -y libcurl4 ({tail})"
+        return f"mongod needs system libraries; run: apt-get install -y libcurl4 ({tail})"
     if child.exit_code is None:
-        return f"mongod did not become ready within {START_TIMEOUT_S:.0f} s; its log ends: {tail}"
-    return f"{child.exit_description}; its log {child.log} ends: {tail}"
+        return f"mongod did not become ready within {START_TIMEOUT_S:.0f} s. End of its log: {tail}"
+    return f"{child.exit_description}. End of its log {child.log}: {tail}"

@@ -1,4 +1,4 @@
-"""Kills a child process when its parent ends, even if the parent is killed with SIGKILL.
+"""Kills a child process when its parent dies, even by SIGKILL.
 
 As a script, `parent_death_signal.py PARENT_PID COMMAND…` requests the signal from the kernel and
 then executes COMMAND.
@@ -13,10 +13,10 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends; call from the main thread."""
+    """Make the kernel kill this process when its parent dies; call from the main thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the request: no signal would come
+        if os.getppid() != parent:  # the parent died before the request: no signal will come
             raise SystemExit(1)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from ostinato.jobs.embedded.process import EmbeddedError
 
 PORT_RANGE: Final = range(10_000, 32_768)
-"""Outside the range that Linux uses for outgoing connections."""
+"""Outside Linux's ephemeral port range."""
 MAX_TRIES: Final = 100
 TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
@@ -24,7 +24,7 @@ def free_port(host: str = "127.0.0.1") -> int:
                 raise
             continue
         return port
-    raise EmbeddedError(f"{MAX_TRIES} ports of {host} that we tried are taken")
+    raise EmbeddedError(f"no free port found on {host} after {MAX_TRIES} tries")
 
 
 def require_free(host: str, port: int, variable: str) -> None:
@@ -34,6 +34,6 @@ def require_free(host: str, port: int, variable: str) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise EmbeddedError(
-            f"Port {port} on {host}: {reason}. Stop the program that has it, or choose another "
+            f"Port {port} on {host}: {reason}. Stop the program that uses it, or choose another "
             f"port with {variable}."
         ) from error

@@ -1,4 +1,4 @@
-"""Starts, watches and stops a child process, which also ends if this process is killed."""
+"""Child processes: start, monitor, stop. They are killed if this process dies."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One child process and the file that its output goes to."""
+    """One child process and its log file."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -29,21 +29,21 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return None while it runs, then its exit code (negative: the number of a signal)."""
+        """Return the exit code (negative: a signal number); None while the process is running."""
         return self.popen.poll()
 
     @property
     def exit_description(self) -> str:
-        """Return in words how it ended."""
+        """Describe how the process ended."""
         code = self.popen.poll()
         if code is None:
-            return f"{self.name} still runs"
+            return f"{self.name} is still running"
         if code < 0:
-            return f"{self.name} was ended by {signal.Signals(-code).name}"
-        return f"{self.name} ended with code {code}"
+            return f"{self.name} was killed by {signal.Signals(-code).name}"
+        return f"{self.name} exited with code {code}"
 
     def tail(self) -> str:
-        """Return the end of its log."""
+        """Return the last TAIL_BYTES of the log."""
         if self.log is None or not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -51,13 +51,13 @@ class Child:
             return file.read().decode(errors="replace").strip()
 
     async def wait(self) -> int:
-        """Wait until it has ended and return its exit code."""
+        """Wait for the process to exit and return its exit code."""
         while (code := self.popen.poll()) is None:
             await asyncio.sleep(POLL_S)
         return code
 
     async def stop(self, within_s: float = 3.0) -> int:
-        """Send SIGTERM, and SIGKILL after `within_s` seconds. May be called twice."""
+        """Send SIGTERM, then SIGKILL after `within_s` seconds. Idempotent."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + within_s
@@ -75,9 +75,9 @@ def spawn(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start a child in a session of its own, so that Ctrl-C reaches only this process.
+    """Start a child in its own session, so that Ctrl-C reaches only this process.
 
-    The kernel kills it when the thread that called this ends: call from the main thread.
+    The kernel kills the child when the calling thread ends: call from the main thread.
     """
     argv = [sys.executable, "-I", "-S", str(DEATH_SIGNAL_WRAPPER), str(os.getpid()), *command]
     output = log.open("ab") if log is not None else None

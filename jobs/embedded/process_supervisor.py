@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ostinato.jobs.embedded.process import Child, spawn
 
 RestartPause = Callable[[Child, float], float]
-"""Returns how many seconds to wait before a child that has exited is replaced, given how many it
-ran; raises if it must not be replaced."""
+"""Returns the seconds to wait before an exited child is replaced, given its uptime in seconds;
+raises if it must not be replaced."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _Slot:
 
 
 class ProcessSupervisor:
-    """Child processes by name; they end with this process, even if it is killed."""
+    """Child processes by name; they are killed if this process dies."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class ProcessSupervisor:
         self._env = env
 
     def check(self) -> None:
-        """Replace children that have exited, once their pause is over, and start the others.
+        """Start missing children, and replace exited ones after their pause.
 
-        Call it at short intervals. Raises what `restart_pause` raises.
+        Call it at short intervals. Propagates errors of `restart_pause`.
         """
         for name, slot in self._slots.items():
             now = time.monotonic()
@@ -48,6 +48,6 @@ class ProcessSupervisor:
                 slot.started_at = now
 
     async def stop(self, timeout_s: float) -> list[int]:
-        """Stop all children at once; returns their exit codes."""
+        """Stop all children concurrently; returns their exit codes."""
         children = [slot.child for slot in self._slots.values() if slot.child is not None]
         return await asyncio.gather(*(child.stop(timeout_s) for child in children))

@@ -8,34 +8,34 @@ from ostinato.jobs.embedded.mongod import start_mongod
 from ostinato.jobs.embedded.process import Child, EmbeddedError
 from ostinato.jobs.embedded.valkey import start_valkey
 
-STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in all
+STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedServers:
-    """The URLs of the servers, and the processes that were started here."""
+    """The server URLs, and the child processes started for them."""
 
     mongo_url: str
     redis_url: str
     children: tuple[Child, ...]
 
     def require_alive(self) -> None:
-        """Raise EmbeddedError, with the end of its log, if a server has exited."""
+        """Raise EmbeddedError, with the log's tail, if a server has exited."""
         for child in self.children:
             if child.exit_code is not None:
                 raise EmbeddedError(
-                    f"Unexpectedly, {child.exit_description}. Its log ends: {child.tail()}"
+                    f"Unexpected: {child.exit_description}. End of its log: {child.tail()}"
                 )
 
     async def stop(self) -> None:
-        """Stop the servers that were started here; may be called twice."""
+        """Stop the child processes. Idempotent."""
         await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
 
 
 async def start_servers(
     directory: Path, *, mongo_url: str | None = None, redis_url: str | None = None
 ) -> EmbeddedServers:
-    """Start a server for each URL that is None, with its data under the directory."""
+    """Start a server for each URL that is None, with its data under `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     children: list[Child] = []
     try:

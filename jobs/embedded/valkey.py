@@ -52,7 +52,7 @@ async def _ready(child: Child, port: int) -> None:
 
 
 async def _pid_of_server(port: int) -> int | None:
-    """Ask over a plain socket: the Redis library is used only in jobs/arq_queue."""
+    """Query INFO over a plain socket: only jobs/arq_queue may import the Redis library."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

@@ -1,1 +1,1 @@
-"""Finds and repairs what failed processes left behind; leader only."""
+"""Failure recovery, run by the leader: rescue of lost workers' jobs, and repair sweeps."""

@@ -1,4 +1,4 @@
-"""Elects one worker as leader: it dispatches and sweeps. Another takes over within seconds."""
+"""Leader election: the leader dispatches and sweeps; failover takes seconds."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 
 ROLE: Final = "dispatcher"
-RENEWALS_PER_LEASE: Final = 3  # one slow renewal must not cost the lead
-MIN_PAUSE_LEASES: Final = 2.0  # other workers try three times in each lease
+RENEWALS_PER_LEASE: Final = 3  # one slow renewal must not lose leadership
+MIN_PAUSE_LEASES: Final = 2.0  # other workers compete three times per lease
 MAX_PAUSE_LEASES: Final = 4.0
 GROWTH: Final = 1.5
 
@@ -29,7 +29,7 @@ def leader_lease_ms(settings: Settings) -> int:
 
 
 class CannotLead(Exception):
-    """A duty has failed for so long that another worker should lead."""
+    """Raised by a duty that keeps failing: another worker should lead."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -47,8 +47,8 @@ class LeaderElection:
         duties: tuple[Duty, ...],
         can_lead: Callable[[], Awaitable[bool]],
     ) -> None:
-        """After a duty has raised CannotLead, this worker competes again once `can_lead` returns
-        True."""
+        """After a CannotLead, this worker competes again when `can_lead` returns True, or after a
+        pause."""
         self._workers = workers
         self._lease_ms = lease_ms
         self._renew_every_s = lease_ms / RENEWALS_PER_LEASE / 1000
@@ -58,7 +58,7 @@ class LeaderElection:
         self._pause = MIN_PAUSE_LEASES
 
     async def run(self) -> None:
-        """Compete for the lead forever."""
+        """Compete for leadership until canceled."""
         while True:
             if await self._elected():
                 log.info("leader.elected", worker_id=self._worker_id)
@@ -72,25 +72,26 @@ class LeaderElection:
             await asyncio.sleep(self._renew_every_s)
 
     async def resign(self) -> None:
-        """Release the lead, so that another worker can take it at once."""
+        """Release leadership, so that another worker can acquire it immediately."""
         await self._workers.release_leadership(ROLE, self._worker_id)
 
     async def _lead(self) -> None:
-        """Run the duties until the lead is lost; raises CannotLead."""
+        """Run the duties until leadership is lost; raises CannotLead."""
         duties = asyncio.create_task(run_all(*self._duties))
         try:
             while not duties.done() and await self._elected():
                 await asyncio.wait({duties}, timeout=self._renew_every_s)
         finally:
             duties.cancel()
-            (ended,) = await asyncio.gather(duties, return_exceptions=True)
-        if isinstance(ended, CannotLead):
-            raise ended
+            (result,) = await asyncio.gather(duties, return_exceptions=True)
+        if isinstance(result, CannotLead):
+            raise result
 
     async def _step_down(self, reason: CannotLead) -> None:
-        """Release the lead and do not compete for a while.
+        """Release leadership and pause.
 
-        If no other worker has taken it by then, this one leads again: it can at least sweep.
+        If no other worker has acquired it after the pause, this worker leads again: it can at
+        least sweep.
         """
         lease_s = self._lease_ms / 1000
         pause_s, began_at = self._pause * lease_s, time.monotonic()
@@ -102,7 +103,7 @@ class LeaderElection:
             fix=reason.fix,
             for_s=pause_s,
         )
-        with suppress(MongoError):  # then the lease expires
+        with suppress(MongoError):  # the lease expires instead
             await self.resign()
         await asyncio.sleep(lease_s)
         while time.monotonic() - began_at < pause_s and not await self._can_lead():

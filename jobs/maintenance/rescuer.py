@@ -1,4 +1,4 @@
-"""Rescues the jobs of workers that have stopped, without taking those of healthy ones."""
+"""Rescue of lost workers' jobs, guarded against false positives after outages."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,59 +19,62 @@ from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
 
 BATCH_SIZE: Final = 500
-RESCUE_TIMEOUT_S: Final = 5.0  # for one write of one worker's jobs; the next sweep takes the rest
-SINGLE_WRITE_TIMEOUT_S: Final = 0.3  # for one of several jobs, some of which are locked
+RESCUE_TIMEOUT_S: Final = 5.0  # per write; the next sweep rescues the remaining jobs
+SINGLE_WRITE_TIMEOUT_S: Final = 0.3  # per job, if some jobs of a batch are locked
 NEVER: Final = float("-inf")
 
 log = get_log(__name__)
 
 
 def grace_ms(settings: Settings) -> int:
-    """Return how long after its lease a worker may still be alive.
+    """Return the grace period between the expiry of a lease and the rescue of its jobs.
 
-    After an outage of MongoDB every lease has expired, though no worker is lost. A heartbeat may
-    have been waiting until its timeout, and the next follows one interval later. The worker that
-    declares others lost must itself have been healthy for this long.
+    During an outage of MongoDB every lease expires, although no worker is lost. A heartbeat in
+    flight may take its full timeout, and the next one is sent one interval later. The worker that
+    declares others lost must itself have been healthy for the grace period.
     """
     return heartbeat_timeout_ms(settings) + round(1.5 * settings.heartbeat_ms)
 
 
 def heartbeat_timeout_ms(settings: Settings) -> int:
-    """Return how long a heartbeat may take: a dead connection must not cost the lease."""
+    """Return the timeout of a heartbeat, short enough to retry before the lease expires."""
     return settings.lease_ms // 3
 
 
 class HeartbeatHistory:
-    """Records since when this worker's heartbeats have succeeded without a gap.
+    """The current streak of successful heartbeats of this worker.
 
-    A jump of the server's clock counts as a gap too: by that clock, all other workers seem to have
-    stopped.
+    A jump of the server's clock counts as a gap: it makes the leases of all other workers look
+    expired.
     """
 
     def __init__(self, gap_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        """`gap_s` is the longest interval between heartbeats, or jump of the clock, that is
-        tolerated."""
+        """`gap_s`: the maximum tolerated interval between heartbeats, or jump of the server's
+        clock."""
         self._gap_s = gap_s
         self._now = now
         self._since = self._last = NEVER
-        self._ahead = 0.0
+        self._clock_offset_s = 0.0
 
     def record(self, at: datetime) -> None:
-        """Record a heartbeat that MongoDB acknowledged at `at` by its own clock."""
+        """Record a heartbeat that MongoDB acknowledged at server time `at`."""
         now = self._now()
-        ahead = at.timestamp() - now
-        if now - self._last > self._gap_s or abs(ahead - self._ahead) > self._gap_s:
+        clock_offset_s = at.timestamp() - now
+        if (
+            now - self._last > self._gap_s
+            or abs(clock_offset_s - self._clock_offset_s) > self._gap_s
+        ):
             self._since = now
-        self._last, self._ahead = now, ahead
+        self._last, self._clock_offset_s = now, clock_offset_s
 
     def healthy_for(self, seconds: float) -> bool:
-        """Return whether heartbeats have succeeded for that long, up to now."""
+        """Return whether heartbeats have succeeded without a gap for the last `seconds`."""
         now = self._now()
         return now - self._last <= self._gap_s and now - self._since >= seconds
 
 
 class WorkerRescuer:
-    """Declares workers lost and takes back the jobs that they hold."""
+    """Declares workers lost and rescues the jobs they hold."""
 
     def __init__(
         self, engine: Engine, workers: WorkerStore, own_id: str, heartbeats: HeartbeatHistory
@@ -91,35 +94,38 @@ class WorkerRescuer:
             expired = await self._workers.find_expired(
                 self._engine.settings.lease_ms + self._grace_ms
             )
-            # If its own lease seems to have expired, the server's clock has jumped.
+            # If this worker's own lease looks expired, the server's clock has jumped.
             lost += [] if self._own_id in expired else expired
-        # All of them first: a lost leader may have locked jobs of another lost worker.
+        # Expire all first: a lost leader's transaction may lock another lost worker's jobs.
         for worker_id in lost:
             await self._expire(worker_id)
         return sum([await self._rescue_from(worker_id) for worker_id in lost])
 
     async def _expire(self, worker_id: str) -> None:
-        """Remove its heartbeat first, so that a worker that is still alive learns of it."""
+        """Unregister a lost worker and kill its transactions.
+
+        Unregistering comes first, so that a worker that is still alive detects its lost lease.
+        """
         await self._workers.remove(worker_id)
         killed = await kill_transactions(self._engine.mongo, worker_id)
         log.warning("worker.lost", worker_id=worker_id, transactions=killed)
 
     async def _rescue_from(self, worker_id: str) -> int:
-        taken = 0
+        rescued = 0
         try:
             while held := await self._engine.store.held_documents(worker_id, BATCH_SIZE):
                 written = await self._rescue_jobs(held, worker_id)
                 self._engine.notifier.notify(Signal.DUE)
-                taken += written
+                rescued += written
                 if written < len(held):
                     break
         except (MongoError, TimeoutError) as error:
             log.warning("worker.not_rescued", worker_id=worker_id, error=str(error))
-        log.warning("worker.rescued", worker_id=worker_id, jobs=taken)
-        return taken
+        log.warning("worker.rescued", worker_id=worker_id, jobs=rescued)
+        return rescued
 
     async def _rescue_jobs(self, held: Sequence[Document], worker_id: str) -> int:
-        """Take back jobs of a lost worker; returns how many. A job that cannot be read fails."""
+        """Rescue jobs of a lost worker; returns how many. A malformed job fails."""
         outcomes: list[Outcome] = []
         failed = 0
         offset_ms = await self._engine.clock.offset_ms()
@@ -135,9 +141,9 @@ class WorkerRescuer:
         """Write all at once or, if some are locked, one by one; returns how many were written."""
         with suppress(TimeoutError):
             return len(outcomes) - len(await self._completions.write_bisecting(outcomes, offset_ms))
-        written, until = 0, time.monotonic() + RESCUE_TIMEOUT_S
+        written, deadline = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 break
             with suppress(TimeoutError):
                 written += not await self._single.write_bisecting([outcome], offset_ms)

@@ -1,4 +1,4 @@
-"""Repairs every second what should exist and does not. Each repair is idempotent."""
+"""Periodic repair of orphaned documents and missing indexes. Each repair is idempotent."""
 
 import asyncio
 from collections import Counter
@@ -23,21 +23,21 @@ from ostinato.jobs.mongo.orphans import Orphan, OrphanFinder
 from ostinato.jobs.quarantine import Quarantine
 
 Sweep = Callable[[], Awaitable[int]]
-"""Checks one kind of document once; returns how many it repaired."""
+"""One pass over one kind of document; returns the number of repairs."""
 Find = Callable[[datetime], Awaitable[list[Orphan]]]
 RepairOne = Callable[[Context, str], Awaitable[bool]]
 
-INDEX_SWEEP_EVERY: Final = 30  # sweeps: it reads the indexes of every collection
+INDEX_SWEEP_EVERY: Final = 30  # sweeps; each run lists the indexes of every collection
 MIN_PAUSE_S: Final = 10.0
-MAX_PAUSE_S: Final = 600.0  # how long a document that was repaired by hand may stay unchecked
-MAX_BROKEN: Final = 10_000  # of one kind; beyond that, the oldest are tried again
-LATE: Final = timedelta(seconds=5)  # later than this, it is not merely waiting for a slot
+MAX_PAUSE_S: Final = 600.0  # maximum delay before a manually repaired document is rechecked
+MAX_BROKEN: Final = 10_000  # per kind; beyond this, the oldest entries are evicted and retried
+LATE: Final = timedelta(seconds=5)  # before this, an overdue job may only be waiting for a slot
 
 log = get_log(__name__)
 
 
 class Sweeper:
-    """Runs in the leader only."""
+    """Runs the sweeps; leader only."""
 
     def __init__(self, sweeps: Mapping[str, Sweep], every_ms: int) -> None:
         self._sweeps = sweeps
@@ -45,7 +45,7 @@ class Sweeper:
         self.repaired: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Sweep each kind forever; a slow or failing kind does not delay the others."""
+        """Run all sweeps until canceled; a slow or failing sweep does not delay the others."""
         await run_all(*(partial(self._sweep_forever, name) for name in self._sweeps))
 
     async def _sweep_forever(self, name: str) -> None:
@@ -58,7 +58,7 @@ class Sweeper:
             repaired = await self._sweeps[name]()
         except MongoError as error:
             log.warning("sweep.failed", repair=name, error=str(error))
-        except Exception:  # a duty of the sweeper: the other kinds continue, this one next time
+        except Exception:  # a failing sweep must not stop the others
             log.exception("sweep.failed", repair=name)
         else:
             if repaired:
@@ -68,12 +68,12 @@ class Sweeper:
 
 def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     """Build the sweeps for missing ticks, rounds, pages and timeouts, and for indexes."""
-    missing = OrphanFinder(engine.mongo)
+    orphans = OrphanFinder(engine.mongo)
     kinds: dict[str, tuple[Find, RepairOne]] = {
-        "crons": (missing.crons, repair_cron),
-        "recurring_tasks": (missing.recurring_tasks, repair_task),
-        "batches": (missing.batches, repair_batch),
-        "requests": (missing.requests, repair_request),
+        "crons": (orphans.crons, repair_cron),
+        "recurring_tasks": (orphans.recurring_tasks, repair_task),
+        "batches": (orphans.batches, repair_batch),
+        "requests": (orphans.requests, repair_request),
     }
     orphan_sweeps: dict[str, Sweep] = {
         name: _OrphanRepairs(engine, name, find, repair).sweep
@@ -88,7 +88,7 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
 
 
 def _throttled(sweep: Sweep) -> Sweep:
-    """Run a sweep the first time, then once in every INDEX_SWEEP_EVERY times."""
+    """Return a sweep that runs on every INDEX_SWEEP_EVERY-th call, starting with the first."""
     times = count()
 
     async def run() -> int:
@@ -98,9 +98,9 @@ def _throttled(sweep: Sweep) -> Sweep:
 
 
 class _OrphanRepairs:
-    """Repairs orphaned documents of one kind, each in a transaction of its own.
+    """Repairs orphaned documents of one kind, each in its own transaction.
 
-    A document that cannot be repaired is logged and quarantined; the others are repaired.
+    A document that cannot be repaired is logged and quarantined; the sweep continues.
     """
 
     def __init__(self, engine: Engine, name: str, find: Find, repair: RepairOne) -> None:
@@ -111,7 +111,7 @@ class _OrphanRepairs:
         self._broken: Quarantine[str] = Quarantine(MAX_BROKEN, MIN_PAUSE_S, MAX_PAUSE_S)
 
     async def sweep(self) -> int:
-        """Repair what is orphaned now; returns how many documents were repaired."""
+        """Repair the current orphans; returns how many were repaired."""
         repaired = 0
         for orphan in await self._find(await self._engine.clock.now() - LATE):
             if orphan.id not in self._broken:
@@ -124,7 +124,7 @@ class _OrphanRepairs:
 
         try:
             repaired = await self._engine.transact(orphan.owner, body)
-        except Exception as error:  # a duty of the sweeper: the other documents are repaired
+        except Exception as error:  # a failing repair must not stop the others
             if is_transient(error):  # an outage, not a fault of this document
                 raise
             self._quarantine(orphan.id, error)

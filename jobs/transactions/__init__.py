@@ -1,1 +1,1 @@
-"""Runs bodies in MongoDB transactions, each alone or several in one."""
+"""Runs bodies in MongoDB transactions, one or several per transaction."""

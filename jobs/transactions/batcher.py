@@ -1,7 +1,7 @@
-"""Runs several fast mutation functions in one transaction, so that they share its commit.
+"""Batches fast mutation functions into one transaction, so that they share its commit.
 
-Each body runs in its own task, one after another, on one session. If one fails, the transaction
-aborts and the others run again in the next batch; the batch size halves after each abort.
+Each body runs in its own task, sequentially, on one session. If one fails, the transaction aborts
+and the others are rerun in the next batch; the batch size halves after each abort.
 """
 
 import asyncio
@@ -38,10 +38,8 @@ T = TypeVar("T")
 
 MAX_MEMBERS: Final = 50
 MAX_CONCURRENT_BATCHES: Final = 2  # one commits while the other runs
-TURNS_TIMEOUT_S: Final = (
-    0.25  # then no more bodies start, so that the first need not wait long for the commit
-)
-MAX_CONFLICTS: Final = 3  # then it runs alone: each conflict restarts the whole batch
+TURNS_TIMEOUT_S: Final = 0.25  # no body starts after this: the first one waits for the commit
+MAX_CONFLICTS: Final = 3  # after this, a body runs alone: each conflict restarts the whole batch
 GROWTH: Final = 5  # added to the batch size after a commit; an abort halves it
 FIRST_PAUSE_S: Final = 0.005
 MAX_PAUSE_S: Final = 0.1
@@ -67,7 +65,7 @@ def _future() -> "asyncio.Future[T]":
 class _Member:
     turn: "asyncio.Future[Session]" = field(default_factory=_future)
     done: "asyncio.Future[bool]" = field(default_factory=_future)
-    """Whether the body has completed; also False if its caller was cancelled."""
+    """Whether the body has completed; also False if its caller was canceled."""
     decision: "asyncio.Future[_Decision]" = field(default_factory=_future)
     session: Session | None = None
     is_first: bool = True
@@ -78,7 +76,7 @@ class _Member:
 
     @property
     def was_waiting(self) -> bool:
-        """Return whether its time ran out while it waited for others or for the database."""
+        """Return whether it timed out while waiting for other members or for the database."""
         return self.session is None or self.has_run or self.was_busy
 
     @property
@@ -98,21 +96,21 @@ class _Batch:
 
 
 class TransactionBatcher:
-    """Runs bodies as `run_transaction` does, several in one transaction."""
+    """Like `run_transaction`, with several bodies in one transaction."""
 
     def __init__(self, mongo: Mongo, completions: Completions) -> None:
         self._mongo = mongo
         self._completions = completions
         self._waiting: deque[_Member] = deque()
         self._runners: set[asyncio.Task[None]] = set()
-        self._open: dict[int, _Batch] = {}  # by the session's identity: it has no hash
+        self._open: dict[int, _Batch] = {}  # by id(session), which is unhashable
         self._size = MAX_MEMBERS
         self._is_closing = False
 
     async def run(self, body: Body[T], timeout_s: float) -> T:
         """Commit the writes of `body` exactly once, or raise and write nothing.
 
-        The body runs again if another member of its batch failed. Raises as `run_transaction`.
+        The body is rerun if another member of its batch fails. Raises like `run_transaction`.
         """
         began, timeout = time.monotonic(), asyncio.timeout(timeout_s)
         member, decision = _Member(), _Decision.RETRY
@@ -129,19 +127,18 @@ class TransactionBatcher:
             if not timeout.expired():
                 raise
             was_blocked = attempts > 1 or member.was_waiting or self._was_unavailable_since(began)
-            late = Contended if was_blocked else DeadlineExceeded
-            raise late(f"no commit within {timeout_s} s") from error
+            error_class = Contended if was_blocked else DeadlineExceeded
+            raise error_class(f"no commit within {timeout_s} s") from error
         if result is not None:
             return result[0]
-        # With the full timeout: the time spent in batches was not its own.
+        # With the full timeout: time spent in batches does not count.
         queue_time_s = deadline.queue_time_s
         return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
         """Write an outcome as the last write of its transaction; False if the attempt is lost.
 
-        In a shared transaction outcomes are written together, after all bodies; until then this
-        returns True.
+        In a batch, outcomes are written together after all bodies, and this returns True.
         """
         batch = self._open.get(id(session))
         if batch is None:
@@ -162,7 +159,7 @@ class TransactionBatcher:
             runner.add_done_callback(self._runner_done)
 
     def _runner_done(self, runner: "asyncio.Task[None]") -> None:
-        """Start another runner if this one was cancelled while members wait."""
+        """Start another runner if this one was canceled while members wait."""
         self._runners.discard(runner)
         if runner.cancelled() and self._waiting and not self._is_closing:
             self._ensure_runner()
@@ -188,7 +185,7 @@ class TransactionBatcher:
                 return _Decision.RETRY, None
             if member.is_first:
                 raise
-            # A write of an earlier body may have caused this, and will be rolled back.
+            # An earlier body's write, which is rolled back, may have caused this.
             return _Decision.SOLO, None
         finally:
             if member.session is not None:
@@ -210,21 +207,21 @@ class TransactionBatcher:
                     backoff.reset()
                     continue
                 await backoff.wait()
-        except Exception as error:  # of any class: the waiting callers must get it
+        except Exception as error:  # of any class: the waiting callers must receive it
             _fail_waiting(self._waiting, error)
             self._waiting.clear()
-        finally:  # at once: a new member must not find a runner that is about to end
+        finally:  # immediately: a new member must not rely on an ending runner
             self._runners -= {asyncio.current_task()}
 
     async def _run_next_batch(self) -> _BatchResult:
         group = self._next_group()
         try:
             return await self._run_batch(group)
-        finally:  # the members that did not run
+        finally:  # requeue members that did not run
             self._waiting.extendleft(reversed(group))
 
     def _next_group(self) -> deque[_Member]:
-        """Take the next members: only those whose claim the transaction's snapshot will include."""
+        """Dequeue the next members, whose claims precede the transaction's snapshot."""
         size = min(len(self._waiting), self._size)
         return deque(self._waiting.popleft() for _ in range(size))
 
@@ -251,15 +248,15 @@ class TransactionBatcher:
             finally:
                 del self._open[id(session)]
                 _decide(batch.members, _Decision.RETRY)
-        has_met = any(member.conflicted for member in batch.members)
-        return _BatchResult.CONFLICTED if has_met else _BatchResult.FAILED
+        has_conflicted = any(member.conflicted for member in batch.members)
+        return _BatchResult.CONFLICTED if has_conflicted else _BatchResult.FAILED
 
     async def _run_members(self, batch: _Batch, group: deque[_Member]) -> bool:
-        """Run the bodies one after another while there is time; returns False if one failed."""
-        until = time.monotonic() + TURNS_TIMEOUT_S
-        while group and time.monotonic() < until:
+        """Run the bodies sequentially until TURNS_TIMEOUT_S; returns False if one failed."""
+        deadline = time.monotonic() + TURNS_TIMEOUT_S
+        while group and time.monotonic() < deadline:
             member = group.popleft()
-            if member.turn.done():  # its caller was cancelled
+            if member.turn.done():  # its caller was canceled
                 continue
             member.is_first = not batch.members
             batch.members.append(member)
@@ -270,7 +267,7 @@ class TransactionBatcher:
         return True
 
     async def _write(self, batch: _Batch) -> bool:
-        """Write all outcomes; returns False if an attempt is lost: alone, it will notice."""
+        """Write all outcomes; returns False if an attempt is lost, which its solo run detects."""
         session, outcomes = batch.session, batch.outcomes
         return not await self._completions.write_in_transaction(session, outcomes, batch.offset_ms)
 
@@ -279,7 +276,7 @@ def _decision_after(error: Exception) -> _Decision | Exception:
     """Return the decision for the members of a transaction that failed at its commit."""
     if is_transient_transaction_error(error):
         return _Decision.RETRY
-    # MongoDB may have rejected only one member's writes: alone, it affects no other.
+    # MongoDB may have rejected only one member's writes: run alone, they affect no other.
     return error if is_transient(error) else _Decision.SOLO
 
 
@@ -290,7 +287,7 @@ def _fail_waiting(members: Iterable[_Member], error: Exception) -> None:
 
 
 def _decide(members: Sequence[_Member], decision: _Decision | Exception) -> None:
-    """Set the decision of members that have none; an error only if their body has run."""
+    """Set the decision of undecided members; an error only if their body has run."""
     for member in members:
         if member.decision.done():
             continue

@@ -1,4 +1,4 @@
-"""Runs a body with a Context in one transaction: a mutation function, or a write of the API."""
+"""Runs a body with a Context in one transaction: a mutation function or an API write."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from ostinato.jobs.settings import Settings
 
 T = TypeVar("T")
 
-MAX_JOBS: Final = 1_000  # of one transaction: they fit one oplog entry, with their arguments
+MAX_JOBS: Final = 1_000  # per transaction: with their arguments they fit one oplog entry
 MAX_BYTES: Final = 8 * 1024 * 1024
 API_CAUSE: Final = Cause(kind=CauseKind.API)
 TRANSACTION_MS: Final = 10_000
@@ -31,7 +31,7 @@ TRANSACTION_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionIdentity:
-    """The owner for whom a body runs, and the job that runs it."""
+    """The owner on whose behalf a body runs, and the job that runs it."""
 
     owner: str | None
     cause: Cause = API_CAUSE
@@ -49,14 +49,14 @@ class Fence(Protocol):
     """Ties a mutation function's transaction to its attempt; a method may raise to abort it."""
 
     async def check(self, session: Session) -> None:
-        """Called before each repetition of the body."""
+        """Called before each rerun of the body."""
 
     async def finish(self, session: Session, result: Any) -> None:
         """Called with the body's result; makes the transaction's last write."""
 
 
 def function_log(job: JobInfo | None) -> Log:
-    """Return the log of a function; each line contains its job's id and attempt."""
+    """Return a function's logger; each line contains the job id and attempt."""
     if job is None:
         return get_log("functions")
     return get_log("functions", job_id=job.id, attempt=job.attempt)
@@ -64,7 +64,7 @@ def function_log(job: JobInfo | None) -> Log:
 
 @dataclass(slots=True, kw_only=True)
 class _PendingInserts:
-    """The jobs that a transaction schedules, which are inserted just before it commits."""
+    """The jobs scheduled in a transaction, inserted just before the commit."""
 
     store: JobStore
     database: TransactionDatabase
@@ -76,11 +76,11 @@ class _PendingInserts:
     keep_ms: int
     documents: dict[str, Document] = field(default_factory=dict)
     size_bytes: int = 0
-    """Of the arguments, as JSON."""
+    """Size of the arguments as JSON."""
     canceled: set[str] = field(default_factory=set)
-    """The running jobs whose cancellation it requests."""
+    """The running jobs whose cancellation the transaction requests."""
     is_closed: bool = False
-    """Whether the body has ended: a task that outlives it would write outside the transaction."""
+    """Whether the body has ended: a task that outlives it must not write."""
     ownership: Ownership | None = None
     """Whether the caller owns its job; read when the first job is scheduled, or at the end."""
 
@@ -93,8 +93,8 @@ class _PendingInserts:
         self.size_bytes += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size_bytes > MAX_BYTES:
             raise PayloadTooLarge(
-                f"one transaction schedules at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
-                "of arguments in all: schedule the rest from a job that this one schedules"
+                f"one transaction can schedule at most {MAX_JOBS:,} jobs with {MAX_BYTES:,} bytes "
+                "of arguments in total: schedule the rest from a follow-up job"
             )
         self.documents[document["_id"]] = document
         return str(document["_id"])
@@ -110,12 +110,12 @@ class _PendingInserts:
         return changed is not None
 
     def close(self) -> None:
-        """Raise RuntimeError at every later call."""
+        """Make every later call raise RuntimeError."""
         self.is_closed = True
 
     def _require_open(self) -> None:
         if self.is_closed:
-            raise RuntimeError("the function has ended, and its transaction with it")
+            raise RuntimeError("the function has returned, so its transaction is closed")
 
     async def caller_ownership(self) -> Ownership:
         """Return the caller's ownership in the transaction's snapshot; raises AttemptLost."""
@@ -157,11 +157,11 @@ class Transactor:
         timeout_ms: int = TRANSACTION_MS,
         run_body: RunBody | None = None,
     ) -> T:
-        """Commit what `body` does, once, and return its result.
+        """Commit the writes of `body` exactly once, and return its result.
 
-        The body runs again after a conflict. `run_body`, if given, runs it in a shared transaction.
-        Raises TimeoutError after `timeout_ms` of real time, not counting the wait for the conflict
-        lock, and whatever the fence raises.
+        The body is rerun after a conflict. `run_body`, if given, runs it in a shared transaction.
+        Raises TimeoutError after `timeout_ms` of real time, excluding the wait for the conflict
+        lock, and propagates errors of the fence.
         """
         offset_ms = await self.clock.offset_ms()
         created_at = await self.clock.now()

@@ -1,4 +1,4 @@
-"""One attempt of a job: what was claimed, and which outcome follows each way it can end. Pure."""
+"""One attempt of a job, and the outcome for each way it can end. No I/O."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,15 +18,15 @@ from ostinato.jobs.worker.stored_errors import stored_error
 
 MAX_STORED_ATTEMPTS: Final = (
     MAX_EVENTS + MAX_ATTEMPTS
-)  # each start is an event; a retry by hand adds a round
+)  # each start is a timeline event; a manual retry adds attempts
 WORKER_LOST: Final = "WorkerLost"
-INFRASTRUCTURE_DELAY_MS: Final = 1_000  # in addition to the timeout that has passed
+INFRASTRUCTURE_DELAY_MS: Final = 1_000  # added to the timeout that has already elapsed
 MAX_INFRASTRUCTURE_DELAY_MS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One start of a job."""
+    """One attempt of a claimed job."""
 
     job: JobInfo
     args: JsonObject
@@ -34,13 +34,13 @@ class Attempt:
     """The job's `Retry` as stored; decoded only when an attempt fails."""
     keep_ms: int
     timeout_ms: int | None = None
-    """Its timeout in real time; None for the function's own."""
+    """Timeout in real time, not scheduler time; None: the function's default."""
     version: int = 0
     """The job's version at the claim."""
 
     @classmethod
     def of(cls, document: Document, keep_ms: int) -> "Attempt":
-        """Read a job's document; raises one of MALFORMED_ERRORS if no attempt can be made of it."""
+        """Decode a job document; raises one of MALFORMED_ERRORS if it is malformed."""
         job = JobInfo(
             id=document["_id"],
             function_name=document["functionName"],
@@ -69,7 +69,7 @@ class Attempt:
 
     @property
     def number(self) -> int:
-        """From 1; rises with every start, and so fences off older attempts."""
+        """The fencing token: starts at 1 and increases with every start."""
         return self.job.attempt
 
     @property
@@ -93,18 +93,18 @@ class Attempt:
     def on_error(
         self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
     ) -> Outcome:
-        """Return the outcome of an exception that the policy covers.
+        """Return the outcome for an exception that the retry policy covers.
 
-        The job runs again after the policy's delay, or at the time that the function asked for
-        by `RetryAfter`; it fails if no attempt is left.
+        The job is retried after the policy's delay, or at the time given by `RetryAfter`; it
+        fails if no attempt is left.
         """
         if self.is_last:
             return self.fail(error)
         if after is not None:
-            return self._retry_as_asked(error, after)
+            return self._retry_at_given_time(error, after)
         try:
             retry = retry_from(self.policy)
-        except MALFORMED_ERRORS:  # without a policy there is no time for a retry
+        except MALFORMED_ERRORS:  # without a valid policy the delay is unknown
             return self.fail(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
@@ -115,10 +115,10 @@ class Attempt:
         return self._outcome(TransitionName.FAIL, error=error)
 
     def on_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
-        """Return the outcome of a mutation that an outage or conflict kept from committing.
+        """Return the outcome for a mutation whose commit an outage or conflict prevented.
 
-        It wrote nothing, so it runs again soon, even beyond its policy, up to MAX_ATTEMPTS. The
-        delay is random, so that conflicting mutations do not meet again.
+        Nothing was written, so it is retried soon, even beyond its policy, up to MAX_ATTEMPTS.
+        The delay has jitter, so that conflicting mutations do not collide again.
         """
         if self.number >= MAX_ATTEMPTS:
             return self._outcome(TransitionName.FAIL, error=error)
@@ -129,44 +129,44 @@ class Attempt:
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
     def fail_timeline_full(self) -> Outcome:
-        """Fail without calling the function: another attempt would overfill the timeline."""
-        message = f"the job's timeline holds at most {MAX_EVENTS} events: schedule a new job"
+        """Fail without calling the function: the timeline is full."""
+        message = f"the job's timeline is full ({MAX_EVENTS} events): schedule a new job"
         return self._outcome(TransitionName.FAIL, error=stored_error("TimelineFull", message))
 
     def release(self) -> Outcome:
-        """Return a job to pending that was claimed but not started."""
+        """Return a claimed but unstarted job to pending."""
         return self._outcome(TransitionName.HAND_BACK)
 
     def on_shutdown(self, kind: FunctionKind) -> Outcome:
-        """Return the outcome of an attempt that a shutdown interrupted."""
+        """Return the outcome for an attempt interrupted by a shutdown."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(TransitionName.HAND_BACK)
-        message = "the worker shut down while it ran, and it has no attempt left"
+        message = "the worker shut down during the last attempt"
         return self._outcome(TransitionName.FAIL, error=stored_error("WorkerStopped", message))
 
     def on_unknown_outcome(self, kind: FunctionKind) -> Outcome | None:
-        """Return the outcome of an attempt that started and whose outcome was not stored.
+        """Return the outcome for a started attempt whose outcome was not stored.
 
-        None if the job may run again as if the attempt had not started.
+        None if the job may be released and run again.
         """
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return None
-        message = "how the attempt ended could not be stored, and it has no attempt left"
+        message = "the outcome of the last attempt could not be stored"
         return self._outcome(TransitionName.FAIL, error=stored_error("OutcomeLost", message))
 
     def on_worker_lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
-        """Return the outcome after the worker was lost; `times_lost` includes this time."""
+        """Return the outcome for a lost worker's attempt; `times_lost` includes this loss."""
         error = stored_error(
-            WORKER_LOST, f"worker {worker_id} stopped answering while it ran the job"
+            WORKER_LOST, f"worker {worker_id} stopped sending heartbeats while running the job"
         )
         again = may_run_again(kind, self.is_last) and times_lost < MAX_WORKERS_LOST
         return self._outcome(TransitionName.LOSE if again else TransitionName.FAIL, error=error)
 
-    def _retry_as_asked(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
+    def _retry_at_given_time(self, error: dict[str, Any], after: RetryAfter) -> Outcome:
         try:
-            when = parse_when(after.when)  # the function may have changed it since
-        except (ValueError, AttributeError) as odd:
-            return self.fail({**error, "message": replace_surrogates(f"RetryAfter: {odd}")})
+            when = parse_when(after.when)  # mutable: the function may have changed it
+        except (ValueError, AttributeError) as invalid:
+            return self.fail({**error, "message": replace_surrogates(f"RetryAfter: {invalid}")})
         if isinstance(when, int):
             return self._outcome(TransitionName.RETRY, error=error, delay_ms=when)
         return replace(self._outcome(TransitionName.RETRY, error=error), due_at=when)
@@ -193,8 +193,8 @@ class Attempt:
 def may_run_again(kind: FunctionKind | None, last: bool) -> bool:
     """Return whether a job may run again after an interrupted attempt.
 
-    A mutation committed nothing, so it may. An action may have had effects elsewhere, so it may
-    only if its policy has an attempt left.
+    A mutation always may: it committed nothing. An action may have had external effects, so its
+    retry policy must have an attempt left.
     """
     return kind is FunctionKind.MUTATION or not last
 

@@ -15,13 +15,13 @@ from ostinato.jobs.registry import Function
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 
 StartClaimed = Callable[[Document, ClaimSlots], Awaitable[None]]
-"""Starts a claimed job in one of the slots that were taken for its claim."""
+"""Starts a claimed job in one of the claim's slots."""
 
 log = get_log(__name__)
 
 
 class RateLimiter:
-    """Acquires starts from the functions' rate limits, just before the jobs are claimed."""
+    """Acquires starts from the functions' rate limits, just before the claim."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -29,7 +29,7 @@ class RateLimiter:
         self._due = DueJobs(engine.mongo)
 
     async def acquire(self, ids: list[str], lane: Lane, offset_ms: int) -> list[str]:
-        """Return those of `ids` that may start now; the others are put off to a later start."""
+        """Return the subset of `ids` that may start now; the others are rescheduled."""
         function = self._function(lane)
         if function is None or function.rate_limit is None:
             return ids
@@ -37,7 +37,7 @@ class RateLimiter:
         by_bucket: defaultdict[str, list[ClaimableJob]] = defaultdict(list)
         for job in await self._due.find_claimable(ids, function.rate_limit.key, offset_ms):
             if await self._engine.store.is_timeline_full(job.id, job.version):
-                granted.append(job.id)  # it fails once claimed: a later start would add an event
+                granted.append(job.id)  # claimed in order to fail: rescheduling adds an event
                 continue
             bucket = bucket_id(function.name, function.rate_limit, job.key)
             by_bucket[bucket].append(job)
@@ -63,7 +63,7 @@ class RateLimiter:
 
 
 class Claimer:
-    """Claims jobs and starts each in one of the slots that were taken for the claim."""
+    """Claims jobs and starts each in one of the claim's slots."""
 
     def __init__(self, engine: Engine, worker_id: str, slots: Slots, start: StartClaimed) -> None:
         self._engine = engine
@@ -72,19 +72,21 @@ class Claimer:
         self._start_claimed = start
         self._rate_limiter = RateLimiter(engine)
         self.pending: dict[asyncio.Task[None], list[str]] = {}
-        """Claims that MongoDB has not acknowledged, or whose jobs are not all started."""
+        """Job ids by claim, for claims in flight or with jobs not yet started."""
 
     def start(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        """Claim `ids`; one slot for each has been taken already."""
+        """Claim `ids`; the caller has acquired one slot for each."""
         claim_slots = ClaimSlots(self._slots, lane, len(ids))
         claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
         self.pending[claim] = ids
         claim.add_done_callback(self.pending.pop)
-        claim.add_done_callback(lambda _: claim_slots.release())  # it may end before its first step
+        claim.add_done_callback(
+            lambda _: claim_slots.release()
+        )  # it may be canceled before its first step
         return claim
 
     async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:
-        """Claim `ids`, start what was claimed, and release the slots of the others."""
+        """Claim `ids`, start the claimed jobs, and release the unused slots."""
         claimed: list[Document] = []
         try:
             offset_ms = await self._engine.clock.offset_ms()
@@ -93,7 +95,7 @@ class Claimer:
                 store = self._engine.store
                 claimed = await store.claim(granted, self._worker_id, new_id(), offset_ms)
         except MongoError as error:
-            # The reconciler finds and releases what was claimed although no reply arrived.
+            # If only the reply was lost, the reconciler releases the claimed jobs.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
             claim_slots.release(len(ids) - len(claimed))

@@ -1,4 +1,4 @@
-"""Writes outcomes of attempts in groups, and retries until MongoDB accepts them."""
+"""Group commit of attempt outcomes, retried until MongoDB accepts them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ BATCH_SIZE: Final = 1_000
 FIRST_PAUSE_S: Final = 0.05
 JITTER: Final = (0.5, 1.5)
 MAX_PAUSE_S: Final = 1.0
-MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry splits a group of other outcomes
+MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry forces a group to be bisected
 DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
 
 log = get_log(__name__)
@@ -50,8 +50,8 @@ class Completer:
     async def complete(self, outcome: Outcome) -> bool:
         """Write an outcome; returns True once it is durable or the attempt no longer owns the job.
 
-        Retries while a rejection may be temporary. Content that MongoDB never accepts is removed
-        and the job fails. Returns False if the worker shuts down before anything is written.
+        Retries rejections that may be temporary. Permanently rejected content is removed, and the
+        job fails. Returns False if the worker shuts down before the write.
         """
         backoff = Backoff(FIRST_PAUSE_S, MAX_REFUSED_PAUSE_S, jitter=JITTER)
         while True:
@@ -61,7 +61,7 @@ class Completer:
             except (OutcomeRefused, Interrupted) as error:
                 smaller = without_refused_content(outcome, error)
                 self._report(outcome, error, will_shrink=smaller is not None)
-                if smaller is None and await self._is_poisoned(outcome, error):
+                if smaller is None and await self._fail_if_poisoned(outcome, error):
                     return True
             if smaller is not None:
                 outcome = smaller
@@ -82,19 +82,19 @@ class Completer:
             return [None] * len(outcomes)
         if len(outcomes) == 1:
             return [refused]
-        # Together they are too large, or MongoDB rejects one of them.
+        # The group is too large, or MongoDB rejects one of its outcomes.
         middle = len(outcomes) // 2
         return [*await self._write(outcomes[:middle]), *await self._write(outcomes[middle:])]
 
     async def _try(self, outcomes: Sequence[Outcome]) -> OutcomeRefused | None:
         """Write outcomes, retrying until MongoDB replies; returns the rejection, if any."""
-        # Writing again after a lost reply is harmless: the guards reject a second write.
+        # A retry after a lost reply is safe: the guards reject a second write.
         backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
         while True:
             try:
                 lost = await self._completions.write(outcomes, await self._clock.offset_ms())
                 break
-            except Exception as error:  # of one outcome, of any class: the others must be written
+            except Exception as error:  # of any class: one outcome must not block the others
                 if not isinstance(error, TimeoutError) and not is_transient(error):
                     return OutcomeRefused(error)
                 log.warning("completion.unanswered", jobs=len(outcomes), error=str(error))
@@ -105,8 +105,8 @@ class Completer:
             )
         return None
 
-    async def _is_poisoned(self, outcome: Outcome, error: Exception) -> bool:
-        """Fail the job if its document accepts no outcome; returns whether that was written."""
+    async def _fail_if_poisoned(self, outcome: Outcome, error: Exception) -> bool:
+        """Fail the job if its document accepts no outcome; returns whether it was failed."""
         if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
             return False
         try:
@@ -129,11 +129,10 @@ class Completer:
 
 
 def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | None:
-    """Return an outcome without the part that MongoDB may have rejected; None to retry it as it is.
+    """Return the outcome reduced by one step; None to retry it unchanged.
 
-    Removed first is the progress, without which the job can still succeed. Then the job fails
-    instead of storing its result or running again; then the error loses its traceback, then its
-    message.
+    The steps: drop the progress (the job can still succeed); replace a result or retry by a
+    failure; drop the traceback; replace the message.
     """
     if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
         return None
@@ -141,13 +140,13 @@ def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | Non
         return replace(outcome, progress=None)
     if outcome.transition not in DECIDED:
         return None
-    least = _refusal_error(error)
+    minimal = _refusal_error(error)
     if outcome.transition is not TransitionName.FAIL or outcome.error is None:
-        return replace(outcome, transition=TransitionName.FAIL, result=None, error=least)
+        return replace(outcome, transition=TransitionName.FAIL, result=None, error=minimal)
     if outcome.error.get("traceback") is not None:
         return replace(outcome, error={**outcome.error, "traceback": None})
-    return replace(outcome, error=least) if outcome.error["name"] != least["name"] else None
+    return replace(outcome, error=minimal) if outcome.error["name"] != minimal["name"] else None
 
 
 def _refusal_error(error: OutcomeRefused) -> Document:
-    return stored_error("OutcomeRefused", f"MongoDB refused how the attempt ended: {error}")
+    return stored_error("OutcomeRefused", f"MongoDB rejected the outcome of the attempt: {error}")

@@ -1,4 +1,4 @@
-"""Runs claimed jobs, each in a task of its own, and never more than there are slots."""
+"""Runs claimed jobs, each in its own task and slot."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -29,11 +29,11 @@ from ostinato.jobs.worker.runner import Runner
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 
-CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # so that one brings 8 MiB at most
-CHUNK_TIMEOUT_S: Final = 3.0  # then the rest of the chunk, still pending, is left to others
-CLAIM_DRAIN_S: Final = 1.0  # for claims that were sent before the shutdown
-STOP_TIMEOUT_S: Final = 2.0  # for a cancelled function to clean up
-SHUTDOWN_WRITE_S: Final = 2.0  # without MongoDB, other workers notice when the lease expires
+CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # limits a claim's reply to 8 MiB
+CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
+CLAIM_DRAIN_S: Final = 1.0  # for claims in flight at shutdown
+STOP_TIMEOUT_S: Final = 2.0  # for a canceled function to clean up
+SHUTDOWN_WRITE_S: Final = 2.0  # if MongoDB is unavailable, the lease expires instead
 MAX_UNKNOWN_OUTCOMES: Final = 10_000
 
 log = get_log(__name__)
@@ -65,7 +65,7 @@ class Executor:
 
     @property
     def in_transit(self) -> set[str]:
-        """Jobs whose claim or release MongoDB has not acknowledged yet."""
+        """Jobs whose claim or release is in flight."""
         claimed = {job_id for ids in self._claimer.pending.values() for job_id in ids}
         return claimed | set(self._releasing.values())
 
@@ -77,26 +77,29 @@ class Executor:
         return job_id in self.running
 
     def has_room(self, lane: Lane | None) -> bool:
-        """Return whether a job could start now; with a lane, a job of that lane."""
+        """Return whether a slot is free; with a lane, for a job of that lane."""
         return self.slots.has_room(lane) and (lane is None or self._is_serving(lane))
 
-    async def take_chunk(self, ids: list[str], more: bool, lane: Lane) -> bool:
-        """Claim and start as many of `ids` as slots get free for within CHUNK_TIMEOUT_S.
+    async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool:
+        """Claim and start a chunk's jobs as slots become free, for at most CHUNK_TIMEOUT_S.
 
-        The others stay pending. Returns whether there is more to dispatch.
+        The others stay pending. Returns whether to notify the dispatcher: if `notify_after_claim`
+        is set, or jobs of the chunk are left.
         """
         remaining = ids
         try:
             async with asyncio.timeout(CHUNK_TIMEOUT_S):
                 while remaining and (
-                    room := await self._acquire_slots(lane, min(len(remaining), CLAIM_BATCH_SIZE))
+                    acquired := await self._acquire_slots(
+                        lane, min(len(remaining), CLAIM_BATCH_SIZE)
+                    )
                 ):
-                    part, remaining = remaining[:room], remaining[room:]
-                    # A claim that was sent takes effect even if this chunk times out.
+                    part, remaining = remaining[:acquired], remaining[acquired:]
+                    # A claim in flight takes effect even if this chunk times out.
                     await asyncio.shield(self._claimer.start(part, lane))
         except TimeoutError:
             return True
-        return more or bool(remaining)
+        return notify_after_claim or bool(remaining)
 
     async def close(self, drain_s: float) -> None:
         """Wait up to `drain_s` seconds for running jobs, then stop the rest.
@@ -114,14 +117,14 @@ class Executor:
                 outcomes = [
                     one.outcome_after_stop(self._kind_of(one.attempt)) for one in self._executing()
                 ]
-                last = [self._completer.complete(one) for one in outcomes if one]
-                await asyncio.gather(self._completer.close(), *last)
+                final_writes = [self._completer.complete(one) for one in outcomes if one]
+                await asyncio.gather(self._completer.close(), *final_writes)
                 returned = (one.task for one in self.running.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._releasing, return_exceptions=True)
                 await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
 
     async def stop_all(self, why: StopReason) -> None:
-        """Cancel all running attempts and wait STOP_TIMEOUT_S for them to stop."""
+        """Cancel all running attempts and wait up to STOP_TIMEOUT_S for them to stop."""
         stopping = self._executing()
         for running in stopping:
             running.cancel(why)
@@ -130,10 +133,10 @@ class Executor:
             log.warning("attempt.unresponsive", job_id=running.attempt.job_id)
 
     def release_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
-        """Release an attempt that this worker has claimed but does not run.
+        """Release an attempt that this worker has claimed but is not running.
 
-        If it has run here and its outcome was never written, that is written: an attempt that has
-        started is never treated as one that has not.
+        If the attempt has run here and its outcome was never stored, writes that outcome instead:
+        a started attempt is never released as unstarted.
         """
         job_id, attempt = key
         unstarted = Outcome(
@@ -154,11 +157,11 @@ class Executor:
             self._engine.notifier.notify(Signal.DUE)
 
     async def _acquire_slots(self, lane: Lane, wanted: int) -> int:
-        room = await self.slots.acquire(lane, wanted) if self._is_serving(lane) else 0
-        if room and not self._is_serving(lane):  # its queue was paused meanwhile
-            self.slots.release(lane, room)
+        acquired = await self.slots.acquire(lane, wanted) if self._is_serving(lane) else 0
+        if acquired and not self._is_serving(lane):  # the queue was paused during the wait
+            self.slots.release(lane, acquired)
             return 0
-        return room
+        return acquired
 
     def _is_serving(self, lane: Lane) -> bool:
         is_own = lane.queue in self._engine.settings.queues
@@ -204,9 +207,9 @@ class Executor:
             self._keep_unknown_outcome(running.attempt)
 
     def _keep_unknown_outcome(self, attempt: Attempt) -> None:
-        """Remember the outcome to write if the job still turns out to belong to this attempt.
+        """Record the outcome for `release_claim`, in case the attempt still owns the job.
 
-        A failover may have shown an older state.
+        The loss of ownership may have been a stale read during a failover.
         """
         outcome = attempt.on_unknown_outcome(self._kind_of(attempt))
         if outcome is not None:
@@ -239,7 +242,7 @@ class Executor:
             except asyncio.CancelledError:
                 if self._is_closing:
                     raise
-                # A function may cancel its own task late, or every task of the process.
+                # User code may cancel its own task late, or every task of the process.
                 await clear_cancellation()
 
     async def _run_to_outcome(self, running: RunningAttempt) -> Outcome | None:
@@ -266,7 +269,7 @@ def _is_due_soon(outcome: Outcome) -> bool:
     return outcome.due_at is not None or timedelta(milliseconds=outcome.delay_ms) < NOTIFY_WITHIN
 
 
-async def _wait(tasks: "Iterable[asyncio.Task[Any]]", at_most_s: float) -> None:
+async def _wait(tasks: "Iterable[asyncio.Task[Any]]", timeout_s: float) -> None:
     waiting = set(tasks)
     if waiting:
-        await asyncio.wait(waiting, timeout=at_most_s)
+        await asyncio.wait(waiting, timeout=timeout_s)

@@ -1,4 +1,4 @@
-"""Running means per function on this worker: duration, failures and conflicts."""
+"""Moving averages per function on this worker: duration, failure rate, conflict rate."""
 
 import time
 from collections.abc import Iterator
@@ -10,21 +10,21 @@ from ostinato.jobs.mongo.client import is_transient_transaction_error
 
 QUICK_S: Final = 0.1
 NEWEST_WEIGHT: Final = 0.25
-FREQUENT: Final = 0.1  # of the runs
-NEWEST_RUN_WEIGHT: Final = 0.1  # one failure exceeds FREQUENT until a success
+FREQUENT: Final = 0.1  # share of runs
+NEWEST_RUN_WEIGHT: Final = 0.1  # a single failure counts as frequent until a success
 
 
 class BatchClass(Enum):
-    """Which functions may share a transaction."""
+    """Groups of functions whose bodies may share a transaction."""
 
     ANY = auto()
     CONTENDED = auto()
-    """Functions that often conflict, with each other only: a conflict restarts the whole batch."""
+    """Often conflicting, batched only with each other: a conflict restarts the whole batch."""
     SOLO = auto()
 
 
 class FunctionStats:
-    """Records for each function its mean duration, failure rate and conflict rate."""
+    """Mean duration, failure rate and conflict rate of each function."""
 
     def __init__(self) -> None:
         self._mean_s: dict[str, float] = {}
@@ -32,7 +32,7 @@ class FunctionStats:
         self._contended: dict[str, float] = {}
 
     def batch_class(self, name: str) -> BatchClass:
-        """Return which functions may share a transaction with this one."""
+        """Return the batch class of a function."""
         is_quick = self._mean_s.get(name, QUICK_S) < QUICK_S  # unknown counts as slow
         if not is_quick or self._failing.get(name, 0.0) >= FREQUENT:
             return BatchClass.SOLO
@@ -57,7 +57,7 @@ class FunctionStats:
 
 
 def _update_mean(
-    means: dict[str, float], name: str, newest: float, share: float, start: float | None = None
+    means: dict[str, float], name: str, newest: float, weight: float, initial: float | None = None
 ) -> None:
-    mean = means.get(name, newest if start is None else start)
-    means[name] = mean + share * (newest - mean)
+    mean = means.get(name, newest if initial is None else initial)
+    means[name] = mean + weight * (newest - mean)

@@ -1,4 +1,4 @@
-"""The worker process: runs a worker, and another one after a lost lease, until it is stopped."""
+"""The worker process: runs a worker until a signal, and restarts it after a lost lease."""
 
 import asyncio
 import logging
@@ -26,9 +26,9 @@ log = get_log(__name__)
 
 
 def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, even if a task or callback of a function exits or stops the loop.
+    """Run a coroutine to completion, even if user code calls `sys.exit` or stops the loop.
 
-    Otherwise one function could end all jobs of the process.
+    Otherwise one function could kill all jobs of the process.
     """
     main = loop.create_task(coroutine)
     main.add_done_callback(lambda _: loop.stop())
@@ -44,10 +44,10 @@ def run_until_done(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, An
 async def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain.
 
-    A worker that was declared lost (its process was stopped, or its event loop blocked, for
-    longer than its lease) drops its jobs and starts again under another id. So does one whose
-    task was cancelled by a function. After the drain the process exits within EXIT_TIMEOUT_S,
-    even if functions have left threads or tasks running.
+    A worker that was declared lost (suspended, or its event loop blocked, for longer than its
+    lease) abandons its jobs and restarts with a new id, as does a worker whose task was canceled
+    by a function. After the drain the process exits within EXIT_TIMEOUT_S, even if functions
+    left threads or tasks running.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,11 +85,11 @@ async def run_worker_once(settings: Settings, stop: asyncio.Event) -> None:
             await worker.abandon()
         finally:
             stopping.cancel()
-            await _end(working)
+            await _cancel_and_wait(working)
             await worker.drain()
 
 
-async def _end(working: asyncio.Task[None]) -> None:
+async def _cancel_and_wait(working: asyncio.Task[None]) -> None:
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
 
@@ -98,26 +98,26 @@ async def _sync_static_crons(engine: Engine) -> None:
     specs = list(engine.registry.static_crons.values())
     try:
         await engine.transact(None, lambda ctx: sync_static_crons(ctx, specs))
-    except Exception as error:  # crons stay as they were; jobs can run all the same
+    except Exception as error:  # the old crons stay in effect; jobs can still run
         if is_transient(error):
             raise
         log.exception("static_crons.not_synced")
 
 
 def _force_exit(exit_code: int) -> None:
-    """Exit the process if it has not exited by itself, because it waits for a thread."""
+    """Exit the process after EXIT_TIMEOUT_S if non-daemon threads keep it alive."""
     threading.Event().wait(EXIT_TIMEOUT_S)
     try:
         log.warning("worker.left_running", threads=_blocking_threads())
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    finally:  # writing fails if the reader of the stream has exited
+    finally:  # a flush fails if the stream's reader has exited
         os._exit(exit_code)
 
 
 def _blocking_threads() -> list[str]:
-    """Describe the threads that the exit waits for, and where they are."""
+    """Describe the threads that block the exit, with their locations."""
     frames = sys._current_frames()  # noqa: SLF001 - the only way to see where a thread is
     left = (one for one in threading.enumerate() if not one.daemon)
     return [
@@ -128,7 +128,7 @@ def _blocking_threads() -> list[str]:
 
 
 def _location_of(frame: FrameType) -> str:
-    """Return the innermost line of a thread that is outside the standard library."""
+    """Return the innermost frame's location outside the standard library."""
     where: FrameType | None = frame
     while where is not None and where.f_code.co_filename.startswith(STANDARD_LIBRARY):
         where = where.f_back

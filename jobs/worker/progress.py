@@ -1,4 +1,4 @@
-"""Writes the progress that a running function reports, at most a few times a second."""
+"""Throttled writes of the progress that running functions report."""
 
 import time
 from dataclasses import asdict
@@ -26,17 +26,17 @@ class ProgressReport:
 
     @property
     def unwritten(self) -> Document | None:
-        """The progress that is not written yet; it is written with the outcome."""
+        """The buffered progress, to be written with the outcome."""
         return self._unwritten
 
     async def write(self, progress: Progress) -> None:
-        """Write progress, unless the last write was less than WRITE_EVERY_S ago: then buffer it."""
+        """Write progress, or buffer it if the last write was less than WRITE_EVERY_S ago."""
         await self.buffer(progress)
         if time.monotonic() - self._written_at >= WRITE_EVERY_S:
             await self._write_now(asdict(progress))
 
     async def buffer(self, progress: Progress) -> None:
-        """Buffer progress until the outcome: writing now would conflict with the transaction."""
+        """Buffer progress for the outcome: a write now would conflict with the transaction."""
         self._unwritten = asdict(progress)
 
     async def _write_now(self, progress: Document) -> None:

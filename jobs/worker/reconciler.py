@@ -1,4 +1,4 @@
-"""Compares the attempts that run here with those this worker has claimed, every second."""
+"""Reconciles the running attempts with this worker's leases in MongoDB, every second."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from ostinato.jobs.worker.running_attempt import AttemptKey, StopReason
 
 INTERVAL_S: Final = 1.0
 RELEASE_TIMEOUT_S: Final = 1.0  # a rejected write is retried in the background
-GRACE_S: Final = 2.0  # a claim or outcome in transit looks like a difference
+GRACE_S: Final = 2.0  # a claim or outcome in flight looks like a difference
 
 log = get_log(__name__)
 
@@ -41,7 +41,7 @@ class LeaseReconciler:
             await wait_for_event(self._wake, INTERVAL_S)
 
     async def reconcile(self) -> None:
-        """Compare once."""
+        """Run one reconciliation."""
         before, in_transit = self._running_keys(), self._executor.in_transit
         jobs = await self._engine.store.held_leases(self._worker_id)
         held: set[AttemptKey] = {
@@ -50,18 +50,18 @@ class LeaseReconciler:
         for job in jobs:
             if job.get("cancelRequestedAt") is not None and type(job["_id"]) is str:
                 self._stop(job["_id"], StopReason.CANCELED)
-        # Ignored: what started or ended during the read, and claims in transit.
+        # Ignore attempts that started or ended during the read, and claims in flight.
         in_transit |= self._executor.in_transit | self._engine.store.poisoned.unwritable()
         orphaned_claims = {
             key for key in held - before - self._running_keys() if key[0] not in in_transit
         }
         lost = (before - held) & self._running_keys()
-        lasting = self._lasting(orphaned_claims | lost)
-        for job_id, attempt in lasting & lost:
+        persistent = self._persistent(orphaned_claims | lost)
+        for job_id, attempt in persistent & lost:
             if self._stop(job_id, StopReason.LEASE_LOST):
                 log.warning("attempt.lost", job_id=job_id, attempt=attempt)
-        # Last, since running attempts may end while this is written.
-        await self._release_claims(lasting & orphaned_claims)
+        # Last, because running attempts may end during this write.
+        await self._release_claims(persistent & orphaned_claims)
 
     def _stop(self, job_id: str, why: StopReason) -> bool:
         """Stop a running attempt; returns False if its outcome is already being written."""
@@ -78,8 +78,8 @@ class LeaseReconciler:
             if _is_key(running.attempt.job_id, running.attempt.number)
         }
 
-    def _lasting(self, differing: set[AttemptKey]) -> set[AttemptKey]:
-        """Return the keys that have differed for GRACE_S without interruption."""
+    def _persistent(self, differing: set[AttemptKey]) -> set[AttemptKey]:
+        """Return the keys that have differed continuously for GRACE_S."""
         now = time.monotonic()
         self._differing_since = {key: self._differing_since.get(key, now) for key in differing}
         return {key for key, since in self._differing_since.items() if now - since >= GRACE_S}
@@ -94,5 +94,5 @@ class LeaseReconciler:
 
 
 def _is_key(job_id: object, attempt: object) -> bool:
-    """Return whether a key is hashable: in a malformed job it may not be."""
+    """Return whether the parts of a key are hashable: those of a malformed job may not be."""
     return type(job_id) is str and isinstance(attempt, int)

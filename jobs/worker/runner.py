@@ -1,4 +1,4 @@
-"""Runs one attempt: finds the function, unpacks its arguments, calls it, returns the outcome."""
+"""Runs one attempt: function lookup, argument unpacking, call and outcome."""
 
 import asyncio
 import random
@@ -42,23 +42,23 @@ from ostinato.jobs.worker.stored_errors import (
 )
 
 PING_TIMEOUT_S = 1.0
-OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
+OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
 
 WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
-"""Writes an outcome in a transaction, given the offset of due time in milliseconds; returns False
-if the attempt no longer owns the job."""
+"""Writes an outcome in a transaction, given the scheduler time offset in ms; returns False if the
+attempt no longer owns the job."""
 
 log = get_log(__name__)
 
 
 class CommitRefused(Exception):
-    """MongoDB rejected the commit of a mutation function that had returned; a retry may succeed."""
+    """MongoDB rejected the commit after the function returned; a retry may succeed."""
 
 
 class UserClientError(Exception):
-    """Wraps an error of a MongoDB client that the function opened itself.
+    """Wraps an error of a MongoDB client opened by the function.
 
-    Unwrapped, the transaction would treat it as its own and run the function again.
+    Unwrapped, the transaction would treat it as its own error and rerun the function.
     """
 
     def __init__(self, error: MongoError) -> None:
@@ -88,11 +88,11 @@ class AttemptFence:
         """Write the success as the transaction's last write, or raise AttemptLost."""
         success = self.attempt.succeed(result)
         try:
-            shown = replace(success, progress=self.progress.unwritten)
-            is_held = await self._write(session, shown)
+            with_progress = replace(success, progress=self.progress.unwritten)
+            is_owned = await self._write(session, with_progress)
         except ENCODING_ERRORS:  # nothing was sent, so the transaction continues
-            is_held = await self._write(session, success)
-        if not is_held:
+            is_owned = await self._write(session, success)
+        if not is_owned:
             raise AttemptLost
 
     async def _write(self, session: Session, outcome: Outcome) -> bool:
@@ -101,6 +101,8 @@ class AttemptFence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
+    """Runs attempts and classifies their errors."""
+
     engine: Engine
     batchers: Mapping[BatchClass, TransactionBatcher]
     stats: FunctionStats
@@ -114,8 +116,8 @@ class Runner:
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
             message = (
-                f"Function {attempt.function_name!r} is not registered on this worker: name its "
-                "module in OSTINATO_FUNCTIONS of every worker"
+                f"Function {attempt.function_name!r} is not registered on this worker: add its "
+                "module to OSTINATO_FUNCTIONS on every worker"
             )
             return attempt.on_error(stored_error("UnknownFunction", message), random.random)
         try:
@@ -150,7 +152,7 @@ class Runner:
     async def _outcome_of_error(
         self, function: Function, attempt: Attempt, error: BaseException
     ) -> Outcome:
-        """Return the outcome of an error; fails the job if the error's own class raises again."""
+        """Return the outcome for an error; fails the job if the error's class itself raises."""
         try:
             return await self._classify(function, attempt, error)
         except asyncio.CancelledError:
@@ -167,7 +169,7 @@ class Runner:
             return attempt.on_infrastructure_error(describe_exception(error), random.random)
         if not isinstance(error, TimeoutError):
             return _outcome_by_policy(function, attempt, error)
-        if is_mutation and not await self._database_answers():
+        if is_mutation and not await self._is_mongo_available():
             unavailable = stored_error("Unavailable", "MongoDB did not answer")
             return attempt.on_infrastructure_error(unavailable, random.random)
         if not isinstance(error, DeadlineExceeded):
@@ -175,7 +177,7 @@ class Runner:
         stored = stored_error("TimeoutError", message_of(error), traceback_of(error))
         return _outcome_by_policy(function, attempt, error, stored)
 
-    async def _database_answers(self) -> bool:
+    async def _is_mongo_available(self) -> bool:
         try:
             async with asyncio.timeout(PING_TIMEOUT_S):
                 await self.engine.mongo.ping()
@@ -216,7 +218,7 @@ class Runner:
             raise
 
     def _batch_class_of(self, function: Function, attempt: Attempt) -> BatchClass:
-        # A retry runs in a transaction of its own, so that it cannot harm others again.
+        # A retry runs in its own transaction, so that it cannot abort another batch.
         return self.stats.batch_class(function.name) if attempt.number == 1 else BatchClass.SOLO
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
@@ -239,9 +241,7 @@ class Runner:
         try:
             async with deadline:
                 result = await function.call(context, **function.arguments.unpack(attempt.args))
-        except (
-            BaseException
-        ) as error:  # user code ran here, and may turn its timeout into any other error
+        except BaseException as error:  # user code may turn its timeout into any other error
             if deadline.expired():
                 raise _deadline_exceeded(function, timeout_ms) from error
             raise
@@ -286,7 +286,7 @@ class Runner:
         result = to_json_value(value, "result", limit_bytes=limit)
         if isinstance(result, str | list | dict) and (size := len(to_json(result))) > limit:
             raise TooLarge(
-                f"result takes {size:,} bytes as JSON; allowed are {limit:,}", "too_long"
+                f"result must be at most {limit:,} bytes as JSON, got {size:,}", "too_long"
             )
         return result
 
@@ -318,7 +318,7 @@ def _outcome_by_policy(
     error: BaseException,
     stored: dict[str, Any] | None = None,
 ) -> Outcome:
-    """Return the outcome of an error by the retry policy of the registered function."""
+    """Return the outcome for an error according to the function's retry policy."""
     stored = stored or describe_exception(error)
     if not function.retry.covers(error):
         return attempt.fail(stored)

@@ -1,4 +1,4 @@
-"""An attempt that this worker is running: its task, its slot, and why it was told to stop."""
+"""A running attempt: its task, its slot and its stop reason."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.worker.attempt import Attempt
 
 AttemptKey = tuple[str, int]
-"""A job's id and the number of the attempt."""
+"""A job id and an attempt number."""
 
 
 class StopReason(StrEnum):
-    """Why a running attempt is cancelled."""
+    """Why a running attempt is canceled."""
 
     CANCELED = "canceled"
     """A client or a function has canceled the job."""
     SHUTDOWN = "shutdown"
-    """The worker shuts down."""
+    """The worker is shutting down."""
     LEASE_LOST = "leaseLost"
     """The job no longer belongs to this attempt."""
 
@@ -33,33 +33,33 @@ class RunningAttempt:
     stop_reason: StopReason | None = None
     has_started: bool = False
     has_returned: bool = False
-    """Whether its slot is free again and only its outcome is still to be written."""
+    """Whether the function has returned: the slot is freed, the outcome not yet written."""
     is_written: bool = False
-    """Whether its outcome is in the database."""
+    """Whether the outcome is stored."""
 
     @property
     def is_stopping(self) -> bool:
         return self.stop_reason is not None
 
     def cancel(self, why: StopReason) -> None:
-        """Cancel the coroutine, once.
+        """Cancel the task, at most once.
 
-        One that has not started checks `stop_reason` when it does. One that has returned is not
-        cancelled: its outcome is being written.
+        An unstarted attempt checks `stop_reason` when it starts. A returned attempt is not
+        canceled: its outcome is being written.
         """
         if self.stop_reason is None and not self.has_returned:
             self.stop_reason = why
-            if self.has_started:  # a task cancelled before its first step could write no outcome
+            if self.has_started:  # an unstarted canceled task could not write an outcome
                 self.task.cancel(why)
 
     def outcome_before_start(self) -> Outcome | None:
-        """Return the outcome if it was stopped before its function was called; None: write none."""
+        """Return the outcome of a stop before the function call; None if there is none to write."""
         if self.stop_reason is StopReason.SHUTDOWN:
             return self.attempt.release()
         return self.attempt.cancel() if self.stop_reason is StopReason.CANCELED else None
 
     def outcome_after_stop(self, kind: FunctionKind) -> Outcome | None:
-        """Return the outcome if its function was stopped; None if there is none to write."""
+        """Return the outcome of a stop during the function call; None if there is none to write."""
         if self.stop_reason is StopReason.SHUTDOWN:
             return self.attempt.on_shutdown(kind)
         return self.attempt.cancel() if self.stop_reason is StopReason.CANCELED else None

@@ -1,7 +1,7 @@
-"""Counts how many jobs a worker runs at once: in all, and per function with a concurrency limit.
+"""Slots: a worker's concurrency limits, in total and per function.
 
-A function that has returned frees its slot before its outcome is written, so that the next job can
-start. The number of unwritten outcomes has a bound of its own.
+A slot is freed when its function returns, before the outcome is written, so that the next job can
+start. Unwritten outcomes have a separate limit.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.registry import Registry
 
-MAX_UNACKED_FACTOR: Final = 4  # times the capacity: how far a slow database may fall behind
+MAX_UNACKED_FACTOR: Final = 4  # times the capacity: backpressure if the database is slow
 
 
 class FunctionLimits:
@@ -30,7 +30,7 @@ class FunctionLimits:
         return max(0, min(wanted, function.concurrency - self._running[function.name]))
 
     def acquire(self, lane: Lane, wanted: int) -> int:
-        """Reserve as many of `wanted` as there is room for, without waiting."""
+        """Reserve up to `wanted` starts within the limit, without waiting; returns how many."""
         granted = self.room(lane, wanted)
         if lane.function is not None:
             self._running[lane.function] += granted
@@ -42,6 +42,8 @@ class FunctionLimits:
 
 
 class Slots:
+    """The slots of one worker."""
+
     def __init__(self, capacity: int, registry: Registry) -> None:
         self.capacity = capacity
         self.free = capacity
@@ -54,7 +56,7 @@ class Slots:
         return self.capacity - self.free
 
     def has_room(self, lane: Lane | None) -> bool:
-        """Return whether a job could start now; with a lane, a job of that lane."""
+        """Return whether a slot is free; with a lane, for a job of that lane."""
         return self._is_open and (lane is None or self._limits.room(lane, 1) > 0)
 
     async def acquire(self, lane: Lane, wanted: int) -> int:
@@ -80,7 +82,7 @@ class Slots:
         self._freed.set()
 
     def release_unacked(self, lane: Lane) -> None:
-        """Free the slot of a job that has returned; call `acked` once its outcome is written."""
+        """Free the slot of a returned function; call `acked` once its outcome is written."""
         self._unacked += 1
         self.release(lane)
 
@@ -95,20 +97,20 @@ class Slots:
 
 @dataclass(slots=True)
 class ClaimSlots:
-    """Slots that were taken for a claim and are not yet assigned to running jobs."""
+    """Slots acquired for a claim and not yet assigned to running jobs."""
 
     slots: Slots
     lane: Lane
     number: int
 
     def release(self, number: int | None = None) -> None:
-        """Release `number` of them, or all that are left."""
+        """Release `number` slots, or all remaining."""
         released = self.number if number is None else number
         self.number -= released
         if released:
             self.slots.release(self.lane, released)
 
     def hand_over(self) -> Lane:
-        """Assign one slot to a job that starts; returns the lane to release it to."""
+        """Assign one slot to a starting job; returns the lane to release it to."""
         self.number -= 1
         return self.lane

@@ -1,4 +1,4 @@
-"""A worker, from its registration until it is stopped or loses its lease."""
+"""A worker's lifecycle: registration, heartbeats, drain, unregistration."""
 
 import asyncio
 import os
@@ -36,17 +36,17 @@ from ostinato.jobs.worker.reconciler import LeaseReconciler
 from ostinato.jobs.worker.running_attempt import StopReason
 
 SHUTDOWN_WRITE_S: Final = 2.0  # a shutdown must not wait for an unavailable MongoDB
-MAX_HEARTBEAT_JOB_IDS: Final = 100  # in one heartbeat
+MAX_HEARTBEAT_JOB_IDS: Final = 100
 
 log = get_log(__name__)
 
 
 class LeaseLost(Exception):
-    """This worker was declared lost, and its jobs belong to other workers."""
+    """This worker was declared lost; its jobs belong to other workers."""
 
 
 class WorkerRuntime:
-    """All parts of one worker, wired together; built by `WorkerRuntime.open`."""
+    """The components of one worker; built by `WorkerRuntime.open`."""
 
     def __init__(self, engine: Engine, worker_id: str) -> None:
         settings = engine.settings
@@ -85,7 +85,7 @@ class WorkerRuntime:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator["WorkerRuntime"]:
-        """Register a worker with connections of its own; unregister it at the end."""
+        """Open a worker's connections and register it; unregister it on exit."""
         worker_id = new_id()
         async with Engine.open(settings, worker_app_name(worker_id)) as engine:
             worker = cls(engine, worker_id)
@@ -97,7 +97,7 @@ class WorkerRuntime:
                 await worker._leave()
 
     async def run(self) -> None:
-        """Run until cancelled; raises LeaseLost once it has been declared lost."""
+        """Run until canceled; raises LeaseLost if declared lost."""
         await run_all(
             self._run_liveness,
             partial(keep_running, "leadership", self._election.run),
@@ -118,7 +118,7 @@ class WorkerRuntime:
     async def drain(self) -> None:
         """Wait for running jobs up to the drain timeout, then stop the rest.
 
-        Meanwhile the worker keeps sending heartbeats and stops jobs that are canceled.
+        Meanwhile the worker sends heartbeats and stops canceled jobs.
         """
         await self._resign()
         drain_s = self.engine.settings.drain_timeout_ms / 1000
@@ -171,11 +171,11 @@ class WorkerRuntime:
 
     async def _beat(self) -> None:
         every_s = self.engine.settings.heartbeat_ms / 1000
-        answer_s = heartbeat_timeout_ms(self.engine.settings) / 1000
+        timeout_s = heartbeat_timeout_ms(self.engine.settings) / 1000
         while True:
             await asyncio.sleep(every_s)
             try:
-                async with response_timeout(answer_s):
+                async with response_timeout(timeout_s):
                     at = await self._store.heartbeat(self.id, self._load())
                 if at is None:
                     raise LeaseLost(self.id)

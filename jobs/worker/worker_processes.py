@@ -14,14 +14,14 @@ from ostinato.jobs.logs import get_log
 POLL_INTERVAL_S: Final = 0.2
 FIRST_PAUSE_S: Final = 0.5
 MAX_PAUSE_S: Final = 30.0
-STABLE_AFTER_S: Final = 60.0  # one that ran this long did not exit because of how it started
-EXIT_MARGIN_S: Final = 10.0  # in addition to the drain: for the last writes of a worker
+STABLE_AFTER_S: Final = 60.0  # a later exit is not a startup failure
+EXIT_MARGIN_S: Final = 10.0  # added to the drain timeout, for a worker's final writes
 
 log = get_log(__name__)
 
 
 async def run_workers(command: tuple[str, ...], number: int, drain_timeout_ms: int) -> bool:
-    """Run `number` workers until SIGTERM or SIGINT, then drain all at once.
+    """Run `number` workers until SIGTERM or SIGINT, then drain all concurrently.
 
     Returns whether all exited with code 0.
     """
@@ -30,7 +30,7 @@ async def run_workers(command: tuple[str, ...], number: int, drain_timeout_ms: i
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     commands = {f"worker-{index}": command for index in range(1, number + 1)}
-    workers = ProcessSupervisor(commands, _GrowingPauses().next_s)
+    workers = ProcessSupervisor(commands, _RestartBackoff().next_s)
     try:
         while not stop.is_set():
             workers.check()
@@ -40,8 +40,8 @@ async def run_workers(command: tuple[str, ...], number: int, drain_timeout_ms: i
     return not any(exit_codes)
 
 
-class _GrowingPauses:
-    """The pauses before each worker is restarted; they grow while it exits early."""
+class _RestartBackoff:
+    """Exponential restart backoff for each worker."""
 
     def __init__(self) -> None:
         self._backoffs: defaultdict[str, Backoff] = defaultdict(

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
-from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _is_not_cancellation
+from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
@@ -58,13 +58,13 @@ async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_
         proxied(settings.redis_url) as proxy,
         consuming(proxy.url, queue, taken) as chunks,
     ):
-        await chunks.put([ONE], more=False)
+        await chunks.put([ONE], notify_after_claim=False)
         await eventually(lambda: taken.ids == [ONE])
         with capture_logs() as logs:
             proxy.stall()
             await eventually(lambda: "queue.lost" in [line["event"] for line in logs])
             proxy.heal()
-        await chunks.put([TWO], more=False)
+        await chunks.put([TWO], notify_after_claim=False)
         await eventually(lambda: taken.ids == [ONE, TWO], within=10)
 
 
@@ -73,9 +73,9 @@ async def test_a_chunk_whose_ring_was_lost_is_taken_within_a_second_or_two(
 ) -> None:
     taken = Taken()
     async with consuming(settings.redis_url, queue, taken) as chunks:
-        await chunks.put([ONE], more=False)
+        await chunks.put([ONE], notify_after_claim=False)
         await eventually(lambda: taken.ids == [ONE])
-        await chunks.put([TWO], more=False)
+        await chunks.put([TWO], notify_after_claim=False)
         await eventually(lambda: taken.ids == [ONE, TWO], within=2)
 
 
@@ -93,7 +93,7 @@ async def test_a_stale_word_to_abort_stops_nothing(
     settings: Settings, queue: str, redis_admin: Redis
 ) -> None:
     redis, taken = connect(settings.redis_url, queue), Taken()
-    await ChunkQueue(redis).put([ONE], more=False)
+    await ChunkQueue(redis).put([ONE], notify_after_claim=False)
     await redis.aclose(close_connection_pool=True)
     (chunk,) = redis_admin.zscan_iter(queue)
     redis_admin.zadd("arq:abort", {chunk[0]: time.time() * 1000, ONE: time.time() * 1000})
@@ -111,7 +111,7 @@ def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
 ) -> None:
     info = (type(error), error, None) if error else None
     record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
-    assert _is_not_cancellation(record) is is_told
+    assert _drop_cancellations(record) is is_told
 
 
 async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:

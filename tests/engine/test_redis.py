@@ -98,7 +98,7 @@ async def test_stale_and_doubled_chunks_start_nothing_twice(
     redis = connect(rig.engine.settings.redis_url, queue)
     done = (await rig.run("echo"))["_id"]
     for _ in range(5):
-        await ChunkQueue(redis).put([done, "0" * 24], more=False)
+        await ChunkQueue(redis).put([done, "0" * 24], notify_after_claim=False)
     rig.engine.notifier.notify(Signal.WORK)
     await rig.until(lambda: redis_admin.zcard(queue) == 0)
     await redis.aclose(close_connection_pool=True)
@@ -109,7 +109,7 @@ async def test_only_data_is_written_to_redis_and_read_from_it(
     idle: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis = connect(idle.engine.settings.redis_url, queue)
-    await ChunkQueue(redis).put(["0" * 24], more=False)
+    await ChunkQueue(redis).put(["0" * 24], notify_after_claim=False)
     await redis.aclose(close_connection_pool=True)
     (key,) = redis_admin.scan_iter("arq:job:*")
     payload: Any = redis_admin.get(key)

@@ -119,7 +119,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
         ("redis://:pa:ss@w#rd@127.0.0.1:6379/0", "encode the special characters"),
         ("redis://:pa:ss/w@127.0.0.1:6379/0", "encode the special characters"),
         ("redis://127.0.0.1/0?retries=3", "unknown option 'retries'"),
-        ("redis://127.0.0.1/0?socket_timeout=long", "is not a URL of Redis"),
+        ("redis://127.0.0.1/0?socket_timeout=long", "is not a Redis URL"),
         ("rediss://127.0.0.1/0?ssl_cert_reqs=maybe", "maybe"),
         ("rediss://127.0.0.1/0?ssl_ca_certs=/no/such/file", "No such file"),
     ],
@@ -137,7 +137,7 @@ async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: st
 async def test_a_refused_password_is_told_from_a_server_that_is_away(valkey: str) -> None:
     url = f"redis://:wrong@{valkey}"
     (found,) = await inspect_redis(url)
-    assert found.detail.startswith("refuses the password")
+    assert found.detail.startswith("rejects the password")
     assert found.fix == "correct the user and the password in OSTINATO_REDIS_URL"
     redis = connect(url, "unused")
     with capture_logs() as logs:
