@@ -1,1 +1,1 @@
-"""What a client sees: GraphQL types, inputs and roots, and the application that serves them."""
+"""The GraphQL API: types, inputs and roots, and the application that serves them."""

@@ -1,11 +1,11 @@
-"""Builds the schema from its roots, and prints it: `python -m ostinato.schema.build`."""
+"""The GraphQL schema; `python -m ostinato.schema.build` prints its SDL."""
 
 from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-import ostinato.schema.types.enums  # noqa: F401  (describes the enums before a type uses them)
+import ostinato.schema.types.enums  # noqa: F401  (must register the enums before a type uses them)
 from ostinato.schema.execution.strawberry_internals import install_fast_paths
 from ostinato.schema.roots.mutation import Mutation
 from ostinato.schema.roots.query import Query

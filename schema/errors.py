@@ -1,7 +1,7 @@
-"""Formats errors for clients: always with a code, never with the text of an unexpected exception.
+"""Error formatting for clients: every error has a code, and unexpected exceptions are masked.
 
-Ostinato's own errors have `extensions`. graphql-core's errors about a document or its variables are
-client errors. Anything else is logged with its traceback and masked.
+Ostinato's own errors have `extensions`. graphql-core's errors about documents and variables are
+client errors. Any other exception is logged with its traceback and masked.
 """
 
 import re
@@ -48,7 +48,7 @@ def format_execution_errors(errors: Iterable[GraphQLError]) -> list[FormattedErr
 
 
 def format_exception(error: Exception) -> FormattedError:
-    """Format an error that does not belong to a field; logs and masks it if it is unexpected."""
+    """Format an error without a field; logs and masks it if it is unexpected."""
     error = to_client_error(error)
     if isinstance(error, OstinatoError):
         return {"message": str(error), "extensions": error.extensions}
@@ -75,7 +75,7 @@ def _format_execution_error(error: GraphQLError) -> FormattedError:
     if isinstance(cause, OstinatoError):
         return _format(error, str(cause), cause.extensions)
     if isinstance(cause, GraphQLError) and cause.nodes:
-        # graphql-core raises this for an argument that the value of a variable makes invalid.
+        # graphql-core raises this for an argument with an invalid variable value.
         return _format(error, cause.message, {"code": BadRequest.code})
     return _format(error, _MASK, _mask(cause))
 
@@ -97,7 +97,7 @@ def _format(error: GraphQLError, message: str, extensions: dict[str, object]) ->
     formatted: FormattedError = {"message": message}
     if error.locations:
         formatted["locations"] = [
-            {"line": place.line, "column": place.column} for place in error.locations
+            {"line": each.line, "column": each.column} for each in error.locations
         ]
     if error.path is not None:
         formatted["path"] = error.path

@@ -1,4 +1,4 @@
-"""Typed versions of Strawberry's field decorators, which return Any; and omitted arguments."""
+"""Typed wrappers for Strawberry's field decorators, which return Any; omitted arguments."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
@@ -10,7 +10,7 @@ F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
 SHARED: Final = "shared"
-"""The key in a field's metadata."""
+"""The metadata key of the `shared` flag."""
 
 
 def strawberry_field(description: str, *, shared: bool = False) -> Callable[[F], F]:

@@ -1,4 +1,4 @@
-"""Encodes and decodes global ids: base64url of `TypeName:documentId`."""
+"""Global ids: base64url of `TypeName:documentId`."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -8,7 +8,7 @@ from strawberry import ID
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.ids import is_id
 
-MAX_GLOBAL_ID_CHARS = 100  # ids of the longest type name have 52
+MAX_GLOBAL_ID_CHARS = 100  # the longest type name needs 52
 
 
 def global_id(type_name: str, document_id: str) -> ID:
@@ -19,7 +19,7 @@ def global_id(type_name: str, document_id: str) -> ID:
 def parse_global_id(text: str) -> tuple[str, str]:
     """Split a global id into type name and document id; raises ValueError if it is invalid.
 
-    Accepts only what `global_id` returns, so that each object has a single id in client caches.
+    Accepts only the exact output of `global_id`, so that each object has one id in client caches.
     """
     if len(text) > MAX_GLOBAL_ID_CHARS:
         raise ValueError("too long to be an id")

@@ -1,4 +1,4 @@
-"""Relay connections over keyset pages: parses paging arguments and builds edges with cursors."""
+"""Relay connections over keyset pages: paging arguments, edges and cursors."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -91,7 +91,7 @@ def encode_page_cursor(order: str, place: PagePosition) -> str:
 
 
 def decode_page_cursor(order: str, text: str) -> PagePosition:
-    """Decode a cursor of a list with the same order; raises ValueError for anything else."""
+    """Decode a cursor of a list with the same order; raises ValueError if it is invalid."""
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         found, ms, identifier = plain.split(":")

@@ -1,4 +1,4 @@
-"""The scalars of the API: how each is serialized, and which values it accepts."""
+"""The custom scalars of the API: serialization and parsing."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ MAX_SAFE_INTEGER = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
 
 
 def parse_datetime(value: object) -> datetime:
-    """Parse an ISO 8601 instant with its offset; truncates it to milliseconds."""
+    """Parse an ISO 8601 instant with an offset; truncates to milliseconds."""
     if not isinstance(value, str):
         raise ValueError(f"DateTime must be an ISO 8601 string, got {value!r}")
     try:
@@ -35,7 +35,7 @@ def parse_datetime(value: object) -> datetime:
 
 
 def parse_milliseconds(value: object) -> int:
-    """Parse a whole number; `1e3` and `1000.0` are whole numbers, as in JSON."""
+    """Parse a whole number; accepts `1e3` and `1000.0`."""
     return _whole_number("Milliseconds", value)
 
 
@@ -55,7 +55,7 @@ def _whole_number(scalar: str, value: object) -> int:
 
 
 def parse_cursor(value: object) -> str:
-    """Check that a cursor is a string; its content is checked when it is used."""
+    """Check that a cursor is a string; its content is validated when used."""
     if not isinstance(value, str):
         raise ValueError(f"Cursor must be a string, got {value!r}")
     return value

@@ -1,3 +1,4 @@
-"""Executes GraphQL: parses once, limits, executes and encodes. The only room that uses internals of
-Strawberry and graphql-core.
+"""GraphQL execution: parsing, limits, execution and encoding.
+
+The only package that uses internals of Strawberry and graphql-core.
 """

@@ -1,7 +1,7 @@
-"""Limits the cost of a GraphQL document before it is validated.
+"""Limits the cost of a GraphQL document before validation.
 
-Validation compares all fields with the same response name pairwise, so the document is measured
-first: with its fragments expanded, without recursion, up to the first limit that it exceeds.
+Validation compares all fields with the same response name pairwise, so the limits are checked
+first, with fragments expanded and without recursion. The check stops at the first exceeded limit.
 """
 
 from collections import Counter
@@ -59,16 +59,16 @@ class LimitExceeded(GraphQLError):
 
 @dataclass(slots=True, kw_only=True)
 class _Visit:
-    """A selection set to be walked."""
+    """A selection set to visit."""
 
     selections: SelectionSetNode
     depth: int
     position: int
     expanded: frozenset[str] = frozenset()
     times: int = 1
-    """The maximum number of objects that it is executed on."""
+    """The maximum number of objects with this selection set."""
     page: int = 1
-    """The maximum number of items in the list that it selects from."""
+    """The maximum page size of the enclosing list."""
     introspects: bool = False
 
 
@@ -151,13 +151,13 @@ class _Walk:
             )
         if self.executed > MAX_EXECUTED_FIELDS:
             message = (
-                f"the document may select more than {MAX_EXECUTED_FIELDS} fields of list items"
+                f"the document may execute more than {MAX_EXECUTED_FIELDS} fields on list items"
             )
             raise LimitExceeded(f"{message}: request smaller pages, or nest fewer lists")
 
 
 def _executions(node: FieldNode, visit: _Visit) -> int:
-    """Return the maximum number of objects that the field's selections are executed on."""
+    """Return the maximum number of objects with the selections of the field."""
     return visit.times * visit.page if node.name.value in PAGE_ITEMS else visit.times
 
 
@@ -177,7 +177,7 @@ def _introspects(node: FieldNode, visit: _Visit) -> bool:
     name = node.name.value
     if node.alias is not None and (visit.introspects or name == "__schema"):
         raise LimitExceeded(
-            "introspection fields cannot have aliases, except `__type` itself: remove it"
+            "introspection fields cannot have aliases, except `__type` itself: remove the alias"
         )
     return visit.introspects or name in INTROSPECTION
 

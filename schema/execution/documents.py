@@ -1,4 +1,4 @@
-"""Caches parsed and validated documents, so that a repeated document costs one lookup."""
+"""Cache of parsed and validated documents."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ from ostinato.schema.execution.prepared_operation import PreparedOperation
 from ostinato.schema.execution.strawberry_internals import core_schema
 from ostinato.schema.fanout.broadcast_key import OperationFingerprint
 
-STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # its types rely on them
-MAX_CACHE_CHARS = 1_048_576  # a parsed document takes about 50 times the memory of its text
+STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # required by Strawberry
+MAX_CACHE_CHARS = 1_048_576  # a parsed document uses about 50 times the memory of its text
 
 
 class RequestRejected(Exception):
-    """A request that is not executed; `errors` are sent to its client."""
+    """A request that is not executed; the client receives `errors`."""
 
     def __init__(self, errors: list[FormattedError]) -> None:
         super().__init__(errors[0]["message"])
@@ -46,11 +46,11 @@ class RequestRejected(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedDocument:
-    """A valid document, with what is cached for its operations."""
+    """A valid document, with the cached data of its operations."""
 
     document: DocumentNode
     operations: Mapping[str | None, OperationType]
-    """Kind by operation name; None is the only operation of the document."""
+    """Operation type by name; the key None is the document's only operation."""
     fingerprints: dict[tuple[str | None, frozenset[str]], OperationFingerprint] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -58,11 +58,11 @@ class PreparedDocument:
     prepared_operations: dict[str | None, PreparedOperation] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Prepared operations by name, added at their first execution."""
+    """Prepared operations by name, added at the first execution."""
 
 
 class DocumentCache:
-    """Parses and validates documents of one schema; evicts the least recently used."""
+    """Parses, validates and caches documents of one schema (LRU)."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class DocumentCache:
         introspection: bool,
         allowed: Mapping[str, str] | None = None,
     ) -> None:
-        """Accept only the `allowed` documents, if given; raises ValueError if one is invalid."""
+        """Accept only the `allowed` documents, if given; raises ValueError for an invalid one."""
         self._schema = schema
         self._limits = limits
-        hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
-        self._rules = (*specified_rules, *STRAWBERRY_RULES, *hidden)
+        introspection_rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *STRAWBERRY_RULES, *introspection_rules)
         self._hide_suggestions = not introspection
         self._cache: OrderedDict[str, PreparedDocument] = OrderedDict()
         self._cache_chars = 0

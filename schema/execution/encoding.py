@@ -1,4 +1,4 @@
-"""Decodes and encodes JSON for every transport, with a limited nesting depth."""
+"""JSON decoding and encoding for all transports, with a limited nesting depth."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 64  # BSON allows 100 levels, and recursive decoders fail before 200
-MAX_DIGITS = 400  # larger than any double
+MAX_DIGITS = 400  # more than any double has
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 MAX_DOUBLE = sys.float_info.max
 BOM = "\ufeff"
@@ -29,20 +29,20 @@ class EncodedResult:
     payload: bytes
     """The response as JSON."""
     cursor: str | None = None
-    """The cursor to resume after it; None if the root field has no cursors."""
+    """The cursor to resume after this result; None if the root field has no cursors."""
 
 
 class InvalidJson(ValueError):
-    """JSON that cannot be decoded; the text is for the client."""
+    """Invalid JSON; the client receives the message."""
 
     def __init__(self, problem: str, value: object = None) -> None:
         super().__init__(problem)
         self.value = value
-        """What Python's lenient decoder returns for it; None if it fails as well."""
+        """The value from Python's lenient decoder; None if that fails."""
 
 
 def decode_json(data: bytes | str) -> Any:
-    """Decode JSON, with exact whole numbers; raises InvalidJson."""
+    """Decode JSON with exact integers; raises InvalidJson."""
     body = data.removeprefix(BOM) if isinstance(data, str) else data.removeprefix(BOM_BYTES)
     try:
         value = orjson.loads(body)
@@ -86,7 +86,7 @@ def _containers(parent: Container) -> list[Container]:
 
 
 def _long_number_in(data: bytes | str) -> bool:
-    """Return whether there may be a number of more than 64 bits, which orjson rounds."""
+    """Return whether there may be an integer over 64 bits, which orjson rounds."""
     found = LONG_NUMBER.search(data) if isinstance(data, str) else LONG_NUMBER_BYTES.search(data)
     return found is not None
 
@@ -111,8 +111,10 @@ def _text_of(data: bytes | str) -> str:
 
 
 def _decode_leniently(data: bytes | str, error: orjson.JSONDecodeError) -> Any:
-    """Decode what orjson rejects only for numbers that are too large: the validation of the input
-    reports these with their path. Raises InvalidJson for anything else."""
+    """Decode JSON that orjson rejects only because of numbers that are too large.
+
+    Input validation reports these with their path. Raises InvalidJson for anything else.
+    """
     text = _text_of(data).removeprefix(BOM)
     try:
         value = json.loads(text, parse_int=_exact, parse_constant=_reject_constant)
@@ -150,20 +152,20 @@ def _lone_surrogate_in(value: object) -> str | None:
     for path, text in _texts(value):
         if half := LONE_SURROGATE.search(text):
             where = ".".join(map(str, path)) or "the value"
-            written = f"\\u{ord(half[0]):04x}"
-            return f"{where} contains the unpaired surrogate {written}: send valid Unicode"
+            escaped = f"\\u{ord(half[0]):04x}"
+            return f"{where} contains the unpaired surrogate {escaped}: send valid Unicode"
     return None
 
 
 def _texts(value: object) -> Iterator[tuple[Path, str]]:
     """Yield all strings of a value, including keys, with their paths."""
-    waiting: list[tuple[Path, object]] = [((), value)]
-    while waiting:
-        path, found = waiting.pop()
+    pending: list[tuple[Path, object]] = [((), value)]
+    while pending:
+        path, found = pending.pop()
         if isinstance(found, str):
             yield path, found
         elif isinstance(found, dict):
             yield from ((path, key) for key in found)
-            waiting.extend(((*path, key), inner) for key, inner in found.items())
+            pending.extend(((*path, key), inner) for key, inner in found.items())
         elif isinstance(found, list):
-            waiting.extend(((*path, index), inner) for index, inner in enumerate(found))
+            pending.extend(((*path, index), inner) for index, inner in enumerate(found))

@@ -1,4 +1,4 @@
-"""Counts completed operations by kind and outcome, and executed subscription results."""
+"""Counters for completed operations by kind and outcome, and for subscription results."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from ostinato.schema.execution.documents import RequestRejected
 
 OK: Final = "ok"
 UNKNOWN_KIND: Final = "unknown"
-"""The kind of a request that was rejected before its operation was known."""
+"""The kind of a request that was rejected before its operation was identified."""
 
 
 class OperationMetrics:
@@ -35,7 +35,7 @@ class OperationMetrics:
 
     @contextmanager
     def count_rejection(self, kind: OperationType | None) -> Iterator[None]:
-        """Count an operation that is rejected in the block."""
+        """Count an operation if the block raises RequestRejected."""
         try:
             yield
         except RequestRejected as rejected:
@@ -44,7 +44,7 @@ class OperationMetrics:
 
     @contextmanager
     def count_end(self, kind: OperationType) -> Iterator[None]:
-        """Count an operation when the block ends; one that its client ends is `ok`."""
+        """Count an operation when the block ends; `ok` if the client ended it."""
         outcome = OK
         try:
             yield

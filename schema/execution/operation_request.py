@@ -1,4 +1,4 @@
-"""The request to execute an operation, and how it is parsed; the same for every transport."""
+"""Operation requests and their parsing, for all transports."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,11 @@ class OperationRequest:
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
     after: str | None = None
-    """Resume after this cursor, as if it were the `after` argument of the root field."""
+    """A cursor to resume after; equivalent to the `after` argument of the root field."""
 
 
 class InvalidParameters(ValueError):
-    """A parameter of a request has a wrong type; the text is for the client."""
+    """A request parameter has the wrong type; the client receives the message."""
 
 
 def parse_parameters(payload: object) -> OperationRequest:

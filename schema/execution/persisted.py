@@ -1,4 +1,4 @@
-"""Finds documents by a hash of their text: those that clients have sent, and the allowed ones.
+"""Persisted documents by hash: documents that clients sent, and the allowed documents.
 
 Source: Apollo's automatic persisted queries and operation manifest.
 """
@@ -21,24 +21,27 @@ Extensions = Mapping[str, Any]
 
 
 class PersistedQueryNotFound(OstinatoError):
-    """The hash is unknown; the client retries with the text."""
+    """The hash is unknown; the client retries with the document."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
 
 
 class PersistedDocuments:
-    """Finds documents by hash; evicts the least recently used, but never the allowed ones."""
+    """Documents by hash (LRU); allowed documents are never evicted."""
 
     def __init__(self, allowed: Mapping[str, str] | None = None) -> None:
-        """Cache documents that clients send; if `allowed` (by id) is given, accept only those."""
-        listed = allowed or {}
-        self._allowed = {**listed, **{sha256_hash(text): text for text in listed.values()}}
+        """Accept only the `allowed` documents (by id), if given."""
+        by_id = allowed or {}
+        self._allowed = {**by_id, **{sha256_hash(text): text for text in by_id.values()}}
         self._only_allowed = allowed is not None
         self._cache: OrderedDict[str, str] = OrderedDict()
         self._cache_chars = 0
 
     def resolve(self, text: str, extensions: Extensions | None) -> str:
-        """Return the text to execute; raises PersistedQueryNotFound, BadRequest or Forbidden."""
+        """Return the document to execute.
+
+        Raises PersistedQueryNotFound, BadRequest or Forbidden.
+        """
         given_hash = _hash_in(extensions)
         if not text:
             return self._find(given_hash or "")
@@ -77,7 +80,7 @@ def sha256_hash(text: str) -> str:
 
 
 def read_allowed_documents(path: Path) -> dict[str, str]:
-    """Read documents by id, as written by Apollo's or Relay's compiler; raises ValueError."""
+    """Read documents by id, in the format of Apollo's or Relay's compiler; raises ValueError."""
     try:
         content = decode_json(path.read_bytes())
         if content.get("format") == APOLLO_MANIFEST:

@@ -1,4 +1,4 @@
-"""Prepares operations: computes once per document what all of its executions share."""
+"""Prepared operations: data that all executions of an operation share, computed once."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from ostinato.schema.execution.root_fields import find_operation, fragments_by_name
 from ostinato.schema.execution.strawberry_internals import core_schema
 
-MAX_ERRORS = 50  # of variables; graphql-core's default
+MAX_ERRORS = 50  # per set of variables; graphql-core's default
 
 AwaitableTest = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedOperation:
-    """An operation of a valid document."""
+    """An operation of a valid document, ready for execution."""
 
     schema: Schema
     operation: OperationDefinitionNode
@@ -57,7 +57,7 @@ class PreparedOperation:
     def create_executor(
         self, variables: Mapping[str, Any] | None, context: object, *, hide_suggestions: bool
     ) -> Executor[Any] | list[GraphQLError]:
-        """Create an executor for one execution, or return the errors of the variables."""
+        """Create an executor for one execution; return errors if variables are invalid."""
         values = self._coerced(variables or {}) or get_variable_values(
             core_schema(self.schema),
             self.operation.variable_definitions or (),
@@ -87,7 +87,7 @@ class PreparedOperation:
         )
 
     def _coerced(self, given: Mapping[str, Any]) -> VariableValues | None:
-        """Coerce the variables; None if one needs a default or has an error."""
+        """Coerce the variables; None if a variable needs its default or is invalid."""
         sources: dict[str, VariableValueSource] = {}
         values: dict[str, Any] = {}
         for signature in self.signatures:
@@ -106,7 +106,7 @@ class PreparedOperation:
 def prepare_operation(
     schema: Schema, document: DocumentNode, operation_name: str | None
 ) -> PreparedOperation:
-    """Compute what all executions of an operation share."""
+    """Prepare an operation for repeated execution."""
     operation = find_operation(document, operation_name)
     core = core_schema(schema)
     found = [get_variable_signature(core, each) for each in operation.variable_definitions or ()]
@@ -122,10 +122,10 @@ Selected = tuple[GraphQLObjectType, tuple[int, ...]]
 
 
 class EventExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Executes the selection set of the root field with each event as its value.
+    """Executes the selection set of a subscription's root field for each event.
 
-    graphql-core caches collected subfields by the identity of a list of nodes, which it recreates
-    for every event. That would cost work for each event and leak memory.
+    graphql-core caches collected subfields by the identity of a list of nodes, but recreates the
+    list for every event: the cache would never hit, and would leak memory.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,7 +143,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
     def collect_subfields(
         self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
     ) -> CollectedFields:
-        """Cache the subfields by the identity of the nodes, which live as long as the document."""
+        """Collect the subfields, cached by the identity of the document's nodes."""
         key = (return_type, tuple([id(details.node) for details in field_details_list]))
         found = self._selected.get(key)
         if found is None:
@@ -159,7 +159,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
         serially: bool,
         position_context: Any,
     ) -> AwaitableOrValue[dict[str, Any]]:
-        """Complete the event as the value of the single root field."""
+        """Complete the single root field with the event as its value."""
         ((name, details),) = grouped_field_set.items()
         nodes = [each.node for each in details]
         field = self.schema.get_field(root_type, nodes[0].name.value)

@@ -1,6 +1,6 @@
-"""Finds the root fields of an operation and their arguments, also in fragments.
+"""Root fields of operations and their arguments, including fragments.
 
-A subscription has a single root field, which may be written several times. Validation rejects
+A subscription has a single root field, which may be selected several times. Validation rejects
 `@skip` and `@include` on it.
 """
 
@@ -23,15 +23,22 @@ from graphql import (
 
 AFTER: Final = "after"
 PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
-"""Arguments of a subscription's root field that may differ between clients that share results."""
+"""Root field arguments that the key of shared changes excludes.
+
+They affect only where a client starts and what it may skip, not the content of a change.
+"""
 RESUME_ARGS: Final = frozenset({AFTER})
-"""The same for clients that share a snapshot: they do not resume."""
+"""Root field arguments that the key of shared snapshots excludes.
+
+Only `after`, because a shared snapshot never depends on a cursor: it serves clients without a
+cursor and clients that restart after a reset. The other arguments count.
+"""
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 
 
 def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """Return the operation with the name, or the only one; it must exist."""
+    """Return the named operation, or the only one if `name` is None; it must exist."""
     return next(
         node
         for node in document.definitions
@@ -57,7 +64,7 @@ def iter_fields(selections: SelectionSetNode, fragments: Fragments) -> Iterator[
 
 
 def remove_arguments(selections: SelectionSetNode, names: frozenset[str]) -> SelectionSetNode:
-    """Return a selection set of the root type without the arguments of these names."""
+    """Return a copy of a root selection set without the named arguments."""
     remaining = (_remove_arguments(each, names) for each in selections.selections)
     return replace(selections, selections=tuple(remaining))
 
@@ -65,7 +72,7 @@ def remove_arguments(selections: SelectionSetNode, names: frozenset[str]) -> Sel
 def after_argument(
     document: DocumentNode, name: str | None, variables: Mapping[str, object]
 ) -> object:
-    """Return the `after` argument of a subscription's root field; None if there is none."""
+    """Return the `after` argument of a subscription's root field; None if omitted."""
     operation = find_operation(document, name)
     given = next(
         (

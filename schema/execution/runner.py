@@ -1,6 +1,7 @@
-"""Executes operations for every transport, within a timeout, and encodes their results as JSON.
+"""Executes operations for all transports, with a timeout, and encodes the results as JSON.
 
-Events of subscriptions are encoded here, so that one event can be sent to many clients.
+This includes the results that schema/fanout sends to many clients: each is executed and encoded
+once, here.
 """
 
 import asyncio
@@ -35,13 +36,18 @@ from ostinato.schema.execution.prepared_operation import PreparedOperation, prep
 from ostinato.schema.execution.root_fields import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
 from ostinato.schema.execution.strawberry_internals import core_schema
 from ostinato.schema.fanout.broadcast import ExecutedItems
-from ostinato.schema.fanout.broadcast_key import OperationFingerprint, broadcast_key, fingerprint_of
+from ostinato.schema.fanout.broadcast_key import (
+    OperationFingerprint,
+    SharedExecution,
+    broadcast_key,
+    fingerprint_of,
+)
 from ostinato.schema.fanout.registry import BroadcastRegistry
 from ostinato.schema.fanout.replay_buffer import NOWHERE, EncodedEvent
 from ostinato.schema.fanout.session import SubscriptionSession
 from ostinato.schema.fanout.subscriber import Push
 
-MAX_WRITTEN_DEPTH = 200  # the maximum of the encoder
+MAX_WRITTEN_DEPTH = 200  # maximum of the encoder
 
 ContextFactory = Callable[[Viewer | None], object]
 
@@ -56,7 +62,7 @@ class Operation:
 
     @property
     def after(self) -> object:
-        """The `after` argument of a subscription's root field, if there is one."""
+        """The `after` argument of a subscription's root field; None if omitted."""
         request = self.request
         return after_argument(
             self.prepared.document, request.operation_name, request.variables or {}
@@ -64,14 +70,14 @@ class Operation:
 
 
 class _Response(NamedTuple):
-    """An encoded response, and its errors."""
+    """An encoded response and its errors."""
 
     payload: bytes
     errors: list[FormattedError]
 
 
 class OperationRunner:
-    """Executes operations of one schema; `create_context` is called for each execution."""
+    """Executes operations of one schema; calls `create_context` for each execution."""
 
     def __init__(self, schema: Schema, settings: Settings, create_context: ContextFactory) -> None:
         if schema.extensions or schema.directives:
@@ -92,7 +98,7 @@ class OperationRunner:
         self.metrics = OperationMetrics()
 
     def prepare(self, request: OperationRequest) -> Operation:
-        """Parse and validate the document and select the operation; raises RequestRejected."""
+        """Parse and validate the document, and select the operation; raises RequestRejected."""
         with self.metrics.count_rejection(None):
             prepared = self._documents.prepare(request.query, request.extensions)
             kind = prepared.operations.get(request.operation_name)
@@ -112,7 +118,7 @@ class OperationRunner:
         except TimeoutError:
             response = _error_response(self._timed_out())
         else:
-            # The schema has no @defer and @stream, so there is always a single result.
+            # The schema has no @defer or @stream, so there is always a single result.
             response = _encode_response(cast("ExecutionResult", result))
         self.metrics.count_response(operation.kind, response.errors)
         return response.payload
@@ -138,7 +144,7 @@ class OperationRunner:
     async def _unshared(
         self, operation: Operation, viewer: Viewer | None, source: AsyncIterable[Any]
     ) -> AsyncGenerator[EncodedResult, None]:
-        """Execute each event of a source that is not a live query for one client."""
+        """Execute the events of a source that is not a live query, for one client."""
         executor, messages = self.executor(operation, viewer), aiter(source)
         try:
             async for message in messages:
@@ -151,7 +157,7 @@ class OperationRunner:
     async def execute_event(
         self, executor: Executor[Any], viewer: Viewer | None, message: object
     ) -> EncodedEvent:
-        """Execute the selection of a subscription for one of its messages."""
+        """Execute the selection set of a subscription for one message."""
         run = executor.build_per_event_executor(message)
         run.context_value = self._create_context(viewer)
         response = _encode_response(await self._run_event(run))
@@ -164,7 +170,7 @@ class OperationRunner:
         await self.broadcasts.aclose()
 
     def fingerprint(self, operation: Operation, excluded: frozenset[str]) -> OperationFingerprint:
-        """Return the fingerprint of a subscription without some arguments of its root field."""
+        """Return the cached fingerprint of a subscription, without the `excluded` arguments."""
         prepared, name = operation.prepared, operation.request.operation_name
         found = prepared.fingerprints.get((name, excluded))
         if found is None:
@@ -198,8 +204,8 @@ class OperationRunner:
     def _timed_out(self) -> TimedOut:
         return TimedOut(
             f"the operation took longer than {self._timeout_s:g} s; a mutation may have been "
-            "applied. Check, then request less at once, or raise OSTINATO_REQUEST_TIMEOUT_MS on "
-            "the server"
+            "applied: check its outcome, then send a smaller request, or raise "
+            "OSTINATO_REQUEST_TIMEOUT_MS on the server"
         )
 
     def executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
@@ -225,7 +231,7 @@ class OperationRunner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LiveExecution:
-    """Executes a client's live query, for the client alone or for all with an equal one."""
+    """Executes a live query for one client, or for all clients with an equal live query."""
 
     runner: OperationRunner
     operation: Operation
@@ -241,13 +247,14 @@ class _LiveExecution:
         return self.query.coalesce
 
     def snapshot_key(self) -> Hashable | None:
-        """Return what equal snapshots have in common; None if the field has no snapshot."""
+        """Return the key that equal snapshots share; None if the field has no snapshot."""
         fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
-        return self._shared(fingerprint)[0] if fingerprint.is_list else None
+        return self._shared_execution(fingerprint).key if fingerprint.has_snapshot else None
 
     def changes_key(self) -> Hashable:
-        """Return what equal changes have in common."""
-        return self._shared(self.runner.fingerprint(self.operation, PER_CLIENT_ARGS))[0]
+        """Return the key that equal streams of changes share."""
+        fingerprint = self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
+        return self._shared_execution(fingerprint).key
 
     def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
         return self._executed(self.query.snapshot(after, restart=restart), shared)
@@ -261,7 +268,7 @@ class _LiveExecution:
         viewer = self.viewer
         if shared:
             fingerprint = self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
-            viewer = self._shared(fingerprint)[1]
+            viewer = self._shared_execution(fingerprint).viewer
         executor = self.runner.executor(self.operation, viewer)
         async with aclosing(items):
             async for item in items:
@@ -270,7 +277,7 @@ class _LiveExecution:
                 else:
                     yield await self.runner.execute_event(executor, viewer, item)
 
-    def _shared(self, fingerprint: OperationFingerprint) -> tuple[Hashable, Viewer | None]:
+    def _shared_execution(self, fingerprint: OperationFingerprint) -> SharedExecution:
         return broadcast_key(fingerprint, self.operation.request.variables, self.viewer)
 
 
@@ -284,7 +291,7 @@ def _encode_response(result: ExecutionResult) -> _Response:
     errors = format_execution_errors(result.errors or ())
     try:
         return _Response(encode_json(_response_data(result.data, errors)), errors)
-    except TypeError:  # a value that JSON cannot represent must not affect the others
+    except TypeError:  # one value that JSON cannot represent must not fail the response
         data = _replace_unencodable(result.data, (), errors)
         return _Response(encode_json(_response_data(data, errors)), errors)
 
@@ -294,7 +301,7 @@ def _response_data(data: object, errors: list[FormattedError]) -> dict[str, obje
 
 
 def _replace_unencodable(value: object, path: Path, errors: list[FormattedError]) -> object:
-    """Replace each value that JSON cannot represent by null, and add an error with its path."""
+    """Replace each value that JSON cannot represent with null, and add an error with its path."""
     if isinstance(value, dict) and len(path) < MAX_WRITTEN_DEPTH:
         named = ((replace_surrogates(str(key)), inner) for key, inner in value.items())
         return {key: _replace_unencodable(inner, (*path, key), errors) for key, inner in named}

@@ -1,4 +1,4 @@
-"""The only access to Strawberry internals: its graphql-core schema, fields and input conversion."""
+"""Access to Strawberry internals: its graphql-core schema, fields and input conversion."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
@@ -26,7 +26,7 @@ BuildInput: TypeAlias = Callable[[type, Mapping[str, Any], InputContext], object
 
 def core_schema(schema: Schema) -> GraphQLSchema:
     """Return the graphql-core schema."""
-    return schema._schema  # noqa: SLF001 # Strawberry has no public access to it
+    return schema._schema  # noqa: SLF001 # Strawberry has no public accessor
 
 
 def is_shared(field: GraphQLField) -> bool:
@@ -41,10 +41,10 @@ def is_shared(field: GraphQLField) -> bool:
 
 
 def install_fast_paths(schema: Schema) -> None:
-    """Replace Strawberry's generic attribute resolvers and input conversion by precomputed ones.
+    """Replace Strawberry's generic attribute resolvers and input conversion with precomputed ones.
 
-    Strawberry calls several functions for every attribute it reads, and looks up the name and the
-    type of every field of every input, because inputs may be nested.
+    Strawberry calls several functions per attribute, and looks up the name and the type of every
+    input field.
     """
     for each in schema.schema_converter.type_map.values():
         definition = each.definition

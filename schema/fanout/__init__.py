@@ -1,1 +1,1 @@
-"""Executes equal subscriptions once, and sends the results to all of their clients."""
+"""Fan-out: sends the results of one execution to all clients with equal subscriptions."""

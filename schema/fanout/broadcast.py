@@ -1,7 +1,8 @@
-"""Sends the same results to many subscribers: each is executed once, and kept for the slow ones.
+"""Broadcasts: send the results of one execution to many subscribers, buffered for slow ones.
 
-A broadcast first sends what its first subscribers missed, no faster than they take it, then what
-happens. It retains its newest results, so that those who resume need not have them executed again.
+The results come from an async generator; schema/execution/runner.py executes them. A broadcast
+first replays missed changes at the pace of its subscribers, then sends live changes. It retains its
+newest results, so that a client can resume without a new execution.
 """
 
 import asyncio
@@ -23,24 +24,24 @@ from ostinato.schema.fanout.replay_buffer import (
 )
 from ostinato.schema.fanout.subscriber import Subscriber
 
-GATHER_S: Final = 0.01  # a crowd keeps coming; what is caught up on is sent in bursts
+GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the burst interval
 MAX_GATHER_S: Final = 1.0
-MAX_DELAY_S: Final = 5.0  # how long slow subscribers may hold up others who catch up, in all
+MAX_DELAY_S: Final = 5.0  # total time that slow subscribers may delay the catch-up of others
 
 ExecutedItem: TypeAlias = EncodedEvent | ResumePoint | Reset
 ExecutedItems: TypeAlias = AsyncGenerator[ExecutedItem, None]
 
 
 class Broadcast:
-    """The subscribers that get the same bytes, from one execution."""
+    """Delivers the results of one execution to its subscribers."""
 
     def __init__(self, start: ResumePoint, limits: BufferLimits, executions: FairShare) -> None:
         self.is_live = False
-        """Whether everything that was missed has been sent."""
+        """Whether catch-up is complete: new changes are sent as they happen."""
         self.flushed = 0
-        """The number of the next result; those before it can be taken."""
+        """The end of the flushed results (exclusive): subscribers can read lower numbers."""
         self.end: ResumePoint | Reset | None = None
-        """How it ended: where another broadcast continues, or with a reset."""
+        """How it ended: the position to continue from in another broadcast, or a reset."""
         self.error: Exception | None = None
         self.has_ended = False
         self._start = start
@@ -48,7 +49,7 @@ class Broadcast:
         self._limits = limits
         self._executions = executions
         self._buffer = ReplayBuffer(start.position, limits)
-        self._fresh_bytes = 0
+        self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
         self._idle: dict[Subscriber, None] = {}
         self._busy: set[Subscriber] = set()
@@ -62,17 +63,17 @@ class Broadcast:
 
     @property
     def limit(self) -> int:
-        """The maximum of results that wait for a slow subscriber."""
+        """The maximum number of results buffered for a slow subscriber."""
         return self._limits.events
 
     def covers(self, position: Position) -> bool:
-        """Return whether a subscriber can get everything after that position here."""
+        """Return whether this broadcast has, or will have, every result after `position`."""
         return not self.has_ended and (
             not self._has_started or self._buffer.start_position <= position
         )
 
     def start_at(self, start: ResumePoint) -> None:
-        """Start there, if that is earlier than the start so far and nothing was executed yet."""
+        """Move the start back to `start` if that is earlier; no effect once running."""
         if not self._has_started and start.position < self._buffer.start_position:
             self._start, self._buffer.start_position = start, start.position
 
@@ -80,18 +81,18 @@ class Broadcast:
         return self._start.position < position
 
     def number_after(self, position: Position) -> int:
-        """Return the number of the first result after that position."""
+        """Return the number of the first result after `position`."""
         return min(self._buffer.number_after(position), self.flushed)
 
     def burst_from(self, number: int) -> Sequence[EncodedEvent]:
-        """Return a burst of what can be taken."""
+        """Return the flushed results from `number` on, up to one burst."""
         return self._buffer.burst(number, self.flushed)
 
     def at(self, number: int) -> EncodedEvent:
         return self._buffer[number]
 
     def add(self, subscriber: Subscriber) -> None:
-        """Retain the results from the subscriber's number on."""
+        """Add a subscriber, and retain the results from its `number` on."""
         self._overtaken.discard(subscriber)
         self._busy.add(subscriber)
         self._progressed.set()
@@ -103,19 +104,19 @@ class Broadcast:
         self.on_progress()
 
     def mark_idle(self, subscriber: Subscriber) -> None:
-        """Note that a subscriber has taken everything, and waits."""
+        """Record that a subscriber has read all flushed results and is waiting."""
         self._busy.discard(subscriber)
         self._idle[subscriber] = None
         self.on_progress()
 
     def mark_busy(self, subscriber: Subscriber) -> None:
-        """Note that a waiting subscriber takes from the buffer again."""
+        """Record that a waiting subscriber reads from the buffer again."""
         if subscriber in self._idle:
             del self._idle[subscriber]
             self._busy.add(subscriber)
 
     def on_progress(self) -> None:
-        """Note that a subscriber has taken something, or has left."""
+        """Record that a subscriber has read a result or has left."""
         self._progressed.set()
         if not self._busy:
             self._trim()
@@ -123,24 +124,24 @@ class Broadcast:
     async def run(
         self, items_after: Callable[[ResumePoint], ExecutedItems], may_go_live: Callable[[], bool]
     ) -> None:
-        """Send what was missed, then what happens unless another broadcast does that already."""
-        await self._gather()
+        """Replay missed changes; then go live if `may_go_live`, otherwise end."""
+        await self._wait_for_joiners()
         await self._send_all(items_after(self._start), may_go_live)
 
     async def run_snapshot(self, items: ExecutedItems) -> None:
-        """Send a snapshot."""
+        """Send the results of a snapshot, then end."""
         self._has_started = True
         await self._send_all(items, lambda: False)
 
     def close(self, error: Exception | None) -> None:
-        """End: the subscribers take what is left, then see how it ended."""
+        """End the broadcast: subscribers read the remaining results, then `error` or `end`."""
         self.error, self.has_ended = error, True
         self._flush()
         for subscriber in self._idle:
             subscriber.wake()
 
-    async def _gather(self) -> None:
-        """Wait for others who missed as much or more, while they keep coming."""
+    async def _wait_for_joiners(self) -> None:
+        """Wait while subscribers keep joining, so that they share one catch-up."""
         deadline, subscribers = self._loop.time() + MAX_GATHER_S, 0
         while len(self) != subscribers and self._loop.time() < deadline:
             subscribers = len(self)
@@ -159,14 +160,14 @@ class Broadcast:
                     return
 
     async def _send(self, event: EncodedEvent) -> None:
-        if self._fresh_bytes + event.size_bytes > MAX_BURST_BYTES:
+        if self._unflushed_bytes + event.size_bytes > MAX_BURST_BYTES:
             await self._send_burst()
         self._append(event)
         if self._buffer.end - self.flushed >= BURST_SIZE:
             await self._send_burst()
         if not self.is_live:
             await self._executions.wait_turn()
-            await self._wait_for_the_slowest()
+            await self._wait_for_slowest()
 
     async def _send_burst(self) -> None:
         self._flush()
@@ -174,14 +175,14 @@ class Broadcast:
 
     def _append(self, event: EncodedEvent) -> None:
         self._buffer.append(event)
-        self._fresh_bytes += event.size_bytes
+        self._unflushed_bytes += event.size_bytes
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
             self._flush_handle = self._loop.call_later(GATHER_S, self._flush)
 
     def _flush(self) -> None:
-        """Send what is new to those who have everything before it, and inform the others."""
+        """Push new results to idle subscribers, and make them available to the others."""
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
@@ -189,7 +190,7 @@ class Broadcast:
         if not fresh:
             return
         self.flushed += len(fresh)
-        self._fresh_bytes = 0
+        self._unflushed_bytes = 0
         batch = FrameBatch([event.encoded.payload for event in fresh])
         for subscriber in tuple(self._idle):
             if not subscriber.send(batch, fresh, self.flushed):
@@ -201,8 +202,11 @@ class Broadcast:
         while self.is_live and self._buffer.is_full():
             self._evict_slowest()
 
-    async def _wait_for_the_slowest(self) -> None:
-        """Evict nobody who catches up, unless others have waited for long enough."""
+    async def _wait_for_slowest(self) -> None:
+        """Wait for slow subscribers while the buffer is full.
+
+        Evicts the slowest once the others have waited MAX_DELAY_S in total.
+        """
         while self._buffer.is_full():
             self._flush()
             self._trim()
@@ -210,11 +214,13 @@ class Broadcast:
             if self._buffer.is_full() and others_wait and self._delay_left_s <= 0:
                 self._evict_slowest()
             elif self._buffer.is_full():
-                waited_s = await self._progress(self._delay_left_s if others_wait else None)
+                waited_s = await self._wait_for_progress(
+                    self._delay_left_s if others_wait else None
+                )
                 self._delay_left_s -= waited_s if others_wait else 0
 
-    async def _progress(self, within_s: float | None) -> float:
-        """Wait until a subscriber makes progress; return how long it took."""
+    async def _wait_for_progress(self, within_s: float | None) -> float:
+        """Wait at most `within_s` for a subscriber's progress; return the elapsed seconds."""
         self._progressed.clear()
         started = self._loop.time()
         with suppress(TimeoutError):
@@ -223,11 +229,11 @@ class Broadcast:
         return self._loop.time() - started
 
     def _trim(self) -> None:
-        """Drop what everyone has taken, but for what is retained for those who resume."""
+        """Drop results that every subscriber has read, except those retained for resuming."""
         self._buffer.trim(min((each.number for each in self._busy), default=self.flushed))
 
     def _evict_slowest(self) -> None:
-        """Drop the oldest result although the slowest subscribers have not taken it."""
+        """Drop the oldest result, and evict the subscribers that have not read it."""
         for subscriber in [each for each in self._busy if each.number == self._buffer.first]:
             self._busy.discard(subscriber)
             self._overtaken.add(subscriber)
@@ -236,8 +242,8 @@ class Broadcast:
 
 
 def task_error(task: asyncio.Task[None]) -> Exception | None:
-    """Return the error that the task's subscribers get; None if it came to its end."""
+    """Return the error that the subscribers of a finished task receive; None on success."""
     if task.cancelled():
-        return Unavailable("the server is stopping: resume elsewhere")
+        return Unavailable("the server is stopping: reconnect and resume")
     error = task.exception()
     return error if error is None or isinstance(error, Exception) else RuntimeError(repr(error))

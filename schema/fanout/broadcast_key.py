@@ -1,12 +1,12 @@
-"""Computes which subscriptions are equal, so that each change is executed once for all of them.
+"""Keys of equal subscriptions: subscriptions with the same key share each execution.
 
-Arguments that decide only where a client starts, and what it may skip, do not count. The viewer
-does, unless no selected field can differ between viewers with the same scope and roles.
+The key excludes arguments that only affect where a client starts and what it may skip. It includes
+the viewer's id only if a selected field can differ between viewers with the same scope and roles.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from graphql import (
@@ -43,18 +43,18 @@ from ostinato.schema.execution.strawberry_internals import is_shared
 
 SNAPSHOT: Final = "snapshot"
 ANONYMOUS: Final = ""
-"""The viewer of a shared execution: a field that reads it in spite of its declaration gets this."""
+"""The viewer id in a shared execution, for fields that read the viewer despite `shared=True`."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationFingerprint:
-    """What an operation selects, independent of how it is written."""
+    """The normalized text and variables of an operation."""
 
     text: str
     variables: tuple[str, ...]
     reads_viewer: bool
-    is_list: bool
-    """Whether its root field has an argument `snapshot`."""
+    has_snapshot: bool
+    """Whether its root field has a `snapshot` argument."""
 
 
 def fingerprint_of(
@@ -63,8 +63,10 @@ def fingerprint_of(
     operation_name: str | None,
     excluded: frozenset[str] = PER_CLIENT_ARGS,
 ) -> OperationFingerprint:
-    """Return the fingerprint of an operation of a valid document, without the `excluded` arguments
-    of its root field."""
+    """Return the fingerprint of an operation in a valid document.
+
+    The `excluded` arguments of its root field do not count.
+    """
     root = schema.subscription_type
     assert root is not None
     fragments = {
@@ -77,12 +79,12 @@ def fingerprint_of(
     operation = _stripped(given, excluded)
     used = _used_fragments(operation, fragments)
     variables = {name for node in (operation, *used) for name in _names_in(node, VariableNode)}
-    written = replace(operation, variable_definitions=_definitions_of(given, variables))
+    normalized = replace(operation, variable_definitions=_definitions_of(given, variables))
     return OperationFingerprint(
-        text="\n".join(print_ast(node) for node in (written, *used)),
+        text="\n".join(print_ast(node) for node in (normalized, *used)),
         variables=tuple(sorted(variables)),
-        reads_viewer=_Selections(schema, fragments).read_viewer(operation),
-        is_list=any(
+        reads_viewer=_Selections(schema, fragments).reads_viewer_field(operation),
+        has_snapshot=any(
             SNAPSHOT in root.fields[field.name.value].args
             for field in iter_fields(given.selection_set, fragments)
             if field.name.value in root.fields
@@ -90,36 +92,44 @@ def fingerprint_of(
     )
 
 
+class SharedExecution(NamedTuple):
+    """The execution that equal subscriptions share."""
+
+    key: Hashable
+    viewer: Viewer | None
+    """The viewer that the shared execution runs as."""
+
+
 def broadcast_key(
     fingerprint: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
-) -> tuple[Hashable, Viewer | None]:
-    """Return what equal subscriptions have in common, and on whose behalf they are executed."""
+) -> SharedExecution:
+    """Return the key that equal subscriptions share, and the viewer of their shared execution."""
     given = {
         name: value for name, value in (variables or {}).items() if name in fingerprint.variables
     }
     try:
         values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # a number beyond 64 bits, which is refused when its type is looked at
+    except TypeError:  # an integer over 64 bits: rejected later, by type validation
         values = repr(given).encode()
     if viewer is None or fingerprint.reads_viewer:
-        return (fingerprint.text, values, viewer), viewer
-    alike = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
-    return (fingerprint.text, values, alike), alike
+        return SharedExecution((fingerprint.text, values, viewer), viewer)
+    shared_viewer = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
+    return SharedExecution((fingerprint.text, values, shared_viewer), shared_viewer)
 
 
 def _definitions_of(
     operation: OperationDefinitionNode, names: set[str]
 ) -> tuple[VariableDefinitionNode, ...]:
-    kept = [
+    used = [
         each for each in operation.variable_definitions or () if each.variable.name.value in names
     ]
-    return tuple(sorted(kept, key=lambda each: each.variable.name.value))
+    return tuple(sorted(used, key=lambda each: each.variable.name.value))
 
 
 def _stripped(
     operation: OperationDefinitionNode, excluded: frozenset[str]
 ) -> OperationDefinitionNode:
-    """Remove the excluded arguments from the root fields, and the name and variables."""
+    """Remove the excluded root field arguments, the operation name and the variable definitions."""
     selection_set = remove_arguments(operation.selection_set, excluded)
     return replace(operation, name=None, variable_definitions=(), selection_set=selection_set)
 
@@ -127,7 +137,7 @@ def _stripped(
 def _stripped_fragment(
     fragment: FragmentDefinitionNode, excluded: frozenset[str]
 ) -> FragmentDefinitionNode:
-    """Remove them from a fragment of the root type, which no other type can spread."""
+    """Remove the excluded arguments from a fragment of the root type."""
     return replace(fragment, selection_set=remove_arguments(fragment.selection_set, excluded))
 
 
@@ -159,12 +169,12 @@ def _names_in(node: Node, kind: type[FragmentSpreadNode] | type[VariableNode]) -
 
 @dataclass(frozen=True, slots=True)
 class _Selections:
-    """Walks the fields that an operation may execute."""
+    """The fields that an operation may execute, including fragments."""
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
 
-    def read_viewer(self, operation: OperationDefinitionNode) -> bool:
+    def reads_viewer_field(self, operation: OperationDefinitionNode) -> bool:
         """Return whether a field below the root may differ between viewers."""
         root = self.schema.subscription_type
         assert root is not None
@@ -194,7 +204,7 @@ class _Selections:
                 yield node, field
 
     def _definitions(self, parent: GraphQLNamedType, name: str) -> Iterator[GraphQLField]:
-        """Yield the definitions of a field: of the type itself, and of its possible types."""
+        """Yield the definitions of a field on a type and on its possible types."""
         types = [parent]
         if is_abstract_type(parent):
             types += self.schema.get_possible_types(parent)

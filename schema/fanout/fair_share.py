@@ -1,15 +1,15 @@
-"""Shares the event loop between those who catch up and everything else."""
+"""Rate limiting per event loop turn, so that catch-up does not block other tasks."""
 
 import asyncio
 from collections import deque
 from typing import Final
 
-EXECUTIONS_PER_TURN: Final = 3  # results executed in one turn of the loop: about 1 ms
-DELIVERIES_PER_TURN: Final = 30  # sent in one turn, each by itself or as a burst: the same
+EXECUTIONS_PER_TURN: Final = 3  # results executed per turn of the event loop: about 1 ms
+DELIVERIES_PER_TURN: Final = 30  # sends per turn, each a result or a burst: also about 1 ms
 
 
 class FairShare:
-    """Admit few callers in each turn of the event loop, first come, first served."""
+    """Admits `per_turn` callers in each turn of the event loop, in FIFO order."""
 
     def __init__(self, per_turn: int = EXECUTIONS_PER_TURN) -> None:
         self._per_turn = self._left = per_turn
@@ -17,7 +17,7 @@ class FairShare:
         self._renewal: asyncio.Handle | None = None
 
     async def wait_turn(self) -> None:
-        """Return at once while this turn has room, otherwise in one of the next turns."""
+        """Return immediately if this turn has capacity, otherwise in a later turn."""
         loop = asyncio.get_running_loop()
         if self._renewal is None:
             self._renewal = loop.call_soon(self._renew)

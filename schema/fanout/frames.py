@@ -1,6 +1,6 @@
-"""Encodes WebSocket text frames: once for many sockets, whose messages differ only in a prefix.
+"""WebSocket text frames, encoded once for many sockets whose messages differ only in a prefix.
 
-Source: RFC 6455, 5.2. Frames of a server are not masked, so equal messages are equal bytes.
+Source: RFC 6455, 5.2. Server frames are not masked, so equal messages are equal bytes.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final, Protocol
 EXTENSION: Final = "ostinato.frames"
 """The ASGI scope extension that contains the FrameWriter."""
 
-TEXT: Final = b"\x81"  # FIN and opcode 1: a whole text message in one frame
+TEXT: Final = b"\x81"  # FIN and opcode 1: an unfragmented text message
 
 
 class FrameWriter(Protocol):
@@ -20,7 +20,7 @@ class FrameWriter(Protocol):
 
 
 class FrameBatch:
-    """Payloads to send to many sockets, each with the socket's own prefix."""
+    """Payloads for many sockets; each socket adds its own prefix."""
 
     def __init__(self, payloads: Sequence[bytes]) -> None:
         self._payloads = payloads
@@ -35,7 +35,7 @@ class FrameBatch:
         return prefix.join(parts)
 
     def _split(self, prefix_size: int) -> list[bytes]:
-        """Return the frames, split where prefixes of the size are inserted."""
+        """Return the frames, split where prefixes of `prefix_size` bytes are inserted."""
         parts = [b""]
         for payload in self._payloads:
             parts[-1] += header(prefix_size + len(payload) + 1)
@@ -48,8 +48,8 @@ def text_frame(message: bytes) -> bytes:
 
 
 def header(size: int) -> bytes:
-    """Return the frame header of a text of `size` bytes."""
-    if size < 126:  # the limits are the RFC's
+    """Return the frame header of a text message of `size` bytes."""
+    if size < 126:  # limits from the RFC
         return TEXT + size.to_bytes(1)
     if size < 65_536:
         return TEXT + b"\x7e" + size.to_bytes(2)

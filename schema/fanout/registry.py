@@ -1,6 +1,7 @@
-"""Finds a broadcast for each subscription: one that covers what it missed, or a new one.
+"""Assigns each subscription to a broadcast that covers its start position, or to a new one.
 
-For each key one broadcast is live; others exist beside it only while they catch up.
+The caller passes the function that executes the results; a broadcast only delivers them. Per key,
+one broadcast is live; the others are catching up.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 
 
 class BroadcastRegistry:
-    """The broadcasts of a process, by what makes them send the same."""
+    """The broadcasts of a process, by broadcast key."""
 
     def __init__(self, max_events: int) -> None:
         self.limits = BufferLimits(max_events)
-        """What all of them together may retain."""
+        """Buffer limits, shared by all broadcasts."""
         self.executions = FairShare()
-        """Of what is executed for those who start or catch up."""
+        """Rate limit for executions of snapshots and catch-up."""
         self._deliveries = FairShare(DELIVERIES_PER_TURN)
         self.snapshots = SharedSnapshots(self.limits, self.executions, self._deliveries)
         self._broadcasts: defaultdict[Hashable, list[Broadcast]] = defaultdict(list)
@@ -44,12 +45,15 @@ class BroadcastRegistry:
         execute: Callable[[ResumePoint], ExecutedItems],
         options: DeliveryOptions,
     ) -> Subscriber:
-        """Subscribe to what comes after `start`; leave in the end."""
+        """Subscribe to the results after `start`; the caller must `leave` at the end.
+
+        A new broadcast sends the results of `execute`.
+        """
         broadcast = self._covering(key, start.position) or self._start(key, start, execute)
         return Subscriber(broadcast, start, options, self._deliveries)
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Stop being a subscriber; the last one ends the broadcast."""
+        """Remove a subscriber; without subscribers, the broadcast ends."""
         broadcast = subscriber.broadcast
         broadcast.remove(subscriber)
         if not len(broadcast) and (task := self._tasks.get(broadcast)) is not None:
@@ -65,7 +69,7 @@ class BroadcastRegistry:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _covering(self, key: Hashable, position: Position) -> Broadcast | None:
-        """Return a broadcast that has everything after that position, preferably the live one."""
+        """Return a broadcast that covers `position`, preferably the live one."""
         found = [each for each in self._broadcasts.get(key, ()) if each.covers(position)]
         return max(found, key=lambda broadcast: broadcast.is_live, default=None)
 

@@ -1,4 +1,4 @@
-"""The newest results of a broadcast, for slow subscribers and for those who resume."""
+"""The newest results of a broadcast, buffered for slow and resuming subscribers."""
 
 from bisect import bisect_right
 from collections import deque
@@ -11,18 +11,18 @@ from ostinato.jobs.changes import Position
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.execution.encoding import EncodedResult
 
-BURST_SIZE: Final = 100  # results executed in one go, and sent in one write
-MAX_BURST_BYTES: Final = 262_144  # of one write: what a socket buffers whose client stopped reading
-MAX_BUFFER_BYTES: Final = 8_388_608  # of one broadcast, for its slow subscribers
-RETAINED_BYTES: Final = 1_048_576  # of one broadcast, for those who resume
-TOTAL_RETAINED_BYTES: Final = 33_554_432  # the same, of all broadcasts together
-EVENT_OVERHEAD_BYTES: Final = 500  # memory of a result besides its payload
+BURST_SIZE: Final = 100  # results per write
+MAX_BURST_BYTES: Final = 262_144  # per write; a stalled socket buffers one write
+MAX_BUFFER_BYTES: Final = 8_388_608  # per broadcast, for slow subscribers
+RETAINED_BYTES: Final = 1_048_576  # per broadcast, for resuming clients
+TOTAL_RETAINED_BYTES: Final = 33_554_432  # for all broadcasts, for resuming clients
+EVENT_OVERHEAD_BYTES: Final = 500  # memory per result in addition to its payload
 
 NOWHERE: Final = EventPosition(Position(""))
 
 
 class EncodedEvent(NamedTuple):
-    """One result, and its position in the history of changes."""
+    """An encoded result and its position in the change history."""
 
     encoded: EncodedResult
     place: EventPosition = NOWHERE
@@ -34,12 +34,12 @@ class EncodedEvent(NamedTuple):
 
 @dataclass(slots=True)
 class BufferLimits:
-    """How much the broadcasts of a process may retain."""
+    """The buffer limits of the broadcasts of a process."""
 
     events: int
-    """Of one broadcast, for its slow subscribers."""
+    """The maximum number of results per broadcast, for slow subscribers."""
     broadcasts: int = 0
-    """How many there are; the registry counts them."""
+    """The number of broadcasts; updated by the registry."""
 
     @property
     def retained_bytes(self) -> int:
@@ -47,11 +47,11 @@ class BufferLimits:
 
 
 class ReplayBuffer:
-    """Results in the order of history, numbered from 0; the oldest are dropped first."""
+    """Results in change order, numbered from 0; the oldest are dropped first."""
 
     def __init__(self, start_position: Position, limits: BufferLimits) -> None:
         self.start_position = start_position
-        """Every result after this is here, or still to come."""
+        """The buffer has, or will have, every result after this position."""
         self.first = 0
         """The number of the oldest result."""
         self._limits = limits
@@ -70,7 +70,7 @@ class ReplayBuffer:
         return self.first + len(self._events)
 
     def is_full(self) -> bool:
-        """Return whether there is more than slow subscribers may keep it from dropping."""
+        """Return whether the buffer exceeds its limits for slow subscribers."""
         return len(self._events) > self._limits.events or self._bytes > MAX_BUFFER_BYTES
 
     def number_after(self, position: Position) -> int:
@@ -81,7 +81,7 @@ class ReplayBuffer:
         return list(islice(self._events, start - self.first, end - self.first))
 
     def burst(self, start: int, end: int) -> Sequence[EncodedEvent]:
-        """Return as many results as one write may hold, but at least one if there is any."""
+        """Return the results from `start` to `end` that fit in one write, at least one if any."""
         events = self.between(start, min(end, start + BURST_SIZE))
         sizes = accumulate(event.size_bytes for event in events)
         return events[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
@@ -97,7 +97,7 @@ class ReplayBuffer:
         self.first += 1
 
     def trim(self, needed: int) -> None:
-        """Drop results before that number until no more than may be retained is left."""
+        """Drop results with numbers below `needed` down to the retention limits."""
         limits = self._limits
         while self.first < needed and (
             len(self._events) > limits.events // 2 or self._bytes > limits.retained_bytes

@@ -1,6 +1,6 @@
-"""One client's subscription: a snapshot, alone or shared with equal ones, then a broadcast.
+"""The session of one subscription: a snapshot (shared if possible), then a broadcast.
 
-After a reset it starts again with a snapshot.
+After a reset, the session restarts with a new snapshot.
 """
 
 from collections.abc import AsyncGenerator, Hashable
@@ -18,21 +18,24 @@ from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 
 
 class LiveExecution(Protocol):
-    """Executes the two parts of a live query; `shared` for everyone with the same key."""
+    """Executes the snapshot and the changes of a live query.
+
+    A `shared` execution serves all subscriptions with the same key.
+    """
 
     @property
     def after(self) -> str | None:
-        """The cursor that the client gave as an argument."""
+        """The cursor in the `after` argument."""
 
     @property
     def coalesce(self) -> bool:
-        """Whether the client accepts the newest results only when it is slow."""
+        """Whether a slow client accepts only the newest result of each object."""
 
     def snapshot_key(self) -> Hashable | None:
-        """Return what equal snapshots have in common; None if there are none."""
+        """Return the key that equal snapshots share; None if the query has no snapshot."""
 
     def changes_key(self) -> Hashable:
-        """Return what equal changes have in common."""
+        """Return the key that equal streams of changes share."""
 
     def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems: ...
 
@@ -40,7 +43,7 @@ class LiveExecution(Protocol):
 
 
 class SubscriptionSession:
-    """Where one subscription is, and what it gets next."""
+    """The state of one subscription: its cursor and its current source of results."""
 
     def __init__(
         self, execution: LiveExecution, registry: BroadcastRegistry, push: Push | None
@@ -49,22 +52,22 @@ class SubscriptionSession:
         self._registry = registry
         self._options = DeliveryOptions(push, execution.coalesce)
         self._cursor: str | None = None
-        """Of the newest result."""
+        """The cursor of the newest result."""
         self._end: ResumePoint | Reset | None = None
-        """How the last part ended: where to continue, or with a reset."""
+        """How the last source ended: the position to continue from, or a reset."""
 
     async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
-        """Yield each result that was not pushed; `after` counts if the client gave no argument."""
+        """Yield each result that was not pushed; the query's `after` argument takes precedence."""
         given = self._execution.after
-        part = self._snapshot(after if given is None else given)
+        source = self._snapshot(after if given is None else given)
         while True:
-            async with aclosing(part) as results:
+            async with aclosing(source) as results:
                 async for encoded in results:
                     yield encoded
             end, self._end = self._end, None
             if end is None:
                 return
-            part = (
+            source = (
                 self._snapshot(self._cursor, restart=True)
                 if isinstance(end, Reset)
                 else self._changes(end)
@@ -73,7 +76,7 @@ class SubscriptionSession:
     def _snapshot(
         self, after: str | None, *, restart: bool = False
     ) -> AsyncGenerator[EncodedResult, None]:
-        """Send a snapshot; one that depends on a cursor is not shared."""
+        """Yield a snapshot, shared unless it depends on a cursor."""
         key = self._execution.snapshot_key() if restart or after is None else None
         if key is not None:
             return self._shared_snapshot(key, restart=restart)
@@ -90,30 +93,33 @@ class SubscriptionSession:
                 yield encoded
         finally:
             snapshots.leave(key, subscriber)
-        self._note_end(subscriber)
+        self._record_end(subscriber)
 
     async def _changes(self, start: ResumePoint) -> AsyncGenerator[EncodedResult, None]:
-        """Send the changes after `start` in a broadcast, or alone if only others lost history."""
-        key, is_lost = self._execution.changes_key(), False
+        """Yield the changes after `start` from a broadcast.
+
+        If the broadcast fails only because its other subscribers lost history, execute alone.
+        """
+        key, others_lost_history = self._execution.changes_key(), False
         execute = partial(self._execution.changes, shared=True)
         subscriber = self._registry.join(key, start, execute, self._options)
         try:
             while (encoded := await subscriber.next()) is not None:
                 yield encoded
         except HistoryLost:
-            is_lost = subscriber.lost_for_others
-            if not is_lost:
+            others_lost_history = subscriber.lost_for_others
+            if not others_lost_history:
                 raise
         finally:
             self._registry.leave(subscriber)
-        self._note_end(subscriber)
-        if is_lost:
+        self._record_end(subscriber)
+        if others_lost_history:
             async with aclosing(self._alone(self._execution.changes(start, shared=False))) as alone:
                 async for encoded in alone:
                     yield encoded
 
     async def _alone(self, items: ExecutedItems) -> AsyncGenerator[EncodedResult, None]:
-        """Send what is executed for this client only, up to where a broadcast can continue."""
+        """Yield the results of an unshared execution, until a broadcast can continue."""
         async with aclosing(items):
             async for item in items:
                 if not isinstance(item, EncodedEvent):
@@ -123,6 +129,6 @@ class SubscriptionSession:
                 yield item.encoded
                 await self._registry.executions.wait_turn()
 
-    def _note_end(self, subscriber: Subscriber) -> None:
+    def _record_end(self, subscriber: Subscriber) -> None:
         self._cursor = subscriber.cursor or self._cursor
         self._end = subscriber.end

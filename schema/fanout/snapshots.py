@@ -1,4 +1,4 @@
-"""Shares snapshots: rows are read and executed once for all who asked before the read started."""
+"""Shared snapshots: one read and execution for all subscribers that joined before it started."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -16,7 +16,7 @@ START: Final = ResumePoint(position=Position(""))
 
 
 class SharedSnapshots:
-    """The snapshots of a process, by key: of each, one is sent and one waits for its end."""
+    """The snapshots of a process: per key, at most one is being sent and one is queued."""
 
     def __init__(self, limits: BufferLimits, executions: FairShare, deliveries: FairShare) -> None:
         self._limits = limits
@@ -32,12 +32,12 @@ class SharedSnapshots:
     def join(
         self, key: Hashable, execute: Callable[[], ExecutedItems], options: DeliveryOptions
     ) -> Subscriber:
-        """Subscribe to a snapshot that starts now or later; leave in the end."""
+        """Subscribe to a snapshot that has not started; the caller must `leave` at the end."""
         broadcast = self._waiting.get(key) or self._start(key, execute)
         return Subscriber(broadcast, START, options, self._deliveries)
 
     def leave(self, key: Hashable, subscriber: Subscriber) -> None:
-        """Stop being a subscriber; the last one ends the snapshot."""
+        """Remove a subscriber; without subscribers, the snapshot ends."""
         broadcast = subscriber.broadcast
         broadcast.remove(subscriber)
         if not len(broadcast):
@@ -63,8 +63,8 @@ class SharedSnapshots:
     async def _send(
         self, key: Hashable, broadcast: Broadcast, execute: Callable[[], ExecutedItems]
     ) -> None:
-        while (before := self._sending.get(key)) is not None:
-            await asyncio.wait({before})
+        while (previous := self._sending.get(key)) is not None:
+            await asyncio.wait({previous})
         self._sending[key] = self._tasks[broadcast]
         del self._waiting[key]
         await broadcast.run_snapshot(execute())

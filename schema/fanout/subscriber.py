@@ -1,4 +1,4 @@
-"""One subscription's cursor in a broadcast."""
+"""The read position of one subscription in a broadcast."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -15,27 +15,28 @@ if TYPE_CHECKING:
     from ostinato.schema.fanout.broadcast import Broadcast
 
 Push: TypeAlias = Callable[[FrameBatch], bool]
-"""Sends a batch at once and returns True; returns False if it cannot, and has sent nothing."""
+"""Writes a batch without waiting and returns True; returns False if nothing was written."""
 
 
 class DeliveryOptions(NamedTuple):
-    """How one subscriber takes its results."""
+    """The delivery options of a subscriber."""
 
     push: Push | None
     coalesce: bool = False
-    """Whether the newest result about each object is enough when it is slow."""
+    """Whether a slow subscriber skips to the newest result of each object."""
 
 
 class Subscriber:
-    """One subscription's cursor in a broadcast; call `next` until None, from one task.
+    """The read position of one subscription in a broadcast; call `next` until None, from one task.
 
-    It is sent results directly while it keeps up, and otherwise takes them from the buffer.
+    The broadcast pushes results directly while the subscriber keeps up; otherwise the subscriber
+    reads them from the buffer.
     """
 
     __slots__ = (
         "_broadcast",
         "_deliveries",
-        "_is_lost",
+        "_is_evicted",
         "_options",
         "_pending",
         "_start",
@@ -55,13 +56,13 @@ class Subscriber:
         self._deliveries = deliveries
         self._start = start
         self._options = options
-        self._is_lost = False
+        self._is_evicted = False
         self._pending: dict[str | None, EncodedEvent] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.cursor: str | None = None
-        """Of the newest result taken here."""
+        """The cursor of the newest delivered result; None before the first."""
         self.number = broadcast.number_after(start.position)
-        """The next result to take from the buffer."""
+        """The number of the next result to read from the buffer."""
         broadcast.start_at(start)
         broadcast.add(self)
 
@@ -71,27 +72,27 @@ class Subscriber:
 
     @property
     def end(self) -> ResumePoint | Reset | None:
-        """Where to continue after the broadcast, if anywhere."""
+        """How the broadcast ended: the position to continue from, a reset, or None."""
         end = self._broadcast.end
         is_ahead = isinstance(end, ResumePoint) and self._start.position > end.position
         return self._start if is_ahead else end
 
     @property
     def lost_for_others(self) -> bool:
-        """Whether the lost history may be only that of other subscribers."""
+        """Whether only subscribers with an earlier start may have lost history."""
         return self.cursor is None and self._broadcast.starts_before(self._start.position)
 
     async def next(self) -> EncodedResult | None:
         """Return the next result that was not pushed, None at the end of the broadcast.
 
-        Raises what ended the broadcast, and SlowConsumer if there was more than is kept.
+        Raises the error that ended the broadcast, or SlowConsumer after an eviction.
         """
         while True:
             if self._pending or self.number < self._broadcast.flushed:
                 await self._deliveries.wait_turn()
             if self._push_burst():
                 pass
-            elif (event := self._take()) is not None:
+            elif (event := self._read()) is not None:
                 self.cursor = event.encoded.cursor
                 return event.encoded
             elif not self._broadcast.has_ended:
@@ -102,28 +103,28 @@ class Subscriber:
                 return None
 
     def wake(self) -> None:
-        """Make it take from the buffer; called by the broadcast."""
+        """Resume reading from the buffer; called by the broadcast."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def send(self, batch: FrameBatch, fresh: Sequence[EncodedEvent], end: int) -> bool:
-        """Push what is new to a waiting subscriber; False if it must take it itself."""
+        """Push new results to a waiting subscriber; False if it must read them from the buffer."""
         push = self._options.push
         if push is None or not self._is_new(fresh[0]) or not push(batch):
             return False
         self.number, self.cursor = end, fresh[-1].encoded.cursor
         return True
 
-    def evict(self, kept: Iterable[EncodedEvent]) -> None:
-        """Note that the buffer goes on without it; `kept` has what it has not taken yet."""
+    def evict(self, unread: Iterable[EncodedEvent]) -> None:
+        """Fail, or coalesce the results in `unread`, because the buffer drops them."""
         if not self._options.coalesce:
-            self._is_lost = True
+            self._is_evicted = True
             return
         self._pending = {}
-        self.skip_to_newest(kept)
+        self.skip_to_newest(unread)
 
     def skip_to_newest(self, fresh: Iterable[EncodedEvent]) -> None:
-        """Retain only the newest result about each object, in the order of history."""
+        """Retain only the newest result of each object, in change order."""
         pending = self._pending
         if pending is None:
             return
@@ -131,14 +132,14 @@ class Subscriber:
             pending.pop(event.place.subject, None)
             pending[event.place.subject] = event
         if len(pending) > self._broadcast.limit:
-            self._pending, self._is_lost = None, True
+            self._pending, self._is_evicted = None, True
 
     def _is_new(self, event: EncodedEvent) -> bool:
         return event.place.position > self._start.position
 
     def _push_burst(self) -> bool:
-        """Push what waits; False if there is nothing, or it must be taken one by one."""
-        if self._options.push is None or self._pending is not None or self._is_lost:
+        """Push the unread results; False if there are none or pushing is not possible."""
+        if self._options.push is None or self._pending is not None or self._is_evicted:
             return False
         waiting = self._broadcast.burst_from(self.number)
         start = self._start.position
@@ -151,9 +152,11 @@ class Subscriber:
         self._broadcast.on_progress()
         return True
 
-    def _take(self) -> EncodedEvent | None:
-        if self._is_lost:
-            raise SlowConsumer("read faster, then resume by your last cursor")
+    def _read(self) -> EncodedEvent | None:
+        if self._is_evicted:
+            raise SlowConsumer(
+                "the client read too slowly: read faster, and resume with your newest cursor"
+            )
         if self._pending is not None:
             if self._pending:
                 return self._pending.pop(next(iter(self._pending)))

@@ -1,1 +1,1 @@
-"""The input types of the GraphQL schema, with the limits of each field."""
+"""The input types of the GraphQL schema and their validation."""

@@ -66,8 +66,8 @@ class RegisterCronInput:
 
     jitter_ms: Jitter = strawberry.field(
         default=Milliseconds(0),
-        description="Delay each execution by up to this long, always equally for the same tick, to "
-        "spread crons that tick at the same time: 0 to 86400000 (a day).",
+        description="The maximum delay of each execution, to spread crons that tick at the same "
+        "time: 0 to 86400000 (a day). The delay of a tick is deterministic.",
     )
     start_at: datetime | None = strawberry.field(
         default=UNSET, description="No ticks before this time. Intervals are counted from it."

@@ -1,4 +1,4 @@
-"""The limits of input fields, each as a reusable type; the numbers come from the engine."""
+"""Reusable input field types with the limits of the engine."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeAlias
@@ -20,11 +20,11 @@ from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds
 
 MAX_DELAY_MS: Final = MAX_HORIZON // timedelta(milliseconds=1)
-MAX_JSON_DEPTH: Final = 30  # functions wrap the value in an object, and accept 32
+MAX_JSON_DEPTH: Final = 30  # the engine accepts 32, including the object that wraps the value
 
 
 def _bounded_json(value: Any) -> Any:
-    """Reject what MongoDB cannot store, and what is too large."""
+    """Reject values that are too large or that MongoDB cannot store."""
     try:
         to_json_value(value, limit_bytes=MAX_ARGS_BYTES, max_depth=MAX_JSON_DEPTH, allow_nul=False)
     except NotJson as error:
@@ -57,7 +57,7 @@ def _json_object(value: Any) -> Any:
 
 
 def id_of(type_name: str) -> AfterValidator:
-    """Build a validator that decodes the global id of a type to the document id."""
+    """Build a validator that decodes global ids of one type to document ids."""
 
     def decode(text: str) -> str:
         try:

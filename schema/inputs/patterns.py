@@ -23,7 +23,7 @@ from ostinato.schema.scalars import Milliseconds
 
 @strawberry.input(
     description="The recurring task to start. If it exists, it is updated with these values; if "
-    "it is already running, it remains a single loop."
+    "it is already running, no second loop is started."
 )
 class StartRecurringTaskInput:
     task_id: Name = strawberry.field(

@@ -1,6 +1,6 @@
-"""Validates inputs: one Pydantic model per input type, which reports all issues at once.
+"""Input validation: one Pydantic model per input type, which reports all issues at once.
 
-The fields of an input carry their limits as metadata: `Annotated[str, Field(max_length=200)]`.
+Input fields declare their limits as metadata: `Annotated[str, Field(max_length=200)]`.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class HasIssues(Protocol):
     """An input with rules across several fields."""
 
     def issues(self) -> Iterator[Issue]:
-        """Yield the issues across its fields; paths start at the input."""
+        """Yield the cross-field issues; paths are relative to the input."""
         ...
 
 
@@ -38,15 +38,15 @@ class InputRules:
 
     model: type[BaseModel]
     aliases: tuple[tuple[str, str], ...]
-    """The Python name and the GraphQL name of each field."""
+    """(Python name, GraphQL name) of each field."""
     has_cross_field_rules: bool
     """Whether the type has rules across several fields."""
 
 
 def validate_input(given: T, *path: str) -> T:
-    """Return the input with ids decoded and omitted fields None; raises BadRequest.
+    """Return the input with decoded ids and None for omitted fields; raises BadRequest.
 
-    `path` is the path of the argument that contains it.
+    `path` is the path of the argument with the input.
     """
     kind: type = type(given)
     rules = input_rules(kind)

@@ -1,4 +1,4 @@
-"""The Mutation root: each mutation validates its input, runs a use case and returns the object."""
+"""The Mutation root: each mutation validates its input, runs a use case and returns a payload."""
 
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -92,8 +92,9 @@ class Mutation:
         return JobPayload.of(record)
 
     @strawberry_field(
-        description="Cancel a job. A pending job never runs. A running job is asked to stop, and "
-        "is canceled when it has stopped. PRECONDITION_FAILED if it has ended or is internal."
+        description="Cancel a job. A pending job never runs. A running job receives a "
+        "cancellation request, and is canceled when it stops. PRECONDITION_FAILED if it has ended "
+        "or is internal."
     )
     async def cancel_job(self, info: Info, given: Input[JobIdInput]) -> JobPayload | None:
         record = await run_use_case(

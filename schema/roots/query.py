@@ -79,7 +79,7 @@ class Query:
     async def node(self, info: Info, identifier: IdArgument) -> Node | None:
         return await find_node(info.context, identifier)
 
-    @strawberry_field(description="The user who is calling.")
+    @strawberry_field(description="The authenticated user.")
     def viewer(self, info: Info) -> Viewer | None:
         return Viewer.of(info.context.viewer)
 
@@ -140,7 +140,7 @@ class Query:
         page = await crons.crons(info.context, window, validated.enabled, validated.function_name)
         return connection_by_id(page, Cron.of)
 
-    @strawberry_field(description="The next ticks of a schedule if it started now.")
+    @strawberry_field(description="The next ticks of a schedule, if it started now.")
     async def preview_cron(
         self,
         info: Info,
@@ -232,8 +232,8 @@ class Query:
         return [Function.of(entry) for entry in functions.list_functions(info.context)]
 
     @strawberry_field(
-        description="All queues that a worker serves, that have pending jobs, or that were ever "
-        "paused or resumed, sorted by name. Admins only."
+        description="All queues with a running worker, with pending jobs, or that were ever paused "
+        "or resumed, sorted by name. Admins only."
     )
     async def queues(self, info: Info) -> list[Queue] | None:
         return [Queue.of(entry) for entry in await admin.queues(info.context)]
@@ -249,13 +249,13 @@ class Query:
 async def find_node(ctx: RequestContext, global_id: str) -> Node:
     """Return the object with the global id.
 
-    Raises BadRequest for an invalid id, NotFound for an object that the viewer may not read.
+    Raises BadRequest for an invalid id, NotFound if the viewer may not read the object.
     """
     ctx.require_viewer()
     try:
         type_name, document_id = parse_global_id(global_id)
     except ValueError as error:
-        message = "id must be an id that this API returned"
+        message = "id must be a global id, as returned by this API"
         raise BadRequest.at("id", message=message, code="invalid_id") from error
     if type_name not in NODE_TYPES:
         raise NotFound(f"objects of type {type_name} cannot be read by id")

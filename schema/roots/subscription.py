@@ -1,4 +1,4 @@
-"""The Subscription root: sends changes of the viewer's own objects as they happen."""
+"""The Subscription root: live changes of the viewer's objects."""
 
 from collections.abc import AsyncIterable
 from typing import Annotated
@@ -39,7 +39,7 @@ AfterCursorOfOne = Annotated[
     strawberry.argument(
         name="after",
         description="Resume after this cursor: missed changes are sent first, without a SNAPSHOT. "
-        "It is never too old. Resuming after the cursor of the SNAPSHOT sends a SNAPSHOT again.",
+        "The cursor never expires. Resuming after a SNAPSHOT's cursor sends a SNAPSHOT again.",
     ),
 ]
 Snapshot = Annotated[
@@ -49,7 +49,7 @@ Snapshot = Annotated[
 
 
 @strawberry.type(
-    description="Sends changes of your own objects (all objects for admins). Every change after "
+    description="Live changes of your own objects (all objects for admins). Every change after "
     "READY is sent."
 )
 class Subscription:
@@ -98,8 +98,8 @@ class Subscription:
         coalesce: Annotated[
             bool,
             strawberry.argument(
-                description="If you read too slowly: true skips to the newest state of each job, "
-                "false closes the subscription, to be resumed from its cursor."
+                description="For slow clients. True: skip to the newest state of each job. False: "
+                "close the subscription; the client can resume from its cursor."
             ),
         ] = False,
         after: AfterCursor = UNSET,
@@ -170,8 +170,8 @@ class Subscription:
         return query.map(BatchChange.of)
 
     @strawberry_subscription(
-        description="Job counts: now, and then at an interval. An API process counts once for all "
-        "subscribers."
+        description="Job counts: now, then at an interval. All subscribers of an API process share "
+        "each count."
     )
     def stats_changed(
         self,

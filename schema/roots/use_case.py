@@ -1,4 +1,4 @@
-"""What the root fields share: validating arguments, running use cases, mapping streams."""
+"""Helpers of the root fields: argument validation, use case execution, selected fields."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
@@ -32,7 +32,7 @@ async def run_use_case(
 ) -> R:
     """Validate the argument `input` and run the use case with it.
 
-    Issues that the use case raises get the path of the input, like those of the validation.
+    Issues from the use case get the path of the input, like issues from validation.
     """
     data = validate_argument(info, given, INPUT)
     try:
@@ -44,7 +44,7 @@ async def run_use_case(
 
 
 def selects(info: Info, name: str) -> bool:
-    """Return whether the current field's selection contains the field, also in fragments.
+    """Return whether the current field selects the field `name`, directly or in a fragment.
 
     Fields with `@skip` or `@include` count as selected.
     """

@@ -1,4 +1,4 @@
-"""Builds the ASGI application from settings: its resources, routes, middleware and lifespan."""
+"""The ASGI application: its resources, routes, middleware and lifespan."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -30,7 +30,7 @@ from ostinato.schema.transports.websocket import WebSocketEndpoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenResources:
-    """What is open while the application is running."""
+    """The open resources of a running application."""
 
     engine: Engine
     feed: ChangeFeed
@@ -38,7 +38,7 @@ class _OpenResources:
 
 
 class AppState:
-    """Opens and provides the resources; raises Unavailable unless they are open."""
+    """The resources of the application; access raises Unavailable unless they are open."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -111,13 +111,13 @@ Resources = Callable[[], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppDependencies:
-    """What an application needs besides its settings."""
+    """The dependencies of the application in addition to its settings."""
 
     schema: Schema
     create_context: ContextFactory
     """Creates the context of each operation; called only inside `resources`."""
     resources: Resources
-    """Opens what the application needs at startup and closes it at shutdown."""
+    """Opens the resources at startup and closes them at shutdown."""
     checks: Mapping[str, Check]
     """The checks of `/readyz`, by name."""
     dead_tasks: Callable[[], list[str]]
@@ -125,11 +125,11 @@ class AppDependencies:
     feed_stats: Callable[[], ChangeFeedStats]
     """Returns the change feed's counters for `/metrics`; raises Unavailable outside `resources`."""
     cluster_stats: Callable[[], Awaitable[ClusterStats]]
-    """Reads the cluster metrics for `/metrics`; raises what MongoDB's driver raises."""
+    """Reads the cluster statistics for `/metrics`; raises MongoDB driver errors."""
 
 
 def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
-    """Build the application; raises ValueError if no key can verify tokens."""
+    """Build the application; raises ValueError if no token key is set."""
     authenticator = Authenticator(settings)
     runner = OperationRunner(dependencies.schema, settings, dependencies.create_context)
     connections = ConnectionRegistry(
@@ -170,7 +170,7 @@ def _metrics_route(
     connections: ConnectionRegistry,
     dependencies: AppDependencies,
 ) -> Route:
-    from ostinato.schema.server.metrics import (  # loads prometheus_client only if needed
+    from ostinato.schema.server.metrics import (  # loads prometheus_client only when used
         MetricSources,
         metrics_route,
     )

@@ -1,4 +1,4 @@
-"""A development endpoint that fails a given number of times, to try out retries."""
+"""A development endpoint that fails a given number of times, for testing retries."""
 
 import re
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Serves `/healthz` (liveness) and `/readyz` (readiness)."""
+"""Health endpoints: `/healthz` (liveness) and `/readyz` (readiness)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -45,7 +45,7 @@ async def _passes(name: str, check: Check) -> bool:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await check()
-    except Exception as error:  # a driver may raise anything: it is logged
+    except Exception as error:  # a driver may raise anything; the error is logged
         log.warning("health.failed", check=name, error=repr(error), fix=FIX)
         return False
     return True

@@ -1,6 +1,6 @@
-"""Defines the metrics of `/metrics`.
+"""The metrics of `/metrics`.
 
-Labels never contain an owner, an object or a client, so the number of series is bounded.
+Labels never contain an owner, object or client, so the number of series is bounded.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ def mongodb_metrics(mongo: bool) -> Iterator[Metric]:
 
 
 def cluster_metrics(cluster_stats: ClusterStats) -> Iterator[Metric]:
-    """Yield the metrics of the cluster, read from MongoDB: equal at every API process."""
+    """Yield the cluster metrics, read from MongoDB; the same for every API process."""
     counts, workers = cluster_stats.counts, cluster_stats.workers
     states = (
         ((JobState.PENDING,), counts.pending),
@@ -72,7 +72,7 @@ def change_feed_metrics(stats: ChangeFeedStats) -> Iterator[Metric]:
     )
     yield _counter(
         "hub_histories_lost",
-        "Times that the next change was no longer in the oplog of MongoDB: it is too small.",
+        "Times that MongoDB's oplog was too small to resume the change stream.",
         stats.histories_lost,
     )
     yield _counter("hub_resets", "Times that clients were sent a RESET.", stats.resets)

@@ -1,4 +1,4 @@
-"""Serves `/metrics` for Prometheus: metrics of this API process and of the cluster."""
+"""The Prometheus endpoint `/metrics`: metrics of this API process and of the cluster."""
 
 import asyncio
 import hmac
@@ -91,7 +91,7 @@ async def _families(sources: MetricSources) -> Sequence[Metric]:
     try:
         async with asyncio.timeout(CLUSTER_STATS_TIMEOUT_S):
             cluster_stats = await sources.cluster_stats()
-    except Exception as error:  # a driver may raise anything: the other metrics are still served
+    except Exception as error:  # a driver may raise anything; the other metrics are still served
         log.warning("metrics.incomplete", error=repr(error))
         return [*own, *mongodb_metrics(False)]
     return [*own, *mongodb_metrics(True), *cluster_metrics(cluster_stats)]

@@ -1,4 +1,4 @@
-"""Serves the built web pages: the live page, GraphiQL, their assets and their configuration."""
+"""The built web pages: the live page, GraphiQL, their assets and their configuration."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Assets(StaticFiles):
     """Static files whose names contain a content hash; browsers cache them forever."""
 
     async def check_config(self) -> None:
-        """Accept a missing folder: before the first build, every asset is a 404."""
+        """Accept a missing folder; every asset is a 404 before the first build."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type] # passed on
@@ -73,7 +73,7 @@ def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRout
 
 
 def _development_token(settings: Settings, request: Request) -> str | None:
-    """Return the token of `ostinato dev`, only to pages on this machine."""
+    """Return the token of `ostinato dev` for pages on this machine, otherwise None."""
     if settings.mode is not Mode.DEVELOPMENT or settings.development_token is None:
         return None
     if not is_loopback(request) or request.headers.get("sec-fetch-site") in {

@@ -1,4 +1,4 @@
-"""Middleware for security: CORS for allowed origins, and security headers on every response."""
+"""Security middleware: CORS for allowed origins, and security headers on every response."""
 
 from http import HTTPStatus
 
@@ -37,7 +37,7 @@ _RAW = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.item
 
 
 class CrossOriginMiddleware(CORSMiddleware):
-    """CORS middleware that tells rejected origins which setting allows them."""
+    """CORS middleware whose rejections name the setting that allows an origin."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         super().__init__(
@@ -51,7 +51,7 @@ class CrossOriginMiddleware(CORSMiddleware):
         self._origins = AllowedOrigins(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle preflights. If no origins are allowed, other requests skip the CORS headers."""
+        """Add CORS headers if any origins are configured; always handle preflights."""
         if self._any_allowed or scope.get("method") == "OPTIONS":
             await super().__call__(scope, receive, send)
         else:
@@ -64,7 +64,7 @@ class CrossOriginMiddleware(CORSMiddleware):
 
 
 class SecurityHeadersMiddleware:
-    """ASGI middleware; does not override headers that the application sets."""
+    """Adds security headers to responses, except headers that the application sets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

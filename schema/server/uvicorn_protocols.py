@@ -1,4 +1,4 @@
-"""uvicorn's protocols, extended: limits for incoming requests, and raw frames for WebSockets."""
+"""Extended uvicorn protocols: limits for incoming requests, and raw WebSocket frames."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ class InvalidHostHeader(Exception):
 
 
 class RequestTimeoutProtocol(HttpToolsProtocol):
-    """Close connections whose request does not arrive completely within `arrival_timeout_s`."""
+    """Closes connections whose request does not arrive completely within `arrival_timeout_s`."""
 
     arrival_timeout_s: float = 30.0
     _deadline: asyncio.TimerHandle | None = None
@@ -58,7 +58,7 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Respond to a malformed request and close; abort during an earlier response."""
+        """Respond to a malformed request and close; abort if an earlier response is in progress."""
         cycle = getattr(self, "cycle", None)
         has_arrived = cycle is not None and (cycle.response_started or not cycle.more_body)
         if has_arrived and self._is_responding():
@@ -90,7 +90,7 @@ class RequestTimeoutProtocol(HttpToolsProtocol):
         self._reject(REQUEST_TIMEOUT)
 
     def _reject(self, status: bytes) -> None:
-        """Respond with the status and close; abort if another response is being sent."""
+        """Respond with the status and close; abort if another response is in progress."""
         if self._is_responding():
             self.transport.abort()
         else:
@@ -110,7 +110,7 @@ def with_timeout(timeout_s: float) -> type[RequestTimeoutProtocol]:
 
 
 class RawFrameProtocol(WebSocketsSansIOProtocol):
-    """The server side of a WebSocket, and the FrameWriter in its ASGI scope."""
+    """The server side of a WebSocket; also the FrameWriter in its ASGI scope."""
 
     async def run_asgi(self) -> None:
         extensions = cast("dict[str, object]", self.scope["extensions"])
@@ -120,7 +120,7 @@ class RawFrameProtocol(WebSocketsSansIOProtocol):
     async def send(self, event: ASGISendEvent) -> None:
         await super().send(event)
         if event["type"] == "websocket.http.response.body" and self.close_sent:
-            # The application sent a denial response; otherwise uvicorn logs that it sent none.
+            # After a denial response; otherwise uvicorn logs that no response was sent.
             self.handshake_complete = True
 
     def write(self, frames: bytes) -> bool:

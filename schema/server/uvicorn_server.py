@@ -1,4 +1,4 @@
-"""Runs an application on uvicorn with the options that its transports require."""
+"""The uvicorn server, with the options that the transports require."""
 
 import signal
 import socket
@@ -10,24 +10,24 @@ from ostinato.jobs.settings import Settings
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol, with_timeout
 
 BACKLOG = 2_048  # uvicorn's own default
-ARRIVAL_TIMEOUT_FACTOR = 2  # later than the 408 of the HTTP endpoint, which has a body
+ARRIVAL_TIMEOUT_FACTOR = 2  # so that the HTTP endpoint's own 408, which has a body, comes first
 
 
 class DrainingServer(uvicorn.Server):
-    """A uvicorn server that ends open streams on shutdown instead of waiting for them."""
+    """A uvicorn server that closes open streams on shutdown instead of waiting for them."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End WebSockets and streams first, then shut down as uvicorn does."""
+        """Close WebSockets and streams, then shut down uvicorn."""
         await self._app.state.connections.drain(0)
         await super().shutdown(sockets)
 
 
 def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
-    """Build the server. uvicorn's pings are off: the WebSocket endpoint pings clients itself."""
+    """Build the server, without uvicorn's pings: the WebSocket endpoint sends its own."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -40,7 +40,7 @@ def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # it is used as a timer
+        timeout_keep_alive=settings.idle_connection_ms / 1_000,  # type: ignore[arg-type] # used as a timer delay
         timeout_graceful_shutdown=max(1, settings.drain_timeout_ms // 1_000),
     )
     return DrainingServer(config, app)
@@ -49,8 +49,8 @@ def build_server(app: Starlette, settings: Settings) -> uvicorn.Server:
 def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
     """Serve until SIGTERM or Ctrl-C; return whether the server started and drained completely.
 
-    Call from the main thread. uvicorn re-raises the signal after draining; with the default handler
-    the process would then exit as if it had been killed.
+    Call from the main thread. uvicorn re-raises the signal after draining; with the default
+    handler, the process would then exit as if killed.
     """
     server = build_server(app, settings)
 
@@ -66,7 +66,7 @@ def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
 def listen(settings: Settings) -> socket.socket:
     """Listen on the configured address; raises OSError if the port is in use.
 
-    The kernel drops a peer that has not acknowledged data for the send timeout.
+    The kernel drops a peer that does not acknowledge data within the send timeout.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server(

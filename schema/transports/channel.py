@@ -1,4 +1,4 @@
-"""Sends and receives protocol messages over a WebSocket, with a send timeout and a size limit."""
+"""Protocol messages over a WebSocket, with a send timeout and a size limit."""
 
 import asyncio
 from contextlib import suppress
@@ -15,8 +15,8 @@ from ostinato.schema.transports.graphql_ws import (
     parse_message,
 )
 
-CLOSE_TIMEOUT_S = 5.0  # time for the client to read the reason
-MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes, 2 of them the code
+CLOSE_TIMEOUT_S = 5.0  # time for the client to receive the close frame
+MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes; the code takes 2
 
 
 class Channel:
@@ -31,7 +31,7 @@ class Channel:
         self._send_timeout_s = settings.send_timeout_ms / 1_000
 
     async def receive(self) -> ClientMessage:
-        """Return the next message; raises ConnectionClosing for an invalid one or a disconnect."""
+        """Return the next message; raises ConnectionClosing on invalid messages and disconnects."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise ConnectionClosing(None)
@@ -41,7 +41,7 @@ class Channel:
                 CloseCode.INVALID_MESSAGE, "Message is not text: send JSON in a text frame"
             )
         if len(text) > self._max_chars:
-            reason = f"Message has more than {self._max_chars} characters: send less at once"
+            reason = f"Message has more than {self._max_chars} characters: send smaller messages"
             raise ConnectionClosing(CloseCode.MESSAGE_TOO_BIG, reason)
         try:
             return parse_message(text, self._max_id_chars)
@@ -49,7 +49,7 @@ class Channel:
             raise ConnectionClosing(CloseCode.INVALID_MESSAGE, str(error)) from None
 
     def push(self, frames: bytes) -> bool:
-        """Write whole frames without waiting; False if that is not possible now."""
+        """Write whole frames without waiting; False if the socket is not writable."""
         return self._writer is not None and self._writer.write(frames)
 
     async def send(self, message: bytes) -> None:

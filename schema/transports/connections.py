@@ -1,4 +1,4 @@
-"""Registers open WebSockets and streams, limits them per user and address, and drains them."""
+"""The registry of open WebSockets and streams: limits per user and address, and draining."""
 
 import asyncio
 from collections import Counter

@@ -1,7 +1,7 @@
-"""Streams the results of a subscription as the response to an HTTP request.
+"""Streams of subscription results as HTTP responses.
 
-One task sends results; another waits for the client to disconnect, for the token to expire, and for
-the next heartbeat. Either ends the stream by raising StreamEnded.
+One task sends results; another waits for a disconnect, the token's expiry and the next heartbeat.
+Each ends the stream by raising StreamEnded.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class StreamFormat(Protocol):
 
 
 class StreamEnded(Exception):
-    """Ends a stream after sending `last`; None if nothing more can be sent."""
+    """Ends a stream after sending `last`; `last` is None if the client is gone."""
 
     def __init__(self, last: bytes | None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class StreamEnded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamedOperation:
-    """The results to stream, their format and their recipient."""
+    """The results, format and recipient of a stream."""
 
     format: StreamFormat
     results: Results
@@ -79,14 +79,14 @@ class StreamResponse:
         self._tasks = asyncio.TaskGroup()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the stream ends; raises ConnectionClosing before sending if above a limit."""
+        """Serve the stream; raises ConnectionClosing before the first byte if over a limit."""
         with ExitStack() as slots:
             slots.enter_context(self._connections.acquire_for_address(self._streamed.client))
             slots.enter_context(self._connections.acquire_for_user(self._streamed.viewer.id))
             slots.enter_context(self._connections.register(self._close))
             last = await self._run(receive, send)
             if last is None or not await self._finish(last, send):
-                # A regular close waits for the client to read what is buffered, possibly forever.
+                # A regular close waits for the client to read buffered data, possibly forever.
                 abort = scope.get("state", {}).get("abort", lambda: None)
                 abort()
 
@@ -118,7 +118,7 @@ class StreamResponse:
             raise
         except RequestRejected as rejected:
             raise StreamEnded(self._format.failed(rejected.errors)) from None
-        except Exception as error:  # the source may raise anything: the client receives an error
+        except Exception as error:  # the source may raise anything; the client receives an error
             raise StreamEnded(self._error_frames(error)) from None
         raise StreamEnded(self._format.complete)
 
@@ -157,7 +157,7 @@ class StreamResponse:
             raise StreamEnded(None) from None
 
     async def _finish(self, last: bytes, send: Send) -> bool:
-        """Send the last bytes and complete the response; False if the client does not read them."""
+        """Send the last bytes and complete the response; False on a send timeout."""
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 await send({"type": "http.response.body", "body": last, "more_body": False})
@@ -167,7 +167,7 @@ class StreamResponse:
 
 
 async def failed_results(error: Exception) -> Results:
-    """Return results that immediately raise `error`."""
+    """Raise `error` on the first iteration."""
     raise error
     yield EncodedResult(b"")  # type: ignore[unreachable] # makes this a generator
 
@@ -196,8 +196,8 @@ def _first_error(group: BaseExceptionGroup[StreamEnded]) -> StreamEnded:
 class ServerSentEvents:
     """Server-sent events, in the distinct connections mode of graphql-sse.
 
-    Source: github.com/enisdenjo/graphql-sse, PROTOCOL.md. Clients reconnect after an end without
-    `complete`.
+    Source: github.com/enisdenjo/graphql-sse, PROTOCOL.md. Clients reconnect if a stream ends
+    without `complete`.
     """
 
     content_type = f"{MediaType.EVENT_STREAM}; charset=utf-8"
@@ -206,17 +206,17 @@ class ServerSentEvents:
     complete = b"event: complete\ndata:\n\n"
 
     def result(self, result: EncodedResult) -> bytes:
-        """Format a result; clients send its `id` as `Last-Event-ID` when they reconnect."""
+        """Format a result; reconnecting clients send its `id` as `Last-Event-ID`."""
         if result.cursor is None:
             return b"event: next\ndata: %b\n\n" % result.payload
         return b"event: next\nid: %b\ndata: %b\n\n" % (result.cursor.encode(), result.payload)
 
     def failed(self, errors: list[FormattedError]) -> bytes:
-        """Format the end of a failed operation: clients do not retry it."""
+        """Format the end of a failed operation, which clients do not retry."""
         return b"event: next\ndata: %b\n\n%b" % (encode_json({"errors": errors}), self.complete)
 
     def interrupted(self, error: OstinatoError) -> bytes:
-        """Format the end of a stream that clients resume from its newest `id`."""
+        """Format the end of an interrupted stream, which clients resume from the newest `id`."""
         if isinstance(error, Unauthorized):
             errors = [format_exception(error)]
             return b"event: next\ndata: %b\n\n" % encode_json({"data": None, "errors": errors})
@@ -228,10 +228,10 @@ MULTIPART_HEAD = b"\r\ncontent-type: application/json\r\n\r\n"
 
 
 class MultipartMixed:
-    """Parts of a multipart response, for Apollo's clients.
+    """Multipart responses, for Apollo clients.
 
     Source: Apollo's multipart protocol for subscriptions over HTTP. A part is complete when the
-    next boundary arrives, so each part is sent together with it.
+    next boundary arrives, so each part is sent with the next boundary.
     """
 
     content_type = f'{MediaType.MULTIPART}; boundary="-"; subscriptionSpec=1.0'
@@ -248,7 +248,7 @@ class MultipartMixed:
         return self._part({"payload": {"data": None, "errors": errors}}) + self.complete
 
     def interrupted(self, error: OstinatoError) -> bytes:
-        """Format the end of an interrupted stream, as an error of the transport."""
+        """Format the end of an interrupted stream as a transport error."""
         errors = [format_exception(error)]
         return self._part({"payload": None, "errors": errors}) + self.complete
 
@@ -257,9 +257,9 @@ class MultipartMixed:
 
 
 def apply_last_event_id(operation: Operation, last_event_id: str | None) -> Operation:
-    """Return the operation with the id as the `after` argument of its root field.
+    """Return the operation with `Last-Event-ID` as the `after` argument of its root field.
 
-    Raises RequestRejected if the argument has another value: only the client knows which is newer.
+    Raises RequestRejected if the two differ: only the client knows which is newer.
     """
     if not last_event_id:
         return operation

@@ -1,4 +1,4 @@
-"""Parses and encodes the messages of graphql-transport-ws, without any I/O.
+"""Parsing and encoding of graphql-transport-ws messages. No I/O.
 
 Source: github.com/enisdenjo/graphql-ws, PROTOCOL.md.
 """
@@ -29,13 +29,13 @@ class CloseCode(IntEnum):
     SERVICE_RESTART = 1012
     """* The process is stopping."""
     TRY_AGAIN_LATER = 1013
-    """* The client reads too slowly or sends no pong, or its user has too many connections."""
+    """* Slow client, missing pong, or too many connections of its user or address."""
     MESSAGE_TOO_BIG = 1009
     INVALID_MESSAGE = 4400
     UNAUTHORIZED = 4401
     """The client sent an operation before the connection was acknowledged."""
     FORBIDDEN = 4403
-    """* The token is missing, invalid or expired: the client gets new connection parameters."""
+    """* The token is missing, invalid or expired: the client must send a new one."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     INITIALISATION_TIMEOUT = 4408
     """* `connection_init` did not arrive in time."""
@@ -67,7 +67,7 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class InvalidSubscribe:
-    """A `subscribe` that cannot be decoded: fails the operation, not the connection."""
+    """A `subscribe` message that cannot be decoded; fails the operation, not the connection."""
 
     id: str
     problem: str
@@ -82,11 +82,11 @@ ClientMessage = ConnectionInit | Ping | Pong | Subscribe | InvalidSubscribe | Co
 
 
 class InvalidMessage(ValueError):
-    """A message that violates the protocol; the text is for the client."""
+    """A message that violates the protocol; the client receives the text."""
 
 
 def parse_message(text: str, max_id_chars: int) -> ClientMessage:
-    """Parse a message; raises InvalidMessage and no other exception."""
+    """Parse a message; raises only InvalidMessage."""
     try:
         message = decode_json(text)
     except InvalidJson as error:
@@ -112,20 +112,19 @@ def parse_message(text: str, max_id_chars: int) -> ClientMessage:
 
 
 def _invalid_subscribe(error: InvalidJson, max_id_chars: int) -> InvalidSubscribe:
-    """Return the operation to fail; raises InvalidMessage if the message starts none."""
+    """Return the operation to fail; raises InvalidMessage unless the message is a `subscribe`."""
     if isinstance(error.value, dict) and error.value.get("type") == "subscribe":
         operation_id = _operation_id(error.value, max_id_chars)
-        if operation_id == replace_surrogates(
-            operation_id
-        ):  # otherwise no response could contain it
+        # An id with unpaired surrogates cannot be encoded in a response.
+        if operation_id == replace_surrogates(operation_id):
             return InvalidSubscribe(operation_id, f"the message cannot be decoded: {error}")
     raise InvalidMessage(f"Message cannot be decoded: {error}")
 
 
 def next_prefix(operation_id: str) -> bytes:
-    """Return the start of a `next` message; the response and a closing `}` follow it.
+    """Return the start of a `next` message, before the response and a closing `}`.
 
-    Only this prefix differs between clients that receive the same result.
+    Clients that receive the same result differ only in this prefix.
     """
     return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":'
 

@@ -1,4 +1,4 @@
-"""Serves GraphQL over HTTP; the response to a subscription is a stream.
+"""GraphQL over HTTP; a subscription is served as a stream.
 
 Source: the GraphQL over HTTP specification.
 """
@@ -58,7 +58,7 @@ STREAM_FORMATS: Mapping[MediaType, StreamFormat] = {
 
 
 class HTTPEndpoint:
-    """The ASGI application of `/graphql` for HTTP requests."""
+    """The ASGI application for HTTP requests to `/graphql`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class HTTPEndpoint:
         try:
             await response(scope, receive, send)
         except ConnectionClosing as closing:
-            await _http_error_response(_refused_connection(closing))(scope, receive, send)
+            await _http_error_response(_rejected_connection(closing))(scope, receive, send)
 
     async def _respond(self, request: Request) -> ASGIApp:
         media_type = MediaType.JSON
@@ -167,7 +167,7 @@ def _require_allowed(operation: Operation, method: str, accepted: AcceptedTypes)
         raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
 
 
-def _refused_connection(closing: ConnectionClosing) -> HttpError:
+def _rejected_connection(closing: ConnectionClosing) -> HttpError:
     headers = {"retry-after": "1"}
     if closing.code is CloseCode.SERVICE_RESTART:
         status, code = HTTPStatus.SERVICE_UNAVAILABLE, Unavailable.code
@@ -181,7 +181,7 @@ def _http_error(status: HTTPStatus, error: OstinatoError, headers: dict[str, str
 
 
 def _rejected_status(media_type: MediaType) -> HTTPStatus:
-    # For application/json, clients treat any other status as a transport failure.
+    # With application/json, clients treat any status but 200 as a transport failure.
     return HTTPStatus.OK if media_type is MediaType.JSON else HTTPStatus.BAD_REQUEST
 
 
@@ -212,7 +212,7 @@ JSON_PARAMETERS = ("variables", "extensions")
 
 
 class RequestReader:
-    """Reads requests; raises HttpError for a malformed, too large or too slow one."""
+    """Reads requests; raises HttpError for malformed, oversized or slow requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._body_limit_bytes = settings.body_limit_bytes
@@ -239,22 +239,22 @@ class RequestReader:
         body = bytearray()
         content_length = request.headers.get("content-length", "")
         self._require_size(int(content_length) if content_length.isdecimal() else 0)
-        more = True
-        while more:
+        has_more = True
+        while has_more:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             body += message.get("body", b"")
             self._require_size(len(body))
-            more = message.get("more_body", False)
+            has_more = message.get("more_body", False)
         return bytes(body)
 
     def _require_size(self, size_bytes: int) -> None:
         if size_bytes > self._body_limit_bytes:
             raise HttpError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the body is larger than {self._body_limit_bytes} bytes: send less at once, or "
-                "raise OSTINATO_BODY_LIMIT_BYTES on the server",
+                f"the body is larger than {self._body_limit_bytes} bytes: send a smaller "
+                "request, or raise OSTINATO_BODY_LIMIT_BYTES on the server",
                 code="PAYLOAD_TOO_LARGE",
                 headers={"connection": "close"},
             )
@@ -265,7 +265,7 @@ def _query_parameters(request: Request) -> dict[str, object]:
     for name in JSON_PARAMETERS:
         if text := request.query_params.get(name):
             parameters[name] = _decode(text, f"`{name}`")
-        else:  # an empty parameter counts as missing
+        else:  # an empty parameter is treated as missing
             parameters.pop(name, None)
     return parameters
 

@@ -1,4 +1,4 @@
-"""Content negotiation: evaluates `Accept`, `Accept-Encoding` and `Content-Type`, and compresses.
+"""Content negotiation by `Accept`, `Accept-Encoding` and `Content-Type`, and compression.
 
 Source: the GraphQL over HTTP specification, and RFC 9110, 12.5.1 for `Accept`.
 """
@@ -15,7 +15,7 @@ from ostinato.schema.errors import FormattedError
 
 
 class MediaType(StrEnum):
-    """The media types of responses; the first one of a kind is preferred among equals."""
+    """Response media types, in order of preference within single results and streams."""
 
     JSON = "application/json"
     GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -33,15 +33,15 @@ HOW_TO_SUBSCRIBE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedTypes:
-    """The media types that a client accepts: at least one of the two."""
+    """The best media types that a client accepts; at least one is set."""
 
     single: MediaType | None
-    """For a single result."""
+    """The type for a single result."""
     stream: MediaType | None = None
-    """For a stream of results; must be named explicitly, `*/*` does not match it."""
+    """The type for a stream of results. Must be named explicitly: `*/*` does not match."""
 
 
-ACCEPT_CACHE_SIZE = 256  # there are few different headers, each sent many times
+ACCEPT_CACHE_SIZE = 256  # clients send few distinct headers
 MAX_CACHED_ACCEPT_CHARS = 256
 
 _Rank = tuple[float, int, int]
@@ -67,7 +67,7 @@ class _Range:
 
 
 def negotiate(accept: str | None) -> AcceptedTypes:
-    """Return the best media types that `Accept` allows; raises HttpError (406) if there is none."""
+    """Return the best media types that `Accept` allows; raises HttpError (406) if none match."""
     header = accept or "*/*"
     return (
         _negotiate_cached(header) if len(header) <= MAX_CACHED_ACCEPT_CHARS else _negotiate(header)
@@ -91,7 +91,7 @@ _negotiate_cached = lru_cache(maxsize=ACCEPT_CACHE_SIZE)(_negotiate)
 def require_json(content_type: str | None, content_encoding: str | None) -> None:
     """Raise HttpError (415) unless a body is uncompressed JSON in UTF-8.
 
-    This also protects against forms of other sites: they cannot send this type without a preflight.
+    This also prevents CSRF: HTML forms cannot send this type, and scripts need a preflight.
     """
     if content_type != MediaType.JSON and not _is_json(content_type or ""):
         message = "the body must be JSON: send `Content-Type: application/json`, in UTF-8"
@@ -99,7 +99,7 @@ def require_json(content_type: str | None, content_encoding: str | None) -> None
     if content_encoding not in {None, "", "identity"}:
         raise HttpError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not supported: send it without Content-Encoding",
+            "compressed bodies are not supported: send the body without Content-Encoding",
         )
 
 
@@ -155,9 +155,9 @@ def _number(text: str) -> float:
     return quality if 0 < quality <= 1 else 0.0
 
 
-MIN_COMPRESSED_BYTES = 1_024  # a smaller response fits in one or two packets anyway
-MAX_INLINE_BYTES = 65_536  # compressing more than this takes over 1 ms
-GZIP_LEVEL = 4  # shrinks a JSON list to a tenth; higher levels take twice as long to save 10 % more
+MIN_COMPRESSED_BYTES = 1_024  # smaller responses fit in one or two packets
+MAX_INLINE_BYTES = 65_536  # compressing more takes over 1 ms
+GZIP_LEVEL = 4  # JSON shrinks to a tenth; higher levels take twice as long to save 10 % more
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -173,7 +173,7 @@ def _compress(body: bytes) -> bytes:
 
 
 class HttpError(Exception):
-    """Ends the handling of an HTTP request with a status and one GraphQL error."""
+    """An HTTP error response with a status and one GraphQL error."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Runs the operations of a WebSocket, each in its own task; an error ends only its operation."""
+"""The operations of a WebSocket, each in its own task; an error ends only its operation."""
 
 import asyncio
 from contextlib import aclosing
@@ -45,11 +45,11 @@ class RunningOperation:
     kind: OperationType | None = None
     """None until the document is parsed."""
     is_over: bool = False
-    """Whether nothing more may be sent for it."""
+    """Whether the operation has ended; no more messages may be sent for it."""
 
 
 class Operations:
-    """The running operations of a WebSocket, by the client's id."""
+    """The running operations of a WebSocket, by operation id."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class Operations:
         await self._channel.send(error_message(message.id, errors))
 
     def stop(self, operation_id: str) -> None:
-        """Cancel an operation that its client has completed; sends nothing more for it."""
+        """Cancel an operation after the client's `complete`; sends no more messages for it."""
         if running := self._running.pop(operation_id, None):
             running.is_over = True
             running.task.cancel()
 
     async def expire(self) -> None:
-        """Cancel all operations because the token has expired, and send each an error."""
+        """Cancel all operations after the token has expired, with an error for each."""
         expired, self._running = self._running, {}
         for running in expired.values():
             running.is_over = True
@@ -101,11 +101,11 @@ class Operations:
             await self._channel.send(_expiry_message(operation_id, running, errors))
 
     async def report_interrupted_mutations(self, reason: str) -> None:
-        """Send an error for each running mutation: its outcome is unknown.
+        """Send an error for each running mutation, because its outcome is unknown.
 
-        Without a last message, graphql-ws would send it again after reconnecting.
+        Without a final message, graphql-ws would send the mutation again after reconnecting.
         """
-        message = f"{reason}. The outcome of the mutation is unknown: check it before you retry"
+        message = f"{reason}. The outcome of the mutation is unknown: check it before retrying"
         errors = [format_exception(Unavailable(message))]
         interrupted, self._running = self._running, {}
         for operation_id, running in interrupted.items():
@@ -122,7 +122,7 @@ class Operations:
         try:
             operation = self._runner.prepare(message.request)
             running.kind = operation.kind
-            await self._answer(message.id, operation, viewer, running)
+            await self._send_results(message.id, operation, viewer, running)
             last = complete_message(message.id)
         except RequestRejected as rejected:
             last = error_message(message.id, rejected.errors)
@@ -134,7 +134,7 @@ class Operations:
             del self._running[message.id]
             await self._channel.send(last)
 
-    async def _answer(
+    async def _send_results(
         self, operation_id: str, operation: Operation, viewer: Viewer, running: RunningOperation
     ) -> None:
         prefix = next_prefix(operation_id)
@@ -152,13 +152,13 @@ class Operations:
 
 
 def to_resumable_error(error: Exception) -> OstinatoError | None:
-    """Return the error for the client if reconnecting helps, for example after an outage."""
+    """Return the client error if the client should reconnect and resume; None otherwise."""
     known = to_client_error(error)
     return known if isinstance(known, OstinatoError) and known.code in RESUMABLE_CODES else None
 
 
 def _format_source_error(error: Exception) -> FormattedError:
-    """Format the error of a subscription; raises ConnectionClosing if reconnecting helps."""
+    """Format an error; raises ConnectionClosing if the client should reconnect and resume."""
     if (resumable := to_resumable_error(error)) is not None:
         raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, str(resumable)) from None
     return format_exception(error)
@@ -167,10 +167,10 @@ def _format_source_error(error: Exception) -> FormattedError:
 def _expiry_message(
     operation_id: str, running: RunningOperation, errors: list[FormattedError]
 ) -> bytes:
-    """Encode the error of an expired token for an operation.
+    """Encode the token expiry error for an operation.
 
-    graphql-ws clients treat `error` as final, but after `next` and a close they subscribe again
-    with a new token. A mutation must not be sent again, so it gets `error`.
+    graphql-ws clients treat `error` as final; after `next` and a close, they resubscribe with a new
+    token. A mutation must not be sent again, so it gets `error`.
     """
     if running.kind is not OperationType.SUBSCRIPTION:
         return error_message(operation_id, errors)

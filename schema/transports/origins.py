@@ -1,4 +1,4 @@
-"""Checks the `Origin` of requests: the API's own and the allowed ones may call it."""
+"""Checks of the `Origin` header: the API's own origin and the configured origins are allowed."""
 
 from ipaddress import ip_address
 from typing import Final
@@ -18,7 +18,7 @@ _throttle = LogThrottle(60.0)
 
 
 class AllowedOrigins:
-    """The configured origins and the API's own."""
+    """The configured origins and the API's own origin."""
 
     def __init__(self, settings: Settings) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
@@ -26,7 +26,7 @@ class AllowedOrigins:
     def rejection_reason(self, headers: Headers) -> str | None:
         """Return why the origin is rejected, and log it once a minute; None if it is allowed.
 
-        Browsers always send the origin of a page; other clients may send none and are allowed.
+        Browsers always send the origin of a page. Requests without an origin are allowed.
         """
         origin = headers.get("origin")
         if origin is None or origin.lower() in self._allowed or _is_same_origin(origin, headers):
@@ -38,10 +38,10 @@ class AllowedOrigins:
 
 
 def is_loopback(request: HTTPConnection) -> bool:
-    """Return whether the request comes from this machine, to a loopback name, and not cross-origin.
+    """Return whether a same-origin request comes from this machine and names a loopback host.
 
-    All three are needed: a page of another site may reach 127.0.0.1 by DNS rebinding, but sends its
-    own name as Host, and another machine may send any Host.
+    All three are needed: a page on another site can reach 127.0.0.1 by DNS rebinding, but sends its
+    own name as Host; another machine can send any Host.
     """
     origin = request.headers.get("origin")
     return (

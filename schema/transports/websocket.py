@@ -1,7 +1,7 @@
-"""Serves graphql-transport-ws: accepts, initialises and closes WebSockets.
+"""graphql-transport-ws: accepts, initialises and closes WebSockets.
 
-A connection is one task that receives, and one task per operation, in a TaskGroup. Any of them ends
-the connection by raising ConnectionClosing: the group cancels the others, then the close is sent.
+A connection is a TaskGroup with one receiving task and one task per operation. Any task ends the
+connection by raising ConnectionClosing: the group cancels the others, then the close is sent.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ log = get_log("ostinato.socket")
 
 
 class WebSocketEndpoint:
-    """Accepts the WebSockets of a process."""
+    """The ASGI endpoint of all WebSockets of a process."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class WebSocketEndpoint:
 
 
 class WebSocketConnection:
-    """An accepted WebSocket, until it is closed."""
+    """One accepted WebSocket, from `connection_init` to its close."""
 
     def __init__(self, channel: Channel, endpoint: WebSocketEndpoint) -> None:
         settings = endpoint.settings
@@ -180,7 +180,7 @@ class WebSocketConnection:
                 raise ConnectionClosing(CloseCode.TOO_MANY_INITIALISATIONS, reason)
 
     async def _next_message(self) -> ClientMessage:
-        """Return the next message; pings an idle client, and closes when the token has expired."""
+        """Return the next message; pings idle clients, and closes once the token has expired."""
         pinged = False
         while True:
             quiet_at = self._now() + self._keep_alive_s
@@ -190,8 +190,8 @@ class WebSocketConnection:
             except TimeoutError:
                 message = None
             # The timer may fire slightly before its deadline, so comparing the clock is not enough.
-            has_waited = message is None and self._expires_at <= quiet_at
-            if has_waited or self._now() >= self._expires_at:
+            has_expired = message is None and self._expires_at <= quiet_at
+            if has_expired or self._now() >= self._expires_at:
                 await self._operations.expire()
                 raise ConnectionClosing(
                     CloseCode.FORBIDDEN, "The token has expired: reconnect with a new one"

@@ -29,8 +29,8 @@ class Batch(NodeProxy[records.Batch], Node):
     )
 
     @strawberry_field(
-        description="The number of items left, out of those present at the start; null if its "
-        "source does not count items."
+        description="The number of unprocessed items among the items present at the start; null if "
+        "its source does not count items."
     )
     def remaining(self) -> SafeInt | None:
         left = batches.remaining(self.record)

@@ -1,4 +1,4 @@
-"""What subscriptions send: a change, its cursor, and the current state of the object."""
+"""The GraphQL types of subscription messages: a change, its cursor and the current object."""
 
 from typing import Any, Self
 
@@ -24,7 +24,7 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
 
 @strawberry.type
 class Message:
-    """The fields of every message."""
+    """Fields common to all messages."""
 
     place: strawberry.Private[EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
@@ -32,7 +32,7 @@ class Message:
 
 
 def _fields_of(change: Change[Any]) -> dict[str, Any]:
-    """Return the fields that `Message` has."""
+    """Return the values of the fields of `Message`."""
     return {"place": change.place, "cursor": Cursor(change.cursor), "kind": change.kind}
 
 

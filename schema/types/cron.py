@@ -78,8 +78,7 @@ class Cron(NodeProxy[records.Cron], Node):
         description="The number of ticks skipped because of `overlap` or `catchUp`."
     )
     jitter_ms: Milliseconds = strawberry.field(
-        description="Each execution is delayed by up to this long, always equally for the same "
-        "tick."
+        description="The maximum delay of each execution. The delay of a tick is deterministic."
     )
     start_at: datetime | None = strawberry.field(description="No tick before this time.")
     end_at: datetime | None = strawberry.field(description="No tick at this time or later.")

@@ -1,4 +1,4 @@
-"""The enums of the API: those of the engine, with a description of every value."""
+"""The enums of the API: the engine's enums, with a description of each value."""
 
 from enum import Enum
 from typing import Final
@@ -60,7 +60,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
         },
     ),
     WarningCode: (
-        "Why something that was accepted is not happening yet.",
+        "Why accepted work is not running yet.",
         {
             "NO_WORKER": "No worker is running.",
             "QUEUE_NOT_SERVED": "No running worker takes jobs from the queue.",
@@ -89,7 +89,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
     CatchUpPolicy: (
         "What happens to ticks that were missed while no worker was running.",
         {
-            "SKIP": "Missed ticks are skipped, except one that is at most 15 seconds late.",
+            "SKIP": "Missed ticks are skipped, except a tick that is at most 15 seconds late.",
             "LATEST": "Only the latest missed tick runs.",
             "ALL": "Every missed tick runs.",
         },
@@ -111,7 +111,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "sent.",
             "CHANGED": "An object changed, or now matches the filter.",
             "LEFT": "An object no longer matches the filter, or was deleted.",
-            "CHECKPOINT": "No changes for a while. Carries a newer cursor.",
+            "CHECKPOINT": "Sent periodically while there are no changes. Carries a newer cursor.",
             "RESET": "Changes were lost: discard your state. A new snapshot or READY follows.",
         },
     ),

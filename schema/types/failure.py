@@ -14,8 +14,8 @@ from ostinato.schema.types.record_proxy import NodeProxy
 
 
 @strawberry.type(
-    description="The record of a job that failed on its last attempt; kept until it is resolved or "
-    "the job is retried."
+    description="The record of a job that failed on its last attempt; retained until it is "
+    "resolved or the job is retried."
 )
 class Failure(NodeProxy[records.Failure], Node):
     function_name: str = strawberry.field(description="The function that failed.")

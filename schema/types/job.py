@@ -1,4 +1,4 @@
-"""The GraphQL types of a job: its events, errors, progress and warnings."""
+"""The GraphQL types of jobs: events, errors, progress and warnings."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -58,31 +58,33 @@ class JobEvent(RecordProxy[records.JobEvent]):
     )
     state: JobState = strawberry.field(description="The new state.")
     attempt: int = strawberry.field(
-        description="How many times the job had been started at that point."
+        description="The number of attempts started so far, including this event."
     )
     worker_id: str | None = strawberry.field(description="The worker that ran the attempt.")
     next_run_at: datetime | None = strawberry.field(
         description="When the job is due next, if this event made it pending."
     )
 
-    @strawberry_field(description="The exception that ended the attempt, if one did.")
+    @strawberry_field(description="The exception that ended the attempt; null if there is none.")
     def error(self) -> JobError | None:
         return JobError.of_optional(self.record.error)
 
 
 @strawberry.type(description="The progress of a job, as reported by its function.")
 class Progress(RecordProxy[records.Progress]):
-    done: SafeInt = strawberry.field(description="How much is done, in the function's own unit.")
-    total: SafeInt | None = strawberry.field(description="How much there is in total, if known.")
-    message: str | None = strawberry.field(description="What the function is currently doing.")
+    done: SafeInt = strawberry.field(
+        description="The amount done, in a unit chosen by the function."
+    )
+    total: SafeInt | None = strawberry.field(description="The total amount, if known.")
+    message: str | None = strawberry.field(
+        description="The current step, as reported by the function."
+    )
 
 
-@strawberry.type(
-    name="Warning", description="Why something that was accepted is not happening yet."
-)
+@strawberry.type(name="Warning", description="Why accepted work is not running yet.")
 class SchedulingWarning(RecordProxy[queue_warnings.SchedulingWarning]):
     code: WarningCode = strawberry.field(description="A stable code for the reason.")
-    message: str = strawberry.field(description="What is not happening, and what to do about it.")
+    message: str = strawberry.field(description="The problem and how to fix it.")
 
 
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
@@ -96,7 +98,7 @@ class Job(NodeProxy[records.Job], Node):
     )
     state: JobState = strawberry.field(description="Its state.")
     scheduled_time: datetime = strawberry.field(
-        description="When the current attempt is due. A time in the past is kept as given."
+        description="When the current attempt is due. A time in the past is stored unchanged."
     )
     created_at: datetime = strawberry.field(description="When it was created.")
     started_at: datetime | None = strawberry.field(
@@ -109,15 +111,15 @@ class Job(NodeProxy[records.Job], Node):
         description="When cancellation was requested while it was running."
     )
     purge_at: datetime | None = strawberry.field(
-        description="When it will be deleted; null while it is retained: until it has ended and, "
-        "if it failed, until its failure is resolved. The deletion sends no event."
+        description="When it will be deleted; null until it has ended and, if it failed, until "
+        "its failure is resolved. The deletion sends no event."
     )
     queue: str = strawberry.field(description="Its queue.")
     priority: int = strawberry.field(description="Its priority, 0 to 9. Higher runs sooner.")
     timeout_ms: Milliseconds | None = strawberry.field(
         description="The timeout of one attempt; null if the function's timeout applies."
     )
-    attempt: int = strawberry.field(description="How many times it has been started.")
+    attempt: int = strawberry.field(description="The number of attempts started.")
     max_attempts: int = strawberry.field(description="The maximum number of attempts: retries + 1.")
     internal: bool = strawberry.field(
         description="Whether it belongs to the system: a cron tick, a recurring loop or a timeout."
@@ -143,14 +145,16 @@ class Job(NodeProxy[records.Job], Node):
     def progress(self) -> Progress | None:
         return Progress.of_optional(read_progress(self.record))
 
-    @strawberry_field(description="The exception that ended its latest attempt, if one did.")
+    @strawberry_field(
+        description="The exception that ended its latest attempt; null if there is none."
+    )
     def error(self) -> JobError | None:
         return JobError.of_optional(self.record.error)
 
     @strawberry_field(
-        description="Why it is not starting: no running worker takes jobs from its queue, or the "
-        "queue is paused. Evaluated when read; empty unless the job is pending. Changes of the "
-        "warnings are not sent to subscriptions.",
+        description="Why it has not started: no running worker takes jobs from its queue, or the "
+        "queue is paused. Computed on each read; empty unless the job is pending. Subscriptions "
+        "do not report changes of the warnings.",
         shared=True,
     )
     async def warnings(self, info: Info) -> list[SchedulingWarning]:

@@ -1,4 +1,4 @@
-"""The interface of every stored object: a global id and a version."""
+"""The interface of all stored objects: a global id and a version."""
 
 import strawberry
 
@@ -9,5 +9,5 @@ class Node:
         description="Its globally unique id, for `node(id)` and the lookups of its type."
     )
     version: int = strawberry.field(
-        description="Increases with every write: the copy with the higher version is newer."
+        description="Increases with every write: a copy with a higher version is newer."
     )

@@ -1,4 +1,4 @@
-"""What mutations return: the changed object, and its id."""
+"""Mutation payloads: the changed object and its id."""
 
 from collections.abc import Sequence
 from typing import Final, Self
@@ -21,7 +21,7 @@ from ostinato.schema.types.request import Request
 from ostinato.schema.types.system import Queue
 
 WARNINGS: Final = (
-    "Why its jobs are not starting: no running worker serves their queue, or the queue is paused."
+    "Why its jobs have not started: no running worker serves their queue, or the queue is paused."
 )
 
 

@@ -1,4 +1,4 @@
-"""The base of GraphQL types that read their fields from a record."""
+"""Base classes of GraphQL types that read their fields from a record."""
 
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Stored)
 
 
 class RecordProxy(Generic[R]):
-    """Reads every field that the type does not resolve itself from the record, by its name."""
+    """Reads fields without a resolver from the record attribute with the same name."""
 
     record: R
 
@@ -41,7 +41,7 @@ class RecordProxy(Generic[R]):
 
 
 class NodeProxy(RecordProxy[S]):
-    """Like RecordProxy, with the global id of the record as `id`."""
+    """A RecordProxy whose `id` is the global id of the record."""
 
     id: strawberry.ID
 

@@ -17,11 +17,10 @@ from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.record_proxy import RecordProxy
 
 
-@strawberry.type(description="The user who is calling.")
+@strawberry.type(description="The authenticated user.")
 class Viewer:
     id: strawberry.ID = strawberry.field(
-        description="The user's id: the `sub` of the token, and the `owner` of what the user "
-        "creates."
+        description="The user's id: the `sub` of the token, and the `owner` of the user's objects."
     )
     roles: list[str] = strawberry.field(description="The roles in the token, sorted.")
     is_admin: bool = strawberry.field(
@@ -87,7 +86,7 @@ class Queue(RecordProxy[lanes.Queue]):
 @strawberry.type(description="A process that runs jobs, as of its latest heartbeat.")
 class Worker:
     id: strawberry.ID = strawberry.field(
-        description="Its id. A process that was declared lost and continues gets a new id."
+        description="Its id. A process that was declared lost gets a new id if it continues."
     )
     host: str = strawberry.field(description="Its host name.")
     pid: int = strawberry.field(description="Its process id on that host.")
@@ -100,7 +99,7 @@ class Worker:
     )
     loop_lag_ms: Milliseconds = strawberry.field(
         description="The largest delay of its event loop in the second before the heartbeat. "
-        "More than a few milliseconds mean that a function blocks the loop."
+        "More than a few milliseconds indicates that a function blocks the loop."
     )
     started_at: datetime = strawberry.field(description="When it registered.")
     heard_at: datetime = strawberry.field(
@@ -132,7 +131,9 @@ class Worker:
 class Stats:
     place: strawberry.Private[EventPosition]
     at: datetime = strawberry.field(description="When they were counted.")
-    pending: int = strawberry.field(description="The number of pending jobs, whether due or not.")
+    pending: int = strawberry.field(
+        description="The number of pending jobs, including jobs that are not due."
+    )
     in_progress: int = strawberry.field(description="The number of running jobs.")
     failed: int = strawberry.field(
         description="The number of jobs that failed on their last attempt and are retained."
