@@ -48,7 +48,7 @@ async def test_a_server_that_does_not_answer_is_named_with_the_time_it_had() -> 
             await asyncio.Event().wait()
 
 
-def test_pauses_double_up_to_a_maximum_and_start_over_after_a_long_run() -> None:
+def test_restart_delays_double_up_to_a_maximum_and_reset_after_a_long_run() -> None:
     backoff = Backoff(0.5, 4.0, stable_s=60.0)
     pauses = [backoff.next_s(ran_s) for ran_s in (0, 1, 2, 60, 0, 61, 0)]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 0.5, 1.0]

@@ -36,7 +36,7 @@ async def end(task: "asyncio.Task[None]") -> None:
 @pytest.mark.parametrize(
     "error", [RuntimeError("a mistake"), ExceptionGroup("two", [KeyError("a"), OSError("b")])]
 )
-async def test_a_task_that_raises_is_logged_and_starts_again(error: Exception) -> None:
+async def test_failed_task_is_logged_and_restarted(error: Exception) -> None:
     failing = Failing(error)
     with capture_logs() as logs:
         task = asyncio.create_task(keep_running("dispatcher", failing.run))

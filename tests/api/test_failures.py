@@ -24,7 +24,7 @@ async def _failed(documents: Documents, **fields: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("caller", ["ann", "admin"])
-async def test_a_resolved_failure_is_gone_and_its_job_will_be_purged(
+async def test_resolved_failure_is_removed_and_its_job_gets_a_purge_time(
     clients: Clients, documents: Documents, engine: Engine, caller: str
 ) -> None:
     failure, job = await _failed(documents)

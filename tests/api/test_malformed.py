@@ -77,7 +77,7 @@ async def write(engine: Engine, collection: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_malformed_documents_take_no_other_from_a_list(
+async def test_malformed_documents_remove_no_other_rows_from_a_list(
     clients: Clients, engine: Engine, name: str
 ) -> None:
     expected = await write(engine, KINDS[name][0])

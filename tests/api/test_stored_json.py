@@ -42,7 +42,7 @@ async def test_json_like_a_database_reference_is_returned_exactly(
     assert repr(admins.data["requests"]) == repr(listed.data["requests"])
 
 
-async def test_arguments_that_look_like_references_come_back_exactly(ann: Client) -> None:
+async def test_arguments_like_database_references_are_returned_exactly(ann: Client) -> None:
     args = {"functionName": "functions.keep", "args": {"value": LIKE_REFERENCES}}
     cron = await ann.get(REGISTER_CRON, input={"name": "c", "intervalMs": 60_000, **args})
     task = await ann.get(START_TASK, input={"taskId": "t", "intervalMs": 60_000, **args})
@@ -54,7 +54,7 @@ async def test_arguments_that_look_like_references_come_back_exactly(ann: Client
 
 
 @pytest.mark.parametrize("value", WRITTEN_BY_OTHERS, ids=repr)
-async def test_what_others_stored_is_shown_as_json(
+async def test_bson_types_of_other_programs_are_returned_as_json(
     ann: Client, documents: Documents, value: Any
 ) -> None:
     args = {"value": value}

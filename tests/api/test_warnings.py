@@ -47,13 +47,11 @@ async def codes(client: Client, document: str, **given: Any) -> list[str]:
     return [warning["code"] for warning in answer["warnings"]]
 
 
-async def test_without_any_worker_a_scheduled_job_warns_of_that(ann: Client) -> None:
+async def test_scheduled_job_without_any_worker_has_a_warning(ann: Client) -> None:
     assert await codes(ann, SCHEDULE, **GREET) == ["NO_WORKER"]
 
 
-async def test_a_job_in_a_queue_that_no_worker_serves_warns_of_that(
-    engine: Engine, ann: Client
-) -> None:
+async def test_job_in_an_unserved_queue_has_a_warning(engine: Engine, ann: Client) -> None:
     await serve(engine, "default", "secret")
     answer = await ann.get(SCHEDULE, input=IN_MAIL)
     (warning,) = answer["warnings"]

@@ -84,7 +84,7 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
     await chromium.play("older", reporting_api, {"schedule 100 others": schedule})
 
 
-async def test_values_are_shown_completely_whatever_wrote_them(
+async def test_pages_show_values_completely(
     chromium: Chromium, processes: Processes, settings: Settings
 ) -> None:
     async def store() -> None:

@@ -174,7 +174,7 @@ def test_a_history_in_which_all_was_kept_has_no_violation() -> None:
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_must_not_be_is_found(what: str) -> None:
+def test_checker_detects_each_violation(what: str) -> None:
     check, history = BROKEN[what]
     found = violations(history())
     assert check in found, found

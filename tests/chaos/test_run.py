@@ -53,7 +53,7 @@ def lines_of(folder: Path, collection: str) -> list[str]:
     ]
 
 
-def test_a_run_keeps_every_promise(verdict: Verdict, folder: Path) -> None:
+def test_chaos_run_finds_no_violation(verdict: Verdict, folder: Path) -> None:
     assert verdict.violations == {}
     assert verdict.acknowledged >= JOBS
     assert verdict.faults >= 4
@@ -61,7 +61,7 @@ def test_a_run_keeps_every_promise(verdict: Verdict, folder: Path) -> None:
     assert judge(folder).stdout == "every promise was kept\n"
 
 
-def test_a_run_of_the_live_layer_keeps_every_promise(tmp_path: Path) -> None:
+def test_live_chaos_run_finds_no_violation(tmp_path: Path) -> None:
     extent = live.Extent(clients=10, ways=("api",))
     verdict = live.run(live.FAULT, 7, JOBS, tmp_path, extent)
     clean(tmp_path, entirely=True)

@@ -50,7 +50,7 @@ async def lengthen(rig: Rig, admin: Database, job_id: str, events: int) -> None:
     spoil(rig, admin, job_id, {"timeline": timeline, "version": events})
 
 
-async def test_canceling_and_retrying_in_turn_ends_before_the_timeline_s_bound(idle: Rig) -> None:
+async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(idle: Rig) -> None:
     job_id = await idle.schedule("echo")
 
     async def go_on() -> None:
@@ -76,7 +76,7 @@ async def test_a_retried_job_has_room_for_all_that_its_attempts_may_bring(
         await idle.engine.retry(job_id)
 
 
-async def test_a_job_without_room_for_another_attempt_fails_without_a_start(
+async def test_job_with_a_full_timeline_fails_without_starting(
     rig: Rig, mongo_admin: Database
 ) -> None:
     plan = await rig.plan("hold")
@@ -114,7 +114,7 @@ async def test_a_malformed_job_fails_alone(
     ("field", "left_bytes"),
     [("filler", 8), ("args.value", 8), ("timeline.0.filler", 8), ("filler", 500), ("filler", 900)],
 )
-async def test_a_job_without_room_for_its_start_or_its_end_fails_alone(
+async def test_job_too_large_to_start_or_complete_fails_alone(
     idle: Rig, hasty: Settings, mongo_admin: Database, field: str, left_bytes: int
 ) -> None:
     before, bad, after = [await idle.schedule("echo", value="x" * 200) for _ in range(3)]
@@ -148,7 +148,7 @@ async def test_jobs_that_can_neither_start_nor_fail_do_not_block_their_lane(
     assert {(await idle.job(one))["state"] for one in bad} == {"pending"}
 
 
-async def test_the_log_quotes_nothing_of_a_job_that_a_rule_keeps_from_starting(
+async def test_log_does_not_quote_a_job_rejected_by_a_validator(
     idle: Rig, mongo_admin: Database
 ) -> None:
     job_id = await idle.schedule("echo", value="secret")
@@ -179,7 +179,7 @@ async def test_a_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
         await idle.until(lambda: state_of(mongo_admin, hasty, jobs[1]) == "failed", 30)
 
 
-async def test_one_whose_end_has_no_room_takes_nobody_in_its_transaction_with_it(
+async def test_mutation_too_large_to_complete_does_not_affect_its_batch(
     idle: Rig, hasty: Settings, mongo_admin: Database
 ) -> None:
     jobs = [await idle.schedule("count", name=str(n)) for n in range(5)]
@@ -214,7 +214,7 @@ async def test_a_new_job_that_mongodb_refuses_keeps_no_other_from_being_schedule
     assert {job["owner"] for job in await idle.jobs_of("echo")} == {"ann", "zoe"}
 
 
-async def test_the_error_of_a_new_job_that_mongodb_refuses_quotes_nothing_of_it(
+async def test_error_for_a_rejected_new_job_does_not_quote_it(
     idle: Rig, mongo_admin: Database
 ) -> None:
     plan = await idle.plan("echo", {"value": "secret"})

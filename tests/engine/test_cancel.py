@@ -24,7 +24,7 @@ from tests.engine.rig import Document, Rig, state_changes
 WITHIN = 2.0
 
 
-async def test_a_pending_job_never_runs(rig: Rig) -> None:
+async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
     due = await rig.engine.now() + timedelta(hours=1)
     plan = await rig.plan("shout", {"message": "never"})
     job = await rig.plan_at(plan, due)
@@ -35,7 +35,7 @@ async def test_a_pending_job_never_runs(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_for_ever"])
-async def test_a_running_job_stops(rig: Rig, name: str) -> None:
+async def test_canceled_running_job_stops(rig: Rig, name: str) -> None:
     job_id = await rig.schedule(name)
     await rig.reaches(job_id, "inProgress")
     asked = await rig.cancel(job_id)
@@ -45,14 +45,16 @@ async def test_a_running_job_stops(rig: Rig, name: str) -> None:
     assert (await rig.all("effects"), await rig.all("failures")) == ([], [])
 
 
-async def test_a_running_job_stops_though_redis_says_nothing(rig: Rig) -> None:
+async def test_canceled_running_job_stops_without_redis(rig: Rig) -> None:
     job_id = await rig.schedule("wait_for_ever")
     await rig.reaches(job_id, "inProgress")
     await rig.engine.store.cancel(job_id, 0)
     assert (await rig.ended(job_id, within=WITHIN))["state"] == "canceled"
 
 
-async def test_a_success_after_the_request_is_canceled_and_its_result_dropped(rig: Rig) -> None:
+async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_result(
+    rig: Rig,
+) -> None:
     job_id = await rig.schedule("hold_deaf")
     await gate.reached.wait()
     await rig.cancel(job_id)
@@ -62,7 +64,7 @@ async def test_a_success_after_the_request_is_canceled_and_its_result_dropped(ri
     assert (job["state"], job.get("result")) == ("canceled", None)
 
 
-async def test_a_mutation_that_ends_after_the_request_is_canceled_at_once(rig: Rig) -> None:
+async def test_mutation_that_ends_after_the_cancel_request_is_canceled_at_once(rig: Rig) -> None:
     job_id = await rig.schedule("hold_in_mutation")
     await gate.reached.wait()
     await rig.engine.store.cancel(job_id, 0)
@@ -90,7 +92,9 @@ async def test_an_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
 
 
 @pytest.mark.parametrize("directly", [True, False])
-async def test_what_a_canceled_action_schedules_is_born_canceled(rig: Rig, directly: bool) -> None:
+async def test_jobs_scheduled_by_a_canceled_action_are_created_canceled(
+    rig: Rig, directly: bool
+) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=directly)
     await gate.reached.wait()
     await rig.cancel(job_id)
@@ -101,7 +105,7 @@ async def test_what_a_canceled_action_schedules_is_born_canceled(rig: Rig, direc
 
 @pytest.mark.parametrize(("directly", "number"), [(True, 1), (False, 1), (False, 0)])
 @pytest.mark.parametrize("by_now", [{"attempt": 2}, {"state": "pending"}, {"state": "canceled"}])
-async def test_an_action_that_has_lost_its_job_schedules_nothing_and_commits_nothing(
+async def test_action_that_lost_its_job_cannot_schedule_or_commit(
     rig: Rig, by_now: Document, directly: bool, number: int
 ) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=directly, number=number)
@@ -156,7 +160,7 @@ async def test_a_job_that_starts_again_between_the_two_guards_is_asked_to_stop(
     assert (await idle.cancel(job_id)).cancel_requested_at is not None
 
 
-async def test_a_job_that_was_canceled_in_the_queue_does_not_start(
+async def test_job_canceled_in_the_queue_does_not_start(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("wait_for_ever") for _ in range(100)))
@@ -188,7 +192,7 @@ async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
 
 @pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
 @pytest.mark.parametrize("given", [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None])
-async def test_an_operator_in_place_of_a_job_s_id_cancels_nothing(
+async def test_mongodb_operator_as_a_job_id_cancels_nothing(
     rig: Rig, name: str, given: object
 ) -> None:
     victims = [await scheduled_by(rig, owner) for owner in ("alice", "bob")]

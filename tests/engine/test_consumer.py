@@ -49,7 +49,7 @@ async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[ChunkQu
         await redis.aclose(close_connection_pool=True)
 
 
-async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_back(
+async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
     settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.arq_queue.connection.COMMAND_TIMEOUT_S", 0.5)
@@ -68,7 +68,7 @@ async def test_a_consumer_whose_redis_is_stopped_notices_and_goes_on_when_it_is_
         await eventually(lambda: taken.ids == [ONE, TWO], within=10)
 
 
-async def test_a_chunk_whose_ring_was_lost_is_taken_within_a_second_or_two(
+async def test_chunk_is_taken_within_2_s_without_a_wake_up_message(
     settings: Settings, queue: str
 ) -> None:
     taken = Taken()
@@ -79,7 +79,7 @@ async def test_a_chunk_whose_ring_was_lost_is_taken_within_a_second_or_two(
         await eventually(lambda: taken.ids == [ONE, TWO], within=2)
 
 
-async def test_nothing_is_left_in_redis_of_what_has_run(
+async def test_finished_jobs_leave_nothing_in_redis(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value="kept") for _ in range(20)))
@@ -89,7 +89,7 @@ async def test_nothing_is_left_in_redis_of_what_has_run(
     assert redis_admin.ttl(says_it_lives) not in (-1, -2)
 
 
-async def test_a_stale_word_to_abort_stops_nothing(
+async def test_stale_arq_abort_entry_has_no_effect(
     settings: Settings, queue: str, redis_admin: Redis
 ) -> None:
     redis, taken = connect(settings.redis_url, queue), Taken()

@@ -27,7 +27,7 @@ GHOSTS = ["ghost-1", "ghost-2"]
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
-async def test_a_mutation_whose_worker_is_killed_around_its_commit_has_one_effect(
+async def test_mutation_takes_effect_once_if_its_worker_is_killed_during_commit(
     idle: Rig, processes: Processes, when: str
 ) -> None:
     workers = await started(idle, processes, 2)
@@ -39,7 +39,7 @@ async def test_a_mutation_whose_worker_is_killed_around_its_commit_has_one_effec
     assert [one["state"] for one in await idle.jobs_of("echo")] == ["pending"]
 
 
-async def test_what_a_killed_transaction_locked_is_free_within_seconds(
+async def test_locks_of_a_killed_transaction_are_released_within_seconds(
     idle: Rig, processes: Processes, mongo_admin: MongoClient[Any], tmp_path: Path
 ) -> None:
     limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 60}
@@ -70,7 +70,7 @@ async def test_fifty_running_jobs_of_a_killed_worker_end(
     assert {failure["_id"] for failure in await idle.all("failures")} == set(ids)
 
 
-async def test_a_frozen_worker_s_result_is_refused_and_it_goes_on_under_another_name(
+async def test_result_of_a_frozen_worker_is_rejected_and_it_gets_a_new_id(
     idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
 ) -> None:
     (worker,) = await started(idle, processes)
@@ -116,7 +116,7 @@ def lost_workers(rig: Rig, beats: HeartbeatHistory | None = None) -> WorkerRescu
 
 
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
-async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -> None:
+async def test_job_fails_after_losing_three_workers(idle: Rig, name: str) -> None:
     job_id = await idle.schedule(name)
     lost = lost_workers(idle)
     starts = 3 if name == "die_always" else 2
@@ -128,7 +128,7 @@ async def test_a_job_that_takes_three_workers_down_fails(idle: Rig, name: str) -
     assert state_changes(job).count(("inProgress", "pending")) == starts - 1
 
 
-async def test_more_jobs_than_one_look_takes_are_all_reclaimed(idle: Rig) -> None:
+async def test_more_jobs_than_one_query_returns_are_all_reclaimed(idle: Rig) -> None:
     ids = await asyncio.gather(*(idle.schedule("wait_for_ever") for _ in range(1_100)))
     await idle.engine.store.claim(ids, "ghost", "token", 0)
     lost = lost_workers(idle)
@@ -144,7 +144,7 @@ async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(
     assert (await idle.job(job_id))["state"] == "pending"
 
 
-def test_the_default_times_let_a_killed_worker_s_jobs_run_again_in_time() -> None:
+def test_default_settings_reclaim_jobs_of_a_killed_worker_in_time() -> None:
     settings = Settings()
     silent_ms = settings.lease_ms + grace_ms(settings)
     assert silent_ms + settings.heartbeat_ms + settings.sweep_ms <= 12_000

@@ -7,7 +7,7 @@ from ostinato.jobs.mongo.dead_sessions import kill_transactions, worker_app_name
 from ostinato.jobs.settings import Settings
 
 
-async def test_what_a_dead_worker_locked_is_free_at_once(settings: Settings) -> None:
+async def test_locks_of_a_dead_worker_are_released_at_once(settings: Settings) -> None:
     mongo = Mongo.connect(settings, worker_app_name("finder"))
     async with AsyncMongoClient[dict[str, int]](
         settings.mongo_url, appname=worker_app_name("lost")

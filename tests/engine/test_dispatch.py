@@ -117,7 +117,7 @@ async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
     assert (candidates.jobs, candidates.next_at) == ((), times[2])
 
 
-async def test_higher_priorities_go_first_and_waiting_makes_up_for_it(idle: Rig) -> None:
+async def test_higher_priorities_start_first_and_waiting_raises_priority(idle: Rig) -> None:
     now = await idle.engine.now()
     old = await filled(idle, 1, scheduled_time=now - timedelta(minutes=6))
     fresh = await filled(idle, 2)
@@ -237,7 +237,7 @@ async def test_a_limited_backlog_hides_no_new_lane_while_there_is_room(idle: Rig
     assert echo in {job.id for job in candidates.jobs}
 
 
-async def test_a_job_s_own_timeout_ends_it(rig: Rig) -> None:
+async def test_timeout_of_a_job_ends_its_attempt(rig: Rig) -> None:
     plan = replace(await rig.plan("hold"), timeout_ms=50)
     job = await rig.ended((await rig.engine.schedule(plan)).id)
     assert (job["state"], job["error"]["name"]) == ("failed", "TimeoutError")

@@ -16,7 +16,7 @@ LEASE_AND_GRACE_S = 3.0
 @pytest.mark.parametrize(
     ("name", "state"), [("wait_for_ever", "pending"), ("wait_for_ever_once", "failed")]
 )
-async def test_a_worker_told_to_go_gives_its_jobs_back_at_once(
+async def test_stopping_worker_returns_its_jobs_at_once(
     idle: Rig, processes: Processes, name: str, state: str
 ) -> None:
     (worker,) = await started(idle, processes)
@@ -29,7 +29,7 @@ async def test_a_worker_told_to_go_gives_its_jobs_back_at_once(
     assert await idle.all("workers") == []
 
 
-async def test_a_mutation_that_the_deadline_cuts_short_is_undone_and_goes_back(
+async def test_mutation_interrupted_by_the_drain_deadline_is_rolled_back_and_pending(
     idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
 ) -> None:
     (worker,) = await started(idle, processes, mutation_timeout_ms=60_000)
@@ -46,7 +46,7 @@ async def test_a_mutation_that_the_deadline_cuts_short_is_undone_and_goes_back(
     assert [effect["times"] for effect in await idle.all("effects")] == [1]
 
 
-async def test_a_mutation_cut_short_in_its_hundredth_attempt_fails_and_leaves_nothing(
+async def test_mutation_interrupted_in_its_hundredth_attempt_fails_without_writes(
     idle: Rig, processes: Processes, tmp_path: Path
 ) -> None:
     job_id = await idle.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
@@ -60,7 +60,7 @@ async def test_a_mutation_cut_short_in_its_hundredth_attempt_fails_and_leaves_no
     assert await idle.all("effects") == []
 
 
-async def test_a_draining_worker_finishes_its_job_however_long_the_lease(
+async def test_draining_worker_finishes_its_job_beyond_its_lease(
     idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
 ) -> None:
     (worker,) = await started(idle, processes, drain_timeout_ms=20_000)

@@ -26,7 +26,7 @@ def set_host_clock(monkeypatch: pytest.MonkeyPatch, off_by_s: float) -> None:
 
 
 @pytest.mark.parametrize("off_by_s", [-86_400.0 * 365, -7_200.0, 7_200.0, 86_400.0 * 365])
-async def test_a_wrong_host_runs_nothing_early_and_nothing_late(
+async def test_wrong_host_clock_starts_no_job_early_or_late(
     monkeypatch: pytest.MonkeyPatch, hasty: Settings, idle: Rig, off_by_s: float
 ) -> None:
     set_host_clock(monkeypatch, off_by_s)

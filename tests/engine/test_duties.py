@@ -54,7 +54,7 @@ class Seam:
 
 
 @pytest.mark.parametrize("name", SEAMS)
-async def test_a_task_that_meets_an_exception_goes_on(
+async def test_background_task_continues_after_an_exception(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     place, method = SEAMS[name]
@@ -71,7 +71,7 @@ async def test_a_task_that_meets_an_exception_goes_on(
     assert "error" in {line["log_level"] for line in logs}, logs
 
 
-async def test_an_outcome_whose_write_meets_an_exception_is_written_all_the_same(
+async def test_outcome_is_written_after_an_exception_in_its_first_write(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seam = Seam(Completions.write)
@@ -82,7 +82,7 @@ async def test_an_outcome_whose_write_meets_an_exception_is_written_all_the_same
     assert "completion.refused" in {line["event"] for line in logs}
 
 
-async def test_a_claimed_job_that_cannot_be_failed_in_time_delays_no_other_of_its_claim(
+async def test_slow_failure_write_does_not_delay_jobs_of_the_same_claim(
     idle: Rig, hasty: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = [await idle.schedule("echo", value=n) for n in range(2)]

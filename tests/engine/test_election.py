@@ -24,7 +24,7 @@ async def leader_of(rig: Rig) -> str | None:
     return found[0]["worker"] if found else None
 
 
-async def test_a_leader_that_does_not_reach_redis_leaves_the_lead_to_one_that_does(
+async def test_leader_without_redis_steps_down_for_a_connected_worker(
     hasty: Settings, idle: Rig
 ) -> None:
     astray = hasty.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
@@ -39,7 +39,7 @@ async def test_a_leader_that_does_not_reach_redis_leaves_the_lead_to_one_that_do
     assert stood_back[0]["fix"] == "start the server or correct OSTINATO_REDIS_URL"
 
 
-async def test_jobs_run_once_redis_is_back_that_no_leader_reached(
+async def test_jobs_run_after_redis_recovers_for_the_only_worker(
     hasty: Settings, idle: Rig
 ) -> None:
     async with proxied(hasty.redis_url) as proxy:
@@ -75,7 +75,7 @@ async def standing(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_who_cannot_lead_leads_again_if_nobody_else_does_and_no_sooner_than_two_leases(
+async def test_sole_candidate_campaigns_again_after_at_least_two_leases(
     idle: Rig,
 ) -> None:
     led_at: list[float] = []
@@ -91,7 +91,7 @@ async def test_who_cannot_lead_leads_again_if_nobody_else_does_and_no_sooner_tha
     assert (leases[0] >= 2, leases[1] >= 3, leases[2] >= 4) == (True, True, True)
 
 
-async def test_who_stands_back_has_given_the_lead_up(idle: Rig) -> None:
+async def test_leader_that_steps_down_releases_its_lease(idle: Rig) -> None:
     store = WorkerStore(idle.engine.mongo)
     async with standing(idle, fail, never):
         await eventually(lambda: store.acquire_leadership(ROLE, "w2", 60_000))

@@ -74,7 +74,9 @@ async def test_a_loop_that_runs_warns_of_nobody() -> None:
     assert logs == []
 
 
-async def test_a_worker_names_its_function_and_job(idle: Rig, processes: Processes) -> None:
+async def test_warning_of_a_worker_names_the_blocking_function_and_job(
+    idle: Rig, processes: Processes
+) -> None:
     (worker,) = await started(idle, processes)
     job_id = await idle.schedule("block_the_loop", ms=1_500)
     await idle.until(lambda: "loop.blocked" in worker.tail())

@@ -65,7 +65,7 @@ async def double(rig: Rig, collection: str, index: IndexModel) -> None:
 
 
 @EVERY_INDEX
-async def test_an_index_that_was_dropped_is_named_and_built_again(
+async def test_dropped_index_is_reported_and_rebuilt(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     name = index_name(index)
@@ -79,7 +79,7 @@ async def test_an_index_that_was_dropped_is_named_and_built_again(
 
 
 @EVERY_INDEX
-async def test_start_up_builds_an_index_anew_that_has_other_keys(
+async def test_startup_rebuilds_an_index_with_different_keys(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     name = index_name(index)
@@ -93,7 +93,7 @@ async def test_start_up_builds_an_index_anew_that_has_other_keys(
 
 
 @EVERY_UNIQUE_INDEX
-async def test_duplicates_are_named_and_keep_no_process_from_starting(
+async def test_duplicates_are_reported_and_processes_start(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     await double(idle, collection, index)
@@ -134,9 +134,7 @@ async def test_an_index_of_the_same_keys_under_another_name_is_named(
 
 
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
-async def test_without_an_index_that_reads_ask_for_jobs_still_run_and_stop(
-    idle: Rig, name: str
-) -> None:
+async def test_jobs_run_and_cancel_without_a_hinted_index(idle: Rig, name: str) -> None:
     settings = idle.engine.settings.model_copy(update={"sweep_ms": 600_000})
     async with working(settings):
         await idle.run("echo")
@@ -149,7 +147,7 @@ async def test_without_an_index_that_reads_ask_for_jobs_still_run_and_stop(
         assert name not in await names(idle, "jobs")
 
 
-async def test_the_leader_builds_what_was_dropped_while_it_leads(idle: Rig) -> None:
+async def test_leader_rebuilds_dropped_indexes(idle: Rig) -> None:
     settings = idle.engine.settings.model_copy(update={"sweep_ms": 50})
     async with working(settings):
         await idle.run("echo")

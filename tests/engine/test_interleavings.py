@@ -132,7 +132,7 @@ class Interleavings(RuleBasedStateMachine):
         assert [failure["_id"] for failure in failures] == failed
 
 
-def test_any_order_of_moves_keeps_a_job_consistent(hasty: Settings) -> None:
+def test_any_order_of_transitions_keeps_a_job_consistent(hasty: Settings) -> None:
     with asyncio.Runner() as runner:
         opened = Engine.open(hasty)
         Interleavings.runner, Interleavings.rig = runner, Rig(runner.run(opened.__aenter__()))

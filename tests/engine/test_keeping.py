@@ -14,20 +14,20 @@ WEEK = timedelta(days=7)
 @pytest.mark.parametrize(
     ("name", "kept"), [("echo", WEEK), ("kept_a_minute", timedelta(milliseconds=MINUTE_MS))]
 )
-async def test_a_result_is_kept_for_a_week_or_as_long_as_its_function_says(
+async def test_result_is_kept_for_a_week_or_its_result_ttl(
     rig: Rig, name: str, kept: timedelta
 ) -> None:
     job = await rig.run(name)
     assert job["purgeAt"] - job["completedAt"] == kept
 
 
-async def test_the_database_itself_purges_what_is_past_its_time(idle: Rig) -> None:
+async def test_ttl_index_purges_expired_jobs(idle: Rig) -> None:
     indexes = await idle.engine.mongo["jobs"].index_information()
     (purge,) = [one for one in indexes.values() if one["key"] == [("purgeAt", 1)]]
     assert purge["expireAfterSeconds"] == 0
 
 
-async def test_what_an_action_scheduled_stays_when_it_fails(rig: Rig) -> None:
+async def test_jobs_scheduled_by_a_failed_action_remain(rig: Rig) -> None:
     assert (await rig.run("schedule_then_fail"))["state"] == "failed"
     assert [job["args"] for job in await rig.jobs_of("echo")] == [{"value": "stays"}]
 

@@ -54,7 +54,7 @@ def holder_of(job: Document, attempt: int) -> str:
 
 
 @pytest.mark.parametrize("way", ["cut", "stall"])
-async def test_a_worker_cut_off_from_mongodb_drops_what_it_ran_and_goes_on_under_another_name(
+async def test_worker_disconnected_from_mongodb_drops_its_jobs_and_gets_a_new_id(
     idle: Rig, processes: Processes, between: Proxy, diary: Diary, way: str
 ) -> None:
     # With a long drain, only a worker that drops its jobs stops them in time.
@@ -74,7 +74,7 @@ async def test_a_worker_cut_off_from_mongodb_drops_what_it_ran_and_goes_on_under
     assert holder_of(await idle.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
 
 
-async def test_a_function_that_blocked_the_loop_beyond_the_lease_has_its_result_refused(
+async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
     idle: Rig, processes: Processes, diary: Diary
 ) -> None:
     (worker,) = await started(idle, processes)

@@ -26,7 +26,7 @@ async def registered(rig: Rig, number: int) -> bool:
 
 @pytest.mark.parametrize("kind", ["thread", "pool", "default pool"])
 @pytest.mark.parametrize("number", [1, 2])
-async def test_a_drained_worker_ends_whatever_threads_a_function_left(
+async def test_drained_worker_exits_despite_threads_left_by_a_function(
     idle: Rig, processes: Processes, kind: str, number: int
 ) -> None:
     options = ("--processes", str(number))
@@ -64,7 +64,7 @@ def test_a_worker_that_cannot_write_its_last_lines_ends_all_the_same() -> None:
     assert subprocess.run(command, cwd=ROOT, timeout=ENDED_S, check=False).returncode == 0
 
 
-async def test_a_function_that_cancels_every_task_it_finds_stops_no_worker(
+async def test_function_that_cancels_all_tasks_does_not_stop_the_worker(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)
@@ -112,7 +112,7 @@ async def duties() -> AsyncIterator[Duties]:
     assert all(task and task.done() for task in duties.tasks.values())
 
 
-async def test_a_duty_that_somebody_cancels_begins_anew_and_the_others_go_on(
+async def test_canceled_background_task_restarts_and_the_others_continue(
     duties: Duties,
 ) -> None:
     look, listen = (duties.tasks[name] for name in ("look", "listen"))

@@ -69,9 +69,7 @@ async def test_a_transition_is_made_from_its_source_states_only(
 
 @pytest.mark.parametrize("name", FENCED)
 @pytest.mark.parametrize("attempt", [0, 2])
-async def test_another_attempt_changes_nothing(
-    idle: Rig, name: TransitionName, attempt: int
-) -> None:
+async def test_stale_attempt_changes_nothing(idle: Rig, name: TransitionName, attempt: int) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
     before = await idle.job(job_id)
     assert await idle.complete(ending(job_id, name, attempt)) == {job_id}
@@ -126,7 +124,9 @@ async def test_a_transaction_has_lost_a_job_that_was_canceled_at_the_same_attemp
 
 
 @pytest.mark.parametrize("state", JobState)
-async def test_purge_time_is_set_on_what_ended_well_only(idle: Rig, state: JobState) -> None:
+async def test_only_succeeded_and_canceled_jobs_have_a_purge_time(
+    idle: Rig, state: JobState
+) -> None:
     job = await idle.job(await in_state(idle, state))
     assert ("purgeAt" in job) == (state in (JobState.SUCCESS, JobState.CANCELED))
     assert ("lease" in job) == (state is JobState.IN_PROGRESS)
@@ -154,7 +154,7 @@ async def test_an_unknown_job_is_not_found(idle: Rig, verb: str) -> None:
         await act("0" * 24)
 
 
-async def test_two_claims_at_once_start_one_attempt(idle: Rig) -> None:
+async def test_concurrent_claims_start_one_attempt(idle: Rig) -> None:
     job_id = await idle.schedule("echo")
     claims = await asyncio.gather(*(idle.claim(job_id, f"w{number}") for number in range(8)))
     assert [len(claim) for claim in claims].count(1) == 1

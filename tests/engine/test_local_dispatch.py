@@ -226,7 +226,7 @@ async def test_an_idle_leader_looks_early_and_one_with_a_job_at_hand_at_the_time
 
 
 @pytest.mark.parametrize(("due_in_s", "looks_in_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
-async def test_a_leader_sleeps_until_the_next_is_due_and_never_longer_than_a_second(
+async def test_leader_sleeps_until_the_next_job_is_due_and_at_most_a_second(
     idle: Rig, early_leader: Leader, clock: StandingClock, due_in_s: float, looks_in_s: float
 ) -> None:
     await idle.plan_at(await idle.plan("echo"), clock.time + timedelta(seconds=due_in_s))

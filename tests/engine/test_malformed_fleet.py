@@ -77,7 +77,7 @@ async def test_malformed_workers_keep_nobody_from_learning_which_queues_are_serv
     assert "'mine'" in found[0].detail
 
 
-async def test_malformed_pending_jobs_keep_nobody_s_job_waiting(rig: Rig) -> None:
+async def test_malformed_pending_jobs_delay_no_other_job(rig: Rig) -> None:
     jobs = [job for _, job in damaged("jobs", "mallory")]
     for job in jobs:
         if job.get("scheduledTime") == sound("jobs")["scheduledTime"]:
@@ -112,7 +112,7 @@ async def test_the_fleet_is_made_of_those_whose_heartbeats_are_sound(idle: Rig) 
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_nobody_is_kept_from_leading_by_what_no_leader_wrote(idle: Rig, odd: str) -> None:
+async def test_malformed_leader_document_does_not_prevent_election(idle: Rig, odd: str) -> None:
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]})
     assert await WorkerStore(idle.engine.mongo).acquire_leadership("dispatcher", "w1", 1_000)
 
@@ -153,7 +153,7 @@ async def test_a_lane_that_begins_with_malformed_times_has_a_head(idle: Rig, odd
 @pytest.mark.parametrize(
     "make_id", ["{:03}".format, lambda n: Code(str(n)), lambda n: DBRef("a", {"b": n})]
 )
-async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
+async def test_jobs_with_ids_of_another_type_do_not_block_others(
     idle: Rig, make_id: Callable[[int], object]
 ) -> None:
     odd = [sound("jobs", scheduledTime=PAST, _id=make_id(n)) for n in range(20)]
@@ -167,7 +167,7 @@ async def test_jobs_with_ids_of_another_kind_do_not_crowd_out_the_rest(
     assert job["_id"] in [one.id for one in found]
 
 
-async def test_a_malformed_pending_job_is_found_again_once_it_was_repaired(
+async def test_repaired_pending_job_is_found_again(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.mongo.due_jobs.QUARANTINE_S", 0)

@@ -82,7 +82,7 @@ async def findings(rig: Rig) -> dict[str, Finding]:
 
 
 @EVERY_INDEX
-async def test_a_document_that_makes_an_index_multikey_is_named_and_the_index_left_alone(
+async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_kept(
     idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
     documents = malformed(collection, index)

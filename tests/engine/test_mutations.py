@@ -12,7 +12,7 @@ from tests.engine.rig import Rig, state_changes
 RUN = [(None, "pending"), ("pending", "inProgress")]
 
 
-async def test_its_writes_and_its_jobs_appear_with_its_success(rig: Rig) -> None:
+async def test_writes_and_jobs_commit_with_the_success_of_the_mutation(rig: Rig) -> None:
     job = await rig.run("count", name="a")
     assert state_changes(job) == [*RUN, ("inProgress", "success")]
     assert [effect["name"] for effect in await rig.all("effects")] == ["a"]
@@ -22,7 +22,7 @@ async def test_its_writes_and_its_jobs_appear_with_its_success(rig: Rig) -> None
     assert (scheduled[0]["state"], scheduled[0]["owner"]) == ("pending", "alice")
 
 
-async def test_one_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
+async def test_mutation_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
     job = await rig.run("count", name="a", fail=True)
     assert state_changes(job) == [*RUN, ("inProgress", "failed")]
     assert (job["error"]["name"], job["error"]["message"]) == ("ValueError", "a")
@@ -30,7 +30,7 @@ async def test_one_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
     assert [failure["jobId"] for failure in await rig.all("failures")] == [job["_id"]]
 
 
-async def test_a_conflict_runs_the_body_again_within_the_attempt(rig: Rig) -> None:
+async def test_conflict_reruns_the_body_within_the_attempt(rig: Rig) -> None:
     slow = await rig.schedule("read_then_write")
     await gate.reached.wait()
     assert (await rig.run("read_then_write"))["result"] == 1
@@ -48,7 +48,7 @@ async def test_many_conflicting_mutations_each_count_once(rig: Rig) -> None:
     assert [one["value"] for one in await rig.all("counters")] == [12]
 
 
-async def test_a_body_that_takes_too_long_fails_and_leaves_nothing(rig: Rig) -> None:
+async def test_mutation_that_times_out_fails_and_leaves_no_writes(rig: Rig) -> None:
     job = await rig.run("hold_in_mutation")
     assert (job["state"], job["error"]["name"]) == ("failed", "TimeoutError")
     assert "1500 ms" in job["error"]["message"]
@@ -62,7 +62,7 @@ async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("number", "letters"), [(MAX_JOBS + 1, 1), (200, 50_000)])
-async def test_more_than_a_transaction_holds_is_a_clear_error(
+async def test_exceeding_the_limits_of_a_transaction_is_a_clear_error(
     rig: Rig, number: int, letters: int
 ) -> None:
     job_id = await rig.schedule("schedule_many", number=number, letters=letters)
@@ -85,7 +85,7 @@ async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
     assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is False
 
 
-async def test_what_outlives_its_function_writes_nothing(rig: Rig) -> None:
+async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
     job = await rig.run("share", name="one", way="linger")
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has ended"):
@@ -95,7 +95,9 @@ async def test_what_outlives_its_function_writes_nothing(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("way", ["schedule late", "cancel late"])
-async def test_what_outlives_its_function_neither_schedules_nor_cancels(rig: Rig, way: str) -> None:
+async def test_task_that_outlives_its_mutation_cannot_schedule_or_cancel(
+    rig: Rig, way: str
+) -> None:
     job = await rig.run("share", name="one", way=way)
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has ended"):
@@ -104,7 +106,7 @@ async def test_what_outlives_its_function_neither_schedules_nor_cancels(rig: Rig
 
 
 @pytest.mark.parametrize("way", ["swallow", "swallow twice", "swallow and cancel"])
-async def test_a_function_that_goes_on_after_a_refused_write_fails_at_once(
+async def test_mutation_that_continues_after_a_rejected_write_fails_at_once(
     rig: Rig, way: str
 ) -> None:
     await rig.engine.mongo["effects"].insert_one({"_id": "the same"})

@@ -53,7 +53,7 @@ async def test_a_ring_that_fails_does_not_hold_up_the_next(
     assert b"work" in [one["data"] for one in messages if one]
 
 
-async def test_a_connection_that_goes_dead_without_a_word_is_noticed_and_replaced(
+async def test_dead_connection_is_detected_and_replaced(
     notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
 ) -> None:
     heard: list[Signal] = []

@@ -45,7 +45,7 @@ async def outage_over(rig: Rig, proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("way", ["cut", "stall"])
-async def test_an_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way: str) -> None:
+async def test_mongodb_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way: str) -> None:
     running = [await idle.schedule(name) for name in ("hold", "hold_in_mutation")]
     await idle.until(lambda: gate.visits == 2)
     getattr(proxy, way)()
@@ -62,7 +62,7 @@ async def test_an_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way
     assert len(await idle.all("effects")) == 1
 
 
-async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
+async def test_mutation_that_times_out_after_an_outage_runs_again(
     mongo: Mongo, between: Proxy
 ) -> None:
     began = time.monotonic()
@@ -77,7 +77,7 @@ async def test_time_that_ran_out_after_an_outage_is_no_fault_of_the_body(
         await run_transaction(mongo, body, 1.5)
 
 
-async def test_a_body_that_waits_for_a_database_without_an_answer_may_run_again(
+async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
     mongo: Mongo, between: Proxy
 ) -> None:
     async def body(session: Session) -> None:
@@ -119,9 +119,7 @@ async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
     assert time.monotonic() - began < 3.0
 
 
-async def test_a_commit_that_is_not_answered_in_time_may_run_again(
-    mongo: Mongo, between: Proxy
-) -> None:
+async def test_unanswered_commit_may_run_again(mongo: Mongo, between: Proxy) -> None:
     async def body(session: Session) -> None:
         await mongo["effects"].insert_one({"_id": "one"}, session=session)
         between.stall()
@@ -146,7 +144,7 @@ async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> N
     assert job["timeline"][2]["error"]["name"] == "Contended"
 
 
-async def test_a_mutation_that_finds_no_server_runs_again(rig: Rig) -> None:
+async def test_mutation_without_a_reachable_server_runs_again(rig: Rig) -> None:
     job_id = await rig.schedule("share", name="one", way="away")
     await rig.attempted(job_id, 1)
     await rig.engine.advance(1_000)

@@ -15,7 +15,7 @@ LATE = ["returns", "raises", "cancels itself"]
 
 
 @pytest.mark.parametrize("way", ENDING)
-async def test_an_action_that_cancels_itself_fails_and_has_started_once(rig: Rig, way: str) -> None:
+async def test_action_that_cancels_itself_fails_after_one_start(rig: Rig, way: str) -> None:
     job = await rig.run("cancel_itself", way=way)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("CancelledError", 1)
@@ -32,9 +32,7 @@ async def test_an_action_that_returns_has_succeeded_whatever_it_asked_of_its_tas
 
 
 @pytest.mark.parametrize("way", [*ENDING, AS_IT_RETURNS])
-async def test_a_mutation_that_cancels_itself_fails_and_takes_nobody_with_it(
-    rig: Rig, way: str
-) -> None:
+async def test_mutation_that_cancels_itself_fails_alone(rig: Rig, way: str) -> None:
     await rig.run("cancel_itself_in_mutation", name="first")
     jobs = await side_by_side(rig, "cancel_itself_in_mutation", way)
     bad = jobs.pop()
@@ -48,7 +46,7 @@ async def test_a_mutation_that_swallows_its_own_cancellation_commits(rig: Rig) -
 
 
 @pytest.mark.parametrize("way", LATE)
-async def test_whatever_an_action_makes_of_its_timeout_it_fails_by_it(rig: Rig, way: str) -> None:
+async def test_timed_out_action_fails_however_it_handles_cancellation(rig: Rig, way: str) -> None:
     job = await rig.run("be_late", way=way)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
     assert job["error"]["message"] == "functions.beLate took longer than 50 ms"
@@ -56,7 +54,7 @@ async def test_whatever_an_action_makes_of_its_timeout_it_fails_by_it(rig: Rig, 
 
 
 @pytest.mark.parametrize("way", ["returns", "raises"])
-async def test_whatever_a_mutation_makes_of_its_timeout_it_leaves_nothing(
+async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellation(
     rig: Rig, way: str
 ) -> None:
     plan = await rig.plan("be_late_in_mutation", {"name": "late", "way": way})
@@ -78,7 +76,7 @@ async def test_a_mutation_that_is_late_in_a_shared_transaction_takes_nobody_with
     assert await only_neighbours_left_effects(rig, jobs)
 
 
-async def test_a_timeout_of_something_else_is_the_function_s_own_error(rig: Rig) -> None:
+async def test_timeout_error_raised_by_the_function_is_its_own_error(rig: Rig) -> None:
     job = await rig.run("meet_a_timeout")
     assert (job["state"], job["error"]["name"], job["error"]["message"]) == (
         *("failed", "TimeoutError", ""),
@@ -86,9 +84,7 @@ async def test_a_timeout_of_something_else_is_the_function_s_own_error(rig: Rig)
 
 
 @pytest.mark.parametrize("label", ["", "TransientTransactionError", "RetryableWriteError"])
-async def test_what_a_mutation_s_own_client_raises_is_judged_by_its_policy(
-    rig: Rig, label: str
-) -> None:
+async def test_retry_policy_covers_errors_of_a_mutation_s_own_client(rig: Rig, label: str) -> None:
     job = await rig.run("use_own_client", label=label)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("AutoReconnect", 1)

@@ -50,7 +50,7 @@ async def test_a_paused_queue_s_jobs_stay_pending_until_it_is_resumed(rig: Rig) 
     assert (await rig.ended(job_id, within=2))["state"] == "success"
 
 
-async def test_what_runs_when_its_queue_is_paused_finishes(rig: Rig) -> None:
+async def test_running_job_finishes_when_its_queue_is_paused(rig: Rig) -> None:
     running = await in_queue(rig, "hold", "mail")
     await gate.reached.wait()
     await rig.engine.queues.pause("mail")
@@ -58,7 +58,7 @@ async def test_what_runs_when_its_queue_is_paused_finishes(rig: Rig) -> None:
     assert (await rig.ended(running))["result"] == "let go"
 
 
-async def test_what_waits_in_redis_does_not_start_once_its_queue_is_paused(
+async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
     hasty: Settings, idle: Rig
 ) -> None:
     async with at_work(hasty.model_copy(update={"concurrency": 1})) as worker:
@@ -72,7 +72,9 @@ async def test_what_waits_in_redis_does_not_start_once_its_queue_is_paused(
     assert [(await idle.job(job_id))["attempt"] for job_id in ids] == [1] + [0] * 9
 
 
-async def test_a_pause_of_which_no_ring_is_heard_is_known_soon(hasty: Settings, idle: Rig) -> None:
+async def test_pause_takes_effect_soon_without_a_wake_up_message(
+    hasty: Settings, idle: Rig
+) -> None:
     async with at_work(hasty) as worker:
         await idle.run("echo")
         assert (await idle.engine.queues.store.pause("mail")).paused  # tells nobody

@@ -93,7 +93,7 @@ async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
     assert running.stop_reason is StopReason.CANCELED
 
 
-async def test_an_attempt_whose_number_has_no_hash_hides_no_stray(
+async def test_attempt_with_an_unhashable_number_does_not_hide_stray_attempts(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     odd, *strays = await claimed(idle, worker, "hold")
@@ -125,7 +125,7 @@ async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
     assert set(states) == {"pending"}
 
 
-async def test_an_attempt_that_began_and_seemed_lost_is_not_taken_for_one_that_never_did(
+async def test_started_attempt_with_unknown_outcome_is_not_restarted(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     job_id = await idle.schedule("hold")

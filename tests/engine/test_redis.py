@@ -55,7 +55,7 @@ async def test_a_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> 
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
 
-async def test_a_flush_loses_nothing_that_is_planned(rig: Rig, redis_admin: Redis) -> None:
+async def test_flush_loses_no_scheduled_job(rig: Rig, redis_admin: Redis) -> None:
     due = await rig.engine.now() + timedelta(days=2)
     ids = [await rig.plan_at(await rig.plan("echo"), due) for _ in range(20)]
     assert redis_admin.keys("arq:job:*") == []
@@ -65,7 +65,7 @@ async def test_a_flush_loses_nothing_that_is_planned(rig: Rig, redis_admin: Redi
 
 
 @pytest.mark.parametrize(("name", "payload"), GARBAGE, ids=lambda value: repr(value)[:20])
-async def test_garbage_in_the_queue_does_no_harm(
+async def test_foreign_data_in_the_queue_has_no_effect(
     rig: Rig, redis_admin: Redis, queue: str, name: bytes, payload: bytes | None
 ) -> None:
     if payload is not None:
@@ -92,7 +92,7 @@ async def test_garbage_at_the_door_does_no_harm(
     assert (await rig.run("echo"))["state"] == "success"
 
 
-async def test_stale_and_doubled_chunks_start_nothing_twice(
+async def test_stale_and_duplicate_chunks_start_no_job_twice(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis = connect(rig.engine.settings.redis_url, queue)
@@ -144,7 +144,7 @@ async def test_only_what_is_due_soon_rings_the_bell(
     assert [one["data"] for one in messages if one] == [b"due"]
 
 
-async def test_a_worker_outlives_valkey_and_catches_up(
+async def test_worker_survives_a_valkey_restart_and_catches_up(
     hasty: Settings, processes: Processes, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -83,7 +83,7 @@ async def validate(rig: Rig, validator: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("code", MAY_PASS)
-async def test_an_outcome_is_kept_until_a_refusal_has_passed(refusing: Rig, code: int) -> None:
+async def test_outcome_is_kept_until_mongodb_accepts_it(refusing: Rig, code: int) -> None:
     job_id = await refusing.schedule("hold")
     await gate.reached.wait()
     async with failing(refusing, {"times": 3}, failCommands=["update"], errorCode=code):
@@ -95,7 +95,7 @@ async def test_an_outcome_is_kept_until_a_refusal_has_passed(refusing: Rig, code
     assert [line["event"] for line in logs].count("completion.refused") == 3
 
 
-async def test_what_a_validator_refuses_fails_its_job_once_and_no_other(refusing: Rig) -> None:
+async def test_outcome_rejected_by_a_validator_fails_only_its_job(refusing: Rig) -> None:
     await validate(refusing, {"result": {"$ne": "bad"}})
     values = [*range(OTHERS), "bad", *range(OTHERS)]
     ids = await asyncio.gather(*(refusing.schedule("echo", value=value) for value in values))
@@ -121,7 +121,7 @@ async def test_an_error_that_is_refused_loses_its_traceback_first(refusing: Rig)
     assert job["error"] == {"name": "ValueError", "message": "no", "traceback": None}
 
 
-async def test_an_outcome_that_is_refused_whole_is_never_run_again(refusing: Rig) -> None:
+async def test_function_does_not_run_again_after_its_outcome_is_rejected(refusing: Rig) -> None:
     ended = {"state": {"$in": ["success", "failed"]}, "functionName": "functions.hold"}
     await validate(refusing, {"$nor": [ended]})
     job_id = await refusing.schedule("hold")

@@ -19,7 +19,7 @@ NAIVE = datetime.fromisoformat("2030-01-01T00:00:00")
 HALF_AN_HOUR = timedelta(milliseconds=HALF_AN_HOUR_MS)
 
 
-async def test_retries_come_at_exact_times_and_every_attempt_is_on_the_timeline(rig: Rig) -> None:
+async def test_retries_start_at_exact_times_and_every_attempt_is_on_the_timeline(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     for attempt, delay in ((1, HALF_AN_HOUR), (2, 2 * HALF_AN_HOUR)):
         job = await rig.attempted(job_id, attempt)
@@ -35,7 +35,7 @@ async def test_retries_come_at_exact_times_and_every_attempt_is_on_the_timeline(
     assert await rig.all("failures") == []
 
 
-async def test_every_event_says_which_attempt_of_which_worker_it_was(rig: Rig) -> None:
+async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     for attempt in (1, 2):
         await rig.attempted(job_id, attempt)
@@ -75,9 +75,7 @@ async def test_a_retried_job_gets_a_whole_new_round(rig: Rig) -> None:
     ("error", "state"),
     [("ConnectionError", "pending"), ("PermissionError", "failed"), ("ValueError", "failed")],
 )
-async def test_a_policy_says_which_errors_are_worth_another_attempt(
-    rig: Rig, error: str, state: str
-) -> None:
+async def test_policy_selects_which_errors_are_retried(rig: Rig, error: str, state: str) -> None:
     job = await rig.reaches(await rig.schedule("meet", error=error), state)
     if state == "pending":
         job = await rig.attempted(job["_id"], 1)
@@ -85,7 +83,7 @@ async def test_a_policy_says_which_errors_are_worth_another_attempt(
     assert len(await rig.all("failures")) == (state == "failed")
 
 
-async def test_a_function_asks_for_its_next_attempt_in_milliseconds(rig: Rig) -> None:
+async def test_retry_after_milliseconds_sets_the_next_attempt(rig: Rig) -> None:
     job = await rig.attempted(await rig.schedule("be_throttled", ms=90_001), 1)
     event = job["timeline"][-1]
     assert job["scheduledTime"] - event["at"] == timedelta(milliseconds=90_001)
@@ -96,7 +94,7 @@ async def test_a_function_asks_for_its_next_attempt_in_milliseconds(rig: Rig) ->
     assert await rig.all("effects") == []
 
 
-async def test_a_function_asks_for_its_next_attempt_at_a_time(rig: Rig) -> None:
+async def test_retry_after_a_datetime_sets_the_next_attempt(rig: Rig) -> None:
     when = (await rig.engine.now()) + timedelta(days=3, milliseconds=7)
     job = await rig.attempted(await rig.schedule("be_throttled", at=when.isoformat()), 1)
     assert job["scheduledTime"] == job["timeline"][-1]["nextRunAt"] == when
@@ -196,7 +194,7 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
         (None, 2, 1, TransitionName.FAIL),
     ],
 )
-async def test_what_becomes_of_a_lost_worker_s_job(
+async def test_outcome_of_a_lost_worker_s_job(
     idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))

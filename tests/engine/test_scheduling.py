@@ -73,12 +73,12 @@ async def test_a_text_of_a_subclass_is_stored_as_plain_text(idle: Rig) -> None:
     assert job["queue"] == "default"
 
 
-async def test_a_function_that_schedules_badly_fails_at_the_call(rig: Rig) -> None:
+async def test_function_with_an_invalid_schedule_call_fails_at_the_call(rig: Rig) -> None:
     job = await rig.run("schedule_badly", name="functions.nothing")
     assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
 
 
-async def test_all_issues_of_a_call_come_at_once(idle: Rig) -> None:
+async def test_all_issues_of_a_call_are_reported_together(idle: Rig) -> None:
     with pytest.raises(BadRequest) as refused:
         await idle.plan("schedule_many", {"number": "x", "letters": None, "more": 1})
     assert len(refused.value.issues) == 3
@@ -89,7 +89,9 @@ async def test_the_message_of_a_refusal_names_the_argument(idle: Rig) -> None:
         await scheduled(idle, name="functions.scheduleMany")
 
 
-async def test_a_job_whose_time_is_past_runs_at_once_and_keeps_its_time(rig: Rig) -> None:
+async def test_job_scheduled_in_the_past_runs_at_once_and_keeps_its_scheduled_time(
+    rig: Rig,
+) -> None:
     past = (await rig.engine.now()) - timedelta(days=400)
     job = await rig.ended(await scheduled(rig, when=past))
     assert (job["state"], job["scheduledTime"]) == ("success", past)
@@ -105,7 +107,7 @@ async def keyed(rig: Rig, value: object, key: str = "$key", owner: str = "alice"
     return replace(await rig.plan("echo", {"value": value}), key=key, owner=owner)
 
 
-async def test_the_same_key_gives_the_same_job(idle: Rig) -> None:
+async def test_same_key_returns_the_same_job(idle: Rig) -> None:
     plans = [await keyed(idle, 1) for _ in range(10)]
     first = await asyncio.gather(*map(idle.engine.schedule, plans))
     second = await idle.engine.schedule(plans[0])

@@ -35,11 +35,11 @@ async def later(rig: Rig) -> NewJob:
     return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
 
 
-async def test_a_ring_starts_what_is_due_now(rung: Rig) -> None:
+async def test_wake_up_message_starts_a_due_job(rung: Rig) -> None:
     assert (await rung.run("echo"))["state"] == "success"
 
 
-async def test_a_ring_starts_what_waits_in_the_queue(rung: Rig) -> None:
+async def test_wake_up_message_starts_all_due_jobs(rung: Rig) -> None:
     plan = await rung.plan("echo")
     documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
     await rung.engine.store.insert(documents)
@@ -48,7 +48,7 @@ async def test_a_ring_starts_what_waits_in_the_queue(rung: Rig) -> None:
     assert states == {"success"}
 
 
-async def test_a_timer_starts_what_is_due_next(rung: Rig) -> None:
+async def test_timer_starts_the_next_due_job(rung: Rig) -> None:
     plan = await rung.plan("echo")
     for delay_ms in (300, 600):
         due = plan.scheduled_time + timedelta(milliseconds=delay_ms)
@@ -57,7 +57,7 @@ async def test_a_timer_starts_what_is_due_next(rung: Rig) -> None:
     await rung.until(lambda: rung.count_of("echo", "success", at_least=5))
 
 
-async def test_what_asks_to_run_again_at_once_does(rung: Rig) -> None:
+async def test_retry_after_zero_runs_again_at_once(rung: Rig) -> None:
     job = await rung.run("be_throttled", ms=0)
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
@@ -68,7 +68,7 @@ async def test_what_asks_to_run_again_at_a_time_does(rung: Rig, delay_ms: int) -
     assert (await rung.run("be_throttled", at=when.isoformat()))["attempt"] == 2
 
 
-async def test_a_retry_that_is_due_soon_waits_for_no_poll(rung: Rig) -> None:
+async def test_retry_due_soon_does_not_wait_for_a_poll(rung: Rig) -> None:
     job_id = await rung.schedule("fail_once")
     await gate.reached.wait()
     gate.opened.set()
@@ -82,7 +82,7 @@ async def test_a_job_that_is_retried_by_hand_waits_for_no_poll(rung: Rig) -> Non
     await rung.until(lambda: rung.all("jobs", _id=failed["_id"], attempt=2, state="failed"))
 
 
-async def test_a_start_that_a_rate_limit_puts_off_waits_for_no_poll(rung: Rig) -> None:
+async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(rung: Rig) -> None:
     ids = [await rung.schedule("four_a_second") for _ in range(4)]
     assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
 
@@ -103,7 +103,7 @@ async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Set
         assert (await rung.ended(job_id))["attempt"] == 2
 
 
-async def test_a_job_whose_ring_was_lost_starts_within_a_second_or_two(rig: Rig) -> None:
+async def test_job_starts_within_2_s_without_a_wake_up_message(rig: Rig) -> None:
     await rig.run("echo")
     plan = await rig.plan("echo")
     document = build_job_document(plan, plan.scheduled_time, 9)

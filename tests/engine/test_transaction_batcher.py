@@ -54,7 +54,7 @@ async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
 
 
 @pytest.mark.parametrize("way", ["raise", "hold", "break", "swallow", "swallow twice"])
-async def test_one_that_does_not_end_well_takes_nobody_with_it(sharing: Rig, way: str) -> None:
+async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, way: str) -> None:
     await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
     await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
     jobs = await all_ended(sharing, ["write"] * WRITERS + [way] + ["write"] * WRITERS)
@@ -77,7 +77,7 @@ async def test_what_often_fails_costs_its_neighbours_nothing(sharing: Rig) -> No
     assert sorted(call for call in calls if isinstance(call, str)) == sorted(told)
 
 
-async def test_one_canceled_in_the_middle_takes_nobody_with_it(sharing: Rig) -> None:
+async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", way="hold")
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
     await sharing.until(gate.reached.is_set)
@@ -87,7 +87,7 @@ async def test_one_canceled_in_the_middle_takes_nobody_with_it(sharing: Rig) -> 
     assert await effects_are_those_of(sharing, ended)
 
 
-async def test_one_that_somebody_else_holds_by_now_takes_nobody_with_it(sharing: Rig) -> None:
+async def test_mutation_that_lost_its_job_does_not_affect_its_batch(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", way="hold")
     await sharing.until(gate.reached.is_set)
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
@@ -133,7 +133,9 @@ async def is_kept_once_its_turn_has_come(
     return not done and await running == "kept"
 
 
-async def test_time_in_line_behind_others_does_not_count(rig: Rig) -> None:
+async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeout(
+    rig: Rig,
+) -> None:
     mongo, opened = rig.engine.mongo, asyncio.Event()
     shared = TransactionBatcher(mongo, Completions(mongo))
 
@@ -184,7 +186,7 @@ class OneRival:
         raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
 
 
-async def test_time_in_line_behind_rivals_does_not_count(rig: Rig) -> None:
+async def test_time_waiting_for_conflicting_transactions_does_not_count(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
     running = run_transaction(mongo, OneRival(), IN_TIME_S, queue_time_s=MAX_QUEUE_TIME_S)

@@ -27,7 +27,9 @@ async def test_every_collection_but_that_of_items_is_kept_by_ostinato() -> None:
 
 @pytest.mark.parametrize("verb", WRITES)
 @pytest.mark.parametrize("name", [*READ_ONLY, "system.views"])
-async def test_a_function_cannot_write_what_ostinato_keeps(idle: Rig, name: str, verb: str) -> None:
+async def test_mutation_cannot_write_collections_managed_by_ostinato(
+    idle: Rig, name: str, verb: str
+) -> None:
     async def body(ctx: Context) -> None:
         await getattr(ctx.db[name], verb)(*WRITES[verb])
 
@@ -37,7 +39,7 @@ async def test_a_function_cannot_write_what_ostinato_keeps(idle: Rig, name: str,
 
 
 @pytest.mark.parametrize("stage", ["$out", "$merge"])
-async def test_an_aggregation_writes_nothing_either(idle: Rig, stage: str) -> None:
+async def test_aggregation_cannot_write(idle: Rig, stage: str) -> None:
     await idle.schedule("echo")
 
     async def body(ctx: Context) -> None:

@@ -60,7 +60,7 @@ GRIEF = {
 
 
 @pytest.mark.parametrize("name", ["echo", "echo_in_mutation"])
-async def test_values_arrive_unchanged(rig: Rig, name: str) -> None:
+async def test_arguments_and_results_are_unchanged(rig: Rig, name: str) -> None:
     for value in TRICKY:
         job = await rig.run(name, value=value)
         assert (job["state"], job["owner"]) == ("success", "alice")
@@ -69,7 +69,7 @@ async def test_values_arrive_unchanged(rig: Rig, name: str) -> None:
 
 
 @pytest.mark.parametrize("what", odd.STORED)
-async def test_a_value_of_a_subclass_is_stored_as_its_base_class_is(rig: Rig, what: str) -> None:
+async def test_value_of_a_subclass_is_stored_as_its_base_class(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
     assert (job["state"], repr(job["result"])) == ("success", repr(odd.STORED[what]))
 
@@ -81,14 +81,14 @@ def test_an_enum_takes_no_more_room_than_its_value() -> None:
 
 
 @pytest.mark.parametrize("what", odd.REFUSED)
-async def test_a_value_without_an_end_fails_its_job_soon(rig: Rig, what: str) -> None:
+async def test_endless_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"]["message"] == odd.REFUSED[what]
 
 
 @pytest.mark.parametrize("what", odd.PROGRESS)
-async def test_progress_is_whole_numbers_that_every_client_reads(rig: Rig, what: str) -> None:
+async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(rig: Rig, what: str) -> None:
     job = await rig.run("show", what=what)
     told = job["error"]["message"] if job["state"] == "failed" else job["progress"]
     assert (repr(told), job["attempt"]) == (repr(odd.SHOWN[what]), 1)
@@ -127,7 +127,7 @@ async def test_a_function_may_give_what_it_read_from_its_own_collection(
     "value",
     [Decimal128("1.10"), Binary(b"x", 5), Regex("x"), Timestamp(1, 1), MinKey()],
 )
-async def test_what_has_no_one_form_in_json_is_refused_by_its_path_and_type(
+async def test_value_without_one_json_form_is_rejected_with_path_and_type(
     rig: Rig, value: object
 ) -> None:
     await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": {"rows": [value]}})

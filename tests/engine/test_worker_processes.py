@@ -28,9 +28,7 @@ async def supervised(rig: Rig, processes: Processes, number: int) -> tuple[Child
     return supervisor, await eventually(all_there, within=START_S)
 
 
-async def test_a_worker_of_a_crew_that_is_killed_is_replaced(
-    idle: Rig, processes: Processes
-) -> None:
+async def test_killed_worker_process_is_replaced(idle: Rig, processes: Processes) -> None:
     supervisor, first = await supervised(idle, processes, 2)
     assert supervisor.popen.pid not in first
     os.kill(min(first), signal.SIGKILL)

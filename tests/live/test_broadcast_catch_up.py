@@ -71,7 +71,7 @@ async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
     await groups.aclose()
 
 
-async def test_those_who_come_at_once_are_told_from_the_oldest_joint_on(
+async def test_concurrent_reconnects_are_served_from_their_oldest_resume_point(
     groups: BroadcastRegistry,
 ) -> None:
     history, behind = History(100), [70, 20, 90]

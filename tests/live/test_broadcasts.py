@@ -93,7 +93,7 @@ async def test_reconnection_storm_becomes_one_group(
     assert len({told["jobId"] for told in await started.told()}) == 1
 
 
-async def test_who_joins_while_much_happens_misses_nothing_and_gets_nothing_twice(
+async def test_subscriber_joining_during_a_burst_gets_each_change_once(
     station: Station, write: Writer
 ) -> None:
     written: list[str] = []

@@ -37,9 +37,7 @@ async def following(servers: ReplicaSet, settings: Settings) -> AsyncIterator[Re
             await member.wait()
 
 
-async def test_failover_loses_nothing_and_doubles_nothing(
-    tmp_path: Path, settings: Settings
-) -> None:
+async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Settings) -> None:
     servers = ReplicaSet(folder=tmp_path)
     async with following(servers, settings) as ctx, follow(ctx) as client:
         write = Writer(ctx.engine.mongo)

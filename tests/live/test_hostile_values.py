@@ -118,7 +118,7 @@ async def _user(port: int, settings: Settings) -> AsyncIterator[Doors]:
 
 @LIVE
 @given(sent=st.builds(Sent, JSON, TEXTS, COUNTS, NAMES))
-async def test_a_value_comes_out_of_every_door_as_it_went_in(
+async def test_json_values_round_trip_through_every_transport(
     port: int, live_settings: Settings, sent: Sent
 ) -> None:
     async with _user(port, live_settings) as user, user.caller.watching() as views:
@@ -160,7 +160,7 @@ def _check(job: Document, sent: Sent) -> None:
 
 @LIVE
 @given(notes=st.lists(BSON, min_size=1, max_size=5), bad=NO_JSON)
-async def test_what_the_driver_stored_comes_out_as_json_or_fails_its_own_job(
+async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
     port: int,
     live_settings: Settings,
     engine: Engine,

@@ -59,7 +59,7 @@ async def test_what_nobody_listens_to_is_kept_undecoded(feed: ChangeFeed, write:
     assert not feed.ring.decoded_changes
 
 
-async def test_who_resumes_is_told_what_came_while_nobody_listened(
+async def test_resumed_subscription_gets_changes_from_before_it_connected(
     as_viewer: As, feed: ChangeFeed, write: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())

@@ -23,7 +23,7 @@ ALL = JobFilter()
 
 
 @pytest.mark.parametrize("collection", list(WatchedCollection))
-async def test_no_document_stops_the_feed(
+async def test_malformed_documents_do_not_stop_the_change_feed(
     as_viewer: As, feed: ChangeFeed, write: Writer, collection: str
 ) -> None:
     async with Client(jobs_changed(as_viewer("bob"), ALL, SubscribeOptions())) as client:
@@ -39,7 +39,7 @@ async def test_no_document_stops_the_feed(
 
 
 @pytest.mark.parametrize("damage", list(ODD))
-async def test_those_who_watch_all_hear_that_a_malformed_document_changed(
+async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
     as_viewer: As, write: Writer, damage: str
 ) -> None:
     cron = sound("crons")
@@ -143,7 +143,7 @@ async def raising(feed: ChangeFeed) -> AsyncIterator[Raising]:
     feed.index.leave(watch, member)
 
 
-async def test_a_feed_that_meets_an_exception_starts_again_and_resets_its_readers(
+async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
     feed: ChangeFeed, write: Writer, raising: Raising
 ) -> None:
     async with feed.subscribe(ChangeFilter(collection=WatchedCollection.JOBS)) as changes:

@@ -93,7 +93,7 @@ def forget_what_is_kept_by_design(feed: ChangeFeed) -> None:
     decoding._route.cache_clear()
 
 
-async def test_memory_is_flat_however_many_clients_come_and_go(
+async def test_memory_stays_constant_as_clients_connect_and_leave(
     station: Station, feed: ChangeFeed, write: Writer, traced: None
 ) -> None:
     counts, sizes, visits = [], [], Visits(station, write)
@@ -110,9 +110,7 @@ async def test_memory_is_flat_however_many_clients_come_and_go(
     assert station.runner.broadcasts.limits.broadcasts == 0
 
 
-async def test_subscription_keeps_nothing_of_what_it_has_told(
-    station: Station, write: Writer
-) -> None:
+async def test_subscription_keeps_no_sent_messages(station: Station, write: Writer) -> None:
     async with station.watch(push=Pushed(reads=False)) as watcher:
         await watcher.ready()
         counts = []

@@ -160,7 +160,7 @@ LIVE = bounds(
 
 @LIVE
 @given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans())
-async def test_merged_view_is_the_database_whatever_happens(
+async def test_merged_view_always_equals_the_database(
     session_of: SessionOf, steps: list[tuple[str, int]], snapshot: bool
 ) -> None:
     view = View(snapshot=snapshot)

@@ -31,7 +31,7 @@ async def reaches(finds: Finds) -> Sequence[ClusterTime]:
     return [(each.time, each.inc) for each in times]
 
 
-async def test_snapshot_and_objects_reach_what_was_told(
+async def test_snapshots_and_objects_are_not_older_than_sent_changes(
     as_viewer: As, feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
     begun = time_of(feed.position)
@@ -44,7 +44,7 @@ async def test_snapshot_and_objects_reach_what_was_told(
     assert found >= time_of(change.place.position)
 
 
-async def test_one_job_and_what_becomes_of_it_reach_what_was_told(
+async def test_reads_of_one_job_are_not_older_than_its_sent_changes(
     as_viewer: As, feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
     job_id, begun = await write.job(), time_of(feed.position)
@@ -57,7 +57,7 @@ async def test_one_job_and_what_becomes_of_it_reach_what_was_told(
     assert found >= time_of(change.place.position)
 
 
-async def test_whose_a_change_is_is_read_from_behind_it(
+async def test_owner_of_a_change_is_read_after_its_position(
     feed: ChangeFeed, write: Writer, finds: Finds
 ) -> None:
     position, job_id = feed.position, await write.job()

@@ -58,7 +58,7 @@ async def fail(*_: object) -> None:
     raise RuntimeError("a mistake of ours")
 
 
-async def test_a_catch_up_that_meets_an_exception_ends_its_reader_who_may_resume(
+async def test_failed_catch_up_ends_its_subscription_which_may_resume(
     as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursor = await disconnected(as_viewer())

@@ -35,7 +35,7 @@ async def rows_of(watcher: Watcher) -> list[str]:
     return [each["jobId"] for each in told if each["kind"] == "SNAPSHOT"]
 
 
-async def test_crowd_that_asks_for_the_same_rows_has_them_executed_once(
+async def test_equal_concurrent_snapshots_are_executed_once(
     station: Station, feed: ChangeFeed, write: Writer
 ) -> None:
     ids = {global_id("Job", await write.job()) for _ in range(ROWS)}
@@ -52,7 +52,7 @@ async def test_crowd_that_asks_for_the_same_rows_has_them_executed_once(
     assert feed.stats.subscriptions == 0
 
 
-async def test_who_asks_while_rows_are_read_is_shown_what_was_written_before(
+async def test_snapshot_requested_during_a_read_contains_earlier_writes(
     station: Station, write: Writer
 ) -> None:
     first = station.watch(JOBS, snapshot=True)

@@ -33,7 +33,7 @@ async def stopped(station: Station, write: Writer, started: Started, **options: 
     return slow
 
 
-async def test_slow_member_does_not_hold_up_the_others(
+async def test_slow_subscriber_does_not_delay_the_others(
     station: Station, write: Writer, started: Started
 ) -> None:
     async with await stopped(station, write, started):
@@ -42,7 +42,7 @@ async def test_slow_member_does_not_hold_up_the_others(
             assert (await started.told())[0]["jobId"] == job_id
 
 
-async def test_member_that_is_too_slow_is_ended_and_resumes_by_its_cursor(
+async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
     station: Station, write: Writer, started: Started
 ) -> None:
     async with await stopped(station, write, started) as slow:

@@ -59,7 +59,7 @@ async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes
     return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in results]
 
 
-async def test_storm_of_different_cursors_is_executed_about_once(
+async def test_reconnects_with_different_cursors_are_executed_about_once(
     station: Station, feed: ChangeFeed, write: Writer, live_settings: Settings
 ) -> None:
     crowd = CROWDS[live_settings.ring_events]

@@ -249,7 +249,7 @@ async def test_a_batch_whose_page_is_lost_is_repaired_once(idle: World) -> None:
     assert not await idle.do(lambda ctx: repair_batch(ctx, batch.id))
 
 
-async def test_a_lost_page_is_found_without_being_asked(world: World) -> None:
+async def test_sweeper_recovers_a_lost_page(world: World) -> None:
     await add(world, 3)
     batch = await start(world, batch_size=2)
     await world.settled()

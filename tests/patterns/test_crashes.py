@@ -45,7 +45,7 @@ async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
     hang_here.unlink()
 
 
-async def test_each_item_is_processed_once_however_often_a_worker_is_killed_in_a_page(
+async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
     idle: World, processes: Processes, tmp_path: Path
 ) -> None:
     await fill(idle, tmp_path)

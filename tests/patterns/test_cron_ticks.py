@@ -213,7 +213,7 @@ async def test_a_function_that_is_gone_leaves_a_failure_and_the_cron_goes_on(wor
     assert await pending_ticks(world) == 1
 
 
-async def test_a_cron_whose_tick_is_lost_is_repaired_once(idle: World) -> None:
+async def test_cron_with_a_lost_tick_is_repaired_once(idle: World) -> None:
     cron = await register(idle)
     assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
     await idle.engine.mongo["jobs"].delete_many({})
@@ -240,7 +240,7 @@ async def test_a_tick_that_failed_for_good_is_tried_again_a_minute_later(idle: W
     assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
 
 
-async def test_a_lost_tick_is_found_without_being_asked(world: World) -> None:
+async def test_sweeper_recovers_a_lost_tick(world: World) -> None:
     cron = await register(world)
     await world.engine.mongo["jobs"].delete_one({"_id": cron.scheduler_job_id})
     await world.engine.advance(2 * MINUTE)

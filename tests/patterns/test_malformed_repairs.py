@@ -39,7 +39,7 @@ async def carried_on(world: World, kind: str, document: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_cannot_be_repaired_keeps_nothing_else_waiting(idle: World, kind: str) -> None:
+async def test_unrepairable_documents_do_not_delay_other_repairs(idle: World, kind: str) -> None:
     broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR) for _ in range(CROWD)]
     lost = overdue(KINDS[kind], "alice")
     await idle.engine.mongo[KINDS[kind]].insert_many([*broken, lost])
@@ -50,7 +50,7 @@ async def test_what_cannot_be_repaired_keeps_nothing_else_waiting(idle: World, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_every_kind_of_damage_is_survived_by_the_sweeper(idle: World, kind: str) -> None:
+async def test_sweeper_survives_every_kind_of_malformed_document(idle: World, kind: str) -> None:
     lost = overdue(KINDS[kind], "alice")
     await idle.engine.mongo[KINDS[kind]].insert_one(lost)
     names = {"crons": "name", "taskConfigs": "taskId"}

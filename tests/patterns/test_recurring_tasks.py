@@ -191,7 +191,7 @@ async def test_a_loop_whose_job_is_lost_is_repaired_once(idle: World) -> None:
     assert not await idle.do(lambda ctx: repair_task(ctx, task.id))
 
 
-async def test_a_lost_loop_is_found_without_being_asked(world: World) -> None:
+async def test_sweeper_recovers_a_lost_iteration(world: World) -> None:
     await start(world)
     await world.settled()
     await world.engine.mongo["jobs"].delete_many({})

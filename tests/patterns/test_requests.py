@@ -201,9 +201,7 @@ async def test_a_request_whose_handler_was_cut_off_becomes_failed(
     await eventually(lambda: world.all("requests", _id=request.id, state="failed"))
 
 
-async def test_a_lost_timeout_is_found_without_being_asked(
-    world: World, slow_handler: None
-) -> None:
+async def test_sweeper_recovers_a_lost_timeout(world: World, slow_handler: None) -> None:
     request = await create(world)
     await world.engine.mongo["jobs"].delete_one({"functionName": TIMEOUT})
     await world.engine.advance(MINUTE)
