@@ -69,7 +69,9 @@ async def test_pauses_grow_up_to_a_bound() -> None:
     await end(task)
 
 
-async def test_a_task_is_dead_once_it_has_failed_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_task_is_dead_after_failing_repeatedly_for_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
     failing = Failing(RuntimeError("a mistake"))
     supervised = SupervisedTask("hub", failing.run)

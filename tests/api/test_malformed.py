@@ -100,7 +100,7 @@ async def test_a_page_skips_more_malformed_documents_than_its_size(
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_reading_a_malformed_document_reports_what_is_wrong(
+async def test_reading_a_malformed_document_reports_the_problem(
     ann: Client, engine: Engine, name: str
 ) -> None:
     collection, kind = KINDS[name]

@@ -67,7 +67,7 @@ async def test_a_job_in_a_paused_queue_warns_of_that(engine: Engine, ann: Client
     assert await codes(ann, SCHEDULE, **IN_MAIL) == ["QUEUE_PAUSED"]
 
 
-async def test_a_queue_whose_name_has_no_hash_affects_nothing_else(
+async def test_queue_with_an_unhashable_name_affects_no_other_queue(
     engine: Engine, ann: Client, admin: Client
 ) -> None:
     await serve(engine, "default")

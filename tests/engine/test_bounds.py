@@ -136,7 +136,7 @@ def refusing(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[N
         admin[database].command("collMod", "jobs", validator={})
 
 
-async def test_jobs_that_can_neither_start_nor_fail_do_not_block_their_lane(
+async def test_unwritable_jobs_do_not_block_their_lane(
     idle: Rig, hasty: Settings, mongo_admin: Database
 ) -> None:
     bad = [await idle.schedule("echo") for _ in range(12)]

@@ -203,7 +203,7 @@ async def test_mongodb_operator_as_a_job_id_cancels_nothing(
 
 
 @pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
-async def test_a_function_cancels_the_jobs_of_its_owner_only(rig: Rig, name: str) -> None:
+async def test_function_cancels_only_jobs_of_its_owner(rig: Rig, name: str) -> None:
     own, bobs, systems = [await scheduled_by(rig, owner) for owner in ("alice", "bob", None)]
     given = [own, bobs, systems, "0" * 24, ""]
     answers = [(await rig.run(name, job_id=job_id))["result"] for job_id in given]

@@ -57,7 +57,7 @@ async def test_locks_of_a_killed_transaction_are_released_within_seconds(
     assert [effect["times"] for effect in await idle.all("effects")] == [1]
 
 
-async def test_fifty_running_jobs_of_a_killed_worker_end(
+async def test_fifty_running_jobs_of_a_killed_worker_are_reclaimed_and_end(
     idle: Rig, processes: Processes, hasty: Settings
 ) -> None:
     (worker,) = await started(idle, processes)

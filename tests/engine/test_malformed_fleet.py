@@ -55,7 +55,9 @@ async def insert(rig: Rig, collection: str, *documents: Document) -> None:
     await rig.engine.mongo[collection].insert_many(documents)
 
 
-async def test_workers_start_and_work_among_malformed_documents(hasty: Settings, idle: Rig) -> None:
+async def test_workers_start_and_run_jobs_despite_malformed_documents(
+    hasty: Settings, idle: Rig
+) -> None:
     await insert(idle, "queues", {"_id": "default", "weight": 5}, *odd_ones(QUEUE))
     await insert(idle, "workers", *odd_ones(WORKER))
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"})

@@ -95,7 +95,7 @@ async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_k
 
 
 @EVERY_INDEX
-async def test_a_multikey_index_is_rebuilt_once_no_document_has_an_array(
+async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
     idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
     raw(mongo_admin, idle)[collection].insert_many(malformed(collection, index))

@@ -40,7 +40,7 @@ async def test_conflict_reruns_the_body_within_the_attempt(rig: Rig) -> None:
     assert calls == ["read"] * 3
 
 
-async def test_many_conflicting_mutations_each_count_once(rig: Rig) -> None:
+async def test_conflicting_mutations_each_take_effect_once(rig: Rig) -> None:
     gate.visits = 1
     ids = await asyncio.gather(*(rig.schedule("read_then_write") for _ in range(12)))
     results = [(await rig.ended(job_id))["result"] for job_id in ids]

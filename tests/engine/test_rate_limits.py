@@ -36,7 +36,7 @@ async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
     return found
 
 
-async def test_starts_are_spread_over_the_window_and_none_comes_early(rig: Rig) -> None:
+async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> None:
     for number in range(6):
         await rig.schedule("thrice_a_minute", number=number)
     for done in range(1, 7):

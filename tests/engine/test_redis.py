@@ -105,7 +105,7 @@ async def test_stale_and_duplicate_chunks_start_no_job_twice(
     assert (await rig.job(done))["attempt"] == 1
 
 
-async def test_only_data_is_written_to_redis_and_read_from_it(
+async def test_redis_messages_contain_only_plain_data(
     idle: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis = connect(idle.engine.settings.redis_url, queue)

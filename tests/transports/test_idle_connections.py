@@ -36,7 +36,7 @@ async def ends(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
 
 
-async def test_connection_outlives_the_60_s_of_proxies() -> None:
+async def test_idle_connection_outlives_the_60_s_timeout_of_proxies() -> None:
     async with serve(make_settings()) as running:
         reader, writer = await asked_once(running)
         (connection,) = running.server.server_state.connections

@@ -126,7 +126,7 @@ async def test_health_needs_nothing_and_readiness_asks_every_part(running: Runni
     assert "hunter2" not in unready.text
 
 
-async def test_health_fails_once_a_task_stays_dead(running: Running) -> None:
+async def test_health_check_fails_while_a_task_is_dead(running: Running) -> None:
     running.probe.dead_tasks.append("hub")
     answer = await _get(running, "/healthz")
     assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
