@@ -1,1 +1,1 @@
-"""The engine: registry, lifecycle, worker and hub. It knows neither viewers nor GraphQL."""
+"""The engine: registry, lifecycle, worker and hub. Must not depend on viewers or GraphQL."""

@@ -1,4 +1,4 @@
-"""Owns the arguments of a function: a Pydantic model built from its signature."""
+"""Function arguments: a Pydantic model built from the function's signature."""
 
 import inspect
 from collections import Counter
@@ -18,7 +18,7 @@ from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_jso
 from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.jobs.records import JsonObject
 
-MAX_ARGS_BYTES: Final = 64 * 1024  # of a request's data and of an item, too
+MAX_ARGS_BYTES: Final = 64 * 1024  # also the limit of a request's data and of an item
 
 _CONFIG: Final = ConfigDict(
     extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
@@ -27,13 +27,13 @@ _CONFIG: Final = ConfigDict(
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """A function's arguments as a model; clients write their names in camelCase."""
+    """A function's arguments as a Pydantic model; their JSON names are in camelCase."""
 
     model: type[BaseModel]
 
     @property
     def names(self) -> frozenset[str]:
-        """Return the names as clients write them, in camelCase."""
+        """Return the JSON names, in camelCase."""
         return frozenset(field.alias or name for name, field in self.model.model_fields.items())
 
     def json_schema(self) -> dict[str, Any]:
@@ -67,8 +67,8 @@ class Arguments:
 def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
     """Build the model from the parameters after the context.
 
-    Raises DeclarationError for one that cannot be passed by name, has no type, has a type that
-    JSON cannot carry, or a default that is not of its type.
+    Raises DeclarationError for a parameter that cannot be passed by name or has no type, whose
+    type JSON cannot represent, or whose default has another type.
     """
     hints = _hints_of(call)
     _, *parameters = inspect.signature(call).parameters.values()
@@ -78,20 +78,22 @@ def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     names = Counter(map(to_camel, fields))
-    if twice := [name for name in fields if names[to_camel(name)] > 1]:
-        problem = f"the arguments {' and '.join(twice)} are both {to_camel(twice[0])} in JSON"
+    if duplicates := [name for name in fields if names[to_camel(name)] > 1]:
+        problem = (
+            f"the arguments {' and '.join(duplicates)} are both {to_camel(duplicates[0])} in JSON"
+        )
         raise DeclarationError(call, f"{problem}; rename one")
     name = "".join(word.capitalize() for word in call.__name__.split("_"))
     try:
         arguments = Arguments(create_model(f"{name}Args", __config__=_CONFIG, **fields))
         arguments.json_schema()
-    except Exception:  # Pydantic names no argument: each is tried alone
+    except Exception:  # Pydantic's error does not name the argument: check each
         for argument, field in fields.items():
             _require_supported(call, argument, field)
         raise
     for argument, (hint, default) in fields.items():
         if argument not in arguments.model.model_fields:  # `_name` and `model_config`
-            problem = f"its argument {argument!r} has a name that Pydantic keeps for itself"
+            problem = f"its argument {argument!r} has a name that Pydantic reserves"
             raise DeclarationError(call, f"{problem}; rename it")
         _require_sound_default(call, argument, hint, default)
     return arguments
@@ -100,8 +102,8 @@ def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:
 def _hints_of(call: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
     try:
         return get_type_hints(call, include_extras=True)
-    except Exception as error:  # an annotation is an expression of the user's own
-        fix = "import what it names at run time, not only under TYPE_CHECKING"
+    except Exception as error:  # annotations are user code
+        fix = "import its names at run time, not only under TYPE_CHECKING"
         problem = f"an annotation cannot be evaluated ({type(error).__name__}: {error})"
         raise DeclarationError(call, f"{problem}; {fix}") from error
 
@@ -123,11 +125,11 @@ def _require_supported(call: Callable[..., Awaitable[Any]], name: str, field: An
         create_model("Args", __config__=_CONFIG, **{name: field}).model_json_schema()
     except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
         kind = getattr(field[0], "__name__", str(field[0]))
-        problem = f"its argument {name!r} has the type {kind}, which JSON cannot carry"
+        problem = f"its argument {name!r} has the type {kind}, which JSON cannot represent"
         fix = "use JSON types, a dataclass, a TypedDict or a Pydantic model"
         raise DeclarationError(call, f"{problem}; {fix}") from error
     except Exception as error:
-        problem = f"its argument {name!r} is refused by Pydantic ({str(error).splitlines()[0]})"
+        problem = f"its argument {name!r} is rejected by Pydantic ({str(error).splitlines()[0]})"
         raise DeclarationError(call, f"{problem}; change its name or its type") from error
 
 

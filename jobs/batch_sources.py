@@ -1,4 +1,4 @@
-"""How a user's module declares a batch (`@batch`) and what completes requests."""
+"""The decorators `@batch` and `@request_handler`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ Filter = Mapping[str, Any]
 PageHandler = Callable[[Context, list[Document]], Awaitable[None]]
 RequestHandler = Callable[[Context, Json], Awaitable[Json]]
 
-OWNER_SAMPLE_SIZE: Final = 100  # documents to check for the field `owner`
+OWNER_SAMPLE_SIZE: Final = 100  # documents checked for the field `owner`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPage:
-    """Some items, and where the next page starts."""
+    """The items of one page, and the cursor of the next page."""
 
     items: list[Document]
     cursor: str | None
@@ -36,7 +36,7 @@ class BatchPage:
 
 
 class PageQuery(Protocol):
-    """Return at most `size` items after `cursor`, which is None for the first page."""
+    """Reads at most `size` items after `cursor`, which is None for the first page."""
 
     async def __call__(self, ctx: Context, cursor: str | None, size: int) -> BatchPage: ...
 
@@ -45,13 +45,13 @@ class BatchOptions(TypedDict, total=False):
     """The options of `@batch`."""
 
     collection: str
-    """Default: the name."""
+    """The collection to read. Default: the batch's name."""
     where: Filter
     """Filter of the documents to process. Default: all."""
     owned: bool
     """Whether a batch processes only its owner's documents (field `owner`). Default: yes."""
     pages: PageQuery
-    """Your own query, in place of the three options above."""
+    """A custom query, which replaces the three options above."""
     public: bool
     """Whether every signed-in user can start it. Default: no."""
     roles: tuple[str, ...]
@@ -59,11 +59,11 @@ class BatchOptions(TypedDict, total=False):
 
 
 def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHandler], PageHandler]:
-    """Register the function below as the handler of each page of the batch `name`.
+    """Register the decorated function as the page handler of the batch `name`.
 
-    The handler `(ctx, items)` is part of a mutation: its writes through `ctx.db` happen exactly
-    once, together with the step to the next page. Without `pages`, the items are the documents of
-    `collection` that match `where`, in the order of their `_id`, of any type.
+    The handler `(ctx, items)` runs in the transaction that advances the cursor: its writes through
+    `ctx.db` take effect exactly once. Without `pages`, the items are the documents of `collection`
+    that match `where`, ordered by `_id`, which can be of any type.
     """
     if is_function(name):
         raise DeclarationError(name, "@batch needs the batch's name; write @batch('orders')")
@@ -85,7 +85,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
             name=name,
             pages=custom or query.page,
             handle=handle,
-            count=_unknown if custom else query.count,
+            count=_unknown_count if custom else query.count,
             check_empty=query.check_empty,
             public=options.get("public", False),
             roles=frozenset(options.get("roles", ())),
@@ -104,30 +104,30 @@ def _require_custom_query(handle: PageHandler, pages: PageQuery, options: BatchO
 
 
 def request_handler(handle: RequestHandler | None = None, /, **options: Never) -> RequestHandler:
-    """Complete requests with the coroutine below: it gets their data and returns their result.
+    """Register the decorated coroutine as the request handler: it takes data, returns a result.
 
-    It runs as an action, at most once per request. What it raises makes the request `failed`.
+    It runs as an action, at most once per request. If it raises, the request is `failed`.
     """
     if handle is None:
-        return cast("RequestHandler", _refuse_parentheses)
+        return cast("RequestHandler", _reject_parentheses)
     require_async(handle, "@request_handler")
     require_parameters(handle, "a request handler", "ctx", "data")
     registry.set_request_handler(handle)
     return handle
 
 
-def _refuse_parentheses(handle: object) -> Never:
+def _reject_parentheses(handle: object) -> Never:
     problem = "@request_handler takes no options; write it without parentheses"
     raise DeclarationError(handle, problem)
 
 
-async def _unknown(ctx: Context) -> int | None:
+async def _unknown_count(ctx: Context) -> int | None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class _KeysetQuery:
-    """Pages by `_id`: a page costs the same at any point of the batch."""
+    """Keyset pagination by `_id`: a page's cost does not depend on its position."""
 
     name: str
     collection: str
@@ -135,25 +135,25 @@ class _KeysetQuery:
     owned: bool
 
     async def page(self, ctx: Context, cursor: str | None, size: int) -> BatchPage:
-        # `$expr` compares `_id`s of all types; a plain `$gt` finds only those of the same type.
+        # `$expr` compares `_id`s of all types; a plain `$gt` matches only the same type.
         after = [] if cursor is None else [{"$expr": {"$gt": ["$_id", _literal(cursor)]}}]
         found = await ctx.db[self.collection].find(
             {"$and": [self._scope(ctx), *after]}, sort=[("_id", 1)], limit=size + 1
         )
-        items, more = found[:size], len(found) > size
-        return BatchPage(items=items, cursor=id_to_text(items[-1]["_id"]) if more else None)
+        items, has_next = found[:size], len(found) > size
+        return BatchPage(items=items, cursor=id_to_text(items[-1]["_id"]) if has_next else None)
 
     async def count(self, ctx: Context) -> int | None:
         return await ctx.db[self.collection].count_documents(self._scope(ctx))
 
     async def check_empty(self, ctx: Context) -> None:
-        """Raise PreconditionFailed if the documents have no owner, but the batch needs one."""
+        """Raise PreconditionFailed if the batch needs an owner, but the documents have none."""
         if not self.owned:
             return
         found = await ctx.db[self.collection].find(
             self.where, {"owner": 1}, limit=OWNER_SAMPLE_SIZE
         )
-        if found and not any("owner" in one for one in found):
+        if found and not any("owner" in document for document in found):
             raise PreconditionFailed(
                 f"the batch {self.name!r} would process nothing: it processes documents of the "
                 f"user who starts it, but those of {self.collection!r} have no field `owner`. "

@@ -1,4 +1,4 @@
-"""Owns due time: MongoDB's clock plus an offset, which only tests and development can shift.
+"""Scheduler time: MongoDB's clock plus an offset, which only test and development modes shift.
 
 Liveness (heartbeats, leases, elections) uses real time, not this clock.
 """
@@ -10,11 +10,11 @@ from typing import Final
 from ostinato.jobs.mongo.clock import ServerClock
 from ostinato.jobs.settings import Mode
 
-RESYNC_S: Final = 10.0  # quartz drifts about 50 ppm, which is 0.5 ms in this time
+RESYNC_S: Final = 10.0  # a quartz clock drifts about 50 ppm: 0.5 ms per interval
 
 
 class Clock:
-    """The current time for schedules, independent of the host's clock."""
+    """Scheduler time, independent of the host's clock."""
 
     def __init__(self, server: ServerClock, mode: Mode) -> None:
         self._server = server
@@ -23,13 +23,13 @@ class Clock:
         self._anchor = (datetime.min.replace(tzinfo=UTC), -RESYNC_S)
 
     async def offset_ms(self) -> int:
-        """Return the offset of due time from the server's clock; 0 in production."""
+        """Return the offset of scheduler time from the server's clock; 0 in production."""
         if self._movable:
             self._offset_ms = await self._server.read_offset_ms()
         return self._offset_ms
 
     async def now(self) -> datetime:
-        """Return due time in whole milliseconds, never ahead of the server's clock."""
+        """Return scheduler time in whole milliseconds, never ahead of the server's clock."""
         anchored_at = self._anchor[1]
         if time.monotonic() - anchored_at >= RESYNC_S:
             await self._resync()
@@ -39,15 +39,15 @@ class Clock:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     async def advance(self, ms: int) -> None:
-        """Shift due time forward for every process of this installation.
+        """Shift scheduler time forward for every process of this installation.
 
         Raises RuntimeError in production.
         """
         if not self._movable:
-            raise RuntimeError("due time can only be shifted in test and development mode")
+            raise RuntimeError("scheduler time can only be shifted in test and development mode")
         await self._server.add_to_offset(ms)
 
     async def _resync(self) -> None:
-        # The server read its clock before the reply arrived, so this anchor never runs ahead.
+        # The server read its clock before the reply arrived, so the anchor is never ahead of it.
         server_time = await self._server.read_time()
         self._anchor = (server_time, time.monotonic())

@@ -1,4 +1,4 @@
-"""Owns the context of a function: its job, the scheduler and, in a mutation, `ctx.db`."""
+"""The context of a function: its job, the scheduler and, in a mutation, `ctx.db`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
 Tick = Mapping[str, Any]
-"""A unique key per due time, so that there is no second job for it; internal."""
+"""Deduplication key: at most one job per cron or recurring task and due time. Internal."""
 
 
 class JobWriter(Protocol):
@@ -33,18 +33,18 @@ class JobWriter(Protocol):
     async def schedule(self, new: NewJob) -> str: ...
 
     async def cancel(self, job_id: str, owner: str | None) -> bool:
-        """Cancel a job of `owner`, or of any owner if it is None; returns False if there is none
-        that can be canceled."""
+        """Cancel a job of `owner`, or of any owner if it is None; return False if no such job
+        can be canceled."""
         ...
 
 
 class AttemptLost(Exception):
-    """Another attempt runs the job, or it has ended: this attempt must have no further effect."""
+    """The attempt no longer owns its job, and must have no further effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """The running job, as its function sees it."""
+    """The running job, as seen by its function."""
 
     id: str
     function_name: str
@@ -54,7 +54,7 @@ class JobInfo:
     owner: str | None
     cause: Cause
     scheduled_time: datetime
-    """When this attempt was due."""
+    """The due time of this attempt."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -67,9 +67,9 @@ class JobOptions(TypedDict, total=False):
     timeout_ms: int
     """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
     cause: Cause
-    """What created the job. Default: the running job."""
+    """The origin of the job. Default: the running job."""
     tick: Tick
-    """Default: none."""
+    """Deduplication key. Default: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class JobSpec:
 
 
 class Scheduler:
-    """Schedules jobs: in a mutation, if and only if it commits; in an action, at once."""
+    """Schedules jobs: in a mutation, when it commits; in an action, immediately."""
 
     def __init__(
         self, registry: Registry, clock: Clock, writer: JobWriter, owner: str | None, cause: Cause
@@ -100,14 +100,14 @@ class Scheduler:
     ) -> str:
         """Schedule a job `delay_ms` milliseconds from now and return its id.
 
-        Raises BadRequest if the function does not exist, does not take these arguments, or
-        would run more than five years from now.
+        Raises BadRequest if the function does not exist, the arguments are invalid, or the due
+        time is more than five years from now.
         """
         now = await self._clock.now()
         if delay_ms < 0:
             raise BadRequest.at("delayMs", message=f"delayMs must not be negative, got {delay_ms}")
         due = now + timedelta(milliseconds=min(delay_ms, PAST_HORIZON_MS))
-        return await self._put(due, now, JobSpec(function, args or {}, options))
+        return await self._schedule(due, now, JobSpec(function, args or {}, options))
 
     async def run_at(
         self,
@@ -116,30 +116,30 @@ class Scheduler:
         args: Args | None = None,
         **options: Unpack[JobOptions],
     ) -> str:
-        """Schedule a job for an aware datetime; one in the past runs now. Raises as `run_after`."""
+        """Schedule a job for an aware datetime; a past one is due now. Raises like `run_after`."""
         if when.tzinfo is None:
             raise BadRequest.at("when", message="the time has no time zone: pass an aware datetime")
-        plan = JobSpec(function, args or {}, options)
-        return await self._put(when, await self._clock.now(), plan)
+        spec = JobSpec(function, args or {}, options)
+        return await self._schedule(when, await self._clock.now(), spec)
 
     async def cancel(self, job_id: str) -> bool:
         """Cancel a pending job of the same owner, or ask a running one to stop.
 
         Returns False if the job has ended, is unknown or belongs to another owner. A function
-        without an owner can cancel any job. Raises BadRequest for an id that is not text.
+        without an owner can cancel any job. Raises BadRequest for an id that is not a string.
         """
-        return is_id(_text(job_id)) and await self._writer.cancel(job_id, self._owner)
+        return is_id(_require_text(job_id)) and await self._writer.cancel(job_id, self._owner)
 
-    async def _put(self, when: datetime, now: datetime, plan: JobSpec) -> str:
+    async def _schedule(self, when: datetime, now: datetime, spec: JobSpec) -> str:
         if when - now > MAX_HORIZON:
             message = f"{format_instant(when)} is more than five years away"
             raise BadRequest.at("when", message=message, code="too_far")
-        options = _validate_options(plan.options)
-        function = self._registry.resolve(plan.function)
-        tick = plan.options.get("tick")
+        options = _validate_options(spec.options)
+        function = self._registry.resolve(spec.function)
+        tick = spec.options.get("tick")
         new = NewJob(
             function=function,
-            args=function.bind(plan.args),
+            args=function.bind(spec.args),
             owner=self._owner,
             cause=options.cause or self._cause,
             scheduled_time=when,
@@ -151,8 +151,8 @@ class Scheduler:
         return await self._writer.schedule(new)
 
 
-def _text(job_id: object) -> str:
-    # An operator such as {"$ne": None}, from a client's JSON, would match the jobs of others.
+def _require_text(job_id: object) -> str:
+    # Guards against NoSQL operator injection, such as {"$ne": None} from a client's JSON.
     if not isinstance(job_id, str):
         message = f"a job's id must be text, got {type(job_id).__name__}"
         raise BadRequest.at("jobId", message=message, code="not_text")
@@ -174,20 +174,20 @@ def _validate_options(options: JobOptions) -> _Options:
     queue: object = options.get("queue", DEFAULT_QUEUE)
     queue = str.__str__(queue) if isinstance(queue, str) else ""
     if not is_queue_name(queue):
-        issues.append(_issue("queue", f"must match {QUEUE_PATTERN}"))
+        issues.append(_option_issue("queue", f"must match {QUEUE_PATTERN}"))
     cause = options.get("cause")
     if not _is_cause(cause):
         problem = f"must be a Cause whose id is text or None, got {cause!r:.200}"
-        issues.append(_issue("cause", problem))
+        issues.append(_option_issue("cause", problem))
     numbers: dict[str, int] = {}
-    for name, given, least, most in (
+    for name, given, minimum, maximum in (
         ("priority", options.get("priority", 0), 0, MAX_PRIORITY),
         ("timeoutMs", options.get("timeout_ms", 1), 1, MAX_JOB_TIMEOUT_MS),
     ):
         try:
-            numbers[name] = to_whole_number(given, least=least, most=most)
+            numbers[name] = to_whole_number(given, minimum=minimum, maximum=maximum)
         except NotJson as error:
-            issues.append(_issue(name, error.problem))
+            issues.append(_option_issue(name, error.problem))
     if issues:
         raise BadRequest("; ".join(issue.message for issue in issues), issues)
     timeout_ms = numbers["timeoutMs"] if "timeout_ms" in options else None
@@ -195,14 +195,14 @@ def _validate_options(options: JobOptions) -> _Options:
 
 
 def _is_cause(cause: object) -> bool:
-    """Return whether it can be stored: MongoDB would read a dict as its id as an operator."""
+    """Return whether a cause can be stored; MongoDB would interpret a dict as an operator."""
     if not isinstance(cause, Cause):
         return cause is None
     kind: object = cause.kind
     return isinstance(kind, CauseKind) and type(cause.id) in (str, NoneType)
 
 
-def _issue(name: str, problem: str) -> Issue:
+def _option_issue(name: str, problem: str) -> Issue:
     return Issue(path=(name,), message=f"{name} {problem}", code="out_of_range")
 
 
@@ -215,7 +215,7 @@ class Context:
     """The first argument of every function."""
 
     owner: str | None
-    """The user for whom it runs; None for the system."""
+    """The user on whose behalf the function runs; None for the system."""
     scheduler: Scheduler
     registry: Registry
     settings: Settings
@@ -223,7 +223,7 @@ class Context:
     log: Log
     """Logs events with fields, `ctx.log.info("page.read", rows=10)`, and adds the job's id."""
     job: JobInfo | None = None
-    """The running job; None in a write of the API."""
+    """The running job; None in an API write."""
     database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
@@ -236,7 +236,7 @@ class Context:
         return self.database
 
     async def run_mutation(self, function: FunctionRef, args: Args | None = None) -> Any:
-        """Run a mutation function now, in a transaction of its own, and return its result.
+        """Run a mutation function now, in a separate transaction, and return its result.
 
         Raises WrongKind in a mutation.
         """
@@ -245,13 +245,13 @@ class Context:
         return await self.mutation_runner(function, args or {})
 
     async def now(self) -> datetime:
-        """Return due time: UTC, whole milliseconds."""
+        """Return scheduler time: UTC, whole milliseconds."""
         return await self.clock.now()
 
     async def progress(
         self, done: int, total: int | None = None, message: str | None = None
     ) -> None:
-        """Report how far the job is; a mutation's progress becomes visible when it commits.
+        """Report the job's progress; a mutation's progress becomes visible when it commits.
 
         Raises NotJson unless both numbers are whole and within ±2^53.
         """

@@ -1,7 +1,7 @@
-"""Owns what a cronspec is: parsing one, and describing what is wrong with one. Pure.
+"""Cronspecs: parsing and validation. No I/O.
 
-**Day of month and day of week.** A day that matches either is due, if neither field begins with
-`*`; otherwise both must match. Source: vixie-cron 3.0pl1 (Debian), crontab(5).
+**Day of month and day of week.** If neither field begins with `*`, a day matches if either
+field does; otherwise both must match. Source: vixie-cron 3.0pl1 (Debian), crontab(5).
 """
 
 import copy
@@ -15,7 +15,7 @@ from typing import Final
 from croniter import CroniterBadDateError, CroniterError, croniter
 
 MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
-MAX_STEP: Final = 99  # a longer one costs croniter memory
+MAX_STEP: Final = 99  # croniter's memory use grows with the step
 
 FORM: Final = (
     "use five fields (minute hour day month weekday), six with seconds first, "
@@ -33,11 +33,11 @@ _LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class Cronspec:
-    """A parsed cronspec. It is cached and shared, so nothing in it may be changed."""
+    """A parsed cronspec. Cached and shared: treat as immutable."""
 
     times: croniter
     runs_hourly: bool
-    """Whether its hour field is every hour, so that it goes by elapsed time."""
+    """Whether the hour field covers every hour: the schedule then follows elapsed time."""
 
     def next_after(self, wall: datetime) -> datetime:
         """Return the first matching wall-clock time later than `wall`; both are naive."""
@@ -48,11 +48,11 @@ class Cronspec:
 @dataclass(frozen=True, slots=True)
 class _Field:
     name: str
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     words: tuple[str, ...] = ()
     letters: str = ""
-    """Letters that have a meaning of their own."""
+    """Letters with a special meaning in this field."""
 
 
 _FIELDS: Final = (
@@ -67,7 +67,7 @@ _FIELDS: Final = (
 
 @lru_cache(maxsize=4096)
 def parse_cronspec(text: str) -> Cronspec:
-    """Parse a cronspec; raises ValueError, without an explanation that a user could read."""
+    """Parse a cronspec; raises ValueError without a readable message."""
     fields = len(text.split())
     unsupported = _RANDOM.search(text) or _LONG_STEP.search(text)
     if not _LETTERS.fullmatch(text) or unsupported or (text[:1] != "@" and fields not in (5, 6)):
@@ -77,7 +77,7 @@ def parse_cronspec(text: str) -> Cronspec:
 
 
 def cronspec_problem(text: str) -> str | None:
-    """Return what is wrong with a cronspec and what is allowed; None if nothing is."""
+    """Return the problem of a cronspec and the allowed values; None if it is valid."""
     if len(text) > MAX_CRONSPEC_CHARS:
         return f"a cronspec has at most {MAX_CRONSPEC_CHARS} characters, got {len(text)}"
     try:
@@ -102,15 +102,15 @@ def _problems(text: str) -> Iterator[str]:
 
 
 def _part_problems(kind: _Field, part: str) -> Iterator[str]:
-    """Find what is wrong with one value, range or step of a field."""
+    """Yield the problems of one value, range or step of a field."""
     base, slash, step = part.partition("/")
     base, hash_sign, nth = base.partition("#")
     for word in re.findall(r"[^\W\d_]+", base):
         if word not in kind.words and not set(word) <= set(kind.letters):
             yield _word_problem(kind, word)
     for number in re.findall(r"\d+", base):
-        if not kind.least <= int(number) <= kind.most:
-            yield f"{kind.name} must be {kind.least}-{kind.most}, got {number}"
+        if not kind.minimum <= int(number) <= kind.maximum:
+            yield f"{kind.name} must be {kind.minimum}-{kind.maximum}, got {number}"
     if slash and not (step.isdecimal() and 1 <= int(step) <= MAX_STEP):
         yield f"the step of the {kind.name} must be 1-{MAX_STEP}, got {step!r}"
     if hash_sign and not (kind.words is DAYS and nth in {"1", "2", "3", "4", "5"}):
@@ -121,10 +121,12 @@ def _part_problems(kind: _Field, part: str) -> Iterator[str]:
 
 def _word_problem(kind: _Field, word: str) -> str:
     if word in ("h", "r"):
-        return f"{word.upper()} (a random value) is not supported; use {kind.least}-{kind.most}"
+        return (
+            f"{word.upper()} (a random value) is not supported; use {kind.minimum}-{kind.maximum}"
+        )
     if kind.words:
         return f"{word!r} is not a {kind.name}; use {kind.words[0]}-{kind.words[-1]} or a number"
-    return f"{word!r} is not a {kind.name}; use {kind.least}-{kind.most}"
+    return f"{word!r} is not a {kind.name}; use {kind.minimum}-{kind.maximum}"
 
 
 def _is_valid_alone(kind: _Field, part: str) -> bool:

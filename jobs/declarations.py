@@ -1,6 +1,6 @@
-"""Owns the checks of a decorated function: its kind, its signature and the options it is given.
+"""Checks of decorated functions: kind, signature and options.
 
-Each mistake is one sentence: the function, its file and line, what is wrong, and what to write.
+Each message is one sentence: the function, its file and line, the problem, and the fix.
 """
 
 import inspect
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 CONTEXT: Final = "Context"
-SHOWN_CHARS: Final = 60  # of a wrong value
+SHOWN_CHARS: Final = 60  # of an invalid value
 
 Check = Callable[[str, object], str | None]
-"""Takes an option's name and value; returns what is wrong with the value, or None."""
+"""Takes an option's name and value; returns the problem, or None."""
 
 HINTS: Final = {
     "retries": "write retry=Retry(retries=3)",
@@ -23,18 +23,18 @@ HINTS: Final = {
     "queue": "choose the queue when scheduling the job: run_after(…, queue=…)",
     "priority": "choose the priority when scheduling the job: run_after(…, priority=…)",
 }
-"""What to write in place of an option that does not exist."""
+"""Fixes for unknown options."""
 
 
 class DeclarationError(Exception):
-    """A decorator is used in a way that would be ignored, or would fail later."""
+    """A decorator is used incorrectly; raised when the module is imported."""
 
     def __init__(self, call: object, problem: str) -> None:
         super().__init__(f"{location_of(call)}: {problem}")
 
 
 def location_of(call: object) -> str:
-    """Return `orders.tasks.send (orders/tasks.py:12)`; without the file if it is no function."""
+    """Return `orders.tasks.send (orders/tasks.py:12)`; without the file if not a function."""
     inner = _unwrapped(call)
     name = f"{inner.__module__}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
     code = getattr(inner, "__code__", None)
@@ -42,14 +42,14 @@ def location_of(call: object) -> str:
 
 
 def file_of(call: object) -> str:
-    """Return the path of a function's file, relative to the current folder if it is below it."""
+    """Return the path of a function's file, relative to the current folder if inside it."""
     code = getattr(_unwrapped(call), "__code__", None)
     path = Path(code.co_filename if code else "?")
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def is_function(value: object) -> bool:
-    """Return whether a value is what a decorator stands above, rather than an option."""
+    """Return whether a value is a decorated object rather than an option."""
     return inspect.isroutine(value) or isinstance(value, type | staticmethod | classmethod)
 
 
@@ -74,7 +74,7 @@ def require_async(call: object, decorator: str) -> None:
 
 
 def require_context(call: Callable[..., Any]) -> None:
-    """Raise DeclarationError unless the first parameter takes the context."""
+    """Raise DeclarationError unless the first parameter is the context."""
     first = next(iter(inspect.signature(call).parameters.values()), None)
     if first is None:
         raise DeclarationError(call, "it has no parameters; write `ctx: Context` as the first")
@@ -86,7 +86,7 @@ def require_context(call: Callable[..., Any]) -> None:
 
 
 def require_parameters(call: Callable[..., Any], role: str, *names: str) -> None:
-    """Raise DeclarationError unless `call` can be called with just these positional arguments."""
+    """Raise DeclarationError unless `call` accepts exactly these positional arguments."""
     require_context(call)
     signature = inspect.signature(call)
     wanted = ", ".join(names)
@@ -110,7 +110,7 @@ def require_options(
 
 
 def shown(value: object) -> str:
-    """Return a value as Python writes it, cut to a readable length."""
+    """Return the `repr` of a value, truncated to SHOWN_CHARS."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
 

@@ -1,4 +1,4 @@
-"""How a user's module declares its functions: `@mutation`, `@action` and `@cron`.
+"""The decorators `@mutation`, `@action` and `@cron`.
 
 A mistake raises DeclarationError when the module is imported.
 """
@@ -40,7 +40,7 @@ class FunctionOptions(TypedDict, total=False):
     roles: tuple[str, ...]
     """Users with one of these roles can schedule it."""
     retry: Retry
-    """When it runs again after an exception. Default: never."""
+    """Retry policy. Default: no retries."""
     timeout_ms: int
     """Time limit of one attempt, in real time. Default: a setting per kind."""
     internal: bool
@@ -48,18 +48,18 @@ class FunctionOptions(TypedDict, total=False):
     result_ttl_ms: int
     """How long its finished jobs are kept. Default: the setting `purge_after_ms`."""
     concurrency: int
-    """How many of its jobs one worker process runs at once. Default: no limit."""
+    """Maximum number of its jobs that one worker process runs at once. Default: no limit."""
     rate_limit: RateLimit
-    """How often it starts, over all workers. Default: no limit."""
+    """Maximum rate of starts across all workers. Default: no limit."""
 
 
 def mutation(
     *misplaced: Never, **options: Unpack[FunctionOptions]
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
-    """Register a coroutine that runs in one MongoDB transaction with its own success.
+    """Register a coroutine that runs in one MongoDB transaction with its job's success.
 
-    Its writes through `ctx.db` and the jobs it schedules happen exactly once. A conflict
-    runs its body again, so it must not call other services.
+    Its writes through `ctx.db` and the jobs it schedules take effect exactly once. After a
+    write conflict, its body runs again, so it must not call external services.
     """
     return _registering(FunctionKind.MUTATION, misplaced, options)
 
@@ -67,7 +67,7 @@ def mutation(
 def action(
     *misplaced: Never, **options: Unpack[FunctionOptions]
 ) -> Callable[[JobFunction[P, R]], JobFunction[P, R]]:
-    """Register a coroutine that may call other services; it starts at most once per attempt."""
+    """Register a coroutine that may call external services; runs at most once per attempt."""
     return _registering(FunctionKind.ACTION, misplaced, options)
 
 
@@ -80,10 +80,10 @@ def cron(
     args: Mapping[str, object] | None = None,
     **unknown: Never,
 ) -> Callable[[AnyCall], AnyCall]:
-    """Run the function below it on a schedule; goes above `@mutation` or `@action`.
+    """Run the decorated function on a schedule; place it above `@mutation` or `@action`.
 
     Takes either `cronspec` (in time zone `tz`) or `every_ms`. The cron belongs to the system: it
-    has no owner, and only the code changes it. Its default name is the function's.
+    has no owner, and only the code can change it. Its default name is the function's.
     """
     _require_parentheses("@cron", (cronspec,), "@cron(every_ms=60_000)")
     given = {"cronspec": cronspec, "every_ms": every_ms, "tz": tz, "name": name, "args": args}

@@ -1,4 +1,4 @@
-"""Checks everything outside the code that Ostinato needs: settings, modules and servers."""
+"""Checks Ostinato's environment: settings, modules and servers."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ IMPORTABLE = (
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Check the settings, the functions, MongoDB and Redis; changes nothing."""
+    """Check the settings, the functions, MongoDB and Redis, without changing anything."""
     mongo, redis = await asyncio.gather(
         inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms),
         inspect_redis(settings.redis_url),
@@ -44,7 +44,7 @@ def _unknown(name: str, known: Iterable[str]) -> Finding:
 
 
 def check_functions(settings: Settings) -> list[Finding]:
-    """Import the modules with functions; return one finding for each that fails."""
+    """Import the modules with functions; return one finding per failed import."""
     subject = "functions"
     if problems := import_problems(settings.functions):
         return [Finding(subject=subject, detail=each, fix=IMPORTABLE) for each in problems]
@@ -52,7 +52,7 @@ def check_functions(settings: Settings) -> list[Finding]:
 
 
 def check_settings(settings: Settings) -> list[Finding]:
-    """Find settings that are valid one by one but not together."""
+    """Find invalid combinations of settings."""
     return [_cursors(settings), _mode(settings)]
 
 

@@ -195,13 +195,13 @@ def failure_from(document: Document) -> records.Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFailure:
-    """A failure to insert; `job_id` is None if a function logged it itself."""
+    """A failure to insert; `job_id` is None if a function recorded it."""
 
     id: str
     owner: str | None
     function_name: str
     error: Document
-    """{name, message}, and the traceback of a job's own error."""
+    """{name, message}, and for a job's error the traceback."""
     data: records.Json
     attempts: int
     at: datetime

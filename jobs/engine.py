@@ -1,7 +1,7 @@
-"""Composes the engine of one process: everything that schedules, cancels and reads jobs."""
+"""The engine of one process: schedules, cancels and reads jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,9 +37,9 @@ from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
 T = TypeVar("T")
 
-INSERT_BATCH_SIZE = 1_000  # documents of one write
+INSERT_BATCH_SIZE = 1_000  # documents per write
 CLOSE_TIMEOUT_S = 2.0
-FLUSH_TIMEOUT_S = 10.0  # as long as two commands of Redis without a reply
+FLUSH_TIMEOUT_S = 10.0  # two Redis commands that time out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Engine:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, app_name: str | None = None) -> AsyncIterator[Self]:
-        """Connect, load the functions, create missing collections and indexes; close at the end.
+        """Connect, load the functions, create missing collections and indexes; close on exit.
 
         Raises RuntimeError if MongoDB is not a replica set.
         """
@@ -79,7 +79,7 @@ class Engine:
             await mongo.sessions.close()
             with suppress(TimeoutError):  # a function may occupy every thread of the pool
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await asyncio.to_thread(mongo.close)  # it waits for the server's reply
+                    await asyncio.to_thread(mongo.close)  # blocks until the server replies
 
     async def flush(self) -> None:
         """Wait for pending writes and notifications, up to FLUSH_TIMEOUT_S."""
@@ -96,13 +96,12 @@ class Engine:
 
         async def insert(documents: Sequence[Document]) -> Sequence[bool | Exception]:
             try:
-                left_out = await store.insert(documents)
+                not_inserted = await store.insert(documents)
             except ENCODING_ERRORS as error:
                 if len(documents) == 1:
                     return [error]
-                return [one for document in documents for one in await insert([document])]
-            # An error: MongoDB rejected the job. False: it existed already. True: it is new.
-            return [left_out.get(index) or index not in left_out for index in range(len(documents))]
+                return [result for document in documents for result in await insert([document])]
+            return [_insert_result(not_inserted, index) for index in range(len(documents))]
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:
@@ -131,11 +130,10 @@ class Engine:
         )
 
     async def schedule(self, new: NewJob) -> Job:
-        """Insert a job, in one write with others that arrive now; notify the dispatcher if it is
-        due soon.
+        """Insert a job, batched with concurrent inserts; notify the dispatcher if it is due soon.
 
-        With a key that the owner has used before, returns that job; raises Conflict if its function
-        or arguments differ.
+        If the owner has used the key before, returns the existing job; raises Conflict if its
+        function or arguments differ.
         """
         now = await self.clock.now()
         document = build_job_document(new, now, self.settings.purge_after_ms)
@@ -146,7 +144,7 @@ class Engine:
         return job_from(document)
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
-        """Cancel a pending job, or ask a running one to stop; with `owner`, only a job of theirs.
+        """Cancel a pending job, or ask a running one to stop; `owner` restricts it to their jobs.
 
         Raises NotFound, or PreconditionFailed if it has ended.
         """
@@ -158,14 +156,14 @@ class Engine:
         return changed.record()
 
     async def retry(self, job_id: str) -> Job:
-        """Make a failed or canceled job pending again, due now, with another round of attempts;
+        """Make a failed or canceled job pending again, due now, with a new set of attempts;
         delete its failure. Raises NotFound, or PreconditionFailed in any other state."""
         offset_ms = await self.clock.offset_ms()
         before = await self.store.find(job_id)
         if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
             raise PreconditionFailed(
                 f"the job has started {before.attempt} times; {MAX_ATTEMPTS} attempts are "
-                "allowed in all: schedule a new one"
+                "allowed in total: schedule a new one"
             )
         retried = await self.store.retry(job_id, offset_ms)
         if retried is None:
@@ -174,9 +172,9 @@ class Engine:
         return retried.record()
 
     async def resolve(self, failure: Failure) -> Failure:
-        """Delete a failure; its job is now purged after its retention, like any ended job.
+        """Delete a failure; its job is then purged after its retention period.
 
-        Raises NotFound if the failure was resolved or its job retried meanwhile.
+        Raises NotFound if the failure is already resolved or its job was retried.
         """
         offset_ms = await self.clock.offset_ms()
         function = self.registry.get(failure.function_name)
@@ -185,18 +183,18 @@ class Engine:
             keep_ms = self.settings.purge_after_ms
         resolved = await self.store.resolve_failure(failure.id, keep_ms, offset_ms)
         if resolved is None:
-            raise NotFound("the failure has been resolved already")
+            raise NotFound("the failure has already been resolved")
         return resolved
 
     async def transact(self, owner: str | None, body: Callable[[Context], Awaitable[T]]) -> T:
         """Run `body` in one transaction with a Context and return its result.
 
-        The body runs again after a conflict; what it scheduled exists once it has committed.
+        The body runs again after a write conflict; its jobs exist after the commit.
         """
         return await self.transactor.run(ExecutionIdentity(owner=owner), body)
 
     async def advance(self, ms: int) -> None:
-        """Move due time forward in every process; in test and development modes only."""
+        """Advance scheduler time in every process; in test and development modes only."""
         await self.clock.advance(ms)
         self.notifier.notify(Signal.DUE)
 
@@ -209,8 +207,8 @@ class Engine:
             return _cannot("retried", state)
         events = await self.store.count_events(job_id)
         return PreconditionFailed(
-            f"the job has {events} of at most {MAX_EVENTS} events in its timeline, and no room "
-            "for another round of attempts: schedule a new job"
+            f"the job has {events} of at most {MAX_EVENTS} events in its timeline, too many "
+            "for another set of attempts: schedule a new job"
         )
 
     async def _state_of(self, job_id: str, owner: str | None = None) -> JobState:
@@ -222,14 +220,17 @@ class Engine:
     async def _existing(self, new: NewJob) -> Job:
         found = await self.store.find_by_key(new.owner, new.key) if new.key else None
         if found is None:
-            raise Conflict("a job for this due time exists already")
+            raise Conflict("a job for this due time already exists")
         if not found.calls(new.function.name, new.args):
-            raise Conflict(f"the key {new.key!r} was used for a job with other arguments")
+            raise Conflict(
+                f"the key {new.key!r} was already used for a job with a different function or "
+                "different arguments"
+            )
         return found.record()
 
 
 class ImmediateScheduler:
-    """Schedules and cancels the jobs of an action at once, whatever happens to the action."""
+    """Schedules and cancels jobs for an action immediately, regardless of its outcome."""
 
     def __init__(self, engine: Engine, job: JobInfo) -> None:
         self._engine = engine
@@ -249,6 +250,13 @@ class ImmediateScheduler:
         except (NotFound, PreconditionFailed):
             return False
         return True
+
+
+def _insert_result(not_inserted: Mapping[int, Exception | None], position: int) -> bool | Exception:
+    """Return True for an inserted job, False for a duplicate, or the error of a rejected job."""
+    if position not in not_inserted:
+        return True
+    return not_inserted[position] or False
 
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:

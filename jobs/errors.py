@@ -1,12 +1,12 @@
-"""Every error that Ostinato raises on purpose, with the code that clients see.
+"""Ostinato's errors and their codes in the API.
 
 OstinatoError
 ├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
-│   └── WrongKind         BAD_REQUEST            a function did what its kind must not do
+│   └── WrongKind         BAD_REQUEST            the function's kind does not allow this
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
 ├── Forbidden             FORBIDDEN              the viewer is not allowed to do this
 ├── NotFound              NOT_FOUND              unknown, or someone else's
-├── Conflict              CONFLICT               it exists already, or differs from the existing one
+├── Conflict              CONFLICT               already exists, or differs from the existing one
 ├── PreconditionFailed    PRECONDITION_FAILED    its current state does not allow this
 ├── PayloadTooLarge       PAYLOAD_TOO_LARGE
 ├── TooManyRequests       TOO_MANY_REQUESTS      with retryAfterMs
@@ -24,14 +24,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One thing wrong with an input."""
+    """One validation error of an input."""
 
     path: tuple[str | int, ...]
     """Argument name, field names and list positions, as the client wrote them."""
     message: str
-    """What is wrong and what is allowed."""
+    """The problem and the allowed values."""
     code: str
-    """A stable word for the kind of mistake, e.g. `too_small`."""
+    """A stable identifier of the problem, e.g. `too_small`."""
 
     def to_json(self) -> dict[str, object]:
         return {"path": list(self.path), "message": self.message, "code": self.code}
@@ -44,7 +44,7 @@ class OstinatoError(Exception):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """Return what graphql-core sends to the client beside the message."""
+        """Return the `extensions` of the error in a GraphQL response."""
         return {"code": self.code}
 
 
@@ -66,7 +66,7 @@ class BadRequest(OstinatoError):
 
 
 class WrongKind(BadRequest):
-    """A mutation function did what only an action may do, or vice versa."""
+    """An operation that only the other kind of function may perform."""
 
 
 class Unauthorized(OstinatoError):

@@ -1,16 +1,16 @@
-"""Owns the result of one check of `ostinato doctor`."""
+"""The result of one check of `ostinato doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     subject: str
-    """What was checked, in two or three words."""
+    """The checked item, in two or three words."""
     detail: str
-    """What was found, with the value."""
+    """The finding, with the value."""
     fix: str | None = None
     """How to fix it; None if there is no problem."""
 

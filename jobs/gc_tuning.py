@@ -11,7 +11,7 @@ THRESHOLDS: Final = (
 
 
 def tune_gc() -> None:
-    """Collect less often, and never scan the objects that exist now."""
+    """Collect less often, and exclude the existing objects from collection."""
     gc.set_threshold(*THRESHOLDS)
     gc.collect()
     gc.freeze()

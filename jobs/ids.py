@@ -1,4 +1,4 @@
-"""Document ids: 24 hexadecimal characters that sort by creation."""
+"""Document ids: 24 hexadecimal characters that sort by creation time."""
 
 import itertools
 import os
@@ -16,9 +16,9 @@ os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.urandom(3)
 
 
 def new_id() -> str:
-    """Return a new id: 6 bytes of milliseconds, 3 of the process, 3 of a counter.
+    """Return a new id: 6 bytes of milliseconds, 3 random bytes per process, 3 of a counter.
 
-    Ids of one process sort by creation, except where the counter wraps.
+    Ids of one process sort by creation time, except where the counter wraps.
     Source: the layout of a BSON ObjectId, with milliseconds in place of seconds.
     """
     ms = time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""Owns what arguments, progress and results can contain: JSON that MongoDB can store. Pure."""
+"""Conversion of arguments, progress and results to JSON that MongoDB can store. No I/O."""
 
 import math
 import sys
@@ -11,13 +11,13 @@ from typing import Final
 
 from ostinato.jobs.records import Json, Progress
 
-MIN_INT64: Final = -(2**63)  # what BSON has room for
+MIN_INT64: Final = -(2**63)  # the range of a BSON integer
 MAX_INT64: Final = 2**63 - 1
 MAX_DEPTH: Final = 32  # BSON allows 100; values are nested a few levels deep in a document
 MAX_COUNT: Final = 2**53 - 1  # JavaScript reads larger numbers inexactly
 MAX_MESSAGE_BYTES: Final = 64 * 1024
-SHOWN_DIGITS: Final = 40  # of a number that is too large
-MAX_WRITTEN_BITS: Final = 10_000  # Python refuses to write integers of more than 4,300 digits
+SHOWN_DIGITS: Final = 40  # of a number that is out of range
+MAX_WRITTEN_BITS: Final = 10_000  # Python cannot format integers of more than 4,300 digits
 CONTAINERS: Final = (dict, list, tuple)
 MAX_BYTES: Final = 16 * 1024 * 1024  # the limit of a MongoDB document
 
@@ -31,14 +31,14 @@ class NotJson(TypeError):
         self.path: Path = path
         self.problem = problem
         self.code = code
-        """A stable word for the kind of problem, as clients see it."""
+        """A stable identifier of the problem, visible to clients."""
 
     def __str__(self) -> str:
         return f"{'.'.join(map(str, self.path))} {self.problem}"
 
 
 class TooLarge(ValueError):
-    """A value that is too large, or nested too deeply, as one that contains itself is."""
+    """A value that is too large, nested too deeply, or cyclic."""
 
     def __init__(self, problem: str, code: str) -> None:
         super().__init__(problem)
@@ -54,9 +54,9 @@ def to_json_value(
 ) -> Json:
     """Copy a value as plain JSON: subclasses of the built-in types become those types.
 
-    Raises NotJson with the place under `path` that is not JSON, and TooLarge if it nests deeper
-    than `max_depth` levels or takes more than `limit_bytes` as JSON. Stops at that limit, so that
-    the size of the value does not matter. A key never contains NUL, text only if `allow_nul`.
+    Raises NotJson with the path of the invalid value, and TooLarge if it nests deeper than
+    `max_depth` levels or exceeds `limit_bytes` as JSON. Stops at the limit, which bounds the cost
+    for any value. Keys must not contain NUL; text may, if `allow_nul`.
     """
     copying = _Copying(limit_bytes, max_depth, allow_nul)
     try:
@@ -70,9 +70,9 @@ def to_json_value(
 
 
 def require_bounded(value: object, limit_bytes: int) -> None:
-    """Raise TooLarge for a value that contains itself or is too large, without calling its code.
+    """Raise TooLarge for a cyclic or too large value, without calling its methods.
 
-    For values that are not JSON yet, before a library traverses them.
+    Checks raw values before a library traverses them.
     """
     containers: list[object] = [value]
     count = 0
@@ -105,9 +105,9 @@ def _too_deep(max_depth: int) -> TooLarge:
 
 @singledispatch
 def to_json_form(value: object) -> object:
-    """Return the JSON form of a value of another class; raises NotJson.
+    """Return the JSON form of a value that is not JSON; raises NotJson.
 
-    Modules register the classes that they know.
+    Extensible: a module registers a converter for each of its classes.
     """
     kind = type(value).__name__
     raise NotJson(f"is {kind}, which is not JSON: convert it, with str() for example")
@@ -133,15 +133,15 @@ def replace_surrogates(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def to_whole_number(value: object, *path: str | int, least: int, most: int) -> int:
+def to_whole_number(value: object, *path: str | int, minimum: int, maximum: int) -> int:
     """Return a whole number as a plain `int`; raises NotJson with `path` and the value."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise NotJson(f"must be a whole number, got {_in_short(value)}", *path)
+        raise NotJson(f"must be a whole number, got {_describe(value)}", *path)
     number = int.__index__(value)
-    if not least <= number <= most:
-        raise NotJson(f"must be {least} to {most}, got {number}", *path)
+    if not minimum <= number <= maximum:
+        raise NotJson(f"must be {minimum} to {maximum}, got {number}", *path)
     return number
 
 
@@ -155,7 +155,7 @@ def build_progress(done: object, total: object, message: object) -> Progress:
 
 
 def _count(value: object, name: str) -> int:
-    return to_whole_number(value, "progress", name, least=-MAX_COUNT, most=MAX_COUNT)
+    return to_whole_number(value, "progress", name, minimum=-MAX_COUNT, maximum=MAX_COUNT)
 
 
 def _message(value: object) -> str:
@@ -166,24 +166,24 @@ def _message(value: object) -> str:
     return text
 
 
-def _in_short(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, float):
         return float.__repr__(value)
     return f"a value of type {type(value).__name__}"
 
 
 class _Copying:
-    """Copies one value. Calls the methods of the base classes, which a subclass could override
-    with something endless."""
+    """Copies one value. Calls the methods of the built-in types, since those of a subclass might
+    not return."""
 
     def __init__(self, limit_bytes: int, max_depth: int, allow_nul: bool) -> None:
         self._limit_bytes = limit_bytes
-        self._left = limit_bytes
+        self._remaining_bytes = limit_bytes
         self._max_depth = max_depth
         self._allow_nul = allow_nul
 
-    def copy(self, value: object, room: int) -> Json:
-        """Copy a value with at most `room` levels below it."""
+    def copy(self, value: object, levels: int) -> Json:
+        """Copy a value with at most `levels` levels below it."""
         if value is None or isinstance(value, bool):
             self._spend(1)
             return value
@@ -192,22 +192,22 @@ class _Copying:
         if isinstance(value, int | float):
             self._spend(1)
             return _integer(value) if isinstance(value, int) else _float(value)
-        if room <= 0:
+        if levels <= 0:
             raise _too_deep(self._max_depth)
-        return self._container(value, room - 1)
+        return self._container(value, levels - 1)
 
-    def _container(self, value: object, room: int) -> Json:
+    def _container(self, value: object, levels: int) -> Json:
         if isinstance(value, dict):
-            return self._object(value, room)
+            return self._object(value, levels)
         if isinstance(value, list):
-            return self._list(list.__iter__(value), room)
+            return self._list(list.__iter__(value), levels)
         if isinstance(value, tuple):
-            return self._list(tuple.__iter__(value), room)
-        return self.copy(to_json_form(value), room)
+            return self._list(tuple.__iter__(value), levels)
+        return self.copy(to_json_form(value), levels)
 
     def _spend(self, size_bytes: int) -> None:
-        self._left -= size_bytes
-        if self._left < 0:
+        self._remaining_bytes -= size_bytes
+        if self._remaining_bytes < 0:
             raise _too_long(self._limit_bytes)
 
     def _text(self, value: str) -> str:
@@ -219,17 +219,17 @@ class _Copying:
             raise NotJson("must not contain an unpaired surrogate", code="surrogate")
         return text
 
-    def _list(self, items: Iterator[object], room: int) -> list[Json]:
+    def _list(self, items: Iterator[object], levels: int) -> list[Json]:
         self._spend(2)
         copied: list[Json] = []
         try:
-            copied.extend(self.copy(item, room) for item in items)
+            copied.extend(self.copy(item, levels) for item in items)
         except NotJson as error:
             error.path = (len(copied), *error.path)
             raise
         return copied
 
-    def _object(self, value: dict[object, object], room: int) -> dict[str, Json]:
+    def _object(self, value: dict[object, object], levels: int) -> dict[str, Json]:
         self._spend(2)
         copied: dict[str, Json] = {}
         for key, item in dict.items(value):
@@ -237,7 +237,7 @@ class _Copying:
             if name in copied:
                 raise NotJson(f"has the key {name!r} twice")
             try:
-                copied[name] = self.copy(item, room)
+                copied[name] = self.copy(item, levels)
             except NotJson as error:
                 error.path = (name, *error.path)
                 raise
@@ -273,7 +273,7 @@ def _digits(number: int) -> str:
 def _float(value: float) -> float:
     number = float.__float__(value)
     if not math.isfinite(number):
-        # A JSON decoder reads what is too large for a double as inf.
+        # JSON decoders parse numbers that are too large for a double as inf.
         allowed = f"must be a number within ±{sys.float_info.max}"
         raise NotJson(f"{allowed}: use a string", code="out_of_range")
     return number

@@ -9,7 +9,7 @@ from ostinato.jobs.records import JobState
 
 MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
 EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end
-MAX_ATTEMPTS: Final = 100  # all fit into one timeline, with room for other transitions
+MAX_ATTEMPTS: Final = 100  # all fit in one timeline, along with other transitions
 MAX_WORKERS_LOST: Final = 3  # a job that crashes workers must not crash every worker
 
 
@@ -40,16 +40,16 @@ class Due(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """What a transition requires of a job, and what it changes in its document."""
+    """The preconditions of a transition, and its changes to the job's document."""
 
     sources: frozenset[JobState]
     target: JobState
     meaning: str
     """When it happens, for docs/lifecycle.md."""
     fenced: bool = False
-    """Whether only the holder of the current attempt may make it."""
+    """Whether only the worker that holds the current attempt may apply it."""
     yields_to_cancel: bool = False
-    """Whether the job becomes canceled instead, once its cancellation was requested."""
+    """Whether the target is `canceled` instead if cancellation was requested."""
     stamps: tuple[str, ...] = ()
     """Fields that are set to the time of the transition."""
     removes: tuple[str, ...] = ()
@@ -60,17 +60,17 @@ class Transition:
     """Whether the outcome's error is stored, in the job and in the event."""
     due: Due = Due.UNCHANGED
     drops_reservation: bool = False
-    """Whether the start that a rate limit reserved is given up: it is valid for one attempt."""
+    """Whether the start reserved by a rate limit is released; it is valid for one attempt."""
     restores_attempt: bool = False
     """Whether the next attempt is allowed even if the policy has none left."""
     starts_retention: bool = False
-    """Whether the job is purged when its retention has passed from now."""
+    """Whether the retention period starts, after which the job is purged."""
 
 
 _PENDING: Final = JobState.PENDING
 _RUNNING: Final = JobState.IN_PROGRESS
 _END_FIELDS: Final = ("lease", "completedAt", "purgeAt")
-"""What a job that is pending again does not have."""
+"""Fields removed when a job becomes pending again."""
 
 TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.CLAIM: Transition(
@@ -118,7 +118,7 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
         target=JobState.CANCELED,
         meaning="somebody canceled it before it started",
         stamps=("completedAt",),
-        removes=("lease", "tick"),  # without its tick: the same due time may be scheduled again
+        removes=("lease", "tick"),  # frees the tick: its due time can be scheduled again
         starts_retention=True,
     ),
     TransitionName.REQUEST_CANCEL: Transition(

@@ -1,4 +1,4 @@
-"""Generates docs/lifecycle.md from the table of transitions; `make docs` writes it."""
+"""Generates docs/lifecycle.md from the table of transitions; run by `make docs`."""
 
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, Transition, TransitionName
 from ostinato.jobs.records import JobState
@@ -6,15 +6,15 @@ from ostinato.jobs.records import JobState
 HEAD = """\
 # The life of a job
 
-A job is in one of five states. What follows is every move between them; nothing else changes a
-job's state. Each move is one guarded update of one document that also appends one event to the
-job's timeline, so the change and its event are one. This page is made from `jobs/lifecycle.py`
-by `make docs`, and a test holds it to the code.
+A job is in one of five states. The table lists all moves (transitions) between them; nothing else
+changes a job's state. Each move is one guarded update of one document, which also appends an event
+to the job's timeline, so the change and its event are atomic. This page is generated from
+`jobs/lifecycle.py` by `make docs`; a test checks that it is up to date.
 
-- A move *guarded by its state* finds nothing to do if somebody else moved first.
-- A move *guarded by its attempt* can be made by the holder of the present attempt only. The
-  attempt's number rises at every start: whoever held an older one has nothing left to finish.
-- *Canceled instead*: once the job's cancellation was asked for, the move leads to `canceled`.
+- A move *guarded by its state* has no effect if the job has already left that state.
+- A move *guarded by its attempt* is restricted to the worker that holds the current attempt. The
+  attempt number increases with every start, so a worker with an older attempt cannot end the job.
+- *Canceled instead*: if the job's cancellation was requested, the move leads to `canceled`.
 
 | move | from | to | guarded by its | canceled instead, if asked | when |
 |---|---|---|---|---|---|

@@ -14,20 +14,20 @@ from ostinato.jobs.settings import Settings
 Log = structlog.stdlib.BoundLogger
 
 QUIET_LIBRARIES = ("arq", "motor", "pymongo", "asyncio", "httpx")
-"""Libraries that are logged from level WARNING."""
+"""Libraries logged at WARNING and above."""
 
 REPEAT_S: Final = 60.0
 MAX_LINES_PER_PERIOD: Final = 1_000  # per throttle; further lines are dropped
 
 
 def get_log(name: str, **fields: object) -> Log:
-    """Return a logger whose lines have `fields`; it is set up at its first line."""
+    """Return a logger bound to `fields`; it is configured on first use."""
     log: Log = structlog.get_logger(name, **fields)
     return log
 
 
 class LogThrottle:
-    """Decides which of equal lines to log: the first in each period."""
+    """Suppresses repeated lines: allows the first of equal lines in each period."""
 
     def __init__(self, period_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self._period_s = period_s
@@ -36,7 +36,7 @@ class LogThrottle:
         self._since = now()
 
     def allows(self, key: Hashable) -> bool:
-        """Return whether to log the line identified by `key`, and remember it as logged."""
+        """Return whether to log the line identified by `key`, and mark it as logged."""
         if self._now() - self._since > self._period_s:
             self._logged.clear()
             self._since = self._now()
@@ -47,7 +47,7 @@ class LogThrottle:
 
 
 class RepeatedWarning:
-    """Logs why a loop fails: each reason at most once a minute."""
+    """Logs the errors of a loop: each message at most once a minute."""
 
     def __init__(self, log: Log, event: str) -> None:
         self._log = log
@@ -60,7 +60,7 @@ class RepeatedWarning:
             self._log.warning(self._event, error=text, **fields)
 
 
-def _without_colours(_: object, __: str, event: EventDict) -> EventDict:
+def _without_colors(_: object, __: str, event: EventDict) -> EventDict:
     """Drop uvicorn's copy of its message with terminal escape sequences."""
     event.pop("color_message", None)
     return event
@@ -73,7 +73,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        _without_colours,
+        _without_colors,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Any = (

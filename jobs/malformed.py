@@ -1,5 +1,5 @@
-"""Decodes documents that others may have changed: a document with a field of a wrong type is
-rejected on its own, and logged once."""
+"""Validating decoder of stored documents: rejects a document with a field of the wrong type, and
+logs it once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -16,7 +16,7 @@ from ostinato.jobs.records import Job, Progress
 R = TypeVar("R")
 Document = Mapping[str, Any]
 
-LOG_PERIOD_S: Final = 3_600.0  # also for a document that is read every second
+LOG_PERIOD_S: Final = 3_600.0  # even for a document that is read every second
 FIX: Final = "repair or delete it in MongoDB"
 INT32: Final = 2**31
 SAFE_INTEGER: Final = 2**53  # JavaScript cannot represent all larger integers
@@ -37,42 +37,41 @@ TYPE_NAMES: Final[Mapping[type, str]] = {
     frozenset: "a list",
     dict: "an object",
 }
-"""Names of types in messages; the first match counts."""
+"""Names of types in messages; the first match wins."""
 
 log = get_log(__name__)
 _throttle = LogThrottle(LOG_PERIOD_S)
 
 
 def read_as(decode: Callable[[Document], R], document: Document) -> R:
-    """Decode a document as a record; raises Malformed if it does not have the record's form."""
+    """Decode a document as a record; raises Malformed for a missing field or a wrong type."""
     try:
         record = decode(document)
         _require_types(record)
-    except Exception as error:  # decoding what others wrote can raise anything
+    except Exception as error:  # decoding a foreign document can raise anything
         raise Malformed(
-            f"the document {document.get('_id')!r} does not have the form that Ostinato writes: "
+            f"the document {document.get('_id')!r} is not in Ostinato's format: "
             f"{_problem(error)}; {FIX}"
         ) from error
     return record
 
 
 def read_progress(job: Job) -> Progress | None:
-    """Return the progress of a job; raises Malformed if it has another form, and logs the job
-    once."""
+    """Return the progress of a job; if it is malformed, log the job once and raise Malformed."""
     try:
         if job.progress is not None:
             _require_types(job.progress)
     except (TypeError, ValueError) as error:
         report("jobs", job.id, error)
         raise Malformed(
-            f"the progress of the job {job.id!r} does not have the form that Ostinato writes: "
+            f"the progress of the job {job.id!r} is not in Ostinato's format: "
             f"{_problem(error)}; repair or delete it in MongoDB"
         ) from error
     return job.progress
 
 
 def report(collection: str, document_id: object, error: Exception) -> None:
-    """Log that a document is malformed, at most once an hour for each."""
+    """Log that a document is malformed, at most once an hour per document."""
     if _throttle.allows((collection, repr(document_id))):
         log.error(
             "document.malformed",
@@ -90,18 +89,18 @@ def _problem(error: BaseException) -> str:
 
 
 def _require_types(record: object) -> None:
-    """Raise TypeError or ValueError unless all fields, nested ones too, match their annotations."""
+    """Raise TypeError or ValueError unless all fields, nested or not, match their annotations."""
     kind: type = type(record)
     form = _form_of(kind)
     types = tuple(map(type, form.values(record)))
-    if types not in form.sound:
+    if types not in form.valid_types:
         form.check(record, types)
-    for below in form.below(record):
-        if type(below) is tuple:
-            for each in below:
+    for nested in form.nested(record):
+        if type(nested) is tuple:
+            for each in nested:
                 _require_types(each)
-        elif below is not None:
-            _require_types(below)
+        elif nested is not None:
+            _require_types(nested)
 
 
 class _Form:
@@ -116,19 +115,19 @@ class _Form:
             elif each.default is MISSING:  # JSON that is not null
                 self._allowed[each.name] = (object,)
         self.values = _getter(list(self._allowed))
-        self.below = _getter([name for name in self._allowed if _has_records(hints[name])])
-        self.sound: set[tuple[type, ...]] = set()
-        """Combinations of types that were accepted and need no check of the values."""
+        self.nested = _getter([name for name in self._allowed if _has_records(hints[name])])
+        self.valid_types: set[tuple[type, ...]] = set()
+        """Valid combinations of types that need no check of the values."""
 
     def check(self, record: object, types: tuple[type, ...]) -> None:
         """Check each field; raises TypeError or ValueError."""
         for (name, allowed), present in zip(self._allowed.items(), types, strict=True):
             if not _fits(present, allowed):
-                raise TypeError(f"{_stored(name)} {_mismatch(present, allowed)}")
+                raise TypeError(f"{_stored_name(name)} {_mismatch(present, allowed)}")
             if int in allowed and present not in EXACT_TYPES:
                 _require_whole(name, getattr(record, name))
         if not any(issubclass(each, int | float) and each not in EXACT_TYPES for each in types):
-            self.sound.add(types)
+            self.valid_types.add(types)
 
 
 @lru_cache(maxsize=64)
@@ -139,7 +138,7 @@ def _form_of(kind: type) -> _Form:
 def _fits(present: type, allowed: tuple[type, ...]) -> bool:
     if present in (bool, NoneType):
         return present in allowed or (present is bool and object in allowed)
-    # A BSON Code is a str, too, but cannot be the key of a dict.
+    # A BSON Code is a str, but not hashable.
     if str in allowed and getattr(present, "__hash__", None) is None:
         return False
     # MongoDB's shell writes 5 as 5.0.
@@ -149,26 +148,28 @@ def _fits(present: type, allowed: tuple[type, ...]) -> bool:
 def _require_whole(name: str, number: float | None) -> None:
     if number is None:
         return
-    most = SAFE_INTEGER if name.endswith("ms") or name in LARGE_COUNTS else INT32
-    if not (-most <= number < most and number % 1 == 0):
-        raise ValueError(f"{_stored(name)} must be a whole number within ±{most}, got {number}")
+    maximum = SAFE_INTEGER if name.endswith("ms") or name in LARGE_COUNTS else INT32
+    if not (-maximum <= number < maximum and number % 1 == 0):
+        raise ValueError(
+            f"{_stored_name(name)} must be a whole number within ±{maximum}, got {number}"
+        )
 
 
 def _mismatch(present: type, allowed: tuple[type, ...]) -> str:
     if present.__name__ == "DatetimeMS" and datetime in allowed:  # a class of the driver
         return OUTSIDE_YEARS
-    wanted = [_called(each) for each in allowed if each is not NoneType]
-    return f"must be {' or '.join(wanted)}, got {_called(present)}"
+    wanted = [_type_name(each) for each in allowed if each is not NoneType]
+    return f"must be {' or '.join(wanted)}, got {_type_name(present)}"
 
 
-def _called(kind: type) -> str:
+def _type_name(kind: type) -> str:
     if is_dataclass(kind):
         return "an object"
     known = (name for each, name in TYPE_NAMES.items() if issubclass(kind, each))
     return next(known, "a value" if kind is object else f"a value of the type {kind.__name__}")
 
 
-def _stored(name: str) -> str:
+def _stored_name(name: str) -> str:
     """Return the name of a field in documents."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
@@ -186,7 +187,7 @@ def _types_in(hint: object) -> tuple[type, ...]:
 
 
 def _has_records(hint: object) -> bool:
-    """Return whether a field holds records to check, too; progress is checked when it is read."""
+    """Return whether a field holds nested records to check; progress is checked when read."""
     kinds = {each for each in (hint, *get_args(hint)) if is_dataclass(each)}
     return bool(kinds - {Progress})
 

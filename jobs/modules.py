@@ -1,4 +1,4 @@
-"""Imports the modules with functions: the built-in ones and the user's."""
+"""Imports the function modules, built-in and user-defined."""
 
 import importlib
 import traceback
@@ -15,7 +15,7 @@ _MACHINERY: Final = ("<frozen", importlib.__file__, str(Path(__file__).parent))
 
 
 def import_problems(modules: Iterable[str]) -> list[str]:
-    """Import the built-in functions and a user's modules; return one line per module that fails."""
+    """Import the built-in functions and a user's modules; return one line per failed module."""
     registry.load([BUILT_IN])
     return [
         f"{module} cannot be imported: {reason}" for module in modules for reason in _reason(module)
@@ -34,7 +34,7 @@ def _reason(module: str) -> Iterator[str]:
 
 
 def _late_prefix(module: str) -> Iterator[str]:
-    """Find a function that was named before its module had set its prefix."""
+    """Yield the first function that was named before its module set its prefix."""
     for function in registry:
         named_otherwise = function.has_default_name and function.name != default_name(function.call)
         if function.call.__module__ == module and named_otherwise:
@@ -44,10 +44,10 @@ def _late_prefix(module: str) -> Iterator[str]:
 
 
 def _where(error: Exception) -> str:
-    """Return the line of the user's code that failed; none for a module that was not found."""
+    """Return the failing line of the user's code; empty for a module that was not found."""
     if isinstance(error, SyntaxError):
         return ""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [each for each in frames if not each.filename.startswith(_MACHINERY)]
-    last = theirs[-1] if theirs else None
+    user_frames = [each for each in frames if not each.filename.startswith(_MACHINERY)]
+    last = user_frames[-1] if user_frames else None
     return f" ({Path(last.filename).name}, line {last.lineno})" if last else ""

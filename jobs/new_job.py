@@ -1,4 +1,4 @@
-"""Owns what a job to schedule is made of."""
+"""The input of a new job."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +19,13 @@ class NewJob:
     cause: Cause
     scheduled_time: datetime
     key: str | None = None
-    """The client's idempotency key, unique for an owner."""
+    """The client's idempotency key, unique per owner."""
     tick: dict[str, Any] | None = None
-    """A unique value that prevents a second job for the same due time."""
+    """Deduplication key: at most one job per cron or recurring task and due time."""
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     """From 0 to 9; higher runs sooner."""
     timeout_ms: int | None = None
     """Real time that one attempt may take; None: the function's timeout."""
     canceled: bool = False
-    """Whether it is inserted as canceled, because the job that scheduled it was canceled."""
+    """Whether to insert it as canceled, because its parent job was canceled."""

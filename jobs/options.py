@@ -1,4 +1,4 @@
-"""Owns what each option of a decorator may be. Pure: a check returns what is wrong as text."""
+"""Validation of decorator options: each check returns the problem as text, or None. No I/O."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.retry import Retry
 
 MAX_DURATION_MS: Final = 100 * 365 * 86_400_000  # a hundred years from now is still a date
-MAX_CONCURRENCY: Final = 1_000_000  # a hundred times what a worker runs at once
-MAX_NAME_CHARS: Final = 200  # what clients may send as a name
+MAX_CONCURRENCY: Final = 1_000_000  # 100 times the maximum of a worker
+MAX_NAME_CHARS: Final = 200  # the limit of names in the API
 
 
 def _check_flag(name: str, value: object) -> str | None:
@@ -30,7 +30,7 @@ def _check_optional_name(name: str, value: object) -> str | None:
 
 def _check_roles(name: str, value: object) -> str | None:
     if isinstance(value, str):
-        problem = f"{name} is the text {shown(value)}, which would be read letter by letter"
+        problem = f"{name} is the text {shown(value)}, which Python would split into letters"
         return f"{problem}; write {name}=({shown(value)},)"
     if isinstance(value, tuple | list | set | frozenset) and all(
         isinstance(role, str) and role for role in value
@@ -53,11 +53,11 @@ def _check_rate_limit(name: str, value: object) -> str | None:
     return f"{name} must be a RateLimit, got {shown(value)}; {fix}"
 
 
-def _check_number(name: str, value: object, *, least: int, most: int, unit: str) -> str | None:
+def _check_number(name: str, value: object, *, minimum: int, maximum: int, unit: str) -> str | None:
     if value is None:
         return None
-    wanted = f"{name} must be a whole number{unit} from {least} to {most:,}"
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    wanted = f"{name} must be a whole number{unit} from {minimum} to {maximum:,}"
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
         return f"{wanted}, got {shown(value)}"
     return None
 
@@ -78,9 +78,9 @@ def _check_pages(name: str, value: object) -> str | None:
 
 
 _MS: Final = " of milliseconds"
-_check_duration: Final = partial(_check_number, least=1, most=MAX_DURATION_MS, unit=_MS)
-_check_ttl: Final = partial(_check_number, least=0, most=MAX_DURATION_MS, unit=_MS)
-_check_concurrency: Final = partial(_check_number, least=1, most=MAX_CONCURRENCY, unit="")
+_check_duration: Final = partial(_check_number, minimum=1, maximum=MAX_DURATION_MS, unit=_MS)
+_check_ttl: Final = partial(_check_number, minimum=0, maximum=MAX_DURATION_MS, unit=_MS)
+_check_concurrency: Final = partial(_check_number, minimum=1, maximum=MAX_CONCURRENCY, unit="")
 
 FUNCTION_OPTIONS: Final[Mapping[str, Check]] = {
     "name": _check_optional_name,

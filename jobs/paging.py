@@ -1,4 +1,4 @@
-"""Keyset paging as plain values: where a page starts, in which direction it is read, its size."""
+"""Keyset pagination: the position, direction and size of a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class PagePosition:
 
     id: str
     instant: datetime | None = None
-    """The time by which the list is ordered before the id; None if only the id orders it."""
+    """The primary sort key of the list; None if it is sorted by id only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class Window:
 
 
 def build_page(found: Sequence[T], window: Window) -> Page[T]:
-    """Build the page from up to `limit + 1` items in the direction of reading.
+    """Build the page from at most `limit + 1` items in reading direction.
 
-    The item after the limit only shows that there are more; the page is in the list's order.
+    The extra item only indicates a further page; the result is in list order.
     """
-    more = len(found) > window.limit
+    has_more = len(found) > window.limit
     items = tuple(found[: window.limit])
     if window.backward:
-        return Page(items=items[::-1], has_next=window.before is not None, has_previous=more)
-    return Page(items=items, has_next=more, has_previous=window.after is not None)
+        return Page(items=items[::-1], has_next=window.before is not None, has_previous=has_more)
+    return Page(items=items, has_next=has_more, has_previous=window.after is not None)

@@ -1,4 +1,4 @@
-"""Finds out why the pending jobs of a queue do not start: no worker, or a paused queue."""
+"""Detects why a queue's pending jobs do not start: no worker, or a paused queue."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ log = get_log(__name__)
 
 
 class WarningCode(StrEnum):
-    """Why something that was accepted may have no effect."""
+    """Why an accepted request may have no effect."""
 
     NO_WORKER = "noWorker"
     QUEUE_NOT_SERVED = "queueNotServed"
@@ -27,11 +27,11 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulingWarning:
-    """A warning for the client who schedules."""
+    """A warning for the scheduling client."""
 
     code: WarningCode
     message: str
-    """What is wrong, and what to do."""
+    """The problem and the fix."""
 
 
 NO_WORKER: Final = SchedulingWarning(
@@ -42,7 +42,7 @@ NO_WORKER: Final = SchedulingWarning(
 
 @dataclass(frozen=True, slots=True)
 class _QueueStatus:
-    """The queues that are served and paused, as of the last read."""
+    """The served and the paused queues, as of the last read."""
 
     served: frozenset[str]
     paused: frozenset[str]
@@ -59,20 +59,20 @@ class QueueWarnings:
         self._logged: dict[str, WarningCode] = {}
 
     async def find(self, queue: str) -> SchedulingWarning | None:
-        """Return why the pending jobs of a queue do not start; None if they do.
+        """Return a warning if a queue's pending jobs do not start; None if they do.
 
-        Also None if that cannot be read: a missing warning must not fail a request.
+        Also None if the queues cannot be read: a missing warning must not fail a request.
         """
         try:
             return _warning_for(await self._status.get(CACHE_TTL_S), queue)
         except MongoError:
             return None
-        except Exception:  # malformed documents: the job exists already
+        except Exception:  # malformed documents; the job is already stored
             log.exception("warnings.failed", queue=queue)
             return None
 
     async def report(self, queue: str) -> None:
-        """Log why jobs of a queue do not start, once until the reason changes."""
+        """Log the warning of a queue, once until the reason changes."""
         warning = await self.find(queue)
         if warning is None:
             self._logged.pop(queue, None)

@@ -35,7 +35,7 @@ class Queues:
         )
 
     async def report_unserved(self) -> int:
-        """Log each queue whose due jobs do not start, once. Returns 0: nothing is repaired."""
+        """Log each queue whose due jobs do not start, once. Returns the number of repairs: 0."""
         now, heads = await self.clock.now(), await self.due.all_lane_heads()
         for queue in sorted({lane.queue for lane, at in heads.items() if at <= now}):
             await self.warnings.report(queue)
@@ -43,19 +43,19 @@ class Queues:
 
     async def all(self) -> list[Queue]:
         """Return every known queue with its counts, sorted by name."""
-        changed = await self.store.all()
+        stored = await self.store.all()
         fleet = await self.workers.read_fleet()
-        names = changed.keys() | fleet.queues() | await self.due.find_queues()
+        names = stored.keys() | fleet.queues() | await self.due.find_queues()
         return [
-            await self._with_counts(changed.get(name) or Queue(name=name)) for name in sorted(names)
+            await self._with_counts(stored.get(name) or Queue(name=name)) for name in sorted(names)
         ]
 
     async def pause(self, name: str) -> Queue:
-        """Stop starting a queue's jobs; every worker learns of it within a second."""
+        """Stop starting a queue's jobs; takes effect on every worker within a second."""
         return await self._notify_workers(await self.store.pause(name))
 
     async def resume(self, name: str, weight: int | None = None) -> Queue:
-        """Start a queue's jobs again; sets its weight if one is given."""
+        """Resume starting a queue's jobs; sets its weight if given."""
         return await self._notify_workers(await self.store.resume(name, weight))
 
     async def _notify_workers(self, queue: Queue) -> Queue:

@@ -1,11 +1,11 @@
-"""Rate limits of functions: the policy that `@action(rate_limit=…)` takes. Pure."""
+"""Rate limits of functions: the policy that `@action(rate_limit=…)` takes. No I/O."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from ostinato.jobs.retry import require_whole
 
-MAX_COUNT: Final = 1_000_000  # multiplied by the milliseconds since 1970, this fits 64 bits
+MAX_COUNT: Final = 1_000_000  # times the milliseconds since 1970, it fits in 64 bits
 MAX_PERIOD_MS: Final = 31 * 24 * 60 * 60 * 1000
 
 
@@ -16,10 +16,10 @@ class RateLimit:
     count: int
     per_ms: int
     burst: int | None = None
-    """How many may start at once after an idle period; None: one."""
+    """Maximum number of simultaneous starts after an idle period; None: one."""
     key: str | None = None
-    """The name of an argument, as clients write it: each of its values has a limit of its own.
-    None: one limit for the function."""
+    """The JSON name of an argument: each of its values has a separate limit. None: one limit for
+    the function."""
 
     def __post_init__(self) -> None:
         for name in ("count", "per_ms", "burst"):
@@ -28,13 +28,13 @@ class RateLimit:
         if self.key is not None and not isinstance(self.key, str):
             raise TypeError(f"key must be the name of an argument, got {self.key!r}")
         if not 1 <= self.count <= MAX_COUNT:
-            raise ValueError(f"count is {self.count}; allowed are 1 to {MAX_COUNT:,}")
+            raise ValueError(f"count must be 1 to {MAX_COUNT:,}, got {self.count}")
         if not 1 <= self.per_ms <= MAX_PERIOD_MS:
-            raise ValueError(f"per_ms is {self.per_ms}; allowed are 1 to {MAX_PERIOD_MS:,}")
+            raise ValueError(f"per_ms must be 1 to {MAX_PERIOD_MS:,}, got {self.per_ms}")
         if self.burst is not None and not 1 <= self.burst <= MAX_COUNT:
-            raise ValueError(f"burst is {self.burst}; allowed are 1 to {MAX_COUNT:,}")
+            raise ValueError(f"burst must be 1 to {MAX_COUNT:,}, got {self.burst}")
 
     @property
     def depth(self) -> int:
-        """Return how many may start at once after an idle period."""
+        """Return the maximum number of simultaneous starts after an idle period."""
         return self.burst or 1

@@ -1,4 +1,4 @@
-"""Frozen records of jobs and of what creates them, for the layers above the engine.
+"""Frozen records of jobs and their sources, for the layers above the engine.
 
 Instants are aware UTC datetimes with whole milliseconds. Ids are 24 hexadecimal characters.
 `version` increases by one with every write of a document; in a merge, the higher one wins.
@@ -27,7 +27,7 @@ class FunctionKind(StrEnum):
 
 
 class CauseKind(StrEnum):
-    """What created a job."""
+    """The origin of a job."""
 
     API = "api"
     CRON = "cron"
@@ -53,7 +53,7 @@ class BatchState(StrEnum):
 
 
 class OverlapPolicy(StrEnum):
-    """What a tick does while the cron's previous execution still runs."""
+    """How a tick is handled while the cron's previous execution is still running."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -61,7 +61,7 @@ class OverlapPolicy(StrEnum):
 
 
 class CatchUpPolicy(StrEnum):
-    """What happens to ticks that were missed while no worker ran."""
+    """How ticks that were missed while no worker was running are handled."""
 
     SKIP = "skip"
     LATEST = "latest"
@@ -117,7 +117,7 @@ class Job:
     function_name: str
     args: JsonObject
     owner: str | None
-    """The user it belongs to; None for jobs of the system."""
+    """The user who owns it; None for system jobs."""
     internal: bool
     state: JobState
     scheduled_time: datetime
@@ -132,7 +132,7 @@ class Job:
     timeline: tuple[JobEvent, ...] = ()
     key: str | None = None
     timeout_ms: int | None = None
-    """Time limit of one attempt, in real time; None for the function's own."""
+    """Time limit of one attempt, in real time; None for the function's default."""
     progress: Progress | None = None
     result: Json = None
     error: JobError | None = None
@@ -236,7 +236,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A job's last error, after its last attempt; kept until it is resolved."""
+    """The error of a job's last attempt; kept until it is resolved."""
 
     id: str
     owner: str | None
@@ -247,4 +247,4 @@ class Failure:
     version: int
     data: Json = None
     job_id: str | None = None
-    """None if a function logged the failure itself."""
+    """None if a function recorded the failure."""

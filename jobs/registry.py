@@ -1,4 +1,4 @@
-"""Owns the functions that jobs can run: their names, kinds, arguments and policies.
+"""The registry of functions: their names, kinds, arguments and policies.
 
 A decorated coroutine is registered in the process-wide `registry` when its module is imported.
 """
@@ -19,12 +19,12 @@ from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.retry import Retry
 
-# Called with validated arguments; what it returns is checked after each run.
+# Called with validated arguments; its result is validated after each run.
 AnyFunction = Callable[..., Awaitable[Any]]
 
-MIN_SIMILARITY: Final = 0.7  # one wrong letter of four, and more in a longer name
+MIN_SIMILARITY: Final = 0.7  # tolerates one wrong letter in four
 PREFIX: Final = "__ostinato_module__"
-"""The variable of a module that replaces its own name in the names of its functions."""
+"""The module variable that overrides the module's name in function names."""
 
 _PREFIX_FORM: Final = re.compile(r"[A-Za-z_]\w*")
 _NAME_FORM: Final = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
@@ -41,7 +41,7 @@ class Function:
     public: bool
     """Whether every signed-in user can schedule it."""
     roles: frozenset[str]
-    """Users with one of these roles can schedule it, too."""
+    """Users with one of these roles can schedule it."""
     retry: Retry
     timeout_ms: int | None
     """Time limit of one attempt, in real time; None for the setting's default."""
@@ -50,11 +50,11 @@ class Function:
     result_ttl_ms: int | None = None
     """How long a finished job is kept; None for the setting's default."""
     concurrency: int | None = None
-    """How many of its jobs one worker runs at once; None for no limit."""
+    """Maximum number of its jobs that one worker runs at once; None for no limit."""
     rate_limit: RateLimit | None = None
-    """How often it starts, over all workers; None for no limit."""
+    """Maximum rate of starts across all workers; None for no limit."""
     has_default_name: bool = False
-    """Whether the name was made from those of its module and coroutine."""
+    """Whether the name was derived from the names of its module and coroutine."""
 
     @property
     def description(self) -> str:
@@ -78,7 +78,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticCron:
-    """A cron that the code declares, above its function."""
+    """A cron declared in code with `@cron`."""
 
     name: str
     function_name: str
@@ -88,7 +88,7 @@ class StaticCron:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSource:
-    """What a batch processes, and how."""
+    """The query and the page handler of a batch."""
 
     name: str
     pages: AnyFunction
@@ -96,9 +96,9 @@ class BatchSource:
     handle: AnyFunction
     """`(ctx, items)` runs in the transaction that advances the cursor: exactly once per page."""
     count: AnyFunction
-    """Counts the remaining items; None if that is unknown."""
+    """Counts the remaining items; returns None if unknown."""
     check_empty: AnyFunction
-    """Called when there is nothing to process; raises PreconditionFailed if there never can be."""
+    """Called if there are no items; raises PreconditionFailed if there can never be any."""
     public: bool
     roles: frozenset[str]
 
@@ -112,13 +112,13 @@ FunctionRef = str | AnyFunction
 
 @dataclass(slots=True)
 class Registry:
-    """What the decorators of all modules declare."""
+    """Everything that decorators declare: functions, crons, batches, the request handler."""
 
     _functions: dict[str, Function] = field(default_factory=dict)
     static_crons: dict[str, StaticCron] = field(default_factory=dict)
     batches: dict[str, BatchSource] = field(default_factory=dict)
     request_handler: AnyFunction | None = None
-    """Completes requests; None for the built-in handler, which returns their data."""
+    """Processes requests; None for the built-in handler, which returns their data."""
 
     def __iter__(self) -> Iterator[Function]:
         return iter(sorted(self._functions.values(), key=lambda function: function.name))
@@ -127,7 +127,7 @@ class Registry:
         return self._functions.get(name)
 
     def add(self, function: Function) -> None:
-        """Register; raises DeclarationError for a bad or taken name."""
+        """Register a function; raises DeclarationError for an invalid or taken name."""
         name, call = function.name, function.call
         if not _NAME_FORM.fullmatch(name):
             fix = "pass name=… of the form 'module.camelName'"
@@ -138,11 +138,11 @@ class Registry:
         self._functions[name] = function
 
     def resolve(self, ref: FunctionRef) -> Function:
-        """Find a function by its name or by itself.
+        """Find a function by its name or its coroutine.
 
-        Raises BadRequest at ("functionName",) if there is none.
+        Raises BadRequest at ("functionName",) for an unknown function.
         """
-        # `str.__str__` also returns plain text for a subclass.
+        # `str.__str__` also converts a subclass to a plain string.
         name = str.__str__(ref) if isinstance(ref, str) else function_name(ref)
         function = self._functions.get(name)
         if function is None:
@@ -150,7 +150,7 @@ class Registry:
         return function
 
     def declare_cron(self, cron: StaticCron, call: AnyFunction) -> None:
-        """Remember a cron of `call`; raises DeclarationError if its name is taken."""
+        """Register a cron of `call`; raises DeclarationError if its name is taken."""
         taken = self.static_crons.get(cron.name)
         if taken and taken != cron:
             other = f"the name {cron.name!r} is taken by the cron of {taken.function_name}"
@@ -172,15 +172,15 @@ class Registry:
         self.batches[name] = source
 
     def set_request_handler(self, handler: AnyFunction) -> None:
-        """Complete requests with a coroutine; raises DeclarationError if there is another."""
+        """Register the request handler; raises DeclarationError if there is another."""
         taken = self.request_handler
         if taken and _origin(taken) != _origin(handler):
-            problem = f"{location_of(taken)} is a @request_handler already; keep one of the two"
+            problem = f"{location_of(taken)} is already a @request_handler; keep one of the two"
             raise DeclarationError(handler, problem)
         self.request_handler = handler
 
     def load(self, modules: Iterable[str]) -> None:
-        """Import modules, whose decorators register their functions."""
+        """Import modules; their decorators register their functions."""
         for module in modules:
             importlib.import_module(module)
 
@@ -191,16 +191,16 @@ registry: Final = Registry()
 def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
     """Build the error for an unknown name; it suggests the most similar name of `known`.
 
-    `known` must only have names that the reader of the error is allowed to see.
+    `known` must contain only names that the caller may see.
     """
-    likeness, best = max(((_likeness(name, each), each) for each in known), default=(0.0, ""))
-    hint = f": did you mean {best!r}?" if likeness >= MIN_SIMILARITY else ";"
+    similarity, best = max(((_similarity(name, each), each) for each in known), default=(0.0, ""))
+    hint = f": did you mean {best!r}?" if similarity >= MIN_SIMILARITY else ";"
     message = f"there is no function {name!r}{hint} `functions` lists those that exist"
     return BadRequest.at("functionName", message=message, code="unknown_function")
 
 
-def _likeness(given: str, known: str) -> float:
-    """Compare module with module and name with name; a missing module is not a difference."""
+def _similarity(given: str, known: str) -> float:
+    """Compare module with module and name with name; ignore a missing module."""
     parts = zip(*(reversed(name.lower().split(".")) for name in (given, known)), strict=False)
     return min(SequenceMatcher(None, *pair).ratio() for pair in parts)
 
@@ -210,7 +210,7 @@ def _origin(call: AnyFunction) -> tuple[str, str]:
 
 
 def _is_defined_twice(taken: AnyFunction, call: AnyFunction) -> bool:
-    """Return whether one import defines both; reloading a module defines each again."""
+    """Return whether one import defines both, as opposed to a reload of the module."""
     scope = getattr(call, "__globals__", None)
     spec = scope.get("__spec__") if scope else None
     return getattr(spec, "_initializing", False) and getattr(taken, "__globals__", None) is scope
@@ -221,20 +221,20 @@ def _built_in(call: AnyFunction) -> bool:
 
 
 def function_name(call: AnyFunction) -> str:
-    """Return the name that a coroutine is registered under, or would be."""
+    """Return the registered name of a coroutine, or its default name."""
     return given_name(call) or default_name(call)
 
 
 def given_name(call: object) -> str | None:
-    """Return the name that a decorator has registered a coroutine under; None if none has."""
+    """Return the name registered by a decorator; None if there is none."""
     given = getattr(call, "__ostinato_name__", None)
     return given if isinstance(given, str) else None
 
 
 def default_name(call: AnyFunction) -> str:
-    """Make `module.camelName`: the last part of the module's name, or its `__ostinato_module__`.
+    """Build `module.camelName`: the last part of the module's name or its `__ostinato_module__`.
 
-    Raises DeclarationError if that variable is not a name.
+    Raises DeclarationError if that variable is not a valid name.
     """
     module = sys.modules.get(call.__module__)
     prefix: object = getattr(module, PREFIX, None)
@@ -247,7 +247,7 @@ def default_name(call: AnyFunction) -> str:
 
 
 def to_camel_case(name: str) -> str:
-    """Turn snake_case into camelCase."""
+    """Convert snake_case to camelCase."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
 

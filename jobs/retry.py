@@ -1,4 +1,4 @@
-"""Retry policies: exponential backoff with a maximum and jitter. Pure."""
+"""Retry policies: exponential backoff with a maximum and jitter. No I/O."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,45 +11,45 @@ Random = Callable[[], float]  # uniform in [0, 1)
 ErrorClasses = tuple[type[BaseException], ...]
 
 MAX_DELAY_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
-"""How far ahead a job can be scheduled."""
+"""Maximum delay of a job: five years."""
 
 FIRST_DAY: Final = datetime(
     1, 1, 2, tzinfo=UTC
-)  # a day from the limits, so that they exist in every time zone
+)  # one day inside the limits of datetime, valid in every time zone
 LAST_DAY: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class RetryAfter(Exception):
-    """Raised by a function to run again at a given time, as after an HTTP 429.
+    """Raised by a function to be retried at a given time, e.g. after an HTTP 429.
 
-    The next attempt starts at exactly that time, whatever the policy's delays and `retry_on`
-    say. It is one of the policy's attempts: if none is left, the job fails. `when` is a number of
-    milliseconds from now, at most five years, or an aware datetime: one in the past runs at once,
-    one further away counts as five years. Raises ValueError for anything else.
+    The next attempt is due at exactly that time, regardless of the policy's delays and `retry_on`.
+    It counts as one of the policy's attempts: if none is left, the job fails. `when` is a number of
+    milliseconds from now, at most five years, or an aware datetime: a past one is due at once, one
+    further ahead is limited to five years. Raises ValueError for anything else.
     """
 
     def __init__(self, when: int | datetime, message: str | None = None) -> None:
         self.when = parse_when(when)
-        super().__init__(message or f"asked to run again {_in_words(self.when)}")
+        super().__init__(message or f"retry requested {_in_words(self.when)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Run again after an exception, at base_ms, base_ms·factor, base_ms·factor², …"""
+    """Retry policy: exponential backoff by base_ms, base_ms·factor, base_ms·factor², …"""
 
     retries: int = 3
-    """How often to run again: a job has retries + 1 attempts, at most 100."""
+    """Maximum number of retries: a job has retries + 1 attempts, at most 100."""
     base_ms: int = 1000
     """The delay before the first retry."""
     factor: float = 2.0
     jitter: float = 0.0
-    """From 0 to 1: each delay is spread evenly over ± this share of it."""
+    """From 0 to 1: each delay varies randomly by up to ± this fraction."""
     max_ms: int = 24 * 60 * 60 * 1000
-    """The longest delay, before jitter."""
+    """The maximum delay, before jitter."""
     retry_on: ErrorClasses = (BaseException,)
-    """Run again only after these errors; of a group, only if it holds no others."""
+    """Retry only after these exceptions; after a group, only if it contains no others."""
     give_up_on: ErrorClasses = ()
-    """Never run again after these, or a group that holds one; stronger than `retry_on`."""
+    """Never retry after these, or a group with one of them; takes precedence over `retry_on`."""
 
     def __post_init__(self) -> None:
         for name in ("retries", "base_ms", "max_ms"):
@@ -57,13 +57,13 @@ class Retry:
         for name in ("factor", "jitter"):
             _require_number(name, getattr(self, name))
         if not 0 <= self.retries < MAX_ATTEMPTS:
-            raise ValueError(f"retries is {self.retries}; allowed are 0 to {MAX_ATTEMPTS - 1}")
+            raise ValueError(f"retries must be 0 to {MAX_ATTEMPTS - 1}, got {self.retries}")
         if self.base_ms < 0 or self.max_ms < 0:
             raise ValueError("base_ms and max_ms must not be negative")
         if self.factor < 1:
-            raise ValueError(f"factor is {self.factor}; it must be at least 1")
+            raise ValueError(f"factor must be at least 1, got {self.factor}")
         if not 0 <= self.jitter <= 1:
-            raise ValueError(f"jitter is {self.jitter}; allowed are 0 to 1")
+            raise ValueError(f"jitter must be 0 to 1, got {self.jitter}")
         for name in ("retry_on", "give_up_on"):
             _require_classes(name, getattr(self, name))
 
@@ -72,9 +72,9 @@ class Retry:
         return self.retries + 1
 
     def covers(self, error: BaseException) -> bool:
-        """Return whether to run again after an error; never raises.
+        """Return whether to retry after an error; never raises.
 
-        Only its type counts: `__class__` may be code of the user.
+        Uses `type`, because `__class__` may be user code.
         """
         found = [type(each) for each in _leaves(error)]
         if any(issubclass(each, self.give_up_on) for each in found):
@@ -90,11 +90,11 @@ class Retry:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    left = [error]
-    while left:  # no recursion: groups may be nested more deeply than the stack allows
-        each = left.pop()
+    unvisited = [error]
+    while unvisited:  # no recursion: groups may be nested more deeply than the stack allows
+        each = unvisited.pop()
         if issubclass(type(each), BaseExceptionGroup):
-            left += BaseExceptionGroup.exceptions.__get__(each)
+            unvisited += BaseExceptionGroup.exceptions.__get__(each)
         else:
             yield each
 
@@ -116,7 +116,7 @@ def _require_classes(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a tuple of exception classes, got {value!r}")
     for each in value:
         if not (isinstance(each, type) and issubclass(each, BaseException)):
-            raise ValueError(f"{name} must hold exception classes only, got {each!r}")
+            raise ValueError(f"{name} must contain only exception classes, got {each!r}")
 
 
 def parse_when(when: object) -> int | datetime:
@@ -124,7 +124,7 @@ def parse_when(when: object) -> int | datetime:
     if isinstance(when, datetime):
         return _in_utc(when)
     if isinstance(when, bool) or not isinstance(when, int) or not 0 <= when <= MAX_DELAY_MS:
-        raise ValueError(f"{when!r} is no datetime, and no ms from 0 to {MAX_DELAY_MS}")
+        raise ValueError(f"must be a datetime or 0 to {MAX_DELAY_MS} milliseconds, got {when!r}")
     return int(when)
 
 

@@ -1,10 +1,10 @@
-"""Owns when a schedule is due: intervals, cronspecs and daylight saving. Pure: it reads no clock.
+"""Computes the ticks of a schedule: intervals, cronspecs, daylight saving. No I/O, no clock.
 
 **Daylight saving.** A cronspec is in local time, by the rule of Debian's cron(8). A job that runs
-at a specific time, or less often than hourly, runs once for each local time it names: a skipped
-local time runs at the first instant after the gap, a repeated one runs the first time only. A job
-whose hour field is every hour goes by elapsed time: it runs in both passes of a repeated hour and
-not at all in a skipped one. Source: vixie-cron 3.0pl1 (Debian), cron(8).
+at a specific time, or less often than hourly, runs once per matching local time: for a skipped one,
+at the first instant after the gap; for a repeated one, the first time only. A job whose hour field
+covers every hour follows elapsed time: it runs in both passes of a repeated hour and not at all in
+a skipped one. Source: vixie-cron 3.0pl1 (Debian), cron(8).
 """
 
 import difflib
@@ -21,7 +21,7 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
-MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # no job is scheduled further ahead than 5 years
+MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # jobs are scheduled at most 5 years ahead
 MAX_RUNS: Final = 1_000  # about 50 ms of work
 
 _SECOND: Final = timedelta(seconds=1)
@@ -47,7 +47,7 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
 
 
 def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield every tick later than `after`, in order, without end."""
+    """Yield all ticks later than `after`, in order; infinite."""
     while True:
         after = next_run(schedule, after)
         yield after
@@ -74,7 +74,7 @@ def first_run(schedule: Schedule, now: datetime, start_at: datetime | None = Non
 
 
 def with_jitter(cron_id: str, due: datetime, jitter_ms: int) -> datetime:
-    """Delay a tick's execution by 0 to `jitter_ms`, always by the same for the same tick."""
+    """Delay a tick's execution by 0 to `jitter_ms`, deterministic for a tick."""
     digest = hashlib.blake2b(f"{cron_id}/{due.isoformat()}".encode(), digest_size=8).digest()
     return due + timedelta(milliseconds=int.from_bytes(digest) % (jitter_ms + 1))
 
@@ -85,7 +85,7 @@ def _issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Iterator[
         message = (
             "Either intervalMs or cronspec required"
             if cronspec is None
-            else "intervalMs and cronspec exclude each other: give one of them"
+            else "intervalMs and cronspec are mutually exclusive: pass one of them"
         )
         yield Issue(path=("intervalMs",), message=message, code=code)
         yield Issue(path=("cronspec",), message=message, code=code)
@@ -152,12 +152,12 @@ def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
 
 
 def _repeated(wall: datetime, zone: ZoneInfo) -> timedelta:
-    """Return by how much clocks go back over `wall`; zero where they do not."""
+    """Return how far clocks are set back at `wall`; zero if they are not."""
     return max(_instant(wall, zone, 1) - _instant(wall, zone, 0), timedelta(0))
 
 
 def _gap(wall: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the instant at which clocks go forward over `wall`; None if they do not."""
+    """Return the instant at which clocks skip `wall`; None if they do not."""
     late, early = _instant(wall, zone, 0), _instant(wall, zone, 1)
     return _change(zone, early, late) if early < late else None
 

@@ -1,4 +1,4 @@
-"""Owns every setting: its environment variable, type, unit, bounds and default."""
+"""The settings: environment variables, types, units, bounds and defaults."""
 
 import hmac
 from enum import StrEnum
@@ -45,7 +45,7 @@ Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], NoDe
 
 
 class Mode(StrEnum):
-    """What a process is for; only development and test can shift due time."""
+    """The mode of a process; only development and test can shift scheduler time."""
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     )
     mode: Mode = Field(
         Mode.PRODUCTION,
-        description="production, development or test; only development and test can shift due "
-        "time.",
+        description="production, development or test; only development and test can shift "
+        "scheduler time.",
     )
     functions: Names = Field(
         (),
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
     allowed_origins: Names = Field(
         (),
-        description="Comma-separated origins whose pages may call the API, besides its own pages.",
+        description="Comma-separated origins allowed to call the API, in addition to its own.",
     )
     trusted_proxies: Addresses = Field(
         ("127.0.0.1", "::1"),
@@ -152,8 +152,8 @@ class Settings(BaseSettings):
     introspection: bool = Field(True, description="Allow introspection queries.")
     operations_file: Path | None = Field(
         None,
-        description="JSON file with the only operations allowed to run: a manifest, or a map from"
-        " id to document.",
+        description="JSON file of the operations allowed to run (all others are rejected): a "
+        "manifest, or a map from id to document.",
     )
     body_limit_bytes: int = Field(
         262_144,
@@ -265,7 +265,7 @@ class Settings(BaseSettings):
         "milliseconds; at least three times the heartbeat interval.",
     )
     sweep_ms: int = Field(
-        1_000, ge=50, description="Interval between sweeps for missing work, in milliseconds."
+        1_000, ge=50, description="Interval between maintenance sweeps, in milliseconds."
     )
     mutation_timeout_ms: int = Field(
         4_000,

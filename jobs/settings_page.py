@@ -1,4 +1,4 @@
-"""Renders docs/configuration.md from the settings; `make docs` writes the file."""
+"""Renders docs/configuration.md from the settings; run by `make docs`."""
 
 from pathlib import Path
 from types import NoneType

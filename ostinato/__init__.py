@@ -1,7 +1,7 @@
 """Ostinato: a GraphQL backend for scheduled work, with live status.
 
-These are the names that an application imports. Each is loaded when it is first used, so that
-`import ostinato` loads no database driver.
+This is the public API for applications. Names are loaded on first use, so that `import ostinato`
+does not load a database driver.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """The command line.
 
-Each command imports what it needs when it runs, so that every command starts fast.
+Commands import their dependencies lazily, so that each one starts fast.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ cli = typer.Typer(
     help="A GraphQL backend for scheduled work, with live status.",
 )
 Data = Annotated[Path, typer.Option("--data", help="Data folder of the embedded servers.")]
-Subject = Annotated[str, typer.Option("--sub", help="User id: the owner of what the user creates.")]
+Subject = Annotated[str, typer.Option("--sub", help="User id, the token's subject.")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="A role; can be repeated.")]
 NumberOfProcesses = Annotated[
     int, typer.Option("--processes", min=1, max=256, help="Number of worker processes.")
@@ -35,7 +35,7 @@ Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds
 
 def main() -> None:
     """Run the command line."""
-    sys.path.insert(0, str(Path.cwd()))  # the user's modules, as `python -m` finds them
+    sys.path.insert(0, str(Path.cwd()))  # makes the user's modules importable, like `python -m`
     cli(prog_name="ostinato")
 
 
@@ -59,7 +59,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:
-        _refuse(str(error))
+        _exit_with(str(error))
 
 
 @cli.command()
@@ -73,12 +73,12 @@ def api() -> None:
     try:
         app = create_app(settings)
     except ValueError as error:
-        _refuse(str(error))
+        _exit_with(str(error))
     try:
         listener = listen(settings)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        _refuse(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
+        _exit_with(f"Cannot listen on {where} ({error}): set OSTINATO_HOST or OSTINATO_PORT")
     tune_gc()
     if not serve(app, settings, listener):
         raise typer.Exit(1)
@@ -107,7 +107,7 @@ def worker(processes: NumberOfProcesses = 1) -> None:
 
 @cli.command()
 def functions() -> None:
-    """List functions and batches: name, kind, who can call it, and description."""
+    """List functions and batches: name, kind, access and description."""
     from ostinato.jobs.registry import registry
 
     _require_functions(_settings())
@@ -125,7 +125,7 @@ def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
     try:
         typer.echo(issue_token(_settings(), sub, tuple(role or ()), ttl))
     except ValueError as error:
-        _refuse(str(error))
+        _exit_with(str(error))
 
 
 @cli.command()
@@ -155,7 +155,7 @@ def _settings() -> "Settings":
         return Settings()
     except ValidationError as error:
         lines = (f"OSTINATO_{_name(each['loc'])}: {plain_message(each)}" for each in error.errors())
-        _refuse("\n".join(lines))
+        _exit_with("\n".join(lines))
 
 
 def _checked_settings() -> "Settings":
@@ -169,7 +169,7 @@ def _checked_settings() -> "Settings":
     configure_logs(settings)
     reason = connection.url_problem(settings.redis_url)
     if reason := reason or asyncio.run(startup_problem(settings.mongo_url, settings.database)):
-        _refuse(reason)
+        _exit_with(reason)
     return settings
 
 
@@ -178,18 +178,18 @@ def _require_functions(settings: "Settings") -> None:
     from ostinato.jobs.modules import import_problems
 
     if problems := import_problems(settings.functions):
-        _refuse("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
+        _exit_with("\n".join(f"OSTINATO_FUNCTIONS: {problem}" for problem in problems))
 
 
 def _print_row(name: str, kind: str, entry: "Function | BatchSource", description: str) -> None:
-    who = "public" if entry.public else ",".join(sorted(entry.roles)) or "internal"
-    typer.echo(f"{name:32} {kind:9} {who:10} {description.strip().partition(chr(10))[0]}")
+    access = "public" if entry.public else ",".join(sorted(entry.roles)) or "internal"
+    typer.echo(f"{name:32} {kind:9} {access:10} {description.strip().partition(chr(10))[0]}")
 
 
 def _name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper() if location else "*"
 
 
-def _refuse(message: str) -> NoReturn:
+def _exit_with(message: str) -> NoReturn:
     typer.secho(message, err=True, fg="red")
     raise typer.Exit(1)

@@ -28,7 +28,7 @@ OPTIONS = {
     "name='send'": "'send' is not a valid function name; pass name=… of the form",
     "public='yes'": "public must be True or False, got 'yes'",
     "internal=1": "internal must be True or False, got 1",
-    "roles='admin'": "roles is the text 'admin', which would be read letter by letter; write "
+    "roles='admin'": "roles is the text 'admin', which Python would split into letters; write "
     "roles=('admin',)",
     "roles=(1,)": "roles must be a tuple of texts, got (1,); write roles=('admin',)",
     "retry=3": "retry must be a Retry, got 3; write retry=Retry(retries=3)",
@@ -65,17 +65,17 @@ SIGNATURES = {
     "@action()\nasync def send(ctx: Context, to: str, /) -> None: ...": "cannot be passed by name; "
     "remove the `/`",
     "@action()\nasync def send(ctx: Context, to: 'Nobody') -> None: ...": "an annotation cannot be "
-    "evaluated (NameError: name 'Nobody' is not defined); import what it names at run time",
+    "evaluated (NameError: name 'Nobody' is not defined); import its names at run time",
     f"{CLIENT}@action()\nasync def send(ctx: Context, to: Client) -> None: ...": "its argument "
-    "'to' has the type Client, which JSON cannot carry; use JSON types, a dataclass",
+    "'to' has the type Client, which JSON cannot represent; use JSON types, a dataclass",
     "from collections.abc import Callable\n@action()\nasync def send(ctx: Context, to: "
     "Callable[[], int]) -> None: ...": "its argument 'to' has the type Callable, which JSON",
     "@action()\nasync def send(ctx: Context, _to: str) -> None: ...": "its argument '_to' has a "
-    "name that Pydantic keeps for itself; rename it",
+    "name that Pydantic reserves; rename it",
     "@action()\nasync def send(ctx: Context, model_config: str) -> None: ...": "its argument "
-    "'model_config' has a name that Pydantic keeps for itself; rename it",
+    "'model_config' has a name that Pydantic reserves; rename it",
     "@action()\nasync def send(ctx: Context, model_dump: str) -> None: ...": "its argument "
-    "'model_dump' is refused by Pydantic (",
+    "'model_dump' is rejected by Pydantic (",
     "@action()\nasync def send(ctx: Context, a_b: int, aB: int) -> None: ...": "the arguments a_b "
     "and aB are both aB in JSON; rename one",
     "@action()\nasync def send(ctx: Context, to: str = None) -> None: ...": "the default of its "

@@ -12,9 +12,9 @@ from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
 
-MAX_BATCH_SIZE: Final = 1_000  # one transaction holds the effects of a page
+MAX_BATCH_SIZE: Final = 1_000  # a page's effects are one transaction
 MAX_PAGE_DELAY_MS: Final = 86_400_000  # a day; use a cron for anything slower
-MAX_ITEMS: Final = 1_000  # in one call
+MAX_ITEMS: Final = 1_000  # per call
 
 PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
 """A page that raises is retried; after its last attempt, its batch fails."""
@@ -22,7 +22,7 @@ PAGE_RETRY: Final = Retry(retries=3, base_ms=1_000)
 
 @batch("items", where={"processed": False}, public=True)
 async def mark_processed(ctx: Context, items: list[Document]) -> None:
-    """Mark each item as processed, and increment its `version` to 2."""
+    """Mark each item as processed, and increment its `version`."""
     await ctx.db["items"].update_many(
         {"_id": {"$in": [item["_id"] for item in items]}},
         {"$set": {"processed": True, "processedAt": await ctx.now()}, "$inc": {"version": 1}},
@@ -53,7 +53,7 @@ async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
 async def start_batch(
     ctx: Context, source: str, batch_size: int = 100, delay_ms: int = 1000
 ) -> Batch:
-    """Start a pass of the owner over a source; its first page is due now.
+    """Start a batch over a source for the owner; its first page is due now.
 
     Raises BadRequest with an issue for each wrong field, and PreconditionFailed if no document of
     the source has an owner.
@@ -104,10 +104,10 @@ async def process_batch(
     batch_size: int = 100,
     delay_ms: int = 1000,
 ) -> int:
-    """Process the page after `cursor` and schedule the next one; returns the number of its items.
+    """Process the page after `cursor` and schedule the next one; return the number of items.
 
-    The effects of the items, the step of the cursor and the next page are one transaction: an
-    interrupted page has no effect, and a repeated page finds that the cursor has moved on.
+    The items' effects, the new cursor and the next page's job are one transaction: an interrupted
+    page has no effect, and a repeated page does nothing, since the cursor has advanced.
     """
     found = await ctx.db["batches"].find_one(
         {"_id": batch_id, "owner": ctx.owner, "state": BatchState.RUNNING.value, "cursor": cursor}

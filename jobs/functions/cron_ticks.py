@@ -13,25 +13,25 @@ from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
 from ostinato.jobs.schedules import with_jitter
 
 MAX_QUEUED_TICKS: Final = 100  # further ticks are skipped and counted
-RELEASE_POLL_MS: Final = 1_000  # how soon a queued tick notices that the running one has ended
+RELEASE_POLL_MS: Final = 1_000  # how often queued ticks check for the end of the previous run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapResult:
-    """What became of the due times of a cron."""
+    """The outcome of the due ticks of a cron."""
 
     active: list[str]
-    """Jobs that the next tick must check; empty if runs may overlap."""
+    """Unfinished runs, which the next tick must check; empty if runs may overlap."""
     queued: list[datetime]
     skipped: int
     started: int
 
 
 async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime) -> str:
-    """Schedule the tick for `due`, or an intermediate hop if that is too far ahead.
+    """Schedule the tick for `due`, or an intermediate job if it is too far ahead.
 
-    `version` is the cron's version after this change. It is part of the tick's unique key, so that
-    a changed cron can have a tick for the same due time.
+    `version` is the cron's version after this change. It is part of the deduplication key, so
+    that a changed cron can have a tick for the same due time.
     """
     return await ctx.scheduler.run_at(
         min(due, await ctx.now() + MAX_HOP),
@@ -43,20 +43,22 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
 
 
 async def start_due_runs(
-    ctx: Context, cron: Cron, found: dict[str, Any], dues: Sequence[datetime]
+    ctx: Context, cron: Cron, found: dict[str, Any], due_times: Sequence[datetime]
 ) -> OverlapResult:
     """Start a run for each due time, oldest first; `found` is the cron's document.
 
-    Due times of one call do not count as overlapping each other, unless they are queued.
+    Runs started by one call do not count as overlapping, unless they are queued.
     """
     if cron.overlap is OverlapPolicy.ALLOW:
-        jobs = await _start(ctx, cron, dues)
-        return OverlapResult(active=[], queued=[], skipped=len(dues) - len(jobs), started=len(jobs))
+        jobs = await _start(ctx, cron, due_times)
+        return OverlapResult(
+            active=[], queued=[], skipped=len(due_times) - len(jobs), started=len(jobs)
+        )
     active = await find_active_jobs(ctx, found.get("executions", []))
     waiting: list[datetime] = []
-    ready = list(dues)
+    ready = list(due_times)
     if cron.overlap is OverlapPolicy.QUEUE:
-        waiting = [*found.get("queuedTicks", []), *dues]
+        waiting = [*found.get("queuedTicks", []), *due_times]
         ready = [] if active else waiting[:1]
         waiting = waiting[len(ready) :]
     elif active:
@@ -67,13 +69,13 @@ async def start_due_runs(
     return OverlapResult(
         active=[*active, *jobs],
         queued=queued,
-        skipped=before + len(dues) - len(jobs) - len(queued),
+        skipped=before + len(due_times) - len(jobs) - len(queued),
         started=len(jobs),
     )
 
 
 async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime]) -> str | None:
-    """Schedule a check whether queued ticks can start; returns None if there are none."""
+    """Schedule a job that starts queued ticks; return None if there are none."""
     if not queued:
         return None
     return await ctx.scheduler.run_after(
@@ -84,7 +86,7 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
     )
 
 
-async def _start(ctx: Context, cron: Cron, dues: Sequence[datetime]) -> list[str]:
+async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> list[str]:
     """Schedule the function once per due time; if it no longer exists, record a failure."""
     cause = Cause(kind=CauseKind.CRON, id=cron.id)
     try:
@@ -95,7 +97,7 @@ async def _start(ctx: Context, cron: Cron, dues: Sequence[datetime]) -> list[str
                 cron.args,
                 cause=cause,
             )
-            for due in dues
+            for due in due_times
         ]
     except BadRequest as error:
         ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))

@@ -1,4 +1,4 @@
-"""Runtime crons: registers, changes and executes schedules that are stored in the database."""
+"""Runtime crons: registration, changes and execution of schedules stored in MongoDB."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ async def register_cron(ctx: Context, new: NewCron) -> Cron:
     args = ctx.registry.resolve(new.function_name).bind(
         with_default_name(new.function_name, new.args, new.name)
     )
-    # A duplicate key would abort the transaction, so look first.
+    # A duplicate key would abort the transaction, so check first.
     if taken := await ctx.db["crons"].find_one({"owner": ctx.owner, "name": new.name}):
         raise Conflict(f"a cron named {new.name!r} already exists: {_remedy(taken)}")
     return await insert_cron(ctx, new, schedule, args)
@@ -69,7 +69,7 @@ async def insert_cron(ctx: Context, new: NewCron, schedule: Schedule, args: Json
 
 
 async def pause_cron(ctx: Context, cron_id: str) -> Cron:
-    """Cancel the pending tick and all queued ones; `nextRunTime` stays.
+    """Cancel the pending tick and all queued ticks; keep `nextRunTime`.
 
     Pausing a paused cron changes nothing. Raises NotFound.
     """
@@ -91,7 +91,7 @@ async def pause_cron(ctx: Context, cron_id: str) -> Cron:
 
 
 async def resume_cron(ctx: Context, cron_id: str) -> Cron:
-    """Schedule the ticks of a paused cron again; its next run is computed from now.
+    """Resume the ticks of a paused cron; its next run is computed from the current time.
 
     Resuming a running cron changes nothing. Raises NotFound, and PreconditionFailed after its end.
     """
@@ -105,13 +105,13 @@ async def resume_cron(ctx: Context, cron_id: str) -> Cron:
 
 
 async def delete_cron(ctx: Context, cron_id: str) -> Cron:
-    """Delete a cron and its pending tick, and return it as it was; its jobs stay.
+    """Delete a cron and its pending tick, and return the cron; its jobs are kept.
 
     Raises NotFound.
     """
     found = await _find(ctx, cron_id)
     await _cancel_jobs(ctx, found)
-    # The change event of a deletion has no owner: this write puts the owner into the stream.
+    # A delete event carries no owner: this update adds it to the change stream.
     tombstone = {"deleted": {"owner": found["owner"]}}
     await ctx.db.internal_collection("crons").update_one({"_id": cron_id}, {"$set": tombstone})
     await ctx.db.internal_collection("crons").delete_one({"_id": cron_id})
@@ -150,7 +150,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
 
 @mutation(internal=True, retry=CHAIN_RETRY)
 async def release_queued(ctx: Context, cron_id: str) -> None:
-    """Start the oldest queued tick if the run before it has ended."""
+    """Start the oldest queued tick if the previous run has ended."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["queuedTicks"]:
         return
@@ -184,7 +184,7 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
 
 
 async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
-    """Write fields of a cron and return the new cron; `found` is its document before."""
+    """Write fields of a cron and return the new cron; `found` is its current document."""
     await ctx.db.internal_collection("crons").update_one(
         {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
     )
@@ -192,7 +192,7 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
 
 
 async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
-    """Schedule a tick for when the cron is due, unless there is one."""
+    """Schedule a tick at the cron's due time, unless one is pending."""
     if await is_active(ctx, cron.scheduler_job_id):
         return
     tick = await schedule_tick(ctx, cron.id, cron.version + 1, cron.next_run_time)

@@ -18,7 +18,7 @@ Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's I
 async def log_failure(
     ctx: Context, error: str, data: JsonValue = None, attempts: Attempts = 1
 ) -> str:
-    """Insert a failure and return its id; `attempts` is the number of tries."""
+    """Insert a failure and return its id; `attempts` is the number of attempts made."""
     function_name = ctx.job.function_name if ctx.job else "errors.logFailure"
     return await record_failure(ctx, function_name, Exception(error), data, attempts)
 

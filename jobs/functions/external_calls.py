@@ -1,6 +1,6 @@
 """Calls external HTTP APIs on the hosts that the operator allows.
 
-A name is resolved once and its addresses are called, so that it cannot resolve to others later.
+Resolves a host name once and connects to the checked addresses: prevents DNS rebinding.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class CallFailed(Exception):
 
 
 CALL_ERRORS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
-"""What a call raises that a retry may fix."""
+"""Errors of a call that a retry may fix."""
 
 
 class HttpCall(BaseModel):
@@ -52,7 +52,7 @@ class HttpCall(BaseModel):
 
 
 async def make_call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
-    """Make the call and return its status and body; follows no redirect.
+    """Make the call and return its status and body; does not follow redirects.
 
     Raises Forbidden for a host that is not allowed, and one of CALL_ERRORS if the call fails,
     takes longer than 10 s or returns more than 64 KiB.
@@ -64,7 +64,7 @@ async def make_call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
 
 
 async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
-    """Make the call at the first address that accepts a connection."""
+    """Send the request to the first address that accepts a connection."""
     *others, last = addresses
     async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=CALL_TIMEOUT_S) as client:
         for address in others:
@@ -126,7 +126,7 @@ async def _resolve(url: httpx.URL, private: bool) -> list[str]:
 
 
 def _is_public(text: str) -> bool:
-    """Return whether an address is public; for one that embeds an IPv4 address, whether that is."""
+    """Return whether an address, or the IPv4 address embedded in it, is public."""
     address = ip_address(text)
     if isinstance(address, IPv6Address):
         wrapped = address in NAT64 or address in IPV4_COMPATIBLE

@@ -1,6 +1,6 @@
-"""Tools for a chain of jobs, each of which schedules the next: crons, loops, batches, requests.
+"""Job chains, in which each job schedules the next: crons, recurring tasks, batches, requests.
 
-All run in the caller's transaction.
+Every function runs in the caller's transaction.
 """
 
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ from ostinato.jobs.retry import Retry
 
 MAX_HOP: Final = timedelta(
     days=4 * 365
-)  # jobs can be five years ahead at most; later ones are reached in hops
-REPAIR_AFTER: Final = timedelta(minutes=1)  # how often a job that has failed is retried
+)  # jobs are scheduled at most five years ahead; later ticks take several hops
+REPAIR_AFTER: Final = timedelta(minutes=1)  # the delay before a failed job is replaced
 
 CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
-"""How a step of a chain is retried: a chain must survive a temporary database error."""
+"""Retry policy of a chain's jobs: a chain must survive a temporary database error."""
 
 _ACTIVE: Final = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
 
 
 async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
-    """Return which of the jobs have not ended, in the given order."""
+    """Return the jobs that have not ended, in the given order."""
     wanted = list(job_ids)
     if not wanted:
         return []
@@ -42,13 +42,13 @@ async def is_active(ctx: Context, job_id: str | None) -> bool:
 
 
 async def effective_now(ctx: Context) -> datetime:
-    """Return due time, but not before the running job's: the server has seen that pass."""
+    """Return scheduler time, or the running job's due time if the local clock lags."""
     now = await ctx.now()
     return max(now, ctx.job.scheduled_time) if ctx.job else now
 
 
 async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:
-    """Return when to schedule a lost job again: later if it has failed."""
+    """Return the due time of the replacement of a lost job; delayed if the job failed."""
     failed = {"_id": job_id, "state": JobState.FAILED.value}
     if job_id is not None and await ctx.db["jobs"].find_one(failed, {"_id": 1}):
         return max(due, await ctx.now() + REPAIR_AFTER)

@@ -1,4 +1,4 @@
-"""Owns the input of a new cron and its validation. Pure."""
+"""The input of a new cron and its validation. No I/O."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class NewCron:
     jitter_ms: int = 0
     """The maximum delay of each run."""
     start_at: datetime | None = None
-    """No tick before it; an interval counts from it."""
+    """Start of the schedule, inclusive; intervals count from it."""
     end_at: datetime | None = None
-    """No tick at this time or later; the cron is then disabled."""
+    """End of the schedule, exclusive; the cron is then disabled."""
 
 
 def validate_cron(new: NewCron) -> Schedule:
-    """Validate all but the function and its arguments; raises BadRequest with every issue."""
+    """Validate all fields except the function and its arguments; raises BadRequest."""
     issues = [
         *schedule_issues(new.interval_ms, new.cronspec, new.tz),
         *_limit_issues(new),
@@ -47,7 +47,7 @@ def validate_cron(new: NewCron) -> Schedule:
 
 
 def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> Sequence[Issue]:
-    """Return what is wrong with a schedule."""
+    """Return the issues of a schedule."""
     try:
         parse_schedule(interval_ms, cronspec, tz)
     except BadRequest as error:
@@ -56,7 +56,7 @@ def schedule_issues(interval_ms: int | None, cronspec: str | None, tz: str) -> S
 
 
 def period_issues(start_at: datetime | None, end_at: datetime | None) -> Sequence[Issue]:
-    """Return what is wrong with the period in which a cron ticks."""
+    """Return the issues of a cron's start and end."""
     if start_at and end_at and end_at <= start_at:
         message = "endAt must be later than startAt"
         return [Issue(path=("endAt",), message=message, code="too_small")]

@@ -15,8 +15,8 @@ from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.records import Cause, CauseKind, Json, Request, RequestState
 
 MIN_TIMEOUT_MS: Final = 1
-MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year; nobody waits longer for a response
-MAX_DELAY_MS: Final = 60_000  # the built-in handler occupies a slot of the worker for this long
+MAX_TIMEOUT_MS: Final = 365 * 86_400_000  # a year
+MAX_DELAY_MS: Final = 60_000  # meanwhile, the built-in handler occupies a worker slot
 
 
 async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000) -> Request:
@@ -53,13 +53,13 @@ async def create_with_timeout(ctx: Context, data: Json, timeout_ms: int = 30_000
 
 @mutation(internal=True)
 async def timeout(ctx: Context, request_id: str) -> bool:
-    """Time out a request that is still pending; returns whether it was."""
+    """Time out a request; return whether it was still pending."""
     return await _end(ctx, request_id, RequestState.TIMEOUT) is not None
 
 
 @action(internal=True)
 async def process(ctx: Context, request_id: str) -> None:
-    """Call the registered handler and complete the request with what it returns.
+    """Call the registered handler and complete the request with its result.
 
     A result or an error after the timeout has no effect.
     """
@@ -76,9 +76,9 @@ async def process(ctx: Context, request_id: str) -> None:
 
 
 async def echo(ctx: Context, data: Json) -> Json:
-    """Complete a request with its own data, after the `delayMs` in it (at most 60,000), if any.
+    """Return the request's data as its result, after its `delayMs` (at most 60,000), if any.
 
-    Raises if the data has `fail: true`. Both serve to try out requests.
+    Raises if the data has `fail: true`. Both options are for demos.
     """
     options = data if isinstance(data, dict) else {}
     delay_ms = options.get("delayMs")
@@ -91,25 +91,25 @@ async def echo(ctx: Context, data: Json) -> Json:
 
 @mutation(internal=True)
 async def read(ctx: Context, request_id: str) -> dict[str, JsonValue] | None:
-    """Return a pending request's data; None after its end."""
+    """Return the data of a pending request; None if it has ended."""
     found = await ctx.db["requests"].find_one(_pending(ctx, request_id), {"data": 1})
     return {"data": found["data"]} if found else None
 
 
 @mutation(internal=True)
 async def complete(ctx: Context, request_id: str, result: JsonValue) -> bool:
-    """Complete a request that is still pending; returns whether it was."""
+    """Complete a request; return whether it was still pending."""
     return await _finish(ctx, request_id, RequestState.COMPLETED, result)
 
 
 @mutation(internal=True)
 async def fail(ctx: Context, request_id: str) -> bool:
-    """Fail a request whose handler raised, if it is still pending; returns whether it was."""
+    """Fail a request whose handler raised; return whether it was still pending."""
     return await _finish(ctx, request_id, RequestState.FAILED)
 
 
 async def repair_request(ctx: Context, request_id: str) -> bool:
-    """End a request that lost its handler or its timeout; returns False if it has both."""
+    """End a request whose handler or timeout job is lost; return False if neither is."""
     found = await ctx.db["requests"].find_one(_pending(ctx, request_id))
     if found is None:
         return False
@@ -133,7 +133,7 @@ async def _finish(ctx: Context, request_id: str, state: RequestState, result: Js
 async def _end(
     ctx: Context, request_id: str, state: RequestState, result: Json = None
 ) -> dict[str, Any] | None:
-    """Move a request from pending to an end state; returns None if it has ended already."""
+    """Move a request from pending to a final state; return None if it has already ended."""
     fields = {"state": state.value, "completedAt": await ctx.now(), "result": result}
     return await ctx.db.internal_collection("requests").find_one_and_update(
         _pending(ctx, request_id), {"$set": fields, "$inc": {"version": 1}}

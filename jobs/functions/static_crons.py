@@ -1,4 +1,4 @@
-"""Synchronizes the crons in the database with those that the code declares with `@cron`."""
+"""Synchronizes the stored crons with the `@cron` declarations in code."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,9 +16,9 @@ from ostinato.jobs.schedules import first_run
 
 
 async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> None:
-    """Add new crons, update those that differ, and disable those that the code no longer has.
+    """Add new crons, update changed ones, and disable those no longer declared.
 
-    A cron that an admin paused stays paused. `ctx.owner` must be None: these have no owner.
+    A cron paused by an admin stays paused. `ctx.owner` must be None: static crons have no owner.
     """
     named = {"owner": None, "name": {"$type": "string"}}
     found = {one["name"]: one for one in await ctx.db["crons"].find(named)}
@@ -27,7 +27,7 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
         if known is not None and not _is_sound(known):
             tick = known.get("schedulerJobId")
             await cancel_if_active(ctx, tick if isinstance(tick, str) else None)
-            # The code declares everything that the document contained.
+            # Nothing is lost: the cron is recreated from its declaration.
             await ctx.db.internal_collection("crons").delete_one({"_id": known["_id"]})
             known = None
         if known is None:
@@ -35,10 +35,10 @@ async def sync_static_crons(ctx: Context, declared: Iterable[StaticCron]) -> Non
             await insert_cron(ctx, new, cron.schedule, cron.args)
         elif _differs(known, cron):
             await _redeclare(ctx, known, cron)
-    for gone in filter(_is_sound, found.values()):
-        if gone["enabled"] or not gone.get("retired"):
-            await cancel_if_active(ctx, gone.get("schedulerJobId"))
-            await change(ctx, gone, {"enabled": False, "retired": True, "schedulerJobId": None})
+    for removed in filter(_is_sound, found.values()):
+        if removed["enabled"] or not removed.get("retired"):
+            await cancel_if_active(ctx, removed.get("schedulerJobId"))
+            await change(ctx, removed, {"enabled": False, "retired": True, "schedulerJobId": None})
 
 
 def _is_sound(found: dict[str, Any]) -> bool:

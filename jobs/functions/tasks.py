@@ -41,10 +41,10 @@ async def run_task(ctx: Context, name: str) -> Json:
 async def start_task(
     ctx: Context, *, task_id: str, interval_ms: int, function_name: str, args: JsonObject
 ) -> RecurringTask:
-    """Start a loop that runs the function now and then at every interval.
+    """Start a loop that runs the function now, and again after every interval.
 
-    Starting a running loop with the same settings changes nothing; with other settings, it
-    restarts. Raises BadRequest with an issue for each wrong field.
+    Starting a running loop with the same settings changes nothing; with different settings, it
+    restarts the loop. Raises BadRequest with an issue for each wrong field.
     """
     bound = _validate(ctx, task_id, interval_ms, function_name, args)
     found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
@@ -86,7 +86,7 @@ async def stop_task(ctx: Context, task_id: str) -> RecurringTask:
 async def start_recurring_task(
     ctx: Context, task_id: str, interval_ms: int, generation: int
 ) -> None:
-    """Run the task's function in a job of its own, and schedule the next run of the loop.
+    """Run the task's function in a separate job, and schedule the next run of the loop.
 
     Does nothing if the task was stopped or restarted since this run was scheduled.
     """

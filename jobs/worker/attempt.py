@@ -45,10 +45,10 @@ class Attempt:
             id=document["_id"],
             function_name=document["functionName"],
             attempt=to_whole_number(
-                document["attempt"], "attempt", least=0, most=MAX_STORED_ATTEMPTS
+                document["attempt"], "attempt", minimum=0, maximum=MAX_STORED_ATTEMPTS
             ),
             max_attempts=to_whole_number(
-                document["maxAttempts"], "maxAttempts", least=0, most=MAX_STORED_ATTEMPTS
+                document["maxAttempts"], "maxAttempts", minimum=0, maximum=MAX_STORED_ATTEMPTS
             ),
             owner=document["owner"],
             cause=cause_from(document["cause"]),

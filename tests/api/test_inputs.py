@@ -187,7 +187,10 @@ def test_omitted_fields_are_none() -> None:
     ("schedule", "message"),
     [
         ({"interval_ms": None}, "Either intervalMs or cronspec required"),
-        ({"cronspec": "@daily"}, "intervalMs and cronspec exclude each other: give one of them"),
+        (
+            {"cronspec": "@daily"},
+            "intervalMs and cronspec are mutually exclusive: pass one of them",
+        ),
     ],
 )
 def test_a_cron_has_exactly_one_schedule(schedule: dict[str, Any], message: str) -> None:

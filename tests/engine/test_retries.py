@@ -135,7 +135,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     outcome = Attempt.of(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
     assert outcome.transition is TransitionName.FAIL
     assert outcome.error is not None
-    assert "0.5 is no datetime" in outcome.error["message"]
+    assert "milliseconds, got 0.5" in outcome.error["message"]
 
 
 def test_a_group_of_errors_is_judged_by_all_in_it() -> None:

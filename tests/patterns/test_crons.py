@@ -103,7 +103,7 @@ async def test_neither_schedule_is_refused_with_the_documented_message(idle: Wor
 
 
 async def test_both_schedules_are_refused(idle: World) -> None:
-    with pytest.raises(BadRequest, match="exclude each other"):
+    with pytest.raises(BadRequest, match="mutually exclusive"):
         await register(idle, interval_ms=MINUTE, cronspec="@daily")
 
 

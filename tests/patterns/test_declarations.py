@@ -65,7 +65,7 @@ def test_there_is_one_request_handler(empty: Registry) -> None:
     request_handler(answer)
     request_handler(answer)
     assert empty.request_handler is answer
-    with pytest.raises(DeclarationError, match="is a @request_handler already"):
+    with pytest.raises(DeclarationError, match="is already a @request_handler"):
         request_handler(answer_otherwise)
 
 
