@@ -1,1 +1,1 @@
-"""Who may do what: one use case a function, without GraphQL and HTTP."""
+"""Use cases and their authorization, one per function; independent of GraphQL and HTTP."""

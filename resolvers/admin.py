@@ -1,4 +1,4 @@
-"""Use cases for admins: list workers; list, pause and resume queues. All raise Forbidden."""
+"""Admin use cases: list workers; list, pause and resume queues. Others get Forbidden."""
 
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.fleet import WorkerRecord
@@ -13,7 +13,7 @@ async def workers(ctx: RequestContext) -> list[WorkerRecord]:
 
 
 async def queues(ctx: RequestContext) -> list[Queue]:
-    """Read the queues that workers serve, that have pending jobs, or that were changed, by name."""
+    """Read all queues with workers, pending jobs or stored settings, by name."""
     _require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.all()
 
@@ -25,7 +25,7 @@ async def pause_queue(ctx: RequestContext, name: str) -> Queue:
 
 
 async def resume_queue(ctx: RequestContext, name: str, weight: int | None) -> Queue:
-    """Resume a queue, with a new weight if one is given."""
+    """Resume a queue, and set its weight if given."""
     _require_admin(ctx, "see, pause and resume queues")
     return await ctx.engine.queues.resume(name, weight)
 

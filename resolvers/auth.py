@@ -1,4 +1,4 @@
-"""Verifies bearer tokens and returns the viewer; does not know how a token was sent."""
+"""Bearer token verification, independent of the transport."""
 
 import time
 from collections import OrderedDict
@@ -14,21 +14,21 @@ from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import JwtKeys
 
-MAX_TOKEN_CHARS = 8_192  # the limit of most proxies for a header
+MAX_TOKEN_CHARS = 8_192  # the header limit of most proxies
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2: `sub` is at most 255 characters
 ADMIN = "admin"
 TOKEN_CACHE_SIZE = 1_000
-TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted for this long at most
+TOKEN_CACHE_TTL_S = 30.0  # a removed key is accepted up to this long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """The user who is calling."""
+    """The authenticated user."""
 
     id: str
-    """`sub` of the token: the owner of what the viewer creates."""
+    """The token's `sub`: the owner of everything that the viewer creates."""
     roles: frozenset[str] = frozenset()
-    """The token's `roles`; `admin` can see and change everything."""
+    """The token's `roles`; `admin` grants full access."""
     expires_at: datetime | None = None
     """When the token expires, in real time; sockets are closed then."""
 
@@ -38,7 +38,7 @@ class Viewer:
 
     @property
     def scope(self) -> str | None:
-        """Return the owner whose documents the viewer can read; None, for admins, means all."""
+        """Return the owner filter of the viewer's reads; None (all owners) for admins."""
         return None if self.is_admin else self.id
 
 
@@ -151,7 +151,7 @@ def issue_token(
 
 
 def bearer_token(authorization: object) -> str | None:
-    """Return the token of `Bearer <token>`; None if nothing was sent; raises Unauthorized."""
+    """Parse `Bearer <token>`; returns None if the header is missing; raises Unauthorized."""
     if authorization is None or authorization == "":
         return None
     if isinstance(authorization, str):

@@ -1,4 +1,4 @@
-"""Combines the reads of single keys in one turn of the event loop into one read."""
+"""DataLoader: combines the lookups of one event loop turn into a single read."""
 
 import asyncio
 from collections import defaultdict
@@ -12,14 +12,14 @@ Waiters: TypeAlias = defaultdict[K, list[asyncio.Future[V | None]]]
 
 
 class _LeaderCancelled(Exception):
-    """The caller that was reading for all was cancelled; the others must try again."""
+    """The caller that executed the batch was cancelled; the other callers must retry."""
 
 
 class BatchLoader(Generic[K, V]):
-    """Reads by key, many keys at a time; nothing is cached, so a later load reads again.
+    """Batched lookups by key, without a cache.
 
-    The first caller of a turn reads for all of them, so there is no background task. They all
-    continue in the same turn, so that their next loads are one read again.
+    The first caller of a turn executes the batch, so no background task is needed. All callers
+    resume in the same turn, so that their next loads share a batch.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class BatchLoader(Generic[K, V]):
         self._waiting: Waiters[K, V] = defaultdict(list)
 
     async def load(self, key: K | None) -> V | None:
-        """Return the value of `key`; None if there is none, or if `key` is None."""
+        """Return the value of `key`; None if it has no value or is None."""
         if key is None:
             return None
         while self._waiting:

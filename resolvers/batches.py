@@ -1,4 +1,4 @@
-"""Use cases of batches and their items: read, add, start, cancel; and a batch's rate."""
+"""Use cases of batches and their items: read, add, start, cancel; and batch statistics."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from ostinato.resolvers.request import RequestContext
 _SECOND = timedelta(seconds=1)
 NOTHING_TO_PROCESS = SchedulingWarning(
     code=WarningCode.NOTHING_TO_PROCESS,
-    message="the source has no documents of yours to process: the batch ends at once",
+    message="the source contains none of your documents: the batch ends immediately",
 )
 
 
@@ -38,7 +38,7 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
     """Start a pass over the viewer's documents of a source.
 
-    Raises BadRequest if it is unknown, Forbidden if the viewer cannot start it.
+    Raises BadRequest for an unknown source, Forbidden if the viewer cannot use it.
     """
     found = ctx.engine.registry.batches.get(source)
     if found is not None and not found.callable_by(ctx.viewer.roles):
@@ -64,12 +64,12 @@ async def cancel_batch(ctx: RequestContext, batch_id: str) -> Batch:
 
 
 def remaining(record: Batch) -> int | None:
-    """Return how many of the initial documents are left; None if the source does not count."""
+    """Return the number of unprocessed documents; None if the source does not count them."""
     return None if record.total is None else max(record.total - record.processed, 0)
 
 
 def items_per_second(record: Batch, now: datetime) -> float | None:
-    """Return the average rate from start to end, or to now; None before the first page."""
+    """Return the average rate from the start to the end or now; None before the first page."""
     elapsed = (record.completed_at or now) - record.created_at
     if record.processed == 0 or elapsed <= timedelta(0):
         return None
@@ -77,7 +77,7 @@ def items_per_second(record: Batch, now: datetime) -> float | None:
 
 
 def estimated_end(record: Batch, now: datetime) -> datetime | None:
-    """Return when a running batch will end at its average rate."""
+    """Return the estimated end of a running batch, from its average rate."""
     left, rate = remaining(record), items_per_second(record, now)
     if record.state is not BatchState.RUNNING or left is None or rate is None:
         return None

@@ -41,7 +41,7 @@ async def crons(
 async def register_cron(ctx: RequestContext, new: NewCron) -> Cron:
     """Register a cron of the viewer.
 
-    Raises BadRequest, Forbidden for a function that is not callable, Conflict for a taken name.
+    Raises BadRequest, Forbidden if the function is not callable, Conflict if the name exists.
     """
     require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(
@@ -58,21 +58,21 @@ async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Resume a cron, from now on; raises NotFound."""
+    """Resume a cron from the current time; raises NotFound."""
     return await ctx.transact_as_owner(
         Cron, cron_id, lambda context: functions.resume_cron(context, cron_id=cron_id)
     )
 
 
 async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Delete a cron and return it as it was; its jobs stay. Raises NotFound."""
+    """Delete a cron and return its last state; its jobs remain. Raises NotFound."""
     return await ctx.transact_as_owner(
         Cron, cron_id, lambda context: functions.delete_cron(context, cron_id=cron_id)
     )
 
 
 async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:
-    """Return a cron's next ticks, none if its stored schedule is malformed.
+    """Return a cron's next ticks; empty if its stored schedule is malformed.
 
     Raises BadRequest for a count outside 1 to 100.
     """
@@ -82,7 +82,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
     now = await ctx.now()
     try:
         runs = _next_runs(record, now, count)
-    except Exception as error:  # a schedule that others wrote can raise anything
+    except Exception as error:  # a malformed schedule can raise anything
         report("crons", record.id, error)
         return []
     return [run for run in runs if record.end_at is None or run < record.end_at]

@@ -1,4 +1,4 @@
-"""Use cases of functions: list those that a viewer can see, and check whether one is callable."""
+"""Use cases of functions: list visible functions, and check whether one is callable."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ostinato.resolvers.request import RequestContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
-    """A function as a viewer sees it."""
+    """A function from the viewer's perspective."""
 
     function: Function
     callable: bool

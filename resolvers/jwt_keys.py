@@ -1,4 +1,4 @@
-"""Owns the keys for verifying tokens, each limited to the algorithms of its kind."""
+"""Keys for verifying tokens, each restricted to the algorithms of its type."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ from ostinato.jobs.settings import Settings
 
 log = get_log("ostinato.keys")
 ALGORITHMS = frozenset({"HS256", "RS256", "ES256"})
-KEY_SET_TTL_S = 600.0  # a removed key is rejected after ten minutes at most
-KEY_SET_COOLDOWN_S = 10.0  # tokens with unknown key ids must not cause more requests
+KEY_SET_TTL_S = 600.0  # a removed key is accepted up to ten minutes
+KEY_SET_COOLDOWN_S = 10.0  # limits the requests caused by unknown key ids
 KEY_SET_TIMEOUT_S = 5.0
 MAX_KEY_SET_BYTES = 262_144
 MIN_RSA_BITS = 2_048
 
 
 class JwtKeys:
-    """Finds the key for a token's header: a configured key, or one of a JWKS."""
+    """Selects the key for a token's header: a configured key, or one from a JWKS."""
 
     def __init__(self, settings: Settings) -> None:
         """Raise ValueError if no key is configured, or a key does not fit its algorithm."""
@@ -65,7 +65,7 @@ class JwtKeys:
             key = await self._remote.find(key_id)
             if key is not None and key.algorithm_name == algorithm:
                 return key
-        raise jwt.InvalidKeyError("no configured key signs such tokens")
+        raise jwt.InvalidKeyError("no configured key matches the token")
 
     async def aclose(self) -> None:
         if self._remote is not None:
@@ -73,7 +73,7 @@ class JwtKeys:
 
 
 def check_keys(settings: Settings) -> Finding:
-    """Check whether tokens can be verified, as the API does at its start."""
+    """Check whether tokens can be verified, like the API at startup."""
     try:
         JwtKeys(settings)
     except ValueError as error:
@@ -82,7 +82,7 @@ def check_keys(settings: Settings) -> Finding:
 
 
 class RemoteKeys:
-    """A JWKS, fetched when needed and cached; an unknown key id fetches it again."""
+    """A JWKS, fetched on demand and cached; an unknown key id triggers a refresh."""
 
     def __init__(
         self, url: str, algorithms: frozenset[str], now: Callable[[], float] = time.monotonic
@@ -99,7 +99,7 @@ class RemoteKeys:
         """Return the key, or None; raises Unavailable if the key set was never fetched."""
         if not self._is_fresh(key_id):
             async with self._lock:
-                if not self._is_fresh(key_id) and self._may_ask():
+                if not self._is_fresh(key_id) and self._may_fetch():
                     await self._refresh()
         if self._fetched_at == float("-inf"):
             raise Unavailable("the keys for verifying tokens cannot be fetched: try again")
@@ -111,7 +111,7 @@ class RemoteKeys:
     def _is_fresh(self, key_id: str) -> bool:
         return key_id in self._keys and self._now() - self._fetched_at < KEY_SET_TTL_S
 
-    def _may_ask(self) -> bool:
+    def _may_fetch(self) -> bool:
         return self._now() - self._tried_at >= KEY_SET_COOLDOWN_S
 
     async def _refresh(self) -> None:
@@ -123,7 +123,7 @@ class RemoteKeys:
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             fix = "check that OSTINATO_JWT_JWKS_URL returns a key set"
             log.warning("keys.unread", url=self._url, error=repr(error), fix=fix)
-            return  # the cached keys stay valid until the next try
+            return  # the cached keys stay valid until the next attempt
         self._fetched_at = self._now()
 
     async def _download(self) -> bytes:
@@ -185,10 +185,9 @@ def _remote_keys(settings: Settings, algorithms: frozenset[str]) -> RemoteKeys |
     if url is None or not algorithms:
         return None
     parts = urlsplit(url)
-    is_here = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not parts.hostname or not (parts.scheme == "https" or is_here):
+    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or not (parts.scheme == "https" or is_local):
         raise ValueError(
-            f"OSTINATO_JWT_JWKS_URL is {url!r}: it must be an https:// address, or http:// of "
-            "this machine"
+            f"OSTINATO_JWT_JWKS_URL is {url!r}: it must be an https:// URL, or http:// on localhost"
         )
     return RemoteKeys(url, algorithms)

@@ -1,4 +1,4 @@
-"""Reads related objects and lists for many objects at once (no N+1 queries)."""
+"""Batched lookups (DataLoader) of related objects and lists; avoids N+1 queries."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -13,7 +13,7 @@ from ostinato.resolvers.batch_loader import BatchLoader
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 PageKey = tuple[str, Window]
-"""The id of what created the jobs, and the window of the page."""
+"""The jobs' cause id and the page window."""
 
 EVERY_JOB = JobFilter(internal=None)
 ORDINARY_JOBS = JobFilter(internal=False)
@@ -21,7 +21,7 @@ NO_JOBS: Page[Job] = Page(items=(), has_next=False, has_previous=False)
 
 
 class Loaders:
-    """The batch loaders of a request; they read documents of `owner`, or of all owners if None."""
+    """The batch loaders of a request, restricted to `owner` (None: all owners)."""
 
     def __init__(self, engine: Engine, owner: str | None) -> None:
         self._reads = engine.reads
@@ -39,7 +39,7 @@ class Loaders:
         return await self._children.load((job_id, window)) or NO_JOBS
 
     async def runs(self, cause_id: str, window: Window) -> Page[Job]:
-        """Read the jobs of a cron or recurring task, without internal ones."""
+        """Read the non-internal jobs of a cron or recurring task."""
         return await self._runs.load((cause_id, window)) or NO_JOBS
 
     def _of(

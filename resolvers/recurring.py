@@ -13,7 +13,7 @@ from ostinato.resolvers.request import RequestContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A loop to start."""
+    """A recurring task to start."""
 
     task_id: str
     interval_ms: int
@@ -35,9 +35,9 @@ async def recurring_tasks(ctx: RequestContext, window: Window) -> Page[Recurring
 
 
 async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTask:
-    """Start a loop of the viewer, or change the running one: there is one loop per task.
+    """Start a recurring task of the viewer, or update the running one.
 
-    Raises BadRequest, or Forbidden for a function that the viewer cannot use.
+    Raises BadRequest, or Forbidden if the viewer cannot use the function.
     """
     require_callable_function(ctx, new.function_name)
     return await ctx.engine.transact(

@@ -30,7 +30,7 @@ NOUNS = {
 
 @dataclass(kw_only=True)
 class RequestContext:
-    """One per request or socket; holds nothing that becomes stale."""
+    """The context of one request or socket; holds no state that can become stale."""
 
     caller: Viewer | None
     """None without a token."""
@@ -50,7 +50,7 @@ class RequestContext:
 
     @property
     def scope(self) -> str | None:
-        """Return the owner whose documents the viewer can read; None, for admins, means all."""
+        """Return the owner filter of the viewer's reads; None (all owners) for admins."""
         return self.viewer.scope
 
     @cached_property
@@ -58,7 +58,7 @@ class RequestContext:
         return Loaders(self.engine, self.scope)
 
     async def now(self) -> datetime:
-        """Return due time."""
+        """Return scheduler time."""
         return await self.engine.clock.now()
 
     async def find(
@@ -78,7 +78,7 @@ class RequestContext:
     async def transact_as_owner(
         self, kind: type[R], document_id: str, body: Callable[[Context], Awaitable[T]]
     ) -> T:
-        """Run `body` in one transaction, for the owner of an object that the viewer can see.
+        """Run `body` in a transaction on behalf of the owner of an object visible to the viewer.
 
         Raises NotFound or Malformed.
         """

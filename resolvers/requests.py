@@ -18,7 +18,7 @@ async def requests(ctx: RequestContext, window: Window) -> Page[Request]:
 
 
 async def create_with_timeout(ctx: RequestContext, data: Json, timeout_ms: int) -> Request:
-    """Store a request of the viewer with the jobs that process it and time it out."""
+    """Create a request of the viewer, with its processing and timeout jobs."""
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.create_with_timeout(context, data=data, timeout_ms=timeout_ms),

@@ -18,7 +18,7 @@ from ostinato.resolvers.request import RequestContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """A job to schedule: it is due now unless a time is given."""
+    """A job to schedule; due immediately by default."""
 
     function_name: str
     args: JsonObject
@@ -71,7 +71,7 @@ async def schedule_job(ctx: RequestContext, request: JobRequest) -> Job:
 
 
 async def warnings_of(ctx: RequestContext, found: Job) -> list[SchedulingWarning]:
-    """Return why a pending job does not start; empty for other jobs."""
+    """Return warnings about a pending job that cannot start; empty in other states."""
     pending = found.state is JobState.PENDING
     return await queue_warnings(ctx, found.queue) if pending else []
 
@@ -79,13 +79,13 @@ async def warnings_of(ctx: RequestContext, found: Job) -> list[SchedulingWarning
 async def queue_warnings(
     ctx: RequestContext, queue: str = DEFAULT_QUEUE
 ) -> list[SchedulingWarning]:
-    """Return why the pending jobs of a queue do not start."""
+    """Return warnings about a queue whose pending jobs cannot start."""
     warning = await ctx.engine.queues.warnings.find(queue)
     return [] if warning is None else [warning]
 
 
 def due_time(request: JobRequest, now: datetime) -> datetime:
-    """Return when a job is due; raises BadRequest if that is too far ahead."""
+    """Return a job's scheduled time; raises BadRequest if it is too far ahead."""
     if request.run_at is None:
         return now + timedelta(milliseconds=request.run_after_ms or 0)
     if request.run_at - now > MAX_HORIZON:
@@ -95,9 +95,9 @@ def due_time(request: JobRequest, now: datetime) -> datetime:
 
 
 async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
-    """Cancel a pending job, or ask a running one to stop.
+    """Cancel a pending job, or request the cancellation of a running one.
 
-    Raises NotFound, or PreconditionFailed if it has ended or belongs to the system.
+    Raises NotFound, or PreconditionFailed for an ended or internal job.
     """
     await _ordinary_job(ctx, job_id, "canceled")
     return await ctx.engine.cancel(job_id)
@@ -106,14 +106,14 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
     """Start another round of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, or PreconditionFailed in any other state or if it belongs to the system.
+    Raises NotFound, or PreconditionFailed in any other state or for an internal job.
     """
     await _ordinary_job(ctx, job_id, "retried")
     return await ctx.engine.retry(job_id)
 
 
 async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
-    """Resolve a failure of the viewer, so that its job is purged; raises NotFound."""
+    """Resolve a failure of the viewer, and schedule its job's purge; raises NotFound."""
     return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
 
 

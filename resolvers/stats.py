@@ -24,9 +24,9 @@ class Stats:
 
 
 def stats_changed(ctx: RequestContext, every_ms: int) -> LiveQuery[Stats]:
-    """Return the numbers of jobs, now and then every `every_ms` milliseconds.
+    """Return the live query of job counts: the current ones, then updates every `every_ms`.
 
-    Its messages raise BadRequest naming `everyMs`.
+    Iteration raises BadRequest at `everyMs`.
     """
     return _StatsQuery(ctx, every_ms)
 
@@ -39,7 +39,7 @@ class _StatsQuery(LiveQuery[Stats]):
     async def snapshot(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Stats], None]:
-        """Yield the present counts."""
+        """Yield the current counts."""
         if not MIN_INTERVAL_MS <= self._every_ms <= MAX_INTERVAL_MS:
             bounds = f"{MIN_INTERVAL_MS} to {MAX_INTERVAL_MS}"
             message = f"everyMs must be {bounds}, got {self._every_ms}"
@@ -48,7 +48,7 @@ class _StatsQuery(LiveQuery[Stats]):
         yield ResumePoint(position=_now())
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Stats], None]:
-        """Yield counts at every interval: none are missed in between."""
+        """Yield the counts at every interval; counts in between are not sent."""
         yield ResumePoint(position=_now())
         while True:
             await asyncio.sleep(self._every_ms / 1_000)
@@ -61,5 +61,5 @@ class _StatsQuery(LiveQuery[Stats]):
 
 
 def _now() -> Position:
-    """Return a position for the present: counts have none in MongoDB's history."""
+    """Return a synthetic position for the current time: counts have no change events."""
     return Position(f"{time.monotonic_ns():020}")

@@ -141,7 +141,7 @@ async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
         client.admin.command({"replSetResizeOplog": 1, "minRetentionHours": hours})
     found = await inspect_mongo(embedded.mongo_url, "x")
     (history,) = [it for it in found if it.subject == "history"]
-    assert history.detail == f"kept for at least {hours:g} h; it covers 0.0 h now"
+    assert history.detail == f"retained for at least {hours:g} h; currently 0.0 h"
     assert history.ok is ok
     assert ok or "minRetentionHours: 1}" in str(history.fix)
 

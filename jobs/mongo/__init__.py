@@ -1,1 +1,1 @@
-"""Owns MongoDB: the only package that imports motor, pymongo and bson."""
+"""The MongoDB layer: the only package that imports motor, pymongo and bson."""

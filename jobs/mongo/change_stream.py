@@ -1,6 +1,6 @@
-"""Owns the MongoDB change stream: read in whole batches by command, reopened after a failure.
+"""The MongoDB change stream, read with raw `getMore` commands and reopened after a failure.
 
-Motor's own change streams switch threads for each event; here, one reply costs one switch.
+Motor's own change streams switch threads once per event; this one switches once per batch.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS, MongoRetry
 
-BATCH_SIZE: Final = 1_000  # events; one reply decodes in about 20 ms: the loop stays responsive
-AWAIT_MS: Final = 250  # MongoDB 6 cannot be interrupted in this wait: closing takes as long
-POLL_MS: Final = 1  # while reading history: an empty reply means that all of it has been read
-COALESCE_S: Final = 0.004  # a reply costs as much as many events: changes close together share one
-BUSY_COALESCE_S: Final = 0.016  # under load; still too short a delay for a user to notice
+BATCH_SIZE: Final = 1_000  # events; decoding takes about 20 ms and must not block the loop longer
+AWAIT_MS: Final = 250  # MongoDB 6 cannot interrupt this wait: closing can take this long
+POLL_MS: Final = 1  # while catching up: an empty reply marks the end of the history
+COALESCE_S: Final = 0.004  # the cost of a reply is mostly fixed: close changes share one
+BUSY_COALESCE_S: Final = 0.016  # under load; imperceptible to users
 BUSY_EVENTS: Final = 20
-PROMPT_REPLY_S: Final = 0.01  # a reply within this time means that changes keep coming
-REPLY_TIMEOUT_S: Final = 15.0  # a connection without a reply for so long is dead
-FALLBACK_HISTORY_S: Final = (10, 1)  # what a fresh replica set may have
-PEEK_BATCH_SIZE: Final = 1  # a single change shows that the stream is about to deliver it
+PROMPT_REPLY_S: Final = 0.01  # a faster reply indicates a steady flow of changes
+REPLY_TIMEOUT_S: Final = 15.0  # a connection without a reply for this long is considered dead
+FALLBACK_HISTORY_S: Final = (10, 1)  # a new replica set has little history
+PEEK_BATCH_SIZE: Final = 1  # one event is enough: the stream will deliver it
 
 DATABASE_CURSOR: Final = "$cmd.aggregate"
 
@@ -39,7 +39,7 @@ RAW: Final = CodecOptions(RawBSONDocument)
 UNREAD_FIELDS: Final = (
     *("state", "attempt", "lease", "lane", "startedAt", "completedAt", "purgeAt"),
 )
-"""Updated fields that decoding does not read: the server leaves them out."""
+"""Updated fields that the decoder does not use; the server excludes them."""
 
 PIPELINE: Final[list[dict[str, Any]]] = [
     {
@@ -49,7 +49,7 @@ PIPELINE: Final[list[dict[str, Any]]] = [
                     "ns.coll": {"$in": [str(name) for name in WatchedCollection]},
                     "operationType": {"$in": ["insert", "update", "replace", "drop", "rename"]},
                 },
-                # Jobs are deleted by a TTL index: purgeAt says when, and no change is sent.
+                # The TTL index deletes jobs at `purgeAt`; these deletions are not published.
                 {
                     "ns.coll": {
                         "$in": [
@@ -80,37 +80,37 @@ PIPELINE: Final[list[dict[str, Any]]] = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBatch:
-    """The events of one reply of the server; often there are none."""
+    """The events of one server reply; often empty."""
 
     events: Sequence[RawBSONDocument]
     position: Position
-    """Every event up to this position is in this batch or in an earlier one."""
+    """Resume token: all events up to it are in this batch or an earlier one."""
 
     @property
     def starts_at(self) -> Position:
-        """Return a position after which only the events after the first one follow."""
+        """Return the position of the first event, or `position` without events."""
         return Position(self.events[0]["_id"]["_data"]) if self.events else self.position
 
     @property
     def time(self) -> ClusterTime:
-        """Return a time up to which, inclusive, every event has been delivered."""
+        """Return the cluster time up to which (inclusive) delivery is complete."""
         if not self.events:
             return time_of(self.position)
         seconds, count = time_of(self.events[-1]["_id"]["_data"])
-        return seconds, count - 1  # a transaction's changes share their time
+        return seconds, count - 1  # changes of a transaction share a cluster time
 
 
 async def read_cluster_time(mongo: Mongo) -> ClusterTime:
-    """Read MongoDB's cluster time: not before any write that an earlier read has seen."""
+    """Read the current cluster time: at least that of every write seen by an earlier read."""
     reply = await mongo.client.admin.command("hello")
     time: Timestamp = reply["operationTime"]
     return time.time, time.inc
 
 
 async def peek(mongo: Mongo, after: Position) -> StreamBatch | None:
-    """Return the current end of history, or None if there is a watched change after `after`.
+    """Return the current end of the history, or None if a watched change follows `after`.
 
-    Unlike the stream, it does not wait for changes. Raises the driver's errors.
+    Does not wait for changes. Raises the driver's errors.
     """
     command = open_command({"startAfter": {"_data": after}}, PEEK_BATCH_SIZE)
     reply = await mongo.database.command(command, codec_options=RAW)
@@ -141,9 +141,9 @@ async def kill_cursor(mongo: Mongo, cursor: int) -> None:
 
 
 class ChangeStream:
-    """Follows the watched collections, for one consumer.
+    """Tails the watched collections for one consumer.
 
-    Enter it with `async with`, call one of the `open_*` methods, then iterate over `batches`.
+    Usage: `async with`, one of the `open_*` methods, then iterate over `batches`.
     """
 
     def __init__(self, mongo: Mongo) -> None:
@@ -157,11 +157,11 @@ class ChangeStream:
         self._retry = MongoRetry()
         self.position = Position("")
         self.opened_at: ClusterTime = BEGINNING
-        """When the stream was opened; changes before that are history."""
+        """Cluster time at which the stream was opened; earlier changes are history."""
         self.reopened = 0
-        """How often the stream failed, or was ended by the server, and was opened again."""
+        """Number of reopenings, after an error or a close by the server."""
         self.invalidated = 0
-        """How often the server ended it because a collection or the database was dropped."""
+        """Number of invalidations: a collection or the database was dropped."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,7 +175,7 @@ class ChangeStream:
         await self._close()
 
     async def open_after(self, position: Position) -> None:
-        """Start after `position`; raises HistoryLost if MongoDB no longer has what follows it."""
+        """Start after `position`; raises HistoryLost if the oplog no longer covers it."""
         start = {"startAfter": {"_data": position}}
         await MongoRetry(retries_rejections=False).run(lambda: self._open(start))
         self.position = position
@@ -183,8 +183,8 @@ class ChangeStream:
     async def open_now(self) -> None:
         """Start at the current end of history.
 
-        The start time is explicit: a stream opened without one starts slightly ahead of MongoDB's
-        clock, and MongoDB rejects causal reads up to that time.
+        The start time is explicit: the default is slightly ahead of the cluster time, and MongoDB
+        rejects causal reads at such a time.
         """
         seconds, count = await self._retry.run(lambda: read_cluster_time(self._mongo))
         await self._open_with_retry({"startAtOperationTime": Timestamp(seconds, count)})
@@ -203,7 +203,7 @@ class ChangeStream:
         """Yield batches forever, reopening after every failure; raises HistoryLost."""
         while True:
             if self._cursor == 0 and self._opened is None:
-                self.invalidated += 1  # such a stream ends without an error
+                self.invalidated += 1  # an invalidated stream ends without an error
                 await self._reopen(None)
             try:
                 batch = await self._next()
@@ -215,25 +215,25 @@ class ChangeStream:
             yield batch
 
     async def _next(self) -> StreamBatch:
-        """Return the batch of the pending request, after sending the request for the next one."""
+        """Return the pending batch; the request for the next one is already sent."""
         if self._opened is not None:
             batch, self._opened = self._opened, None
             pause_s = 0.0
         else:
             assert self._reply is not None
-            waits_from = asyncio.get_running_loop().time()
+            wait_started_at = asyncio.get_running_loop().time()
             batch = self._take(await asyncio.shield(self._reply), "nextBatch")
             self._is_behind = self._is_behind and bool(batch.events)
-            pause_s = self._pause_s(len(batch.events), waits_from)
+            pause_s = self._pause_s(len(batch.events), wait_started_at)
         self._reply = asyncio.create_task(self._get_more(pause_s)) if self._cursor else None
-        await asyncio.sleep(0)  # or the request would be sent only after this batch is processed
+        await asyncio.sleep(0)  # sends the request before this batch is processed
         return batch
 
-    def _pause_s(self, events: int, waits_from: float) -> float:
-        """Return how long to let changes accumulate; 0 for the first after a quiet time."""
-        waited_s = asyncio.get_running_loop().time() - max(self._requested_at, waits_from)
-        keep_coming = events and waited_s < PROMPT_REPLY_S
-        if not keep_coming or events >= BATCH_SIZE // 2:
+    def _pause_s(self, events: int, wait_started_at: float) -> float:
+        """Return the coalescing delay; 0 for the first batch after an idle period."""
+        waited_s = asyncio.get_running_loop().time() - max(self._requested_at, wait_started_at)
+        is_steady = events and waited_s < PROMPT_REPLY_S
+        if not is_steady or events >= BATCH_SIZE // 2:
             return 0
         return COALESCE_S if events < BUSY_EVENTS else BUSY_COALESCE_S
 

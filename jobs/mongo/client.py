@@ -1,4 +1,4 @@
-"""Owns the connection pool to MongoDB and tells transient errors of the driver from others."""
+"""The MongoDB connection pool, and the classification of the driver's errors."""
 
 import asyncio
 import time
@@ -43,18 +43,18 @@ Session: TypeAlias = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
 Cursor: TypeAlias = "AsyncIOMotorCursor[Any]"
 
-SERVER_SELECTION_TIMEOUT_MS = 5_000  # a failover takes a second or two; a call must not hang for 30
+SERVER_SELECTION_TIMEOUT_MS = 5_000  # a failover takes 1 to 2 s; the driver's default is 30 s
 SOCKET_TIMEOUT_MS = 20_000  # longer than any of our commands: only a dead peer exceeds it
 TRANSIENT_LABELS: Final = ("RetryableWriteError", "TransientTransactionError")
 TRANSIENT_CODES: Final = frozenset(
     {6, 7, 43, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 )
-"""The codes of https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and
-43 (CursorNotFound): the server that held a read's cursor is gone."""
+"""Codes from https://github.com/mongodb/specifications/blob/master/source/retryable-writes, and
+43 (CursorNotFound): the server that held the cursor is gone."""
 
 
-# BSON allows dates and text that Python does not. One such value must not fail a whole batch: the
-# date is read as a DatetimeMS, the text with replacement characters.
+# BSON allows dates and text that Python cannot represent. One such value must not fail a whole
+# batch: dates become DatetimeMS, invalid bytes become replacement characters.
 LENIENT_CODEC: Final[CodecOptions[Document]] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
@@ -64,10 +64,9 @@ LENIENT_CODEC: Final[CodecOptions[Document]] = CodecOptions(
 
 
 class PrimaryMonitor(ServerHeartbeatListener):
-    """Records when MongoDB had no primary, from the heartbeats of the driver's monitors.
+    """Tracks the availability of a primary through the driver's heartbeats.
 
-    For a listener of its topology, the driver would keep a thread, and closing a client would wait
-    half a second for it.
+    A topology listener would need a thread, and delay closing a client by half a second.
     """
 
     def __init__(self) -> None:
@@ -75,11 +74,11 @@ class PrimaryMonitor(ServerHeartbeatListener):
         self._last_unavailable_at = time.monotonic()
 
     def was_unavailable_since(self, instant: float) -> bool:
-        """Return whether there was no primary at any time since `instant` of `time.monotonic()`."""
+        """Return whether the primary was missing at any time since `instant` (monotonic)."""
         return not self._primaries or self._last_unavailable_at >= instant
 
     def started(self, event: ServerHeartbeatStartedEvent) -> None:
-        """Do nothing: the end of the heartbeat counts."""
+        """Ignored: only completed heartbeats matter."""
 
     def succeeded(self, event: ServerHeartbeatSucceededEvent) -> None:
         if not event.reply.is_writable:
@@ -99,18 +98,18 @@ class PrimaryMonitor(ServerHeartbeatListener):
 
 @dataclass(frozen=True, slots=True)
 class Mongo:
-    """One process's connection to the database of one installation."""
+    """A process's connection to the database of an installation."""
 
     client: Client
     database: "AsyncIOMotorDatabase[Document]"
     primary_monitor: PrimaryMonitor
     sessions: Sessions
     conflict_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Serializes the transactions that run again after a conflict."""
+    """Serializes the retries of transactions after a write conflict."""
 
     @classmethod
     def connect(cls, settings: Settings, app_name: str) -> "Mongo":
-        """Build the pool, which connects on first use; `$currentOp` shows `app_name`."""
+        """Build the pool, which connects lazily; `app_name` is visible in `$currentOp`."""
         primary_monitor = PrimaryMonitor()
         client: Client = AsyncIOMotorClient(
             settings.mongo_url,
@@ -134,11 +133,10 @@ class Mongo:
     async def causal_read(
         self, find: Callable[..., Cursor], min_cluster_time: ClusterTime | None
     ) -> list[Document]:
-        """Return all that `find` finds, including everything committed by `min_cluster_time`.
+        """Return the results of `find` as of `min_cluster_time` or later.
 
-        Without it, a member that has just become primary may not know for a moment that earlier
-        writes are majority-committed: a majority read there would miss changes that the stream has
-        delivered.
+        The majority-committed snapshot of a newly elected primary can lag briefly: without the
+        bound, a read could miss changes that the stream has already delivered.
         """
         if min_cluster_time is None:
             return await find().to_list(None)
@@ -154,14 +152,14 @@ class Mongo:
 
 
 async def require_replica_set(mongo: Mongo) -> None:
-    """Raise RuntimeError, with the fix, unless the server has transactions and change streams."""
+    """Raise RuntimeError, with the fix, unless the server supports transactions and streams."""
     found = check_topology(await mongo.client.admin.command("hello"))
     if not found.ok:
         raise RuntimeError(f"{found.detail}: {found.fix}")
 
 
 def is_transient_transaction_error(error: BaseException) -> bool:
-    """Return whether a transaction that failed with `error` can be run again as it is."""
+    """Return whether a transaction that failed with `error` can be retried unchanged."""
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
 
 
@@ -173,13 +171,12 @@ def is_commit_unknown(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same command may succeed later: the server was unavailable and did not
-    reject it.
+    """Return whether an error is temporary (server unavailable) rather than a rejection.
 
-    A server that steps down during a write reports it as the error of one write, for which the
-    driver has neither a class nor a label.
+    A step-down during a bulk write is reported as a write error, for which the driver has neither
+    a class nor a label.
     """
-    # The driver raises ConfigurationError when no server is left to start a session with.
+    # The driver raises ConfigurationError if no server is available to start a session.
     if isinstance(error, ConnectionFailure | WriteConcernError | ConfigurationError):
         return True
     if not isinstance(error, OperationFailure):
@@ -191,8 +188,8 @@ def is_transient(error: BaseException) -> bool:
 
 
 def was_raised_by_our_client(error: BaseException) -> bool:
-    """Return whether an error of the driver was raised through this package, the only one that
-    uses Ostinato's client: a function may have its own client."""
+    """Return whether a driver error was raised by Ostinato's client, judged by the traceback: a
+    function may use a client of its own."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
@@ -204,12 +201,12 @@ def was_raised_by_our_client(error: BaseException) -> bool:
 def summarize(error: BaseException) -> str:
     """Return an error's message without the values that the driver quotes."""
     if isinstance(error, OperationFailure) and error.details:
-        return f"{error.details.get('errmsg', 'refused')} (code {error.code})"
+        return f"{error.details.get('errmsg', 'rejected')} (code {error.code})"
     return type(error).__name__ if isinstance(error, ENCODING_ERRORS) else str(error)
 
 
 def error_codes(error: OperationFailure) -> list[int | None]:
-    """Return the code of an error and of each single write that it reports."""
+    """Return the codes of an error and of its individual write errors."""
     write_errors = (error.details or {}).get("writeErrors", ())
     return [error.code, *(one["code"] for one in write_errors)]
 
@@ -217,4 +214,4 @@ def error_codes(error: OperationFailure) -> list[int | None]:
 MongoError = PyMongoError
 MongoOperationFailure = OperationFailure
 ENCODING_ERRORS = (BSONError, OverflowError, UnicodeError, RecursionError)
-"""Errors raised before anything is sent, for a value that BSON cannot represent."""
+"""Client-side errors for values that BSON cannot represent."""

@@ -1,4 +1,4 @@
-"""Reads due time: the server's clock, and the document that holds the offset."""
+"""Scheduler time: the server's clock plus a stored offset."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -7,11 +7,11 @@ from ostinato.jobs.malformed import report
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.collections import CLOCK
 
-MAX_OFFSET_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years: the sum is still a date
+MAX_OFFSET_MS: Final = 1_000 * 365 * 86_400_000  # a thousand years; the sum must be a valid date
 
 
 class ServerClock:
-    """The server's clock, and the offset that test and development modes may add."""
+    """The server's clock, and the offset added by test and development modes."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -27,7 +27,7 @@ class ServerClock:
             return 0
         ms = found.get("ms")
         if not isinstance(ms, int | float) or not abs(ms) <= MAX_OFFSET_MS:
-            problem = f"ms is {ms!r}; it must be a number of milliseconds, and counts as 0"
+            problem = f"ms is {ms!r}; it must be a number of milliseconds; 0 is used instead"
             report(CLOCK, "offset", ValueError(problem))
             return 0
         return int(ms)

@@ -1,4 +1,4 @@
-"""The collections: who writes, reads and deletes each, and the query of each index."""
+"""Collections: their writers, readers and deletion, and the query that each index serves."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,15 +31,15 @@ READ_ONLY: Final = {
     BUCKETS: "the workers count the starts that a rate limit allows",
     CLOCK: "only test and development modes move the clock",
 }
-"""The collections that functions can read but not write, and how to change their contents."""
+"""Collections that functions can read but not write, and the way to change their contents."""
 
 WRITABLE_BY_BUILT_INS: Final = frozenset({CRONS, TASK_CONFIGS, BATCHES, REQUESTS, FAILURES})
-"""Those that built-in functions write, each in its function's transaction."""
+"""Read-only collections that built-in functions can write, within their transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
-    """A collection, its indexes, and who uses it."""
+    """A collection, its indexes and its users."""
 
     name: str
     written_by: str
@@ -49,7 +49,7 @@ class CollectionSpec:
 
 
 def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
-    """Build an index; `_query` says which query uses it, `-` before a key means descending."""
+    """Build an index. `_query` documents the query it serves; a `-` prefix means descending."""
     directed = [
         (key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING)
         for key in keys.split()
@@ -58,9 +58,9 @@ def _index(name: str, _query: str, keys: str, **options: Any) -> IndexModel:
 
 
 def _exists(field: str) -> dict[str, Any]:
-    """Build the partial filter of the documents that have the field.
+    """Build a partial filter for documents with the field.
 
-    With `$type` instead, MongoDB's planner would not use the index for an equality.
+    Not `$type`: the planner would not use such an index for equality.
     """
     return {field: {"$exists": True}}
 
@@ -68,45 +68,45 @@ def _exists(field: str) -> dict[str, Any]:
 COLLECTIONS: Final = (
     CollectionSpec(
         name=JOBS,
-        written_by="the transitions of the lifecycle (jobs.mongo.transitions), and nothing else",
+        written_by="the transitions of the lifecycle (jobs.mongo.transitions) exclusively",
         read_by="dispatcher, workers, sweeper, lists",
         deleted_by="the TTL index on purgeAt",
         indexes=(
             _index(
                 "due",
-                "dispatch: the lanes; the due jobs of one, and when its next is due",
+                "dispatch: lanes; due jobs and earliest scheduled time of a lane",
                 "state lane scheduledTime _id owner",
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
                 "fair",
-                "dispatch, when more jobs are due than can run: the owners, and their first jobs",
+                "dispatch under load: owners of a lane and their earliest jobs",
                 "state lane owner scheduledTime _id",
                 partialFilterExpression={"state": "pending"},
             ),
             _index(
                 "running",
-                "the jobs of a worker; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
+                "running jobs of a worker; jobs(filter: {states: [IN_PROGRESS]}) of an owner",
                 "owner -_id lease.worker",
                 partialFilterExpression={"state": "inProgress"},
             ),
             _index(
                 "owner_key",
-                "scheduleJob with a key: the job that was scheduled with it before",
+                "scheduleJob: the existing job of an idempotency key",
                 "owner key",
                 unique=True,
                 partialFilterExpression=_exists("key"),
             ),
             _index(
                 "tick",
-                "ticks and recurring tasks: one job per due time",
+                "crons and recurring tasks: at most one job per scheduled time",
                 "tick",
                 unique=True,
                 partialFilterExpression=_exists("tick"),
             ),
             _index(
                 "cause",
-                "Cron.runs, Job.children and the like; overlap",
+                "Cron.runs, Job.children etc.; the overlap policy",
                 "cause.id -_id",
                 partialFilterExpression=_exists("cause.id"),
             ),
@@ -117,7 +117,7 @@ COLLECTIONS: Final = (
             ),
             _index(
                 "owner_state",
-                "jobs(filter: {states}) of an owner, except for success: most jobs are in it",
+                "jobs(filter: {states}) of an owner, without succeeded jobs (the majority)",
                 "owner state -_id",
                 partialFilterExpression={"state": {"$in": ["pending", "failed", "canceled"]}},
             ),
@@ -131,10 +131,10 @@ COLLECTIONS: Final = (
                 "jobs(orderBy: SCHEDULED_*, filter: {scheduledFrom, scheduledTo}) of an owner",
                 "owner internal scheduledTime _id",
             ),
-            _index("scheduled", "the same for an admin", "scheduledTime _id"),
+            _index("scheduled", "the same across owners", "scheduledTime _id"),
             _index(
                 "failed",
-                "failed jobs, for an admin",
+                "failed jobs across owners",
                 "state -_id",
                 partialFilterExpression={"state": "failed"},
             ),
@@ -154,7 +154,7 @@ COLLECTIONS: Final = (
             ),
             _index(
                 "owner_name",
-                "registerCron: whether a name is taken; cron(name); crons",
+                "registerCron: unique names; cron(name); crons",
                 "owner name",
                 unique=True,
             ),
@@ -182,7 +182,7 @@ COLLECTIONS: Final = (
         indexes=(
             _index(
                 "owner_processed",
-                "a batch's page",
+                "the next page of a batch",
                 "owner processed _id",
             ),
         ),
@@ -223,30 +223,30 @@ COLLECTIONS: Final = (
         name=WORKERS,
         written_by="each worker: its own heartbeat",
         read_by="dispatcher, sweeper, admins",
-        deleted_by="the worker itself when it stops; the sweeper when it is lost",
+        deleted_by="the worker on shutdown; the sweeper if the worker is lost",
     ),
     CollectionSpec(
         name=LEADERS,
-        written_by="the leader, or the worker that takes over",
-        read_by="the same workers",
-        deleted_by="the leader when it stops",
+        written_by="the leader or its successor",
+        read_by="the candidates for leadership",
+        deleted_by="the leader on shutdown",
     ),
     CollectionSpec(
         name=QUEUES,
         written_by="pauseQueue, resumeQueue",
         read_by="every worker, every second; queues",
-        deleted_by="nobody; a queue that was never changed has no document",
+        deleted_by="nobody; a queue with default settings has no document",
     ),
     CollectionSpec(
         name=BUCKETS,
-        written_by="workers, before they claim jobs of a function with a rate limit",
+        written_by="workers, before claiming jobs of a rate-limited function",
         read_by="dispatcher, workers",
-        deleted_by="the TTL index on fullAt: a full bucket equals a missing one",
+        deleted_by="the TTL index on fullAt: a full bucket is equivalent to a missing one",
         indexes=(_index("full", "TTL", "fullAt", expireAfterSeconds=86_400),),
     ),
     CollectionSpec(
         name=CLOCK,
-        written_by="test and development modes: the offset of due time",
+        written_by="test and development modes: the offset of scheduler time",
         read_by="every process in those modes",
         deleted_by="nobody",
     ),

@@ -1,4 +1,4 @@
-"""Writes how attempts ended: outcomes that arrive together share one write per kind."""
+"""Writes the outcomes of attempts, batched by kind."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,27 +17,27 @@ from ostinato.jobs.mongo.transaction import TIMEOUT_S, run_shielded_transaction
 from ostinato.jobs.records import JobState, Json
 from ostinato.jobs.retry import MAX_DELAY_MS
 
-LOOKUP_BATCH_SIZE = 250  # a lookup costs its position in the array: larger groups cost more per job
+LOOKUP_BATCH_SIZE = 250  # `$indexOfArray` is linear: larger groups cost more per job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt of a job ended; the attempt's number is its fence."""
+    """The outcome of an attempt; the attempt number is the fencing token."""
 
     job_id: str
     attempt: int
     transition: TransitionName
     keep_ms: int
-    """How long the job is kept if it ends by this transition."""
+    """Retention of the job, if the transition is final."""
     result: Json = None
     error: Document | None = None
     """{name, message, traceback}"""
     delay_ms: int = 0
-    """From now to the next attempt."""
+    """Delay before the next attempt."""
     due_at: datetime | None = None
-    """When the next attempt is due, instead of a delay."""
+    """Due time of the next attempt, instead of a delay."""
     progress: Document | None = None
-    """The last reported progress, if it has not been written yet."""
+    """The last reported progress, if not yet written."""
 
 
 class Completions:
@@ -49,17 +49,16 @@ class Completions:
         timeout_s: float | None = None,
         poisoned: PoisonedJobs | None = None,
     ) -> None:
-        """`timeout_s` bounds the wait for locked jobs; without it, the driver's timeout applies."""
+        """`timeout_s` limits the wait for locked jobs; default: the driver's timeout."""
         self._mongo = mongo
         self._jobs = mongo[JOBS]
         self._timeout_s = timeout_s
         self._poisoned = poisoned or PoisonedJobs(mongo)
 
     async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
-        """Write outcomes; returns the ids of jobs whose attempt had been lost.
+        """Write outcomes; returns the ids of jobs whose attempt was lost.
 
-        Writing the same outcomes again is harmless: the guard matches each of them once. Raises
-        TimeoutError if a job stays locked.
+        Idempotent: the guard matches each outcome once. Raises TimeoutError if a job stays locked.
         """
         lost: set[str] = set()
         for group in _group_alike(outcomes):
@@ -68,9 +67,10 @@ class Completions:
         return lost
 
     async def write_bisecting(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
-        """Write outcomes, in halves while MongoDB rejects one of the documents; a job that is
-        rejected alone fails. Returns the ids of jobs for which even that was rejected; raises like
-        `write`."""
+        """Write outcomes; after a rejection, bisect to isolate the document and fail its job.
+
+        Returns the ids of jobs that could not be failed either; raises like `write`.
+        """
         try:
             await self.write(outcomes, offset_ms)
             return set()
@@ -86,15 +86,15 @@ class Completions:
         return first | second
 
     async def fail_poisoned(self, outcome: Outcome, error: Exception, offset_ms: int) -> bool:
-        """Fail a job whose document rejects its outcome; returns False if it rejects that, too."""
+        """Fail a job whose outcome was rejected; returns False if MongoDB rejects that write."""
         held = HeldJob(outcome.job_id, JobState.IN_PROGRESS, outcome.attempt)
         return await self._poisoned.fail(held, error, offset_ms)
 
     async def write_in_transaction(
         self, session: Session, outcomes: Sequence[Outcome], offset_ms: int
     ) -> set[str]:
-        """Write successes in a transaction; returns the ids of jobs whose attempt has been lost or
-        whose cancellation was requested: if there are any, the transaction must abort."""
+        """Write successes in a transaction; returns the ids of jobs whose attempt was lost or whose
+        cancellation was requested. If there are any, the caller must abort the transaction."""
         lost: set[str] = set()
         for group in _group_alike(outcomes):
             if await self._update(group, offset_ms, session) < len(group):
@@ -102,7 +102,7 @@ class Completions:
         return lost
 
     async def _write(self, group: Sequence[Outcome], offset_ms: int) -> int:
-        """Write one group; a write outside of a transaction waits for locked jobs."""
+        """Write one group; a write outside a transaction waits for locked jobs."""
         fails = group[0].transition is TransitionName.FAIL
         if not fails and self._timeout_s is None:
             return await self._write_or_stop(group, offset_ms)
@@ -118,10 +118,10 @@ class Completions:
     async def _write_or_stop(
         self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
     ) -> int:
-        """Write how attempts ended, or that they stopped if a cancellation was requested.
+        """Write outcomes, or stop the jobs whose cancellation was requested.
 
-        There is no gap between the two writes: a request is never withdrawn, so a job that the
-        first write skips because of one is matched by the second. Returns how many jobs were held.
+        The two writes leave no gap: a cancel request is never withdrawn, so a job skipped by the
+        first write is matched by the second. Returns the number of matched jobs.
         """
         matched = await self._update(group, offset_ms, session)
         if matched < len(group) and TRANSITIONS[group[0].transition].yields_to_cancel:
@@ -150,7 +150,7 @@ class Completions:
         return stopped.matched_count
 
     async def _record_failures(self, session: Session, group: Sequence[Outcome]) -> None:
-        """Record why jobs failed, in the transaction that fails them."""
+        """Insert the failures of jobs, in the transaction that fails them."""
         attempts = {outcome.job_id: outcome.attempt for outcome in group}
         failed = self._jobs.find(
             {
@@ -174,10 +174,10 @@ class Completions:
     async def _find_lost(
         self, group: Sequence[Outcome], session: Session | None = None
     ) -> set[str]:
-        """Return the jobs whose attempt was lost: their state is not one the write leads to."""
+        """Return the jobs whose attempt was lost: their state is not a target of the write."""
         ids = _ids(group)
         reached = [TRANSITIONS[group[0].transition].target.value]
-        if session is None:  # a transaction stops no job: another writer canceled it
+        if session is None:  # in a transaction, only another writer can have canceled it
             reached.append(JobState.CANCELED.value)
         found = self._jobs.find(
             {"_id": {"$in": ids}, "attempt": group[0].attempt, "state": {"$in": reached}},
@@ -192,7 +192,7 @@ def _ids(group: Sequence[Outcome]) -> list[str]:
 
 
 def _group_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Group outcomes that one write can express, up to LOOKUP_BATCH_SIZE in each group."""
+    """Group outcomes that can share a write, up to LOOKUP_BATCH_SIZE per group."""
     alike: dict[Any, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         kind = (outcome.progress is None, outcome.due_at is None)
@@ -205,7 +205,7 @@ def _group_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
 
 
 def _pipeline(group: Sequence[Outcome], offset_ms: int) -> transitions.Pipeline:
-    """Build the update of a group: the columns of its transition say what the outcomes carry."""
+    """Build a group's update; the transition determines the fields."""
     name, at = group[0].transition, transitions.now(offset_ms)
     transition = TRANSITIONS[name]
     fields: dict[str, Any] = {}
@@ -223,15 +223,15 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> transitions.Pipeline:
 
 def _due(group: Sequence[Outcome], at: transitions.Expression) -> transitions.Expression:
     if group[0].due_at is not None:
-        furthest = {"$add": [at, MAX_DELAY_MS]}
-        return {"$min": [_each(group, [outcome.due_at for outcome in group]), furthest]}
+        latest = {"$add": [at, MAX_DELAY_MS]}
+        return {"$min": [_each(group, [outcome.due_at for outcome in group]), latest]}
     return {"$add": [at, _each(group, [outcome.delay_ms for outcome in group])]}
 
 
 def _each(group: Sequence[Outcome], values: Sequence[object]) -> transitions.Expression:
-    """Build the expression of each job's value; a value that all jobs share is a literal."""
+    """Build the expression for each job's value; a shared value is a literal."""
     first = values[0]
-    if all(value is first for value in values):  # equality would take [1] for [True]
+    if all(value is first for value in values):  # not equality: [1] == [True]
         return transitions.literal(first)
     return transitions.value_by_id(_ids(group), values)
 

@@ -1,8 +1,8 @@
-"""Kills the transactions of dead workers, which releases their locks.
+"""Aborts the transactions of dead workers to release their locks.
 
-A process killed inside a transaction leaves its writes locked until the server's
-`transactionLifetimeLimitSeconds` (60 s by default); killing its sessions frees them at once.
-Needs the privileges `inprog` and `killAnySession`.
+The documents written in such a transaction stay locked until the server's
+`transactionLifetimeLimitSeconds` (60 s by default); killing the sessions releases them immediately.
+Requires the privileges `inprog` and `killAnySession`.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ def worker_app_name(worker_id: str) -> str:
 
 
 async def kill_transactions(mongo: Mongo, worker_id: str) -> int:
-    """Abort every open transaction of a worker; returns how many there were."""
+    """Abort all open transactions of a worker; returns their number."""
     try:
         sessions = await _open_transactions(mongo, worker_id)
         if sessions:
             await mongo.client.admin.command({"killAllSessionsByPattern": sessions})
         return len(sessions)
     except OperationFailure as error:
-        # Without the privileges, the locks last until the server's own limit.
+        # Without the privileges, the locks remain until the server's time limit.
         log.warning("transactions.not_killed", worker_id=worker_id, error=str(error))
         return 0
 

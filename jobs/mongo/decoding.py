@@ -25,14 +25,14 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.records import Cause, CauseKind, JobState
 
-# Datetimes are decoded without their zone, which is UTC: adding it would take a third of the time
-# to decode an event, and few of them are read.
+# Naive datetimes (UTC): attaching the zone would take a third of the decoding time, and few
+# datetimes are used.
 CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     tz_aware=False,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
 )
-ROUTE_CACHE_SIZE: Final = 4_096  # equal routes share a record: all jobs of a cron have one
+ROUTE_CACHE_SIZE: Final = 4_096  # all jobs of a cron share one route
 ROUTE_FIELDS: Final = ("owner", "functionName", "queue", "taskId", "internal", "cause")
 MATCH_FIELDS: Final = ("state", "scheduledTime")  # of a job
 
@@ -49,14 +49,13 @@ class DecodedBatch:
 
     changes: Sequence[DocumentChange]
     invalidated_at: Position | None = None
-    """Where a whole collection was dropped; `changes` are only those after it."""
+    """Position of the last drop of a collection; `changes` contains only later changes."""
 
 
 def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
-    """Decode each event once.
+    """Decode events in order.
 
-    A document that was not written by Ostinato may have any form: its change then says only that
-    it changed, and there is none at all if its id is not a string.
+    A malformed document yields a change without content, or none if its id is not a string.
     """
     changes: list[DocumentChange] = []
     invalidated_at: Position | None = None
@@ -78,9 +77,9 @@ def decode_batch(events: Iterable[RawBSONDocument]) -> DecodedBatch:
 async def read_routes(
     mongo: Mongo, collection: WatchedCollection, document_ids: Iterable[str], min_position: Position
 ) -> dict[str, tuple[Route, MatchState | None]]:
-    """Read the routes of documents whose change did not contain them, and the state of jobs.
+    """Read the routes that change events did not contain, and the match states of jobs.
 
-    The read is at least as new as `min_position`; it is one find, repeated until it succeeds.
+    One query as of `min_position` or later, retried until it succeeds.
     """
     matched = {"_id": {"$in": list(document_ids)}}
     fields = dict.fromkeys((*ROUTE_FIELDS, *MATCH_FIELDS), 1)
@@ -97,7 +96,7 @@ async def read_routes(
 
 
 def _minimal_change(event: Document) -> Iterator[DocumentChange]:
-    """Yield a change without content, if the event can be decoded that far."""
+    """Yield a change without content, if at least the event's header is valid."""
     with suppress(Exception):
         full = event.get("fullDocument")
         is_deleted = event["operationType"] == "delete"
@@ -108,10 +107,10 @@ def _minimal_change(event: Document) -> Iterator[DocumentChange]:
 
 
 def _document_of(event: Document) -> tuple[str, object]:
-    """Return the collection and id of an event's document, as far as they can be decoded."""
+    """Return the collection and id of an event's document, if decodable."""
     try:
         return event["ns"]["coll"], event["documentKey"]["_id"]
-    except Exception:  # undecodable, or not an event of a document
+    except Exception:  # undecodable, or not a document event
         return "unknown", None
 
 
@@ -122,7 +121,7 @@ def _inserted(event: Document) -> DocumentChange:
         version=_version_in(full),
         route=_route_of(full),
         event_raw=_newest_event(full),
-        scheduled_time=_due_in(full),
+        scheduled_time=_scheduled_time_in(full),
     )
 
 
@@ -133,7 +132,7 @@ def _replaced(event: Document) -> DocumentChange:
         version=_version_in(full),
         route=_route_of(full),
         event_raw=_newest_event(full),
-        scheduled_time=_due_in(full),
+        scheduled_time=_scheduled_time_in(full),
     )
 
 
@@ -150,7 +149,7 @@ def _updated(event: Document) -> DocumentChange:
         version=_version_in(fields),
         route=_route_of(newest) if newest else None,
         event_raw=newest,
-        scheduled_time=_due_in(fields),
+        scheduled_time=_scheduled_time_in(fields),
     )
 
 
@@ -179,7 +178,7 @@ def _header_of(
 
 def _id_of(event: Document) -> str:
     document_id = event["documentKey"]["_id"]
-    if type(document_id) is not str:  # a Code is a str, too, but has no hash
+    if type(document_id) is not str:  # bson.Code subclasses str, but is not hashable
         raise TypeError(f"_id is {document_id!r}; it must be a string")
     return document_id
 
@@ -192,13 +191,13 @@ def _version_in(fields: Document) -> int | None:
 
 
 def _newest_event(full: Document) -> Document | None:
-    """Return the newest event of a job: every write that moves a job appends one."""
+    """Return a job's newest event; every transition appends one."""
     timeline: Sequence[Document] = full.get("timeline", ())
     return _validated(timeline[-1]) if timeline else None
 
 
 def _validated(event: Document) -> Document:
-    """Return the event; raises if it lacks what every reader relies on."""
+    """Return the event; raises if a required field is missing or malformed."""
     is_event = (
         isinstance(event["seq"], int)
         and isinstance(event["at"], datetime)
@@ -207,22 +206,22 @@ def _validated(event: Document) -> Document:
     )
     if not is_event:
         raise ValueError("a timeline entry is malformed")
-    _due_in(event)
+    _scheduled_time_in(event)
     return event
 
 
-def _due_in(fields: Document) -> datetime | None:
-    """Return when a job is due, if the fields say so; raises ValueError for another type."""
-    due = fields.get("scheduledTime")
-    if due is not None and not isinstance(due, datetime):
-        raise ValueError(f"scheduledTime is {due!r}; it must be a date")
-    return due and due.replace(tzinfo=UTC)
+def _scheduled_time_in(fields: Document) -> datetime | None:
+    """Return the scheduled time, if present; raises ValueError unless it is a date."""
+    scheduled = fields.get("scheduledTime")
+    if scheduled is not None and not isinstance(scheduled, datetime):
+        raise ValueError(f"scheduledTime is {scheduled!r}; it must be a date")
+    return scheduled and scheduled.replace(tzinfo=UTC)
 
 
 def _match_state_of(fields: Document) -> MatchState | None:
-    """Return a job's state; None if its document, not written by Ostinato, has none."""
+    """Return a job's match state; None for a malformed document."""
     try:
-        return MatchState(JobState(fields["state"]), _due_in(fields))
+        return MatchState(JobState(fields["state"]), _scheduled_time_in(fields))
     except (KeyError, ValueError):
         return None
 
@@ -237,7 +236,7 @@ def _route_of(fields: Document) -> Route:
         TypeError,
         ValueError,
         AttributeError,
-    ):  # not written by Ostinato: keep the fields that are valid
+    ):  # malformed: keep the valid fields
         known = [name if type(name) is str else None for name in names]
         return _route(tuple(known), bool(get("internal")), (None, None))
 
@@ -246,7 +245,7 @@ def _route_of(fields: Document) -> Route:
 def _route(
     names: tuple[str | None, ...], internal: bool, cause: tuple[str | None, str | None]
 ) -> Route:
-    """Return one shared record for all jobs with the same route."""
+    """Return the shared record of a route."""
     owner, function_name, queue, task_id = names
     kind, cause_id = cause
     return Route(

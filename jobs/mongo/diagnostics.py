@@ -1,4 +1,4 @@
-"""Checks whether a MongoDB server meets Ostinato's requirements; changes nothing.
+"""Read-only checks of a MongoDB server against Ostinato's requirements.
 
 The checks run in a thread: PyMongo's asynchronous client leaks a socket if it is closed while its
 monitor is still connecting.
@@ -24,10 +24,10 @@ from ostinato.jobs.mongo.replica_set import check_topology
 Client = MongoClient[dict[str, Any]]
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
-ANSWER_TIMEOUT_MS = 3_000
+RESPONSE_TIMEOUT_MS = 3_000
 DEFAULT_LEASE_MS = 6_000
 MIN_VERSION = (6, 0)
-MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks for this long at most
+MAX_TRANSACTION_S = 15  # a worker killed in a transaction keeps its locks up to this long
 MAX_SKEW_S = 1.0
 MIN_HISTORY_H = 1.0  # a cursor can resume for this long; the embedded mongod has the same minimum
 TOPOLOGY_OPTIONS = {
@@ -45,8 +45,9 @@ DATABASE_PRIVILEGES: Final = frozenset(
 ANY_ACTION: Final = "anyAction"
 
 INVALID_URL = (
-    "OSTINATO_MONGO_URL is not a URL of MongoDB: write mongodb://user:password@host:27017/"
-    "?replicaSet=rs0, and encode the special characters of the password (`@` as %40, `/` as %2F)"
+    "OSTINATO_MONGO_URL is not a MongoDB URL: write mongodb://user:password@host:27017/"
+    "?replicaSet=rs0, and percent-encode special characters in the password (`@` as %40, `/` as "
+    "%2F)"
 )
 FIX_MEMBERS = (
     "set `replicaSet` in OSTINATO_MONGO_URL to the name that `rs.conf()` shows in mongosh, and "
@@ -60,15 +61,15 @@ FIX_UNREACHABLE = "start the server or correct OSTINATO_MONGO_URL"
 
 
 async def startup_problem(mongo_url: str, database: str) -> str | None:
-    """Return why Ostinato cannot start with this server, and the fix; None if it can."""
+    """Return the problem that prevents a start with this server, and its fix; None if ready."""
     return await asyncio.to_thread(_startup_problem, mongo_url, database)
 
 
 async def inspect_mongo(
     mongo_url: str, database: str, lease_ms: int = DEFAULT_LEASE_MS
 ) -> list[Finding]:
-    """Check everything that Ostinato requires of the server, the indexes of the database, and
-    whether workers with a heartbeat within their lease serve the queues with due jobs."""
+    """Check the server's requirements and the indexes, and whether live workers (heartbeat within
+    the lease) serve all queues with due jobs."""
     return await asyncio.to_thread(_inspect, mongo_url, database, lease_ms)
 
 
@@ -118,14 +119,14 @@ def _unanswered(error: PyMongoError) -> Finding:
 
 
 def _direct(mongo_url: str) -> Client:
-    return MongoClient(direct_url(mongo_url), serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS)
+    return MongoClient(direct_url(mongo_url), serverSelectionTimeoutMS=RESPONSE_TIMEOUT_MS)
 
 
 def direct_url(mongo_url: str) -> str:
-    """Build the URL of the first host alone, with the options of `mongo_url` except the topology's.
+    """Build the URL for a direct connection to the first host, without topology options.
 
-    With a URL of a set, the driver would not find a standalone server, which must be diagnosed,
-    too. Raises ValueError, with the fix, if `mongo_url` is not a URL of MongoDB.
+    With a replica set's URL, the driver would not find a standalone server, which must be
+    diagnosed. Raises ValueError, with the fix, if `mongo_url` is not a MongoDB URL.
     """
     try:
         parse_uri(mongo_url, validate=True, warn=False)
@@ -134,7 +135,7 @@ def direct_url(mongo_url: str) -> str:
     scheme, _, rest = mongo_url.partition("://")
     where, _, query = rest.partition("?")
     authority, _, database = where.partition("/")
-    if "@" in database:  # the password contains `/`: a part of it would be taken for the host
+    if "@" in database:  # the password contains `/`: part of it would be parsed as the host
         raise ValueError(INVALID_URL)
     login, at, hosts = authority.rpartition("@")
     given = {one.partition("=")[0].lower(): one for one in query.split("&") if one}
@@ -146,7 +147,7 @@ def direct_url(mongo_url: str) -> str:
 
 
 def _resolve(mongo_url: str, given: dict[str, str]) -> str:
-    """Resolve the DNS record of a mongodb+srv URL; returns its first host, and adds its options."""
+    """Resolve a mongodb+srv URL: return its first host, and add its options to `given`."""
     parts = parse_uri(mongo_url, validate=True, warn=False)
     resolved = {"tls": "true", "authsource": parts["options"].get("authSource")}
     for name, value in resolved.items():
@@ -157,11 +158,11 @@ def _resolve(mongo_url: str, given: dict[str, str]) -> str:
 
 
 def _reachable(mongo_url: str) -> Finding:
-    """Connect as the processes do: by the host names in the set's configuration."""
+    """Connect like the other processes: by the host names in the set's configuration."""
     subject = "members of the set"
     try:
         with MongoClient[dict[str, Any]](
-            mongo_url, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS
+            mongo_url, serverSelectionTimeoutMS=RESPONSE_TIMEOUT_MS
         ) as client:
             client.admin.command("ping")
     except PyMongoError as error:
@@ -189,7 +190,7 @@ def _transaction_limit(client: Client) -> Finding:
 
 
 def _history(client: Client) -> Finding:
-    """Check how long a subscription's cursor stays valid: as long as the oplog's retention."""
+    """Check how long subscription cursors remain valid: the oplog's retention."""
     subject = "history"
     try:
         status = client.admin.command({"serverStatus": 1, "oplog": 1})
@@ -200,7 +201,7 @@ def _history(client: Client) -> Finding:
     ends = status["oplog"]["latestOptime"], status["oplog"]["earliestOptime"]
     covered_h = (ends[0].time - ends[1].time) / 3600
     kept_h = float(status["oplogTruncation"].get("oplogMinRetentionHours", 0))
-    detail = f"kept for at least {kept_h:g} h; it covers {covered_h:.1f} h now"
+    detail = f"retained for at least {kept_h:g} h; currently {covered_h:.1f} h"
     fix = (
         f"run `db.adminCommand({{replSetResizeOplog: 1, minRetentionHours: {MIN_HISTORY_H:g}}})` "
         "in mongosh on each member, and set storage.oplogMinRetentionHours in its configuration"
@@ -259,7 +260,7 @@ def _skew(seconds: float) -> Finding:
 
 
 def _indexes(base: Database[dict[str, Any]]) -> list[Finding]:
-    """Find indexes that are missing, differ from what the queries need, or are multikey."""
+    """Find indexes that are missing, differ from their specification, or are multikey."""
     subject, existing = "indexes", set(base.list_collection_names())
     if not existing:
         return [Finding(subject=subject, detail="none yet: the first start builds them")]
@@ -286,7 +287,7 @@ def _describe_multikey(
     except OperationFailure as error:
         if error.code != indexes.BAD_HINT:
             raise
-        return None  # another finding says that it is missing
+        return None  # reported as missing by another finding
     if not paths:
         return None
     where, options = multikey.array_filter(index, paths), multikey.search_options(index)
@@ -305,11 +306,11 @@ def _describe_missing(collection: Collection[dict[str, Any]], index: IndexModel)
             if pipeline
             else []
         )
-    except ExecutionTimeout:  # too many documents to search: the build will find duplicates
+    except ExecutionTimeout:  # too many documents to search: the index build will report duplicates
         found = []
     return indexes.describe_missing(collection.name, index, collection.index_information(), found)
 
 
 def _short(error: PyMongoError) -> str:
-    """Return the driver's message without its timeouts and its description of the set."""
+    """Return the driver's message without timeouts and topology description."""
     return str(error).partition(" (configured timeouts")[0].partition(",")[0]

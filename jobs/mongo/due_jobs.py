@@ -1,7 +1,7 @@
 """Finds the jobs to dispatch.
 
-An index alone answers every read, except for jobs without an owner; a read costs what it returns,
-however many jobs are pending, plus the entries that were removed from the index a moment ago.
+All reads are covered by an index, except for jobs without an owner. The cost of a read depends on
+its result and on recently removed index entries, not on the number of pending jobs.
 """
 
 from collections.abc import Awaitable, Collection, Sequence
@@ -33,13 +33,13 @@ VALID_DATES: Final = {
     "$gte": datetime.min.replace(tzinfo=UTC),
     "$lte": datetime.max.replace(tzinfo=UTC),
 }
-"""Other types, and dates that Python cannot represent, sort before all jobs or after them."""
+"""Other types, and dates that Python cannot represent, sort before or after this range."""
 INVALID_DATE: Final = f"scheduledTime is not a date, or {OUTSIDE_YEARS}"
 MAX_LANE: Final = "\x7f"  # lanes are ASCII
 MAX_COUNT: Final = 1_000
-MAX_MALFORMED_LOGGED: Final = 100  # of a lane, each time
-MAX_MALFORMED_EXCLUDED: Final = 1_000  # by their ids, in each read
-NON_STRING_IDS: Final = ""  # not an id: stands for all ids of other types, some not hashable
+MAX_MALFORMED_LOGGED: Final = 100  # per lane and read
+MAX_MALFORMED_EXCLUDED: Final = 1_000  # ids per read
+NON_STRING_IDS: Final = ""  # placeholder for all ids of other types, which may not be hashable
 
 
 class AnyOwner(Enum):
@@ -53,16 +53,16 @@ Owner = str | None | AnyOwner
 
 
 class ScanPosition(NamedTuple):
-    """Where in a lane a read starts."""
+    """The start of a scan within a lane."""
 
     time: datetime
     job_id: str | None
-    """Start at this job and read only those due at `time`; None: all from `time` on."""
+    """Start at this job, restricted to `time`; None: start at the first job from `time` on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimableJob:
-    """A pending job with what its function's rate limit depends on."""
+    """A pending job with the inputs of its function's rate limit."""
 
     id: str
     lane: Lane
@@ -72,22 +72,22 @@ class ClaimableJob:
 
 
 class DueJobs:
-    """The pending jobs by lane, due time and owner."""
+    """The pending jobs by lane, scheduled time and owner."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._jobs = mongo[JOBS]
         self._malformed: Quarantine[str] = Quarantine(MAX_MALFORMED_EXCLUDED, QUARANTINE_S)
 
     async def lane_heads(self, queue: str) -> dict[Lane, datetime]:
-        """Return when the first job of each lane of a queue is due; empty lanes are absent."""
+        """Return the earliest scheduled time in each lane of a queue, without empty lanes."""
         return await self._heads(heads_pipeline(*lane_bounds(queue)))
 
     async def all_lane_heads(self) -> dict[Lane, datetime]:
-        """Return when the first job of each lane is due; empty lanes are absent."""
+        """Return the earliest scheduled time in each lane, without empty lanes."""
         return await self._heads(heads_pipeline("", MAX_LANE))
 
     async def find_earliest_due(self, paused: Collection[str]) -> datetime | None:
-        """Return the earliest due time of all pending jobs, except in the paused queues."""
+        """Return the earliest scheduled time of all pending jobs outside the paused queues."""
         heads = await self.all_lane_heads()
         return min((at for lane, at in heads.items() if lane.queue not in paused), default=None)
 
@@ -101,7 +101,7 @@ class DueJobs:
         return heads
 
     async def _head_past_malformed(self, lane: Lane) -> dict[Lane, datetime]:
-        """Find the first job with a valid date in a lane that starts with jobs without one."""
+        """Find the first valid job of a lane with invalid dates at its head, and log those."""
         invalid = {**PENDING, "lane": str(lane), "$nor": [{"scheduledTime": VALID_DATES}]}
         async for row in self._jobs.find(invalid, {"_id": 1}, limit=MAX_MALFORMED_LOGGED):
             report(JOBS, row["_id"], ValueError(INVALID_DATE))
@@ -129,9 +129,9 @@ class DueJobs:
         owner: Owner = ANY_OWNER,
         start: ScanPosition | None = None,
     ) -> list[PendingJob]:
-        """Find the first pending jobs of a lane, due or not, in the order of their due times.
+        """Find the first pending jobs of a lane by scheduled time, due or not.
 
-        `owner` and `start` restrict them; `excluded` are ids. Malformed jobs are left out.
+        `owner` and `start` narrow the scan; `excluded` contains ids. Malformed jobs are skipped.
         """
         if malformed := self._malformed.keys():
             excluded |= malformed
@@ -151,7 +151,7 @@ class DueJobs:
 
     def _pending_job(self, row: Document, lane: Lane) -> PendingJob | None:
         job_id, owner = row["_id"], row.get("owner")
-        # bson.Code is a str, too, but not hashable.
+        # bson.Code subclasses str, but is not hashable.
         is_text = type(job_id) is str
         if is_text and is_id(job_id) and type(owner) in (str, NoneType):
             return PendingJob(
@@ -188,8 +188,8 @@ class DueJobs:
     async def find_claimable(
         self, ids: Sequence[str], key: str | None, offset_ms: int
     ) -> list[ClaimableJob]:
-        """Return the jobs of `ids` that are pending and due, in their order, with the argument
-        `key`."""
+        """Return the pending, due jobs among `ids`, in the given order, with the value of the
+        argument `key`."""
         fields = ["lane", "version"] if key is None else ["lane", "version", f"args.{key}"]
         due = {"$expr": {"$lte": ["$scheduledTime", transitions.now(offset_ms)]}}
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
@@ -205,7 +205,7 @@ class DueJobs:
 def heads_pipeline(lower: str, upper: str) -> list[Document]:
     """Build the pipeline that finds the first job of each lane: one seek per lane.
 
-    The lanes are those from `lower` up to, but not including, `upper`.
+    `lower` is inclusive, `upper` exclusive.
     """
     return [
         {"$match": {**PENDING, "lane": {"$gte": lower, "$lt": upper}}},
@@ -222,14 +222,14 @@ def owners_pipeline(lane: Lane) -> list[Document]:
 def _owner_filter(owner: Owner) -> Document:
     if owner is ANY_OWNER:
         return {}
-    # Equality to null also matches a missing field: to tell, MongoDB would read each document.
+    # Equality to null also matches missing fields: MongoDB would have to fetch each document.
     return {"owner": {"$type": "null"} if owner is None else owner}
 
 
 def _range(start: ScanPosition | None, excluded: frozenset[str]) -> Document:
     ids: Document = {"$nin": list(excluded)} if excluded else {}
     if NON_STRING_IDS in excluded:
-        ids["$gte"] = NON_STRING_IDS  # matches strings only, and the index answers it
+        ids["$gte"] = NON_STRING_IDS  # matches only strings; covered by the index
     if start is None or start.job_id is None:
         times = VALID_DATES if start is None else {**VALID_DATES, "$gte": start.time}
         return {"scheduledTime": times, **({"_id": ids} if ids else {})}

@@ -1,5 +1,5 @@
-"""Owns the indexes: creates collections and missing indexes, compares what exists with what the
-queries need, and describes each problem with its fix."""
+"""Index management: creates collections and missing indexes, compares existing indexes with their
+specifications, and describes each problem with its fix."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,26 +15,24 @@ from ostinato.jobs.mongo.collections import COLLECTIONS, CollectionSpec
 
 T = TypeVar("T")
 Existing = Mapping[str, Mapping[str, Any]]
-"""What `index_information` returns."""
+"""The result of `index_information`."""
 
 BAD_HINT: Final = 2  # the server's error for a hint on an index that does not exist
 NAMESPACE_EXISTS: Final = 48
 INDEX_NOT_FOUND: Final = 27
 BUILD_CONFLICT_CODES: Final = frozenset({85, 86, 11000})
-"""Another index has the same keys, or the same name; documents that exist are not unique."""
+"""Another index has the same keys or name, or existing documents contain duplicates."""
 OPTIONS: Final = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
 DUPLICATE_SEARCH_MS: Final = 5_000  # the search reads every document that the index would contain
 MAX_DUPLICATES_SHOWN: Final = 3
 MAX_IDS_SHOWN: Final = 5
-AUTOMATIC_BUILD: Final = (
-    "the leading worker builds it within a minute; so does the start of any process"
-)
+AUTOMATIC_BUILD: Final = "the leader builds it within a minute, as does any process on startup"
 
 log = get_log(__name__)
 
 
 async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
-    """Read with a hint on an index; while the index is missing, read without it, more slowly."""
+    """Read with an index hint; if the index is missing, fall back to a slower read without it."""
     try:
         return await read(hint=index)
     except OperationFailure as error:
@@ -46,8 +44,8 @@ async def read_with_hint(index: str, read: Callable[..., Awaitable[T]]) -> T:
 async def ensure_collections(mongo: Mongo) -> None:
     """Create the missing collections and indexes; safe to run in many processes at once.
 
-    Collections are created beforehand: a transaction fails if it creates one that another
-    transaction creates, too. An index that cannot be built is logged with its fix.
+    Collections are created beforehand: transactions that create the same collection conflict. An
+    index that cannot be built is logged with its fix.
     """
     existing = set(await mongo.database.list_collection_names())
     for spec in COLLECTIONS:
@@ -58,10 +56,10 @@ async def ensure_collections(mongo: Mongo) -> None:
 
 
 async def build_missing_indexes(mongo: Mongo) -> int:
-    """Build the indexes that are missing, and return how many; log those that cannot be built.
+    """Build missing indexes and return their number; log those that cannot be built.
 
-    An index that differs is left to the start of a process: during an upgrade, it may belong to
-    the other version.
+    Indexes that differ are rebuilt only at startup: during an upgrade, they may belong to the
+    other version.
     """
     built = 0
     for spec in COLLECTIONS:
@@ -72,9 +70,9 @@ async def build_missing_indexes(mongo: Mongo) -> int:
 
 
 async def rebuild_index(mongo: Mongo, collection: str, index: IndexModel) -> bool:
-    """Drop an index and build it as it is defined; returns False if the build failed.
+    """Drop an index and build it as specified; returns False if the build failed.
 
-    Meanwhile, reads work without it, more slowly.
+    During the build, its reads are slower.
     """
     await _drop_index(mongo, collection, index)
     return await _build_index(mongo, collection, index)
@@ -94,7 +92,7 @@ def find_missing(indexes: Iterable[IndexModel], existing: Existing) -> list[Inde
 
 
 def duplicates_pipeline(index: IndexModel) -> list[Document]:
-    """Build the pipeline that finds the documents that prevent the build of a unique index."""
+    """Build the pipeline that finds the duplicates that prevent a unique index."""
     together = {f"f{n}": f"${field}" for n, field in enumerate(index.document["key"])}
     ids = {"$firstN": {"input": "$_id", "n": MAX_IDS_SHOWN}}
     return [
@@ -115,7 +113,7 @@ def describe_missing(
         field = list(index.document["key"])[-1]
         found = "; ".join(_describe_duplicates(index, one) for one in duplicates)
         fix = (
-            f"change or unset `{field}` in all of them but one, or delete them; "
+            f"change or unset `{field}` in all but one of them, or delete them; "
             f"then {AUTOMATIC_BUILD}"
         )
         return Finding(subject=subject, detail=f"cannot be unique: {found}", fix=fix)
@@ -159,7 +157,7 @@ async def _drop_index(mongo: Mongo, collection: str, index: IndexModel) -> None:
 
 
 async def _build_index(mongo: Mongo, collection: str, index: IndexModel) -> bool:
-    """Build one index; returns False if documents or another index prevent it, which is logged."""
+    """Build one index; on a conflict with documents or another index, log it, return False."""
     try:
         await mongo[collection].create_indexes([index])
     except OperationFailure as error:

@@ -1,4 +1,4 @@
-"""Counts jobs by state; each count stops at MAX_COUNT and uses an index."""
+"""Job counts by state, each capped at MAX_COUNT and served by an index."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import JobState
 
-MAX_COUNT: Final = 1_000  # an exact higher count would cost more and help no user
+MAX_COUNT: Final = 1_000  # higher counts are expensive, and of no use to users
 STATE_INDEXES: Final = {
     JobState.PENDING: "due",
     JobState.IN_PROGRESS: "running",
     JobState.FAILED: "failed",
 }
-"""The index of each state's jobs of all owners; for one owner, no hint is needed."""
+"""The index for each state across owners; queries for one owner need no hint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCounts:
-    """The numbers of jobs that are not internal, each up to `MAX_COUNT`."""
+    """Counts of non-internal jobs, each capped at `MAX_COUNT`."""
 
     at: datetime
-    """When they were counted: real time, by this host's clock."""
+    """Time of the count: real time, by this host's clock."""
     pending: int
     in_progress: int
     failed: int

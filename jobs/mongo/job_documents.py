@@ -1,4 +1,4 @@
-"""Builds the document of a new job, and reads the fields of a stored one."""
+"""Builds new job documents and reads stored ones."""
 
 import json
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from ostinato.jobs.retry import Retry
 
 
 class StoredJob:
-    """A job as MongoDB returned it: a malformed document is no error until its record is read."""
+    """A stored job, decoded lazily: malformed fields raise no error until they are read."""
 
     def __init__(self, document: Document) -> None:
         self._document = restore_document(document)
@@ -36,7 +36,7 @@ class StoredJob:
 
     @property
     def retries(self) -> int:
-        """Return how many retries its policy allows in each round of attempts."""
+        """Return the number of retries per round of attempts."""
         return int(self._document["retry"]["retries"])
 
     def calls(self, function_name: str, args: JsonObject) -> bool:
@@ -53,7 +53,7 @@ class StoredJob:
 
 def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
     """Build the document of a new job, including its first event."""
-    # At each change, MongoDB scans for the fields of each index from the front: they come first.
+    # Indexed fields come first: on each update, MongoDB scans for them from the front.
     document: dict[str, Any] = {
         "_id": new_id(),
         "state": (JobState.CANCELED if new.canceled else JobState.PENDING).value,

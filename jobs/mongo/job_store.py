@@ -1,6 +1,6 @@
-"""Writes the `jobs` collection: each verb is one guarded write.
+"""Writes the `jobs` collection: each method is one guarded write.
 
-A verb returns None if another writer changed the job first; that is not an error.
+A method returns None if another writer changed the job first; that is not an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +41,9 @@ class Ownership(Enum):
 
     OWNED = auto()
     CANCEL_REQUESTED = auto()
-    """It does, but was asked to stop: jobs that it schedules are inserted as canceled."""
+    """Owned, but cancellation was requested: jobs it schedules are inserted as canceled."""
     LOST = auto()
-    """Another attempt runs the job, or it has ended: nothing this attempt does may take effect."""
+    """Another attempt is running, or the job has ended: this one's writes must have no effect."""
 
 
 class JobStore:
@@ -56,15 +56,15 @@ class JobStore:
         self.poisoned = PoisonedJobs(mongo)
 
     async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
-        """Insert jobs in one write; returns the positions of those that were not inserted.
+        """Insert jobs in one write; returns the positions of jobs that were not inserted.
 
-        The value is the error of a job that MongoDB rejects, None for one that exists already.
+        The values are MongoDB's errors, or None for a job that already exists.
         """
         try:
             stored = [escape_document(document) for document in documents]
             await self._jobs.insert_many(stored, ordered=False)
         except BulkWriteError as error:
-            if is_transient(error):  # the write may not be on a majority, and could be rolled back
+            if is_transient(error):  # the write may lack a majority and be rolled back
                 raise
             return {one["index"]: _insert_error(one) for one in error.details["writeErrors"]}
         return {}
@@ -75,7 +75,7 @@ class JobStore:
         await self._jobs.insert_many(stored, ordered=True, session=session)
 
     async def find(self, job_id: str) -> StoredJob | None:
-        """Return a job, None if it does not exist."""
+        """Return a job, or None if it does not exist."""
         return _stored(await self._jobs.find_one({"_id": job_id}))
 
     async def count_events(self, job_id: str) -> int:
@@ -84,10 +84,10 @@ class JobStore:
         return len(found.get("timeline") or ()) if found else 0
 
     async def is_timeline_full(self, job_id: str, version: int) -> bool:
-        """Return whether a job's timeline has no room for another attempt.
+        """Return whether a job's timeline has no capacity for another attempt.
 
-        Returns False if MongoDB does not answer. The version rises with each event: a low one
-        saves the read.
+        Returns False if the read fails. The version increases with each event, so a low version
+        skips the read.
         """
         if version <= transitions.MAX_EVENTS_BEFORE_CLAIM:
             return False
@@ -96,14 +96,15 @@ class JobStore:
         return False
 
     async def find_by_key(self, owner: str | None, key: str) -> StoredJob | None:
-        """Return the owner's job with this idempotency key, None if there is none."""
+        """Return the owner's job with this idempotency key, or None."""
         return _stored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
     ) -> list[Document]:
-        """Start the next attempt of the jobs of `ids` that are pending and due by the server's
-        clock; returns the fields that an attempt needs. `token` must be new in each call.
+        """Start the next attempt of the pending jobs among `ids` that are due, by server time.
+
+        Returns their CLAIMED_FIELDS. `token` must be unique per call.
 
         A job whose document cannot be updated fails.
         """
@@ -121,15 +122,15 @@ class JobStore:
         return await self.claimed(ids, token) if modified or rejected else []
 
     async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
-        due = transitions.now(offset_ms)
+        now = transitions.now(offset_ms)
         updated = await self._jobs.update_many(
             {
                 **transitions.guard(TransitionName.CLAIM, ids),
-                "$expr": {"$lte": ["$scheduledTime", due]},
+                "$expr": {"$lte": ["$scheduledTime", now]},
             },
             transitions.pipeline(
                 TransitionName.CLAIM,
-                due,
+                now,
                 fields={
                     "attempt": {"$add": ["$attempt", 1]},
                     "lease": transitions.literal(lease),
@@ -143,17 +144,17 @@ class JobStore:
         return updated.modified_count
 
     async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
-        """Return the jobs of `ids` that a claim with `token` started."""
+        """Return the jobs among `ids` that were claimed with `token`."""
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
         return [restore_document(document) for document in await found.to_list(None)]
 
     async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
-        """Move due jobs to the later starts that their function's rate limit reserved."""
-        due = transitions.now(offset_ms)
+        """Postpone due jobs to the starts reserved by their function's rate limit."""
+        now = transitions.now(offset_ms)
         start = transitions.value_by_id(list(starts), list(starts.values()))
         update = transitions.pipeline(
             TransitionName.RESERVE,
-            due,
+            now,
             fields={
                 "scheduledTime": start,
                 "lane": {"$concat": [transitions.LANE_WITHOUT_RESERVATION, "!"]},
@@ -163,7 +164,7 @@ class JobStore:
 
         async def write(ids: Sequence[str]) -> None:
             guard = transitions.guard(TransitionName.RESERVE, ids)
-            is_due = {"$expr": {"$lte": ["$scheduledTime", due]}}
+            is_due = {"$expr": {"$lte": ["$scheduledTime", now]}}
             await self._jobs.update_many({**guard, **is_due}, update)
 
         await self._fail_rejected(await write_bisecting(list(starts), write), offset_ms)
@@ -180,32 +181,32 @@ class JobStore:
         *,
         owner: str | None = None,
     ) -> StoredJob | None:
-        """Cancel a pending job, or request the cancellation of a running one; returns it after.
+        """Cancel a pending job, or request a running one's cancellation; returns the updated job.
 
-        A second request changes nothing. Returns None if the job has ended, is unknown, or belongs
-        to another owner than a given one.
+        A repeated request has no effect. Returns None if the job has ended, is unknown, or does not
+        belong to `owner` (if given).
         """
-        theirs = owned_by(owner)
-        while (changed := await self._try_cancel(job_id, theirs, offset_ms, session)) is None:
-            # Between the two guards it may have changed from running to pending to running.
-            is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **theirs}
+        owner_filter = owned_by(owner)
+        while (changed := await self._try_cancel(job_id, owner_filter, offset_ms, session)) is None:
+            # The job may have been rescheduled and restarted between the two guards.
+            is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **owner_filter}
             if await self._jobs.find_one(is_open, {"_id": 1}, session=session) is None:
                 return None
         return StoredJob(changed)
 
     async def _try_cancel(
-        self, job_id: str, theirs: Document, offset_ms: int, session: Session | None
+        self, job_id: str, owner_filter: Document, offset_ms: int, session: Session | None
     ) -> Document | None:
         at = transitions.now(offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
-            {**transitions.guard(TransitionName.CANCEL, [job_id]), **theirs},
+            {**transitions.guard(TransitionName.CANCEL, [job_id]), **owner_filter},
             transitions.pipeline(TransitionName.CANCEL, at, keep_ms=self._keep_ms),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         if canceled is not None:
             return canceled
-        running = {**transitions.guard(TransitionName.REQUEST_CANCEL, [job_id]), **theirs}
+        running = {**transitions.guard(TransitionName.REQUEST_CANCEL, [job_id]), **owner_filter}
         requested: Document | None = await self._jobs.find_one_and_update(
             {**running, "cancelRequestedAt": None},
             transitions.pipeline(TransitionName.REQUEST_CANCEL, at),
@@ -214,14 +215,14 @@ class JobStore:
         )
         if requested is not None:
             return requested
-        # A running job does not suffice: only a written request will stop it.
+        # A running job is not enough: only a stored request stops it.
         requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
         return await self._jobs.find_one(requested_before, session=session)
 
     async def retry(self, job_id: str, offset_ms: int) -> StoredJob | None:
-        """Make an ended job pending with another round of attempts, and delete its failure.
+        """Requeue a failed or canceled job with another round of attempts; delete its failure.
 
-        Returns None unless it has failed or was canceled and its timeline has room.
+        Returns None in any other state, or if the timeline has no capacity for the round.
         """
 
         async def body(session: Session) -> Document | None:
@@ -251,7 +252,7 @@ class JobStore:
     async def resolve_failure(
         self, failure_id: str, keep_ms: int, offset_ms: int
     ) -> Failure | None:
-        """Delete a failure, and have its job purged `keep_ms` from now if it is still failed.
+        """Delete a failure; if its job is still failed, schedule its purge after `keep_ms`.
 
         Returns the failure, or None if it does not exist; raises Malformed after the deletion.
         """
@@ -284,14 +285,14 @@ class JobStore:
         return failure
 
     async def owns(self, session: Session, job_id: str, attempt: int) -> bool:
-        """Return whether an attempt still owns its job and was not asked to stop."""
+        """Return whether an attempt still owns its job, without a cancel request."""
         held = transitions.guard(TransitionName.SUCCEED, [job_id], attempt)
         return await self._jobs.find_one(held, {"_id": 1}, session=session) is not None
 
     async def read_ownership(
         self, job_id: str, attempt: int, session: Session | None = None
     ) -> Ownership:
-        """Return whether an attempt still owns its job, and whether it was asked to stop."""
+        """Return whether an attempt still owns its job, and whether a cancel was requested."""
         running = {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt}
         # A new primary's majority-committed state may be older than the claim.
         jobs = self._jobs if session else self._jobs.with_options(read_concern=LOCAL)
@@ -301,7 +302,7 @@ class JobStore:
         return Ownership.CANCEL_REQUESTED if found.get("cancelRequestedAt") else Ownership.OWNED
 
     async def set_progress(self, job_id: str, attempt: int, progress: Document) -> bool:
-        """Write an attempt's progress; returns False if it has lost the job."""
+        """Write an attempt's progress; returns False if the attempt was lost."""
         changed = await self._jobs.update_one(
             {"_id": job_id, "state": JobState.IN_PROGRESS.value, "attempt": attempt},
             {"$set": {"progress": progress}, "$inc": {"version": 1}},
@@ -309,7 +310,7 @@ class JobStore:
         return changed.matched_count == 1
 
     async def held_leases(self, worker: str) -> list[Document]:
-        """Return the ids, attempts and cancel requests of the jobs that a worker runs."""
+        """Return the ids, attempts and cancel requests of a worker's running jobs."""
         held = {
             "lease.worker": worker,
             "state": JobState.IN_PROGRESS.value,
@@ -321,7 +322,7 @@ class JobStore:
         )
 
     async def held_documents(self, worker: str, limit: int) -> list[Document]:
-        """Return the jobs that a lost worker ran, with their timelines."""
+        """Return the running jobs of a lost worker, with their timelines."""
         held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
         return await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
 
@@ -331,6 +332,6 @@ def _stored(document: Document | None) -> StoredJob | None:
 
 
 def _insert_error(one: Mapping[str, Any]) -> PyMongoError | None:
-    """Build the error of one insert, without the job, which the driver quotes in full."""
+    """Build the error of one insert, omitting the document that the driver quotes."""
     code, message = one["code"], one["errmsg"]
     return None if code == DUPLICATE_KEY else WriteError(message, code, {"errmsg": message})

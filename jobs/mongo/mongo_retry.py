@@ -1,4 +1,4 @@
-"""Retries reads of MongoDB, with backoff, until it answers."""
+"""Retries MongoDB reads with exponential backoff."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ TRANSIENT_ERRORS: Final = (PyMongoError, TimeoutError)
 
 
 class MongoRetry:
-    """The retries of one caller; each failure doubles the next pause."""
+    """The retry state of one caller; each failure doubles the delay."""
 
     def __init__(self, *, retries_rejections: bool = True) -> None:
         """Without `retries_rejections`, an error that a healthy MongoDB returns is final."""
@@ -32,11 +32,11 @@ class MongoRetry:
         self._backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
 
     def reset(self) -> None:
-        """Return to the shortest pause, after a success."""
+        """Reset the backoff after a success."""
         self._backoff.reset()
 
     async def run(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Repeat `act` until it returns; raises HistoryLost."""
+        """Retry `act` until it succeeds; raises HistoryLost."""
         while True:
             try:
                 result = await act()
@@ -47,7 +47,7 @@ class MongoRetry:
                 return result
 
     async def wait(self, error: Exception) -> None:
-        """Wait before the next try; raises HistoryLost if a retry cannot succeed."""
+        """Wait before the next attempt; raises HistoryLost if a retry cannot succeed."""
         if isinstance(error, OperationFailure) and self._is_final(error):
             raise HistoryLost(
                 "cursor is older than the retained history; resubscribe with `snapshot: true`"

@@ -1,8 +1,7 @@
-"""Finds indexes that an array in a document has made multikey, and rebuilds them.
+"""Finds and rebuilds indexes that became multikey through an array in a document.
 
-With a multikey index, MongoDB can neither sort by the array's field nor answer from the index
-alone, and the index stays multikey after the document is deleted. Ostinato never writes an array
-to an indexed field.
+A multikey index supports neither sorting by the array's field nor covered queries, and stays
+multikey after the document is deleted. Ostinato never writes arrays to indexed fields.
 """
 
 import json
@@ -27,18 +26,18 @@ from ostinato.jobs.mongo.indexes import (
     rebuild_index,
 )
 
-SEARCH_TIMEOUT_MS: Final = 15_000  # for a million documents; less than the socket's timeout
-PAUSE_S: Final = 3_600.0  # after a search that took too long
+SEARCH_TIMEOUT_MS: Final = 15_000  # enough for a million documents; below the socket timeout
+PAUSE_S: Final = 3_600.0  # after a search that timed out
 NATURAL: Final = [("$natural", 1)]
 
 log = get_log(__name__)
 
 
 def can_be_rebuilt(index: IndexModel) -> bool:
-    """Return whether the index can be dropped for a while, and is slower when it is multikey.
+    """Return whether an index can be dropped temporarily, and is slower when multikey.
 
-    Without a unique index, duplicates could be written; it is only read by equality, which an array
-    does not slow down. No query reads a TTL index.
+    Without a unique index, duplicates could be inserted; its equality reads are not slower. TTL
+    indexes serve no queries.
     """
     return not is_unique(index) and "expireAfterSeconds" not in index.document
 
@@ -50,17 +49,17 @@ def explain_command(collection: str, index: IndexModel) -> Document:
 
 
 def array_paths(explained: Mapping[str, Any]) -> list[str]:
-    """Return the fields for which the index is multikey: those with an array, now or earlier."""
+    """Return the fields that make an index multikey: they contain or contained arrays."""
     return sorted(set(_array_paths(explained["queryPlanner"])))
 
 
 def array_filter(index: IndexModel, paths: Sequence[str]) -> Document:
-    """Build the filter of the indexed documents that have an array in one of the fields."""
+    """Build the filter for indexed documents with an array in one of the fields."""
     return {**_partial(index), "$or": [{path: {"$type": "array"}} for path in paths]}
 
 
 def search_options(index: IndexModel) -> dict[str, Any]:
-    """Return the options of the search for these documents."""
+    """Return the `find` options of the search for arrays."""
     hint = index_name(index) if _partial(index) else NATURAL  # nearly four times as fast
     return {"hint": hint, "limit": MAX_IDS_SHOWN, "max_time_ms": SEARCH_TIMEOUT_MS}
 
@@ -68,8 +67,8 @@ def search_options(index: IndexModel) -> dict[str, Any]:
 def describe_multikey(
     collection: str, index: IndexModel, paths: Sequence[str], ids: Sequence[Any] | None
 ) -> Finding:
-    """Describe which documents keep an index multikey, and the fix; `ids` is None if the search for
-    them took too long."""
+    """Describe the documents that keep an index multikey, and the fix; `ids` is None if the search
+    timed out."""
     subject = f"index {collection}.{index_name(index)}"
     fields = ", ".join(f"`{path}`" for path in paths)
     slow = f"is multikey, which makes reads slow: an array was written to {fields}"
@@ -82,7 +81,7 @@ def describe_multikey(
     if ids is None:
         find = f"db.{collection}.find({json.dumps(array_filter(index, paths))})"
         fix = (
-            f"run `{find}` in mongosh and delete or repair what it finds, then "
+            f"run `{find}` in mongosh and delete or repair the documents found, then "
             f'`db.{collection}.dropIndex("{index_name(index)}")`; then {AUTOMATIC_BUILD}'
         )
         detail = (
@@ -93,15 +92,14 @@ def describe_multikey(
 
 
 class MultikeyIndexes:
-    """Rebuilds multikey indexes once no document has such an array; until then, it logs the
-    documents, once."""
+    """Rebuilds multikey indexes when no arrays are left; until then, logs the documents once."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._found: dict[str, _SearchResult] = {}
 
     async def rebuild(self) -> int:
-        """Check every index; returns how many were rebuilt."""
+        """Check all indexes; returns the number of rebuilt ones."""
         rebuilt = 0
         for spec in COLLECTIONS:
             for index in filter(can_be_rebuilt, spec.indexes):
@@ -115,7 +113,7 @@ class MultikeyIndexes:
         except OperationFailure as error:
             if error.code != BAD_HINT:
                 raise
-            return []  # it is missing or still being built
+            return []  # missing, or still being built
         return array_paths(explained)
 
     async def _rebuild(self, collection: str, index: IndexModel, paths: list[str]) -> bool:
@@ -138,7 +136,7 @@ class MultikeyIndexes:
         return await rebuild_index(self._mongo, collection, index)
 
     async def _is_left(self, collection: str, where: Document, found: "_SearchResult") -> bool:
-        """Return whether a document found earlier still exists: then no search is needed."""
+        """Return whether a document found earlier still has an array: no search is needed."""
         if found.ids is None:
             return time.monotonic() < found.at + PAUSE_S
         left = {"_id": {"$in": found.ids}, **where}
@@ -147,7 +145,7 @@ class MultikeyIndexes:
     async def _search(
         self, collection: str, index: IndexModel, where: Document
     ) -> list[Any] | None:
-        """Return the ids of the first few; None if that takes too long."""
+        """Return the ids of up to MAX_IDS_SHOWN documents; None if the search times out."""
         found = self._mongo[collection].find(where, {"_id": 1}, **search_options(index))
         try:
             return [row["_id"] for row in await found.to_list(None)]
@@ -157,9 +155,9 @@ class MultikeyIndexes:
 
 class _SearchResult(NamedTuple):
     ids: list[Any] | None
-    """None if the search took too long."""
+    """None if the search timed out."""
     at: float
-    """Of `time.monotonic()`."""
+    """Time of the search (`time.monotonic()`)."""
 
 
 def _partial(index: IndexModel) -> Document:
@@ -171,8 +169,8 @@ def _array_paths(plan: object) -> Iterator[str]:
     if isinstance(plan, Mapping):
         for paths in plan.get("multiKeyPaths", {}).values():
             yield from paths
-        for below in plan.values():
-            yield from _array_paths(below)
+        for child in plan.values():
+            yield from _array_paths(child)
     elif isinstance(plan, list):
-        for below in plan:
-            yield from _array_paths(below)
+        for child in plan:
+            yield from _array_paths(child)

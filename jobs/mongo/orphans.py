@@ -1,4 +1,4 @@
-"""Finds orphans: crons, tasks, batches and requests without the job that continues them."""
+"""Finds orphans: crons, tasks, batches and requests whose next job is missing."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BATCHES, CRONS, JOBS, REQUESTS, TASK_CONFIGS
 from ostinato.jobs.records import BatchState, JobState, RequestState
 
-BATCH_SIZE = 200  # a sweep runs every second: the next one continues where this one ended
+BATCH_SIZE = 200  # per sweep (every second); the next sweep continues from there
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A document that seems to lack its job."""
+    """A document whose next job seems to be missing."""
 
     id: str
     owner: str | None
 
 
 class OrphanFinder:
-    """Scans each kind in batches by id, so that a permanent orphan does not hide the rest."""
+    """Scans each kind in batches by id, so that permanent orphans do not hide the rest."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -43,12 +43,12 @@ class OrphanFinder:
         return await self._without_job(BATCHES, {"state": BatchState.RUNNING.value})
 
     async def requests(self, before: datetime) -> list[Orphan]:
-        """Find pending requests that timed out, or were created without a job, before `before`."""
+        """Find pending requests that timed out before `before`, or are older and lack a job."""
         pending = {"state": RequestState.PENDING.value}
-        late = await self._read(REQUESTS, {**pending, "timeoutAt": {"$lt": before}}, "late")
+        timed_out = await self._read(REQUESTS, {**pending, "timeoutAt": {"$lt": before}}, "timeout")
         old = {**pending, "createdAt": {"$lt": before}}
-        cut_off = await self._without_job(REQUESTS, old, "processJobId")
-        return [*_orphans(late), *cut_off]
+        jobless = await self._without_job(REQUESTS, old, "processJobId")
+        return [*_orphans(timed_out), *jobless]
 
     async def _without_job(
         self, collection: str, filter_: Mapping[str, Any], job_field: str = "schedulerJobId"
@@ -63,7 +63,7 @@ class OrphanFinder:
         return _orphans(row for row in rows if not _is_in(row.get(job_field), alive))
 
     async def _read(self, collection: str, filter_: Mapping[str, Any], scan: str) -> list[Document]:
-        """Read the next batch in the order of ids; after the last, start again with the first."""
+        """Read the next batch in id order, wrapping around at the end."""
         rows = self._mongo[collection].find(
             # Ostinato's ids are strings; the filter skips all others.
             {**filter_, "_id": {"$gt": self._positions.get(scan, "")}},
@@ -78,7 +78,7 @@ class OrphanFinder:
 
 
 def _orphans(rows: Iterable[Document]) -> list[Orphan]:
-    # An owner of any other type cannot be repaired: no viewer has it.
+    # An orphan with a malformed owner cannot be repaired: it belongs to no viewer.
     return [
         Orphan(row["_id"], row.get("owner"))
         for row in rows
@@ -87,4 +87,4 @@ def _orphans(rows: Iterable[Document]) -> list[Orphan]:
 
 
 def _is_in(job_id: object, alive: Collection[str]) -> bool:
-    return type(job_id) is str and job_id in alive  # bson.Code is a str, too, but not hashable
+    return type(job_id) is str and job_id in alive  # bson.Code subclasses str, but is not hashable

@@ -1,4 +1,4 @@
-"""Builds the queries of pages: filter, sort and bounds. Pure."""
+"""Builds page queries: filter, sort and bounds. No I/O."""
 
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -11,7 +11,7 @@ Query: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """The order of a list: by a time and the id, or by the id alone, which is by creation."""
+    """The order of a list: by a time field and id, or by id alone (creation order)."""
 
     field: str | None = None
     descending: bool = True
@@ -25,7 +25,7 @@ class Ordering:
         return Ordering(field=self.field, descending=not self.descending)
 
     def after(self, key: PagePosition) -> Query:
-        """Build the filter of what comes after the key in this order."""
+        """Build the filter for documents after `key` in this order."""
         beyond = "$lt" if self.descending else "$gt"
         if self.field is None:
             return {"_id": {beyond: key.id}}
@@ -39,7 +39,7 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysetQuery:
-    """A `find` of a page and one more document, in the direction of reading."""
+    """A `find` for a page plus one document, in reading direction."""
 
     filter: Query
     sort: list[tuple[str, int]]
@@ -72,7 +72,7 @@ def job_page_query(
 
 
 def job_filter_query(which: JobFilter) -> Query:
-    """Translate a filter; it always restricts `internal`, which leads an index."""
+    """Translate a filter; the query always contains `internal`, the prefix of an index."""
     query: Query = {
         "internal": {"$in": [False, True]} if which.internal is None else which.internal
     }

@@ -1,7 +1,7 @@
-"""Fails poisoned jobs: those whose document no transition can update.
+"""Fails poisoned jobs, whose documents cannot be updated by any transition.
 
-The document is too large, or was not written by Ostinato. Such a job must leave the pending and
-the running jobs, or it would be found again and again, and it must not block other jobs.
+The document is too large or malformed. A poisoned job must leave the states PENDING and
+IN_PROGRESS, or it would be retried forever and block other jobs.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,23 +26,23 @@ from ostinato.jobs.records import JobState
 
 TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 DOCUMENT_ERROR_CODES: Final = frozenset({2, 9, 14, 15, 28, 52, 54, 56, 57, 66, 10334})
-FIRST_LOCATION: Final = 15_000  # from here on, codes are errors of expressions
+FIRST_LOCATION: Final = 15_000  # codes from here on are expression errors
 CLIENT_KILLED: Final = 46841
 CONSTRAINT_CODES: Final = frozenset({121, 11000})
-"""A validator or a unique index rejects the document; it may be changed or dropped again."""
+"""Rejections by a validator or unique index, which may be changed or dropped later."""
 MAX_FAILURE_DATA_BYTES: Final = 1024 * 1024
 QUARANTINE_S: Final = 60.0
 MAX_LOGGED: Final = 100  # a validator may reject all jobs
 QUARANTINE_SIZE: Final = 1_000  # heartbeats contain these ids
 MAX_MESSAGE_CHARACTERS: Final = 512
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What reading a document that was not written by Ostinato may raise."""
+"""Exceptions raised when decoding a malformed document."""
 
 log = get_log(__name__)
 
 
 class HeldJob(NamedTuple):
-    """A job in the state in which it was found: any transition since then protects it."""
+    """A job and its expected state: after any other transition, it is left alone."""
 
     job_id: str
     state: JobState
@@ -57,7 +57,7 @@ def is_document_error(error: BaseException) -> bool:
 
 
 def rejects_content(error: BaseException) -> bool:
-    """Return whether an error rejects the content of a write, so that repeating it is useless.
+    """Return whether a write was rejected because of its content, so that a retry is pointless.
 
     Any other rejection (a full disk, a missing privilege, an unknown code) may be temporary.
     """
@@ -73,8 +73,8 @@ def _is_document_code(code: int | None) -> bool:
 async def write_bisecting(
     ids: Sequence[str], write: Callable[[Sequence[str]], Awaitable[object]]
 ) -> dict[str, PyMongoError]:
-    """Write all ids at once, and in halves while MongoDB rejects one of the documents; returns the
-    error of each id that is rejected alone."""
+    """Write all ids at once; after a rejection, bisect to isolate the documents. Returns the error
+    of each rejected id."""
     try:
         await write(ids)
     except OperationFailure as error:
@@ -90,18 +90,18 @@ async def write_bisecting(
 
 
 class PoisonedJobs:
-    """Fails poisoned jobs by writes that require little of their documents."""
+    """Fails poisoned jobs with updates that tolerate malformed documents."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._unwritable: Quarantine[str] = Quarantine(QUARANTINE_SIZE, QUARANTINE_S)
 
     def unwritable(self) -> frozenset[str]:
-        """Return the jobs that could not be failed either: they are skipped for a minute."""
+        """Return the quarantined jobs: they could not be failed, and are skipped for a minute."""
         return self._unwritable.keys()
 
     async def fail(self, held: HeldJob, cause: Exception, offset_ms: int) -> bool:
-        """Fail a job and record its failure; returns False if MongoDB rejects that, too."""
+        """Fail a job and record its failure; returns False if MongoDB rejects all updates."""
         if held.job_id in self.unwritable():
             return False
         error, rejection = _stored_error(cause), cause
@@ -172,11 +172,11 @@ def _logged(cause: Exception) -> str:
 
 
 def _reason(cause: Exception) -> str:
-    """Return what is wrong, without the text of MongoDB's expressions: only the log shows that."""
+    """Return the reason without the text of MongoDB's expressions, which is only logged."""
     if isinstance(cause, OperationFailure):
         if "$concatArrays" in str(cause):
             return "timeline must be a list"
-        return f"MongoDB refused to change it, error {cause.code}"
+        return f"MongoDB rejected the update, error {cause.code}"
     return (
         summarize(cause) if isinstance(cause, PyMongoError) else f"{type(cause).__name__}: {cause}"
     )
@@ -186,14 +186,14 @@ def _stored_error(cause: Exception) -> Document:
     if isinstance(cause, OperationFailure) and cause.code in TOO_LARGE:
         return {
             "name": "DocumentTooLarge",
-            "message": "the job's document has grown to MongoDB's limit of 16 MB, and nothing more "
-            "fits into it; what was too large has been cut off: schedule a new job",
+            "message": "the job's document has reached MongoDB's limit of 16 MB; its large fields "
+            "were removed: schedule a new job",
             "traceback": None,
         }
     text = _reason(cause)
     return {
         "name": "MalformedDocument",
-        "message": "the job's document is not as Ostinato writes it "
+        "message": "the job's document is malformed "
         f"({text[:MAX_MESSAGE_CHARACTERS]}): schedule a new job",
         "traceback": None,
     }

@@ -18,7 +18,9 @@ Rows = Database[dict[str, Any]]
 def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
     """Find queues with due jobs that no running worker serves; one finding per queue."""
     served = _served(database, lease_ms)
-    serving = f"running workers take jobs from {_named(served)}" if served else "no worker runs"
+    serving = (
+        f"running workers take jobs from {_named(served)}" if served else "no worker is running"
+    )
     due = _due(database)
     unserved = [queue for queue in sorted(due) if queue not in served]
     paused = [
@@ -40,7 +42,7 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
 
 def _served(database: Rows, lease_ms: int) -> set[str]:
     alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
-    listed = {"$expr": alive, "queues": {"$type": "array"}}  # skips documents that no worker wrote
+    listed = {"$expr": alive, "queues": {"$type": "array"}}  # skips malformed documents
     rows = database[WORKERS].find(listed, {"queues": 1, "_id": 0})
     queues = (queue for row in rows for queue in row["queues"])
     return {queue for queue in queues if type(queue) is str}

@@ -1,4 +1,4 @@
-"""Owns the settings of queues: whether a queue is paused, and its weight."""
+"""Queue settings: the paused flag and the weight."""
 
 from pymongo import ReturnDocument
 
@@ -15,17 +15,17 @@ class QueueStore:
         self._queues = mongo[QUEUES]
 
     async def all(self) -> dict[str, Queue]:
-        """Return the queues that were ever changed, by name."""
+        """Return the queues that have a document, by name."""
         rows = await self._queues.find({}).to_list(None)
         queues = (_queue(row) for row in rows if is_queue_document(row))
         return {queue.name: queue for queue in queues}
 
     async def pause(self, name: str) -> Queue:
-        """Pause a queue; no change if it is paused already."""
+        """Pause a queue; idempotent."""
         return await self._set(name, {"paused": True})
 
     async def resume(self, name: str, weight: int | None) -> Queue:
-        """Resume a queue, and change its weight if one is given."""
+        """Resume a queue, and set its weight if given."""
         return await self._set(name, {"paused": False, **({"weight": weight} if weight else {})})
 
     async def _set(self, name: str, fields: Document) -> Queue:
@@ -45,16 +45,16 @@ class QueueStore:
 
 
 def is_queue_document(row: Document) -> bool:
-    """Return whether the document's id is the name of a queue; logs one that is not."""
+    """Return whether the document's id is a queue name; logs invalid ids."""
     name = row["_id"]
-    is_queue = type(name) is str and is_queue_name(name)  # bson.Code is a str, but not hashable
+    is_queue = type(name) is str and is_queue_name(name)  # bson.Code is not hashable
     if not is_queue:
         report(QUEUES, name, ValueError("the _id must be the name of a queue"))
     return is_queue
 
 
 def _queue(row: Document) -> Queue:
-    """Decode a queue; a field that is missing or malformed has its default."""
+    """Decode a queue; missing and malformed fields get their defaults."""
     paused, weight = row.get("paused", False), row.get("weight", 1)
     version = row.get("version", 0)
     wrong = [
@@ -78,7 +78,7 @@ def _problem_of(wrong: list[str]) -> str:
     return f"{'; '.join(parts)}; the default is used instead"
 
 
-def _is_whole(number: object, least: int) -> bool:
-    """Return whether it is a whole number within 32 bits; the MongoDB shell writes 5 as 5.0."""
+def _is_whole(number: object, minimum: int) -> bool:
+    """Return whether `number` is a 32-bit whole number; the MongoDB shell writes 5 as 5.0."""
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    return is_number and least <= number < 2**31 and number % 1 == 0  # type: ignore[operator]
+    return is_number and minimum <= number < 2**31 and number % 1 == 0  # type: ignore[operator]

@@ -1,8 +1,8 @@
-"""Owns the state of rate limits: the starts reserved and made of each, by the server's clock.
+"""Rate limit state: reserved and actual starts, by the server's clock.
 
-It runs the generic cell rate algorithm (GCRA) twice. `reserved` is advanced ahead of time, so that
-each job gets its own start; `started` counts actual starts, so that jobs delayed by an outage do
-not all start at once. A cell is `per_ms` long, in units of 1/count ms: all numbers are integers.
+Runs the generic cell rate algorithm (GCRA) twice. `reserved` advances ahead of time and assigns a
+start to each job; `started` counts actual starts, which prevents a burst after an outage. A cell is
+`per_ms` long, in units of 1/count ms, so that all numbers are integers.
 """
 
 import hashlib
@@ -21,30 +21,30 @@ from ostinato.jobs.rate_limit import RateLimit
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_AHEAD_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
-DISPATCH_AHEAD_MS: Final = 1_000  # a reserved start no longer yields to higher priorities or owners
+DISPATCH_AHEAD_MS: Final = 1_000  # reserved starts are exempt from priorities and fairness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a limit allows for a request: some jobs start now, the others at reserved times."""
+    """The response to a StartRequest: some jobs start now, the others at reserved times."""
 
     start_now: int
-    """How many may start now: those with a reservation first, then in the order of the request."""
+    """Number of jobs that may start now: reserved ones first, then in request order."""
     start_at: tuple[datetime, ...]
-    """The reserved starts of the others, in the order of the request."""
+    """Reserved starts of the other jobs, in request order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchQuota:
-    """How many jobs of a function without a key may be dispatched."""
+    """The number of jobs that may be dispatched, for a rate limit without a key."""
 
     free: int
     next_at: datetime | None
-    """When a job may be dispatched again, if none may be now."""
+    """Time of the next dispatch, if `free` is 0."""
 
 
 class RateLimitStore:
-    """The buckets of rate limits: one for each function, policy and value of its key."""
+    """Rate limit buckets: one per function, policy and key value."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._buckets = mongo[BUCKETS]
@@ -64,13 +64,13 @@ class RateLimitStore:
             return _build_grant(row, limit, request)
 
     async def read_quota(self, bucket: str, limit: RateLimit, now: datetime) -> DispatchQuota:
-        """Return how many jobs can get a start within DISPATCH_AHEAD_MS."""
+        """Return the number of starts available within DISPATCH_AHEAD_MS."""
         row = await self._buckets.find_one({"_id": bucket}, {"reserved": 1})
         now_ms = (now - EPOCH) // timedelta(milliseconds=1)
         reserved = row.get("reserved") if row else None
         furthest = (now_ms + MAX_AHEAD_MS) * limit.count
         if not isinstance(reserved, int | float) or not 0 <= reserved <= furthest:
-            reserved = 0  # it is missing, or was not written by a worker
+            reserved = 0  # missing or malformed
         first = _first_free(limit, max(int(reserved), now_ms * limit.count))
         ahead = (now_ms + DISPATCH_AHEAD_MS) * limit.count - first
         if ahead < 0:
@@ -82,15 +82,15 @@ class RateLimitStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """How many jobs of one bucket ask for a start."""
+    """The jobs of one bucket that are ready to start."""
 
     new: int
     reserved: int
-    """How many have a reserved start, which has come."""
+    """Jobs whose reserved start has been reached."""
 
 
 def bucket_id(function: str, limit: RateLimit, key: Any) -> str:
-    """Return the id of the bucket of a function, its policy and the value of its key."""
+    """Return the bucket id of a function, policy and key value."""
     policy = f"{function} {limit.count}/{limit.per_ms}/{limit.depth}"
     if limit.key is None:
         return policy
@@ -98,14 +98,14 @@ def bucket_id(function: str, limit: RateLimit, key: Any) -> str:
     return f"{policy} {hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _first_free(limit: RateLimit, row_end: int) -> int:
-    """Return when the next cell may be used: a burst uses cells ahead of their time."""
-    return row_end - (limit.depth - 1) * limit.per_ms
+def _first_free(limit: RateLimit, tat: int) -> int:
+    """Return the start of the next free cell; bursts use cells early."""
+    return tat - (limit.depth - 1) * limit.per_ms
 
 
-def _acquire_pipeline(limit: RateLimit, request: StartRequest, due: Any) -> list[Document]:
+def _acquire_pipeline(limit: RateLimit, request: StartRequest, now: Any) -> list[Document]:
     cell, slack = limit.per_ms, (limit.depth - 1) * limit.per_ms
-    at = {"$multiply": [{"$toLong": due}, limit.count]}
+    at = {"$multiply": [{"$toLong": now}, limit.count]}
     at_once = _free_cells("$base", cell, slack, request.new)
     wanting = {"$add": [at_once, request.reserved]}
     end = {"$max": ["$reserved", "$started"]}
@@ -129,32 +129,32 @@ def _acquire_pipeline(limit: RateLimit, request: StartRequest, due: Any) -> list
     ]
 
 
-def _valid_or_null(row_end: str, limit: RateLimit) -> Any:
-    """Replace a value that no worker wrote by null: it would block the function's jobs forever."""
+def _valid_or_null(tat: str, limit: RateLimit) -> Any:
+    """Replace a malformed value with null: it would block the function's jobs forever."""
     furthest = {"$add": ["$at", MAX_AHEAD_MS * limit.count]}
-    is_valid = {"$and": [{"$isNumber": row_end}, {"$lte": [row_end, furthest]}]}
-    return {"$cond": [is_valid, row_end, None]}
+    is_valid = {"$and": [{"$isNumber": tat}, {"$lte": [tat, furthest]}]}
+    return {"$cond": [is_valid, tat, None]}
 
 
-def _free_cells(row_end: str, cell: int, slack: int, most: int) -> Any:
-    """Count the cells that may be used now, up to `most`."""
-    room = {"$subtract": [{"$add": ["$at", slack]}, row_end]}
-    whole = {"$divide": [{"$subtract": [room, {"$mod": [room, cell]}]}, cell]}
-    cells = {"$cond": [{"$lt": [room, 0]}, 0, {"$add": [{"$toLong": whole}, 1]}]}
-    return {"$min": [cells, most]}
+def _free_cells(tat: str, cell: int, slack: int, maximum: int) -> Any:
+    """Count the cells free now, up to `maximum`; `tat` is the theoretical arrival time."""
+    capacity = {"$subtract": [{"$add": ["$at", slack]}, tat]}
+    whole = {"$divide": [{"$subtract": [capacity, {"$mod": [capacity, cell]}]}, cell]}
+    cells = {"$cond": [{"$lt": [capacity, 0]}, 0, {"$add": [{"$toLong": whole}, 1]}]}
+    return {"$min": [cells, maximum]}
 
 
 def _build_grant(row: Document, limit: RateLimit, request: StartRequest) -> Grant:
     granted, wanting = int(row["granted"]), int(row["wanting"])
-    refused = _start_times(row, limit, row["started"], wanting - granted)
+    deferred = _start_times(row, limit, row["started"], wanting - granted)
     at_once = wanting - request.reserved
     reserved = _start_times(row, limit, row["base"] + at_once * limit.per_ms, request.new - at_once)
-    return Grant(start_now=granted, start_at=(*refused, *reserved))
+    return Grant(start_now=granted, start_at=(*deferred, *reserved))
 
 
-def _start_times(row: Document, limit: RateLimit, row_end: int, number: int) -> list[datetime]:
+def _start_times(row: Document, limit: RateLimit, tat: int, number: int) -> list[datetime]:
     furthest = row["at"] // limit.count + MAX_AHEAD_MS
-    first = _first_free(limit, row_end)
+    first = _first_free(limit, tat)
     ticks = (-(-(first + n * limit.per_ms) // limit.count) for n in range(number))
     return [_to_datetime(min(tick, furthest)) for tick in ticks]
 

@@ -1,10 +1,9 @@
-"""Reads records for clients: by id, and as keyset pages of lists.
+"""Reads records for clients: by id, and as keyset pages.
 
-Every read is scoped to an owner; None reads the documents of all owners, and the caller decides
-whether that is allowed. A read with `min_cluster_time` sees all that was committed by then.
+Every read is scoped to an owner; None means all owners, which the caller must authorize. The
+snapshot of a read is at least as new as `min_cluster_time`.
 
-Malformed documents, which Ostinato did not write, are logged and left out of lists; a read by id
-returns Malformed for them.
+Malformed documents are logged and omitted from lists; reads by id return Malformed for them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -39,15 +38,15 @@ from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.paging import Window, build_page
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 
-MALFORMED_BATCH_SIZE: Final = 100  # that one more find can skip
-MAX_MALFORMED: Final = 2_000  # that a page skips
+MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
+MAX_MALFORMED: Final = 2_000  # skipped per page
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 
 @dataclass(frozen=True, slots=True)
 class _RecordReader:
-    """The collection of a kind of record, and how its documents are decoded."""
+    """The collection and decoder of a record type."""
 
     collection: str
     decode: Callable[[Mapping[str, object]], object]
@@ -56,7 +55,7 @@ class _RecordReader:
         """Decode a document; logs and raises Malformed."""
         try:
             record = read_as(self.decode, restore_document(document))
-            if not is_id(document["_id"]):  # a client could neither ask for it nor page past it
+            if not is_id(document["_id"]):  # unusable as an argument or a cursor
                 raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
             return record
         except Malformed as error:
@@ -64,7 +63,7 @@ class _RecordReader:
             raise
 
     def records_of(self, documents: Iterable[Document]) -> "Mapping[str, object]":
-        """Decode documents, by id; the value of a malformed one is its error."""
+        """Decode documents, by id; malformed ones map to their error."""
         records: dict[str, object] = {}
         for document in documents:
             try:
@@ -97,7 +96,7 @@ class Reads:
         owner: str | None,
         min_cluster_time: ClusterTime | None = None,
     ) -> "Mapping[str, R | Malformed]":
-        """Return the records with these ids that the owner may see, by id; one query."""
+        """Return the owner's records with these ids, by id, in one query."""
         if not ids:
             return {}
         reader = _READERS[kind]
@@ -123,7 +122,7 @@ class Reads:
     async def find_job_page(
         self, owner: str | None, which: JobFilter, order: JobOrder, window: Window
     ) -> Page[Job]:
-        """Return a page of the jobs that match, in that order."""
+        """Return a page of matching jobs in the given order."""
         return await self._page(Job, job_page_query(owner, which, order, window), window)
 
     async def find_newest(
@@ -138,7 +137,7 @@ class Reads:
     async def find_newest_jobs(
         self, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
     ) -> Page[Job]:
-        """Return the newest `limit` jobs that match."""
+        """Return the newest `limit` matching jobs."""
         window = Window(limit=limit)
         find = job_page_query(owner, which, JobOrder.NEWEST, window)
         return await self._page(Job, find, window, min_cluster_time)
@@ -146,9 +145,9 @@ class Reads:
     async def find_job_pages_by_cause(
         self, owner: str | None, which: JobFilter, cause_ids: Collection[str], window: Window
     ) -> dict[str, Page[Job]]:
-        """Return a page, newest first, of the jobs of each of many causes, in one query.
+        """Return a page of jobs per cause, newest first, in one query.
 
-        Each cause costs an index range of the length of a page, however many jobs it has.
+        Each cause costs one index range scan of page length.
         """
         find = KeysetQuery.of(owned_by(owner) | job_filter_query(which), NEWEST_FIRST, window)
         pipeline: list[Query] = [
@@ -166,7 +165,7 @@ class Reads:
                     "as": "job",
                 }
             },
-            # Unwinding makes each job its own document: a list of them may not exceed 16 MB.
+            # Unwound, because an array of jobs could exceed 16 MB.
             {"$unwind": "$job"},
             {"$replaceWith": "$job"},
         ]
@@ -176,7 +175,7 @@ class Reads:
             try:
                 job = cast("Job", _READERS[Job].record_of(document))
                 found[str(job.cause.id)].append(job)
-            except Malformed:  # its cause is unknown: it may be a list that matches several ids
+            except Malformed:  # unknown cause: an array can match several ids
                 malformed |= found.keys()
         pages = {cause_id: build_page(jobs, window) for cause_id, jobs in found.items()}
         for cause_id in malformed:
@@ -206,14 +205,16 @@ class Reads:
                 return build_page(valid, window)
             skipped += malformed
             if len(skipped) > MAX_MALFORMED:
-                raise Malformed(f"more than {MAX_MALFORMED:,} malformed documents are in this list")
+                raise Malformed(
+                    f"this list contains more than {MAX_MALFORMED:,} malformed documents"
+                )
             find = _skipping(find, skipped, window)
 
     async def _found(
         self, collection: str, find: KeysetQuery, min_cluster_time: ClusterTime | None
     ) -> list[Document]:
-        # One reply, larger than the limit so that no cursor stays open: between two replies, the
-        # server that has the cursor could fail.
+        # A batch larger than the limit returns everything in one reply and leaves no cursor open,
+        # which a server failure between replies would lose.
         options = {"sort": find.sort, "limit": find.limit, "batch_size": find.limit + 1}
         return await self.mongo.causal_read(
             partial(self.mongo[collection].find, find.filter, **options), min_cluster_time
@@ -243,6 +244,6 @@ async def find_newest_jobs(
 
 
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:
-    """Build the query of the same page without the documents with these ids."""
+    """Build the same page's query without the `skipped` ids."""
     others = {"$and": [find.filter, {"_id": {"$nin": list(skipped)}}]}
     return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_BATCH_SIZE)

@@ -1,4 +1,4 @@
-"""Initiates a replica set of one member, and checks what a server's `hello` says about its set."""
+"""Initiates single-member replica sets, and checks a server's topology by its `hello` reply."""
 
 import asyncio
 import socket
@@ -16,11 +16,11 @@ from ostinato.jobs.findings import Finding
 NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
 POLL_S = 0.02
-ANSWER_TIMEOUT_MS = 3_000  # of a mongod that already listens
+RESPONSE_TIMEOUT_MS = 3_000  # for a mongod that is already listening
 
 FIX_SHARDED: Final = (
-    "set OSTINATO_MONGO_URL to a separate replica set, which is not a shard of a cluster; three "
-    "small members are enough"
+    "set OSTINATO_MONGO_URL to a replica set that is not part of a sharded cluster; three small "
+    "members are enough"
 )
 FIX_STANDALONE: Final = (
     "start mongod with `--replSet rs0`, run `rs.initiate()` once in mongosh, and add "
@@ -31,7 +31,7 @@ Client = MongoClient[dict[str, Any]]
 
 
 def check_topology(hello: Mapping[str, Any]) -> Finding:
-    """Check by its `hello` whether a server supports transactions and change streams."""
+    """Check by a `hello` reply whether a server supports transactions and change streams."""
     subject = "replica set"
     if hello.get("msg") == "isdbgrid":
         detail = "The MongoDB server is a mongos of a sharded cluster, which is not supported"
@@ -49,10 +49,10 @@ class _Stopped(Exception):
 async def make_primary(address: str, name: str) -> int:
     """Make the mongod at `host:port` the primary of its own set; wait until it accepts writes.
 
-    Returns its process id: another server may have taken the port.
+    Returns the server's process id for comparison: the port may belong to another server.
 
-    It can be cancelled at any time, and ends once mongod has answered the pending command. It runs
-    in a thread: a connection that is interrupted while it is opened would stay open.
+    Cancellable at any time; returns after the reply to the pending command. Runs in a thread:
+    interrupting an asynchronous connect would leak the connection.
     """
     stop = threading.Event()
     work = asyncio.ensure_future(asyncio.to_thread(_make_primary, address, name, stop))
@@ -69,9 +69,9 @@ def _make_primary(address: str, name: str, stop: threading.Event) -> int:
     client: Client = MongoClient(
         address,
         directConnection=True,
-        serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS,
-        connectTimeoutMS=ANSWER_TIMEOUT_MS,
-        socketTimeoutMS=ANSWER_TIMEOUT_MS,
+        serverSelectionTimeoutMS=RESPONSE_TIMEOUT_MS,
+        connectTimeoutMS=RESPONSE_TIMEOUT_MS,
+        socketTimeoutMS=RESPONSE_TIMEOUT_MS,
         heartbeatFrequencyMS=500,
         serverMonitoringMode="poll",
     )
@@ -113,7 +113,7 @@ def _configure(client: Client, address: str, name: str, stop: threading.Event) -
     while (config := _config(client)) is None:
         if _is_initiated(client, {"_id": name, "members": members}):
             return
-        _pause(stop)  # it has a configuration, which it is about to read
+        _pause(stop)  # the configuration exists, but is not loaded yet
     if config["members"][0]["host"] != address:
         moved = {**config, "members": members, "version": config["version"] + 1}
         client.admin.command("replSetReconfig", moved, force=True)

@@ -1,9 +1,9 @@
-"""Owns sessions: tracks the commands that use each, and ends it without blocking the event loop.
+"""Client sessions: tracks in-flight commands, and ends sessions without blocking the event loop.
 
-The driver runs a command in a thread, which continues when its caller is cancelled: it must
-return before its transaction is aborted, or it would write outside of any transaction. Leaving a
-session inside a transaction makes the driver abort on the caller's thread, which searches for
-seconds if no server is available.
+The driver runs commands in threads, which outlive the cancellation of the caller: a command must
+return before its transaction is aborted, or it would write outside the transaction. If a session
+ends inside a transaction, the driver aborts it on the caller's thread, which blocks for seconds if
+no server is available.
 """
 
 import asyncio
@@ -21,17 +21,19 @@ Session = AsyncIOMotorClientSession
 
 
 class Sessions:
-    """The open sessions of one client, and the commands that use each."""
+    """The open sessions of a client and their in-flight commands."""
 
     def __init__(self, client: "AsyncIOMotorClient[Any]") -> None:
         self._client = client
-        self._in_flight: dict[int, set[asyncio.Future[Any]]] = {}  # a session has no hash
+        self._in_flight: dict[
+            int, set[asyncio.Future[Any]]
+        ] = {}  # by id(): sessions are not hashable
         self._abandoned: set[int] = set()
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
-        """Open a session; a transaction left open is aborted in the background at the end."""
+        """Open a session; on exit, an open transaction is aborted in the background."""
         session = await self._client.start_session()
         self._in_flight[id(session)] = set()
         try:
@@ -42,7 +44,7 @@ class Sessions:
             ending.add_done_callback(self._ending.discard)
 
     async def track(self, session: Session, command: Awaitable[T]) -> T:
-        """Await a command that uses a session; it runs to its end if the caller is cancelled."""
+        """Await a command of a session; it runs to completion if the caller is cancelled."""
         result = asyncio.ensure_future(command)
         in_flight = self._in_flight[id(session)]
         in_flight.add(result)
@@ -55,20 +57,20 @@ class Sessions:
             raise
 
     async def commit(self, session: Session) -> None:
-        """Commit once no command uses the session any more."""
+        """Commit once the session is idle."""
         await self.wait_idle(session)
         await self.track(session, session.commit_transaction())
 
     async def abort(self, session: Session) -> None:
-        """Abort once no command uses the session any more.
+        """Abort once the session is idle.
 
-        A command after the abort would write outside of any transaction.
+        A command after the abort would write outside the transaction.
         """
         await self.wait_idle(session)
         await self.track(session, session.abort_transaction())
 
     async def wait_idle(self, session: Session) -> None:
-        """Wait until every command of a session has returned."""
+        """Wait until all commands of a session have returned."""
         while in_flight := self._in_flight[id(session)]:
             await asyncio.wait(in_flight)
 
@@ -89,6 +91,6 @@ class Sessions:
 
 
 def _retrieve_exception(result: "asyncio.Future[Any]") -> None:
-    """Retrieve an error that no caller awaits any more: asyncio would log it as never retrieved."""
+    """Retrieve an abandoned command's error, which asyncio would log as never retrieved."""
     if not result.cancelled():
         result.exception()

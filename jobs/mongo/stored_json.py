@@ -1,8 +1,8 @@
-"""Stores clients' JSON in BSON so that it is returned exactly as it was given.
+"""Lossless storage of clients' JSON in BSON.
 
-The driver decodes an object with the keys `$ref` and `$id` as a DBRef, which loses the original:
-such a key is stored with one more `$`. It returns numbers above 32 bits as its own class, and
-documents that were not written by Ostinato may contain types that JSON does not have.
+The driver decodes an object with the keys `$ref` and `$id` as a DBRef, losing the original, so
+`$ref` is escaped with another `$`. It returns integers above 32 bits as a class of its own, and
+documents of other programs may contain types without a JSON equivalent.
 """
 
 import re
@@ -18,9 +18,9 @@ from ostinato.jobs.mongo.client import Document
 from ostinato.jobs.records import Json
 
 JSON_FIELDS: Final = ("args", "result", "data")
-"""The fields of Ostinato's documents that contain JSON of clients and functions."""
+"""Fields of Ostinato's documents that contain JSON from clients and functions."""
 
-ID_PREFIX: Final = "bson:"  # of an id in a batch's cursor that is not a string
+ID_PREFIX: Final = "bson:"  # of non-string ids in batch cursors
 
 _READ_AS_REFERENCE: Final = re.compile(r"\$+ref")
 _ESCAPED: Final = re.compile(r"\$\$+ref")
@@ -34,39 +34,39 @@ to_json_form.register(DBRef, DBRef.as_doc)
 
 
 def escape(value: V) -> V:
-    """Return a value as it is stored: the same object, unless one of its keys is `$ref`."""
+    """Encode a value for storage; returns the same object unless a key needs escaping."""
     return cast("V", _escaped(value)) if _has_reference(value) else value
 
 
 def restore(value: object) -> Json:
-    """Return a stored value as it was given; what is not JSON becomes MongoDB's Extended JSON."""
+    """Decode a stored value; types without a JSON equivalent become MongoDB Extended JSON."""
     return cast("Json", value) if _is_plain(value) else _restored(value)
 
 
 def escape_document(document: Mapping[str, Any]) -> Document:
-    """Return a document of Ostinato as it is stored."""
+    """Encode the JSON fields of an Ostinato document for storage."""
     return _changed(document, escape)
 
 
 def restore_document(document: Document) -> Document:
-    """Return a stored document of Ostinato with its JSON as it was given."""
+    """Decode the JSON fields of a stored Ostinato document."""
     return _changed(document, restore)
 
 
 def escape_update(update: Mapping[str, Any]) -> Document:
-    """Return an update with the JSON in its operators as it is stored."""
+    """Encode the JSON fields in an update's operators for storage."""
     return {operator: escape_document(fields) for operator, fields in update.items()}
 
 
 def id_to_text(document_id: object) -> str:
-    """Return an `_id` as text: a string as it is, any other type as canonical Extended JSON."""
+    """Return an `_id` as text: strings unchanged, other types as canonical Extended JSON."""
     if isinstance(document_id, str) and not document_id.startswith(ID_PREFIX):
         return document_id
     return ID_PREFIX + json_util.dumps(document_id, json_options=CANONICAL_JSON_OPTIONS)
 
 
 def id_from_text(text: str) -> object:
-    """Return the `_id` that `id_to_text` wrote."""
+    """Parse the result of `id_to_text`."""
     if not text.startswith(ID_PREFIX):
         return text
     return json_util.loads(text.removeprefix(ID_PREFIX), json_options=CANONICAL_JSON_OPTIONS)
@@ -138,7 +138,7 @@ def _unescaped(key: str) -> str:
 
 
 def _form(value: object) -> object:
-    """Return the JSON of a value that others wrote, or Ostinato wrote before keys were escaped."""
+    """Convert a non-JSON value from another program, or stored before keys were escaped."""
     with suppress(NotJson):
         return to_json_form(value)
     try:

@@ -1,4 +1,4 @@
-"""Runs a body in one MongoDB transaction, again after a transient error."""
+"""Runs a body in one MongoDB transaction, with retries after transient errors."""
 
 import asyncio
 import time
@@ -24,9 +24,9 @@ T = TypeVar("T")
 Body = Callable[[Session], Awaitable[T]]
 
 TIMEOUT_S: Final = 10.0
-MAX_QUEUE_TIME_S: Final = 30.0  # of one transaction, in all; another one takes a tenth of a second
+MAX_QUEUE_TIME_S: Final = 30.0  # per transaction, in total; each turn takes up to 0.1 s
 MIN_PAUSE_S: Final = 0.005
-MAX_PAUSE_S: Final = 0.2  # a conflict ends when the other transaction commits: milliseconds
+MAX_PAUSE_S: Final = 0.2  # a conflict lasts until the other transaction commits: milliseconds
 MAX_LOCK_HOLD_S: Final = 0.1
 UNRESPONSIVE_S: Final = 0.5
 SNAPSHOT: Final = ReadConcern("snapshot")
@@ -34,25 +34,25 @@ MAJORITY: Final = WriteConcern("majority", wtimeout=10_000)
 
 
 class Contended(TimeoutError):
-    """A transaction timed out because of conflicts, or a server that was unavailable or slow."""
+    """A transaction timed out because of conflicts, or because MongoDB was unavailable or slow."""
 
 
 class Deadline:
-    """A transaction's deadline: time in a queue does not count, up to `queue_time_s` in all."""
+    """A transaction's deadline; excludes queueing time, up to `queue_time_s` in total."""
 
     def __init__(self, timeout: asyncio.Timeout, queue_time_s: float) -> None:
         self.queue_time_s = queue_time_s
-        """How much more time in a queue is excluded."""
+        """The remaining queueing time to exclude."""
         self._timeout = timeout
         self._now = asyncio.get_running_loop().time
 
     def check(self) -> None:
-        """Raise DeadlineExceeded if the time is over: the body may swallow its cancellation."""
+        """Raise DeadlineExceeded after the deadline: the body may swallow its cancellation."""
         if self._timeout.expired():
             raise DeadlineExceeded("the function returned after its deadline")
 
     async def wait_in_queue(self, turn: Awaitable[T]) -> T:
-        """Await `turn` and move the deadline by the time that took; raises what `turn` does."""
+        """Await `turn` and extend the deadline by the time waited; propagates its errors."""
         when, started = self._timeout.when(), self._now()
         if when is None or self._timeout.expired():
             return await turn
@@ -68,26 +68,26 @@ class Deadline:
 
 @dataclass(slots=True)
 class _Progress:
-    """What has happened in a transaction so far."""
+    """The progress of a transaction."""
 
     started: float
     session: Session | None = None
     error: PyMongoError | None = None
     """The last transient error."""
     body_ended_at: float = 0.0
-    """By the clock of the event loop."""
+    """In event loop time."""
 
 
 async def run_transaction(
     mongo: Mongo, body: Body[T], timeout_s: float = TIMEOUT_S, *, queue_time_s: float = 0.0
 ) -> T:
-    """Commit what `body` does with its session, exactly once, or raise and leave nothing.
+    """Commit the writes of `body` exactly once, or raise and leave no trace.
 
-    The body uses the session only through `mongo.sessions.track`. It runs again after a conflict,
-    with the same arguments and a fresh snapshot. Raises DeadlineExceeded when `timeout_s` of real
-    time has passed without a commit, whatever the body does on its cancellation; waits for the
-    conflict lock do not count, up to `queue_time_s` in all. Raises Contended if the body was not
-    the cause, and then it may have been committed after all.
+    The body must use the session only through `mongo.sessions.track`. After a conflict, it is
+    retried with a fresh snapshot. Raises DeadlineExceeded if nothing was committed within
+    `timeout_s` of real time, even if the body ignores its cancellation; waits for the conflict lock
+    are excluded, up to `queue_time_s` in total. Raises Contended if the body was not the cause of
+    the timeout; the transaction may then have been committed.
     """
     progress, timeout = _Progress(time.monotonic()), asyncio.timeout(timeout_s)
     try:
@@ -95,7 +95,7 @@ async def run_transaction(
             progress.session = session
             deadline = Deadline(timeout, queue_time_s)
             return await _run_until_committed(mongo, body, progress, deadline)
-    except Exception as error:  # a user's body may turn the timeout into any other error
+    except Exception as error:  # a user's body may convert the timeout to any other error
         if not timeout.expired():
             raise
         if cause := _cause_of_timeout(mongo, progress, timeout):
@@ -104,24 +104,24 @@ async def run_transaction(
 
 
 async def run_shielded_transaction(mongo: Mongo, body: Body[T], timeout_s: float = TIMEOUT_S) -> T:
-    """Run a body that only uses the database; its commands finish even if it is cancelled."""
+    """Run a body of database commands only; they complete even if the caller is cancelled."""
     return await run_transaction(
         mongo, lambda session: mongo.sessions.track(session, body(session)), timeout_s
     )
 
 
 def _cause_of_timeout(mongo: Mongo, progress: _Progress, timeout: asyncio.Timeout) -> object:
-    """Return what kept a body from its commit, None if it was the body itself."""
+    """Return the external cause of a timeout; None if the body itself was too slow."""
     if progress.error is not None:
         return progress.error
     if progress.session is not None and mongo.sessions.was_abandoned(progress.session):
-        return "MongoDB had not answered"
+        return "MongoDB had not responded"
     if mongo.primary_monitor.was_unavailable_since(progress.started):
         return "MongoDB had no primary"
-    # A responsive server aborts at once; a body may take its time to end.
+    # A responsive server aborts immediately; the body may end late.
     since = max(timeout.when() or 0.0, progress.body_ended_at)
     late_s = asyncio.get_running_loop().time() - since
-    return "MongoDB did not answer" if late_s > UNRESPONSIVE_S else None
+    return "MongoDB did not respond" if late_s > UNRESPONSIVE_S else None
 
 
 async def _run_until_committed(
@@ -149,9 +149,9 @@ async def _run_until_committed(
 async def conflict_lock(
     mongo: Mongo, has_conflicted: bool, deadline: Deadline | None = None
 ) -> AsyncIterator[None]:
-    """Run transactions that have conflicted one at a time: together they would conflict again.
+    """Serialize transactions that have conflicted: concurrent retries would conflict again.
 
-    The lock is released after MAX_LOCK_HOLD_S: a slow holder may not conflict with the next.
+    Released after MAX_LOCK_HOLD_S at the latest: a slow holder must not block all others.
     """
     if not has_conflicted:
         yield
@@ -189,7 +189,7 @@ async def _run_to_end(mongo: Mongo, body: Body[T], progress: _Progress, deadline
 
 
 def begin(session: Session) -> None:
-    """Begin a transaction; its caller commits it, aborts it, or ends the session.
+    """Begin a transaction; the caller commits or aborts it, or ends the session.
 
     The driver's own `async with` would abort it when its commit is cancelled, which is an error.
     """
@@ -197,7 +197,7 @@ def begin(session: Session) -> None:
 
 
 async def commit(mongo: Mongo, session: Session) -> None:
-    """Commit, again and again while it is unknown whether the commit was applied."""
+    """Commit; retries while the result of the commit is unknown."""
     while True:
         try:
             await mongo.sessions.commit(session)

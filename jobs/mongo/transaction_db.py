@@ -1,4 +1,4 @@
-"""Owns `ctx.db`: the collections inside a mutation function's transaction."""
+"""`ctx.db`: the collections within a mutation function's transaction."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T")
 SYSTEM_PREFIX: Final = "system."  # of MongoDB's own collections
 NO_SUCH_TRANSACTION: Final = 251
 OSTINATO_COLLECTIONS: Final = frozenset(spec.name for spec in COLLECTIONS)
-"""Collections whose JSON fields are escaped; documents of others are stored as they are given."""
+"""Collections whose JSON fields are escaped; all other documents are stored unchanged."""
 
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -30,11 +30,11 @@ Sort = Sequence[tuple[str, int]]
 
 
 class WriteRefused(Exception):
-    """A function caught an error of MongoDB and continued in a transaction that was aborted."""
+    """A function caught a MongoDB error and continued in an aborted transaction."""
 
 
 class TransactionDatabase:
-    """The database inside one transaction: reads see one snapshot, writes appear if it commits."""
+    """The database within a transaction: reads share a snapshot, writes take effect on commit."""
 
     def __init__(self, mongo: Mongo, session: Session) -> None:
         self._mongo = mongo
@@ -45,8 +45,8 @@ class TransactionDatabase:
 
     @property
     def session(self) -> Session:
-        """Return the session; raises RuntimeError after the function's end, when a write would be
-        outside of any transaction."""
+        """Return the session; raises RuntimeError after the function has ended: a write would be
+        outside the transaction."""
         if self._is_closed:
             raise RuntimeError("the function has ended, and its transaction with it")
         return self._session
@@ -56,8 +56,8 @@ class TransactionDatabase:
         return TransactionCollection(self, self._mongo[name], not is_reserved)
 
     def internal_collection(self, name: str) -> "TransactionCollection":
-        """Return one of Ostinato's own collections, writable by its built-in functions only: every
-        reader relies on the form of these documents."""
+        """Return one of Ostinato's own collections, writable only by built-in functions, which
+        keep its documents well-formed."""
         return TransactionCollection(self, self._mongo[name], name in WRITABLE_BY_BUILT_INS)
 
     async def track(self, command: Awaitable[T]) -> T:
@@ -68,21 +68,21 @@ class TransactionDatabase:
             self._failure = self._failure or _permanent_failure(error)
             if self._failure is None or self._failure is error or error.code != NO_SUCH_TRANSACTION:
                 raise
-            # The error looks like a conflict: the body would run again and again.
+            # The error looks like a conflict: the body would be retried until the deadline.
             raise _write_refused(self._failure) from self._failure
 
     async def require_not_aborted(self) -> None:
-        """Raise WriteRefused if the function continued after an error that aborted it."""
-        if self._failure is not None:  # only MongoDB knows whether it aborted
+        """Raise WriteRefused if the function continued after its transaction was aborted."""
+        if self._failure is not None:  # only MongoDB can tell whether it was aborted
             await self.track(self._mongo[JOBS].find_one({"_id": ""}, session=self._session))
 
     def close(self) -> None:
-        """Raise RuntimeError at every later use."""
+        """End access: later use raises RuntimeError."""
         self._is_closed = True
 
 
 class TransactionCollection:
-    """One collection inside one transaction; methods are named as in PyMongo."""
+    """A collection within a transaction; methods are named as in PyMongo."""
 
     def __init__(
         self, database: TransactionDatabase, collection: Collection, writable: bool
@@ -125,7 +125,7 @@ class TransactionCollection:
         sort: Sort | None = None,
         limit: int = 0,
     ) -> list[Document]:
-        """Return every document that matches, or the first `limit` if it is not 0."""
+        """Return all matching documents, up to `limit` (0: no limit)."""
         cursor = self._readable.find(
             where, projection, sort=sort and list(sort), limit=limit, session=self._session
         )
@@ -155,7 +155,7 @@ class TransactionCollection:
         return [str(one) for one in inserted.inserted_ids]
 
     async def update_one(self, where: Filter, update: Update, *, upsert: bool = False) -> int:
-        """Change one document; returns how many matched: 0 or 1."""
+        """Update one document; returns the number of matches, 0 or 1."""
         changed = await self._database.track(
             self._writable.update_one(
                 where, self._escape_update(update), upsert=upsert, session=self._session
@@ -164,14 +164,14 @@ class TransactionCollection:
         return changed.matched_count
 
     async def update_many(self, where: Filter, update: Update) -> int:
-        """Change every document that matches; returns how many there were."""
+        """Update all matching documents; returns their number."""
         changed = await self._database.track(
             self._writable.update_many(where, self._escape_update(update), session=self._session)
         )
         return changed.matched_count
 
     async def find_one_and_update(self, where: Filter, update: Update) -> Document | None:
-        """Change one document and return it after the change; None if none matched."""
+        """Update one document and return its new state; None if none matched."""
         found: Document | None = await self._database.track(
             self._writable.find_one_and_update(
                 where,

@@ -1,7 +1,6 @@
-"""Builds each transition as a guard and an update pipeline: nothing else writes `state`.
+"""Builds each transition as a guard and an update pipeline; the only writer of `state`.
 
-A user's value enters a pipeline inside `$literal` only: otherwise a result of "$owner" would read
-a field.
+User values are always wrapped in `$literal`: a result of "$owner" would otherwise read a field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,12 +30,11 @@ EVENT_FIELDS: Final = {
     "internal": "$internal",
     "scheduledTime": "$scheduledTime",
 }
-"""What an event copies from its job, before the change: it can be routed without reading the job.
-"""
+"""Job fields copied to each event (before the change), for routing without reading the job."""
 
 LANE_WITHOUT_RESERVATION: Final = {"$arrayElemAt": [{"$split": ["$lane", "!"]}, 0]}
 
-KEPT_HEAD_EVENTS: Final = 10  # of a timeline that has to be cut
+KEPT_HEAD_EVENTS: Final = 10  # of a truncated timeline
 MIN_DATE: Final = datetime(1, 1, 2, tzinfo=UTC)
 MAX_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)
 SMALL_FIELDS: Final = (
@@ -45,20 +43,20 @@ SMALL_FIELDS: Final = (
 )
 
 MAX_EVENTS_BEFORE_CLAIM: Final = MAX_EVENTS - EVENTS_PER_ATTEMPT - 2
-"""A job with a longer timeline fails at its next claim: there is room for the claim and failure."""
+"""A job with a longer timeline fails at its next claim; the claim and failure still fit."""
 HAS_ROOM_FOR_RETRY: Final = {
     "$lte": [
         {
             "$add": [
                 {"$cond": [{"$isArray": "$timeline"}, {"$size": "$timeline"}, MAX_EVENTS]},
                 {"$multiply": [EVENTS_PER_ATTEMPT, {"$add": ["$retry.retries", 1]}]},
-                2,  # this transition, and the cancellation of a job that has not started
+                2,  # this transition, and a cancellation before the first start
             ]
         },
         MAX_EVENTS,
     ]
 }
-"""Whether the timeline can take all attempts of another round."""
+"""Whether the timeline has capacity for another round of attempts."""
 
 
 def literal(value: object) -> Expression:
@@ -66,26 +64,25 @@ def literal(value: object) -> Expression:
 
 
 def now(offset_ms: int) -> Expression:
-    """Build the expression of due time: the server's clock plus the offset of test modes."""
+    """Build the expression for scheduler time: the server's clock plus the test offset."""
     return {"$add": ["$$NOW", offset_ms]} if offset_ms else "$$NOW"
 
 
 def value_by_id(ids: Sequence[str], values: Sequence[object]) -> Expression:
-    """Build the expression that gives each document its value, by its id."""
+    """Build the expression that selects each document's value by its id."""
     position = {"$indexOfArray": [literal(list(ids)), "$_id"]}
     return {"$arrayElemAt": [literal(list(values)), position]}
 
 
 def guard(name: TransitionName, ids: Sequence[str], attempt: int | None = None) -> dict[str, Any]:
-    """Build the filter of the jobs that can make the transition; a fenced one needs the attempt.
+    """Build the filter for a transition's source states; fenced transitions require `attempt`.
 
-    The attempt's number rises at every start, so it identifies one start of a job forever. A
-    transition that yields to a cancellation skips the jobs whose cancellation was requested: see
-    `cancel_requested_guard`.
+    The attempt number increases at every start, so it identifies a start uniquely. Transitions that
+    yield to cancellation skip jobs with a cancel request: see `cancel_requested_guard`.
     """
     transition = TRANSITIONS[name]
     if transition.fenced and attempt is None:
-        raise ValueError(f"{name} needs the attempt that makes it")
+        raise ValueError(f"{name} is fenced: pass `attempt`")
     sources = sorted(transition.sources)
     matched: dict[str, Any] = {
         "_id": ids[0] if len(ids) == 1 else {"$in": list(ids)},
@@ -99,7 +96,7 @@ def guard(name: TransitionName, ids: Sequence[str], attempt: int | None = None) 
 
 
 def cancel_requested_guard(ids: Sequence[str], attempt: int) -> dict[str, Any]:
-    """Build the filter of the jobs whose cancellation was requested while the attempt ran."""
+    """Build the filter for jobs whose cancellation was requested during this attempt."""
     return {**guard(TransitionName.STOP, ids, attempt), "cancelRequestedAt": {"$ne": None}}
 
 
@@ -112,16 +109,16 @@ def pipeline(
 ) -> Pipeline:
     """Build the update of a transition: state, version, `fields`, and one event with `event`.
 
-    `at` is due time; `keep_ms` is the retention of a job that ends by this transition.
+    `at` is scheduler time; `keep_ms` is the retention after a final transition.
     """
     transition = TRANSITIONS[name]
     changes = {**_changes(transition, at, keep_ms), **(fields or {})}
-    due = {"nextRunAt": at} if transition.due is Due.NOW else {}
-    return [{"$set": _stage(transition.target, at, changes, {**due, **(event or {})})}]
+    next_run = {"nextRunAt": at} if transition.due is Due.NOW else {}
+    return [{"$set": _stage(transition.target, at, changes, {**next_run, **(event or {})})}]
 
 
 def first_event(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the timeline entry that a new job's document starts with."""
+    """Build the first timeline entry of a new job."""
     return {
         "seq": 1,
         "at": document["createdAt"],
@@ -153,7 +150,7 @@ def _stage(target: JobState, at: Expression, fields: Fields, event: Fields) -> d
 
 
 def _changes(transition: Transition, at: Expression, keep_ms: Expression) -> dict[str, Any]:
-    """Return the fields that the transition's columns say it changes."""
+    """Return a transition's field updates."""
     changes: dict[str, Any] = dict.fromkeys(transition.stamps, at)
     changes |= dict.fromkeys(transition.removes, REMOVE)
     if transition.due is Due.NOW:
@@ -168,8 +165,8 @@ def _changes(transition: Transition, at: Expression, keep_ms: Expression) -> dic
 
 
 def fail_pipelines(at: Expression, error: Fields) -> list[Pipeline]:
-    """Build updates that fail a job whatever its document contains, each smaller than the one
-    before: with the head of the timeline, without it, and without any field that may be large."""
+    """Build fallback updates that fail a job regardless of its content, each smaller than the last:
+    with the head of the timeline, with an empty timeline, and without all large fields."""
     head = {"$cond": [{"$isArray": "$timeline"}, {"$slice": ["$timeline", KEPT_HEAD_EVENTS]}, []]}
     small = {"$replaceWith": {name: f"${name}" for name in SMALL_FIELDS}}
     return [
@@ -208,6 +205,6 @@ def _to_int(field: str) -> Expression:
 
 
 def _readable_date(field: str, default: Expression) -> Expression:
-    """Build the expression of a date that Python can represent: the field's, or the default."""
+    """Build the expression for a field's date, or the default if Python cannot represent it."""
     is_readable = [{"$gte": [field, MIN_DATE]}, {"$lt": [field, MAX_DATE]}]
     return {"$cond": [{"$and": is_readable}, field, default]}

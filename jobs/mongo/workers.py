@@ -1,4 +1,4 @@
-"""Owns heartbeats and leader leases, by the server's real clock, which test modes cannot move."""
+"""Heartbeats and leader leases, by the server's real clock (unaffected by test modes)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ostinato.jobs.mongo.collections import JOBS, LEADERS, WORKERS
 from ostinato.jobs.mongo.indexes import read_with_hint
 from ostinato.jobs.records import JobState
 
-MAX_SLOTS: Final = 10_000  # the setting's maximum: no worker writes more
+MAX_SLOTS: Final = 10_000  # the maximum of the setting
 MAX_LEASE_MS: Final = 3_600_000  # far longer than any lease, even after the server's clock jumped
 
 W = TypeVar("W", "FleetWorker", WorkerRecord)
@@ -24,19 +24,19 @@ W = TypeVar("W", "FleetWorker", WorkerRecord)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTotals:
-    """The sums of the heartbeats that are not older than the lease."""
+    """Totals over live workers (heartbeat within the lease)."""
 
     workers: int = 0
     slots: int = 0
     running: int = 0
-    """How many of the slots are in use."""
+    """Slots in use."""
     loop_lag_ms: int = 0
-    """The highest lag of their event loops."""
+    """Maximum event loop lag."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetWorker:
-    """What dispatch needs to know of a worker."""
+    """A worker as seen by the dispatcher."""
 
     slots: int
     queues: frozenset[str]
@@ -53,11 +53,11 @@ class Fleet:
         return {queue for worker in self.workers for queue in worker.queues}
 
     def unwritable(self) -> frozenset[str]:
-        """Return the jobs that are not worth dispatching now: a worker failed to write them."""
+        """Return the jobs in quarantine, which must not be dispatched: writes to them failed."""
         return frozenset().union(*(worker.unwritable for worker in self.workers))
 
     def size(self, queue: str) -> int:
-        """Return how many workers serve a queue."""
+        """Return the number of workers that serve a queue."""
         return sum(1 for worker in self.workers if queue in worker.queues)
 
     def slots(self, queue: str | None = None) -> int:
@@ -67,7 +67,7 @@ class Fleet:
 
 
 class WorkerStore:
-    """The registered workers, their heartbeats, and who leads."""
+    """Registered workers, their heartbeats, and leader leases."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -113,7 +113,7 @@ class WorkerStore:
         return Fleet(tuple(_decode_valid(rows, _fleet_worker_from)))
 
     async def read_totals(self, lease_ms: int) -> WorkerTotals:
-        """Return the sums of the heartbeats that are not older than `lease_ms`."""
+        """Return the totals over workers with a heartbeat within `lease_ms`."""
         alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
         totals = {
             "workers": {"$sum": 1},
@@ -132,21 +132,21 @@ class WorkerStore:
         return WorkerTotals(**rows[0]) if rows else WorkerTotals()
 
     async def find_served_queues(self, within_ms: int) -> frozenset[str]:
-        """Return the queues of the workers with a heartbeat within so many milliseconds."""
+        """Return the queues served by workers with a heartbeat within `within_ms`."""
         alive = {"$expr": {"$gte": ["$heardAt", {"$subtract": ["$$NOW", within_ms]}]}}
-        listed = {**alive, "queues": {"$type": "array"}}  # skips documents that no worker wrote
+        listed = {**alive, "queues": {"$type": "array"}}  # skips malformed documents
         rows = await self._workers.find(listed, {"queues": 1}).to_list(None)
         queues = (queue for row in rows for queue in row["queues"])
         return frozenset(queue for queue in queues if type(queue) is str)
 
     async def find_expired(self, for_ms: int) -> list[str]:
-        """Return the workers without a heartbeat for so many milliseconds."""
+        """Return the workers without a heartbeat for at least `for_ms`."""
         over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}
         return [row["_id"] async for row in self._workers.find({"$expr": over}, {"_id": 1})]
 
     async def find_unregistered_holders(self) -> list[Any]:
-        """Return the holders of running jobs that are not registered: they were declared lost or
-        have left, and cannot come back."""
+        """Return the unregistered workers that hold running jobs: they were declared lost or have
+        shut down, and cannot come back."""
         holders = await self._holders()  # first: a worker registers before it claims a job
         registered = {"_id": {"$type": "string"}}
         known = {row["_id"] async for row in self._workers.find(registered, {"_id": 1})}
@@ -162,9 +162,9 @@ class WorkerStore:
         return [row["_id"] for row in found]
 
     async def acquire_leadership(self, role: str, worker_id: str, lease_ms: int) -> bool:
-        """Acquire or renew the leader lease of `role`; returns False if another worker has it."""
+        """Acquire or renew the leader lease of `role`; returns False if another worker holds it."""
         is_own = {"$eq": ["$worker", {"$literal": worker_id}]}
-        # A malformed lease counts as expired: it would prevent every election forever.
+        # A malformed lease counts as expired, or it would block elections forever.
         furthest = {"$add": ["$$NOW", max(MAX_LEASE_MS, lease_ms)]}
         is_held = {
             "$and": [

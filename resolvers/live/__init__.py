@@ -1,1 +1,1 @@
-"""Live queries: what a viewer may follow, and the messages that result."""
+"""Live queries: subscriptions, their feeds, messages and cursors."""

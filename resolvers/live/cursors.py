@@ -1,6 +1,6 @@
-"""Cursors of subscriptions: signed positions in history, valid at every API process.
+"""Subscription cursors: signed positions in the history, valid on every API process.
 
-As text they sort by position; to clients they are otherwise opaque.
+Opaque to clients, except that their text sorts by position.
 """
 
 import base64
@@ -16,11 +16,11 @@ from ostinato.jobs.settings import Settings
 
 VERSION: Final = b"\x01"
 MAC_BYTES: Final = 16  # half of SHA-256: forging one takes 2^128 tries
-CONTENT_CACHE_SIZE: Final = 256  # a list has one content, an object one for each event
+CONTENT_CACHE_SIZE: Final = 256  # one entry per list, one per event of an object
 MAX_CHARS: Final = 1_024  # a position has about 100 bytes
 
 _STANDARD: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_SORTED: Final = bytes(sorted(_STANDARD))  # so that the text sorts as its bytes do
+_SORTED: Final = bytes(sorted(_STANDARD))  # text sorts like its bytes
 _ENCODE: Final = bytes.maketrans(_STANDARD, _SORTED)
 _DECODE: Final = bytes.maketrans(_SORTED, _STANDARD)
 
@@ -31,17 +31,17 @@ class LiveCursor:
 
     position: Position
     topic: str
-    """The subscription that may resume here: its root field, and its object if it has one."""
+    """The subscription that can resume here: its root field, and its object id if any."""
     in_snapshot: bool = False
-    """Whether the snapshot was not complete: it starts again."""
+    """Whether the snapshot was incomplete; a resume restarts it."""
     seq: int = 0
-    """The newest event delivered, where one object is followed."""
+    """The last event delivered, in single-object subscriptions."""
     version: int = 0
-    """The newest version delivered, where one object is followed."""
+    """The last version delivered, in single-object subscriptions."""
 
 
 class CursorCodec:
-    """Sign and verify cursors with the installation's key."""
+    """Signs and verifies cursors with the installation's key."""
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.cursor_key
@@ -55,7 +55,7 @@ class CursorCodec:
         return text.translate(_ENCODE).decode()
 
     def decode(self, text: str, topic: str) -> LiveCursor:
-        """Read a cursor; raises BadRequest naming `after` for one that is not of this topic."""
+        """Parse a cursor; raises BadRequest at `after` if it is invalid or of another topic."""
         cursor = self._open(text)
         if cursor is None:
             raise _invalid("after is not a cursor of this server")
@@ -90,9 +90,9 @@ class CursorCodec:
 
 @lru_cache(maxsize=CONTENT_CACHE_SIZE)
 def _content(topic: str, in_snapshot: bool, seq: int, version: int) -> bytes:
-    """Return the part that most cursors of a list have in common.
+    """Return the part shared by most cursors of a list.
 
-    The last slot is unused: older versions noted there how much of a write was delivered.
+    The last slot is unused: older versions stored the delivered part of a write there.
     """
     details = [topic, int(in_snapshot), seq, version, None]
     return json.dumps(details, separators=(",", ":")).encode()

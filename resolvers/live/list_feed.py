@@ -1,4 +1,4 @@
-"""Follows a list for one client: its rows or what was missed, READY, then every change."""
+"""List subscriptions: a snapshot or the missed changes, READY, then live changes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -19,21 +19,21 @@ from ostinato.resolvers.live.messages import (
 from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.request import RequestContext
 
-POLL_S: Final = 0.05  # how often to check whether the feed has reached the rows
+POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSource(Generic[R]):
-    """A list that can be followed, restricted to what the viewer may see."""
+    """A list to subscribe to, restricted to the viewer's scope."""
 
     name: str
     """The topic of its cursors."""
     kind: type[R]
     wanted: ChangeFilter
     read: Callable[[int, ClusterTime], Awaitable[Page[R]]]
-    """Read the newest rows, at most so many, as of that time or later."""
+    """Read the newest rows, up to a limit, as of a cluster time or later."""
 
 
 class ListFeed(LiveQuery[Change[R]]):
@@ -53,9 +53,9 @@ class ListFeed(LiveQuery[Change[R]]):
     async def snapshot(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Change[R]], None]:
-        """Yield rows, READY and what changed meanwhile; after a cursor, READY alone.
+        """Yield rows, READY and the concurrent changes; on a resume, only READY.
 
-        After a cursor from within a snapshot, the rows have to be sent again: that is a Reset.
+        A resume from within a snapshot yields a Reset: the rows must be sent again.
         """
         limit = self._options.limit(self._settings.snapshot_limit)
         cursor = None if after is None or restart else self._decode(after)
@@ -74,7 +74,7 @@ class ListFeed(LiveQuery[Change[R]]):
                 restart, has_rows = True, self._options.snapshot
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
-        """Yield each change after `start`, and a CHECKPOINT when none came for a while."""
+        """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
         async with self._subscribe(start.position) as changes:
             while (batch := await changes.catch_up()) is not None:
                 if batch.reset:
@@ -89,39 +89,39 @@ class ListFeed(LiveQuery[Change[R]]):
     async def _live(self, changes: FeedSubscription) -> AsyncGenerator[LiveItem[Change[R]], None]:
         checkpoint_s = self._settings.checkpoint_ms / 1000
         clock = asyncio.get_running_loop().time
-        due = clock() + checkpoint_s
+        checkpoint_at = clock() + checkpoint_s
         while True:
-            batch = await changes.next(max(due - clock(), 0))
+            batch = await changes.next(max(checkpoint_at - clock(), 0))
             if batch.reset:
                 yield Reset()
                 return
             messages = await self._messages_for(batch.matched)
-            if not messages and clock() >= due:
+            if not messages and clock() >= checkpoint_at:
                 messages = [self._control_message(ChangeKind.CHECKPOINT, batch.position)]
             if messages:
-                due = clock() + checkpoint_s
+                checkpoint_at = clock() + checkpoint_s
             for message in messages:
                 yield message
 
     async def _opening(
         self, changes: FeedSubscription, limit: int
     ) -> AsyncGenerator[Change[R] | ResumePoint, None]:
-        """Yield at most `limit` rows, READY, and what changed while they were read.
+        """Yield up to `limit` rows, READY, and the changes during the read.
 
-        Ends without a ResumePoint at a reset.
+        Ends without a ResumePoint after a reset.
         """
-        held: Sequence[MatchedChange] | None = ()
+        buffered: Sequence[MatchedChange] | None = ()
         if limit:
             position = changes.position
             page = await self._source.read(limit, time_of(position))
             cursor = self._cursor(position, in_snapshot=True)
             for row in page.items:
                 yield self._row(row, position, cursor)
-            held = await self._changed_since(page, changes)
-        if held is None:
+            buffered = await self._changed_since(page, changes)
+        if buffered is None:
             return
         end = changes.position  # a reset moves it while the messages are sent
-        missed = await self._messages_for(held)
+        missed = await self._messages_for(buffered)
         ready = self._control_message(ChangeKind.READY, end, in_snapshot=bool(missed))
         yield ready
         for message in missed[:-1]:
@@ -133,22 +133,22 @@ class ListFeed(LiveQuery[Change[R]]):
     async def _changed_since(
         self, page: Page[R], changes: FeedSubscription
     ) -> Sequence[MatchedChange] | None:
-        """Return what changed after the rows of the page were read; None at a reset.
+        """Return the changes after the page was read; None after a reset.
 
-        The subscription began before, so no change is missed in between.
+        The subscription started before the read, so no change is missed.
         """
         present = await self._feed.present()
         await self._feed.reach(present)
         versions = {row.id: row.version for row in page.items}
-        held: list[MatchedChange] = []
+        buffered: list[MatchedChange] = []
         within_s = 0.0
         while True:
             batch = await changes.next(within_s)
             if batch.reset:
                 return None
-            held += [each for each in batch.matched if _is_newer(each.change, versions)]
+            buffered += [each for each in batch.matched if _is_newer(each.change, versions)]
             if batch.time >= present:
-                return held
+                return buffered
             within_s = POLL_S
 
     async def _messages_for(self, matched: Sequence[MatchedChange]) -> list[Change[R]]:
@@ -161,7 +161,7 @@ class ListFeed(LiveQuery[Change[R]]):
     def _message(self, matched: MatchedChange, found: R | None) -> Change[R]:
         change, removed = matched
         owner = self._source.wanted.owner
-        if found is not None and owner not in (None, found.owner):  # it has a new owner
+        if found is not None and owner not in (None, found.owner):  # the owner changed
             removed, found = True, None
         return Change(
             cursor=self._cursor(change.position),

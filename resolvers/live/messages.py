@@ -1,4 +1,4 @@
-"""What subscriptions send, and what a client may ask of them."""
+"""Subscription messages and options."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,16 +12,16 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 
 class EventPosition(NamedTuple):
-    """Where a message belongs in the history of changes."""
+    """A message's position in the history of changes."""
 
     position: Position
-    """Everything before this has been sent."""
+    """All earlier changes have been sent."""
     subject: str | None = None
-    """The id of the object it is about: a newer message about it replaces this one."""
+    """The id of the message's object; a newer message for it supersedes this one."""
 
 
 class ChangeKind(StrEnum):
-    """What a message of a subscription reports."""
+    """The kind of a subscription message."""
 
     SNAPSHOT = "snapshot"
     READY = "ready"
@@ -33,25 +33,25 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeOptions:
-    """How a client wants to follow a list."""
+    """The client's options for a list subscription."""
 
     after: str | None = None
     """Resume after this cursor: READY, then the missed changes, without a snapshot."""
     snapshot: bool = False
-    """Start with the rows that match now, newest first."""
+    """Start with the rows that currently match, newest first."""
     first: int | None = None
-    """The maximum of rows in the snapshot; None is as many as allowed."""
+    """Maximum number of snapshot rows; None: the server's limit."""
     coalesce: bool = False
-    """For a slow client: skip to the newest change of each object instead of failing."""
+    """Slow clients receive only the newest change of each object, instead of failing."""
     wants_object: bool = True
-    """Whether the selection reads the object, which costs a query per batch."""
+    """Whether the selection contains the object, which costs a query per batch."""
 
-    def limit(self, most: int) -> int:
-        """Return how many rows the snapshot may have; raises BadRequest naming `first`."""
+    def limit(self, maximum: int) -> int:
+        """Return the maximum number of snapshot rows; raises BadRequest at `first`."""
         if self.first is None:
-            return most
-        if not 1 <= self.first <= most:
-            message = f"first must be from 1 to {most}, got {self.first}"
+            return maximum
+        if not 1 <= self.first <= maximum:
+            message = f"first must be from 1 to {maximum}, got {self.first}"
             raise BadRequest.at("first", message=message, code="out_of_range")
         return self.first
 
@@ -66,8 +66,8 @@ class Change(Generic[R]):
     id: str | None = None
     """The object's id; None in READY, CHECKPOINT and RESET."""
     task_id: str | None = None
-    """The client's own name of a recurring task."""
+    """The client's own id of a recurring task."""
     event: JobEvent | None = None
-    """What happened to a job; None for progress, and in SNAPSHOT, READY, CHECKPOINT and RESET."""
+    """A job's event; None for progress, and in SNAPSHOT, READY, CHECKPOINT and RESET."""
     record: R | None = None
-    """The object, as new as the change or newer; None if it was not selected, or is gone."""
+    """The object, at least as new as the change; None if not selected or deleted."""

@@ -1,6 +1,6 @@
-"""Follows one object for one client: as it is, READY, then each change.
+"""Single-object subscriptions: the current state, READY, then each change.
 
-A job's timeline is its own history, so a cursor is never too old to resume after.
+A job's timeline contains its history, so cursors never expire.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -21,7 +21,7 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSource(Generic[R]):
-    """The object, which may not exist or not be the viewer's, and where to start."""
+    """The object to follow (existence and access are not checked yet), and the start."""
 
     name: str
     kind: type[R]
@@ -30,9 +30,9 @@ class ObjectSource(Generic[R]):
     after: str | None = None
     """Resume after this cursor."""
     from_seq: int | None = None
-    """Replay the timeline from this event on, if there is no cursor."""
+    """Without a cursor, replay the timeline from this event on."""
     wants_object: bool = True
-    """Whether the selection reads the object."""
+    """Whether the selection contains the object."""
 
 
 class ObjectFeed(LiveQuery[Change[R]]):
@@ -46,9 +46,9 @@ class ObjectFeed(LiveQuery[Change[R]]):
     async def snapshot(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Change[R]], None]:
-        """Yield the object, READY, and what happened by the time that the object was read.
+        """Yield the object, READY, and the events up to the read.
 
-        After a cursor the object itself is left out, and so is READY with `restart`.
+        A resume omits the object; `restart` omits READY.
         """
         _require_valid(self._source.from_seq)
         sent = self._nothing_sent()
@@ -73,7 +73,7 @@ class ObjectFeed(LiveQuery[Change[R]]):
             yield sent.resume_point(changes.position)
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
-        """Yield each change after `start`, and a CHECKPOINT when none came for a while."""
+        """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
         sent = self._nothing_sent()
         sent.seq, sent.version = start.seq, start.version
         checkpoint_s = self._ctx.engine.settings.checkpoint_ms / 1000
@@ -95,7 +95,7 @@ class ObjectFeed(LiveQuery[Change[R]]):
         return [Reset()] if batch.reset else await self._messages_for(batch, sent)
 
     async def _messages_for(self, batch: ChangeBatch, sent: "_Sent[R]") -> Sequence[Change[R]]:
-        if batch.reset:  # what happened meanwhile is in the object itself
+        if batch.reset:  # the object itself contains the missed events
             return list(sent.missed(await self._find(batch.position), batch.position))
         if not batch.matched:
             return [sent.control_message(ChangeKind.CHECKPOINT, batch.position)]
@@ -117,17 +117,17 @@ class ObjectFeed(LiveQuery[Change[R]]):
         return self._ctx.feed.subscribe(wanted, after)
 
     async def _find(self, after: Position) -> R:
-        """Read the object as of that position or later, if the viewer may; raises NotFound."""
+        """Read the object in the viewer's scope, as of `after` or later; raises NotFound."""
         return await self._ctx.find(self._source.kind, self._source.id, time_of(after))
 
     async def _load(self, after: Position) -> R | None:
-        """Read the object as of that position or later, without a check of its owner."""
+        """Read the object as of `after` or later, without checking its owner."""
         loaded = await self._ctx.feed.load(self._source.kind, [self._source.id], after)
         return loaded.get(self._source.id)
 
 
 class _Sent(Generic[R]):
-    """Builds the messages of one stream, and notes the newest event and version among them."""
+    """Builds the messages of a stream, and records the last event and version sent."""
 
     def __init__(self, source: ObjectSource[R], cursors: CursorCodec) -> None:
         self._source: ObjectSource[R] = source
@@ -136,7 +136,7 @@ class _Sent(Generic[R]):
         self.seq = 0
         self.version = 0
         self.is_gone = False
-        """Whether the object was deleted, or has a new owner."""
+        """Whether the object was deleted, or its owner changed."""
 
     def decode(self, cursor: str) -> LiveCursor:
         return self._cursors.decode(cursor, self._topic)
@@ -145,7 +145,7 @@ class _Sent(Generic[R]):
         return ResumePoint(position=position, seq=self.seq, version=self.version)
 
     def start_after(self, found: R, from_seq: int | None) -> None:
-        """Note what the object shows as sent; with `from_seq`, only the events before that."""
+        """Record the object's state as sent; with `from_seq`, only the earlier events."""
         self.seq, self.version = _last_seq(found), found.version
         if from_seq is not None and from_seq <= self.seq:
             self.seq, self.version = from_seq - 1, 0
@@ -158,7 +158,7 @@ class _Sent(Generic[R]):
         return Change(cursor=self._cursor(position), kind=kind, place=EventPosition(position))
 
     def missed(self, found: R, position: Position) -> Iterator[Change[R]]:
-        """Yield what the object shows and was not sent."""
+        """Yield the changes in the object's state that were not sent."""
         if found.version > self.version:
             events = [event for event in _timeline(found) if event.seq > self.seq]
             yield from self._events(events, found, position=position, version=found.version)
@@ -182,7 +182,7 @@ class _Sent(Generic[R]):
     def _events(
         self, events: Sequence[JobEvent], found: R | None, *, position: Position, version: int
     ) -> Iterator[Change[R]]:
-        """Yield a message for each event, or one without any; the last brings the version."""
+        """Yield one message per event, or one without an event; the last sets the version."""
         for event in events[:-1]:
             self.seq = event.seq
             yield self._change(ChangeKind.CHANGED, position, event=event, found=found)

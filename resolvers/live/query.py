@@ -1,4 +1,4 @@
-"""A live query: what a subscription field returns, and the fan-out executes."""
+"""Live queries: returned by subscription fields, executed by the fan-out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -11,18 +11,18 @@ from ostinato.jobs.changes import Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumePoint:
-    """Where to continue: everything up to here has been sent, and nothing after it."""
+    """A boundary in a stream: all changes up to `position` were sent, and none after it."""
 
     position: Position
     seq: int = 0
-    """The newest event sent, where one object is followed."""
+    """The last event sent, in single-object subscriptions."""
     version: int = 0
-    """The newest version sent, where one object is followed."""
+    """The last version sent, in single-object subscriptions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Ends a stream: what was sent may be wrong, so the client must start again."""
+    """The end of a stream whose messages may be invalid: the client must restart."""
 
 
 M = TypeVar("M")
@@ -32,33 +32,32 @@ LiveItem: TypeAlias = M | ResumePoint | Reset
 
 
 class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
-    """The snapshot of what matches, and the changes after it.
+    """A snapshot of the matching objects, and the changes after it.
 
-    Equal queries have equal messages, so one of them can be executed for all. Both methods are
-    generators to be closed, and raise NotFound, BadRequest, HistoryLost and SlowConsumer.
+    Equal queries produce equal messages, so one execution can serve all of them. Callers must close
+    both generators, which raise NotFound, BadRequest, HistoryLost and SlowConsumer.
     """
 
     after: str | None = None
-    """The cursor that the client wants to resume after."""
+    """The client's cursor to resume after."""
     coalesce: bool = False
-    """Whether a slow client skips to the newest message about each object."""
+    """Whether slow clients receive only the newest message of each object."""
 
     @abstractmethod
     def snapshot(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[M], None]:
-        """Yield what the client gets first, up to READY and what was missed, then a ResumePoint.
+        """Yield the initial messages (snapshot, READY, missed changes), then a ResumePoint.
 
-        With `restart`, the client has to start again after the message at `after`. Yields Reset in
-        place of everything if the cursor cannot be resumed after. Ends without a ResumePoint when
-        there is nothing more to come.
+        With `restart`, the client restarts after the message at `after`. Yields only Reset if the
+        cursor cannot be resumed. Ends without a ResumePoint if no messages can follow.
         """
 
     @abstractmethod
     def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[M], None]:
-        """Yield every message after `start`, without an end unless the object is deleted.
+        """Yield all messages after `start`; ends only if the object is deleted.
 
-        One ResumePoint follows the messages that were missed: what comes after it is live.
+        A ResumePoint separates the missed messages from the live ones.
         """
 
     def map(self, translate: Callable[[M], N]) -> "LiveQuery[N]":
@@ -66,7 +65,7 @@ class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
         return _MappedQuery(self, translate)
 
     async def __aiter__(self) -> AsyncIterator[M]:
-        """Yield the messages of one client, sharing nothing with others."""
+        """Yield the messages of a single client, without sharing an execution."""
         cursor, start, restart = self.after, None, False
         while True:  # noqa: PLR1702 (a part has to be closed before the next one starts)
             part = self.changes(start) if start else self.snapshot(cursor, restart=restart)

@@ -1,7 +1,7 @@
-"""Use cases of the subscriptions: the live query of what a viewer may follow.
+"""Use cases of subscriptions: the live queries of the objects and lists in a viewer's scope.
 
-Their messages raise NotFound, BadRequest naming `after`, HistoryLost for a cursor that is too old,
-and SlowConsumer when the client does not keep up.
+Iteration raises NotFound, BadRequest at `after`, HistoryLost for an expired cursor, and
+SlowConsumer if the client does not keep up.
 """
 
 from ostinato.jobs.changefeed import ChangeFilter
@@ -24,7 +24,7 @@ def job_changed(
     from_seq: int | None = None,
     wants_object: bool = True,
 ) -> LiveQuery[Change[Job]]:
-    """Follow one job: as it is, READY, then each event, on request from an earlier one on."""
+    """Follow one job: its current state, READY, then each event, optionally from `from_seq`."""
     source = ObjectSource(
         name="job",
         kind=Job,
@@ -40,7 +40,7 @@ def job_changed(
 def jobs_changed(
     ctx: RequestContext, job_filter: JobFilter, options: SubscribeOptions
 ) -> LiveQuery[Change[Job]]:
-    """Follow the viewer's jobs that match; LEFT reports one that no longer does."""
+    """Follow the viewer's matching jobs; LEFT reports a job that no longer matches."""
     mongo, scope = ctx.engine.mongo, ctx.scope
     source = ListSource(
         name="jobs",
@@ -52,7 +52,7 @@ def jobs_changed(
 
 
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[Change[Cron]]:
-    """Follow the viewer's crons; LEFT reports a deleted one."""
+    """Follow the viewer's crons; LEFT reports a deleted cron."""
     mongo, scope = ctx.engine.mongo, ctx.scope
     source = ListSource(
         name="crons",
@@ -80,7 +80,7 @@ def recurring_tasks_changed(
 def request_changed(
     ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> LiveQuery[Change[Request]]:
-    """Follow one request: as it is, READY, then each change."""
+    """Follow one request: its current state, READY, then each change."""
     source = ObjectSource(
         name="request",
         kind=Request,
@@ -95,7 +95,7 @@ def request_changed(
 def batch_changed(
     ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> LiveQuery[Change[Batch]]:
-    """Follow one batch: as it is, READY, then each change."""
+    """Follow one batch: its current state, READY, then each change."""
     source = ObjectSource(
         name="batch",
         kind=Batch,

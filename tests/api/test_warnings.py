@@ -146,7 +146,7 @@ async def test_doctor_reports_a_queue_with_due_jobs_and_no_worker(
         found = await inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms)
         return [(one.detail, one.fix) for one in found if one.subject == "queues"]
 
-    assert await looked() == [("no due job waits for a worker; no worker runs", None)]
+    assert await looked() == [("no due job waits for a worker; no worker is running", None)]
     await serve(engine, "default")
     await ann.get(SCHEDULE, input=IN_MAIL)
     ((detail, fix),) = await looked()

@@ -85,7 +85,7 @@ async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
         asyncio.get_running_loop().call_later(1.0, between.heal)
         await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
-    with pytest.raises(Contended, match="had not answered"):
+    with pytest.raises(Contended, match="had not responded"):
         await run_transaction(mongo, body, 0.5)
 
 
@@ -125,7 +125,7 @@ async def test_unanswered_commit_may_run_again(mongo: Mongo, between: Proxy) -> 
         between.stall()
         asyncio.get_running_loop().call_later(1.0, between.heal)
 
-    with pytest.raises(Contended, match="had not answered"):
+    with pytest.raises(Contended, match="had not responded"):
         await run_transaction(mongo, body, 0.5)
 
 
