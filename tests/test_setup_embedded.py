@@ -230,7 +230,7 @@ async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
     processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append))
     with pytest.raises(EmbeddedError, match="SIGKILL, after 10 restarts in 10 s"):
-        await eventually(processes.check, within=20)
+        await eventually(processes.check, within=30)
     await processes.stop(1)
     assert len(said) == MAX_RESTARTS
 
@@ -244,5 +244,5 @@ async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> 
         processes.check()
         return len(said) > 2 * MAX_RESTARTS
 
-    await eventually(checked, within=20)
+    await eventually(checked, within=30)
     await processes.stop(1)

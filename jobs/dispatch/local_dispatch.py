@@ -30,7 +30,7 @@ class LocalExecutor(Protocol):
 
 
 class LocalDispatcher:
-    """Holds jobs until they are due, usually one, while the leader is idle."""
+    """Runs jobs in the leader when they become due, usually one, while it is idle."""
 
     def __init__(self, clock: Clock, executor: LocalExecutor) -> None:
         self._clock = clock

@@ -24,7 +24,7 @@ async def served(
     server.config.ws = ws
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
-        await eventually(lambda: server.started, within=20)
+        await eventually(lambda: server.started, within=30)
         try:
             yield listener.getsockname()[1]
         finally:

@@ -73,6 +73,6 @@ async def test_history_that_mongodb_has_truncated_is_history_lost(
     servers = ReplicaSet(folder=tmp_path, options=FORGETFUL, ports=[free_port()])
     async with following(servers, settings) as ctx:
         cursor = await disconnected(ctx)
-        await eventually(lambda: is_lost(ctx, cursor), within=20)
+        await eventually(lambda: is_lost(ctx, cursor), within=30)
         async with follow(ctx, snapshot=True) as client:
             assert len(await client.until(ChangeKind.READY)) > JOBS

@@ -67,7 +67,7 @@ async def test_lost_history_is_told_and_the_stream_goes_on(
 async def followed(feed: ChangeFeed, write: Writer) -> DocumentChange:
     """Write a job, and wait until the feed has it: other tests wrote what is before."""
     job_id = await write.job()
-    await eventually(lambda: feed.ring.newest_of(WatchedCollection.JOBS, job_id), within=10)
+    await eventually(lambda: feed.ring.newest_of(WatchedCollection.JOBS, job_id), within=30)
     found = feed.ring.newest_of(WatchedCollection.JOBS, job_id)
     assert found is not None
     return found

@@ -184,7 +184,7 @@ async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes)
         SCHEDULE, input={"functionName": "tasks.runTask", "args": {"name": "a"}}
     )
     assert "errors" not in answer, answer
-    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'), within=20)
+    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'), within=30)
     await eventually(lambda: scraper.figure("workers"))
     told = await scraper.scrape()
     assert told["ostinato_worker_slots"] == 5

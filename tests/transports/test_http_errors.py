@@ -138,7 +138,7 @@ async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> b
     every = {"host": "localhost", "content-type": "application/json", **headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in every.items())
     writer.write(f"POST /graphql HTTP/1.1\r\n{lines}\r\n".encode() + body)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await reader.readuntil(b"\r\n\r\n")
         answer += await reader.read(1_000)
     writer.close()

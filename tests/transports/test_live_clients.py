@@ -81,7 +81,7 @@ class Curl:
 
     async def event(self) -> dict[str, str]:
         """Return the fields of the next event, skipping comments."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 text = (await self._output.readuntil(b"\n\n")).decode()
                 if not text.startswith(":"):
