@@ -80,9 +80,7 @@ class Claimer:
         claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
         self.pending[claim] = ids
         claim.add_done_callback(self.pending.pop)
-        claim.add_done_callback(
-            lambda _: claim_slots.release()
-        )  # it may be canceled before its first step
+        claim.add_done_callback(lambda _: claim_slots.release())  # also if it never started
         return claim
 
     async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:

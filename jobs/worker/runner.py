@@ -42,7 +42,7 @@ from ostinato.jobs.worker.stored_errors import (
 )
 
 PING_TIMEOUT_S = 1.0
-OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
+OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
 
 WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, given the scheduler time offset in ms; returns False if the
