@@ -112,7 +112,7 @@ async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: 
 
 @pytest.mark.parametrize("when", [-1, MAX_DELAY_MS + 1, NAIVE, "soon", 1.5, True])
 def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
-    with pytest.raises(ValueError, match=r"time zone|no datetime"):
+    with pytest.raises(ValueError, match=r"time zone|must be a datetime"):
         RetryAfter(when)  # type: ignore[arg-type]
 
 
@@ -148,7 +148,7 @@ def test_a_group_of_errors_is_judged_by_all_in_it() -> None:
 
 
 def test_a_policy_takes_classes_of_errors_only() -> None:
-    with pytest.raises(ValueError, match="exception classes only"):
+    with pytest.raises(ValueError, match="only exception classes"):
         Retry(give_up_on=("ConnectionError",))  # type: ignore[arg-type]
 
 
