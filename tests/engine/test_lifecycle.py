@@ -79,7 +79,7 @@ async def test_stale_attempt_changes_nothing(idle: Rig, name: TransitionName, at
 
 @pytest.mark.parametrize("name", FENCED)
 async def test_a_fenced_transition_without_its_attempt_raises(name: TransitionName) -> None:
-    with pytest.raises(ValueError, match="needs the attempt"):
+    with pytest.raises(ValueError, match="is fenced: pass `attempt`"):
         transitions.guard(name, ["x"])
 
 

@@ -78,7 +78,7 @@ NESTED = [name for name in HOSTILE if "list" in name and "deep" not in name]
 
 @pytest.mark.parametrize("name", NESTED)
 def test_lists_that_multiply_are_refused_for_that(documents: DocumentCache, name: str) -> None:
-    with pytest.raises(RequestRejected, match="more than 100000 fields of list items"):
+    with pytest.raises(RequestRejected, match="more than 100000 fields on list items"):
         documents.prepare(HOSTILE[name])
 
 
