@@ -45,10 +45,10 @@ class TransactionDatabase:
 
     @property
     def session(self) -> Session:
-        """Return the session; raises RuntimeError after the function has ended: a write would be
+        """Return the session; raises RuntimeError after the function has returned: a write would be
         outside the transaction."""
         if self._is_closed:
-            raise RuntimeError("the function has ended, and its transaction with it")
+            raise RuntimeError("the function has returned, so its transaction is closed")
         return self._session
 
     def __getitem__(self, name: str) -> "TransactionCollection":

@@ -88,7 +88,7 @@ async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
 async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
     job = await rig.run("share", name="one", way="linger")
     gate.opened.set()
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
     assert job["state"] == "success"
     assert [effect["name"] for effect in await rig.all("effects")] == ["one"]
@@ -100,7 +100,7 @@ async def test_task_that_outlives_its_mutation_cannot_schedule_or_cancel(
 ) -> None:
     job = await rig.run("share", name="one", way=way)
     gate.opened.set()
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
     assert (job["state"], await rig.jobs_of("echo")) == ("success", [])
 

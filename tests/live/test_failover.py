@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pymongo.errors import AutoReconnect
+
 from benchmarks.chaos.live.replica_set import ReplicaSet
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.embedded.ports import free_port
@@ -44,6 +46,7 @@ async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Se
         cursor = (await client.ready()).cursor
         ids = [await write.run()]
         await servers.step_down()
+        await eventually(lambda: accepts_writes(ctx))
         ids.append(await write.run())
         ids.append(await write.run())  # behind it, whatever came twice would show
         expected = [(job_id, seq) for job_id in ids for seq in (1, 2, 3)]
@@ -51,6 +54,15 @@ async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Se
         async with follow(ctx, cursor) as resumed:
             await resumed.ready()
             assert told(await resumed.take(9)) == expected
+
+
+async def accepts_writes(ctx: RequestContext) -> bool:
+    """Return whether the driver has found the new primary: it repeats a write only once."""
+    try:
+        await ctx.engine.mongo["items"].insert_one({})
+    except AutoReconnect:
+        return False
+    return True
 
 
 async def is_lost(ctx: RequestContext, cursor: str) -> bool:
