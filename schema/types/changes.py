@@ -56,7 +56,7 @@ class JobChange(Message):
             **_fields_of(change),
             job_id=_id_of("Job", change.id),
             event=None if change.event is None else JobEvent.of(change.event),
-            job=None if change.record is None else Job.of(change.record),
+            job=Job.of_optional(change.record),
         )
 
 
@@ -74,7 +74,7 @@ class CronChange(Message):
         return cls(
             **_fields_of(change),
             cron_id=_id_of("Cron", change.id),
-            cron=None if change.record is None else Cron.of(change.record),
+            cron=Cron.of_optional(change.record),
         )
 
 
@@ -92,7 +92,7 @@ class RecurringTaskChange(Message):
         return cls(
             **_fields_of(change),
             task_id=change.task_id,
-            recurring_task=None if change.record is None else RecurringTask.of(change.record),
+            recurring_task=RecurringTask.of_optional(change.record),
         )
 
 
@@ -110,7 +110,7 @@ class RequestChange(Message):
         return cls(
             **_fields_of(change),
             request_id=_id_of("Request", change.id),
-            request=None if change.record is None else Request.of(change.record),
+            request=Request.of_optional(change.record),
         )
 
 
@@ -128,5 +128,5 @@ class BatchChange(Message):
         return cls(
             **_fields_of(change),
             batch_id=_id_of("Batch", change.id),
-            batch=None if change.record is None else Batch.of(change.record),
+            batch=Batch.of_optional(change.record),
         )
