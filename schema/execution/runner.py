@@ -128,7 +128,8 @@ class OperationRunner:
     ) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result of a subscription that is not pushed; raises RequestRejected."""
         with self.metrics.count_end(operation.kind):
-            source = await self._source(self.executor(operation, viewer))
+            executor = self.executor(operation, viewer)
+            source = await self._source(executor)
             if isinstance(source, LiveQuery):
                 execution = _LiveExecution(
                     runner=self, operation=operation, viewer=viewer, query=source
@@ -136,16 +137,16 @@ class OperationRunner:
                 session = SubscriptionSession(execution, self.broadcasts, push)
                 events = session.results(operation.request.after)
             else:
-                events = self._unshared(operation, viewer, source)
+                events = self._unshared(executor, viewer, source)
             async with aclosing(events):
                 async for event in events:
                     yield event
 
     async def _unshared(
-        self, operation: Operation, viewer: Viewer | None, source: AsyncIterable[Any]
+        self, executor: Executor[Any], viewer: Viewer | None, source: AsyncIterable[Any]
     ) -> AsyncGenerator[EncodedResult, None]:
         """Execute the events of a source that is not a live query, for one client."""
-        executor, messages = self.executor(operation, viewer), aiter(source)
+        messages = aiter(source)
         try:
             async for message in messages:
                 yield (await self.execute_event(executor, viewer, message)).encoded
