@@ -9,9 +9,9 @@ from typing import Any
 from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.lifecycle import TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
-from ostinato.jobs.mongo.client import Document, Mongo, MongoOperationFailure, Session
+from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
-from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, is_document_error
+from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape
 from ostinato.jobs.mongo.transaction import TIMEOUT_S, run_shielded_transaction
 from ostinato.jobs.records import JobState, Json
@@ -71,19 +71,12 @@ class Completions:
 
         Returns the ids of jobs that could not be failed either; raises like `write`.
         """
-        try:
-            await self.write(outcomes, offset_ms)
-            return set()
-        except MongoOperationFailure as error:
-            if not is_document_error(error):
-                raise
-            if len(outcomes) == 1:
-                failed = await self.fail_poisoned(outcomes[0], error, offset_ms)
-                return set() if failed else {outcomes[0].job_id}
-        middle = len(outcomes) // 2
-        halves = outcomes[:middle], outcomes[middle:]
-        first, second = [await self.write_bisecting(half, offset_ms) for half in halves]
-        return first | second
+        rejected = await write_bisecting(outcomes, lambda some: self.write(some, offset_ms))
+        return {
+            outcome.job_id
+            for outcome, error in rejected
+            if not await self.fail_poisoned(outcome, error, offset_ms)
+        }
 
     async def fail_poisoned(self, outcome: Outcome, error: Exception, offset_ms: int) -> bool:
         """Fail a job whose outcome was rejected; returns False if MongoDB rejects that write."""

@@ -169,8 +169,10 @@ class JobStore:
 
         await self._fail_rejected(await write_bisecting(list(starts), write), offset_ms)
 
-    async def _fail_rejected(self, rejected: Mapping[str, PyMongoError], offset_ms: int) -> None:
-        for job_id, error in rejected.items():
+    async def _fail_rejected(
+        self, rejected: Sequence[tuple[str, PyMongoError]], offset_ms: int
+    ) -> None:
+        for job_id, error in rejected:
             await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, offset_ms)
 
     async def cancel(

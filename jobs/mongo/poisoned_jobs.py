@@ -5,7 +5,7 @@ IN_PROGRESS, or it would be retried forever and block other jobs.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -37,6 +37,8 @@ QUARANTINE_SIZE: Final = 1_000  # heartbeats contain these ids
 MAX_MESSAGE_CHARACTERS: Final = 512
 MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """Exceptions raised when decoding a malformed document."""
+
+T = TypeVar("T")
 
 log = get_log(__name__)
 
@@ -71,22 +73,22 @@ def _is_document_code(code: int | None) -> bool:
 
 
 async def write_bisecting(
-    ids: Sequence[str], write: Callable[[Sequence[str]], Awaitable[object]]
-) -> dict[str, PyMongoError]:
-    """Write all ids at once; after a rejection, bisect to isolate the documents. Returns the error
-    of each rejected id."""
+    items: Sequence[T], write: Callable[[Sequence[T]], Awaitable[object]]
+) -> list[tuple[T, PyMongoError]]:
+    """Write all items at once; after a rejection, bisect to isolate the documents. Returns the
+    rejected items with their errors."""
     try:
-        await write(ids)
+        await write(items)
     except OperationFailure as error:
         if not is_document_error(error):
             raise
-        if len(ids) == 1:
-            return {ids[0]: error}
-        middle = len(ids) // 2
-        return await write_bisecting(ids[:middle], write) | await write_bisecting(
-            ids[middle:], write
-        )
-    return {}
+        if len(items) == 1:
+            return [(items[0], error)]
+        middle = len(items) // 2
+        halves = items[:middle], items[middle:]
+        first, second = [await write_bisecting(half, write) for half in halves]
+        return first + second
+    return []
 
 
 class PoisonedJobs:
