@@ -6,8 +6,8 @@ from typing import Final, Self
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.mongo.job_counts import JobCounts
 from ostinato.jobs.mongo.workers import WorkerTotals
+from ostinato.jobs.records import JobCounts
 
 MAX_AGE_S: Final = 1.0
 

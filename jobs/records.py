@@ -248,3 +248,14 @@ class Failure:
     data: Json = None
     job_id: str | None = None
     """None if a function recorded the failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCounts:
+    """Counts of non-internal jobs, each capped at `job_counts.MAX_COUNT`."""
+
+    at: datetime
+    """Time of the count: real time, by this host's clock."""
+    pending: int
+    in_progress: int
+    failed: int

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.mongo.job_counts import JobCounts
+from ostinato.jobs.records import JobCounts
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.resolvers.live.query import LiveItem, LiveQuery, ResumePoint
 from ostinato.resolvers.request import RequestContext

@@ -8,11 +8,11 @@ from typing import Final, Generic, TypeVar
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.job_counts import JobCounts, count_jobs
+from ostinato.jobs.mongo.job_counts import count_jobs
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
-from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.jobs.mongo.reads import Reads
+from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
 
 MAX_OWNERS: Final = 1_000  # the cache size; the least recently used owner is evicted
 
@@ -23,7 +23,7 @@ class ObjectReader(Generic[R]):
     """Batched reads of one kind of object, of all owners: callers must check access."""
 
     def __init__(self, mongo: Mongo, kind: type[R]) -> None:
-        self._mongo = mongo
+        self._reads = Reads(mongo)
         self._kind: type[R] = kind
         self._wanted: set[str] = set()
         self._after = Position("")
@@ -45,7 +45,7 @@ class ObjectReader(Generic[R]):
         wanted, self._wanted, self._reading = self._wanted, set(), None
         time = time_of(self._after)
         found = await MongoRetry().run(
-            lambda: reads.find_by_ids(self._mongo, self._kind, wanted, None, time)
+            lambda: self._reads.find_by_ids(self._kind, wanted, None, time)
         )
         return {name: each for name, each in found.items() if not isinstance(each, Malformed)}
 

@@ -1,14 +1,13 @@
 """Job counts by state, each capped at MAX_COUNT and served by an index."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.indexes import read_with_hint
-from ostinato.jobs.records import JobState
+from ostinato.jobs.records import JobCounts, JobState
 
 MAX_COUNT: Final = 1_000  # higher counts are expensive, and of no use to users
 STATE_INDEXES: Final = {
@@ -17,17 +16,6 @@ STATE_INDEXES: Final = {
     JobState.FAILED: "failed",
 }
 """The index for each state across owners; queries for one owner need no hint."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCounts:
-    """Counts of non-internal jobs, each capped at `MAX_COUNT`."""
-
-    at: datetime
-    """Time of the count: real time, by this host's clock."""
-    pending: int
-    in_progress: int
-    failed: int
 
 
 async def count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:

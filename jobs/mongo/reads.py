@@ -221,28 +221,6 @@ class Reads:
         )
 
 
-async def find_by_ids(
-    mongo: Mongo,
-    kind: type[R],
-    ids: Collection[str],
-    owner: str | None,
-    min_cluster_time: ClusterTime | None = None,
-) -> "Mapping[str, R | Malformed]":
-    return await Reads(mongo).find_by_ids(kind, ids, owner, min_cluster_time)
-
-
-async def find_newest(
-    mongo: Mongo, kind: type[R], owner: str | None, limit: int, min_cluster_time: ClusterTime
-) -> Page[R]:
-    return await Reads(mongo).find_newest(kind, owner, limit, min_cluster_time)
-
-
-async def find_newest_jobs(
-    mongo: Mongo, owner: str | None, which: JobFilter, limit: int, min_cluster_time: ClusterTime
-) -> Page[Job]:
-    return await Reads(mongo).find_newest_jobs(owner, which, limit, min_cluster_time)
-
-
 def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) -> KeysetQuery:
     """Build the same page's query without the `skipped` ids."""
     others = {"$and": [find.filter, {"_id": {"$nin": list(skipped)}}]}

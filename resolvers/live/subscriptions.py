@@ -4,16 +4,19 @@ Iteration raises NotFound, BadRequest at `after`, HistoryLost for an expired cur
 SlowConsumer if the client does not keep up.
 """
 
+from typing import TypeVar
+
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
-from ostinato.jobs.mongo import reads
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.live.list_feed import ListFeed, ListSource
 from ostinato.resolvers.live.messages import Change, SubscribeOptions
 from ostinato.resolvers.live.object_feed import ObjectFeed, ObjectSource
 from ostinato.resolvers.live.query import LiveQuery
 from ostinato.resolvers.request import RequestContext
+
+R = TypeVar("R", Cron, RecurringTask)
 
 
 def job_changed(
@@ -41,40 +44,26 @@ def jobs_changed(
     ctx: RequestContext, job_filter: JobFilter, options: SubscribeOptions
 ) -> LiveQuery[Change[Job]]:
     """Follow the viewer's matching jobs; LEFT reports a job that no longer matches."""
-    mongo, scope = ctx.engine.mongo, ctx.scope
+    reads, scope = ctx.engine.reads, ctx.scope
     source = ListSource(
         name="jobs",
         kind=Job,
         wanted=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
-        read=lambda limit, time: reads.find_newest_jobs(mongo, scope, job_filter, limit, time),
+        read=lambda limit, time: reads.find_newest_jobs(scope, job_filter, limit, time),
     )
     return ListFeed(ctx, source, options)
 
 
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[Change[Cron]]:
     """Follow the viewer's crons; LEFT reports a deleted cron."""
-    mongo, scope = ctx.engine.mongo, ctx.scope
-    source = ListSource(
-        name="crons",
-        kind=Cron,
-        wanted=ChangeFilter(collection=WatchedCollection.CRONS, owner=scope),
-        read=lambda limit, time: reads.find_newest(mongo, Cron, scope, limit, time),
-    )
-    return ListFeed(ctx, source, options)
+    return _list_feed(ctx, options, "crons", Cron, WatchedCollection.CRONS)
 
 
 def recurring_tasks_changed(
     ctx: RequestContext, options: SubscribeOptions
 ) -> LiveQuery[Change[RecurringTask]]:
     """Follow the viewer's recurring tasks."""
-    mongo, scope = ctx.engine.mongo, ctx.scope
-    source = ListSource(
-        name="recurringTasks",
-        kind=RecurringTask,
-        wanted=ChangeFilter(collection=WatchedCollection.TASK_CONFIGS, owner=scope),
-        read=lambda limit, time: reads.find_newest(mongo, RecurringTask, scope, limit, time),
-    )
-    return ListFeed(ctx, source, options)
+    return _list_feed(ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS)
 
 
 def request_changed(
@@ -105,3 +94,21 @@ def batch_changed(
         wants_object=wants_object,
     )
     return ObjectFeed(ctx, source)
+
+
+def _list_feed(
+    ctx: RequestContext,
+    options: SubscribeOptions,
+    name: str,
+    kind: type[R],
+    collection: WatchedCollection,
+) -> LiveQuery[Change[R]]:
+    """Follow all of the viewer's objects of one kind."""
+    reads, scope = ctx.engine.reads, ctx.scope
+    source = ListSource(
+        name=name,
+        kind=kind,
+        wanted=ChangeFilter(collection=collection, owner=scope),
+        read=lambda limit, time: reads.find_newest(kind, scope, limit, time),
+    )
+    return ListFeed(ctx, source, options)
