@@ -6,9 +6,9 @@ newest results, so that a client can resume without a new execution.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import Unavailable
@@ -22,7 +22,6 @@ from ostinato.schema.fanout.replay_buffer import (
     EncodedEvent,
     ReplayBuffer,
 )
-from ostinato.schema.fanout.subscriber import Subscriber
 
 GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the burst interval
 MAX_GATHER_S: Final = 1.0
@@ -30,6 +29,25 @@ MAX_DELAY_S: Final = 5.0  # total time that slow subscribers may delay the catch
 
 ExecutedItem: TypeAlias = EncodedEvent | ResumePoint | Reset
 ExecutedItems: TypeAlias = AsyncGenerator[ExecutedItem, None]
+
+
+class Receiver(Protocol):
+    """A subscriber, as its broadcast sees it: all calls return without waiting."""
+
+    number: int
+    """The number of the next result that it reads from the buffer."""
+
+    def send(self, batch: FrameBatch, fresh: Sequence[EncodedEvent], end: int) -> bool:
+        """Push the results up to `end`; return False if it must read them from the buffer."""
+
+    def wake(self) -> None:
+        """Resume reading from the buffer."""
+
+    def evict(self, unread: Iterable[EncodedEvent]) -> None:
+        """Fail, or coalesce the results in `unread`, because the buffer drops them."""
+
+    def skip_to_newest(self, fresh: Iterable[EncodedEvent]) -> None:
+        """Add new results to those that it coalesces."""
 
 
 class Broadcast:
@@ -51,9 +69,9 @@ class Broadcast:
         self._buffer = ReplayBuffer(start.position, limits)
         self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
-        self._idle: dict[Subscriber, None] = {}
-        self._busy: set[Subscriber] = set()
-        self._overtaken: set[Subscriber] = set()
+        self._idle: dict[Receiver, None] = {}
+        self._busy: set[Receiver] = set()
+        self._overtaken: set[Receiver] = set()
         self._progressed = asyncio.Event()
         self._delay_left_s = MAX_DELAY_S
         self._loop = asyncio.get_running_loop()
@@ -91,25 +109,25 @@ class Broadcast:
     def at(self, number: int) -> EncodedEvent:
         return self._buffer[number]
 
-    def add(self, subscriber: Subscriber) -> None:
+    def add(self, subscriber: Receiver) -> None:
         """Add a subscriber, and retain the results from its `number` on."""
         self._overtaken.discard(subscriber)
         self._busy.add(subscriber)
         self._progressed.set()
 
-    def remove(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: Receiver) -> None:
         self._idle.pop(subscriber, None)
         self._busy.discard(subscriber)
         self._overtaken.discard(subscriber)
         self.on_progress()
 
-    def mark_idle(self, subscriber: Subscriber) -> None:
+    def mark_idle(self, subscriber: Receiver) -> None:
         """Record that a subscriber has read all flushed results and is waiting."""
         self._busy.discard(subscriber)
         self._idle[subscriber] = None
         self.on_progress()
 
-    def mark_busy(self, subscriber: Subscriber) -> None:
+    def mark_busy(self, subscriber: Receiver) -> None:
         """Record that a waiting subscriber reads from the buffer again."""
         if subscriber in self._idle:
             del self._idle[subscriber]

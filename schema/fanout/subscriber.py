@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.live.query import Reset, ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.fanout.broadcast import Broadcast
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.replay_buffer import EncodedEvent
-
-if TYPE_CHECKING:
-    from ostinato.schema.fanout.broadcast import Broadcast
 
 Push: TypeAlias = Callable[[FrameBatch], bool]
 """Writes a batch without waiting and returns True; returns False if nothing was written."""
@@ -47,7 +45,7 @@ class Subscriber:
 
     def __init__(
         self,
-        broadcast: "Broadcast",
+        broadcast: Broadcast,
         start: ResumePoint,
         options: DeliveryOptions,
         deliveries: FairShare,
@@ -67,7 +65,7 @@ class Subscriber:
         broadcast.add(self)
 
     @property
-    def broadcast(self) -> "Broadcast":
+    def broadcast(self) -> Broadcast:
         return self._broadcast
 
     @property
