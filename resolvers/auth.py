@@ -1,13 +1,13 @@
 """Bearer token verification, independent of the transport."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
+from cachetools import LRUCache
 
 from ostinato.jobs.errors import Unauthorized
 from ostinato.jobs.json_values import replace_surrogates
@@ -115,7 +115,7 @@ class _TokenCache:
     """Recently verified tokens: verifying a signature costs as much as a small query."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
+        self._entries: LRUCache[str, tuple[Viewer, float]] = LRUCache(TOKEN_CACHE_SIZE)
 
     def find(self, token: str) -> Viewer | None:
         viewer, until = self._entries.get(token, (None, 0.0))
@@ -128,8 +128,6 @@ class _TokenCache:
         if viewer.expires_at is not None:
             until = min(until, viewer.expires_at.timestamp())
         self._entries[token] = (viewer, until)
-        if len(self._entries) > TOKEN_CACHE_SIZE:
-            self._entries.popitem(last=False)
 
 
 def issue_token(

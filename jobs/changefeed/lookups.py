@@ -1,9 +1,10 @@
 """Batched lookups (DataLoader)."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Final, Generic, TypeVar
+
+from cachetools import LRUCache
 
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
@@ -55,7 +56,7 @@ class JobCountCache:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._counts: OrderedDict[str | None, SingleFlight[JobCounts]] = OrderedDict()
+        self._counts: LRUCache[str | None, SingleFlight[JobCounts]] = LRUCache(MAX_OWNERS)
         self.reads = 0
         """Number of queries so far."""
 
@@ -64,9 +65,6 @@ class JobCountCache:
         counts = self._counts.get(owner)
         if counts is None:
             counts = self._counts[owner] = SingleFlight(lambda: self._read(owner))
-        self._counts.move_to_end(owner)
-        if len(self._counts) > MAX_OWNERS:
-            self._counts.popitem(last=False)
         return await counts.get(max_age_s)
 
     async def close(self) -> None:

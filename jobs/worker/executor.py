@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from cachetools import LRUCache
+
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Signal
 from ostinato.jobs.async_tools.cancellation import clear_cancellation
@@ -59,7 +61,7 @@ class Executor:
         self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
         self._releasing: dict[asyncio.Task[bool], str] = {}
-        self._unknown_outcomes: dict[AttemptKey, Outcome] = {}
+        self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
 
@@ -214,8 +216,6 @@ class Executor:
         outcome = attempt.on_unknown_outcome(self._kind_of(attempt))
         if outcome is not None:
             self._unknown_outcomes[attempt.job_id, attempt.number] = outcome
-        while len(self._unknown_outcomes) > MAX_UNKNOWN_OUTCOMES:
-            del self._unknown_outcomes[next(iter(self._unknown_outcomes))]
 
     def _kind_of(self, attempt: Attempt) -> FunctionKind:
         function = self._engine.registry.get(attempt.function_name)

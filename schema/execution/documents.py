@@ -1,9 +1,9 @@
 """Cache of parsed and validated documents."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -49,6 +49,8 @@ class PreparedDocument:
     """A valid document, with the cached data of its operations."""
 
     document: DocumentNode
+    source_chars: int
+    """Length of its text, the measure of the cache."""
     operations: Mapping[str | None, OperationType]
     """Operation type by name; the key None is the document's only operation."""
     fingerprints: dict[tuple[str | None, frozenset[str]], OperationFingerprint] = field(
@@ -78,8 +80,9 @@ class DocumentCache:
         introspection_rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
         self._rules = (*specified_rules, *STRAWBERRY_RULES, *introspection_rules)
         self._hide_suggestions = not introspection
-        self._cache: OrderedDict[str, PreparedDocument] = OrderedDict()
-        self._cache_chars = 0
+        self._cache: LRUCache[str, PreparedDocument] = LRUCache(
+            MAX_CACHE_CHARS, getsizeof=lambda prepared: prepared.source_chars
+        )
         self._persisted = PersistedDocuments(allowed)
         for name, source in (allowed or {}).items():
             self._require_valid(name, source)
@@ -93,9 +96,8 @@ class DocumentCache:
         prepared = self._cache.get(source)
         if prepared is None:
             prepared = self._prepare(source)
-            self._store(source, prepared)
-        else:
-            self._cache.move_to_end(source)
+            if len(source) <= MAX_CACHE_CHARS:
+                self._cache[source] = prepared
         self._persisted.store(source, extensions)
         return prepared
 
@@ -116,7 +118,9 @@ class DocumentCache:
             raise _rejected([_too_deep()], PARSE_FAILED) from None
         if errors := self._validate(document):
             raise _rejected(errors, VALIDATION_FAILED)
-        return PreparedDocument(document=document, operations=_operations_of(document))
+        return PreparedDocument(
+            document=document, source_chars=len(source), operations=_operations_of(document)
+        )
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         try:
@@ -131,13 +135,6 @@ class DocumentCache:
             return [error]
         except RecursionError:
             return [_too_deep()]
-
-    def _store(self, source: str, prepared: PreparedDocument) -> None:
-        self._cache[source] = prepared
-        self._cache_chars += len(source)
-        while self._cache_chars > MAX_CACHE_CHARS:
-            dropped, _ = self._cache.popitem(last=False)
-            self._cache_chars -= len(dropped)
 
 
 def _too_deep() -> GraphQLError:

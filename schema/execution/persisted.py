@@ -4,10 +4,11 @@ Source: Apollo's automatic persisted queries and operation manifest.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from cachetools import LRUCache
 
 from ostinato.jobs.errors import BadRequest, Forbidden, OstinatoError
 from ostinato.schema.execution.encoding import decode_json
@@ -34,8 +35,7 @@ class PersistedDocuments:
         by_id = allowed or {}
         self._allowed = {**by_id, **{sha256_hash(text): text for text in by_id.values()}}
         self._only_allowed = allowed is not None
-        self._cache: OrderedDict[str, str] = OrderedDict()
-        self._cache_chars = 0
+        self._cache: LRUCache[str, str] = LRUCache(MAX_CACHE_CHARS, getsizeof=len)
 
     def resolve(self, text: str, extensions: Extensions | None) -> str:
         """Return the document to execute.
@@ -59,13 +59,7 @@ class PersistedDocuments:
         given_hash = _hash_in(extensions)
         if given_hash is None or given_hash in self._allowed or len(text) > MAX_DOCUMENT_CHARS:
             return
-        if given_hash not in self._cache:
-            self._cache_chars += len(text)
         self._cache[given_hash] = text
-        self._cache.move_to_end(given_hash)
-        while self._cache_chars > MAX_CACHE_CHARS:
-            _, dropped = self._cache.popitem(last=False)
-            self._cache_chars -= len(dropped)
 
     def _find(self, given_hash: str) -> str:
         text = self._allowed.get(given_hash) or self._cache.get(given_hash)

@@ -1,9 +1,9 @@
 """A development endpoint that fails a given number of times, for testing retries."""
 
 import re
-from collections import OrderedDict
 from http import HTTPStatus
 
+from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -18,15 +18,12 @@ class CallCounter:
     """Counts the calls of each key; evicts the least recently called key."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
-        self._max_keys = max_keys
-        self._calls: OrderedDict[str, int] = OrderedDict()
+        self._calls: LRUCache[str, int] = LRUCache(max_keys)
 
     def count(self, key: str) -> int:
         """Count a call of `key` and return its number, starting at 1."""
-        self._calls[key] = self._calls.pop(key, 0) + 1
-        if len(self._calls) > self._max_keys:
-            self._calls.popitem(last=False)
-        return self._calls[key]
+        call = self._calls[key] = self._calls.get(key, 0) + 1
+        return call
 
 
 def flaky_route() -> Route:

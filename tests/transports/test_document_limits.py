@@ -7,7 +7,7 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from ostinato.schema.execution.document_limits import DocumentLimits, check_limits
-from ostinato.schema.execution.documents import DocumentCache, RequestRejected
+from ostinato.schema.execution.documents import MAX_CACHE_CHARS, DocumentCache, RequestRejected
 from ostinato.schema.execution.encoding import MAX_DEPTH, InvalidJson, decode_json
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.runner import OperationRunner
@@ -104,6 +104,11 @@ def test_a_list_of_lists_is_within_the_limits() -> None:
         jobs(first: $n) {{ nodes {{ children(first: $n) {{ nodes {{ {fields} }} }} }} }}
     }}"""
     check_limits(parse(source), DocumentLimits.of(make_settings()))
+
+
+def test_document_longer_than_the_cache_is_prepared_and_not_kept(documents: DocumentCache) -> None:
+    source = "{ hello }" + " " * MAX_CACHE_CHARS
+    assert documents.prepare(source) is not documents.prepare(source)
 
 
 def test_introspection_can_be_turned_off() -> None:
