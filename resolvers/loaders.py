@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
+from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter, Page
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
-from ostinato.resolvers.batch_loader import BatchLoader
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

@@ -6,9 +6,9 @@ from typing import Final, Generic, TypeVar
 
 from cachetools import LRUCache
 
+from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
-from ostinato.jobs.errors import Malformed
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.job_counts import count_jobs
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
@@ -26,29 +26,19 @@ class ObjectReader(Generic[R]):
     def __init__(self, mongo: Mongo, kind: type[R]) -> None:
         self._reads = Reads(mongo)
         self._kind: type[R] = kind
-        self._wanted: set[str] = set()
         self._after = Position("")
-        self._reading: asyncio.Task[Mapping[str, R]] | None = None
+        self._loader: BatchLoader[str, R] = BatchLoader(self._read)
 
     async def load(self, ids: Collection[str], after: Position) -> Mapping[str, R]:
         """Return the existing objects by id, as of `after` or later. The result may include objects
         that concurrent callers requested."""
-        if not ids:
-            return {}
-        self._wanted.update(ids)
         self._after = max(self._after, after)
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
-        return await asyncio.shield(self._reading)
+        found = await self._loader.load_many(ids)
+        return {name: each for name, each in found.items() if not isinstance(each, Exception)}
 
-    async def _read(self) -> Mapping[str, R]:
-        await asyncio.sleep(0)
-        wanted, self._wanted, self._reading = self._wanted, set(), None
+    async def _read(self, ids: Collection[str]) -> Mapping[str, R | Exception]:
         time = time_of(self._after)
-        found = await MongoRetry().run(
-            lambda: self._reads.find_by_ids(self._kind, wanted, None, time)
-        )
-        return {name: each for name, each in found.items() if not isinstance(each, Malformed)}
+        return await MongoRetry().run(lambda: self._reads.find_by_ids(self._kind, ids, None, time))
 
 
 class JobCountCache:

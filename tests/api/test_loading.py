@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from ostinato.resolvers.batch_loader import BatchLoader
+from ostinato.jobs.async_tools.batch_loader import BatchLoader
 
 
 class Reader:
@@ -47,6 +47,19 @@ async def test_a_later_load_reads_again(read: Reader) -> None:
 async def test_no_key_is_nothing_without_a_read(read: Reader) -> None:
     assert await BatchLoader(read).load(None) is None
     assert read.reads == []
+
+
+async def test_load_of_many_keys_joins_the_read_of_its_turn(read: Reader) -> None:
+    loader = BatchLoader(read)
+    one, many = await asyncio.gather(loader.load(1), loader.load_many([0, 2]))
+    assert (one, many, read.reads) == (2, {1: 2, 2: 4}, [[0, 1, 2]])
+
+
+async def test_load_of_no_keys_reads_nothing(read: Reader) -> None:
+    loader = BatchLoader(read)
+    waiting = asyncio.create_task(loader.load(1))
+    assert await loader.load_many([]) == {}
+    assert (await waiting, read.reads) == (2, [[1]])
 
 
 async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
