@@ -49,6 +49,8 @@ async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
     port = free_port()
     command = [str(find_mongod()), "--dbpath", str(tmp_path), "--port", str(port), "--nounixsocket"]
     child = spawn("mongod", command, log=tmp_path / "log")
+    with MongoClient[dict[str, Any]](port=port, directConnection=True) as client:
+        await asyncio.to_thread(client.admin.command, "ping")  # waits for it, 30 s at most
     yield f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
     await child.stop()
 

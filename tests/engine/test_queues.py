@@ -69,7 +69,8 @@ async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
         gate.opened.set()
         await idle.until(lambda: worker.executor.slots.taken == 0)
         await idle.run("echo")
-    assert [(await idle.job(job_id))["attempt"] for job_id in ids] == [1] + [0] * 9
+    attempts = [(await idle.job(job_id))["attempt"] for job_id in ids]
+    assert sorted(attempts) == [0] * 9 + [1]
 
 
 async def test_pause_takes_effect_soon_without_a_wake_up_message(
