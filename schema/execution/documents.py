@@ -27,10 +27,10 @@ from ostinato.schema.errors import (
     format_exception,
 )
 from ostinato.schema.execution.document_limits import DocumentLimits, LimitExceeded, check_limits
+from ostinato.schema.execution.fingerprint import OperationFingerprint
 from ostinato.schema.execution.persisted import Extensions, PersistedDocuments
 from ostinato.schema.execution.prepared_operation import PreparedOperation
 from ostinato.schema.execution.strawberry_internals import core_schema
-from ostinato.schema.fanout.broadcast_key import OperationFingerprint
 
 STRAWBERRY_RULES = (MaybeNullValidationRule, OneOfInputValidationRule)  # required by Strawberry
 MAX_CACHE_CHARS = 1_048_576  # a parsed document uses about 50 times the memory of its text

@@ -22,17 +22,6 @@ from graphql import (
 )
 
 AFTER: Final = "after"
-PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
-"""Root field arguments that the key of shared changes excludes.
-
-They affect only where a client starts and what it may skip, not the content of a change.
-"""
-RESUME_ARGS: Final = frozenset({AFTER})
-"""Root field arguments that the key of shared snapshots excludes.
-
-Only `after`, because a shared snapshot never depends on a cursor: it serves clients without a
-cursor and clients that restart after a reset. The other arguments count.
-"""
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 

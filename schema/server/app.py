@@ -18,7 +18,8 @@ from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator, Viewer
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
-from ostinato.schema.execution.runner import ContextFactory, OperationRunner
+from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.server.flaky import flaky_route
 from ostinato.schema.server.health import Check, health_routes
 from ostinato.schema.server.pages import page_routes
@@ -132,29 +133,32 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
     """Build the application; raises ValueError if no token key is set."""
     authenticator = Authenticator(settings)
     runner = OperationRunner(dependencies.schema, settings, dependencies.create_context)
+    subscriptions = SubscriptionRunner(runner, settings.subscription_buffer)
     connections = ConnectionRegistry(
         settings.max_sockets_per_user, settings.max_sockets_per_address
     )
-    endpoint = WebSocketEndpoint(runner, authenticator, connections, settings)
+    http = HTTPEndpoint(runner, subscriptions, authenticator, connections, settings)
+    socket = WebSocketEndpoint(runner, subscriptions, authenticator, connections, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with aclosing(authenticator), dependencies.resources(), aclosing(runner):
+        async with aclosing(authenticator), dependencies.resources(), aclosing(subscriptions):
             yield
             await connections.drain(settings.drain_timeout_ms / 1_000)
 
     routes: list[BaseRoute] = [
-        Route("/graphql", HTTPEndpoint(runner, authenticator, connections, settings)),
-        WebSocketRoute("/graphql", endpoint.serve),
+        Route("/graphql", http),
+        WebSocketRoute("/graphql", socket.serve),
         # Starlette redirects HTTP requests from here; WebSocket clients do not follow redirects.
-        WebSocketRoute("/graphql/", endpoint.serve),
+        WebSocketRoute("/graphql/", socket.serve),
         *health_routes(dependencies.checks, dependencies.dead_tasks),
         *page_routes(settings),
     ]
     if settings.mode is Mode.DEVELOPMENT:
         routes.append(flaky_route())
     if settings.metrics_token is not None:
-        routes.append(_metrics_route(settings.metrics_token, runner, connections, dependencies))
+        token = settings.metrics_token
+        routes.append(_metrics_route(token, runner, subscriptions, connections, dependencies))
     middleware = [
         Middleware(SecurityHeadersMiddleware),
         Middleware(CrossOriginMiddleware, settings=settings),
@@ -167,6 +171,7 @@ def build_app(settings: Settings, dependencies: AppDependencies) -> Starlette:
 def _metrics_route(
     token: SecretStr,
     runner: OperationRunner,
+    subscriptions: SubscriptionRunner,
     connections: ConnectionRegistry,
     dependencies: AppDependencies,
 ) -> Route:
@@ -176,7 +181,8 @@ def _metrics_route(
     )
 
     sources = MetricSources(
-        runner=runner,
+        operations=runner.metrics,
+        broadcasts=subscriptions.broadcasts,
         connections=connections,
         feed_stats=dependencies.feed_stats,
         cluster_stats=dependencies.cluster_stats,

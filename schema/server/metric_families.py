@@ -12,7 +12,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.records import JobState
-from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.execution.operation_metrics import OperationMetrics
+from ostinato.schema.fanout.registry import BroadcastRegistry
 from ostinato.schema.transports.connections import ConnectionRegistry
 
 Rows: TypeAlias = Iterable[tuple[Sequence[str], float]]
@@ -90,17 +91,19 @@ def change_feed_metrics(stats: ChangeFeedStats) -> Iterator[Metric]:
     yield _gauge("hub_watches", "Distinct filters of the subscribers.", stats.filters)
 
 
-def client_metrics(runner: OperationRunner, connections: ConnectionRegistry) -> Iterator[Metric]:
+def client_metrics(
+    operations: OperationMetrics, broadcasts: BroadcastRegistry, connections: ConnectionRegistry
+) -> Iterator[Metric]:
     """Yield the metrics of this process's clients."""
     yield _counters(
         "graphql_operations",
         "Completed operations by kind and by the code of their first error, or ok. SLOW_CONSUMER "
         "is a subscription that was closed because its client was too slow.",
-        runner.metrics.ended.items(),
+        operations.ended.items(),
         "kind",
         "outcome",
     )
-    groups = tuple(runner.broadcasts)
+    groups = tuple(broadcasts)
     yield _gauge("subscription_groups", "Groups of equal subscriptions.", len(groups))
     yield _gauge(
         "subscription_members", "Subscriptions in groups.", sum(len(each) for each in groups)
@@ -108,7 +111,7 @@ def client_metrics(runner: OperationRunner, connections: ConnectionRegistry) -> 
     yield _counter(
         "subscription_results",
         "Executed subscription results. Equal subscriptions share one result.",
-        runner.metrics.results,
+        operations.results,
     )
     yield _gauge("sockets", "Open WebSockets and streams.", len(connections))
     yield _counters(

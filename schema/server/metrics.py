@@ -19,7 +19,8 @@ from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.errors import Unauthorized, Unavailable
 from ostinato.jobs.logs import get_log
 from ostinato.resolvers.auth import bearer_token
-from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.execution.operation_metrics import OperationMetrics
+from ostinato.schema.fanout.registry import BroadcastRegistry
 from ostinato.schema.server.metric_families import (
     change_feed_metrics,
     client_metrics,
@@ -38,7 +39,8 @@ log = get_log("ostinato.metrics")
 class MetricSources:
     """The sources of the metrics, read at each scrape."""
 
-    runner: OperationRunner
+    operations: OperationMetrics
+    broadcasts: BroadcastRegistry
     connections: ConnectionRegistry
     feed_stats: Callable[[], ChangeFeedStats]
     cluster_stats: Callable[[], Awaitable[ClusterStats]]
@@ -86,7 +88,7 @@ def _is_allowed(request: Request, expected: bytes) -> bool:
 async def _families(sources: MetricSources) -> Sequence[Metric]:
     own = [
         *change_feed_metrics(sources.feed_stats()),
-        *client_metrics(sources.runner, sources.connections),
+        *client_metrics(sources.operations, sources.broadcasts, sources.connections),
     ]
     try:
         async with asyncio.timeout(CLUSTER_STATS_TIMEOUT_S):

@@ -20,8 +20,8 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import EncodedResult, encode_json
+from ostinato.schema.execution.operation_runner import Operation
 from ostinato.schema.execution.root_fields import AFTER
-from ostinato.schema.execution.runner import Operation
 from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
 from ostinato.schema.transports.negotiation import MediaType
 from ostinato.schema.transports.operations import to_resumable_error

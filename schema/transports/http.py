@@ -24,7 +24,8 @@ from ostinato.schema.execution.operation_request import (
     OperationRequest,
     parse_parameters,
 )
-from ostinato.schema.execution.runner import Operation, OperationRunner
+from ostinato.schema.execution.operation_runner import Operation, OperationRunner
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
 from ostinato.schema.transports.event_stream import (
     MultipartMixed,
@@ -63,11 +64,13 @@ class HTTPEndpoint:
     def __init__(
         self,
         runner: OperationRunner,
+        subscriptions: SubscriptionRunner,
         authenticator: Authenticator,
         connections: ConnectionRegistry,
         settings: Settings,
     ) -> None:
         self._runner = runner
+        self._subscriptions = subscriptions
         self._authenticator = authenticator
         self._connections = connections
         self._settings = settings
@@ -118,7 +121,7 @@ class HTTPEndpoint:
             if operation.kind is OperationType.SUBSCRIPTION:
                 operation = apply_last_event_id(operation, request.headers.get("last-event-id"))
                 return self._stream(
-                    request, accepted, viewer, self._runner.events(operation, viewer)
+                    request, accepted, viewer, self._subscriptions.results(operation, viewer)
                 )
         except RequestRejected as rejected:
             if accepted.single is not None:

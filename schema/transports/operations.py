@@ -19,8 +19,9 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.schema.errors import FormattedError, format_exception
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.encoding import encode_json
-from ostinato.schema.execution.runner import Operation, OperationRunner
+from ostinato.schema.execution.operation_runner import Operation, OperationRunner
 from ostinato.schema.fanout.frames import FrameBatch
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.connections import ConnectionClosing
 from ostinato.schema.transports.graphql_ws import (
@@ -55,11 +56,13 @@ class Operations:
         self,
         channel: Channel,
         runner: OperationRunner,
+        subscriptions: SubscriptionRunner,
         tasks: asyncio.TaskGroup,
         settings: Settings,
     ) -> None:
         self._channel = channel
         self._runner = runner
+        self._subscriptions = subscriptions
         self._tasks = tasks
         self._max_operations = settings.max_operations_per_socket
         self._running: dict[str, RunningOperation] = {}
@@ -146,8 +149,8 @@ class Operations:
         def push(batch: FrameBatch) -> bool:
             return running.is_over or self._channel.push(batch.with_prefix(prefix))
 
-        async with aclosing(self._runner.events(operation, viewer, push)) as events:
-            async for result in events:
+        async with aclosing(self._subscriptions.results(operation, viewer, push)) as results:
+            async for result in results:
                 await self._channel.send(prefix + result.payload + b"}")
 
 

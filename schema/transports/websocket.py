@@ -17,7 +17,8 @@ from ostinato.jobs.errors import OstinatoError, Unauthorized
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Authenticator, Viewer, bearer_token
-from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.execution.operation_runner import OperationRunner
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from ostinato.schema.transports.channel import Channel
 from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
 from ostinato.schema.transports.graphql_ws import (
@@ -46,11 +47,13 @@ class WebSocketEndpoint:
     def __init__(
         self,
         runner: OperationRunner,
+        subscriptions: SubscriptionRunner,
         authenticator: Authenticator,
         connections: ConnectionRegistry,
         settings: Settings,
     ) -> None:
         self.runner = runner
+        self.subscriptions = subscriptions
         self.authenticator = authenticator
         self.connections = connections
         self.settings = settings
@@ -84,7 +87,9 @@ class WebSocketConnection:
         self._authenticator = endpoint.authenticator
         self._connections = endpoint.connections
         self._tasks = asyncio.TaskGroup()
-        self._operations = Operations(channel, endpoint.runner, self._tasks, settings)
+        self._operations = Operations(
+            channel, endpoint.runner, endpoint.subscriptions, self._tasks, settings
+        )
         self._init_timeout_s = settings.connection_init_timeout_ms / 1_000
         self._keep_alive_s = settings.keep_alive_ms / 1_000
         self._now = asyncio.get_running_loop().time

@@ -105,7 +105,7 @@ async def test_subscriber_joining_during_a_burst_gets_each_change_once(
     written.append(global_id("Job", await write.job(_id=last)))
     for seen in await asyncio.gather(*readers):
         assert seen == written[-len(seen) :]
-    assert len(station.runner.broadcasts) == 0
+    assert len(station.subscriptions.broadcasts) == 0
 
 
 async def _read_to(last: str, watcher: Watcher) -> list[str]:
@@ -160,7 +160,9 @@ async def test_group_ends_with_its_last_member(
     await started(station.watch(), station.watch())
     await joined(station, 2)
     await started.leave()
-    await eventually(lambda: (len(station.runner.broadcasts), feed.stats.subscriptions) == (0, 0))
+    await eventually(
+        lambda: (len(station.subscriptions.broadcasts), feed.stats.subscriptions) == (0, 0)
+    )
 
 
 async def test_resuming_behind_what_the_group_told_is_exact(

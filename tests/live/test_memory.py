@@ -77,7 +77,7 @@ class Visits:
 
 def registries(station: Station, feed: ChangeFeed) -> dict[str, object]:
     """Find what of the groups, those who begin and the hub's watches holds anything."""
-    groups = station.runner.broadcasts
+    groups = station.subscriptions.broadcasts
     owners = (groups, groups.snapshots, feed.index, feed.replays)
     return {
         f"{type(owner).__name__}.{name}": held
@@ -107,7 +107,7 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
     facts = feed.stats
     assert (facts.subscriptions, facts.filters, feed.replays.running) == (0, 0, 0)
-    assert station.runner.broadcasts.limits.broadcasts == 0
+    assert station.subscriptions.broadcasts.limits.broadcasts == 0
 
 
 async def test_subscription_keeps_no_sent_messages(station: Station, write: Writer) -> None:

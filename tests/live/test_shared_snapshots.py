@@ -48,7 +48,7 @@ async def test_equal_concurrent_snapshots_are_executed_once(
     new = global_id("Job", await write.job())
     assert {message["jobId"] for message in await asyncio.gather(*waiting)} == {new}
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
-    await eventually(lambda: not len(station.runner.broadcasts.snapshots))
+    await eventually(lambda: not len(station.subscriptions.broadcasts.snapshots))
     assert feed.stats.subscriptions == 0
 
 
@@ -82,7 +82,7 @@ async def test_whoever_leaves_takes_nobody_s_rows_away(station: Station, write: 
     founder, other = (station.watch(JOBS, snapshot=True) for _ in range(2))
     leaving = asyncio.create_task(rows_of(founder))
     staying = asyncio.create_task(rows_of(other))
-    await eventually(lambda: len(station.runner.broadcasts.snapshots) == 1)
+    await eventually(lambda: len(station.subscriptions.broadcasts.snapshots) == 1)
     leaving.cancel()
     assert await staying == [job_id]
     await other.__aexit__()

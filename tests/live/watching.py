@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,9 +16,10 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.request import RequestContext
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.operation_request import OperationRequest
-from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.execution.operation_runner import OperationRunner
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.subscriber import Push
+from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
 from tests.live.reading import PATIENCE_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"
@@ -81,9 +82,10 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """What API processes have: a runner over a feed."""
+    """What API processes have: runners over a feed."""
 
     runner: OperationRunner
+    subscriptions: SubscriptionRunner
 
     @classmethod
     @asynccontextmanager
@@ -94,15 +96,14 @@ class Station:
             return RequestContext(caller=viewer, engine=engine, feed=feed)
 
         runner = OperationRunner(schema, engine.settings, create_context)
-        try:
-            yield cls(runner=runner)
-        finally:
-            await runner.aclose()
+        subscriptions = SubscriptionRunner(runner, engine.settings.subscription_buffer)
+        async with aclosing(subscriptions):
+            yield cls(runner=runner, subscriptions=subscriptions)
 
     @property
     def broadcasts(self) -> list[int]:
         """Count the members of each group."""
-        return sorted(len(group) for group in self.runner.broadcasts)
+        return sorted(len(group) for group in self.subscriptions.broadcasts)
 
     def watch(
         self, query: str = JOBS, viewer: Viewer = ANN, push: Push | None = None, **variables: Any
@@ -110,4 +111,4 @@ class Station:
         """Subscribe; the variables are the operation's."""
         operation = self.runner.prepare(OperationRequest(query=query, variables=variables))
         assert operation.kind is OperationType.SUBSCRIPTION
-        return Watcher(self.runner.events(operation, viewer, push))
+        return Watcher(self.subscriptions.results(operation, viewer, push))

@@ -10,7 +10,7 @@ from ostinato.schema.execution.document_limits import DocumentLimits, check_limi
 from ostinato.schema.execution.documents import MAX_CACHE_CHARS, DocumentCache, RequestRejected
 from ostinato.schema.execution.encoding import MAX_DEPTH, InvalidJson, decode_json
 from ostinato.schema.execution.operation_request import OperationRequest
-from ostinato.schema.execution.runner import OperationRunner
+from ostinato.schema.execution.operation_runner import OperationRunner
 from tests.transports.conftest import make_settings
 from tests.transports.example import example_schema
 

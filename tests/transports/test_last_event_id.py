@@ -7,7 +7,7 @@ import pytest
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.operation_request import OperationRequest
-from ostinato.schema.execution.runner import Operation, OperationRunner
+from ostinato.schema.execution.operation_runner import Operation, OperationRunner
 from ostinato.schema.transports.event_stream import apply_last_event_id
 from tests.transports.conftest import make_settings
 

@@ -1,15 +1,13 @@
-"""Executes operations for all transports, with a timeout, and encodes the results as JSON.
+"""Executes operations with a timeout, and encodes the results as JSON.
 
-This includes the results that schema/fanout sends to many clients: each is executed and encoded
-once, here.
+This includes the events of subscriptions; schema/fanout decides which clients share an execution.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Hashable
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
@@ -19,7 +17,6 @@ from ostinato.jobs.errors import BadRequest, TimedOut
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.schema.errors import (
     FormattedError,
     format_exception,
@@ -29,27 +26,19 @@ from ostinato.schema.errors import (
 from ostinato.schema.execution.document_limits import DocumentLimits
 from ostinato.schema.execution.documents import DocumentCache, PreparedDocument, RequestRejected
 from ostinato.schema.execution.encoding import EncodedResult, Path, encode_json
+from ostinato.schema.execution.fingerprint import OperationFingerprint, fingerprint_of
 from ostinato.schema.execution.operation_metrics import OperationMetrics
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.persisted import read_allowed_documents
 from ostinato.schema.execution.prepared_operation import PreparedOperation, prepare_operation
-from ostinato.schema.execution.root_fields import PER_CLIENT_ARGS, RESUME_ARGS, after_argument
+from ostinato.schema.execution.root_fields import after_argument
 from ostinato.schema.execution.strawberry_internals import core_schema
-from ostinato.schema.fanout.broadcast import ExecutedItems
-from ostinato.schema.fanout.broadcast_key import (
-    OperationFingerprint,
-    SharedExecution,
-    broadcast_key,
-    fingerprint_of,
-)
-from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.replay_buffer import NOWHERE, EncodedEvent
-from ostinato.schema.fanout.session import SubscriptionSession
-from ostinato.schema.fanout.subscriber import Push
 
 MAX_WRITTEN_DEPTH = 200  # maximum of the encoder
 
 ContextFactory = Callable[[Viewer | None], object]
+OperationExecutor: TypeAlias = Executor[Any]
+"""The executor of one operation for one viewer; only this package uses its attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +83,6 @@ class OperationRunner:
             allowed=None if path is None else read_allowed_documents(path),
         )
         self._hide_suggestions = not settings.introspection
-        self.broadcasts = BroadcastRegistry(settings.subscription_buffer)
         self.metrics = OperationMetrics()
 
     def prepare(self, request: OperationRequest) -> Operation:
@@ -123,52 +111,15 @@ class OperationRunner:
         self.metrics.count_response(operation.kind, response.errors)
         return response.payload
 
-    async def events(
-        self, operation: Operation, viewer: Viewer | None, push: Push | None = None
-    ) -> AsyncGenerator[EncodedResult, None]:
-        """Yield each result of a subscription that is not pushed; raises RequestRejected."""
-        with self.metrics.count_end(operation.kind):
-            executor = self.executor(operation, viewer)
-            source = await self._source(executor)
-            if isinstance(source, LiveQuery):
-                execution = _LiveExecution(
-                    runner=self, operation=operation, viewer=viewer, query=source
-                )
-                session = SubscriptionSession(execution, self.broadcasts, push)
-                events = session.results(operation.request.after)
-            else:
-                events = self._unshared(executor, viewer, source)
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-
-    async def _unshared(
-        self, executor: Executor[Any], viewer: Viewer | None, source: AsyncIterable[Any]
-    ) -> AsyncGenerator[EncodedResult, None]:
-        """Execute the events of a source that is not a live query, for one client."""
-        messages = aiter(source)
-        try:
-            async for message in messages:
-                yield (await self.execute_event(executor, viewer, message)).encoded
-                await self.broadcasts.executions.wait_turn()
-        finally:
-            if isinstance(messages, AsyncGenerator):
-                await messages.aclose()
-
     async def execute_event(
-        self, executor: Executor[Any], viewer: Viewer | None, message: object
-    ) -> EncodedEvent:
+        self, executor: OperationExecutor, viewer: Viewer | None, message: object
+    ) -> EncodedResult:
         """Execute the selection set of a subscription for one message."""
         run = executor.build_per_event_executor(message)
         run.context_value = self._create_context(viewer)
         response = _encode_response(await self._run_event(run))
         self.metrics.results += 1
-        encoded = EncodedResult(response.payload, getattr(message, "cursor", None))
-        return EncodedEvent(encoded, getattr(message, "place", NOWHERE))
-
-    async def aclose(self) -> None:
-        """End all broadcasts."""
-        await self.broadcasts.aclose()
+        return EncodedResult(response.payload, getattr(message, "cursor", None))
 
     def fingerprint(self, operation: Operation, excluded: frozenset[str]) -> OperationFingerprint:
         """Return the cached fingerprint of a subscription, without the `excluded` arguments."""
@@ -180,7 +131,8 @@ class OperationRunner:
             prepared.fingerprints[name, excluded] = found
         return found
 
-    async def _source(self, executor: Executor[Any]) -> AsyncIterable[Any]:
+    async def open_source(self, executor: OperationExecutor) -> AsyncIterable[Any]:
+        """Call the root field of a subscription and return its source; raises RequestRejected."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 source = create_source_event_stream(executor)
@@ -192,7 +144,7 @@ class OperationRunner:
             raise RequestRejected(format_execution_errors(source.errors or ()))
         return source
 
-    async def _run_event(self, executor: Executor[Any]) -> ExecutionResult:
+    async def _run_event(self, executor: OperationExecutor) -> ExecutionResult:
         result = execute_subscription_event(executor)
         if not isawaitable(result):
             return result
@@ -209,7 +161,7 @@ class OperationRunner:
             "OSTINATO_REQUEST_TIMEOUT_MS on the server"
         )
 
-    def executor(self, operation: Operation, viewer: Viewer | None) -> Executor[Any]:
+    def executor(self, operation: Operation, viewer: Viewer | None) -> OperationExecutor:
         """Create an executor for one viewer; raises RequestRejected for invalid variables."""
         executor = self._prepared_operation(operation).create_executor(
             operation.request.variables,
@@ -228,58 +180,6 @@ class OperationRunner:
                 self._schema, prepared.document, name
             )
         return prepared_operation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LiveExecution:
-    """Executes a live query for one client, or for all clients with an equal live query."""
-
-    runner: OperationRunner
-    operation: Operation
-    viewer: Viewer | None
-    query: LiveQuery[Any]
-
-    @property
-    def after(self) -> str | None:
-        return self.query.after
-
-    @property
-    def coalesce(self) -> bool:
-        return self.query.coalesce
-
-    def snapshot_key(self) -> Hashable | None:
-        """Return the key that equal snapshots share; None if the field has no snapshot."""
-        fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
-        return self._shared_execution(fingerprint).key if fingerprint.has_snapshot else None
-
-    def changes_key(self) -> Hashable:
-        """Return the key that equal streams of changes share."""
-        fingerprint = self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
-        return self._shared_execution(fingerprint).key
-
-    def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
-        return self._executed(self.query.snapshot(after, restart=restart), shared)
-
-    def changes(self, start: ResumePoint, *, shared: bool) -> ExecutedItems:
-        return self._executed(self.query.changes(start), shared)
-
-    async def _executed(
-        self, items: AsyncGenerator[LiveItem[Any], None], shared: bool
-    ) -> ExecutedItems:
-        viewer = self.viewer
-        if shared:
-            fingerprint = self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
-            viewer = self._shared_execution(fingerprint).viewer
-        executor = self.runner.executor(self.operation, viewer)
-        async with aclosing(items):
-            async for item in items:
-                if isinstance(item, ResumePoint | Reset):
-                    yield item
-                else:
-                    yield await self.runner.execute_event(executor, viewer, item)
-
-    def _shared_execution(self, fingerprint: OperationFingerprint) -> SharedExecution:
-        return broadcast_key(fingerprint, self.operation.request.variables, self.viewer)
 
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:

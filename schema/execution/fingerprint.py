@@ -1,14 +1,9 @@
-"""Keys of equal subscriptions: subscriptions with the same key share each execution.
+"""The fingerprint of a subscription: equal for documents that select the same."""
 
-The key excludes arguments that only affect where a client starts and what it may skip. It includes
-the viewer's id only if a selected field can differ between viewers with the same scope and roles.
-"""
-
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -31,9 +26,7 @@ from graphql import (
     visit,
 )
 
-from ostinato.resolvers.auth import Viewer
 from ostinato.schema.execution.root_fields import (
-    PER_CLIENT_ARGS,
     find_operation,
     fragments_by_name,
     iter_fields,
@@ -42,8 +35,6 @@ from ostinato.schema.execution.root_fields import (
 from ostinato.schema.execution.strawberry_internals import is_shared
 
 SNAPSHOT: Final = "snapshot"
-ANONYMOUS: Final = ""
-"""The viewer id in a shared execution, for fields that read the viewer despite `shared=True`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +44,7 @@ class OperationFingerprint:
     text: str
     variables: tuple[str, ...]
     reads_viewer: bool
+    """Whether a selected field can differ between viewers with the same scope and roles."""
     has_snapshot: bool
     """Whether its root field has a `snapshot` argument."""
 
@@ -61,7 +53,7 @@ def fingerprint_of(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation_name: str | None,
-    excluded: frozenset[str] = PER_CLIENT_ARGS,
+    excluded: frozenset[str],
 ) -> OperationFingerprint:
     """Return the fingerprint of an operation in a valid document.
 
@@ -90,31 +82,6 @@ def fingerprint_of(
             if field.name.value in root.fields
         ),
     )
-
-
-class SharedExecution(NamedTuple):
-    """The execution that equal subscriptions share."""
-
-    key: Hashable
-    viewer: Viewer | None
-    """The viewer that the shared execution runs as."""
-
-
-def broadcast_key(
-    fingerprint: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
-) -> SharedExecution:
-    """Return the key that equal subscriptions share, and the viewer of their shared execution."""
-    given = {
-        name: value for name, value in (variables or {}).items() if name in fingerprint.variables
-    }
-    try:
-        values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer over 64 bits: rejected later, by type validation
-        values = repr(given).encode()
-    if viewer is None or fingerprint.reads_viewer:
-        return SharedExecution((fingerprint.text, values, viewer), viewer)
-    shared_viewer = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
-    return SharedExecution((fingerprint.text, values, shared_viewer), shared_viewer)
 
 
 def _definitions_of(

@@ -1,0 +1,256 @@
+"""Runs subscriptions: each client gets a session, and equal sessions share their executions.
+
+A session is a snapshot (shared if possible), then a broadcast. After a reset, it restarts with a
+new snapshot.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from ostinato.jobs.errors import HistoryLost
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
+from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.execution.fingerprint import OperationFingerprint
+from ostinato.schema.execution.operation_runner import (
+    Operation,
+    OperationExecutor,
+    OperationRunner,
+)
+from ostinato.schema.execution.root_fields import AFTER
+from ostinato.schema.fanout.broadcast import ExecutedItems
+from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.replay_buffer import NOWHERE, EncodedEvent
+from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
+
+PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
+"""Root field arguments that the key of shared changes excludes.
+
+They affect only where a client starts and what it may skip, not the content of a change.
+"""
+RESUME_ARGS: Final = frozenset({AFTER})
+"""Root field arguments that the key of shared snapshots excludes.
+
+Only `after`, because a shared snapshot never depends on a cursor: it serves clients without a
+cursor and clients that restart after a reset. The other arguments count.
+"""
+ANONYMOUS: Final = ""
+"""The viewer id in a shared execution, for fields that read the viewer despite `shared=True`."""
+
+
+class SubscriptionRunner:
+    """The subscriptions of a process, and the broadcasts that they share."""
+
+    def __init__(self, runner: OperationRunner, max_events: int) -> None:
+        """Buffer at most `max_events` results per broadcast for slow clients."""
+        self._runner = runner
+        self.broadcasts = BroadcastRegistry(max_events)
+
+    async def results(
+        self, operation: Operation, viewer: Viewer | None, push: Push | None = None
+    ) -> AsyncGenerator[EncodedResult, None]:
+        """Yield each result of a subscription that is not pushed; raises RequestRejected."""
+        with self._runner.metrics.count_end(operation.kind):
+            executor = self._runner.executor(operation, viewer)
+            source = await self._runner.open_source(executor)
+            if isinstance(source, LiveQuery):
+                execution = _LiveExecution(
+                    runner=self._runner, operation=operation, viewer=viewer, query=source
+                )
+                session = SubscriptionSession(execution, self.broadcasts, push)
+                results = session.results(operation.request.after)
+            else:
+                results = self._unshared(executor, viewer, source)
+            async with aclosing(results):
+                async for result in results:
+                    yield result
+
+    async def aclose(self) -> None:
+        """End all broadcasts."""
+        await self.broadcasts.aclose()
+
+    async def _unshared(
+        self, executor: OperationExecutor, viewer: Viewer | None, source: AsyncIterable[Any]
+    ) -> AsyncGenerator[EncodedResult, None]:
+        """Execute the events of a source that is not a live query, for one client."""
+        messages = aiter(source)
+        try:
+            async for message in messages:
+                yield await self._runner.execute_event(executor, viewer, message)
+                await self.broadcasts.executions.wait_turn()
+        finally:
+            if isinstance(messages, AsyncGenerator):
+                await messages.aclose()
+
+
+class SubscriptionSession:
+    """The state of one subscription: its cursor and its current source of results."""
+
+    def __init__(
+        self, execution: "_LiveExecution", registry: BroadcastRegistry, push: Push | None
+    ) -> None:
+        self._execution = execution
+        self._registry = registry
+        self._options = DeliveryOptions(push, execution.query.coalesce)
+        self._cursor: str | None = None
+        """The cursor of the newest result."""
+        self._end: ResumePoint | Reset | None = None
+        """How the last source ended: the position to continue from, or a reset."""
+
+    async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
+        """Yield each result that was not pushed; the query's `after` argument takes precedence."""
+        given = self._execution.query.after
+        source = self._snapshot(after if given is None else given)
+        while True:
+            async with aclosing(source) as results:
+                async for encoded in results:
+                    yield encoded
+            end, self._end = self._end, None
+            if end is None:
+                return
+            source = (
+                self._snapshot(self._cursor, restart=True)
+                if isinstance(end, Reset)
+                else self._changes(end)
+            )
+
+    def _snapshot(
+        self, after: str | None, *, restart: bool = False
+    ) -> AsyncGenerator[EncodedResult, None]:
+        """Yield a snapshot, shared unless it depends on a cursor."""
+        key = self._execution.snapshot_key() if restart or after is None else None
+        if key is not None:
+            return self._shared_snapshot(key, restart=restart)
+        return self._alone(self._execution.snapshot(after, restart=restart, shared=False))
+
+    async def _shared_snapshot(
+        self, key: Hashable, *, restart: bool
+    ) -> AsyncGenerator[EncodedResult, None]:
+        execute = partial(self._execution.snapshot, None, restart=restart, shared=True)
+        snapshots, key = self._registry.snapshots, (key, restart)
+        subscriber = snapshots.join(key, execute, DeliveryOptions(self._options.push))
+        try:
+            while (encoded := await subscriber.next()) is not None:
+                yield encoded
+        finally:
+            snapshots.leave(key, subscriber)
+        self._record_end(subscriber)
+
+    async def _changes(self, start: ResumePoint) -> AsyncGenerator[EncodedResult, None]:
+        """Yield the changes after `start` from a broadcast.
+
+        If the broadcast fails only because its other subscribers lost history, execute alone.
+        """
+        key, others_lost_history = self._execution.changes_key(), False
+        execute = partial(self._execution.changes, shared=True)
+        subscriber = self._registry.join(key, start, execute, self._options)
+        try:
+            while (encoded := await subscriber.next()) is not None:
+                yield encoded
+        except HistoryLost:
+            others_lost_history = subscriber.lost_for_others
+            if not others_lost_history:
+                raise
+        finally:
+            self._registry.leave(subscriber)
+        self._record_end(subscriber)
+        if others_lost_history:
+            async with aclosing(self._alone(self._execution.changes(start, shared=False))) as alone:
+                async for encoded in alone:
+                    yield encoded
+
+    async def _alone(self, items: ExecutedItems) -> AsyncGenerator[EncodedResult, None]:
+        """Yield the results of an unshared execution, until a broadcast can continue."""
+        async with aclosing(items):
+            async for item in items:
+                if not isinstance(item, EncodedEvent):
+                    self._end = item
+                    return
+                self._cursor = item.encoded.cursor
+                yield item.encoded
+                await self._registry.executions.wait_turn()
+
+    def _record_end(self, subscriber: Subscriber) -> None:
+        self._cursor = subscriber.cursor or self._cursor
+        self._end = subscriber.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LiveExecution:
+    """Executes a live query for one client, or `shared`: for all clients with an equal one.
+
+    A shared execution may outlive the session that started it.
+    """
+
+    runner: OperationRunner
+    operation: Operation
+    viewer: Viewer | None
+    query: LiveQuery[Any]
+
+    def snapshot_key(self) -> Hashable | None:
+        """Return the key that equal snapshots share; None if the field has no snapshot."""
+        fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
+        return self._shared(fingerprint).key if fingerprint.has_snapshot else None
+
+    def changes_key(self) -> Hashable:
+        """Return the key that equal streams of changes share."""
+        return self._shared(self._changes_fingerprint()).key
+
+    def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
+        return self._executed(self.query.snapshot(after, restart=restart), shared)
+
+    def changes(self, start: ResumePoint, *, shared: bool) -> ExecutedItems:
+        return self._executed(self.query.changes(start), shared)
+
+    async def _executed(
+        self, items: AsyncGenerator[LiveItem[Any], None], shared: bool
+    ) -> ExecutedItems:
+        viewer = self._shared(self._changes_fingerprint()).viewer if shared else self.viewer
+        executor = self.runner.executor(self.operation, viewer)
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, ResumePoint | Reset):
+                    yield item
+                else:
+                    encoded = await self.runner.execute_event(executor, viewer, item)
+                    yield EncodedEvent(encoded, getattr(item, "place", NOWHERE))
+
+    def _changes_fingerprint(self) -> OperationFingerprint:
+        return self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
+
+    def _shared(self, fingerprint: OperationFingerprint) -> "SharedExecution":
+        return broadcast_key(fingerprint, self.operation.request.variables, self.viewer)
+
+
+class SharedExecution(NamedTuple):
+    """The execution that equal subscriptions share."""
+
+    key: Hashable
+    viewer: Viewer | None
+    """The viewer that the shared execution runs as."""
+
+
+def broadcast_key(
+    fingerprint: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
+) -> SharedExecution:
+    """Return the key that equal subscriptions share, and the viewer of their shared execution.
+
+    The key contains the viewer's id only if a selected field can differ between viewers with the
+    same scope and roles.
+    """
+    given = {
+        name: value for name, value in (variables or {}).items() if name in fingerprint.variables
+    }
+    try:
+        values = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer over 64 bits: rejected later, by type validation
+        values = repr(given).encode()
+    if viewer is None or fingerprint.reads_viewer:
+        return SharedExecution((fingerprint.text, values, viewer), viewer)
+    shared_viewer = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
+    return SharedExecution((fingerprint.text, values, shared_viewer), shared_viewer)
