@@ -36,7 +36,7 @@ class _StatsQuery(LiveQuery[Stats]):
         self._ctx = ctx
         self._every_ms = every_ms
 
-    async def snapshot(
+    async def opening(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Stats], None]:
         """Yield the current counts."""

@@ -50,7 +50,7 @@ class ListFeed(LiveQuery[Change[R]]):
         self._options = options
         self._cursors = CursorCodec(self._settings)
 
-    async def snapshot(
+    async def opening(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Change[R]], None]:
         """Yield rows, READY and the concurrent changes; on a resume, only READY.
@@ -68,7 +68,7 @@ class ListFeed(LiveQuery[Change[R]]):
             while not is_complete:
                 if restart:
                     yield self._reset_message(changes.position)
-                async for item in self._opening(changes, limit if has_rows else 0):
+                async for item in self._rows_and_ready(changes, limit if has_rows else 0):
                     yield item
                     is_complete = isinstance(item, ResumePoint)
                 restart, has_rows = True, self._options.snapshot
@@ -103,7 +103,7 @@ class ListFeed(LiveQuery[Change[R]]):
             for message in messages:
                 yield message
 
-    async def _opening(
+    async def _rows_and_ready(
         self, changes: FeedSubscription, limit: int
     ) -> AsyncGenerator[Change[R] | ResumePoint, None]:
         """Yield up to `limit` rows, READY, and the changes during the read.

@@ -43,7 +43,7 @@ class ObjectFeed(LiveQuery[Change[R]]):
         self._ctx = ctx
         self._source: ObjectSource[R] = source
 
-    async def snapshot(
+    async def opening(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[Change[R]], None]:
         """Yield the object, READY, and the events up to the read.

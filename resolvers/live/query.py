@@ -32,7 +32,7 @@ LiveItem: TypeAlias = M | ResumePoint | Reset
 
 
 class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
-    """A snapshot of the matching objects, and the changes after it.
+    """The opening messages of a subscription, and the changes after them.
 
     Equal queries produce equal messages, so one execution can serve all of them. Callers must close
     both generators, which raise NotFound, BadRequest, HistoryLost and SlowConsumer.
@@ -44,13 +44,15 @@ class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
     """Whether slow clients receive only the newest message of each object."""
 
     @abstractmethod
-    def snapshot(
+    def opening(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[M], None]:
-        """Yield the initial messages (snapshot, READY, missed changes), then a ResumePoint.
+        """Yield the opening messages, then a ResumePoint.
 
-        With `restart`, the client restarts after the message at `after`. Yields only Reset if the
-        cursor cannot be resumed. Ends without a ResumePoint if no messages can follow.
+        They are a snapshot if the client wants one and `after` is None, READY, and the changes
+        that happen meanwhile. With `restart`, the client restarts after the message at `after`.
+        Yields only Reset if the cursor cannot be resumed. Ends without a ResumePoint if no messages
+        can follow.
         """
 
     @abstractmethod
@@ -68,7 +70,7 @@ class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
         """Yield the messages of a single client, without sharing an execution."""
         cursor, start, restart = self.after, None, False
         while True:  # noqa: PLR1702 (a part has to be closed before the next one starts)
-            part = self.changes(start) if start else self.snapshot(cursor, restart=restart)
+            part = self.changes(start) if start else self.opening(cursor, restart=restart)
             end: ResumePoint | Reset | None = None
             async with aclosing(part):
                 async for item in part:
@@ -93,10 +95,10 @@ class _MappedQuery(LiveQuery[N], Generic[M, N]):
         self.after = query.after
         self.coalesce = query.coalesce
 
-    def snapshot(
+    def opening(
         self, after: str | None = None, *, restart: bool = False
     ) -> AsyncGenerator[LiveItem[N], None]:
-        return self._translated(self._query.snapshot(after, restart=restart))
+        return self._translated(self._query.opening(after, restart=restart))
 
     def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[N], None]:
         return self._translated(self._query.changes(start))

@@ -1,7 +1,8 @@
 """Runs subscriptions: each client gets a session, and equal sessions share their executions.
 
-A session is a snapshot (shared if possible), then a broadcast. After a reset, it restarts with a
-new snapshot.
+A session first yields the opening messages of its live query, up to READY. They are shared as a
+snapshot if they do not depend on a cursor. Then it joins a broadcast of the changes. After a reset,
+it restarts.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Hashable, Mapping
@@ -105,7 +106,7 @@ class SubscriptionSession:
     async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result that was not pushed; the query's `after` argument takes precedence."""
         given = self._execution.query.after
-        source = self._snapshot(after if given is None else given)
+        source = self._opening(after if given is None else given)
         while True:
             async with aclosing(source) as results:
                 async for encoded in results:
@@ -114,24 +115,24 @@ class SubscriptionSession:
             if end is None:
                 return
             source = (
-                self._snapshot(self._cursor, restart=True)
+                self._opening(self._cursor, restart=True)
                 if isinstance(end, Reset)
                 else self._changes(end)
             )
 
-    def _snapshot(
+    def _opening(
         self, after: str | None, *, restart: bool = False
     ) -> AsyncGenerator[EncodedResult, None]:
-        """Yield a snapshot, shared unless it depends on a cursor."""
+        """Yield the opening messages: a shared snapshot, unless they depend on a cursor."""
         key = self._execution.snapshot_key() if restart or after is None else None
         if key is not None:
             return self._shared_snapshot(key, restart=restart)
-        return self._alone(self._execution.snapshot(after, restart=restart, shared=False))
+        return self._alone(self._execution.opening(after, restart=restart, shared=False))
 
     async def _shared_snapshot(
         self, key: Hashable, *, restart: bool
     ) -> AsyncGenerator[EncodedResult, None]:
-        execute = partial(self._execution.snapshot, None, restart=restart, shared=True)
+        execute = partial(self._execution.opening, None, restart=restart, shared=True)
         snapshots, key = self._registry.snapshots, (key, restart)
         subscriber = snapshots.join(key, execute, DeliveryOptions(self._options.push))
         try:
@@ -201,8 +202,8 @@ class _LiveExecution:
         """Return the key that equal streams of changes share."""
         return self._shared(self._changes_fingerprint()).key
 
-    def snapshot(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
-        return self._executed(self.query.snapshot(after, restart=restart), shared)
+    def opening(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
+        return self._executed(self.query.opening(after, restart=restart), shared)
 
     def changes(self, start: ResumePoint, *, shared: bool) -> ExecutedItems:
         return self._executed(self.query.changes(start), shared)
