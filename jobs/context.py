@@ -14,7 +14,7 @@ from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_q
 from ostinato.jobs.logs import Log
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.records import Cause, CauseKind, Progress
+from ostinato.jobs.records import Cause, CauseKind, JobInfo, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
 
@@ -40,21 +40,6 @@ class JobWriter(Protocol):
 
 class AttemptLost(Exception):
     """The attempt no longer owns its job, and must have no further effect."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobInfo:
-    """The running job, as seen by its function."""
-
-    id: str
-    function_name: str
-    attempt: int
-    """From 1."""
-    max_attempts: int
-    owner: str | None
-    cause: Cause
-    scheduled_time: datetime
-    """The due time of this attempt."""
 
 
 class JobOptions(TypedDict, total=False):

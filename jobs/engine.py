@@ -11,7 +11,7 @@ from ostinato.jobs.arq_queue.connection import connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.context import AttemptLost, Context, JobInfo
+from ostinato.jobs.context import AttemptLost, Context
 from ostinato.jobs.documents import job_from
 from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
 from ostinato.jobs.ids import new_id
@@ -30,7 +30,7 @@ from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
-from ostinato.jobs.records import Failure, Job, JobState
+from ostinato.jobs.records import Failure, Job, JobInfo, JobState
 from ostinato.jobs.registry import Registry, registry
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor

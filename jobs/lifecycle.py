@@ -10,6 +10,9 @@ from ostinato.jobs.records import JobState
 MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
 EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end
 MAX_ATTEMPTS: Final = 100  # all fit in one timeline, along with other transitions
+WORKER_LOST: Final = (
+    "WorkerLost"  # the stored name of the error of an attempt whose worker was lost
+)
 MAX_WORKERS_LOST: Final = 3  # a job that crashes workers must not crash every worker
 
 

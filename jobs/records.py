@@ -86,6 +86,21 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """The running job, as seen by its function."""
+
+    id: str
+    function_name: str
+    attempt: int
+    """From 1."""
+    max_attempts: int
+    owner: str | None
+    cause: Cause
+    scheduled_time: datetime
+    """The due time of this attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:
     """One entry of a job's timeline: one change of state."""
 

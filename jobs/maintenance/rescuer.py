@@ -9,14 +9,13 @@ from typing import Final
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document, MongoError
+from ostinato.jobs.mongo.claimed_jobs import LostJob, MalformedJob
+from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.dead_sessions import kill_transactions
-from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.mongo.workers import WorkerStore
-from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.worker.attempt import WORKER_LOST, Attempt, keep_ms_of
+from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 
 BATCH_SIZE: Final = 500
 RESCUE_TIMEOUT_S: Final = 5.0  # per write; the next sweep rescues the remaining jobs
@@ -113,7 +112,7 @@ class WorkerRescuer:
     async def _rescue_from(self, worker_id: str) -> int:
         rescued = 0
         try:
-            while held := await self._engine.store.held_documents(worker_id, BATCH_SIZE):
+            while held := await self._engine.store.find_lost(worker_id, BATCH_SIZE):
                 written = await self._rescue_jobs(held, worker_id)
                 self._engine.notifier.notify(Signal.DUE)
                 rescued += written
@@ -124,17 +123,16 @@ class WorkerRescuer:
         log.warning("worker.rescued", worker_id=worker_id, jobs=rescued)
         return rescued
 
-    async def _rescue_jobs(self, held: Sequence[Document], worker_id: str) -> int:
+    async def _rescue_jobs(self, held: Sequence[LostJob | MalformedJob], worker_id: str) -> int:
         """Rescue jobs of a lost worker; returns how many. A malformed job fails."""
         outcomes: list[Outcome] = []
         failed = 0
         offset_ms = await self._engine.clock.offset_ms()
         for job in held:
-            try:
+            if isinstance(job, MalformedJob):
+                failed += await self._engine.store.poisoned.fail_malformed(job, offset_ms)
+            else:
                 outcomes.append(self._decide(job, worker_id))
-            except MALFORMED_ERRORS as error:
-                running = HeldJob(job["_id"], JobState.IN_PROGRESS)
-                failed += await self._engine.store.poisoned.fail(running, error, offset_ms)
         return failed + (await self._write(outcomes, offset_ms) if outcomes else 0)
 
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
@@ -149,9 +147,8 @@ class WorkerRescuer:
                 written += not await self._single.write_bisecting([outcome], offset_ms)
         return written
 
-    def _decide(self, job: Document, worker_id: str) -> Outcome:
-        function = self._engine.registry.get(job["functionName"])
-        attempt = Attempt.of(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
-        errors = [event.get("error") or {} for event in job["timeline"]]
-        times_lost = 1 + sum(error.get("name") == WORKER_LOST for error in errors)
-        return attempt.on_worker_lost(function.kind if function else None, times_lost, worker_id)
+    def _decide(self, job: LostJob, worker_id: str) -> Outcome:
+        function = self._engine.registry.get(job.claimed.info.function_name)
+        attempt = Attempt(job.claimed, keep_ms_of(function, self._engine.settings.purge_after_ms))
+        kind = function.kind if function else None
+        return attempt.on_worker_lost(kind, job.times_lost, worker_id)

@@ -17,6 +17,16 @@ from ostinato.jobs.documents import failure_from
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.malformed import read_as
 from ostinato.jobs.mongo import transitions
+from ostinato.jobs.mongo.claimed_jobs import (
+    CLAIMED_FIELDS,
+    ClaimedJob,
+    Lease,
+    LostJob,
+    MalformedJob,
+    read_claimed,
+    read_leases,
+    read_lost,
+)
 from ostinato.jobs.mongo.client import Document, Mongo, Session, is_transient
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.indexes import read_with_hint
@@ -29,11 +39,6 @@ from ostinato.jobs.records import Failure, JobState
 
 DUPLICATE_KEY = 11000
 LOCAL = ReadConcern("local")
-
-CLAIMED_FIELDS = (
-    *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
-    *("attempt", "maxAttempts", "retry", "timeoutMs"),
-)
 
 
 class Ownership(Enum):
@@ -101,10 +106,10 @@ class JobStore:
 
     async def claim(
         self, ids: Sequence[str], worker: str, token: str, offset_ms: int
-    ) -> list[Document]:
+    ) -> list[ClaimedJob | MalformedJob]:
         """Start the next attempt of the pending jobs among `ids` that are due, by server time.
 
-        Returns their CLAIMED_FIELDS. `token` must be unique per call.
+        Returns these jobs. `token` must be unique per call.
 
         A job whose document cannot be updated fails.
         """
@@ -119,7 +124,7 @@ class JobStore:
 
         rejected = await write_bisecting(ids, start)
         await self._fail_rejected(rejected, offset_ms)
-        return await self.claimed(ids, token) if modified or rejected else []
+        return await self._find_claimed(ids, token) if modified or rejected else []
 
     async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
         now = transitions.now(offset_ms)
@@ -143,10 +148,11 @@ class JobStore:
         )
         return updated.modified_count
 
-    async def claimed(self, ids: Sequence[str], token: str) -> list[Document]:
-        """Return the jobs among `ids` that were claimed with `token`."""
+    async def _find_claimed(
+        self, ids: Sequence[str], token: str
+    ) -> list[ClaimedJob | MalformedJob]:
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
-        return [restore_document(document) for document in await found.to_list(None)]
+        return [read_claimed(document) for document in await found.to_list(None)]
 
     async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
         """Postpone due jobs to the starts reserved by their function's rate limit."""
@@ -311,22 +317,24 @@ class JobStore:
         )
         return changed.matched_count == 1
 
-    async def held_leases(self, worker: str) -> list[Document]:
-        """Return the ids, attempts and cancel requests of a worker's running jobs."""
+    async def find_leases(self, worker: str) -> list[Lease]:
+        """Return a worker's leases."""
         held = {
             "lease.worker": worker,
             "state": JobState.IN_PROGRESS.value,
             "attempt": {"$type": "number"},  # a job without one fails when its worker is lost
         }
         fields = {"attempt": 1, "cancelRequestedAt": 1, "lease": 1}
-        return await read_with_hint(
+        found = await read_with_hint(
             "running", lambda **hint: self._jobs.find(held, fields, **hint).to_list(None)
         )
+        return read_leases(found)
 
-    async def held_documents(self, worker: str, limit: int) -> list[Document]:
-        """Return the running jobs of a lost worker, with their timelines."""
+    async def find_lost(self, worker: str, limit: int) -> list[LostJob | MalformedJob]:
+        """Return the running jobs of a lost worker."""
         held = {"lease.worker": worker, "state": JobState.IN_PROGRESS.value}
-        return await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
+        found = await self._jobs.find(held, {"result": 0}, limit=limit).to_list(None)
+        return [read_lost(document) for document in found]
 
 
 def _stored(document: Document | None) -> StoredJob | None:

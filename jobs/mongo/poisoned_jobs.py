@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo import transitions
+from ostinato.jobs.mongo.claimed_jobs import MalformedJob
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Document,
@@ -35,8 +36,6 @@ QUARANTINE_S: Final = 60.0
 MAX_LOGGED: Final = 100  # a validator may reject all jobs
 QUARANTINE_SIZE: Final = 1_000  # heartbeats contain these ids
 MAX_MESSAGE_CHARACTERS: Final = 512
-MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""Exceptions raised when decoding a malformed document."""
 
 T = TypeVar("T")
 
@@ -123,6 +122,10 @@ class PoisonedJobs:
             return True
         self._quarantine(held.job_id, rejection)
         return False
+
+    async def fail_malformed(self, job: MalformedJob, offset_ms: int) -> bool:
+        """Fail a running job that cannot be decoded; returns like `fail`."""
+        return await self.fail(HeldJob(job.id, JobState.IN_PROGRESS), job.error, offset_ms)
 
     def _quarantine(self, job_id: str, rejection: Exception) -> None:
         if len(self._unwritable.keys()) < MAX_LOGGED:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from pydantic_core import to_json
 
 from ostinato.jobs.clock import Clock
-from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
+from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
 from ostinato.jobs.errors import PayloadTooLarge
 from ostinato.jobs.logs import Log, get_log
 from ostinato.jobs.mongo.client import Document, Mongo, Session
@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.transaction import MAX_QUEUE_TIME_S, Body, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.records import Cause, CauseKind, JobState
+from ostinato.jobs.records import Cause, CauseKind, JobInfo, JobState
 from ostinato.jobs.registry import Registry
 from ostinato.jobs.settings import Settings
 

@@ -3,82 +3,54 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ostinato.jobs.context import JobInfo
-from ostinato.jobs.documents import cause_from
-from ostinato.jobs.json_values import replace_surrogates, to_whole_number
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, MAX_WORKERS_LOST, TransitionName
-from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.json_values import replace_surrogates
+from ostinato.jobs.lifecycle import (
+    MAX_ATTEMPTS,
+    MAX_EVENTS,
+    MAX_WORKERS_LOST,
+    WORKER_LOST,
+    TransitionName,
+)
+from ostinato.jobs.mongo.claimed_jobs import MALFORMED_ERRORS, ClaimedJob
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_documents import retry_from
-from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS
-from ostinato.jobs.records import FunctionKind, Json, JsonObject
+from ostinato.jobs.records import FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
 from ostinato.jobs.worker.stored_errors import stored_error
 
-MAX_STORED_ATTEMPTS: Final = (
-    MAX_EVENTS + MAX_ATTEMPTS
-)  # each start is a timeline event; a manual retry adds attempts
-WORKER_LOST: Final = "WorkerLost"
 INFRASTRUCTURE_DELAY_MS: Final = 1_000  # added to the timeout that has already elapsed
 MAX_INFRASTRUCTURE_DELAY_MS: Final = 8_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt of a claimed job."""
 
-    job: JobInfo
-    args: JsonObject
-    policy: Document
-    """The job's `Retry` as stored; decoded only when an attempt fails."""
+    claimed: ClaimedJob
     keep_ms: int
-    timeout_ms: int | None = None
-    """Timeout in real time, not scheduler time; None: the function's default."""
-    version: int = 0
-    """The job's version at the claim."""
+    """Retention of the job, if this attempt ends it."""
 
-    @classmethod
-    def of(cls, document: Document, keep_ms: int) -> "Attempt":
-        """Decode a job document; raises one of MALFORMED_ERRORS if it is malformed."""
-        job = JobInfo(
-            id=document["_id"],
-            function_name=document["functionName"],
-            attempt=to_whole_number(
-                document["attempt"], "attempt", minimum=0, maximum=MAX_STORED_ATTEMPTS
-            ),
-            max_attempts=to_whole_number(
-                document["maxAttempts"], "maxAttempts", minimum=0, maximum=MAX_STORED_ATTEMPTS
-            ),
-            owner=document["owner"],
-            cause=cause_from(document["cause"]),
-            scheduled_time=document["scheduledTime"],
-        )
-        return cls(
-            job=job,
-            args=document["args"],
-            policy=document["retry"],
-            keep_ms=keep_ms,
-            timeout_ms=document.get("timeoutMs"),
-            version=int(document["version"]),
-        )
+    @property
+    def info(self) -> JobInfo:
+        return self.claimed.info
 
     @property
     def job_id(self) -> str:
-        return self.job.id
+        return self.info.id
 
     @property
     def number(self) -> int:
         """The fencing token: starts at 1 and increases with every start."""
-        return self.job.attempt
+        return self.info.attempt
 
     @property
     def function_name(self) -> str:
-        return self.job.function_name
+        return self.info.function_name
 
     @property
     def max_attempts(self) -> int:
-        return self.job.max_attempts
+        return self.info.max_attempts
 
     @property
     def is_last(self) -> bool:
@@ -103,7 +75,7 @@ class Attempt:
         if after is not None:
             return self._retry_at_given_time(error, after)
         try:
-            retry = retry_from(self.policy)
+            retry = retry_from(self.claimed.policy)
         except MALFORMED_ERRORS:  # without a valid policy the delay is unknown
             return self.fail(error)
         round_start = self.max_attempts - retry.max_attempts

@@ -8,13 +8,14 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document, MongoError
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
+from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.due_jobs import ClaimableJob, DueJobs
 from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.registry import Function
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 
-StartClaimed = Callable[[Document, ClaimSlots], Awaitable[None]]
+StartClaimed = Callable[[ClaimedJob | MalformedJob, ClaimSlots], Awaitable[None]]
 """Starts a claimed job in one of the claim's slots."""
 
 log = get_log(__name__)
@@ -85,7 +86,7 @@ class Claimer:
 
     async def _claim(self, ids: list[str], claim_slots: ClaimSlots) -> None:
         """Claim `ids`, start the claimed jobs, and release the unused slots."""
-        claimed: list[Document] = []
+        claimed: list[ClaimedJob | MalformedJob] = []
         try:
             offset_ms = await self._engine.clock.offset_ms()
             granted = await self._rate_limiter.acquire(ids, claim_slots.lane, offset_ms)
@@ -97,8 +98,8 @@ class Claimer:
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
             claim_slots.release(len(ids) - len(claimed))
-        for document in claimed:
+        for job in claimed:
             try:
-                await self._start_claimed(document, claim_slots)
+                await self._start_claimed(job, claim_slots)
             except (MongoError, TimeoutError) as error:  # the reconciler releases it
-                log.warning("claim.not_started", job_id=document["_id"], error=str(error))
+                log.warning("claim.not_started", job_id=job.id, error=str(error))

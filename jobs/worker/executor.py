@@ -17,9 +17,8 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.poisoned_jobs import MALFORMED_ERRORS, HeldJob
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
@@ -169,27 +168,19 @@ class Executor:
         is_own = lane.queue in self._engine.settings.queues
         return is_own and not self._queues.is_paused(lane.queue)
 
-    async def _start_claimed(self, document: Document, claim_slots: ClaimSlots) -> None:
-        attempt = self._read_attempt(document)
-        if isinstance(attempt, Exception) or self._is_closing:
+    async def _start_claimed(self, job: ClaimedJob | MalformedJob, claim_slots: ClaimSlots) -> None:
+        if isinstance(job, MalformedJob):
             claim_slots.release(1)
-        if isinstance(attempt, Exception):
-            held = HeldJob(document["_id"], JobState.IN_PROGRESS)
             offset_ms = await self._engine.clock.offset_ms()
-            await self._engine.store.poisoned.fail(held, attempt, offset_ms)
-        elif self._is_closing:
+            await self._engine.store.poisoned.fail_malformed(job, offset_ms)
+            return
+        function = self._engine.registry.get(job.info.function_name)
+        attempt = Attempt(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
+        if self._is_closing:
+            claim_slots.release(1)
             await self._completer.complete(attempt.release())
         else:
             self._start(attempt, claim_slots.hand_over())
-
-    def _read_attempt(self, document: Document) -> Attempt | Exception:
-        """Decode a claimed job, or return the error if it is malformed."""
-        try:
-            function = self._engine.registry.get(document["functionName"])
-            keep_ms = keep_ms_of(function, self._engine.settings.purge_after_ms)
-            return Attempt.of(document, keep_ms)
-        except MALFORMED_ERRORS as error:
-            return error
 
     def _start(self, attempt: Attempt, lane: Lane) -> None:
         task = self._loop.create_task(self._run(attempt), name=f"job-{attempt.job_id}")
@@ -249,7 +240,7 @@ class Executor:
         attempt = running.attempt
         if running.stop_reason is not None:
             return running.outcome_before_start()
-        if await self._engine.store.is_timeline_full(attempt.job_id, attempt.version):
+        if await self._engine.store.is_timeline_full(attempt.job_id, attempt.claimed.version):
             return attempt.fail_timeline_full()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:

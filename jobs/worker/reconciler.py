@@ -43,13 +43,13 @@ class LeaseReconciler:
     async def reconcile(self) -> None:
         """Run one reconciliation."""
         before, in_transit = self._running_keys(), self._executor.in_transit
-        jobs = await self._engine.store.held_leases(self._worker_id)
+        leases = await self._engine.store.find_leases(self._worker_id)
         held: set[AttemptKey] = {
-            (job["_id"], job["attempt"]) for job in jobs if _is_key(job["_id"], job.get("attempt"))
+            (lease.job_id, lease.attempt) for lease in leases if lease.attempt is not None
         }
-        for job in jobs:
-            if job.get("cancelRequestedAt") is not None and type(job["_id"]) is str:
-                self._stop(job["_id"], StopReason.CANCELED)
+        for lease in leases:
+            if lease.is_cancel_requested:
+                self._stop(lease.job_id, StopReason.CANCELED)
         # Ignore attempts that started or ended during the read, and claims in flight.
         in_transit |= self._executor.in_transit | self._engine.store.poisoned.unwritable()
         orphaned_claims = {
@@ -75,7 +75,6 @@ class LeaseReconciler:
         return {
             (running.attempt.job_id, running.attempt.number)
             for running in self._executor.running.values()
-            if _is_key(running.attempt.job_id, running.attempt.number)
         }
 
     def _persistent(self, differing: set[AttemptKey]) -> set[AttemptKey]:
@@ -91,8 +90,3 @@ class LeaseReconciler:
         keep_ms = self._engine.settings.purge_after_ms  # applies if the job was canceled
         releasing = [self._executor.release_claim(key, keep_ms) for key in sorted(orphaned_claims)]
         await asyncio.wait(releasing, timeout=RELEASE_TIMEOUT_S)
-
-
-def _is_key(job_id: object, attempt: object) -> bool:
-    """Return whether the parts of a key are hashable: those of a malformed job may not be."""
-    return type(job_id) is str and isinstance(attempt, int)

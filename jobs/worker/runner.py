@@ -9,7 +9,7 @@ from typing import Any, assert_never, cast
 from pydantic_core import to_json
 
 from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
-from ostinato.jobs.context import AttemptLost, Context, JobInfo, ReportProgress, Scheduler
+from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
 from ostinato.jobs.engine import Engine, ImmediateScheduler
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
@@ -26,7 +26,7 @@ from ostinato.jobs.mongo.client import (
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
-from ostinato.jobs.records import Cause, CauseKind, FunctionKind, Json
+from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
 from ostinato.jobs.transactions.batcher import TransactionBatcher
@@ -186,7 +186,7 @@ class Runner:
         return True
 
     async def _mutate(self, function: Function, attempt: Attempt, progress: ProgressReport) -> None:
-        keyword_arguments = function.arguments.unpack(attempt.args)
+        keyword_arguments = function.arguments.unpack(attempt.claimed.args)
         has_returned = False
 
         async def body(ctx: Context) -> Json:
@@ -204,7 +204,7 @@ class Runner:
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
-                _identity(attempt.job, progress.buffer),
+                _identity(attempt.info, progress.buffer),
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
                 timeout_ms=timeout_ms,
@@ -222,7 +222,7 @@ class Runner:
         return self.stats.batch_class(function.name) if attempt.number == 1 else BatchClass.SOLO
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
-        job, engine = attempt.job, self.engine
+        job, engine = attempt.info, self.engine
         identity = _identity(job, None)
         writer = ImmediateScheduler(engine, job)
         context = Context(
@@ -240,7 +240,9 @@ class Runner:
         deadline = asyncio.timeout(timeout_ms / 1000)
         try:
             async with deadline:
-                result = await function.call(context, **function.arguments.unpack(attempt.args))
+                result = await function.call(
+                    context, **function.arguments.unpack(attempt.claimed.args)
+                )
         except BaseException as error:  # user code may turn its timeout into any other error
             if deadline.expired():
                 raise _deadline_exceeded(function, timeout_ms) from error
@@ -272,8 +274,8 @@ class Runner:
         return run_mutation
 
     def _timeout_ms(self, function: Function, attempt: Attempt | None = None) -> int:
-        if attempt is not None and attempt.timeout_ms is not None:
-            return attempt.timeout_ms
+        if attempt is not None and attempt.claimed.timeout_ms is not None:
+            return attempt.claimed.timeout_ms
         if function.timeout_ms is not None:
             return function.timeout_ms
         settings = self.engine.settings

@@ -1,7 +1,7 @@
 """What the engine's tests drive: an engine, and if they want one a worker in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Any
 from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lifecycle import FINAL_STATES
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
 from ostinato.jobs.mongo.completions import Completions, Outcome
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.new_job import NewJob
@@ -87,8 +88,12 @@ class Rig:
     async def cancel(self, job_id: str) -> Job:
         return await self.engine.cancel(job_id)
 
-    async def claim(self, job_id: str, worker: str = "w") -> list[Document]:
-        return await self.engine.store.claim([job_id], worker, f"token-{worker}", 0)
+    async def claim(self, job_id: str, worker: str = "w") -> list[ClaimedJob]:
+        return await self.claim_all([job_id], worker)
+
+    async def claim_all(self, ids: Sequence[str], worker: str = "w") -> list[ClaimedJob]:
+        claimed = await self.engine.store.claim(ids, worker, f"token-{worker}", 0)
+        return [job for job in claimed if isinstance(job, ClaimedJob)]
 
     async def complete(self, outcome: Outcome) -> set[str]:
         return await Completions(self.engine.mongo).write([outcome], 0)

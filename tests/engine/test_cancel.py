@@ -183,8 +183,8 @@ async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
 ) -> None:
     job_id = await idle.schedule("shout", message="never")
     async with WorkerRuntime.open(idle.engine.settings) as worker:
-        (document,) = await idle.claim(job_id, worker.id)
-        worker.executor._start(Attempt.of(document, 9), Lane())
+        (claimed,) = await idle.claim(job_id, worker.id)
+        worker.executor._start(Attempt(claimed, 9), Lane())
         worker.executor.running[job_id].cancel(why)
         await worker.executor.running[job_id].task
     assert (await idle.job(job_id))["state"] == state

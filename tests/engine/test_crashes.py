@@ -209,7 +209,7 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
 async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:
     job_id = await idle.schedule("hold_in_mutation")
     (job,) = await idle.claim(job_id)
-    outcome = Attempt.of(job, 0).on_worker_lost(FunctionKind.MUTATION, 1, "ghost")
+    outcome = Attempt(job, 0).on_worker_lost(FunctionKind.MUTATION, 1, "ghost")
     async with locked_by(idle, "somebody", job_id), asyncio.timeout(WITHIN):
         with pytest.raises(TimeoutError, match="no commit within"):
             await Completions(idle.engine.mongo, timeout_s=0.3).write([outcome], 0)

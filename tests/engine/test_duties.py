@@ -24,7 +24,7 @@ SEAMS: Final[dict[str, tuple[object, str]]] = {
     "fleet": (WorkerStore, "read_fleet"),
     "rescuer": (WorkerStore, "find_unregistered_holders"),
     "queue settings": (QueueStore, "all"),
-    "reconciler": (JobStore, "held_leases"),
+    "reconciler": (JobStore, "find_leases"),
     "dispatcher": (ChunkQueue, "queued"),
     "candidates": (DueJobs, "lane_heads"),
     "sweeper": (OrphanFinder, "_without_job"),

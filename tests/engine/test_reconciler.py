@@ -1,8 +1,7 @@
 """A worker compares what it runs with what it holds, and mends the difference."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from bson import Decimal128
 
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TransitionName
+from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.worker import reconciler
@@ -18,7 +18,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
-from tests.engine.rig import Document, Rig
+from tests.engine.rig import Rig
 
 MANY = 20
 
@@ -33,8 +33,7 @@ async def worker(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wo
 
 async def claimed(idle: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
     ids = await asyncio.gather(*(idle.schedule(name) for _ in range(MANY)))
-    documents = await idle.engine.store.claim(ids, worker.id, f"token-{name}", 0)
-    return [Attempt.of(document, 9) for document in documents]
+    return [Attempt(job, 9) for job in await idle.claim_all(ids, worker.id)]
 
 
 async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
@@ -61,13 +60,13 @@ async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
 async def test_a_claim_that_is_not_answered_yet_is_no_stray(
     idle: Rig, worker: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered, claimed_by = asyncio.Event(), JobStore.claimed
+    answered, find_claimed = asyncio.Event(), JobStore._find_claimed
 
-    async def late(store: JobStore, ids: Sequence[str], token: str) -> list[Document]:
+    async def late(*args: Any) -> list[ClaimedJob | MalformedJob]:
         await answered.wait()
-        return await claimed_by(store, ids, token)
+        return await find_claimed(*args)
 
-    monkeypatch.setattr(JobStore, "claimed", late)
+    monkeypatch.setattr(JobStore, "_find_claimed", late)
     job_id = await idle.schedule("echo")
     chunk = asyncio.create_task(worker.executor.take_chunk([job_id], False, Lane()))
     await idle.reaches(job_id, "inProgress")
@@ -97,10 +96,9 @@ async def test_attempt_with_an_unhashable_number_does_not_hide_stray_attempts(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     odd, *strays = await claimed(idle, worker, "hold")
-    number: Any = Decimal128("1")
     where = {"_id": odd.job_id}
-    await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": number}})
-    worker.executor._start(replace(odd, job=replace(odd.job, attempt=number)), Lane())
+    await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": Decimal128("1")}})
+    worker.executor._start(odd, Lane())
     await gate.reached.wait()
     await worker._reconciler.reconcile()
     jobs = [await idle.job(attempt.job_id) for attempt in strays]
@@ -129,8 +127,8 @@ async def test_started_attempt_with_unknown_outcome_is_not_restarted(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     job_id = await idle.schedule("hold")
-    (document,) = await idle.claim(job_id, worker.id)
-    worker.executor._start(Attempt.of(document, 9), Lane())
+    (claimed,) = await idle.claim(job_id, worker.id)
+    worker.executor._start(Attempt(claimed, 9), Lane())
     await gate.reached.wait()
     worker.executor.running[job_id].cancel(StopReason.LEASE_LOST)
     await idle.until(lambda: not worker.executor.running)
@@ -143,8 +141,8 @@ async def test_started_attempt_with_unknown_outcome_is_not_restarted(
 async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> None:
     job_id = await idle.schedule("hold")
     async with WorkerRuntime.open(idle.engine.settings) as worker:
-        (document,) = await idle.claim(job_id, worker.id)
-        worker.executor._start(Attempt.of(document, 9), Lane())
+        (claimed,) = await idle.claim(job_id, worker.id)
+        worker.executor._start(Attempt(claimed, 9), Lane())
         await gate.reached.wait()
     assert not worker.executor.running
     assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"

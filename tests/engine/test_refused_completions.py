@@ -187,7 +187,7 @@ async def test_progress_that_cannot_be_encoded_breaks_neither_attempt_nor_outcom
     idle: Rig,
 ) -> None:
     ids = [await idle.schedule("echo") for _ in range(2)]
-    claimed = [Attempt.of((await idle.claim(job_id))[0], 9) for job_id in ids]
+    claimed = [Attempt((await idle.claim(job_id))[0], 9) for job_id in ids]
     report = ProgressReport(idle.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
     first = replace(claimed[0].succeed(1), progress=report.unwritten)

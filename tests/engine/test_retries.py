@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.jobs.lifecycle import TransitionName
+from ostinato.jobs.mongo.claimed_jobs import claimed_job_from
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
 from ostinato.jobs.worker.attempt import Attempt
@@ -132,7 +133,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     (job,) = await idle.claim(await idle.schedule("be_throttled"))
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
-    outcome = Attempt.of(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
+    outcome = Attempt(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
     assert outcome.transition is TransitionName.FAIL
     assert outcome.error is not None
     assert "milliseconds, got 0.5" in outcome.error["message"]
@@ -198,5 +199,6 @@ async def test_outcome_of_a_lost_worker_s_job(
     idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
-    outcome = Attempt.of({**job, "attempt": number}, 9).on_worker_lost(kind, times_lost, "w")
+    attempt = Attempt(claimed_job_from({**job, "attempt": number}), 9)
+    outcome = attempt.on_worker_lost(kind, times_lost, "w")
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")

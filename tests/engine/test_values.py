@@ -181,10 +181,10 @@ async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
         return await update(*args, **options)
 
     monkeypatch.setattr(jobs, "update_many", interrupted)
-    (document,) = await idle.claim(await idle.schedule("echo"))
-    outcome = Attempt.of(document, 9).succeed(1)
+    (claimed,) = await idle.claim(await idle.schedule("echo"))
+    outcome = Attempt(claimed, 9).succeed(1)
     await Completer(completions, idle.engine.clock, lambda _: None).complete(outcome)
-    assert (await idle.job(document["_id"]))["state"] == "success"
+    assert (await idle.job(claimed.id))["state"] == "success"
 
 
 async def test_large_results_that_come_together_are_all_kept(rig: Rig) -> None:

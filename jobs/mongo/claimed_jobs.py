@@ -1,0 +1,123 @@
+"""The jobs that a worker holds: their records, and the decoding of their documents."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ostinato.jobs.documents import cause_from
+from ostinato.jobs.json_values import to_whole_number
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, WORKER_LOST
+from ostinato.jobs.mongo.client import Document
+from ostinato.jobs.mongo.stored_json import restore_document
+from ostinato.jobs.records import JobInfo, JsonObject
+
+CLAIMED_FIELDS: Final = (
+    *("functionName", "args", "owner", "cause", "scheduledTime", "version"),
+    *("attempt", "maxAttempts", "retry", "timeoutMs"),
+)
+MALFORMED_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
+"""Exceptions raised when decoding a malformed document."""
+MAX_STORED_ATTEMPTS: Final = (
+    MAX_EVENTS + MAX_ATTEMPTS
+)  # each start is a timeline event; a manual retry adds attempts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A running job, with what its worker needs to run it."""
+
+    info: JobInfo
+    args: JsonObject
+    policy: Document
+    """The job's `Retry` as stored; decoded only when an attempt fails."""
+    timeout_ms: int | None = None
+    """Timeout in real time, not scheduler time; None: the function's default."""
+    version: int
+    """The job's version when it was read."""
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedJob:
+    """A running job whose document cannot be decoded: it must fail."""
+
+    id: str
+    error: Exception
+    """One of MALFORMED_ERRORS."""
+
+
+class LostJob(NamedTuple):
+    """A running job of a lost worker."""
+
+    claimed: ClaimedJob
+    times_lost: int
+    """The number of workers that were lost while running it, including this one."""
+
+
+class Lease(NamedTuple):
+    """A worker's hold on a running job."""
+
+    job_id: str
+    attempt: int | None
+    """None if it is malformed."""
+    is_cancel_requested: bool
+
+
+def claimed_job_from(document: Document) -> ClaimedJob:
+    """Decode a job document; raises one of MALFORMED_ERRORS if it is malformed."""
+    if type(name := document["functionName"]) is not str:  # a BSON Code is a str, but not hashable
+        raise TypeError(f"functionName must be a string, got {name!r}")
+    info = JobInfo(
+        id=document["_id"],
+        function_name=name,
+        attempt=_attempts(document, "attempt"),
+        max_attempts=_attempts(document, "maxAttempts"),
+        owner=document["owner"],
+        cause=cause_from(document["cause"]),
+        scheduled_time=document["scheduledTime"],
+    )
+    return ClaimedJob(
+        info=info,
+        args=document["args"],
+        policy=document["retry"],
+        timeout_ms=document.get("timeoutMs"),
+        version=int(document["version"]),
+    )
+
+
+def read_claimed(document: Document) -> ClaimedJob | MalformedJob:
+    """Decode the CLAIMED_FIELDS of a job."""
+    try:
+        return claimed_job_from(restore_document(document))
+    except MALFORMED_ERRORS as error:
+        return MalformedJob(document["_id"], error)
+
+
+def read_lost(document: Document) -> LostJob | MalformedJob:
+    """Decode a job of a lost worker, with its timeline."""
+    try:
+        claimed = claimed_job_from(document)
+        errors = [event.get("error") or {} for event in document["timeline"]]
+        times_lost = 1 + sum(error.get("name") == WORKER_LOST for error in errors)
+    except MALFORMED_ERRORS as error:
+        return MalformedJob(document["_id"], error)
+    return LostJob(claimed, times_lost)
+
+
+def read_leases(documents: list[Document]) -> list[Lease]:
+    """Decode leases; those without a valid job id are left out."""
+    return [
+        Lease(
+            document["_id"],
+            attempt if isinstance(attempt := document.get("attempt"), int) else None,
+            document.get("cancelRequestedAt") is not None,
+        )
+        for document in documents
+        if type(document["_id"]) is str
+    ]
+
+
+def _attempts(document: Document, name: str) -> int:
+    return to_whole_number(document[name], name, minimum=0, maximum=MAX_STORED_ATTEMPTS)
