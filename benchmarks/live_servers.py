@@ -19,8 +19,7 @@ from benchmarks.contestants import DATABASE, NODE, NODE_PEERS, SECRET, our_env
 from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
 from ostinato.cli import COMMAND
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.embedded.process import Child, free_port
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.transitions import first_event
 from ostinato.jobs.settings import Settings

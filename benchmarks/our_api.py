@@ -10,8 +10,7 @@ from benchmarks.contestants import our_env
 from benchmarks.processes import Program, wait_until
 from benchmarks.servers import Servers
 from ostinato.cli import COMMAND
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.embedded.process import Child, free_port
 
 READY_S = 30.0
 

@@ -12,7 +12,7 @@ from redis import Redis
 
 from ostinato.jobs.embedded import start_servers
 from ostinato.jobs.embedded.process import Child
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.servers import start_valkey
 
 Document = dict[str, Any]
 

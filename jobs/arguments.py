@@ -15,7 +15,6 @@ from pydantic_core import to_json
 from ostinato.jobs.declarations import DeclarationError, shown
 from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
-from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.jobs.records import JsonObject
 
 MAX_ARGS_BYTES: Final = 64 * 1024  # also the limit of a request's data and of an item
@@ -170,3 +169,21 @@ def _check_size(args: JsonObject) -> None:
     if size > MAX_ARGS_BYTES:
         message = f"args must be at most {MAX_ARGS_BYTES:,} bytes as JSON, got {size:,}"
         raise BadRequest.at("args", message=message, code="too_long")
+
+
+RAISED_PREFIXES: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
+"""Prefixes that Pydantic adds to the messages of our own exceptions, by error type."""
+
+OBJECT_ERRORS: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
+"""Errors where an object was expected; their messages name Python classes."""
+
+
+def plain_message(found: Mapping[str, Any]) -> str:
+    """Return the message of one of `ValidationError.errors()`; keep our own unchanged."""
+    message = str(found["msg"])
+    if prefix := RAISED_PREFIXES.get(found["type"]):
+        return message.removeprefix(prefix)
+    if found["type"] in OBJECT_ERRORS:
+        return "must be a JSON object"
+    is_word = message[1:2].islower()
+    return message[:1].lower() + message[1:] if is_word else message

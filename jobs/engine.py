@@ -13,7 +13,7 @@ from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
 from ostinato.jobs.context import AttemptLost, Context
 from ostinato.jobs.documents import job_from
-from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed
+from ostinato.jobs.errors import Conflict, NotFound, PreconditionFailed, TimedOut, Unavailable
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_EVENTS, TransitionName, is_allowed
 from ostinato.jobs.modules import BUILT_IN
@@ -21,6 +21,7 @@ from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     Document,
     Mongo,
+    is_transient,
     require_replica_set,
 )
 from ostinato.jobs.mongo.clock import ServerClock
@@ -28,6 +29,7 @@ from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.reads import Reads
+from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobInfo, JobState
@@ -261,3 +263,14 @@ def _insert_result(not_inserted: Mapping[int, Exception | None], position: int) 
 
 def _cannot(what: str, state: JobState) -> PreconditionFailed:
     return PreconditionFailed(f"the job is {state.value}: it cannot be {what}")
+
+
+def to_client_error(error: Exception) -> Exception:
+    """Convert transient errors and timeouts for a client; return any other error unchanged."""
+    if is_transient(error):
+        return Unavailable("the database is unavailable: try again")
+    if isinstance(error, Contended):
+        return Unavailable("too many concurrent changes to the same objects: try again")
+    if isinstance(error, TimeoutError):
+        return TimedOut("it timed out, but may have taken effect: check before you try again")
+    return error

@@ -1,8 +1,8 @@
 """Admin use cases: list workers; list, pause and resume queues. Others get Forbidden."""
 
 from ostinato.jobs.errors import Forbidden
-from ostinato.jobs.fleet import WorkerRecord
 from ostinato.jobs.lanes import Queue
+from ostinato.jobs.records import WorkerRecord
 from ostinato.resolvers.request import RequestContext
 
 

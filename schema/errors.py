@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from ostinato.jobs.client_errors import to_client_error
+from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import BadRequest, Issue, OstinatoError
 from ostinato.jobs.logs import get_log
 

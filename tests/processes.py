@@ -15,8 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from ostinato.cli import COMMAND
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.process import Child, free_port, spawn
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.forking import fork

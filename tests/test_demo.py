@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Mode, Settings
 from tests.processes import ROOT, ApiProcess, Processes, eventually
 

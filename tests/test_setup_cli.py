@@ -9,7 +9,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Settings
 from tests.conftest import JWT_SECRET
 from tests.processes import OSTINATO, ROOT, environment

@@ -13,8 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from ostinato.jobs.embedded.data_folder import local_secret, locked
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.process import Child, free_port, spawn
 from tests.processes import OSTINATO, eventually, runs
 
 UP_WITHIN = 40.0  # seconds, on a busy machine

@@ -17,11 +17,9 @@ from redis import Redis
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
 from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartKilled
-from ostinato.jobs.embedded.mongod import PARAMETERS, start_mongod
-from ostinato.jobs.embedded.ports import free_port, require_free
-from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.process import Child, free_port, require_free, spawn
 from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.servers import MONGOD_PARAMETERS, start_mongod, start_valkey
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
@@ -86,7 +84,7 @@ async def test_another_server_on_the_port_does_not_pass_for_ours(
 async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PARAMETERS, "enableTestCommands", "1")
+    monkeypatch.setitem(MONGOD_PARAMETERS, "enableTestCommands", "1")
     mongod, url = await start_mongod(tmp_path)
     unread = {"failCommands": ["replSetGetConfig"], "errorCode": NOT_YET_INITIALIZED}
     try:
@@ -102,7 +100,7 @@ async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_f
 async def test_connections_that_mongod_closes_while_it_becomes_primary_are_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PARAMETERS, "enableTestCommands", "1")
+    monkeypatch.setitem(MONGOD_PARAMETERS, "enableTestCommands", "1")
     mongod, url = await start_mongod(tmp_path)
     closed = {"failCommands": ["replSetGetConfig", "serverStatus"], "closeConnection": True}
     fail = {"configureFailPoint": "failCommand", "mode": {"times": 4}, "data": closed}

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from tests.processes import ROOT, eventually
 from tests.test_setup_dev import Run
 

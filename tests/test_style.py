@@ -17,6 +17,20 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|Users)/\w")
 ADDRESS_OF_A_PACKAGE = re.compile(r"^\s*(--(extra-)?index-url|--find-links)|\"resolved\":|@ file:")
 WAITS = {"processes.py"}
+SMALL_LINES = 60
+SMALL_WITH_A_REASON = {
+    "ostinato/__main__.py": "run with -m",
+    "jobs/arq_queue/diagnostics.py": "only this package may import Redis",
+    "jobs/embedded/__main__.py": "run with -m",
+    "jobs/embedded/parent_death_signal.py": "run as a script, before any other import",
+    "jobs/lifecycle_page.py": "run with -m, generates a page of docs",
+    "jobs/settings_page.py": "run with -m, generates a page of docs",
+    "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
+    "schema/build.py": "run with -m, generates schema.graphql",
+    "schema/server/flaky.py": "only for development: the example that retries calls it",
+    "schema/server/health.py": "the endpoints that operators look for",
+}
+"""Modules of at most SMALL_LINES lines that at most one other module imports."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -29,6 +43,11 @@ def _files(*patterns: str) -> list[Path]:
 
 
 PYTHON = _files("*.py")
+PRODUCT = [
+    path
+    for path in PYTHON
+    if path.relative_to(ROOT).parts[0] in {"ostinato", *LAYERS} and path.name != "__init__.py"
+]
 TESTS = [path for path in PYTHON if "tests" in path.parts]
 TEXTS = [path for path in _files() if path.suffix not in {".png", ".ico", ".svg", ".woff2"}]
 
@@ -117,6 +136,34 @@ def _allowed_comments(path: Path) -> float:
 
 def test_no_module_has_a_vague_name() -> None:
     assert [_name(path) for path in PYTHON if {path.stem, path.parent.name} & VAGUE_NAMES] == []
+
+
+def test_a_small_module_has_two_importers_or_a_reason() -> None:
+    """A reader opens one file instead of two if a small module is part of its only importer."""
+    importers = _importers()
+    small = {path for path in PRODUCT if len(path.read_text().splitlines()) <= SMALL_LINES}
+    lonely = {_name(path) for path in small if len(importers[_module(path)]) <= 1}
+    assert lonely == SMALL_WITH_A_REASON.keys()
+
+
+def _importers() -> dict[str, set[str]]:
+    """Return the modules of the product that import each module of the product."""
+    importers: dict[str, set[str]] = {_module(path): set() for path in PRODUCT}
+    for path in PRODUCT:
+        for name in {*_imports(path), *_imported_names(path)} & importers.keys():
+            importers[name].add(_module(path))
+    return importers
+
+
+def _module(path: Path) -> str:
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(names if names[0] == "ostinato" else ("ostinato", *names))
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
 def test_the_layers_are_imported_only_below_ostinato() -> None:

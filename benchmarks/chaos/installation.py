@@ -22,10 +22,8 @@ from benchmarks.chaos.plan import TALLY_NAMES
 from benchmarks.chaos.refused import TEST_COMMANDS
 from benchmarks.processes import ROOT
 from ostinato.cli import COMMAND
-from ostinato.jobs.embedded.mongod import start_mongod
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child, spawn
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.process import Child, free_port, spawn
+from ostinato.jobs.embedded.servers import start_mongod, start_valkey
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 

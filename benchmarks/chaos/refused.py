@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from ostinato.jobs.mongo.dead_sessions import worker_app_name
+from ostinato.jobs.mongo.sessions import worker_app_name
 
 Base = Database[dict[str, Any]]
 

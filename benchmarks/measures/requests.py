@@ -15,7 +15,7 @@ from benchmarks.contestants import NODE, NODE_PEERS, SECRET
 from benchmarks.our_api import our_api
 from benchmarks.processes import ROOT, CouldNotRun, Program, wait_until
 from benchmarks.servers import Servers
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 

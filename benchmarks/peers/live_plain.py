@@ -4,7 +4,7 @@ import os
 
 import uvicorn
 
-from ostinato.jobs.gc_tuning import tune_gc
+from ostinato.cli import tune_gc
 from ostinato.jobs.settings import Settings
 from ostinato.schema.server.app import create_app
 

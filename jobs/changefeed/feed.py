@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -16,7 +17,6 @@ from ostinato.jobs.changefeed.probe import HeadProbe
 from ostinato.jobs.changefeed.replay import ReplayPool
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changefeed.routing import decode_and_resolve
-from ostinato.jobs.changefeed.stats import ChangeFeedStats, states_entered
 from ostinato.jobs.changefeed.subscription import FeedSubscription
 from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position
 from ostinato.jobs.errors import HistoryLost, Unavailable
@@ -34,6 +34,41 @@ KINDS: Final[tuple[type[Any], ...]] = (Job, Cron, RecurringTask, Batch, Request)
 
 START_TIMEOUT_S: Final = 15.0  # long enough for a failover and a reconnect
 WARM_UP_TIMEOUT_S: Final = 5.0  # history that takes longer to read is served by replays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFeedStats:
+    """A snapshot of the statistics."""
+
+    following: bool
+    changes: int
+    """Changes received so far."""
+    job_transitions: Mapping[str, int]
+    """Number of transitions of non-internal jobs into each state since the start."""
+    reopened: int
+    invalidated: int
+    histories_lost: int
+    resets: int
+    ring: int
+    """Number of changes in the ring."""
+    subscriptions: int
+    filters: int
+    """Number of distinct filters of the subscriptions."""
+    replays: int
+    """Number of change streams opened so far for replays."""
+    probes: int
+    """Number of probes of the change stream's head."""
+
+
+def states_entered(changes: Iterable[DocumentChange]) -> Iterator[str]:
+    """Return the state entered by each change of a non-internal job. Changes without a transition,
+    such as a cancel request, are skipped."""
+    for change in changes:
+        event = change.event_raw
+        if event is None or change.route is None or change.route.internal:
+            continue
+        if event.get("from") != event["state"]:
+            yield event["state"]
 
 
 class ChangeFeed:

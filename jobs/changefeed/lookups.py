@@ -10,9 +10,8 @@ from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.async_tools.single_flight import SingleFlight
 from ostinato.jobs.changes import Position, time_of
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.job_counts import count_jobs
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
-from ostinato.jobs.mongo.reads import Reads
+from ostinato.jobs.mongo.reads import Reads, count_jobs
 from ostinato.jobs.records import Batch, Cron, Job, JobCounts, RecurringTask, Request
 
 MAX_OWNERS: Final = 1_000  # the cache size; the least recently used owner is evicted

@@ -1,14 +1,43 @@
-"""Starts and stops both embedded servers together."""
+"""Starts and stops the embedded servers: a mongod and a Valkey, small enough for a laptop.
+
+The mongod is a replica set with one member; Valkey has an append-only file and evicts nothing.
+"""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from ostinato.jobs.embedded.mongod import start_mongod
-from ostinato.jobs.embedded.process import Child, EmbeddedError
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.binaries import find_mongod, find_valkey
+from ostinato.jobs.embedded.process import POLL_S, Child, EmbeddedError, free_port, spawn
+from ostinato.jobs.mongo.replica_set import make_primary
 
 STOP_S = 2.0  # after the drain; Ctrl-C may take 5 s in total
+REPLICA_SET = "ostinato"
+MONGOD_START_TIMEOUT_S = 20.0  # after a crash it replays its journal first
+MISSING_LIBRARY = "error while loading shared libraries"
+MONGOD_OPTIONS = {
+    "bind_ip": "127.0.0.1",
+    "replSet": REPLICA_SET,
+    "wiredTigerCacheSizeGB": "0.5",
+    "oplogSize": "128",  # MB; grows for the retention below
+    "oplogMinRetentionHours": "1",  # how long a subscription's cursor can be resumed
+}
+MONGOD_PARAMETERS = {
+    "transactionLifetimeLimitSeconds": "5",  # a process killed in a transaction leaves locks
+    "diagnosticDataCollectionEnabled": "false",
+}
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+VALKEY_START_TIMEOUT_S = 10.0  # it reads its append-only file first
+VALKEY_OPTIONS = {
+    "bind": "127.0.0.1",
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "databases": "64",  # one for each worker of the test runner
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +78,116 @@ async def start_servers(
         await asyncio.gather(*(child.stop() for child in children))
         raise
     return EmbeddedServers(mongo_url=mongo_url, redis_url=redis_url, children=tuple(children))
+
+
+async def start_mongod(
+    directory: Path, port: int | None = None, parameters: Mapping[str, str] = NO_PARAMETERS
+) -> tuple[Child, str]:
+    """Start mongod on a data folder and return it with its URL once it accepts writes."""
+    port = port or free_port()
+    data = directory / "mongo"
+    data.mkdir(parents=True, exist_ok=True)
+    command = mongod_command(data, port, MONGOD_OPTIONS, parameters)
+    log = directory / "mongod.log"
+    log.unlink(missing_ok=True)
+    child = spawn("mongod", command, log=log)
+    try:
+        await _mongod_ready(child, port)
+    except BaseException:
+        await child.stop()
+        raise
+    return child, f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+
+
+def mongod_command(
+    data: Path, port: int, options: Mapping[str, str], parameters: Mapping[str, str] = NO_PARAMETERS
+) -> list[str]:
+    """Build the command line of a mongod."""
+    command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--nounixsocket"]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    for name, value in {**MONGOD_PARAMETERS, **parameters}.items():
+        command += ["--setParameter", f"{name}={value}"]
+    return command
+
+
+async def _mongod_ready(child: Child, port: int) -> None:
+    primary = asyncio.create_task(make_primary(f"127.0.0.1:{port}", REPLICA_SET))
+    death = asyncio.create_task(child.wait())
+    try:
+        await asyncio.wait(
+            {primary, death}, timeout=MONGOD_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if primary.done() and primary.result() == child.popen.pid:
+            return
+        if primary.done():  # another mongod has the port: this one is about to exit
+            await asyncio.wait({death}, timeout=MONGOD_START_TIMEOUT_S)
+        raise EmbeddedError(_describe_failure(child))
+    finally:
+        primary.cancel()
+        death.cancel()
+        await asyncio.gather(primary, death, return_exceptions=True)
+
+
+def _describe_failure(child: Child) -> str:
+    tail = child.tail()
+    if MISSING_LIBRARY in tail:
+        return f"mongod needs system libraries; run: apt-get install -y libcurl4 ({tail})"
+    if child.exit_code is None:
+        within = f"{MONGOD_START_TIMEOUT_S:.0f} s"
+        return f"mongod did not become ready within {within}. End of its log: {tail}"
+    return f"{child.exit_description}. End of its log {child.log}: {tail}"
+
+
+async def start_valkey(directory: Path, port: int | None = None) -> tuple[Child, str]:
+    """Start Valkey on a data folder and return it with its URL once it answers."""
+    port = port or free_port()
+    data = directory / "valkey"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [str(find_valkey()), "--port", str(port), "--dir", str(data)]
+    for name, value in VALKEY_OPTIONS.items():
+        command += [f"--{name}", value]
+    log = directory / "valkey.log"
+    log.unlink(missing_ok=True)
+    child = spawn("valkey", command, log=log)
+    try:
+        async with asyncio.timeout(VALKEY_START_TIMEOUT_S):
+            await _valkey_ready(child, port)
+    except TimeoutError as error:
+        await child.stop()
+        raise EmbeddedError(
+            f"valkey-server did not answer within {VALKEY_START_TIMEOUT_S:.0f} s"
+        ) from error
+    except BaseException:
+        await child.stop()
+        raise
+    return child, f"redis://127.0.0.1:{port}/0"
+
+
+async def _valkey_ready(child: Child, port: int) -> None:
+    # Another server may have taken the port since it was chosen.
+    while await _pid_of_server(port) != child.popen.pid:
+        if child.exit_code is not None:
+            raise EmbeddedError(f"{child.exit_description}: {child.tail()}")
+        await asyncio.sleep(POLL_S)
+
+
+async def _pid_of_server(port: int) -> int | None:
+    """Query INFO over a plain socket: only jobs/arq_queue may import the Redis library."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return None
+    try:
+        writer.write(b"PING\r\nINFO server\r\n")
+        if not (await reader.readline()).startswith(b"+PONG"):
+            return None
+        while line := await reader.readline():
+            name, _, value = line.partition(b":")
+            if name == b"process_id":
+                return int(value)
+    except (OSError, ValueError):
+        return None
+    finally:
+        writer.close()
+    return None

@@ -1,17 +1,59 @@
-"""Retries with exponential backoff: an action that schedules its own next attempt."""
+"""Calls of external HTTP APIs on the hosts that the operator allows, with retries.
 
-from typing import Annotated
+Resolves a host name once and connects to the checked addresses: prevents DNS rebinding.
+"""
 
-from pydantic import Field
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action
+from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions.errors import log_failure
-from ostinato.jobs.functions.external_calls import CALL_ERRORS, HttpCall, make_call
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import Json
 
+CALL_TIMEOUT_S: Final = 10.0
+MAX_RESPONSE_BYTES: Final = 65_536
+NAT64: Final = IPv6Network("64:ff9b::/96")
+IPV4_COMPATIBLE: Final = IPv6Network("::/96")
+SITE_LOCAL: Final = IPv6Network("fec0::/10")
+PORTS: Final = {"http": 80, "https": 443}
 Attempts = Annotated[int, Field(ge=0, le=20)]  # 2^20 s is 12 days
+
+
+class CallFailed(Exception):
+    """The API did not respond with a 2xx status, or its response is too large."""
+
+
+CALL_ERRORS: Final = (CallFailed, httpx.HTTPError, OSError, TimeoutError)
+"""Errors of a call that a retry may fix."""
+
+
+class HttpCall(BaseModel):
+    """A call to an external HTTP API."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    url: str = Field(
+        max_length=2_000,
+        pattern=r"^https?://[^\s@\\]+$",
+        description="An http or https address whose host the operator allows.",
+    )
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        "GET", description="The HTTP method."
+    )
+    body: JsonValue = Field(None, alias="json", description="Sent as the JSON body, unless null.")
 
 
 @action(public=True)
@@ -40,3 +82,101 @@ async def retryable_action(
             log_failure, {"error": message, "data": wire, "attempts": attempts + 1}
         )
     return None
+
+
+async def make_call(wanted: HttpCall, allowed: tuple[str, ...]) -> Json:
+    """Make the call and return its status and body; does not follow redirects.
+
+    Raises Forbidden for a host that is not allowed, and one of CALL_ERRORS if the call fails,
+    takes longer than 10 s or returns more than 64 KiB.
+    """
+    url = httpx.URL(wanted.url)
+    listed = _allowed_entry(url, allowed)
+    async with asyncio.timeout(CALL_TIMEOUT_S):
+        return await call_addresses(await _resolve(url, private=listed), wanted)
+
+
+async def call_addresses(addresses: Sequence[str], wanted: HttpCall) -> Json:
+    """Send the request to the first address that accepts a connection."""
+    *others, last = addresses
+    async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=CALL_TIMEOUT_S) as client:
+        for address in others:
+            with suppress(httpx.ConnectError):  # nothing was sent
+                return await _send(client, _request(client, wanted, address))
+        return await _send(client, _request(client, wanted, last))
+
+
+def _request(client: httpx.AsyncClient, wanted: HttpCall, address: str) -> httpx.Request:
+    """Build the request to one address, with the name of the host in Host and SNI."""
+    url = httpx.URL(wanted.url)
+    return client.build_request(
+        wanted.method,
+        url.copy_with(host=address),
+        headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity"},
+        json=wanted.body,
+        extensions={"sni_hostname": url.raw_host.decode()},
+    )
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Json:
+    response = await client.send(request, stream=True)
+    try:
+        content = bytearray()
+        async for chunk in response.aiter_raw():
+            content += chunk
+            if len(content) > MAX_RESPONSE_BYTES:
+                raise CallFailed(f"the response is larger than {MAX_RESPONSE_BYTES:,} bytes")
+    finally:
+        await response.aclose()
+    if not response.is_success:
+        raise CallFailed(f"HTTP {response.status_code} {response.reason_phrase}".strip())
+    return {"status": response.status_code, "body": content.decode(errors="replace")}
+
+
+def _allowed_entry(url: httpx.URL, allowed: tuple[str, ...]) -> bool:
+    """Raise Forbidden unless the host is allowed; return whether it may be a private address."""
+    host = url.raw_host.decode().lower().strip("[]")
+    port = url.port or PORTS[url.scheme]
+    for entry in allowed:
+        listed = urlsplit(f"//{entry}")
+        if listed.hostname == host and (listed.port or PORTS[url.scheme]) == port:
+            return host == "localhost" or _is_address(host)
+    raise Forbidden(
+        f"{host}:{port} is not an allowed host: ask the operator to add it to "
+        "OSTINATO_ALLOWED_HOSTS_HTTP"
+    )
+
+
+async def _resolve(url: httpx.URL, private: bool) -> list[str]:
+    """Resolve the host; an allowed name must not resolve to a private address."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        url.raw_host.decode(), url.port or PORTS[url.scheme], type=socket.SOCK_STREAM
+    )
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    if not private and not all(_is_public(one) for one in addresses):
+        raise Forbidden(f"{url.host} resolves to a private address: allow the address itself")
+    return addresses
+
+
+def _is_public(text: str) -> bool:
+    """Return whether an address, or the IPv4 address embedded in it, is public."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        wrapped = address in NAT64 or address in IPV4_COMPATIBLE
+        inner = IPv4Address(int(address) & 0xFFFF_FFFF) if wrapped else address.sixtofour
+        address = inner or address
+    special = address.is_multicast or address.is_reserved or address in SITE_LOCAL
+    return address.is_global and not special
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

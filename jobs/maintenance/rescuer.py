@@ -12,7 +12,6 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import LostJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.completions import Completions, Outcome
-from ostinato.jobs.mongo.dead_sessions import kill_transactions
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
@@ -106,7 +105,7 @@ class WorkerRescuer:
         Unregistering comes first, so that a worker that is still alive detects its lost lease.
         """
         await self._workers.remove(worker_id)
-        killed = await kill_transactions(self._engine.mongo, worker_id)
+        killed = await self._engine.mongo.sessions.kill_transactions(worker_id)
         log.warning("worker.lost", worker_id=worker_id, transactions=killed)
 
     async def _rescue_from(self, worker_id: str) -> int:

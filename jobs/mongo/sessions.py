@@ -1,4 +1,5 @@
-"""Client sessions: tracks in-flight commands, and ends sessions without blocking the event loop.
+"""Client sessions: tracks in-flight commands, ends sessions without blocking the event loop, and
+kills the transactions of dead workers.
 
 The driver runs commands in threads, which outlive the cancellation of the caller: a command must
 return before its transaction is aborted, or it would write outside the transaction. If a session
@@ -12,12 +13,18 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from ostinato.jobs.logs import get_log
 
 T = TypeVar("T")
 
 CLOSE_TIMEOUT_S: Final = 1.0
 
 Session = AsyncIOMotorClientSession
+
+log = get_log(__name__)
 
 
 class Sessions:
@@ -78,6 +85,35 @@ class Sessions:
         """Return whether a caller was cancelled while it waited for the database."""
         return id(session) in self._abandoned
 
+    async def kill_transactions(self, worker_id: str) -> int:
+        """Abort all open transactions of a dead worker; returns their number.
+
+        The documents written in such a transaction stay locked until the server's
+        `transactionLifetimeLimitSeconds` (60 s by default); this releases them immediately.
+        Requires the privileges `inprog` and `killAnySession`.
+        """
+        try:
+            sessions = await self._find_open_transactions(worker_id)
+            if sessions:
+                await self._client.admin.command({"killAllSessionsByPattern": sessions})
+            return len(sessions)
+        except OperationFailure as error:
+            # Without the privileges, the locks remain until the server's time limit.
+            log.warning("transactions.not_killed", worker_id=worker_id, error=str(error))
+            return 0
+
+    async def _find_open_transactions(self, worker_id: str) -> list[dict[str, Any]]:
+        admin = self._client.get_database("admin", read_concern=ReadConcern("local"))
+        app_name = worker_app_name(worker_id)
+        cursor = admin.aggregate(
+            [
+                {"$currentOp": {"allUsers": True, "idleSessions": True}},
+                {"$match": {"appName": app_name, "transaction": {"$exists": True}}},
+                {"$project": {"lsid": 1}},
+            ]
+        )
+        return [{"lsid": found["lsid"]} for found in await cursor.to_list(None)]
+
     async def close(self) -> None:
         """Wait up to a second for the last sessions to end."""
         if self._ending:
@@ -94,3 +130,8 @@ def _retrieve_exception(result: "asyncio.Future[Any]") -> None:
     """Retrieve an abandoned command's error, which asyncio would log as never retrieved."""
     if not result.cancelled():
         result.exception()
+
+
+def worker_app_name(worker_id: str) -> str:
+    """Return the app name of a worker's connections, which identifies them in `$currentOp`."""
+    return f"ostinato-{worker_id}"

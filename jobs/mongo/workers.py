@@ -9,12 +9,11 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.fleet import Heartbeat, WorkerRecord
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import JOBS, LEADERS, WORKERS
 from ostinato.jobs.mongo.indexes import read_with_hint
-from ostinato.jobs.records import JobState
+from ostinato.jobs.records import Heartbeat, JobState, WorkerRecord
 
 MAX_SLOTS: Final = 10_000  # the maximum of the setting
 MAX_LEASE_MS: Final = 3_600_000  # far longer than any lease, even after the server's clock jumped

@@ -20,15 +20,15 @@ from ostinato.jobs.dispatch.dispatcher import Dispatcher
 from ostinato.jobs.dispatch.local_dispatch import LocalDispatcher
 from ostinato.jobs.dispatch.queue_settings import QueueSettings
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.fleet import Heartbeat
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.maintenance.election import CannotLead, LeaderElection, leader_lease_ms
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, heartbeat_timeout_ms
 from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.mongo.dead_sessions import worker_app_name
+from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
 from ostinato.jobs.worker.executor import Executor

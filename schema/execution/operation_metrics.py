@@ -7,7 +7,7 @@ from typing import Final
 
 from graphql import OperationType
 
-from ostinato.jobs.client_errors import to_client_error
+from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import OstinatoError
 from ostinato.schema.errors import INTERNAL, FormattedError
 from ostinato.schema.execution.documents import RequestRejected

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 from strawberry.scalars import JSON
 
+from ostinato.jobs.arguments import plain_message
 from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.pydantic_messages import plain_message
 from ostinato.schema.fields import unset_to_none
 
 MAX_SHOWN_CHARS = 60

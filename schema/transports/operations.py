@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphql import OperationType
 
-from ostinato.jobs.client_errors import to_client_error
+from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import (
     BadRequest,
     OstinatoError,

@@ -6,8 +6,8 @@ from typing import Self
 import strawberry
 from strawberry.scalars import JSON
 
-from ostinato.jobs import fleet, lanes
-from ostinato.jobs.records import FunctionKind
+from ostinato.jobs import lanes
+from ostinato.jobs.records import FunctionKind, WorkerRecord
 from ostinato.resolvers import stats
 from ostinato.resolvers.auth import Viewer as ViewerRecord
 from ostinato.resolvers.functions import CatalogEntry
@@ -108,7 +108,7 @@ class Worker:
     )
 
     @classmethod
-    def of(cls, record: fleet.WorkerRecord) -> Self:
+    def of(cls, record: WorkerRecord) -> Self:
         return cls(
             id=global_id("Worker", record.id),
             host=record.host,

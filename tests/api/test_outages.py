@@ -15,7 +15,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from ostinato.jobs.client_errors import to_client_error
+from ostinato.jobs.engine import to_client_error
 from ostinato.jobs.errors import Conflict
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.schema.errors import format_exception

@@ -4,8 +4,8 @@ import os
 import socket
 
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.fleet import Heartbeat
 from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
 from ostinato.schema.ids import global_id
 from tests.api.conftest import Client

@@ -21,7 +21,7 @@ from benchmarks.chaos.operations import (
     read,
 )
 from benchmarks.chaos.plan import LONGEST_PAUSE_S, Plan
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 
 ENTER = Request(Kind.SCHEDULE, {"functionName": "ledger.enter", "args": {"mark": "m"}})
 JOB_ID = "Sm9iOjAxYTIwYTVlNmIwZmY2NmUyMTlhYmNmYw"

@@ -14,7 +14,7 @@ from pymongo import AsyncMongoClient, MongoClient
 
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, grace_ms
 from ostinato.jobs.mongo.completions import Completions
-from ostinato.jobs.mongo.dead_sessions import worker_app_name
+from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings

@@ -3,7 +3,7 @@
 from pymongo import AsyncMongoClient
 
 from ostinato.jobs.mongo.client import Mongo
-from ostinato.jobs.mongo.dead_sessions import kill_transactions, worker_app_name
+from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.settings import Settings
 
 
@@ -16,8 +16,8 @@ async def test_locks_of_a_dead_worker_are_released_at_once(settings: Settings) -
         await things.insert_one({"_id": 1, "n": 0})
         async with lost.start_session() as session, await session.start_transaction():
             await things.update_one({"_id": 1}, {"$set": {"n": 1}}, session=session)
-            assert await kill_transactions(mongo, "another") == 0
-            assert await kill_transactions(mongo, "lost") == 1
+            assert await mongo.sessions.kill_transactions("another") == 0
+            assert await mongo.sessions.kill_transactions("lost") == 1
             await things.update_one({"_id": 1}, {"$set": {"n": 2}})
             await session.abort_transaction()
         assert await things.find_one({"_id": 1}) == {"_id": 1, "n": 2}

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from structlog.testing import capture_logs
 
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.maintenance.election import ROLE, CannotLead, LeaderElection
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings

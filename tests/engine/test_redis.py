@@ -22,8 +22,8 @@ from ostinato.jobs.arq_queue.connection import (
     reconnect_backoff,
 )
 from ostinato.jobs.arq_queue.notifier import Signal
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.process import free_port
+from ostinato.jobs.embedded.servers import start_valkey
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from ostinato.jobs.arq_queue.connection import connect, url_problem
 from ostinato.jobs.arq_queue.diagnostics import inspect_redis
 from ostinato.jobs.arq_queue.notifier import Notifier
-from ostinato.jobs.embedded.valkey import start_valkey
+from ostinato.jobs.embedded.servers import start_valkey
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.embedded import mongod
+from ostinato.jobs.embedded import servers
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.completions import Completions
@@ -32,8 +32,8 @@ MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
 def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a mongod that fails when it is told to."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(mongod.PARAMETERS, "enableTestCommands", "1")
-        start = mongod.start_mongod(tmp_path_factory.mktemp("failing"))
+        patch.setitem(servers.MONGOD_PARAMETERS, "enableTestCommands", "1")
+        start = servers.start_mongod(tmp_path_factory.mktemp("failing"))
         server, url = asyncio.run(start)
     yield url
     asyncio.run(server.stop())

@@ -8,7 +8,7 @@ from pymongo.errors import AutoReconnect
 
 from benchmarks.chaos.live.replica_set import ReplicaSet
 from ostinato.jobs.changefeed import ChangeFeed
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.settings import Settings

@@ -10,8 +10,8 @@ from ostinato.jobs.batch_sources import Document, batch, request_handler
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import DeclarationError
 from ostinato.jobs.errors import Forbidden
+from ostinato.jobs.functions.actions import HttpCall, make_call
 from ostinato.jobs.functions.batch import mark_processed
-from ostinato.jobs.functions.external_calls import HttpCall, make_call
 from ostinato.jobs.records import Json
 from ostinato.jobs.registry import Registry
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.external_calls import HttpCall, call_addresses
+from ostinato.jobs.functions.actions import HttpCall, call_addresses
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from tests.patterns.flaky_api import FlakyApi, serving_flaky_api

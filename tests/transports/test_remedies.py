@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from ostinato.jobs.arq_queue.connection import connect as connect_redis
 from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Notifier
-from ostinato.jobs.embedded.ports import free_port
+from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.mongo.diagnostics import startup_problem
 from ostinato.resolvers.auth import Authenticator, issue_token
 from tests.conftest import Servers

@@ -17,8 +17,7 @@ from benchmarks.chaos.installation import (
 )
 from benchmarks.chaos.live import others, watch
 from benchmarks.chaos.live.replica_set import MEMBERS, ReplicaSet
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.embedded.process import Child, free_port
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import ADMIN, issue_token
 

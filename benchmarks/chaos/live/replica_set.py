@@ -10,9 +10,8 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from ostinato.jobs.embedded.mongod import OPTIONS, REPLICA_SET, command_of
-from ostinato.jobs.embedded.ports import free_port
-from ostinato.jobs.embedded.process import Child, spawn
+from ostinato.jobs.embedded.process import Child, free_port, spawn
+from ostinato.jobs.embedded.servers import MONGOD_OPTIONS, REPLICA_SET, mongod_command
 
 MEMBERS: Final = 3
 ELECTION_MS: Final = 2_000  # MongoDB's 10 s would fill the run with waiting
@@ -40,8 +39,8 @@ class ReplicaSet:
         """Start a member."""
         data = self.folder / "mongo" / str(number)
         data.mkdir(parents=True, exist_ok=True)
-        options = {**OPTIONS, "wiredTigerCacheSizeGB": "0.25", **self.options}
-        command = command_of(data, self.ports[number], options)
+        options = {**MONGOD_OPTIONS, "wiredTigerCacheSizeGB": "0.25", **self.options}
+        command = mongod_command(data, self.ports[number], options)
         return spawn(f"mongod-{number}", command, log=self.folder / f"mongod-{number}.log")
 
     async def make(self) -> None:
