@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self, TypeVar
 
-from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import NOTIFY_WITHIN, Notifier, Signal
 from ostinato.jobs.async_tools.group_commit import GroupCommit
 from ostinato.jobs.clock import Clock
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 INSERT_BATCH_SIZE = 1_000  # documents per write
 CLOSE_TIMEOUT_S = 2.0
-FLUSH_TIMEOUT_S = 10.0  # two Redis commands that time out
+FLUSH_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +77,19 @@ class Engine:
             finally:
                 await engine.flush()
         finally:
-            await redis.aclose(close_connection_pool=True)
+            await close(redis)
             await mongo.sessions.close()
             with suppress(TimeoutError):  # a function may occupy every thread of the pool
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await asyncio.to_thread(mongo.close)  # blocks until the server replies
 
     async def flush(self) -> None:
-        """Wait for pending writes and notifications, up to FLUSH_TIMEOUT_S."""
+        """Wait for pending writes, up to FLUSH_TIMEOUT_S, and then for their notifications."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.queues.warnings.close()
                 await self.inserts.close()
-                await self.notifier.close()
+        await self.notifier.close()
 
     @classmethod
     def _assemble(cls, settings: Settings, mongo: Mongo, notifier: Notifier) -> Self:

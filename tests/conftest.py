@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
@@ -43,6 +44,16 @@ LONGEST = (
 """What waits longest begins first, so that no worker of the runner is busy alone at the end."""
 
 JWT_SECRET = "a-secret-of-the-tests-of-48-bytes-0123456789abcd"
+
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,  # a busy machine takes as long as it takes
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,  # every example uses an owner of its own
+    ],
+)
+hypothesis.settings.load_profile("tests")
 
 pytest_plugins = ["tests.processes"]
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.jobs.errors import BadRequest
@@ -19,7 +19,6 @@ def issues(interval_ms: int | None, cronspec: str | None, tz: str = "UTC") -> li
     return [(str(issue.path[0]), issue.code) for issue in raised.value.issues]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="0123456789*/,-#?@LWlwHR monjafeb", max_size=40) | st.text(max_size=300))
 def test_any_text_is_a_schedule_or_an_issue_of_the_cronspec(text: str) -> None:
     try:

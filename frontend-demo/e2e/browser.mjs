@@ -63,7 +63,7 @@ async function watch(page, isElsewhere) {
 export async function visit({ browser, window }, { baseUrl, screenshot }, options, scenario) {
   const page = await (options ? await openWindow(browser, options) : window).newPage();
   const faults = await watch(page, elsewhere(baseUrl));
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   try {
     await scenario(page);
   } catch (error) {

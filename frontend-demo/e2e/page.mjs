@@ -11,7 +11,7 @@ export async function enter(page, { baseUrl, token }, path = '/') {
 }
 
 export async function connection(page, state) {
-  await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 30_000 });
+  await page.locator(`[data-connection="${state}"]`).waitFor({ timeout: 60_000 });
 }
 
 export async function openLivePage(page, given) {
@@ -55,7 +55,7 @@ export async function scheduleJob(page, { functionName, args, delayMs = 0 }) {
 }
 
 /** Wait until `check` returns a truthy value; the state of a page has no event to wait for. */
-export async function eventually(what, check, within = 20_000) {
+export async function eventually(what, check, within = 60_000) {
   const deadline = Date.now() + within;
   for (;;) {
     if (await check()) return;

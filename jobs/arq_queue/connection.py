@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from ostinato.jobs.async_tools.backoff import Backoff
+from ostinato.jobs.async_tools.cancellation import run_cleanup
 
 CONNECT_TIMEOUT_S: Final = 1.0
 COMMAND_TIMEOUT_S: Final = 5.0  # a connection that drops packets must not block a worker
@@ -85,6 +87,11 @@ def connect(url: str, queue_name: str) -> ArqRedis:
     except TypeError as error:  # Redis.__init__() got an unexpected keyword argument 'x'
         option = str(error).rpartition(" ")[2]
         raise ValueError(f"OSTINATO_REDIS_URL has an unknown option {option}: remove it") from None
+
+
+async def close(redis: ArqRedis) -> None:
+    """Close the client's connections, even if the task is canceled meanwhile."""
+    await run_cleanup(partial(redis.aclose, close_connection_pool=True))
 
 
 def url_problem(url: str) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from arq.connections import ArqRedis
@@ -18,7 +19,7 @@ from ostinato.jobs.arq_queue.connection import (
     reconnect_backoff,
     serialize,
 )
-from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled
+from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled, run_cleanup
 from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.lanes import Lane
@@ -72,7 +73,7 @@ class Consumer:
                 lost.write(error, fix=fix_for(error), retry_in_s=pause)
                 await delete_if_wrong_type(worker.pool, worker.queue_name, error)
             finally:
-                await _close(worker)
+                await run_cleanup(partial(_close, worker))
             reraise_if_cancelled()
             await asyncio.sleep(pause)
 

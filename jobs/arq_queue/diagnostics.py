@@ -7,6 +7,7 @@ from redis.utils import str_if_bytes
 from ostinato.jobs.arq_queue.connection import (
     FIX_CREDENTIALS,
     FIX_UNREACHABLE,
+    close,
     connect,
     url_problem,
 )
@@ -33,7 +34,7 @@ async def inspect_redis(redis_url: str) -> list[Finding]:
     except (RedisError, OSError) as error:
         return [Finding(subject="Redis", detail=f"does not answer ({error})", fix=FIX_UNREACHABLE)]
     finally:
-        await client.aclose(close_connection_pool=True)
+        await close(client)
 
 
 def _version(info: dict[str, object]) -> str:

@@ -56,12 +56,16 @@ class Notifier:
         self._channel = f"{prefix}:doorbell"
         self._pending: set[Signal] = set()
         self._publishing: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def notify(self, signal: Signal) -> None:
         """Send a signal to all listeners, without waiting for Redis.
 
-        If Redis is unavailable the signal is lost: the listeners also poll.
+        If Redis is unavailable or the notifier is closed, the signal is lost: the listeners also
+        poll.
         """
+        if self._is_closed:
+            return
         self._pending.add(signal)
         if self._publishing is None or self._publishing.done():
             self._publishing = asyncio.create_task(self._publish_pending(), name="notifier")
@@ -104,7 +108,8 @@ class Notifier:
             log.warning("redis.unreachable", error=str(error), fix=fix_for(error))
 
     async def close(self) -> None:
-        """Wait until all signals are sent."""
+        """Wait until all signals are sent. Later ones would open a connection that stays open."""
+        self._is_closed = True
         while self._publishing is not None and not self._publishing.done():
             await self._publishing
 

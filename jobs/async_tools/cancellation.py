@@ -1,7 +1,11 @@
 """Distinguishes cancellation of the running task from that of a library or a function."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any, Final
+
+MAX_CLEANUP_TRIES: Final = 100  # code that cancels in an endless loop must not keep a process alive
 
 
 def is_being_cancelled() -> bool:
@@ -31,3 +35,25 @@ async def clear_cancellation() -> None:
         task.uncancel()
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
+
+
+async def run_cleanup(cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `cleanup` to its end, even if the task is canceled meanwhile; raises the CancelledError
+    afterwards.
+
+    It runs in a task of its own, and is repeated if that is canceled, as by a function that cancels
+    every task it finds. So it must be idempotent.
+    """
+    canceled: asyncio.CancelledError | None = None
+    for _ in range(MAX_CLEANUP_TRIES):
+        running = asyncio.create_task(cleanup())
+        while not running.done():
+            try:
+                await asyncio.wait({running})
+            except asyncio.CancelledError as error:
+                canceled = error
+        if not running.cancelled():
+            running.result()
+            break
+    if canceled is not None:
+        raise canceled

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
-from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.consumer import Consumer
 from ostinato.jobs.arq_queue.notifier import Signal
 from ostinato.jobs.async_tools.supervision import keep_running, run_all
@@ -208,13 +208,15 @@ class WorkerRuntime:
                 await self._election.resign()
 
     async def _leave(self) -> None:
-        await self._resign()
-        with suppress(MongoError, TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_WRITE_S):
-                await self._store.remove(self.id)
-                self.engine.notifier.notify(Signal.DUE)
-        await self._redis.aclose(close_connection_pool=True)
-        log.info("worker.stopped", worker_id=self.id)
+        try:
+            await self._resign()
+            with suppress(MongoError, TimeoutError):
+                async with asyncio.timeout(SHUTDOWN_WRITE_S):
+                    await self._store.remove(self.id)
+                    self.engine.notifier.notify(Signal.DUE)
+        finally:
+            await close(self._redis)
+            log.info("worker.stopped", worker_id=self.id)
 
 
 def _version() -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.jobs.engine import Engine
@@ -26,8 +26,6 @@ INSTANTS = st.datetimes(timezones=st.just(UTC)).map(
 EVERYTHING = JobFilter(internal=None)
 REAL = settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -12,7 +12,7 @@ from tests.processes import ROOT, ApiProcess
 
 PAGE = ROOT / "frontend-demo"
 PICTURES = ROOT / "docs" / "images"
-SCENARIO_S = 90.0
+SCENARIO_S = 300.0
 CLOSE_S = 10.0
 
 Helps = Mapping[str, Callable[[], Awaitable[object]]]

@@ -23,7 +23,7 @@ HASTE = {
     "lease_ms": 2_000,
     "sweep_ms": 200,
     "drain_timeout_ms": 300,
-    "mutation_timeout_ms": 20_000,
+    "mutation_timeout_ms": 55_000,
 }
 """A lease short enough to wait for, and timeouts long enough for a busy machine."""
 

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from arq.connections import ArqRedis
 from redis import Redis
+from redis.asyncio.connection import AbstractConnection
 from structlog.testing import capture_logs
 
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
-from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.consumer import Consumer, _ArqWorker, _drop_cancellations
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.settings import Settings
@@ -116,6 +118,7 @@ def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
 
 async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
     told: list[Any] = []
+    gc.collect()  # what other tests have left
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     worker = object.__new__(_ArqWorker)
     worker.finishing = set()
@@ -127,3 +130,40 @@ async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
     del finishing, connection
     gc.collect()
     assert told == []
+
+
+class Clients:
+    """Remember the clients that a consumer connects."""
+
+    def __init__(self, url: str, queue: str) -> None:
+        self.url, self.queue = url, queue
+        self.all: list[ArqRedis] = []
+
+    def connect(self) -> ArqRedis:
+        self.all.append(connect(self.url, self.queue))
+        return self.all[-1]
+
+    def connected(self) -> list[AbstractConnection]:
+        pools = [client.connection_pool for client in self.all]
+        each = [[*pool._available_connections, *pool._in_use_connections] for pool in pools]
+        return [connection for some in each for connection in some if connection.is_connected]
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_consumer_canceled_again_while_it_closes_leaves_no_connection(
+    settings: Settings, queue: str, turns: int
+) -> None:
+    taken, clients = Taken(), Clients(settings.redis_url, queue)
+    redis = clients.connect()
+    for _ in range(20):
+        await ChunkQueue(redis).put([ONE], notify_after_claim=False)
+    await close(redis)
+    running = asyncio.create_task(
+        Consumer(clients.connect, taken.take, lambda _: True, lambda: None).run()
+    )
+    await eventually(lambda: taken.ids)
+    while not running.done():
+        running.cancel()
+        for _ in range(turns + 1):  # of the event loop
+            await asyncio.wait({running}, timeout=0)
+    assert clients.connected() == []

@@ -39,7 +39,6 @@ ENDINGS = [
 ONCE = examples(
     max_examples=25,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

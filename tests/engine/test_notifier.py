@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from ostinato.jobs.arq_queue.connection import connect
+from ostinato.jobs.arq_queue.connection import close, connect
 from ostinato.jobs.arq_queue.notifier import POLL_S, POLLS_UNTIL_RECONNECT, Notifier, Signal
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.job_documents import build_job_document
@@ -122,3 +122,13 @@ async def test_an_engine_that_fails_has_rung_its_bell(hasty: Settings) -> None:
             raise ValueError("a failing body")
     assert ringing is not None
     assert ringing.done()
+
+
+async def test_signal_after_close_opens_no_connection(hasty: Settings) -> None:
+    redis = connect(hasty.redis_url, "unused")
+    notifier = Notifier(redis, hasty.redis_prefix)
+    notifier.notify(Signal.DUE)
+    await notifier.close()
+    await close(redis)
+    notifier.notify(Signal.DUE)
+    assert notifier._publishing is None

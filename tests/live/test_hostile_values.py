@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import Phase, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
@@ -37,9 +37,7 @@ READ = f"""{{ jobs(first: 100) {{ nodes {{ functionName cause {{ kind }} {JOB} }
   failures {{ nodes {{ data error {{ message }} }} }} }}"""
 LIVE = bounds(
     max_examples=10,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
@@ -153,9 +153,7 @@ def session_of(write: Writer, as_viewer: As, feeds: list[ChangeFeed]) -> Session
     return lambda view: Session(write, as_viewer, feeds, view)
 
 
-LIVE = bounds(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LIVE = bounds(max_examples=40)
 
 
 @LIVE

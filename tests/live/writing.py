@@ -9,6 +9,7 @@ from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.transitions import first_event, now, pipeline
 
+KEEP_MS: Final = 604_800_000  # the TTL monitor runs every 60 s
 DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
 CLAIMED: Final = {
     "attempt": {"$add": ["$attempt", 1]},
@@ -36,7 +37,7 @@ class Writer:
         self, name: TransitionName, *ids: str, fields: Any = None, event: Any = None
     ) -> None:
         """Make a transition, whatever the state."""
-        update = pipeline(name, now(0), fields, event)
+        update = pipeline(name, now(KEEP_MS), fields, event)
         await self.mongo["jobs"].update_many({"_id": {"$in": list(ids)}}, update)
 
     async def claim(self, *ids: str) -> None:
