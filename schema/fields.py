@@ -1,10 +1,18 @@
-"""Typed wrappers for Strawberry's field decorators, which return Any; omitted arguments."""
+"""What fields are written with: their decorators, `info` argument and omitted arguments.
+
+The decorators are typed wrappers of Strawberry's, which return Any.
+"""
 
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 import strawberry
 from strawberry import UNSET
+
+from ostinato.resolvers.request import RequestContext
+
+Info: TypeAlias = strawberry.Info[RequestContext, None]
+"""The `info` argument of a resolver, with the request's context."""
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")

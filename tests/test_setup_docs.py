@@ -77,6 +77,17 @@ def _places(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def test_a_journey_opens_one_file_a_step_and_at_most_ten() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    journeys = page.partition("## Three journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
+    for journey in journeys:
+        steps = re.findall(r"^\d+\. (?:.+\n)+?(?=\d+\. |\n)", journey, re.M)
+        opened = [re.findall(r"`(\S+\.py)`", re.sub(r"\([^()]*\)", "", step)) for step in steps]
+        assert [files for files in opened if len(set(files)) > 1] == []
+        assert 0 < len({file for files in opened for file in files}) <= 10
+    assert len(journeys) == 3
+
+
 def test_the_configuration_page_is_what_the_settings_say() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == render_page(), "run: make docs"
 

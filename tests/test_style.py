@@ -27,8 +27,6 @@ SMALL_WITH_A_REASON = {
     "jobs/settings_page.py": "run with -m, generates a page of docs",
     "jobs/worker/worker_processes.py": "runs in the parent of workers, which loads no engine",
     "schema/build.py": "run with -m, generates schema.graphql",
-    "schema/server/flaky.py": "only for development: the example that retries calls it",
-    "schema/server/health.py": "the endpoints that operators look for",
 }
 """Modules of at most SMALL_LINES lines that at most one other module imports."""
 

@@ -5,8 +5,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import strawberry
 
 from ostinato.resolvers import admin, batches, crons, recurring, requests, scheduling
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
 from ostinato.schema.inputs.patterns import (
     AddItemsInput,

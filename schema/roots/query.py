@@ -19,8 +19,7 @@ from ostinato.resolvers import (
     scheduling,
 )
 from ostinato.resolvers.request import RequestContext
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field, unset_to_none
+from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id, parse_global_id
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
 from ostinato.schema.inputs.scheduling import JobFilter
@@ -38,8 +37,7 @@ from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, cursor_order, job_connection
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
 from ostinato.schema.types.system import Function, Queue, Viewer, Worker

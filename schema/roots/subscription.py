@@ -9,8 +9,7 @@ from strawberry import UNSET
 from ostinato.resolvers import stats
 from ostinato.resolvers.live import subscriptions
 from ostinato.resolvers.live.messages import SubscribeOptions
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_subscription, unset_to_none
+from ostinato.schema.fields import Info, strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
 from ostinato.schema.inputs.scheduling import JobFilter
 from ostinato.schema.roots.use_case import selects, validate_argument

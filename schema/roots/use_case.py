@@ -8,7 +8,7 @@ from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.resolvers.request import RequestContext
-from ostinato.schema.context import Info
+from ostinato.schema.fields import Info
 from ostinato.schema.inputs.validation import bad_request, validate_input
 
 T = TypeVar("T")

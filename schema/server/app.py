@@ -20,8 +20,7 @@ from ostinato.resolvers.request import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
-from ostinato.schema.server.flaky import flaky_route
-from ostinato.schema.server.health import Check, health_routes
+from ostinato.schema.server.endpoints import Check, flaky_route, health_routes
 from ostinato.schema.server.pages import page_routes
 from ostinato.schema.server.security import CrossOriginMiddleware, SecurityHeadersMiddleware
 from ostinato.schema.transports.connections import ConnectionRegistry

@@ -7,11 +7,9 @@ import strawberry
 from ostinato.jobs import records
 from ostinato.jobs.records import BatchState
 from ostinato.resolvers import batches
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.scalars import Milliseconds, SafeInt
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
 @strawberry.type(description="A batch: processes a collection page by page, at a limited rate.")

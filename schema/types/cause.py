@@ -4,8 +4,7 @@ import strawberry
 
 from ostinato.jobs import records
 from ostinato.jobs.records import CauseKind
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron

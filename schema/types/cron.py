@@ -10,14 +10,12 @@ from strawberry.scalars import JSON
 from ostinato.jobs import records
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.resolvers import crons
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.job import Job, job_connection
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
 @strawberry.type(description="A tick at a fixed interval after the previous tick.")

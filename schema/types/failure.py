@@ -6,11 +6,9 @@ import strawberry
 from strawberry.scalars import JSON
 
 from ostinato.jobs import records
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.types.job import Job, JobError
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
 @strawberry.type(

@@ -14,8 +14,7 @@ from ostinato.jobs.paging import PagePosition
 from ostinato.jobs.queue_warnings import WarningCode
 from ostinato.jobs.records import JobState
 from ostinato.resolvers import scheduling
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.pagination import (
     BY_ID,
     After,
@@ -26,8 +25,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.scalars import Milliseconds, SafeInt
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy, RecordProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 
 if TYPE_CHECKING:
     from ostinato.jobs.filters import Page

@@ -9,8 +9,7 @@ from ostinato.jobs import lanes, records
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron

@@ -1,10 +1,20 @@
-"""Base classes of GraphQL types that read their fields from a record."""
+"""The interface of stored objects, and the base classes of types that wrap a record."""
 
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import strawberry
 
 from ostinato.schema.ids import global_id
+
+
+@strawberry.interface(description="An object that can be read by its id.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Its globally unique id, for `node(id)` and the lookups of its type."
+    )
+    version: int = strawberry.field(
+        description="Increases with every write: a copy with a higher version is newer."
+    )
 
 
 class Stored(Protocol):

@@ -7,13 +7,11 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 from ostinato.jobs import records
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field
+from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.job import Job, job_connection
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
 @strawberry.type(

@@ -8,8 +8,7 @@ from strawberry.scalars import JSON
 from ostinato.jobs import records
 from ostinato.jobs.records import RequestState
 from ostinato.schema.fields import strawberry_field
-from ostinato.schema.types.node import Node
-from ostinato.schema.types.record_proxy import NodeProxy
+from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
 @strawberry.type(description="A request that must be completed before its timeout.")

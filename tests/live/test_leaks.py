@@ -13,8 +13,7 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live import messages, subscriptions
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, SubscribeOptions
 from ostinato.schema.build import graphql_schema
-from ostinato.schema.context import Info
-from ostinato.schema.fields import strawberry_field, strawberry_subscription
+from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
 from tests.live.breaking import followed
 from tests.live.conftest import As, Started

@@ -14,7 +14,7 @@ from ostinato.jobs.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.schema.server.app import AppDependencies, build_app
-from ostinato.schema.server.health import Check
+from ostinato.schema.server.endpoints import Check
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from ostinato.jobs.settings import Mode
-from ostinato.schema.server.flaky import CallCounter
+from ostinato.schema.server.endpoints import CallCounter
 from ostinato.schema.server.pages import page_routes
 from tests.transports.conftest import Running, make_settings, serve
 
