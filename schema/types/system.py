@@ -8,8 +8,7 @@ from strawberry.scalars import JSON
 
 from ostinato.jobs import lanes
 from ostinato.jobs.records import FunctionKind, WorkerRecord
-from ostinato.resolvers import stats
-from ostinato.resolvers.auth import Viewer as ViewerRecord
+from ostinato.resolvers import auth, stats
 from ostinato.resolvers.functions import CatalogEntry
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.ids import global_id
@@ -28,7 +27,7 @@ class Viewer:
     )
 
     @classmethod
-    def of(cls, viewer: ViewerRecord) -> Self:
+    def of(cls, viewer: auth.Viewer) -> Self:
         return cls(
             id=strawberry.ID(viewer.id), roles=sorted(viewer.roles), is_admin=viewer.is_admin
         )
