@@ -86,7 +86,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
             pages=custom or query.page,
             handle=handle,
             count=_unknown_count if custom else query.count,
-            check_empty=query.check_empty,
+            require_owners=query.require_owners,
             public=options.get("public", False),
             roles=frozenset(options.get("roles", ())),
         )
@@ -146,7 +146,7 @@ class _KeysetQuery:
     async def count(self, ctx: Context) -> int | None:
         return await ctx.db[self.collection].count_documents(self._scope(ctx))
 
-    async def check_empty(self, ctx: Context) -> None:
+    async def require_owners(self, ctx: Context) -> None:
         """Raise PreconditionFailed if the batch needs an owner, but the documents have none."""
         if not self.owned:
             return

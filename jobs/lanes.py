@@ -32,8 +32,8 @@ class Lane:
         return f"{self.queue}/{self.function or ''}{priority}{'!' if self.has_reservation else ''}"
 
     @property
-    def limit_key(self) -> "Lane":
-        """Return the lane without priority or reservation: the key of the shared limit."""
+    def limit_lane(self) -> "Lane":
+        """Return the lane without priority or reservation: all lanes with its limit share it."""
         return replace(self, priority=0, has_reservation=False)
 
     @classmethod

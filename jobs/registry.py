@@ -97,7 +97,7 @@ class BatchSource:
     """`(ctx, items)` runs in the transaction that advances the cursor: exactly once per page."""
     count: AnyFunction
     """Counts the remaining items; returns None if unknown."""
-    check_empty: AnyFunction
+    require_owners: AnyFunction
     """Called if there are no items; raises PreconditionFailed if there can never be any."""
     public: bool
     roles: frozenset[str]

@@ -20,7 +20,7 @@ RETIRED = {
     "drawer": "partition",
     "farewell": "tombstone",
     "garbage": "malformed, or gc",
-    "gate": "limit key",
+    "gate": "limit lane",
     "gates": "function limits",
     "glance": "peek",
     "hindered": "infrastructure error",

@@ -31,7 +31,7 @@ FIX_UNREACHABLE: Final = "start the server or correct OSTINATO_REDIS_URL"
 FIX_CREDENTIALS: Final = "correct the user and the password in OSTINATO_REDIS_URL"
 INVALID_URL: Final = (
     "OSTINATO_REDIS_URL is not a Redis URL: write redis://user:password@host:6379/0, or "
-    "rediss:// for TLS, and encode the special characters of the password (`@` as %40, `/` as "
+    "rediss:// for TLS, and percent-encode special characters in the password (`@` as %40, `/` as "
     "%2F, `#` as %23)"
 )
 

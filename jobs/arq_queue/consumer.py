@@ -33,7 +33,7 @@ READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker c
 TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
 """Claims a chunk, given its ids, `notify_after_claim` and lane. Returns whether to notify the
 dispatcher."""
-HasRoom = Callable[[Lane | None], bool]
+HasFreeSlot = Callable[[Lane | None], bool]
 """Returns whether a slot is free; with a lane, for a job of that lane."""
 
 log = get_log(__name__)
@@ -46,12 +46,12 @@ class Consumer:
         self,
         connect: Callable[[], ArqRedis],
         take_chunk: TakeChunk,
-        has_room: HasRoom,
+        has_free_slot: HasFreeSlot,
         request_dispatch: Callable[[], None],
     ) -> None:
         self._connect = connect
         self._take_chunk = take_chunk
-        self._has_room = has_room
+        self._has_free_slot = has_free_slot
         self._request_dispatch = request_dispatch
         self._wake = asyncio.Event()
         logging.getLogger("arq.worker").addFilter(_drop_cancellations)  # idempotent
@@ -112,20 +112,21 @@ class Consumer:
             job_deserializer=deserialize,
         )
         worker.finishing = set()
-        worker.wake, worker.has_room, worker.chunk_done = self._wake, self._has_room, chunk_done
+        worker.wake, worker.chunk_done = self._wake, chunk_done
+        worker.has_free_slot = self._has_free_slot
         return worker
 
 
 class _ArqWorker(Worker):
     wake: asyncio.Event
-    has_room: HasRoom
+    has_free_slot: HasFreeSlot
     chunk_done: Callable[[str], None]
     finishing: set["asyncio.Task[Any]"]
 
     async def main(self) -> None:
         while True:
             self.wake.clear()
-            self.allow_pick_jobs = self.has_room(None)
+            self.allow_pick_jobs = self.has_free_slot(None)
             await self._poll_iteration()
             await wait_for_event(self.wake, POLL_INTERVAL_S)
 
@@ -142,7 +143,7 @@ class _ArqWorker(Worker):
         limited: set[Lane] = set()
         for name in names:
             lane = lane_of(name)
-            if lane not in limited and self.has_room(lane):
+            if lane not in limited and self.has_free_slot(lane):
                 chosen.append(name)
                 if lane.function is not None:
                     limited.add(lane)

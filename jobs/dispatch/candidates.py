@@ -79,8 +79,8 @@ class CandidateFinder:
         lane_heads = await self._cursors.lane_heads(queue)
         search.times = [at for at in lane_heads.values() if at > due_until]
         due = [lane for lane, at in lane_heads.items() if at <= due_until]
-        await self._apply_limits(search, {lane.limit_key for lane in due}, workers)
-        open_lanes = [lane for lane in due if search.limits.room(lane, 1) > 0]
+        await self._apply_limits(search, {lane.limit_lane for lane in due}, workers)
+        open_lanes = [lane for lane in due if search.limits.free_starts(lane, 1) > 0]
         streams = await asyncio.gather(*(self._read(search, lane) for lane in open_lanes))
         if not search.has_backlog:
             ranked = [stream for stream in streams if stream]
@@ -100,35 +100,35 @@ class CandidateFinder:
             self._owners[queue].served_last = last.owner
 
     async def _apply_limits(
-        self, search: _Search, limit_keys: Iterable[Lane], workers: int
+        self, search: _Search, limit_lanes: Iterable[Lane], workers: int
     ) -> None:
         """Read the remaining capacity of the functions' limits."""
-        for limit_key in limit_keys:
-            function = self._registry.get(limit_key.function) if limit_key.function else None
+        for limit_lane in limit_lanes:
+            function = self._registry.get(limit_lane.function) if limit_lane.function else None
             if function is None:
                 continue
-            in_flight = len(search.in_flight.get(limit_key, ()))
+            in_flight = len(search.in_flight.get(limit_lane, ()))
             if function.concurrency is not None:
                 # Twice the limit, so that the next job is queued before one finishes.
-                search.limits.running[limit_key] = 2 * function.concurrency * workers - in_flight
+                search.limits.running[limit_lane] = 2 * function.concurrency * workers - in_flight
             limit = function.rate_limit
             if limit is not None and limit.key is None:
                 bucket = bucket_id(function.name, limit, None)
                 quota = await self._rate_limits.read_quota(bucket, limit, search.due_until)
-                self._apply_quota(search, limit_key, quota, in_flight)
+                self._apply_quota(search, limit_lane, quota, in_flight)
 
     @staticmethod
     def _apply_quota(
-        search: _Search, limit_key: Lane, quota: DispatchQuota, in_flight: int
+        search: _Search, limit_lane: Lane, quota: DispatchQuota, in_flight: int
     ) -> None:
-        search.limits.starts[limit_key] = quota.free - in_flight
+        search.limits.starts[limit_lane] = quota.free - in_flight
         if quota.next_at is not None:
             search.times.append(quota.next_at)
 
     async def _read(self, search: _Search, lane: Lane) -> list[PendingJob]:
         """Read the due jobs of a lane that are not in Redis."""
         in_flight = self._excluded(search, lane)
-        limit = search.limits.room(lane, search.capacity)
+        limit = search.limits.free_starts(lane, search.capacity)
         found = await self._cursors.first(lane, limit + 1, in_flight, search.due_until)
         later = next(
             (n for n, job in enumerate(found) if job.scheduled_time > search.due_until), None
@@ -139,7 +139,7 @@ class CandidateFinder:
         return found[:later][:limit]
 
     def _excluded(self, search: _Search, lane: Lane) -> frozenset[str]:
-        in_flight = search.in_flight.get(lane.limit_key, frozenset())
+        in_flight = search.in_flight.get(lane.limit_lane, frozenset())
         return in_flight | self.skipped if self.skipped else in_flight
 
     async def _choose_by_owner(
@@ -173,7 +173,7 @@ class CandidateFinder:
 
         async def read(lane: Lane, owner: str | None) -> list[PendingJob]:
             in_flight = self._excluded(search, lane)
-            limit = search.limits.room(lane, maximum)
+            limit = search.limits.free_starts(lane, maximum)
             found = await self._cursors.first(lane, limit, in_flight, search.due_until, owner)
             return [job for job in found if job.scheduled_time <= search.due_until]
 

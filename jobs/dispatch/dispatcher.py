@@ -176,7 +176,7 @@ class Dispatcher:
     async def _enqueue(self, queue: str, jobs: Sequence[PendingJob], notify: bool) -> None:
         by_limit: dict[Lane, list[str]] = {}
         for job in jobs:
-            by_limit.setdefault(job.lane.limit_key, []).append(job.id)
+            by_limit.setdefault(job.lane.limit_lane, []).append(job.id)
         for limit, ids in by_limit.items():
             size = self._chunk_size_of(limit, len(ids))
             for start in range(0, len(ids), size):

@@ -33,22 +33,22 @@ class LaneLimits:
     starts: dict[Lane, int] = field(default_factory=dict)
     """Remaining starts under the rate limit."""
 
-    def room(self, lane: Lane, maximum: int) -> int:
-        limit_key = lane.limit_key
-        starts = maximum if lane.has_reservation else self.starts.get(limit_key, maximum)
-        return max(0, min(maximum, starts, self.running.get(limit_key, maximum)))
+    def free_starts(self, lane: Lane, maximum: int) -> int:
+        limit_lane = lane.limit_lane
+        starts = maximum if lane.has_reservation else self.starts.get(limit_lane, maximum)
+        return max(0, min(maximum, starts, self.running.get(limit_lane, maximum)))
 
     def take(self, lane: Lane) -> bool:
         """Take capacity for one job; return False if there is none."""
         if not self.running and not self.starts:
             return True
-        if self.room(lane, 1) == 0:
+        if self.free_starts(lane, 1) == 0:
             return False
-        limit_key = lane.limit_key
-        if limit_key in self.running:
-            self.running[limit_key] -= 1
-        if limit_key in self.starts and not lane.has_reservation:
-            self.starts[limit_key] -= 1
+        limit_lane = lane.limit_lane
+        if limit_lane in self.running:
+            self.running[limit_lane] -= 1
+        if limit_lane in self.starts and not lane.has_reservation:
+            self.starts[limit_lane] -= 1
         return True
 
 

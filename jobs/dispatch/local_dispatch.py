@@ -22,11 +22,11 @@ class LocalExecutor(Protocol):
     @property
     def taken_slots(self) -> int: ...
 
-    def has_room(self, lane: Lane) -> bool: ...
+    def has_free_slot(self, lane: Lane) -> bool: ...
 
     def is_running(self, job_id: str) -> bool: ...
 
-    async def take_chunk(self, ids: list[str], more: bool, lane: Lane) -> bool: ...
+    async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool: ...
 
 
 class LocalDispatcher:
@@ -48,7 +48,7 @@ class LocalDispatcher:
 
     def can_run(self, job: PendingJob) -> bool:
         """Return whether this process is idle and may run the job."""
-        return self._is_idle and self._executor.has_room(job.lane)
+        return self._is_idle and self._executor.has_free_slot(job.lane)
 
     def run(self, job: PendingJob) -> "asyncio.Task[bool]":
         """Claim and start a job at its due time; the task returns whether to dispatch again."""
@@ -62,8 +62,8 @@ class LocalDispatcher:
         counts = defaultdict(int, queued.counts)
         ids: defaultdict[Lane, frozenset[str]] = defaultdict(frozenset, queued.ids)
         for job in self._jobs.values():
-            counts[job.lane.limit_key] += 1
-            ids[job.lane.limit_key] |= {job.id}
+            counts[job.lane.limit_lane] += 1
+            ids[job.lane.limit_lane] |= {job.id}
         return QueuedJobs(dict(counts), dict(ids))
 
     async def close(self) -> None:

@@ -62,7 +62,7 @@ async def start_batch(
     found = ctx.registry.batches[source]
     total = await found.count(ctx)
     if total == 0:
-        await found.check_empty(ctx)
+        await found.require_owners(ctx)
     batch_id = ctx.new_id()
     document = {
         "_id": batch_id,

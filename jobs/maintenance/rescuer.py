@@ -11,7 +11,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import LostJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
@@ -82,8 +82,8 @@ class WorkerRescuer:
         self._own_id = own_id
         self._heartbeats = heartbeats
         self._grace_ms = grace_ms(engine.settings)
-        self._completions = Completions(engine.mongo, RESCUE_TIMEOUT_S, engine.store.poisoned)
-        self._single = Completions(engine.mongo, SINGLE_WRITE_TIMEOUT_S, engine.store.poisoned)
+        self._outcome_store = OutcomeStore(engine.mongo, RESCUE_TIMEOUT_S, engine.store.poisoned)
+        self._single = OutcomeStore(engine.mongo, SINGLE_WRITE_TIMEOUT_S, engine.store.poisoned)
 
     async def rescue(self) -> int:
         """Rescue the jobs of all lost workers; returns how many."""
@@ -137,7 +137,9 @@ class WorkerRescuer:
     async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
         """Write all at once or, if some are locked, one by one; returns how many were written."""
         with suppress(TimeoutError):
-            return len(outcomes) - len(await self._completions.write_bisecting(outcomes, offset_ms))
+            return len(outcomes) - len(
+                await self._outcome_store.write_bisecting(outcomes, offset_ms)
+            )
         written, deadline = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
             if time.monotonic() > deadline:
@@ -150,4 +152,4 @@ class WorkerRescuer:
         function = self._engine.registry.get(job.claimed.info.function_name)
         attempt = Attempt(job.claimed, keep_ms_of(function, self._engine.settings.purge_after_ms))
         kind = function.kind if function else None
-        return attempt.on_worker_lost(kind, job.times_lost, worker_id)
+        return attempt.outcome_of_lost_worker(kind, job.times_lost, worker_id)

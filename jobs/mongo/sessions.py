@@ -51,7 +51,7 @@ class Sessions:
             ending.add_done_callback(self._ending.discard)
 
     async def track(self, session: Session, command: Awaitable[T]) -> T:
-        """Await a command of a session; it runs to completion if the caller is cancelled."""
+        """Await a command of a session; it runs to completion if the caller is canceled."""
         result = asyncio.ensure_future(command)
         in_flight = self._in_flight[id(session)]
         in_flight.add(result)
@@ -82,7 +82,7 @@ class Sessions:
             await asyncio.wait(in_flight)
 
     def was_abandoned(self, session: Session) -> bool:
-        """Return whether a caller was cancelled while it waited for the database."""
+        """Return whether a caller was canceled while it waited for the database."""
         return id(session) in self._abandoned
 
     async def kill_transactions(self, worker_id: str) -> int:

@@ -104,7 +104,7 @@ async def run_transaction(
 
 
 async def run_shielded_transaction(mongo: Mongo, body: Body[T], timeout_s: float = TIMEOUT_S) -> T:
-    """Run a body of database commands only; they complete even if the caller is cancelled."""
+    """Run a body of database commands only; they complete even if the caller is canceled."""
     return await run_transaction(
         mongo, lambda session: mongo.sessions.track(session, body(session)), timeout_s
     )
@@ -191,7 +191,7 @@ async def _run_to_end(mongo: Mongo, body: Body[T], progress: _Progress, deadline
 def begin(session: Session) -> None:
     """Begin a transaction; the caller commits or aborts it, or ends the session.
 
-    The driver's own `async with` would abort it when its commit is cancelled, which is an error.
+    The driver's own `async with` would abort it when its commit is canceled, which is an error.
     """
     session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
 

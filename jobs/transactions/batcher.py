@@ -22,7 +22,7 @@ from ostinato.jobs.mongo.client import (
     is_transient,
     is_transient_transaction_error,
 )
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.mongo.transaction import (
     MAX_QUEUE_TIME_S,
     Body,
@@ -98,9 +98,9 @@ class _Batch:
 class TransactionBatcher:
     """Like `run_transaction`, with several bodies in one transaction."""
 
-    def __init__(self, mongo: Mongo, completions: Completions) -> None:
+    def __init__(self, mongo: Mongo, outcome_store: OutcomeStore) -> None:
         self._mongo = mongo
-        self._completions = completions
+        self._outcome_store = outcome_store
         self._waiting: deque[_Member] = deque()
         self._runners: set[asyncio.Task[None]] = set()
         self._open: dict[int, _Batch] = {}  # by id(session), which is unhashable
@@ -142,7 +142,7 @@ class TransactionBatcher:
         """
         batch = self._open.get(id(session))
         if batch is None:
-            return not await self._completions.write_in_transaction(session, [outcome], offset_ms)
+            return not await self._outcome_store.write_in_transaction(session, [outcome], offset_ms)
         batch.outcomes.append(outcome)
         batch.offset_ms = offset_ms
         return True
@@ -269,7 +269,9 @@ class TransactionBatcher:
     async def _write(self, batch: _Batch) -> bool:
         """Write all outcomes; returns False if an attempt is lost, which its solo run detects."""
         session, outcomes = batch.session, batch.outcomes
-        return not await self._completions.write_in_transaction(session, outcomes, batch.offset_ms)
+        return not await self._outcome_store.write_in_transaction(
+            session, outcomes, batch.offset_ms
+        )
 
 
 def _decision_after(error: Exception) -> _Decision | Exception:

@@ -146,7 +146,11 @@ class Transactor:
     registry: Registry
     settings: Settings
     after_commit: Callable[[bool, frozenset[str]], Awaitable[None]]
-    """Called with whether jobs were scheduled, and the ids of running jobs to stop."""
+    """Called with whether jobs were scheduled, and the ids of running jobs to stop.
+
+    It signals for jobs of any due time, unlike `Engine.schedule`: what was due later when the body
+    scheduled it may be due after a long transaction.
+    """
 
     async def run(
         self,

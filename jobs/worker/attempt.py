@@ -12,8 +12,8 @@ from ostinato.jobs.lifecycle import (
     TransitionName,
 )
 from ostinato.jobs.mongo.claimed_jobs import MALFORMED_ERRORS, ClaimedJob
-from ostinato.jobs.mongo.completions import Outcome
 from ostinato.jobs.mongo.job_documents import retry_from
+from ostinato.jobs.mongo.outcomes import Outcome
 from ostinato.jobs.records import FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
@@ -56,13 +56,13 @@ class Attempt:
     def is_last(self) -> bool:
         return self.number >= self.max_attempts
 
-    def succeed(self, result: Json) -> Outcome:
+    def outcome_of_success(self, result: Json) -> Outcome:
         return self._outcome(TransitionName.SUCCEED, result=result)
 
-    def cancel(self) -> Outcome:
+    def outcome_of_cancel(self) -> Outcome:
         return self._outcome(TransitionName.STOP)
 
-    def on_error(
+    def outcome_of_error(
         self, error: dict[str, Any], random: Random, after: RetryAfter | None = None
     ) -> Outcome:
         """Return the outcome for an exception that the retry policy covers.
@@ -71,22 +71,22 @@ class Attempt:
         fails if no attempt is left.
         """
         if self.is_last:
-            return self.fail(error)
+            return self.outcome_of_failure(error)
         if after is not None:
             return self._retry_at_given_time(error, after)
         try:
             retry = retry_from(self.claimed.policy)
         except MALFORMED_ERRORS:  # without a valid policy the delay is unknown
-            return self.fail(error)
+            return self.outcome_of_failure(error)
         round_start = self.max_attempts - retry.max_attempts
         delay_ms = retry.delay_ms(max(1, self.number - round_start), random)
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
-    def fail(self, error: dict[str, Any]) -> Outcome:
-        """Fail, even if attempts are left."""
+    def outcome_of_failure(self, error: dict[str, Any]) -> Outcome:
+        """Return the outcome of an error after which the job does not run again."""
         return self._outcome(TransitionName.FAIL, error=error)
 
-    def on_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
+    def outcome_of_infrastructure_error(self, error: dict[str, Any], random: Random) -> Outcome:
         """Return the outcome for a mutation whose commit an outage or conflict prevented.
 
         Nothing was written, so it is retried soon, even beyond its policy, up to MAX_ATTEMPTS.
@@ -100,23 +100,23 @@ class Attempt:
         delay_ms = int(delay_cap_ms * (0.5 + random() / 2))
         return self._outcome(TransitionName.RETRY, error=error, delay_ms=delay_ms)
 
-    def fail_timeline_full(self) -> Outcome:
-        """Fail without calling the function: the timeline is full."""
+    def outcome_of_full_timeline(self) -> Outcome:
+        """Return the outcome of a job with a full timeline: it fails without a call."""
         message = f"the job's timeline is full ({MAX_EVENTS} events): schedule a new job"
         return self._outcome(TransitionName.FAIL, error=stored_error("TimelineFull", message))
 
-    def release(self) -> Outcome:
-        """Return a claimed but unstarted job to pending."""
+    def outcome_of_release(self) -> Outcome:
+        """Return the outcome that makes a claimed but unstarted job pending again."""
         return self._outcome(TransitionName.HAND_BACK)
 
-    def on_shutdown(self, kind: FunctionKind) -> Outcome:
+    def outcome_of_shutdown(self, kind: FunctionKind) -> Outcome:
         """Return the outcome for an attempt interrupted by a shutdown."""
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return self._outcome(TransitionName.HAND_BACK)
         message = "the worker shut down during the last attempt"
         return self._outcome(TransitionName.FAIL, error=stored_error("WorkerStopped", message))
 
-    def on_unknown_outcome(self, kind: FunctionKind) -> Outcome | None:
+    def outcome_of_lost_write(self, kind: FunctionKind) -> Outcome | None:
         """Return the outcome for a started attempt whose outcome was not stored.
 
         None if the job may be released and run again.
@@ -126,7 +126,9 @@ class Attempt:
         message = "the outcome of the last attempt could not be stored"
         return self._outcome(TransitionName.FAIL, error=stored_error("OutcomeLost", message))
 
-    def on_worker_lost(self, kind: FunctionKind | None, times_lost: int, worker_id: str) -> Outcome:
+    def outcome_of_lost_worker(
+        self, kind: FunctionKind | None, times_lost: int, worker_id: str
+    ) -> Outcome:
         """Return the outcome for a lost worker's attempt; `times_lost` includes this loss."""
         error = stored_error(
             WORKER_LOST, f"worker {worker_id} stopped sending heartbeats while running the job"
@@ -138,14 +140,16 @@ class Attempt:
         try:
             when = parse_when(after.when)  # mutable: the function may have changed it
         except (ValueError, AttributeError) as invalid:
-            return self.fail({**error, "message": replace_surrogates(f"RetryAfter: {invalid}")})
+            return self.outcome_of_failure(
+                {**error, "message": replace_surrogates(f"RetryAfter: {invalid}")}
+            )
         if isinstance(when, int):
             return self._outcome(TransitionName.RETRY, error=error, delay_ms=when)
         return replace(self._outcome(TransitionName.RETRY, error=error), due_at=when)
 
     def _outcome(
         self,
-        move: TransitionName,
+        transition: TransitionName,
         *,
         result: Json = None,
         error: dict[str, Any] | None = None,
@@ -154,7 +158,7 @@ class Attempt:
         return Outcome(
             job_id=self.job_id,
             attempt=self.number,
-            transition=move,
+            transition=transition,
             keep_ms=self.keep_ms,
             result=result,
             error=error,

@@ -12,7 +12,7 @@ from ostinato.jobs.clock import Clock
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError, is_transient, summarize
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.worker.stored_errors import stored_error
 
@@ -38,10 +38,13 @@ class Completer:
     """Writes the outcomes of all attempts of a worker."""
 
     def __init__(
-        self, completions: Completions, clock: Clock, written: Callable[[Sequence[Outcome]], None]
+        self,
+        outcome_store: OutcomeStore,
+        clock: Clock,
+        written: Callable[[Sequence[Outcome]], None],
     ) -> None:
         """`written` is called with each group of outcomes once it is durable."""
-        self._completions = completions
+        self._outcome_store = outcome_store
         self._clock = clock
         self._written = written
         self._group: GroupCommit[Outcome, None] = GroupCommit(self._write, BATCH_SIZE)
@@ -92,7 +95,7 @@ class Completer:
         backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=JITTER)
         while True:
             try:
-                lost = await self._completions.write(outcomes, await self._clock.offset_ms())
+                lost = await self._outcome_store.write(outcomes, await self._clock.offset_ms())
                 break
             except Exception as error:  # of any class: one outcome must not block the others
                 if not isinstance(error, TimeoutError) and not is_transient(error):
@@ -111,7 +114,7 @@ class Completer:
             return False
         try:
             offset_ms = await self._clock.offset_ms()
-            return await self._completions.fail_poisoned(outcome, error.error, offset_ms)
+            return await self._outcome_store.fail_poisoned(outcome, error.error, offset_ms)
         except (MongoError, TimeoutError):
             return False
 

@@ -18,15 +18,15 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.function_runner import FunctionRunner
 from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
 from ostinato.jobs.worker.progress import ProgressReport
-from ostinato.jobs.worker.runner import Runner
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 
@@ -46,16 +46,16 @@ class Executor:
     def __init__(
         self, engine: Engine, worker_id: str, queues: QueueSettings, slot_freed: Callable[[], None]
     ) -> None:
-        completions = Completions(engine.mongo, poisoned=engine.store.poisoned)
+        outcome_store = OutcomeStore(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
         self._queues = queues
         self._slot_freed = slot_freed
         self._batchers = {
-            batch_class: TransactionBatcher(engine.mongo, completions)
+            batch_class: TransactionBatcher(engine.mongo, outcome_store)
             for batch_class in (BatchClass.ANY, BatchClass.CONTENDED)
         }
-        self._runner = Runner(engine=engine, batchers=self._batchers, stats=FunctionStats())
-        self._completer = Completer(completions, engine.clock, self._notify_if_due)
+        self._runner = FunctionRunner(engine=engine, batchers=self._batchers, stats=FunctionStats())
+        self._completer = Completer(outcome_store, engine.clock, self._notify_if_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
@@ -77,9 +77,9 @@ class Executor:
     def is_running(self, job_id: str) -> bool:
         return job_id in self.running
 
-    def has_room(self, lane: Lane | None) -> bool:
+    def has_free_slot(self, lane: Lane | None) -> bool:
         """Return whether a slot is free; with a lane, for a job of that lane."""
-        return self.slots.has_room(lane) and (lane is None or self._is_serving(lane))
+        return self.slots.has_free_slot(lane) and (lane is None or self._is_serving(lane))
 
     async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool:
         """Claim and start a chunk's jobs as slots become free, for at most CHUNK_TIMEOUT_S.
@@ -178,7 +178,7 @@ class Executor:
         attempt = Attempt(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
         if self._is_closing:
             claim_slots.release(1)
-            await self._completer.complete(attempt.release())
+            await self._completer.complete(attempt.outcome_of_release())
         else:
             self._start(attempt, claim_slots.hand_over())
 
@@ -204,7 +204,7 @@ class Executor:
 
         The loss of ownership may have been a stale read during a failover.
         """
-        outcome = attempt.on_unknown_outcome(self._kind_of(attempt))
+        outcome = attempt.outcome_of_lost_write(self._kind_of(attempt))
         if outcome is not None:
             self._unknown_outcomes[attempt.job_id, attempt.number] = outcome
 
@@ -241,7 +241,7 @@ class Executor:
         if running.stop_reason is not None:
             return running.outcome_before_start()
         if await self._engine.store.is_timeline_full(attempt.job_id, attempt.claimed.version):
-            return attempt.fail_timeline_full()
+            return attempt.outcome_of_full_timeline()
         progress = ProgressReport(self._engine.store, attempt.job_id, attempt.number)
         try:
             outcome = await self._runner.run(attempt, progress)

@@ -22,7 +22,7 @@ class FunctionLimits:
         self._registry = registry
         self._running: Counter[str] = Counter()
 
-    def room(self, lane: Lane, wanted: int) -> int:
+    def free_starts(self, lane: Lane, wanted: int) -> int:
         """Return how many of `wanted` jobs may start now."""
         function = self._registry.get(lane.function) if lane.function else None
         if function is None or function.concurrency is None:
@@ -31,7 +31,7 @@ class FunctionLimits:
 
     def acquire(self, lane: Lane, wanted: int) -> int:
         """Reserve up to `wanted` starts within the limit, without waiting; returns how many."""
-        granted = self.room(lane, wanted)
+        granted = self.free_starts(lane, wanted)
         if lane.function is not None:
             self._running[lane.function] += granted
         return granted
@@ -55,9 +55,9 @@ class Slots:
     def taken(self) -> int:
         return self.capacity - self.free
 
-    def has_room(self, lane: Lane | None) -> bool:
+    def has_free_slot(self, lane: Lane | None) -> bool:
         """Return whether a slot is free; with a lane, for a job of that lane."""
-        return self._is_open and (lane is None or self._limits.room(lane, 1) > 0)
+        return self._is_open and (lane is None or self._limits.free_starts(lane, 1) > 0)
 
     async def acquire(self, lane: Lane, wanted: int) -> int:
         """Wait until a slot is free, then take up to `wanted` slots and return how many.

@@ -60,7 +60,7 @@ class WorkerRuntime:
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
-            self.executor.has_room,
+            self.executor.has_free_slot,
             lambda: engine.notifier.notify(Signal.DUE),
         )
         self._reconciler = LeaseReconciler(engine, worker_id, self.executor)

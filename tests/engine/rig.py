@@ -11,7 +11,7 @@ from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.records import Cause, CauseKind, Job
@@ -96,7 +96,7 @@ class Rig:
         return [job for job in claimed if isinstance(job, ClaimedJob)]
 
     async def complete(self, outcome: Outcome) -> set[str]:
-        return await Completions(self.engine.mongo).write([outcome], 0)
+        return await OutcomeStore(self.engine.mongo).write([outcome], 0)
 
     async def all(self, collection: str, **fields: object) -> list[Document]:
         found = self.engine.mongo[collection].find(fields, sort=[("_id", 1)])

@@ -163,7 +163,8 @@ async def test_log_does_not_quote_a_job_rejected_by_a_validator(
 async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
     (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
     attempt = Attempt(replace(claimed, policy={}), keep_ms=1_000)
-    assert attempt.on_error({"name": "ValueError"}, lambda: 0.5).transition is TransitionName.FAIL
+    outcome = attempt.outcome_of_error({"name": "ValueError"}, lambda: 0.5)
+    assert outcome.transition is TransitionName.FAIL
 
 
 @pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}])

@@ -13,7 +13,7 @@ import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
 from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, grace_ms
-from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.sessions import worker_app_name
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import FunctionKind
@@ -209,10 +209,10 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
 async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:
     job_id = await idle.schedule("hold_in_mutation")
     (job,) = await idle.claim(job_id)
-    outcome = Attempt(job, 0).on_worker_lost(FunctionKind.MUTATION, 1, "ghost")
+    outcome = Attempt(job, 0).outcome_of_lost_worker(FunctionKind.MUTATION, 1, "ghost")
     async with locked_by(idle, "somebody", job_id), asyncio.timeout(WITHIN):
         with pytest.raises(TimeoutError, match="no commit within"):
-            await Completions(idle.engine.mongo, timeout_s=0.3).write([outcome], 0)
+            await OutcomeStore(idle.engine.mongo, timeout_s=0.3).write([outcome], 0)
     assert (await idle.job(job_id))["state"] == "inProgress"
 
 

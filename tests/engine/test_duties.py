@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.arq_queue import consumer, notifier
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
-from ostinato.jobs.mongo.completions import Completions
 from ostinato.jobs.mongo.due_jobs import DueJobs
 from ostinato.jobs.mongo.job_store import JobStore
 from ostinato.jobs.mongo.orphans import OrphanFinder
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
@@ -74,8 +74,8 @@ async def test_background_task_continues_after_an_exception(
 async def test_outcome_is_written_after_an_exception_in_its_first_write(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seam = Seam(Completions.write)
-    monkeypatch.setattr(Completions, "write", lambda *args: seam(*args))
+    seam = Seam(OutcomeStore.write)
+    monkeypatch.setattr(OutcomeStore, "write", lambda *args: seam(*args))
     with capture_logs() as logs:
         job = await rig.run("echo", value=1)
     assert (job["state"], job["attempt"], seam.raised) == ("success", 1, TIMES)

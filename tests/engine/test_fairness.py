@@ -137,7 +137,7 @@ def test_limits_of_functions_are_kept_and_hold_up_nobody_else(
     chosen = (
         round_robin(ordered, 60, limits(), None) if fairly else by_rank([ordered], 60, limits())
     )
-    inside = [one for one in chosen if one.lane.limit_key == LIMITED]
+    inside = [one for one in chosen if one.lane.limit_lane == LIMITED]
     assert len(inside) <= 5
     assert sum(not one.lane.has_reservation for one in inside) <= 3
     assert {one.id for one in jobs if one.lane.function is None} <= {one.id for one in chosen}

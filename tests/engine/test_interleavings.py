@@ -20,7 +20,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.mongo.claimed_jobs import claimed_job_from
-from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.outcomes import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
@@ -102,9 +102,8 @@ class Interleavings(RuleBasedStateMachine):
     @rule(job_id=jobs, kind=sampled_from(FunctionKind), times=integers(1, 3))
     def lose_worker(self, job_id: str, kind: FunctionKind, times: int) -> None:
         before = self.do(self.rig.job(job_id))
-        self.do(
-            self.rig.complete(Attempt(claimed_job_from(before), 9).on_worker_lost(kind, times, "w"))
-        )
+        attempt = Attempt(claimed_job_from(before), 9)
+        self.do(self.rig.complete(attempt.outcome_of_lost_worker(kind, times, "w")))
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:

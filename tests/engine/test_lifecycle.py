@@ -10,7 +10,7 @@ from ostinato.jobs.errors import NotFound, PreconditionFailed
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Session
-from ostinato.jobs.mongo.completions import Completions, Outcome
+from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
 from ostinato.jobs.mongo.transaction import run_transaction
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.stored_errors import stored_error
@@ -103,7 +103,7 @@ async def test_outcomes_that_share_a_write_end_each_in_its_own_way(idle: Rig) ->
     await idle.cancel(asked)
     await idle.complete(ending(lost, TransitionName.HAND_BACK))
     succeeded = [ending(job_id, TransitionName.SUCCEED) for job_id in (plain, asked, lost)]
-    assert await Completions(idle.engine.mongo).write(succeeded, 0) == {lost}
+    assert await OutcomeStore(idle.engine.mongo).write(succeeded, 0) == {lost}
     states = [(await idle.job(job_id))["state"] for job_id in (plain, asked, lost)]
     assert states == ["success", "canceled", "pending"]
 
@@ -118,7 +118,7 @@ async def test_a_transaction_has_lost_a_job_that_was_canceled_at_the_same_attemp
     mongo = idle.engine.mongo
 
     async def finish(session: Session) -> set[str]:
-        return await Completions(mongo).write_in_transaction(session, ends, 0)
+        return await OutcomeStore(mongo).write_in_transaction(session, ends, 0)
 
     assert await run_transaction(mongo, finish) == {canceled}
 

@@ -19,7 +19,7 @@ async def test_action_that_cancels_itself_fails_after_one_start(rig: Rig, way: s
     job = await rig.run("cancel_itself", way=way)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("CancelledError", 1)
-    assert "cancelled" in job["error"]["message"]
+    assert "canceled" in job["error"]["message"]
 
 
 @pytest.mark.parametrize("way", [*HARMLESS, AS_IT_RETURNS])

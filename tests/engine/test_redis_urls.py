@@ -116,8 +116,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
     ("url", "said"),
     [
         ("http://127.0.0.1/", "rediss:// for TLS"),
-        ("redis://:pa:ss@w#rd@127.0.0.1:6379/0", "encode the special characters"),
-        ("redis://:pa:ss/w@127.0.0.1:6379/0", "encode the special characters"),
+        ("redis://:pa:ss@w#rd@127.0.0.1:6379/0", "percent-encode special characters"),
+        ("redis://:pa:ss/w@127.0.0.1:6379/0", "percent-encode special characters"),
         ("redis://127.0.0.1/0?retries=3", "unknown option 'retries'"),
         ("redis://127.0.0.1/0?socket_timeout=long", "is not a Redis URL"),
         ("rediss://127.0.0.1/0?ssl_cert_reqs=maybe", "maybe"),

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from ostinato.jobs.embedded import servers
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
-from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.records import Progress
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker import completer
@@ -190,7 +190,9 @@ async def test_progress_that_cannot_be_encoded_breaks_neither_attempt_nor_outcom
     claimed = [Attempt((await idle.claim(job_id))[0], 9) for job_id in ids]
     report = ProgressReport(idle.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
-    first = replace(claimed[0].succeed(1), progress=report.unwritten)
-    complete = Completer(Completions(idle.engine.mongo), idle.engine.clock, lambda _: None).complete
-    assert all(await asyncio.gather(complete(first), complete(claimed[1].succeed(2))))
+    first = replace(claimed[0].outcome_of_success(1), progress=report.unwritten)
+    complete = Completer(
+        OutcomeStore(idle.engine.mongo), idle.engine.clock, lambda _: None
+    ).complete
+    assert all(await asyncio.gather(complete(first), complete(claimed[1].outcome_of_success(2))))
     assert [(await idle.job(job_id))["result"] for job_id in ids] == [1, 2]

@@ -133,7 +133,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     (job,) = await idle.claim(await idle.schedule("be_throttled"))
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
-    outcome = Attempt(job, 9).on_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
+    outcome = Attempt(job, 9).outcome_of_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
     assert outcome.transition is TransitionName.FAIL
     assert outcome.error is not None
     assert "milliseconds, got 0.5" in outcome.error["message"]
@@ -200,5 +200,5 @@ async def test_outcome_of_a_lost_worker_s_job(
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
     attempt = Attempt(claimed_job_from({**job, "attempt": number}), 9)
-    outcome = attempt.on_worker_lost(kind, times_lost, "w")
+    outcome = attempt.outcome_of_lost_worker(kind, times_lost, "w")
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")

@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import OperationFailure
 
 from ostinato.jobs.mongo.client import Mongo, Session
-from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.transaction import (
     MAX_QUEUE_TIME_S,
     Contended,
@@ -127,7 +127,7 @@ async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
         raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
 
     with pytest.raises(Contended):
-        await TransactionBatcher(mongo, Completions(mongo)).run(meet_a_rival_and_wait, 0.3)
+        await TransactionBatcher(mongo, OutcomeStore(mongo)).run(meet_a_rival_and_wait, 0.3)
 
 
 async def is_kept_once_its_turn_has_come(
@@ -143,7 +143,7 @@ async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeo
     rig: Rig,
 ) -> None:
     mongo, opened = rig.engine.mongo, asyncio.Event()
-    shared = TransactionBatcher(mongo, Completions(mongo))
+    shared = TransactionBatcher(mongo, OutcomeStore(mongo))
 
     async def hold(_session: Session) -> bool:
         return await opened.wait()
@@ -163,7 +163,7 @@ async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transacti
     rig: Rig,
 ) -> None:
     mongo, opened, entered = rig.engine.mongo, asyncio.Event(), asyncio.Event()
-    shared = TransactionBatcher(mongo, Completions(mongo))
+    shared = TransactionBatcher(mongo, OutcomeStore(mongo))
 
     async def hold(_session: Session) -> str:
         entered.set()
@@ -235,7 +235,7 @@ class Bodies:
 
 async def test_a_failure_is_not_judged_by_what_was_never_kept(rig: Rig) -> None:
     mongo = rig.engine.mongo
-    shared, bodies = TransactionBatcher(mongo, Completions(mongo)), Bodies(mongo)
+    shared, bodies = TransactionBatcher(mongo, OutcomeStore(mongo)), Bodies(mongo)
     failed, kept = await asyncio.gather(
         shared.run(bodies.fail_the_second_time, 4.0),
         shared.run(bodies.fail_beside_it, 4.0),

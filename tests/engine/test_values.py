@@ -12,7 +12,7 @@ from pymongo.errors import WriteError
 
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import to_json_value
-from ostinato.jobs.mongo.completions import Completions
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
 from tests.engine import odd
@@ -171,8 +171,8 @@ async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
 async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    completions = Completions(idle.engine.mongo)
-    jobs, met = completions._jobs, [WriteError("Not primary while writing", 189)]
+    outcome_store = OutcomeStore(idle.engine.mongo)
+    jobs, met = outcome_store._jobs, [WriteError("Not primary while writing", 189)]
     update = jobs.update_many
 
     async def interrupted(*args: Any, **options: Any) -> Any:
@@ -182,8 +182,8 @@ async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
 
     monkeypatch.setattr(jobs, "update_many", interrupted)
     (claimed,) = await idle.claim(await idle.schedule("echo"))
-    outcome = Attempt(claimed, 9).succeed(1)
-    await Completer(completions, idle.engine.clock, lambda _: None).complete(outcome)
+    outcome = Attempt(claimed, 9).outcome_of_success(1)
+    await Completer(outcome_store, idle.engine.clock, lambda _: None).complete(outcome)
     assert (await idle.job(claimed.id))["state"] == "success"
 
 

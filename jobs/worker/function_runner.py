@@ -23,7 +23,7 @@ from ostinato.jobs.mongo.client import (
     summarize,
     was_raised_by_our_client,
 )
-from ostinato.jobs.mongo.completions import Outcome
+from ostinato.jobs.mongo.outcomes import Outcome
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
@@ -42,7 +42,7 @@ from ostinato.jobs.worker.stored_errors import (
 )
 
 PING_TIMEOUT_S = 1.0
-OWN_CANCELLATION = "the function cancelled its own task, or awaited a cancelled one"
+OWN_CANCELLATION = "the function canceled its own task, or awaited a canceled one"
 
 WriteOutcome = Callable[[Session, Outcome, int], Awaitable[bool]]
 """Writes an outcome in a transaction, given the scheduler time offset in ms; returns False if the
@@ -86,7 +86,7 @@ class AttemptFence:
 
     async def finish(self, session: Session, result: Json) -> None:
         """Write the success as the transaction's last write, or raise AttemptLost."""
-        success = self.attempt.succeed(result)
+        success = self.attempt.outcome_of_success(result)
         try:
             with_progress = replace(success, progress=self.progress.unwritten)
             is_owned = await self._write(session, with_progress)
@@ -100,7 +100,7 @@ class AttemptFence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runner:
+class FunctionRunner:
     """Runs attempts and classifies their errors."""
 
     engine: Engine
@@ -119,7 +119,7 @@ class Runner:
                 f"Function {attempt.function_name!r} is not registered on this worker: add its "
                 "module to OSTINATO_FUNCTIONS on every worker"
             )
-            return attempt.on_error(stored_error("UnknownFunction", message), random.random)
+            return attempt.outcome_of_error(stored_error("UnknownFunction", message), random.random)
         try:
             match function.kind:
                 case FunctionKind.MUTATION:
@@ -132,7 +132,7 @@ class Runner:
         except AttemptLost:
             # It was canceled, or another attempt owns the job and the guard rejects this outcome.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
-            return attempt.cancel() if function.kind is FunctionKind.MUTATION else None
+            return attempt.outcome_of_cancel() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:
             raise
         except UserClientError as own:
@@ -146,7 +146,7 @@ class Runner:
         message = message_of(error) or OWN_CANCELLATION
         stored = stored_error("CancelledError", message, traceback_of(error))
         if function is None:
-            return attempt.fail(stored)
+            return attempt.outcome_of_failure(stored)
         return _outcome_by_policy(function, attempt, error, stored)
 
     async def _outcome_of_error(
@@ -159,19 +159,19 @@ class Runner:
             raise
         except BaseException:  # code of a user's exception class ran here
             log.warning("function.error_unreadable", job_id=attempt.job_id)
-            return attempt.fail(describe_exception(error))
+            return attempt.outcome_of_failure(describe_exception(error))
 
     async def _classify(
         self, function: Function, attempt: Attempt, error: BaseException
     ) -> Outcome:
         is_mutation = function.kind is FunctionKind.MUTATION
         if isinstance(error, Contended | CommitRefused) or (is_mutation and is_transient(error)):
-            return attempt.on_infrastructure_error(describe_exception(error), random.random)
+            return attempt.outcome_of_infrastructure_error(describe_exception(error), random.random)
         if not isinstance(error, TimeoutError):
             return _outcome_by_policy(function, attempt, error)
         if is_mutation and not await self._is_mongo_available():
             unavailable = stored_error("Unavailable", "MongoDB did not answer")
-            return attempt.on_infrastructure_error(unavailable, random.random)
+            return attempt.outcome_of_infrastructure_error(unavailable, random.random)
         if not isinstance(error, DeadlineExceeded):
             return _outcome_by_policy(function, attempt, error)
         stored = stored_error("TimeoutError", message_of(error), traceback_of(error))
@@ -249,7 +249,7 @@ class Runner:
             raise
         if deadline.expired():  # the function caught its cancellation
             raise _deadline_exceeded(function, timeout_ms)
-        return attempt.succeed(self._checked_result(result))
+        return attempt.outcome_of_success(self._checked_result(result))
 
     def _mutation_caller(self, identity: ExecutionIdentity) -> Callable[..., Awaitable[Any]]:
         async def run_mutation(ref: FunctionRef, args: dict[str, object]) -> Any:
@@ -323,6 +323,6 @@ def _outcome_by_policy(
     """Return the outcome for an error according to the function's retry policy."""
     stored = stored or describe_exception(error)
     if not function.retry.covers(error):
-        return attempt.fail(stored)
+        return attempt.outcome_of_failure(stored)
     after = cast("RetryAfter", error) if issubclass(type(error), RetryAfter) else None
-    return attempt.on_error(stored, random.random, after)
+    return attempt.outcome_of_error(stored, random.random, after)

@@ -40,7 +40,7 @@ class Outcome:
     """The last reported progress, if not yet written."""
 
 
-class Completions:
+class OutcomeStore:
     """Writes outcomes, guarded by state and attempt."""
 
     def __init__(
