@@ -2,7 +2,12 @@
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it has no types
 
-TOGETHER = ("tests/chaos/test_run.py", "tests/browser/test_pages.py", "tests/test_setup_dev.py")
+TOGETHER = (
+    "tests/chaos/test_run.py",
+    "tests/browser/test_pages.py",
+    "tests/test_setup_dev.py",
+    "tests/test_style.py",
+)
 """Modules whose tests share what is dear to set up: one worker has them all."""
 
 
