@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
@@ -50,7 +51,8 @@ def matches(spec: str, wall: datetime) -> bool:
     )
 
 
-def values(text: str, index: int) -> set[int]:
+@cache
+def values(text: str, index: int) -> frozenset[int]:
     """Expand a list of values, ranges and steps."""
     for name, number in NAMES.items():
         text = text.replace(name, number)
@@ -60,4 +62,4 @@ def values(text: str, index: int) -> set[int]:
         low, _, high = span.partition("-")
         first, last = BOUNDS[index] if span == "*" else (int(low), int(high or low))
         found.update(range(first, last + 1, int(step or 1)))
-    return found
+    return frozenset(found)

@@ -50,8 +50,11 @@ async def lengthen(rig: Rig, admin: Database, job_id: str, events: int) -> None:
     spoil(rig, admin, job_id, {"timeline": timeline, "version": events})
 
 
-async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(idle: Rig) -> None:
+async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(
+    idle: Rig, mongo_admin: Database
+) -> None:
     job_id = await idle.schedule("echo")
+    await lengthen(idle, mongo_admin, job_id, MAX_EVENTS - 101)
 
     async def go_on() -> None:
         for _ in range(MAX_EVENTS):
