@@ -15,10 +15,15 @@ from ostinato.jobs.embedded.process import Child
 
 PRELOADED = [
     "tests.forking",
+    "uvloop",
+    "uvicorn.loops.uvloop",
+    "uvicorn.lifespan.on",
     "ostinato.cli",
     "ostinato.schema.server.app",
     "ostinato.schema.server.uvicorn_server",
+    "ostinato.jobs.mongo.diagnostics",
     "ostinato.jobs.worker.main",
+    "tests.freezing",
 ]
 
 nursery = multiprocessing.get_context("forkserver")
