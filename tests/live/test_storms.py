@@ -16,7 +16,7 @@ from tests.live.writing import Writer
 from tests.processes import eventually
 
 MISSED = 200
-CROWDS = {100: 10_000, 50_000: 1_000}
+CROWDS = {100: 2_000, 50_000: 1_000}
 """How many come back, by how many changes the feed still has."""
 PATIENCE_S = 300.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
