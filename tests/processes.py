@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,6 +24,8 @@ from tests.forking import fork
 ROOT = Path(__file__).parent.parent
 OSTINATO = COMMAND
 START_S = 20.0
+TLS = ssl.create_default_context()
+"""For all HTTP clients of the tests: each would build its own, although none uses TLS."""
 POLL_S = 0.02
 
 T = TypeVar("T")
@@ -82,7 +85,7 @@ class ApiProcess:
     async def ready(self) -> None:
         """Wait until it serves; fail with its log when it does not."""
         deadline = time.monotonic() + START_S
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
             while not await self._answers(client):
                 assert self.child.exit_code is None, self.child.tail()
                 assert time.monotonic() < deadline, self.child.tail()

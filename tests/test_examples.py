@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import ROOT, ApiProcess, Processes, eventually
+from tests.processes import ROOT, TLS, ApiProcess, Processes, eventually
 from tests.transports.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
@@ -39,7 +39,7 @@ class Visitor:
     async def run(self, document: str, **variables: object) -> Any:
         """Run an operation and return its only root field; fail on errors."""
         body = {"query": document, "variables": variables}
-        async with httpx.AsyncClient(trust_env=False, headers=self._headers) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=self._headers) as http:
             answer = (await http.post(self._url, json=body)).json()
         assert "errors" not in answer, answer
         (field,) = answer["data"].values()

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from ostinato.jobs.embedded.data_folder import local_secret, locked
 from ostinato.jobs.embedded.process import Child, free_port, spawn
-from tests.processes import OSTINATO, eventually, runs
+from tests.processes import OSTINATO, TLS, eventually, runs
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
@@ -112,7 +112,7 @@ async def test_dev_comes_up_with_tokens_that_work(dev: Installation) -> None:
     run = await dev.running()
     description = await run.up()
     assert run.description.stat().st_mode & 0o777 == 0o600
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
         for token in ("token", "otherToken", "adminToken"):
             headers = {"authorization": f"Bearer {description[token]}"}
             reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)

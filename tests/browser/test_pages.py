@@ -14,7 +14,7 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.settings import Settings
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
-from tests.processes import ApiProcess, Processes
+from tests.processes import TLS, ApiProcess, Processes
 
 REPORTS = ("tests.browser.reports",)
 DOORS = ("tests.live.doors",)
@@ -76,7 +76,7 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
 ) -> None:
     async def schedule() -> None:
         headers = {"authorization": f"Bearer {reporting_api.token('alice')}"}
-        async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
             for _ in range(100):
                 reply = await client.post(reporting_api.graphql_url, json={"query": LATER})
                 assert "errors" not in reply.json(), reply.text

@@ -20,7 +20,7 @@ from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
 from tests.live.serving import served
 from tests.live.watching import JOBS
 from tests.live.writing import Writer
-from tests.processes import eventually
+from tests.processes import TLS, eventually
 from tests.transports.conftest import TRANSPORT_WS, Socket
 from tests.transports.streams import MULTIPART, SSE
 
@@ -61,7 +61,7 @@ class Place:
         headers = accept | {"authorization": f"Bearer {issue_token(self.settings, 'bob')}"}
         url = f"http://127.0.0.1:{self.port}/graphql"
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client,
+            httpx.AsyncClient(trust_env=False, verify=TLS, timeout=PATIENCE_S) as client,
             client.stream("POST", url, headers=headers, json={"query": JOBS}) as response,
         ):
             async for chunk in response.aiter_raw():

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
+from tests.processes import TLS
 from tests.transports.conftest import TRANSPORT_WS, Socket
 from tests.transports.streams import MULTIPART, SEPARATORS, SSE
 
@@ -71,7 +72,7 @@ class Caller:
     def client(self) -> httpx.AsyncClient:
         url = f"http://127.0.0.1:{self.port}"
         return httpx.AsyncClient(
-            base_url=url, headers=self.headers, timeout=WAIT_S, trust_env=False
+            base_url=url, headers=self.headers, timeout=WAIT_S, trust_env=False, verify=TLS
         )
 
     async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Document:

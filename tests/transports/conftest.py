@@ -22,7 +22,7 @@ from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
 from ostinato.schema.server.uvicorn_server import build_server
-from tests.processes import eventually
+from tests.processes import TLS, eventually
 from tests.transports.example import Probe, example_app
 
 SECRET = "a-secret-for-the-transports-of-48-bytes-01234567"
@@ -59,7 +59,7 @@ class Running:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {self.token()}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=RECEIVE_S)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=RECEIVE_S, verify=TLS)
 
     @asynccontextmanager
     async def socket(self, *, path: str = "/graphql", **options: Any) -> AsyncIterator["Socket"]:

@@ -8,12 +8,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 from ostinato.schema.server.uvicorn_server import listen
-from tests.processes import ApiProcess
+from tests.processes import TLS, ApiProcess
 from tests.transports.conftest import TRANSPORT_WS, Socket, make_settings
 
 
 async def test_api_is_ready_when_mongo_redis_and_the_hub_are(api_server: ApiProcess) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         response = await client.get(f"{api_server.url}/readyz")
     assert response.json() == {
         "status": "ok",

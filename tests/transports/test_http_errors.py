@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from ostinato.resolvers.auth import issue_token
+from tests.processes import TLS
 from tests.transports.conftest import SECRET, Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -103,7 +104,7 @@ async def test_operation_that_takes_too_long_is_stopped_as_timeout() -> None:
 async def test_invalid_token_is_401_and_no_token_only_fails_what_needs_a_viewer(
     running: Running,
 ) -> None:
-    async with httpx.AsyncClient(base_url=running.url) as client:
+    async with httpx.AsyncClient(base_url=running.url, verify=TLS) as client:
         invalid = await client.post(
             "/graphql", json={"query": "{ hello }"}, headers={"authorization": "Bearer x"}
         )
@@ -148,7 +149,10 @@ async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> b
 async def test_keys_that_cannot_be_fetched_are_503() -> None:
     settings = make_settings(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:9/keys")
     token = issue_token(make_settings(), "ada")
-    async with serve(settings) as running, httpx.AsyncClient(base_url=running.url) as client:
+    async with (
+        serve(settings) as running,
+        httpx.AsyncClient(base_url=running.url, verify=TLS) as client,
+    ):
         header = {"authorization": f"Bearer {token}"}
         no_key_id = await client.post("/graphql", json={"query": "{ hello }"}, headers=header)
         token = jwt.encode({"sub": "ada"}, SECRET, headers={"kid": "1"})

@@ -11,7 +11,7 @@ from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 from pydantic import SecretStr
 
-from tests.processes import ApiProcess, Processes
+from tests.processes import TLS, ApiProcess, Processes
 from tests.transports.nodejs import install_clients, node
 
 CHECKS = {
@@ -53,7 +53,7 @@ JOBS = """subscription ($after: Cursor) {
 
 async def _schedule(api: ApiProcess, user: str = "alice") -> str:
     headers = {"authorization": f"Bearer {api.token(user)}"}
-    async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=headers, trust_env=False, verify=TLS) as client:
         response = await client.post(api.graphql_url, json={"query": SCHEDULE})
     job_id: str = response.json()["data"]["scheduleJob"]["jobId"]
     return job_id

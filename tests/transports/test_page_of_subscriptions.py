@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import ApiProcess
+from tests.processes import TLS, ApiProcess
 from tests.transports.nodejs import FOLDER, RESUME, install_clients, node
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "subscriptions.md"
@@ -79,7 +79,7 @@ async def test_every_operation_is_answered(api_server: ApiProcess, root: str) ->
     (query,) = [code for code in _examples("graphql", api_server) if root in code]
     headers = {"authorization": f"Bearer {api_server.token()}", "accept": "text/event-stream"}
     async with (
-        httpx.AsyncClient(headers=headers, trust_env=False, timeout=30) as client,
+        httpx.AsyncClient(headers=headers, trust_env=False, verify=TLS, timeout=30) as client,
         client.stream("POST", api_server.graphql_url, json={"query": query}) as response,
     ):
         data = await anext(

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from ostinato.jobs.settings import Mode
 from ostinato.schema.server.endpoints import CallCounter
 from ostinato.schema.server.pages import page_routes
+from tests.processes import TLS
 from tests.transports.conftest import Running, make_settings, serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,7 +21,7 @@ DEVELOPMENT = {"mode": Mode.DEVELOPMENT, "development_token": TOKEN}
 
 
 async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=running.url) as client:
+    async with httpx.AsyncClient(base_url=running.url, verify=TLS) as client:
         return await client.get(path, headers=headers)
 
 
