@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -51,33 +52,65 @@ class Forked(subprocess.Popen[bytes]):
         return code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a forked command finds: its folder, its variables, and the files that it writes to."""
+
+    env: Mapping[str, str]
+    out: Path
+    err: Path
+    folder: Path | None = None
+
+
 def fork(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Child:
     """Do what `spawn` does for `python -m ostinato …`, without the imports."""
-    process = nursery.Process(
-        target=_become, args=(("ostinato", *command[len(COMMAND) :]), log, dict(env)), name=name
-    )
-    process.start()
+    process = _start(name, command[len(COMMAND) :], Surroundings(env=env, out=log, err=log))
     return Child(name=name, popen=Forked(process), log=log)
 
 
-def _become(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+def run_forked(
+    args: Sequence[str], surroundings: Surroundings, timeout_s: float
+) -> "subprocess.CompletedProcess[str]":
+    """Do what `subprocess.run` does for `python -m ostinato …`, without the imports."""
+    process = Forked(_start("command", args, surroundings))
+    try:
+        code = process.wait(timeout_s)
+    finally:
+        process.kill()
+    out, err = surroundings.out.read_text(), surroundings.err.read_text()
+    return subprocess.CompletedProcess(args, code, out, err)
+
+
+def _start(name: str, args: Sequence[str], surroundings: Surroundings) -> BaseProcess:
+    process = nursery.Process(target=_become, args=(("ostinato", *args), surroundings), name=name)
+    process.start()
+    return process
+
+
+def _become(argv: Sequence[str], surroundings: Surroundings) -> None:
     """Turn this child into what the executed command would be; it dies with its parent, too."""
     from ostinato.cli import main
 
     die_with_parent(os.getppid())
     os.setsid()
     os.environ.clear()
-    os.environ.update(env)
-    _redirect(log)
+    os.environ.update(surroundings.env)
+    if surroundings.folder:
+        os.chdir(surroundings.folder)
+    _redirect(surroundings)
     sys.argv[:] = argv
     main()
 
 
-def _redirect(log: Path) -> None:
-    with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
+def _redirect(surroundings: Surroundings) -> None:
+    with (
+        surroundings.out.open("ab") as out,
+        surroundings.err.open("ab") as err,
+        Path(os.devnull).open("rb") as nothing,
+    ):
         os.dup2(nothing.fileno(), 0)
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, TextIOWrapper)
         stream.reconfigure(line_buffering=True)

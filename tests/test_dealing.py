@@ -29,8 +29,9 @@ def test_one_worker_has_all_tests_of_a_module_that_shares_its_setup(tmp_path: Pa
     for path, text in ((together, TESTS), (alone, TESTS), (tmp_path / "conftest.py", CONFTEST)):
         path.write_text(text)
     seen = tmp_path / "seen"
-    command = [sys.executable, "-m", "pytest", "-q", "-n2", "-p", "no:randomly", "--rootdir"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n2", "-p", "xdist", "--rootdir"]
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "SEEN": str(seen)}
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     subprocess.run([*command, str(tmp_path), "."], cwd=tmp_path, env=env, check=True)
     dealt = [line.split() for line in seen.read_text().splitlines()]
     assert len({worker for _, worker in dealt}) == 2

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import jwt
 import pytest
@@ -12,19 +14,21 @@ import pytest
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Settings
 from tests.conftest import JWT_SECRET
+from tests.forking import Surroundings, run_forked
 from tests.processes import OSTINATO, ROOT, environment
+
+Done: TypeAlias = "subprocess.CompletedProcess[str]"
 
 FINISHED = 30.0  # seconds
 
 
-def ostinato(
+def executed(
     *args: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
+) -> Done:
     """Run the command line to its end, with only these OSTINATO variables."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OSTINATO_")}
     return subprocess.run(
         [*OSTINATO, *args],
-        env=env | dict(variables or {}),
+        env=_only(variables),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -33,8 +37,25 @@ def ostinato(
     )
 
 
+def ostinato(
+    *args: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Done:
+    """Do the same in a fork, which has imported everything already."""
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        return executed(*args, folder=folder, variables=variables)
+    with TemporaryDirectory() as name:
+        out, err = Path(name) / "out", Path(name) / "err"
+        around = Surroundings(env=_only(variables), out=out, err=err, folder=folder)
+        return run_forked(args, around, FINISHED)
+
+
+def _only(variables: Mapping[str, str] | None) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OSTINATO_")}
+    return env | dict(variables or {})
+
+
 def test_help_names_every_command() -> None:
-    shown = ostinato("--help").stdout
+    shown = executed("--help").stdout
     assert all(name in shown for name in ("dev", "api", "worker", "functions", "token", "doctor"))
 
 
@@ -49,7 +70,7 @@ def test_importing_ostinato_imports_no_driver_until_a_name_is_asked_for() -> Non
 
 def test_a_token_carries_subject_roles_and_lifetime() -> None:
     args = ("token", "--sub", "carol", "--role", "admin", "--role", "ops", "--ttl", "60")
-    printed = ostinato(*args, variables={"OSTINATO_JWT_SECRET": JWT_SECRET}).stdout.strip()
+    printed = executed(*args, variables={"OSTINATO_JWT_SECRET": JWT_SECRET}).stdout.strip()
     claims = jwt.decode(printed, JWT_SECRET, algorithms=["HS256"])
     assert (claims["sub"], claims["roles"]) == ("carol", ["admin", "ops"])
     assert claims["exp"] - claims["iat"] == 60
@@ -149,7 +170,7 @@ def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) 
     lines = ["from ostinato import Context, action", "@action(public=True)"]
     lines += ["async def say_hello(ctx: Context) -> None:", '    """Greet."""']
     (tmp_path / "mine.py").write_text("\n".join(lines))
-    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
+    done = executed("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "mine"})
     assert done.returncode == 0, done.stderr
     assert "mine.sayHello" in done.stdout
 
@@ -185,5 +206,5 @@ def test_a_user_may_have_packages_named_as_our_folders(tmp_path: Path) -> None:
     lines += ["assert jobs.MINE and resolvers.MINE and schema.MINE"]
     lines += ["@action()", "async def greet(ctx: Context) -> None: ..."]
     (tmp_path / "jobs" / "tasks.py").write_text("\n".join(lines))
-    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.tasks"})
+    done = executed("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "jobs.tasks"})
     assert "tasks.greet" in done.stdout, done.stderr
