@@ -17,8 +17,7 @@ from redis import Redis
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
 from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartKilled
-from ostinato.jobs.embedded.process import Child, free_port, require_free, spawn
-from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
+from ostinato.jobs.embedded.process import Child, ProcessSupervisor, free_port, require_free, spawn
 from ostinato.jobs.embedded.servers import MONGOD_PARAMETERS, start_mongod, start_valkey
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary

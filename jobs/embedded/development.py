@@ -18,8 +18,13 @@ from ostinato.jobs.embedded.data_folder import (
     local_secret,
     locked,
 )
-from ostinato.jobs.embedded.process import Child, EmbeddedError, free_port, require_free
-from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
+from ostinato.jobs.embedded.process import (
+    Child,
+    EmbeddedError,
+    ProcessSupervisor,
+    free_port,
+    require_free,
+)
 from ostinato.jobs.embedded.servers import EmbeddedServers, start_servers
 from ostinato.jobs.settings import Settings
 

@@ -1,5 +1,7 @@
-"""Child processes: start, monitor, stop; and free ports for them. They are killed if this process
-dies."""
+"""Child processes: start, monitor, replace, stop; and free ports for them.
+
+They are killed if this process dies.
+"""
 
 import asyncio
 import errno
@@ -10,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,10 @@ from typing import Final
 DEATH_SIGNAL_WRAPPER = Path(__file__).with_name("parent_death_signal.py")
 TAIL_BYTES = 4_096
 POLL_S = 0.01
+PORT_RANGE: Final = range(10_000, 32_768)
+"""Outside Linux's ephemeral port range."""
+MAX_TRIES: Final = 100
+TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 class EmbeddedError(RuntimeError):
@@ -101,12 +107,6 @@ def spawn(
     return Child(name=name, popen=popen, log=log)
 
 
-PORT_RANGE: Final = range(10_000, 32_768)
-"""Outside Linux's ephemeral port range."""
-MAX_TRIES: Final = 100
-TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
-
-
 def free_port(host: str = "127.0.0.1") -> int:
     """Return a port that was free a moment ago."""
     for port in random.sample(PORT_RANGE, MAX_TRIES):
@@ -130,3 +130,49 @@ def require_free(host: str, port: int, variable: str) -> None:
             f"Port {port} on {host}: {reason}. Stop the program that uses it, or choose another "
             f"port with {variable}."
         ) from error
+
+
+RestartPause = Callable[[Child, float], float]
+"""Returns the seconds to wait before an exited child is replaced, given its uptime in seconds;
+raises if it must not be replaced."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    command: Sequence[str]
+    child: Child | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+
+
+class ProcessSupervisor:
+    """Child processes by name; they are killed if this process dies."""
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        restart_pause: RestartPause,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._slots = {name: _Slot(command) for name, command in commands.items()}
+        self._restart_pause = restart_pause
+        self._env = env
+
+    def check(self) -> None:
+        """Start missing children, and replace exited ones after their pause.
+
+        Call it at short intervals. Propagates errors of `restart_pause`.
+        """
+        for name, slot in self._slots.items():
+            now = time.monotonic()
+            if slot.child is not None and slot.child.exit_code is not None:
+                slot.start_at = now + self._restart_pause(slot.child, now - slot.started_at)
+                slot.child = None
+            if slot.child is None and now >= slot.start_at:
+                slot.child = spawn(name, slot.command, env=self._env)
+                slot.started_at = now
+
+    async def stop(self, timeout_s: float) -> list[int]:
+        """Stop all children concurrently; returns their exit codes."""
+        children = [slot.child for slot in self._slots.values() if slot.child is not None]
+        return await asyncio.gather(*(child.stop(timeout_s) for child in children))

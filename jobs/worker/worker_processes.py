@@ -7,8 +7,7 @@ from typing import Final
 
 from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.async_tools.timeouts import wait_for_event
-from ostinato.jobs.embedded.process import Child
-from ostinato.jobs.embedded.process_supervisor import ProcessSupervisor
+from ostinato.jobs.embedded.process import Child, ProcessSupervisor
 from ostinato.jobs.logs import get_log
 
 POLL_INTERVAL_S: Final = 0.2
