@@ -32,15 +32,15 @@ LONGEST = (
     "tests/test_demo",
     "tests/browser",
     "tests/test_setup_dev",
-    "tests/live/test_property",
-    "tests/live/test_hostile_values",
-    "tests/engine/test_interleavings",
-    "tests/engine/test_outages",
-    "tests/engine/test_crashes",
-    "tests/engine/test_lease_lost",
-    "tests/engine/test_worker_processes",
-    "tests/engine/test_drain",
-    "tests/patterns/test_crashes",
+    "tests/resolvers/test_property",
+    "tests/resolvers/test_hostile_values",
+    "tests/jobs/mongo/test_interleavings",
+    "tests/jobs/worker/test_outages",
+    "tests/jobs/worker/test_crashes",
+    "tests/jobs/worker/test_lease_lost",
+    "tests/jobs/worker/test_worker_processes",
+    "tests/jobs/worker/test_drain",
+    "tests/jobs/functions/test_crashes",
     "tests/test_setup_cli",
 )
 """What waits longest begins first, so that no worker of the runner is busy alone at the end."""
@@ -57,7 +57,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
-pytest_plugins = ["tests.processes"]
+pytest_plugins = ["tests.processes", "tests.live.fixtures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ TOGETHER = (
     "tests/browser/test_pages.py",
     "tests/test_setup_dev.py",
     "tests/test_style.py",
-    "tests/engine/test_refused_completions.py",
-    "tests/engine/test_redis_urls.py",
+    "tests/jobs/worker/test_refused_completions.py",
+    "tests/jobs/arq_queue/test_redis_urls.py",
 )
 """Modules whose tests share what is dear to set up: one worker has them all."""
 

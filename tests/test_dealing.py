@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import LONGEST
 from tests.dealing import TOGETHER
 from tests.processes import ROOT
 
@@ -40,3 +41,8 @@ def test_one_worker_has_all_tests_of_a_module_that_shares_its_setup(tmp_path: Pa
 
 def test_the_modules_that_share_exist() -> None:
     assert [name for name in TOGETHER if not (ROOT / name).is_file()] == []
+
+
+def test_the_modules_that_are_dealt_out_specially_exist() -> None:
+    named = (*TOGETHER, *(name if name == "tests/browser" else f"{name}.py" for name in LONGEST))
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.processes import ROOT, TLS, ApiProcess, Processes, eventually
-from tests.transports.nodejs import FOLDER, install_clients
+from tests.schema.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
 ENDED_WITHIN = 30.0

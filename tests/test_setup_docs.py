@@ -13,10 +13,13 @@ from ostinato.jobs.batch_sources import BatchOptions
 from ostinato.jobs.decorators import FunctionOptions
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.settings_page import render_page
+from tests.test_style import TESTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TESTS_PAGE = ROOT / "tests" / "README.md"
+PAGES = [ROOT / "README.md", TESTS_PAGE, *sorted((ROOT / "docs").rglob("*.md"))]
+LAYERS = ("jobs", "schema", "resolvers")
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
@@ -53,6 +56,16 @@ def test_every_test_that_shows_a_guarantee_exists() -> None:
     assert len(rows) > 50
 
 
+def test_each_folder_of_the_product_has_a_folder_of_tests_or_a_row_in_their_readme() -> None:
+    packages = [path.parent for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")]
+    rooms = {str(path.relative_to(ROOT)) for path in packages}
+    named = set(re.findall(r"`([\w/]+)/`", TESTS_PAGE.read_text()))
+    assert rooms - named == {"schema"}
+    tests = [path for path in TESTS if path.name.startswith("test_")]
+    tested = {str(path.parent.relative_to(TESTS_PAGE.parent)) for path in tests}
+    assert tested - named == {"."}
+
+
 def _has_test(file: str, name: str) -> bool:
     path = ROOT / "tests" / file
     return (
@@ -67,7 +80,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [name for name, _ in linked if not (page.parent / name).exists()] == []
     wanted = [(page.parent / name if name else page, place) for name, place in linked if place]
     assert [pair for pair in wanted if pair[1] not in _places(pair[0])] == []
-    quoted = re.findall(r"`((?:jobs|schema|resolvers|docs|deploy)/[\w/]+(?:\.\w+)?/?)`", text)
+    quoted = re.findall(r"`((?:jobs|schema|resolvers|docs|deploy|tests)/[\w/]+(?:\.\w+)?/?)`", text)
     assert [name for name in quoted if not (ROOT / name).exists()] == []
 
 

@@ -1,1 +1,1 @@
-"""Tests of the engine on a real mongod and Valkey, in this process and in processes of its own."""
+"""Owns the rigs of the engine's tests, and the functions that they run."""

@@ -1,0 +1,1 @@
+"""Owns what tests of live changes share: writers, watchers and other odd clients."""

@@ -11,7 +11,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol
 from ostinato.schema.server.uvicorn_server import build_server
 from tests.processes import eventually
-from tests.transports.conftest import WebSockets
+from tests.schema.conftest import WebSockets
 
 
 @asynccontextmanager

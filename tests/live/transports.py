@@ -13,8 +13,8 @@ from websockets.asyncio.client import connect
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.processes import TLS
-from tests.transports.conftest import TRANSPORT_WS, Socket
-from tests.transports.streams import MULTIPART, SEPARATORS, SSE
+from tests.schema.conftest import TRANSPORT_WS, Socket
+from tests.schema.streams import MULTIPART, SEPARATORS, SSE
 
 Document = dict[str, Any]
 WAIT_S: Final = 30.0

@@ -1,0 +1,45 @@
+"""The context: a log with the job's id, and only what the function's kind allows."""
+
+import re
+
+import pytest
+from structlog.testing import capture_logs
+
+from ostinato.jobs.records import JobState
+from tests.jobs.functions.world import World
+
+
+@pytest.mark.parametrize("function", ["work.writeLine", "work.writeLineOutside"])
+async def test_a_line_of_a_function_names_its_job_and_attempt(world: World, function: str) -> None:
+    with capture_logs() as lines:
+        job_id = await world.schedule(function, {})
+        await world.settled()
+    [line] = [line for line in lines if line["event"] == "line.written"]
+    assert (line["job_id"], line["attempt"]) == (job_id, 1)
+
+
+async def test_the_demo_task_says_when_it_ran_in_the_form_of_the_api(world: World) -> None:
+    await world.schedule("tasks.runTask", {"name": "x"})
+    await world.settled()
+    [job] = await world.jobs("tasks.runTask")
+    assert isinstance(job.result, dict)
+    assert re.fullmatch(r"\d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z", str(job.result["ranAt"]))
+
+
+@pytest.mark.parametrize(
+    ("function", "advice"),
+    [
+        ("work.callMutationWithin", "calls another function directly"),
+        ("work.writeWithoutMutation", "an action has no ctx.db: call ctx.run_mutation"),
+        ("work.callActionAsMutation", "is an action: call it with this ctx"),
+    ],
+)
+async def test_what_is_not_for_its_kind_fails_the_job_with_advice(
+    world: World, function: str, advice: str
+) -> None:
+    await world.schedule(function, {})
+    await world.settled()
+    [job] = await world.jobs(function)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert advice in job.error.message

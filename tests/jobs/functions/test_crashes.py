@@ -1,0 +1,62 @@
+"""A worker process is killed with -9 in the middle of a page, several times."""
+
+from pathlib import Path
+
+import pytest
+from bson import ObjectId
+
+from ostinato.jobs.functions.batch import start_batch
+from ostinato.jobs.records import BatchState
+from ostinato.jobs.settings import Settings
+from tests.jobs.functions.world import World
+from tests.processes import Processes, eventually
+
+CRATES = [ObjectId(f"{number:024}") for number in range(10)]
+HASTY = {
+    "functions": ("tests.jobs.functions.work",),
+    "heartbeat_ms": 300,
+    "lease_ms": 2_000,
+    "sweep_ms": 200,
+}
+
+
+@pytest.fixture
+def pattern_settings(settings: Settings) -> Settings:
+    """Return settings with which a lost worker is detected soon."""
+    return settings.model_copy(update=HASTY)
+
+
+async def fill(world: World, folder: Path) -> None:
+    await world.engine.mongo["crates"].insert_many(
+        [
+            {"_id": crate, "owner": "alice", "sent": False, "times": 0, "folder": str(folder)}
+            for crate in CRATES
+        ]
+    )
+
+
+async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
+    """Run a worker until it is halfway through the page of this crate, and kill it with -9."""
+    hang_here = folder / f"hang-{crate}"
+    hang_here.touch()
+    worker = processes.worker(**HASTY)
+    await eventually(hang_here.with_suffix(".reached").exists)
+    worker.popen.kill()
+    hang_here.unlink()
+
+
+async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
+    idle: World, processes: Processes, tmp_path: Path
+) -> None:
+    await fill(idle, tmp_path)
+    batch = await idle.do(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
+    for crate in (CRATES[1], CRATES[5]):
+        await crash_at(processes, tmp_path, crate)
+    processes.worker(**HASTY)
+
+    async def is_done() -> bool:
+        return bool((await idle.one("batches", _id=batch.id))["state"] == BatchState.DONE)
+
+    await eventually(is_done)
+    assert {crate["times"] for crate in await idle.all("crates")} == {1}
+    assert (await idle.one("batches", _id=batch.id))["processed"] == len(CRATES)

@@ -1,0 +1,248 @@
+"""`crons.executeCron`: what a tick does if it is on time, early, late, duplicated or lost."""
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from ostinato.jobs.functions.crons import execute_cron, pause_cron, repair_cron
+from ostinato.jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
+from tests.jobs.functions.test_crons import TICK, pending_ticks, register
+from tests.jobs.functions.work import gate
+from tests.jobs.functions.world import MINUTE, SECOND, World
+from tests.processes import eventually
+
+RUN = "tasks.runTask"
+
+
+async def due_times(world: World, name: str = RUN) -> list[datetime]:
+    return [job.scheduled_time for job in await world.jobs(name)]
+
+
+async def execute(world: World, cron_id: str) -> None:
+    """Run the tick's function manually, in addition to the cron's own tick."""
+    await world.schedule_at_once(TICK, {"cronId": cron_id})
+    await world.settled()
+
+
+async def test_a_due_tick_runs_the_function_and_plans_the_next(world: World) -> None:
+    cron = await register(world)
+    await world.advance(MINUTE)
+    after = await world.one("crons", _id=cron.id)
+    [run] = await world.jobs(RUN)
+    assert (run.state, run.owner, run.internal) == (JobState.SUCCESS, "alice", False)
+    assert (run.cause.kind, run.cause.id) == (CauseKind.CRON, cron.id)
+    assert run.args == {"name": "cleanup"}
+    assert after["lastRunTime"] >= cron.next_run_time
+    assert after["nextRunTime"] == cron.next_run_time + timedelta(minutes=1)
+    assert await pending_ticks(world) == 1
+
+
+async def test_the_next_run_is_computed_from_the_scheduled_time(world: World) -> None:
+    cron = await register(world)
+    for _ in range(3):
+        await world.advance(MINUTE + 5 * SECOND)
+    expected = [cron.next_run_time + n * timedelta(minutes=1) for n in range(3)]
+    assert await due_times(world) == expected
+
+
+async def test_a_disabled_cron_does_nothing_when_executed(world: World) -> None:
+    cron = await register(world)
+    await world.do(lambda ctx: pause_cron(ctx, cron.id))
+    before = await world.one("crons", _id=cron.id)
+    await execute(world, cron.id)
+    assert await world.one("crons", _id=cron.id) == before
+    assert await world.jobs(RUN) == []
+
+
+async def test_a_cron_that_is_gone_does_nothing_when_executed(world: World) -> None:
+    await execute(world, "0" * 24)
+    [tick] = await world.jobs(TICK)
+    assert tick.state is JobState.SUCCESS
+
+
+async def test_an_early_execution_leaves_the_tick_that_is_planned(world: World) -> None:
+    cron = await register(world)
+    await execute(world, cron.id)
+    assert await world.jobs(RUN) == []
+    assert await pending_ticks(world) == 1
+
+
+async def test_an_early_execution_reschedules_when_no_tick_is_planned(world: World) -> None:
+    cron = await register(world)
+    await world.engine.cancel(str(cron.scheduler_job_id))
+    await execute(world, cron.id)
+    [tick] = await world.jobs(TICK, state=JobState.PENDING.value)
+    assert tick.scheduled_time == cron.next_run_time
+
+
+async def test_many_executions_of_one_tick_run_the_function_once(world: World) -> None:
+    cron = await register(world)
+    await world.engine.advance(MINUTE)
+    await asyncio.gather(*(world.schedule_at_once(TICK, {"cronId": cron.id}) for _ in range(5)))
+    await world.settled()
+    assert await due_times(world) == [cron.next_run_time]
+    assert await pending_ticks(world) == 1
+
+
+async def test_a_due_execution_takes_over_from_the_planned_tick(idle: World) -> None:
+    cron = await register(idle)
+    await idle.engine.advance(MINUTE)
+    await idle.do(lambda ctx: execute_cron(ctx, cron.id))
+    [tick] = await idle.jobs(TICK, state=JobState.PENDING.value)
+    [before] = await idle.jobs(TICK, state=JobState.CANCELED.value)
+    assert before.id == cron.scheduler_job_id
+    assert tick.scheduled_time == cron.next_run_time + timedelta(minutes=1)
+
+
+async def missed(world: World, policy: CatchUpPolicy) -> tuple[int, int]:
+    """Make a minutely cron miss 9 ticks and run the tenth 30 s late; return (runs, skipped)."""
+    cron = await register(world, catch_up=policy)
+    await world.advance(10 * MINUTE + 30 * SECOND)
+    after = await world.one("crons", _id=cron.id)
+    assert after["nextRunTime"] == cron.next_run_time + timedelta(minutes=10)
+    return len(await world.jobs(RUN)), after["skippedTicks"]
+
+
+async def test_latest_runs_one_of_the_missed_ticks_and_counts_the_rest(world: World) -> None:
+    assert await missed(world, CatchUpPolicy.LATEST) == (1, 9)
+
+
+async def test_skip_runs_none_of_the_missed_ticks_and_counts_them(world: World) -> None:
+    assert await missed(world, CatchUpPolicy.SKIP) == (0, 10)
+
+
+async def test_all_runs_each_of_the_missed_ticks(world: World) -> None:
+    assert await missed(world, CatchUpPolicy.ALL) == (10, 0)
+
+
+async def overlapping(world: World, policy: OverlapPolicy) -> dict[str, Any]:
+    """Advance by three ticks during the first run; return the cron's document."""
+    cron = await register(world, function_name="work.waitAtGate", overlap=policy)
+    for tick in range(3):
+        await world.engine.advance(MINUTE)
+        next_run = cron.next_run_time + (tick + 1) * timedelta(minutes=1)
+        await eventually(partial(_has_come_to, world, cron.id, next_run))
+    return await world.one("crons", _id=cron.id)
+
+
+async def _has_come_to(world: World, cron_id: str, due: datetime) -> bool:
+    return bool((await world.one("crons", _id=cron_id))["nextRunTime"] == due)
+
+
+async def test_overlap_skip_leaves_out_ticks_while_the_previous_runs(world: World) -> None:
+    document = await overlapping(world, OverlapPolicy.SKIP)
+    assert document["skippedTicks"] == 2
+    gate.opened.set()
+    await world.advance(MINUTE)
+    assert len(await world.jobs("work.waitAtGate")) == 2
+
+
+async def test_overlap_allow_runs_every_tick(world: World) -> None:
+    document = await overlapping(world, OverlapPolicy.ALLOW)
+    gate.opened.set()
+    assert document["skippedTicks"] == 0
+    assert len(await world.jobs("work.waitAtGate")) == 3
+
+
+async def test_overlap_queue_runs_every_tick_one_after_the_other(world: World) -> None:
+    document = await overlapping(world, OverlapPolicy.QUEUE)
+    assert len(document["queuedTicks"]) == 2
+    assert len(await world.jobs("work.waitAtGate")) == 1
+    gate.opened.set()
+    for _ in range(4):
+        await world.advance(2 * SECOND)
+    runs = await world.jobs("work.waitAtGate")
+    started = [run.started_at for run in runs]
+    ended = [run.completed_at for run in runs]
+    assert len(runs) == 3
+    assert all(
+        start >= end for start, end in zip(started[1:], ended, strict=False) if start and end
+    )
+
+
+async def test_a_hundred_ticks_are_queued_at_most_and_one_job_looks_after_them(
+    idle: World,
+) -> None:
+    cron = await register(idle, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL)
+    for ticks in (60, 60):
+        await idle.engine.advance(ticks * MINUTE)
+        await idle.do(lambda ctx: execute_cron(ctx, cron.id))
+    after = await idle.one("crons", _id=cron.id)
+    assert (len(after["queuedTicks"]), after["skippedTicks"]) == (100, 19)
+    assert len(await idle.jobs("crons.releaseQueued", state=JobState.PENDING.value)) == 1
+
+
+async def test_pausing_drops_and_counts_what_is_queued(world: World) -> None:
+    document = await overlapping(world, OverlapPolicy.QUEUE)
+    paused = await world.do(lambda ctx: pause_cron(ctx, document["_id"]))
+    *_, release = await world.jobs("crons.releaseQueued")
+    assert release.state is JobState.CANCELED
+    gate.opened.set()
+    await world.advance(5 * SECOND)
+    assert paused.skipped_ticks == 2
+    assert len(await world.jobs("work.waitAtGate")) == 1
+
+
+async def test_nothing_is_released_when_nothing_is_queued(world: World) -> None:
+    cron = await register(world, overlap=OverlapPolicy.QUEUE)
+    before = await world.one("crons", _id=cron.id)
+    for cron_id in (cron.id, "0" * 24):
+        await world.schedule_at_once("crons.releaseQueued", {"cronId": cron_id})
+    await world.settled()
+    assert await world.one("crons", _id=cron.id) == before
+
+
+async def test_a_failing_function_does_not_stop_its_cron(world: World) -> None:
+    await register(world, function_name="work.breakDown")
+    for _ in range(3):
+        await world.advance(MINUTE)
+    runs = await world.jobs("work.breakDown")
+    assert [run.state for run in runs] == [JobState.FAILED] * 3
+
+
+async def test_a_function_that_is_gone_leaves_a_failure_and_the_cron_goes_on(world: World) -> None:
+    cron = await register(world)
+    gone = {"$set": {"functionName": "gone.function"}}
+    await world.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
+    await world.advance(MINUTE)
+    failure = await world.one("failures", functionName="gone.function")
+    after = await world.one("crons", _id=cron.id)
+    assert (failure["owner"], failure["error"]["name"]) == ("alice", "BadRequest")
+    assert (after["skippedTicks"], after["enabled"]) == (1, True)
+    assert await pending_ticks(world) == 1
+
+
+async def test_cron_with_a_lost_tick_is_repaired_once(idle: World) -> None:
+    cron = await register(idle)
+    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+    await idle.engine.mongo["jobs"].delete_many({})
+    assert await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await idle.jobs(TICK)
+    assert tick.scheduled_time == cron.next_run_time
+
+
+async def test_a_paused_cron_needs_no_repair(idle: World) -> None:
+    cron = await register(idle)
+    await idle.do(lambda ctx: pause_cron(ctx, cron.id))
+    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+
+
+async def test_a_tick_that_failed_for_good_is_tried_again_a_minute_later(idle: World) -> None:
+    cron = await register(idle)
+    failed = {"$set": {"state": "failed"}}
+    await idle.engine.mongo["jobs"].update_one({"_id": cron.scheduler_job_id}, failed)
+    await idle.engine.advance(2 * MINUTE)
+    assert await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await idle.jobs(TICK, state=JobState.PENDING.value)
+    ahead = tick.scheduled_time - await idle.engine.now()
+    assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
+
+
+async def test_sweeper_recovers_a_lost_tick(world: World) -> None:
+    cron = await register(world)
+    await world.engine.mongo["jobs"].delete_one({"_id": cron.scheduler_job_id})
+    await world.engine.advance(2 * MINUTE)
+    await eventually(lambda: world.jobs(RUN))
+    assert await pending_ticks(world) == 1

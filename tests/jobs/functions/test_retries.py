@@ -1,0 +1,158 @@
+"""`actions.retryableAction`: real calls, delays of 1, 2 and 4 s, then a logged failure."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ostinato.jobs.errors import BadRequest
+from ostinato.jobs.functions.actions import HttpCall, call_addresses
+from ostinato.jobs.records import JobState
+from ostinato.jobs.settings import Settings
+from tests.jobs.functions.flaky_api import FlakyApi, serving_flaky_api
+from tests.jobs.functions.world import SECOND, World, running_world
+
+CALL = "actions.retryableAction"
+
+
+@pytest.fixture
+def api() -> Iterator[FlakyApi]:
+    """Return an HTTP API that fails on demand."""
+    with serving_flaky_api() as api:
+        yield api
+
+
+@pytest.fixture
+async def caller(pattern_settings: Settings, api: FlakyApi) -> AsyncIterator[World]:
+    """Return an installation that may call the API."""
+    hosts = (api.host, f"localhost:{api.port}", "localhost:9", "example.invalid")
+    allowed = {"allowed_hosts_http": hosts}
+    async with running_world(pattern_settings.model_copy(update=allowed)) as world:
+        yield world
+
+
+async def call_until_quiet(world: World, data: dict[str, Any], **args: int) -> None:
+    await world.schedule(CALL, {"data": data, **args})
+    await world.settled()
+    for _ in range(8):
+        await world.advance(SECOND)
+
+
+async def test_a_call_that_succeeds_is_made_once(caller: World, api: FlakyApi) -> None:
+    await call_until_quiet(caller, {"url": api.url, "method": "POST", "json": {"a": 1}})
+    [job] = await caller.jobs(CALL)
+    assert api.calls == [("POST", "/hook?x=1", b'{"a":1}')]
+    assert job.result == {"status": 200, "body": '{"ok": true}'}
+
+
+async def test_a_host_is_called_at_the_first_of_its_addresses_that_answers(api: FlakyApi) -> None:
+    wanted = HttpCall(url=f"http://api.example:{api.port}/hook")
+    answer = await call_addresses(["127.0.0.9", "127.0.0.1"], wanted)
+    assert answer == {"status": 200, "body": '{"ok": true}'}
+    assert api.names == [f"api.example:{api.port}"]
+
+
+async def test_a_host_hears_its_own_name(caller: World, api: FlakyApi) -> None:
+    await call_until_quiet(caller, {"url": f"http://localhost:{api.port}/hook", "method": "POST"})
+    assert api.names == [f"localhost:{api.port}"]
+
+
+async def test_calls_that_fail_are_made_four_times_after_1_2_and_4_seconds(
+    caller: World, api: FlakyApi
+) -> None:
+    api.failures = 100
+    await call_until_quiet(caller, {"url": api.url})
+    jobs = await caller.jobs(CALL)
+    gaps = [b.scheduled_time - a.scheduled_time for a, b in pairwise(jobs)]
+    assert len(api.calls) == 4
+    assert [job.args["attempts"] for job in jobs] == [0, 1, 2, 3]
+    for gap, seconds in zip(gaps, (1, 2, 4), strict=True):
+        assert timedelta(0) <= gap - timedelta(seconds=seconds) < timedelta(seconds=1)
+    assert {job.state for job in jobs} == {JobState.SUCCESS}
+
+
+async def test_the_last_failure_is_logged_with_the_error_and_the_data(
+    caller: World, api: FlakyApi
+) -> None:
+    api.failures = 100
+    await call_until_quiet(caller, {"url": api.url})
+    [failure] = await caller.all("failures")
+    assert (failure["owner"], failure["functionName"], failure["attempts"]) == ("alice", CALL, 4)
+    assert "HTTP 503" in failure["error"]["message"]
+    assert failure["data"]["url"] == api.url
+
+
+async def test_a_call_that_recovers_is_not_made_again(caller: World, api: FlakyApi) -> None:
+    api.failures = 2
+    await call_until_quiet(caller, {"url": api.url})
+    assert len(api.calls) == 3
+    assert await caller.all("failures") == []
+
+
+async def test_max_attempts_counts_the_calls_after_the_first(caller: World, api: FlakyApi) -> None:
+    api.failures = 100
+    await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
+    assert len(api.calls) == 1
+    assert len(await caller.all("failures")) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/",
+        "http://169.254.169.254/latest",
+        "http://127.0.0.1/",
+        "https://localhost/",
+    ],
+)
+async def test_a_host_that_is_not_allowed_is_not_called_and_fails_at_once(
+    caller: World, url: str
+) -> None:
+    await call_until_quiet(caller, {"url": url})
+    [job] = await caller.jobs(CALL)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.name == "Forbidden"
+
+
+async def test_a_redirect_is_not_followed(caller: World, api: FlakyApi) -> None:
+    await call_until_quiet(caller, {"url": f"http://{api.host}/moved"}, maxAttempts=0)
+    assert len(api.calls) == 1
+    assert "HTTP 302" in (await caller.one("failures"))["error"]["message"]
+
+
+async def test_an_answer_that_is_too_large_is_a_failure(caller: World, api: FlakyApi) -> None:
+    api.answer = b"x" * 70_000
+    await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
+    assert "larger than" in (await caller.one("failures"))["error"]["message"]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:9/", "http://example.invalid/"])
+async def test_a_host_that_does_not_answer_is_a_failure(caller: World, url: str) -> None:
+    await call_until_quiet(caller, {"url": url}, maxAttempts=0)
+    assert len(await caller.all("failures")) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"url": "ftp://example.com/"},
+        {"url": "http://user@example.com/"},
+        {"url": "http://example.com/", "method": "TRACE"},
+        {"url": "http://example.com/", "headers": {}},
+    ],
+)
+async def test_a_call_that_makes_no_sense_is_refused_when_it_is_scheduled(
+    idle: World, data: dict[str, Any]
+) -> None:
+    with pytest.raises(BadRequest) as raised:
+        await idle.schedule(CALL, {"data": data})
+    assert raised.value.issues[0].path[:2] == ("args", "data")
+
+
+async def test_clients_may_schedule_it(idle: World) -> None:
+    assert idle.engine.registry.resolve(CALL).callable_by([])
+    assert not idle.engine.registry.resolve("errors.logFailure").callable_by([])

@@ -1,0 +1,227 @@
+"""An array in an indexed field makes an index multikey for good: it is named, and rebuilt once the
+document is gone or repaired."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from pymongo import IndexModel, MongoClient
+from structlog.testing import capture_logs
+
+from ostinato.jobs.findings import Finding
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.lanes import Lane
+from ostinato.jobs.mongo import multikey
+from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.diagnostics import inspect_mongo
+from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
+from ostinato.jobs.mongo.indexes import index_name
+from ostinato.jobs.mongo.multikey import MultikeyIndexes
+from tests.engine.rig import Document, Rig, working
+from tests.jobs.dispatch.test_dispatch import filled
+from tests.malformed import SOUND, sound
+from tests.profiling import profiled
+
+Raw = MongoClient[dict[str, Any]]
+
+INDEXES: Final = {spec.name: spec.indexes for spec in COLLECTIONS}
+REBUILDABLE: Final = [
+    (collection, index)
+    for collection, indexes in INDEXES.items()
+    for index in indexes
+    if multikey.can_be_rebuilt(index)
+]
+
+
+def label(value: object) -> str:
+    return index_name(value) if isinstance(value, IndexModel) else str(value)
+
+
+EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), REBUILDABLE, ids=label)
+
+
+def malformed(collection: str, index: IndexModel) -> list[Document]:
+    """Make documents that the index holds: for each field, one with an array there or around it."""
+    fields = [field for field in index.document["key"] if field != "_id"]  # no array is allowed
+    return [_with_array(collection, index, *field.partition(".")) for field in fields]
+
+
+def _with_array(
+    collection: str, index: IndexModel, outer: str, nested: str, inner: str
+) -> Document:
+    whole = sound(collection) if collection in SOUND else {"_id": new_id(), "owner": "ann"}
+    partial: Document = dict(index.document.get("partialFilterExpression", {}))
+    for name, value in partial.items():
+        if name == "state":
+            whole[name] = value if isinstance(value, str) else value["$in"][0]
+    return whole | {outer: [{inner: "x"}] if nested else [whole.get(outer)]}
+
+
+def raw(mongo_admin: Raw, rig: Rig) -> Any:
+    return mongo_admin[rig.engine.settings.database]
+
+
+def leave_multikey(mongo_admin: Raw, rig: Rig, field: str) -> None:
+    """Insert a job with an array in a field, and delete it."""
+    jobs, whole = raw(mongo_admin, rig)["jobs"], sound("jobs")
+    jobs.insert_one(whole | {field: [whole[field]]})
+    jobs.delete_one({"_id": whole["_id"]})
+
+
+def multikey_indexes(mongo_admin: Raw, rig: Rig, collection: str) -> set[str]:
+    """Ask the server's catalog, and not by what the product asks."""
+    (found,) = raw(mongo_admin, rig)[collection].aggregate([{"$listCatalog": {}}])
+    return {each["spec"]["name"] for each in found["md"]["indexes"] if each["multikey"]}
+
+
+async def findings(rig: Rig) -> dict[str, Finding]:
+    """Return what `doctor` says about indexes."""
+    settings = rig.engine.settings
+    found = await inspect_mongo(settings.mongo_url, settings.database)
+    return {one.subject: one for one in found if one.subject.startswith("index")}
+
+
+@EVERY_INDEX
+async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_kept(
+    idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
+) -> None:
+    documents = malformed(collection, index)
+    raw(mongo_admin, idle)[collection].insert_many(documents)
+    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
+    assert all(repr(document["_id"]) in found.detail for document in documents)
+    assert "delete these documents" in str(found.fix)
+    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
+    assert index_name(index) in multikey_indexes(mongo_admin, idle, collection)
+
+
+@EVERY_INDEX
+async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
+    idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
+) -> None:
+    raw(mongo_admin, idle)[collection].insert_many(malformed(collection, index))
+    raw(mongo_admin, idle)[collection].delete_many({})
+    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
+    assert "no document has one now" in found.detail
+    assert await MultikeyIndexes(idle.engine.mongo).rebuild() > 0
+    unique = {index_name(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
+    assert multikey_indexes(mongo_admin, idle, collection) <= unique
+    assert (await findings(idle))["indexes"].ok
+
+
+@pytest.mark.parametrize("owner", [ANY_OWNER, "alice"])
+@pytest.mark.parametrize(("field", "read"), [("scheduledTime", 250), ("owner", 10)])
+async def test_an_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
+    idle: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
+) -> None:
+    await filled(idle, 250, owner="alice")
+    leave_multikey(mongo_admin, idle, field)
+    due = DueJobs(idle.engine.mongo)
+    async with profiled(idle.engine.mongo) as slow:
+        assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
+    await MultikeyIndexes(idle.engine.mongo).rebuild()
+    async with profiled(idle.engine.mongo) as fast:
+        assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
+    assert [one["docsExamined"] for one in slow + fast] == [read, 0]
+
+
+async def test_an_array_makes_the_dispatcher_read_every_lane_until_the_index_is_rebuilt(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    await filled(idle, 250)
+    leave_multikey(mongo_admin, idle, "lane")
+    async with profiled(idle.engine.mongo) as slow:
+        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
+    await MultikeyIndexes(idle.engine.mongo).rebuild()
+    async with profiled(idle.engine.mongo) as fast:
+        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
+    assert slow[0]["keysExamined"] >= 250
+    assert fast[0]["keysExamined"] <= 2
+
+
+async def test_a_document_with_an_array_is_logged_once_and_by_its_id(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    document = sound("jobs") | {"scheduledTime": []}
+    raw(mongo_admin, idle)["jobs"].insert_one(document)
+    watch = MultikeyIndexes(idle.engine.mongo)
+    with capture_logs() as logs:
+        assert [await watch.rebuild() for _ in range(3)] == [0, 0, 0]
+    named = {one["index"]: one for one in logs if one["event"] == "index.multikey"}
+    assert named.keys() == {
+        f"index jobs.{name}" for name in ("due", "fair", "owner_scheduled", "scheduled")
+    }
+    assert len(logs) == len(named)
+    assert all(f"`scheduledTime` (_id: {document['_id']!r})" in one["found"] for one in logs)
+
+
+async def test_another_document_with_an_array_is_logged_as_well(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    jobs = raw(mongo_admin, idle)["jobs"]
+    watch = MultikeyIndexes(idle.engine.mongo)
+    for document in (sound("jobs") | {"lane": []}, sound("jobs") | {"lane": ["a"]}):
+        jobs.delete_many({})
+        jobs.insert_one(document)
+        with capture_logs() as logs:
+            assert await watch.rebuild() == 0
+        assert all(repr(document["_id"]) in one["found"] for one in logs)
+        assert len(logs) == 2
+
+
+async def test_an_array_in_a_job_that_has_ended_keeps_no_index_of_pending_jobs_multikey(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    document = sound("jobs") | {"scheduledTime": []}
+    jobs = raw(mongo_admin, idle)["jobs"]
+    jobs.insert_one(document)
+    jobs.update_one({"_id": document["_id"]}, {"$set": {"state": "canceled"}})
+    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 2
+    assert multikey_indexes(mongo_admin, idle, "jobs") == {"owner_scheduled", "scheduled"}
+
+
+async def test_a_unique_index_is_not_dropped_though_it_is_multikey(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    jobs = raw(mongo_admin, idle)["jobs"]
+    jobs.insert_one(sound("jobs") | {"key": ["a", "b"]})
+    jobs.delete_many({})
+    assert multikey_indexes(mongo_admin, idle, "jobs") == {"owner_key"}
+    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
+
+
+async def test_an_index_of_another_definition_is_not_replaced(idle: Rig, mongo_admin: Raw) -> None:
+    jobs = raw(mongo_admin, idle)["jobs"]
+    jobs.drop_index("scheduled")
+    jobs.create_index([("scheduledTime", 1)], name="scheduled")
+    jobs.insert_one(sound("jobs") | {"scheduledTime": []})
+    jobs.delete_many({})
+    await MultikeyIndexes(idle.engine.mongo).rebuild()
+    assert multikey_indexes(mongo_admin, idle, "jobs") == {"scheduled"}
+
+
+async def test_a_search_that_takes_too_long_says_what_to_run(
+    idle: Rig, mongo_admin: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = raw(mongo_admin, idle)["jobs"]
+    await filled(idle, 5_000)
+    jobs.insert_one(sound("jobs") | {"lane": []})
+    monkeypatch.setattr(multikey, "SEARCH_TIMEOUT_MS", 1)
+    watch = MultikeyIndexes(idle.engine.mongo)
+    with capture_logs() as logs:
+        assert [await watch.rebuild() for _ in range(2)] == [0, 0]
+    assert [one["index"] for one in logs] == ["index jobs.due", "index jobs.fair"]
+    find = 'db.jobs.find({"state": "pending", "$or": [{"lane": {"$type": "array"}}]})'
+    assert find in logs[0]["fix"]
+    assert 'db.jobs.dropIndex("due")' in str((await findings(idle))["index jobs.due"].fix)
+
+
+async def test_the_leader_rebuilds_a_multikey_index_while_jobs_run(
+    idle: Rig, mongo_admin: Raw
+) -> None:
+    later = await idle.engine.now() + timedelta(days=1)
+    leave_multikey(mongo_admin, idle, "lane")
+    await filled(idle, 1_000, scheduled_time=later)
+    async with working(idle.engine.settings):
+        assert (await idle.run("echo"))["state"] == "success"
+        await idle.until(lambda: not multikey_indexes(mongo_admin, idle, "jobs"), within=30)
+        assert (await idle.run("echo"))["state"] == "success"

@@ -1,0 +1,195 @@
+"""Ticks of intervals and cronspecs, compared with a second implementation that steps by minutes."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ostinato.jobs.records import CronSchedule, IntervalSchedule
+from ostinato.jobs.schedules import (
+    first_run,
+    next_runs,
+    parse_schedule,
+    with_jitter,
+)
+from tests.jobs.schedule_reference import ticks_by_stepping
+
+NOW = datetime(2026, 5, 4, 10, 0, 30, 250_000, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def runs(spec: str, tz: str, after: str, count: int = 3) -> list[str]:
+    """Return runs after a UTC time, as UTC times of the form `03-29 01:00`."""
+    start = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    found = next_runs(CronSchedule(cronspec=spec, tz=tz), start, count)
+    return [f"{run:%m-%d %H:%M}" for run in found]
+
+
+def field(low: int, high: int, *more: str) -> st.SearchStrategy[str]:
+    """Draw one field: often `*`, else a step, or a list of values and ranges."""
+    value = st.integers(low, high).map(str)
+    span = st.tuples(st.integers(low, high - 1), st.integers(1, 7)).map(
+        lambda pair: f"{pair[0]}-{min(pair[0] + pair[1], high)}"
+    )
+    step = st.integers(2, 20).map(lambda every: f"*/{every}")
+    listed = st.lists(value | span, min_size=1, max_size=3).map(",".join)
+    return st.one_of(st.just("*"), st.just("*"), listed, step, *map(st.just, more))
+
+
+CRONSPECS = st.tuples(
+    field(0, 59), field(0, 23), field(1, 28, "L"), field(1, 12), field(0, 6, "mon-fri", "sun")
+).map(" ".join)
+# A day around a change of the clocks: by an hour, by half an hour, at midnight, southern, none.
+PLACES = st.sampled_from(
+    [
+        ("Europe/Berlin", "2026-03-29"),
+        ("Europe/Berlin", "2026-10-25"),
+        ("America/New_York", "2026-03-08"),
+        ("America/New_York", "2026-11-01"),
+        ("Australia/Lord_Howe", "2026-04-05"),
+        ("Australia/Lord_Howe", "2026-10-04"),
+        ("America/Santiago", "2026-04-05"),
+        ("America/Santiago", "2026-09-06"),
+        ("Africa/Casablanca", "2026-02-15"),
+        ("Asia/Kolkata", "2026-02-28"),
+        ("UTC", "2028-02-29"),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(CRONSPECS, PLACES, st.integers(0, 2 * 86_400))
+@example("*/15 * * * *", ("Europe/Berlin", "2026-10-25"), 0)
+@example("30 2 * * *", ("Europe/Berlin", "2026-03-29"), 0)
+@example("0 * * * *", ("Australia/Lord_Howe", "2026-10-04"), 0)
+@example("0 0 L * *", ("UTC", "2028-02-29"), 0)
+@example("* * */2 * 0-6", ("Europe/Berlin", "2026-03-29"), 0)
+def test_cronspec_ticks_equal_those_found_by_stepping_through_every_minute(
+    spec: str, place: tuple[str, str], offset_s: int
+) -> None:
+    zone, day = place
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY + timedelta(seconds=offset_s)
+    expected = ticks_by_stepping(spec, ZoneInfo(zone), start, start + 2 * DAY)
+    found = next_runs(CronSchedule(cronspec=spec, tz=zone), start, len(expected) + 1)
+    assert found[:-1] == expected[: len(found) - 1]
+    assert found[-1] > start + 2 * DAY or len(found) == 1_000
+
+
+@given(CRONSPECS, PLACES, st.integers(0, 2 * 86_400_000))
+def test_next_run_is_later_and_only_moves_forward(
+    spec: str, place: tuple[str, str], offset_ms: int
+) -> None:
+    zone, day = place
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY
+    start += timedelta(milliseconds=offset_ms)
+    found = [start, *next_runs(CronSchedule(cronspec=spec, tz=zone), start, 20)]
+    assert all(earlier < later for earlier, later in pairwise(found))
+
+
+def test_skipped_local_time_runs_once_at_the_first_instant_after_the_gap() -> None:
+    found = runs("15,30,45 2 * * *", "Europe/Berlin", "2026-03-28T12:00", 2)
+    assert found == ["03-29 01:00", "03-30 00:15"]
+
+
+def test_repeated_local_time_runs_the_first_time_only() -> None:
+    found = runs("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00", 2)
+    assert found == ["10-25 00:30", "10-26 01:30"]
+
+
+def test_fixed_time_asked_for_in_the_second_pass_is_not_repeated() -> None:
+    assert runs("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10", 1) == ["10-26 01:30"]
+
+
+def test_job_of_every_few_minutes_runs_every_few_real_minutes_when_clocks_go_back() -> None:
+    found = runs("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:59", 6)
+    assert [time[6:] for time in found] == ["00:00", "00:30", "01:00", "01:30", "02:00", "02:30"]
+
+
+def test_job_of_every_few_minutes_runs_every_few_real_minutes_when_clocks_go_forward() -> None:
+    found = runs("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:00", 4)
+    assert [time[6:] for time in found] == ["00:30", "01:00", "01:30", "02:00"]
+
+
+def test_midnight_that_does_not_exist_runs_at_one() -> None:
+    assert runs("@daily", "America/Santiago", "2026-09-06T03:30", 1) == ["09-06 04:00"]
+
+
+def test_seconds_come_first_and_are_optional() -> None:
+    schedule = parse_schedule(None, "*/20 * * * * *")
+    found = next_runs(schedule, NOW, 3)
+    assert [run.second for run in found] == [40, 0, 20]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("@hourly", "05-04 11:00"),
+        ("@daily", "05-05 00:00"),
+        ("@midnight", "05-05 00:00"),
+        ("@weekly", "05-10 00:00"),
+        ("@monthly", "06-01 00:00"),
+        ("@yearly", "01-01 00:00"),
+        ("0 9 * * MON-FRI", "05-05 09:00"),
+        ("0 9 1 jun,Dec *", "06-01 09:00"),
+        ("0 0 L * *", "05-31 00:00"),
+        ("0 0 * * L5", "05-29 00:00"),
+        ("0 0 * * fri#2", "05-08 00:00"),
+        ("0 0 15W * *", "05-15 00:00"),
+        ("0 0 13 * fri", "05-08 00:00"),
+        ("0 0 * * 7", "05-10 00:00"),
+        ("0 0 29 2 *", "02-29 00:00"),
+    ],
+)
+def test_names_shorthands_and_last_days_are_understood(spec: str, expected: str) -> None:
+    parse_schedule(None, spec)
+    assert runs(spec, "UTC", "2026-05-04T10:00", 1) == [expected]
+
+
+def test_interval_counts_from_the_scheduled_time() -> None:
+    assert next_runs(IntervalSchedule(ms=1_500), NOW, 2) == [
+        NOW + timedelta(milliseconds=1_500),
+        NOW + timedelta(milliseconds=3_000),
+    ]
+
+
+def test_no_more_than_a_thousand_runs_are_computed() -> None:
+    assert len(next_runs(IntervalSchedule(ms=1_000), NOW, 10**9)) == 1_000
+
+
+def test_interval_starts_at_its_start() -> None:
+    start = NOW + timedelta(hours=2)
+    assert first_run(IntervalSchedule(ms=60_000), NOW, start) == start
+
+
+def test_interval_that_started_in_the_past_keeps_its_phase() -> None:
+    start = NOW - timedelta(seconds=90)
+    assert first_run(IntervalSchedule(ms=60_000), NOW, start) == NOW + timedelta(seconds=30)
+
+
+def test_interval_without_a_start_counts_from_now() -> None:
+    assert first_run(IntervalSchedule(ms=60_000), NOW) == NOW + timedelta(seconds=60)
+
+
+def test_cronspec_may_fire_at_its_very_start() -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    assert first_run(CronSchedule(cronspec="@daily"), NOW, start) == start
+
+
+def test_cronspec_that_started_in_the_past_fires_after_now() -> None:
+    schedule = CronSchedule(cronspec="@daily")
+    assert first_run(schedule, NOW, NOW - DAY) == datetime(2026, 5, 5, tzinfo=UTC)
+
+
+@given(st.integers(0, 86_400_000))
+def test_jitter_is_bounded_and_the_same_for_the_same_tick(jitter_ms: int) -> None:
+    moved = with_jitter("6a0000000000000000000000", NOW, jitter_ms)
+    assert NOW <= moved <= NOW + timedelta(milliseconds=jitter_ms)
+    assert moved == with_jitter("6a0000000000000000000000", NOW, jitter_ms)
+
+
+def test_jitter_differs_between_ticks() -> None:
+    due = [NOW + timedelta(minutes=minute) for minute in range(20)]
+    assert len({with_jitter("a", time, 60_000) - time for time in due}) > 10

@@ -1,0 +1,1 @@
+"""Tests of use cases: live queries, cursors, tokens. tests/api has those that a document shows."""

@@ -1,0 +1,195 @@
+"""Tokens: which are accepted, by which key, and that nothing falls back to a weaker one."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pydantic import SecretStr
+
+from ostinato.jobs.errors import Unauthorized
+from ostinato.resolvers.auth import TOKEN_CACHE_SIZE, Authenticator, bearer_token, issue_token
+from tests.processes import eventually
+from tests.schema.conftest import SECRET, make_settings
+from tests.schema.tokens import (
+    EC,
+    OTHER_RSA,
+    RSA,
+    SMALL_RSA,
+    claims,
+    pem,
+    refused,
+    unsigned,
+    viewer_of,
+)
+
+
+async def test_minted_token_names_its_viewer() -> None:
+    settings = make_settings(jwt_audience="ostinato", jwt_issuer="tests")
+    viewer = await viewer_of(settings, issue_token(settings, "ada", ("admin",), ttl_s=60))
+    assert (viewer.id, viewer.roles, viewer.is_admin) == ("ada", frozenset({"admin"}), True)
+    assert viewer.expires_at is not None
+    assert timedelta(seconds=55) < viewer.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
+
+
+async def test_ordinary_viewer_is_not_an_admin() -> None:
+    settings = make_settings()
+    assert not (await viewer_of(settings, issue_token(settings, "ada"))).is_admin
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": datetime.now(UTC) - timedelta(seconds=1)},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": []},
+        {"exp": 1e400},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 1},
+        {"sub": "x" * 256},
+        {"sub": "ad\ud800"},
+        {"nbf": datetime.now(UTC) + timedelta(days=1)},
+        {"roles": "admin"},
+        {"roles": [1]},
+        {"roles": ["ad\ud800"]},
+        {"roles": {"admin": True}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_token_with_wrong_claims_is_refused(changes: dict[str, Any]) -> None:
+    token = jwt.encode(claims(**changes), SECRET, algorithm="HS256", sort_headers=True)
+    assert await refused(make_settings(), token)
+
+
+async def test_token_is_verified_once_and_forgotten_when_it_expires() -> None:
+    authenticator = Authenticator(make_settings())
+    token = issue_token(make_settings(), "ada", ttl_s=2)
+    viewer = await authenticator.viewer(token)
+    assert await authenticator.viewer(token) is viewer
+    await eventually(lambda: _is_refused(authenticator, token))
+
+
+async def _is_refused(authenticator: Authenticator, token: str) -> bool:
+    try:
+        await authenticator.viewer(token)
+    except Unauthorized:
+        return True
+    return False
+
+
+async def test_number_of_cached_tokens_is_limited() -> None:
+    authenticator, settings = Authenticator(make_settings()), make_settings()
+    first = issue_token(settings, "first")
+    viewer = await authenticator.viewer(first)
+    for number in range(TOKEN_CACHE_SIZE):
+        await authenticator.viewer(issue_token(settings, f"user {number}"))
+    assert await authenticator.viewer(first) is not viewer
+
+
+async def test_token_that_never_expires_in_our_calendar_is_accepted() -> None:
+    token = jwt.encode(claims(exp=10**15), SECRET, algorithm="HS256")
+    assert (await viewer_of(make_settings(), token)).expires_at is None
+
+
+async def test_leeway_tolerates_clock_skew_and_extends_the_expiry() -> None:
+    settings = make_settings(jwt_leeway_s=30)
+    expired = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+    token = jwt.encode(claims(exp=expired), SECRET, algorithm="HS256")
+    viewer = await viewer_of(settings, token)
+    assert viewer.expires_at == expired + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"jwt_audience": "ostinato"}, {}),
+        ({"jwt_audience": "ostinato"}, {"aud": "other"}),
+        ({"jwt_issuer": "https://id.example"}, {}),
+        ({"jwt_issuer": "https://id.example"}, {"iss": "https://evil.example"}),
+    ],
+)
+async def test_audience_and_issuer_must_match_when_configured(
+    asked: dict[str, str], sent: dict[str, str]
+) -> None:
+    token = jwt.encode(claims(**sent), SECRET, algorithm="HS256")
+    assert await refused(make_settings(**asked), token)
+    if sent:
+        assert not await refused(make_settings(), token)
+
+
+@pytest.mark.parametrize("key", [RSA, EC], ids=["RS256", "ES256"])
+async def test_public_key_verifies_its_own_algorithm(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+) -> None:
+    settings = make_settings(jwt_secret=None, jwt_public_key=pem(key))
+    algorithm = "RS256" if key is RSA else "ES256"
+    token = jwt.encode(claims(), key, algorithm=algorithm)
+    assert (await viewer_of(settings, token)).id == "ada"
+    assert await refused(settings, jwt.encode(claims(), OTHER_RSA, algorithm="RS256"))
+
+
+async def test_public_key_is_never_taken_for_a_secret() -> None:
+    settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
+    header = {"alg": "HS256", "typ": "JWT"}
+    body = {"sub": "ada", "exp": 4_000_000_000}
+    signed = unsigned(header, body)[:-1]
+    signature = jwt.get_algorithm_by_name("HS256").sign(signed.encode(), pem(RSA).encode())
+    token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    assert await refused(settings, token)
+    assert await refused(make_settings(jwt_public_key=pem(RSA)), token)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256", "", None, []])
+async def test_other_algorithms_are_refused(algorithm: object) -> None:
+    header = {"alg": algorithm, "typ": "JWT"}
+    assert await refused(make_settings(), unsigned(header, {"sub": "ada", "exp": 4_000_000_000}))
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "é", "." * 10, "[" * 8_000, "x" * 9_000])
+async def test_text_that_is_not_a_token_is_rejected(token: str) -> None:
+    with pytest.raises(Unauthorized):
+        await viewer_of(make_settings(), token)
+
+
+async def test_configured_algorithms_narrow_what_the_keys_could_verify() -> None:
+    settings = make_settings(jwt_public_key=pem(RSA), jwt_algorithms=("RS256",))
+    assert await refused(settings, issue_token(settings, "ada"))
+    assert not await refused(settings, jwt.encode(claims(), RSA, algorithm="RS256"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "no default secret"),
+        ({"jwt_public_key": "not a key"}, "PEM"),
+        ({"jwt_public_key": pem(SMALL_RSA)}, "2,048"),
+        ({"jwt_public_key": pem(RSA), "jwt_algorithms": ("HS256",)}, "matches no configured key"),
+        ({"jwt_public_key": pem(RSA), "jwt_algorithms": ("none",)}, "none"),
+        ({"jwt_jwks_url": "http://id.example/keys"}, "https"),
+    ],
+)
+def test_server_without_a_usable_key_refuses_to_start(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Authenticator(make_settings(jwt_secret=None, **changes))
+
+
+def test_minting_needs_a_secret() -> None:
+    settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
+    with pytest.raises(ValueError, match="OSTINATO_JWT_SECRET"):
+        issue_token(settings, "ada")
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "x", 1, ["Bearer x"], {}])
+def test_authorization_of_another_shape_is_unauthorized(header: object) -> None:
+    with pytest.raises(Unauthorized):
+        bearer_token(header)
+
+
+def test_settings_never_show_the_secret() -> None:
+    assert SECRET not in repr(make_settings(jwt_secret=SecretStr(SECRET)))

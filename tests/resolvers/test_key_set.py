@@ -1,0 +1,103 @@
+"""Keys of an issuer over HTTP: found, cached, rotated, withdrawn and missing."""
+
+import base64
+from collections.abc import AsyncIterator
+
+import jwt
+import pytest
+
+from ostinato.jobs.errors import Unavailable
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import Authenticator
+from ostinato.resolvers.jwt_keys import KEY_SET_COOLDOWN_S, KEY_SET_TTL_S, RemoteKeys
+from tests.schema.conftest import SECRET, make_settings
+from tests.schema.key_server import KeyServer, serve_keys
+from tests.schema.tokens import (
+    EC,
+    OTHER_RSA,
+    RSA,
+    claims,
+    refused,
+    viewer_of,
+)
+
+
+@pytest.fixture
+async def key_server() -> AsyncIterator[KeyServer]:
+    async with serve_keys() as server:
+        yield server
+
+
+def jwks_settings(server: KeyServer) -> Settings:
+    return make_settings(jwt_secret=None, jwt_jwks_url=server.url)
+
+
+async def test_key_set_verifies_by_key_id_and_is_fetched_once(key_server: KeyServer) -> None:
+    key_server.publish(rsa=RSA.public_key(), ec=EC.public_key())
+    authenticator = Authenticator(jwks_settings(key_server))
+    for key, algorithm, key_id in ((RSA, "RS256", "rsa"), (EC, "ES256", "ec")):
+        token = jwt.encode(claims(), key, algorithm=algorithm, headers={"kid": key_id})
+        assert (await authenticator.viewer(token)).id == "ada"
+    assert key_server.requests == 1
+    await authenticator.aclose()
+
+
+async def test_key_set_s_key_verifies_only_its_own_algorithm(key_server: KeyServer) -> None:
+    key_server.publish(rsa=RSA.public_key())
+    settings = jwks_settings(key_server)
+    for token in (
+        jwt.encode(claims(), EC, algorithm="ES256", headers={"kid": "rsa"}),
+        jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "rsa"}),
+        jwt.encode(claims(), RSA, algorithm="RS256"),
+        jwt.encode(claims(), OTHER_RSA, algorithm="RS256", headers={"kid": "rsa"}),
+        jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "unknown"}),
+    ):
+        assert await refused(settings, token)
+
+
+async def test_secret_published_in_a_key_set_is_not_used(key_server: KeyServer) -> None:
+    secret = base64.urlsafe_b64encode(SECRET.encode()).rstrip(b"=").decode()
+    key_server.body = {"keys": [{"kty": "oct", "kid": "s", "k": secret}, {"kty": "?"}, 1]}
+    token = jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "s"})
+    assert await refused(jwks_settings(key_server), token)
+
+
+async def test_new_key_is_found_after_a_rotation_and_invented_ids_do_not_flood_the_issuer(
+    key_server: KeyServer,
+) -> None:
+    now = 0.0
+    key_server.publish(old=RSA.public_key())
+    keys = RemoteKeys(key_server.url, frozenset({"RS256"}), lambda: now)
+    assert await keys.find("old")
+    key_server.publish(new=OTHER_RSA.public_key())
+    for _ in range(10):
+        assert await keys.find("new") is None
+    now += KEY_SET_COOLDOWN_S
+    assert await keys.find("new")
+    assert key_server.requests == 2
+    await keys.aclose()
+
+
+async def test_keys_stay_valid_while_the_issuer_is_unreachable_and_withdrawn_ones_are_removed(
+    key_server: KeyServer,
+) -> None:
+    now = 0.0
+    key_server.publish(old=RSA.public_key())
+    keys = RemoteKeys(key_server.url, frozenset({"RS256"}), lambda: now)
+    assert await keys.find("old")
+    key_server.body, now = None, now + KEY_SET_TTL_S
+    assert await keys.find("old")
+    key_server.publish(new=RSA.public_key())
+    now += KEY_SET_TTL_S
+    assert await keys.find("old") is None
+    await keys.aclose()
+
+
+@pytest.mark.parametrize("body", [None, [], {"keys": 1}, "x" * 300_000])
+async def test_issuer_that_never_answered_well_makes_us_unavailable(
+    key_server: KeyServer, body: object
+) -> None:
+    key_server.body = body
+    token = jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "rsa"})
+    with pytest.raises(Unavailable):
+        await viewer_of(jwks_settings(key_server), token)

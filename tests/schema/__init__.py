@@ -1,0 +1,1 @@
+"""Tests of execution, fan-out, transports and server, over real sockets."""

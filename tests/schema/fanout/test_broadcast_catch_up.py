@@ -1,0 +1,177 @@
+"""BroadcastRegistry without MongoDB: who rides with whom, who waits for whom, and what is kept."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import pytest
+
+from ostinato.jobs.changes import Position
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.resolvers.live.messages import EventPosition
+from ostinato.resolvers.live.query import ResumePoint
+from ostinato.schema.execution.encoding import EncodedResult
+from ostinato.schema.fanout.broadcast import ExecutedItems
+from ostinato.schema.fanout.fair_share import FairShare
+from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.replay_buffer import (
+    MAX_BUFFER_BYTES,
+    RETAINED_BYTES,
+    TOTAL_RETAINED_BYTES,
+    BufferLimits,
+    EncodedEvent,
+    ReplayBuffer,
+)
+from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
+from tests.processes import eventually
+from tests.schema.fanout.test_fair_share import next_turn
+
+LIMIT = 10
+TAKES_ALL = DeliveryOptions(lambda _batch: True)
+TAKES_NONE = DeliveryOptions(None)
+
+
+def position(number: int) -> Position:
+    return Position(f"{number:04}")
+
+
+def after(number: int) -> ResumePoint:
+    return ResumePoint(position=position(number))
+
+
+@dataclass
+class History:
+    """Yield what happened up to `present`, and count what that costs."""
+
+    present: int
+    executed: int = 0
+    is_live: bool = False
+
+    async def changes(self, start: ResumePoint) -> ExecutedItems:
+        for number in range(int(start.position) + 1, self.present + 1):
+            self.executed += 1
+            yield EncodedEvent(EncodedResult(b"{}", str(number)), EventPosition(position(number)))
+        yield after(self.present)
+        self.is_live = True
+        await asyncio.Event().wait()
+
+
+async def read(member: Subscriber) -> list[int]:
+    """Take results one by one until the last of the history."""
+    taken = [await member.next()]
+    while taken[-1] is not None and taken[-1].cursor != "100":
+        taken.append(await member.next())
+    return [int(str(each.cursor)) for each in taken if each is not None]
+
+
+@pytest.fixture
+async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
+    groups = BroadcastRegistry(LIMIT)
+    yield groups
+    await groups.aclose()
+
+
+async def test_concurrent_reconnects_are_served_from_their_oldest_resume_point(
+    groups: BroadcastRegistry,
+) -> None:
+    history, behind = History(100), [70, 20, 90]
+    members = [groups.join("k", after(each), history.changes, TAKES_NONE) for each in behind]
+    told = await asyncio.gather(*map(read, members))
+    assert told == [list(range(each + 1, 101)) for each in behind]
+    assert history.executed == 80
+    assert len(groups) == 1
+
+
+async def test_group_goes_live_where_it_has_caught_up(groups: BroadcastRegistry) -> None:
+    history = History(100)
+    member = groups.join("k", after(95), history.changes, TAKES_ALL)
+    taking = asyncio.create_task(member.next())
+    await eventually(lambda: history.is_live)
+    assert [broadcast.is_live for broadcast in groups] == [True]
+    taking.cancel()
+
+
+async def test_who_comes_late_takes_what_is_kept(groups: BroadcastRegistry) -> None:
+    history = History(100)
+    first = groups.join("k", after(90), history.changes, TAKES_ALL)
+    taking = asyncio.create_task(first.next())
+    await eventually(lambda: history.is_live and first.number == 10)
+    late = groups.join("k", after(96), history.changes, TAKES_NONE)
+    assert await read(late) == [97, 98, 99, 100]
+    assert history.executed == 10
+    taking.cancel()
+
+
+async def test_who_comes_too_late_for_that_catches_up_and_joins(groups: BroadcastRegistry) -> None:
+    history = History(100)
+    first = groups.join("k", after(90), history.changes, TAKES_ALL)
+    taking = asyncio.create_task(first.next())
+    await eventually(lambda: history.is_live)
+    late = groups.join("k", after(80), history.changes, TAKES_NONE)
+    assert await read(late) == list(range(81, 101))
+    assert await late.next() is None
+    assert late.end == after(100)
+    again = groups.join("k", after(100), history.changes, TAKES_NONE)
+    assert again.broadcast is first.broadcast
+    taking.cancel()
+
+
+async def test_who_catches_up_without_others_is_waited_for(groups: BroadcastRegistry) -> None:
+    history = History(100)
+    member = groups.join("k", after(0), history.changes, TAKES_NONE)
+    await eventually(lambda: history.executed > LIMIT)
+    for _ in range(3):
+        await next_turn()
+    assert history.executed == LIMIT + 1
+    assert await read(member) == list(range(1, 101))
+
+
+async def test_slowest_holds_up_the_others_only_for_so_long(
+    groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
+    history = History(100)
+    slow = groups.join("k", after(0), history.changes, TAKES_NONE)
+    other = groups.join("k", after(0), history.changes, TAKES_NONE)
+    assert await read(other) == list(range(1, 101))
+    with pytest.raises(SlowConsumer):
+        await slow.next()
+
+
+async def test_own_joint_counts_where_it_is_further_than_the_group_s_end(
+    groups: BroadcastRegistry,
+) -> None:
+    history = History(100)
+    first = groups.join("k", after(100), history.changes, TAKES_ALL)
+    taking = asyncio.create_task(first.next())
+    await eventually(lambda: history.is_live)
+    groups.join("k", after(80), history.changes, TAKES_ALL)
+    catching_up = next(each for each in groups if each is not first.broadcast)
+    ahead = Subscriber(catching_up, after(105), TAKES_ALL, FairShare())
+    assert await ahead.next() is None
+    assert ahead.end == after(105)
+    taking.cancel()
+
+
+async def test_more_groups_keep_less_each(groups: BroadcastRegistry) -> None:
+    room = groups.limits
+    assert room.retained_bytes == RETAINED_BYTES
+    members = [groups.join(n, after(0), History(0).changes, TAKES_NONE) for n in range(1_000)]
+    assert 1_000 * room.retained_bytes <= TOTAL_RETAINED_BYTES
+    for member in members:
+        groups.leave(member)
+    await eventually(lambda: room.retained_bytes == RETAINED_BYTES)
+
+
+def test_buffer_is_full_by_number_or_by_bytes() -> None:
+    buffer = ReplayBuffer(position(0), BufferLimits(LIMIT))
+    for number in range(1, LIMIT + 1):
+        buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(number))))
+    assert not buffer.is_full()
+    buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(LIMIT + 1))))
+    assert buffer.is_full()
+    buffer = ReplayBuffer(position(0), BufferLimits(LIMIT))
+    buffer.append(
+        EncodedEvent(EncodedResult(b" " * MAX_BUFFER_BYTES, None), EventPosition(position(1)))
+    )
+    assert buffer.is_full()

@@ -1,0 +1,192 @@
+"""Grouped execution: what is told once for all, and that nobody misses or gets twice a thing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.changes import Position
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.ids import new_id
+from ostinato.jobs.mongo.indexes import ensure_collections
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
+from ostinato.schema.ids import global_id
+from tests.live.fixtures import Started
+from tests.live.watching import ANN, JOB, JOBS, Station, Watcher
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+ROOT = Viewer(id="root", roles=frozenset({"admin"}))
+OTHER_ROOT = Viewer(id="toor", roles=frozenset({"admin"}))
+AUDITOR = Viewer(id="ann", roles=frozenset({"auditor"}))
+STATES = "subscription($states: [JobState!]) { jobsChanged(filter: {states: $states}) { kind } }"
+NAMED = """subscription Mine($x: Cursor, $most: Int) {
+  jobsChanged(after: $x, coalesce: true, first: $most) { cursor kind jobId event { seq } } }"""
+INLINE = "subscription($x: Cursor, $first: Int) { ... on Subscription { ... {"
+INLINE += " jobsChanged(after: $x, coalesce: true, first: $first) { kind } } } }"
+SPREAD = "subscription($x: Cursor, $snapshot: Boolean! = false) { ...Jobs } fragment Jobs on"
+SPREAD += " Subscription { ... { jobsChanged(after: $x, snapshot: $snapshot) { kind } } }"
+
+
+async def joined(station: Station, *members: int) -> None:
+    await eventually(lambda: station.broadcasts == sorted(members))
+
+
+async def test_equal_subscriptions_are_executed_once_however_written(
+    station: Station, write: Writer, started: Started
+) -> None:
+    watchers = [station.watch(), station.watch(snapshot=True), station.watch(NAMED, most=3)]
+    await started(*watchers)
+    await joined(station, 3)
+    await write.job()
+    told = await started.told()
+    assert told[0] == told[1] == told[2]
+    payloads = [watcher.encoded[-1].payload for watcher in watchers]
+    assert payloads[0] is payloads[1] is payloads[2]
+
+
+@pytest.mark.parametrize("query", [INLINE, SPREAD])
+async def test_own_arguments_inside_fragments_make_no_groups(
+    station: Station, write: Writer, started: Started, query: str
+) -> None:
+    async with station.watch() as watcher:
+        cursor = await watcher.ready()
+    own = {"first": 3} if query is INLINE else {"snapshot": True}
+    await started(station.watch(query), station.watch(query, x=cursor, **own))
+    await joined(station, 2)
+    await write.job()
+    assert [told["kind"] for told in await started.told()] == ["CHANGED", "CHANGED"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "members"),
+    [
+        ((ANN, {}), (Viewer(id="bob"), {}), [1, 1]),
+        ((ANN, {}), (AUDITOR, {}), [1, 1]),
+        ((ANN, {}), (ROOT, {}), [1, 1]),
+        ((ROOT, {}), (OTHER_ROOT, {}), [2]),
+        ((ANN, {"states": ["PENDING"]}), (ANN, {"states": ["FAILED"]}), [1, 1]),
+        ((ANN, {"states": ["PENDING"]}), (ANN, {"states": ["PENDING"], "unused": 1}), [2]),
+    ],
+)
+async def test_only_who_is_told_the_same_shares(
+    station: Station, started: Started, one: Any, other: Any, members: list[int]
+) -> None:
+    await started(*(station.watch(STATES, viewer, **given) for viewer, given in (one, other)))
+    await joined(station, *members)
+
+
+async def test_reconnection_storm_becomes_one_group(
+    station: Station, write: Writer, started: Started
+) -> None:
+    cursors = []
+    for _ in range(10):
+        async with station.watch() as watcher:
+            cursors.append(await watcher.ready())
+        newest = global_id("Job", await write.job())
+    watchers = [station.watch(after=cursor) for cursor in cursors]
+    await started(*watchers, up_to=newest)
+    await joined(station, 10)
+    await write.job()
+    assert len({told["jobId"] for told in await started.told()}) == 1
+
+
+async def test_subscriber_joining_during_a_burst_gets_each_change_once(
+    station: Station, write: Writer
+) -> None:
+    written: list[str] = []
+    readers: list[asyncio.Task[list[str]]] = []
+    last = new_id()
+    for _ in range(60):
+        readers.append(asyncio.create_task(_read_to(global_id("Job", last), station.watch())))
+        written += [global_id("Job", await write.job()) for _ in range(3)]
+    written.append(global_id("Job", await write.job(_id=last)))
+    for seen in await asyncio.gather(*readers):
+        assert seen == written[-len(seen) :]
+    assert len(station.subscriptions.broadcasts) == 0
+
+
+async def _read_to(last: str, watcher: Watcher) -> list[str]:
+    async with watcher:
+        await watcher.ready()
+        seen = [(await watcher.next())["jobId"]]
+        while seen[-1] != last:
+            seen.append((await watcher.next())["jobId"])
+        return seen
+
+
+async def test_watchers_of_one_job_share_and_none_is_told_twice(
+    station: Station, write: Writer, started: Started
+) -> None:
+    job_id = await write.job()
+    gid = global_id("Job", job_id)
+    await started(station.watch(JOB, id=gid))
+    await write.claim(job_id)
+    assert [told["event"]["seq"] for told in await started.told()] == [2]
+    await started(station.watch(JOB, id=gid), station.watch(JOB, id=gid))
+    await joined(station, 3)
+    await write.succeed(job_id)
+    assert [told["event"]["seq"] for told in await started.told()] == [3, 3, 3]
+
+
+async def test_group_tells_what_left(station: Station, write: Writer, started: Started) -> None:
+    await started(*(station.watch(STATES, states=["PENDING"]) for _ in range(2)))
+    await joined(station, 2)
+    job_id = await write.job()
+    assert [told["kind"] for told in await started.told()] == ["CHANGED", "CHANGED"]
+    await write.claim(job_id)
+    assert [told["kind"] for told in await started.told()] == ["LEFT", "LEFT"]
+
+
+async def test_after_a_reset_each_starts_again_and_they_share_anew(
+    station: Station, write: Writer, started: Started
+) -> None:
+    await started(station.watch(), station.watch(snapshot=True))
+    await joined(station, 2)
+    await write.mongo["jobs"].drop()
+    await ensure_collections(write.mongo)
+    for kind in ("RESET", "READY"):
+        assert [told["kind"] for told in await started.told()] == [kind, kind]
+    await joined(station, 2)
+    job_id = global_id("Job", await write.job())
+    assert [told["jobId"] for told in await started.told()] == [job_id, job_id]
+
+
+async def test_group_ends_with_its_last_member(
+    station: Station, feed: ChangeFeed, started: Started
+) -> None:
+    await started(station.watch(), station.watch())
+    await joined(station, 2)
+    await started.leave()
+    await eventually(
+        lambda: (len(station.subscriptions.broadcasts), feed.stats.subscriptions) == (0, 0)
+    )
+
+
+async def test_resuming_behind_what_the_group_told_is_exact(
+    station: Station, write: Writer, started: Started
+) -> None:
+    await started(station.watch())
+    await joined(station, 1)
+    ids = [global_id("Job", await write.job()) for _ in range(5)]
+    told = [(await started.told())[0] for _ in range(5)]
+    assert [message["jobId"] for message in told] == ids
+    async with station.watch(JOBS, after=told[1]["cursor"]) as again:
+        await again.ready()
+        assert [message["jobId"] for message in await again.take(3)] == ids[2:]
+
+
+async def test_who_comes_from_a_server_that_is_ahead_holds_up_nobody(
+    engine: Engine, feed: ChangeFeed, station: Station, started: Started
+) -> None:
+    in_a_second = Position(f"82{int(feed.position[2:10], 16) + 1:08X}000000012B0229296E04")
+    cursor = CursorCodec(engine.settings).encode(LiveCursor(position=in_a_second, topic="jobs"))
+    await started(station.watch(after=cursor), station.watch())
+
+    async def are_together() -> bool:
+        await engine.mongo["effects"].insert_one({})  # so that time goes on, and nobody is told
+        return station.broadcasts == [2]
+
+    await eventually(are_together)

@@ -1,0 +1,90 @@
+"""How much is written to a socket at once: a burst is bounded in results and in bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ostinato.schema.fanout.replay_buffer import MAX_BURST_BYTES
+from ostinato.schema.ids import global_id
+from tests.live.fixtures import Started
+from tests.live.watching import Pushed, Station, Watcher
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+RESULTS = (
+    "subscription { jobsChanged(filter: {states: [SUCCESS]}) { kind cursor jobId job { result } } }"
+)
+LARGE = 60_000
+JOBS = 40
+
+
+async def succeed(write: Writer, result: str) -> list[str]:
+    """Let many jobs end at once, each with that result."""
+    ids = [await write.job() for _ in range(JOBS)]
+    await write.claim(*ids)
+    await write.succeed(*ids, result=result)
+    return ids
+
+
+@asynccontextmanager
+async def watching(station: Station, pushed: Pushed) -> AsyncIterator[Watcher]:
+    """Read READY, and have what follows sent to `pushed` from when it reads."""
+    async with station.watch(RESULTS, push=pushed) as watcher:
+        await watcher.ready()
+        yield watcher
+
+
+@asynccontextmanager
+async def taking(watcher: Watcher) -> AsyncIterator[None]:
+    """Let it be sent what there is, and wait for more."""
+    task = asyncio.create_task(watcher.next())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def told(pushed: Pushed) -> int:
+    return sum(batch.count(b'"result":') for batch in pushed.batches)
+
+
+async def test_large_results_are_sent_in_writes_of_bounded_size(
+    station: Station, write: Writer
+) -> None:
+    pushed = Pushed(reads=False)
+    async with watching(station, pushed) as watcher, taking(watcher):
+        pushed.reads = True
+        await succeed(write, "x" * LARGE)
+        await eventually(lambda: told(pushed) == JOBS)
+    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
+    assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
+
+
+async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
+    station: Station, write: Writer, started: Started
+) -> None:
+    pushed = Pushed(reads=False)
+    async with watching(station, pushed) as watcher:
+        waiting = asyncio.create_task(watcher.next())
+        await started(station.watch(RESULTS))
+        await eventually(lambda: station.broadcasts == [2])
+        ids = await succeed(write, "x" * LARGE)
+        assert (await waiting)["jobId"] == global_id("Job", ids[0])
+        for _ in ids:
+            await started.told()
+        pushed.reads = True
+        async with taking(watcher):
+            await eventually(lambda: told(pushed) == JOBS - 1)
+    assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
+
+
+async def test_result_larger_than_a_burst_is_sent_by_itself(
+    station: Station, write: Writer
+) -> None:
+    pushed = Pushed(reads=False)
+    async with watching(station, pushed) as watcher, taking(watcher):
+        pushed.reads = True
+        ids = [await write.job() for _ in range(3)]
+        await write.claim(*ids)
+        await write.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
+        await eventually(lambda: told(pushed) == 3)
+    assert [batch.count(b'"result":') for batch in pushed.batches] == [1, 1, 1]

@@ -1,0 +1,133 @@
+"""What a group must never do: tell one viewer what only another may be told."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+
+import pytest
+import strawberry
+
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.records import Job
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.live import messages, subscriptions
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, SubscribeOptions
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
+from ostinato.schema.ids import global_id
+from tests.live.breaking import followed
+from tests.live.fixtures import As, Started
+from tests.live.reading import Client
+from tests.live.watching import Station
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+ADMIN = frozenset({"admin"})
+ADMINS = [Viewer(id="root", roles=ADMIN), Viewer(id="toor", roles=ADMIN)]
+
+
+@strawberry.type
+class Change:
+    """A message with fields that know who asks."""
+
+    place: strawberry.Private[EventPosition]
+    kind: str
+
+    @classmethod
+    def of(cls, change: messages.Change[Job]) -> "Change":
+        return cls(place=change.place, kind=change.kind.name)
+
+    @strawberry_field(description="Who asks.")
+    def viewer(self, info: Info) -> str:
+        return info.context.viewer.id
+
+    @strawberry_field(description="Who asks, by a field that promises too much.", shared=True)
+    def promised(self, info: Info) -> str:
+        return info.context.viewer.id
+
+    @strawberry_field(description="The same message.")
+    def again(self) -> "Change":
+        return self
+
+
+@strawberry.type
+class Query:
+    nothing: str = ""
+
+
+@strawberry.type
+class Subscription:
+    @strawberry_subscription(description="Every job.")
+    def changes(self, info: Info) -> AsyncIterable[Change]:
+        query = subscriptions.jobs_changed(info.context, JobFilter(), SubscribeOptions())
+        return query.map(Change.of)
+
+
+@pytest.fixture
+async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
+    schema = strawberry.Schema(Query, subscription=Subscription)
+    async with Station.open(schema, engine, feed) as station:
+        yield station
+
+
+@pytest.mark.parametrize(
+    "selection",
+    ["viewer", "again { again { viewer } }", "...F", "... on Change { again { ...F } }"],
+)
+async def test_two_admins_who_ask_who_they_are_are_told_apart(
+    station: Station, write: Writer, started: Started, selection: str
+) -> None:
+    fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
+    query = f"subscription {{ changes {{ kind {selection} }} }} {fragment}"
+    await started(*(station.watch(query, admin) for admin in ADMINS))
+    await eventually(lambda: station.broadcasts == [1, 1])
+    await write.job()
+    first, second = await started.told()
+    assert "root" in str(first)
+    assert "toor" in str(second)
+    assert "toor" not in str(first)
+
+
+async def test_field_that_promises_too_much_tells_of_nobody(
+    station: Station, write: Writer, started: Started
+) -> None:
+    await started(*(station.watch("subscription { changes { kind promised } }", a) for a in ADMINS))
+    await eventually(lambda: station.broadcasts == [2])
+    await write.job()
+    assert [told["promised"] for told in await started.told()] == ["", ""]
+
+
+@pytest.fixture
+async def anns_job(feed: ChangeFeed, write: Writer) -> str:
+    """Give a job that the feed has heard of."""
+    job_id = await write.job("ann")
+    await followed(feed)
+    return job_id
+
+
+async def test_job_that_changes_hands_has_left_its_old_owner(
+    engine: Engine, feed: ChangeFeed, write: Writer, started: Started, anns_job: str
+) -> None:
+    query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
+    async with Station.open(graphql_schema, engine, feed) as station:
+        await started(*(station.watch(query, Viewer(id=name)) for name in ("ann", "bob")))
+        await eventually(lambda: station.broadcasts == [1, 1])
+        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        await write.claim(anns_job)
+        old, new = await started.told()
+        await started.leave()
+    name = global_id("Job", anns_job)
+    assert old == {"kind": "LEFT", "jobId": name, "event": None, "job": None}
+    assert (new["kind"], new["job"]) == ("CHANGED", {"id": name, "owner": "bob"})
+
+
+async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
+    as_viewer: As, write: Writer, anns_job: str
+) -> None:
+    async with Client(subscriptions.job_changed(as_viewer("ann"), anns_job)) as client:
+        await client.ready()
+        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        told = await client.next()
+        with pytest.raises(StopAsyncIteration):
+            await client.next()
+    assert (told.kind, told.event, told.record) == (ChangeKind.LEFT, None, None)

@@ -1,0 +1,59 @@
+"""The transports of the `api` command: a real process with real servers."""
+
+import signal
+import socket
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from ostinato.schema.server.uvicorn_server import listen
+from tests.processes import TLS, ApiProcess
+from tests.schema.conftest import TRANSPORT_WS, Socket, make_settings
+
+
+async def test_api_is_ready_when_mongo_redis_and_the_hub_are(api_server: ApiProcess) -> None:
+    async with httpx.AsyncClient(verify=TLS) as client:
+        response = await client.get(f"{api_server.url}/readyz")
+    assert response.json() == {
+        "status": "ok",
+        "checks": {"mongo": "ok", "redis": "ok", "hub": "ok"},
+    }
+
+
+async def test_terminated_api_closes_its_sockets_with_1012(api_server: ApiProcess) -> None:
+    subprotocols = [TRANSPORT_WS]
+    async with connect(api_server.ws_url, subprotocols=subprotocols, proxy=None) as connection:
+        client = Socket(connection)
+        await client.init(api_server.token("ada"))
+        await client.subscribe("1", "subscription { jobsChanged { kind } }")
+        message = await client.receive()
+        assert message["payload"] == {"data": {"jobsChanged": {"kind": "READY"}}}
+        api_server.child.popen.send_signal(signal.SIGTERM)
+        assert await client.closed() == 1012
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_api_exits_with_0_after_a_stop_signal(
+    api_server: ApiProcess, number: signal.Signals
+) -> None:
+    api_server.child.popen.send_signal(number)
+    assert await api_server.child.wait() == 0, api_server.child.tail()
+
+
+async def test_log_of_the_api_has_no_escape_sequences(api_server: ApiProcess) -> None:
+    said = api_server.child.tail()
+    assert "Started server process" in said
+    assert "color_message" not in said
+    assert "x1b" not in said
+
+
+def test_port_in_use_is_an_error_before_anything_starts() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken, pytest.raises(OSError, match="in use"):
+        listen(make_settings(port=taken.getsockname()[1]))
+
+
+def test_kernel_drops_a_peer_that_has_stopped_reading() -> None:
+    with listen(make_settings(send_timeout_ms=7_000)) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_000

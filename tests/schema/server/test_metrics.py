@@ -1,0 +1,201 @@
+"""/metrics: who may read it, and that its figures are true and move as they should."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from websockets.asyncio.client import connect
+
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import issue_token
+from tests.live.scraping import TOKEN, Scraper, scraped
+from tests.live.watching import JOBS
+from tests.live.writing import Writer
+from tests.processes import Processes, eventually
+from tests.schema.conftest import TRANSPORT_WS, Socket
+
+SCHEDULE = (
+    'mutation { scheduleJob(input: {functionName: "tasks.runTask", args: {name: "a"}}) { jobId } }'
+)
+LABELS = {"state", "kind", "outcome", "code"}
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
+
+
+@pytest.fixture
+async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
+    async with scraped(engine, feed) as scraper:
+        yield scraper
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", TOKEN, "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}0", f"Basic {TOKEN}"],
+)
+async def test_nothing_is_told_without_the_token(
+    scraper: Scraper, authorization: str | None
+) -> None:
+    response = await scraper.get(authorization)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "ostinato_" not in response.text
+
+
+async def test_user_s_token_opens_nothing(scraper: Scraper) -> None:
+    admin = issue_token(scraper.settings, "root", ("admin",))
+    assert (await scraper.get(f"Bearer {admin}")).status_code == 401
+
+
+async def test_unless_a_token_is_set_there_are_no_metrics(engine: Engine, feed: ChangeFeed) -> None:
+    async with scraped(engine, feed, metrics_token=None) as scraper:
+        assert (await scraper.get()).status_code == 404
+
+
+async def test_answer_is_prometheus_text_that_nobody_keeps(scraper: Scraper) -> None:
+    response = await scraper.get()
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert "process_resident_memory_bytes" in response.text
+
+
+async def test_no_label_names_anybody(scraper: Scraper, write: Writer) -> None:
+    job_id = await write.run(queue="private", functionName="secret.plan")
+    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'))
+    text = (await scraper.get()).text
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    assert {name for sample in samples for name in sample.labels} <= LABELS
+    assert [word for word in (job_id, "ann", "private", "secret.plan") if word in text] == []
+
+
+async def test_jobs_are_told_by_state(scraper: Scraper, write: Writer) -> None:
+    await write.run()
+    await write.claim(await write.job())
+    await write.job(internal=True)
+
+    async def told() -> bool:
+        transitions = labelled(await scraper.scrape(), "job_transitions_total")
+        return transitions == {"pending": 2, "inProgress": 2, "success": 1}
+
+    await eventually(told)
+    counts = labelled(await scraper.scrape(), "jobs")
+    assert counts == {"pending": 0, "inProgress": 1, "failed": 0}
+
+
+async def test_oldest_due_job_tells_its_lag_unless_its_queue_is_paused(
+    scraper: Scraper, write: Writer, engine: Engine
+) -> None:
+    due = datetime.now(UTC) - timedelta(hours=1)
+    await write.job(lane="paused/", queue="paused", scheduledTime=due - timedelta(hours=1))
+    await write.job(lane="default/", scheduledTime=due)
+    await write.job(lane="default/", scheduledTime=due + timedelta(hours=2))
+    await engine.queues.pause("paused")
+    assert 3_600 <= await scraper.figure("oldest_due_job_seconds") < 3_660
+
+
+async def test_worker_that_was_not_heard_of_is_not_counted(
+    scraper: Scraper, write: Writer, engine: Engine
+) -> None:
+    about = {"concurrency": 7, "queues": ["default"], "running": 3, "loopLagMs": 20}
+    for worker_id in ("alive", "dead"):
+        await engine.queues.workers.register(worker_id, about)
+    long_ago = {"$set": {"heardAt": datetime.now(UTC) - timedelta(minutes=1), "loopLagMs": 500}}
+    await write.mongo["workers"].update_one({"_id": "dead"}, long_ago)
+    told = await scraper.scrape()
+    assert told["ostinato_workers"] == 1
+    assert told["ostinato_worker_slots"] == 7
+    assert told["ostinato_worker_slots_taken"] == 3
+    assert told["ostinato_worker_loop_lag_seconds"] == 0.02
+
+
+async def test_however_often_it_is_asked_mongodb_is_asked_once_a_second(scraper: Scraper) -> None:
+    begun_at = time.monotonic()
+    await asyncio.gather(*(scraper.get() for _ in range(20)))
+    assert scraper.reader is not None
+    assert 1 <= scraper.reader.reads <= 2 + (time.monotonic() - begun_at)
+
+
+async def test_without_mongodb_the_rest_is_told(engine: Engine, feed: ChangeFeed) -> None:
+    async with Engine.open(engine.settings) as gone:
+        pass
+    async with scraped(gone, feed) as scraper:
+        told = await scraper.scrape()
+    assert told["ostinato_mongodb_answers"] == 0
+    assert told["ostinato_hub_following"] == 1
+    assert "ostinato_workers" not in told
+
+
+def labelled(told: dict[str, float], name: str) -> dict[str, float]:
+    """Return the figures of one name, by the values of their labels."""
+    start = f"ostinato_{name}{{"
+    return {k.split('"')[1]: figure for k, figure in told.items() if k.startswith(start)}
+
+
+async def test_operations_are_told_by_kind_and_outcome(scraper: Scraper) -> None:
+    await scraper.ask("{ viewer { id } }")
+    await scraper.ask("{ nothing }")
+    await scraper.ask('{ job(id: "x") { id } }')
+    await scraper.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { id } } }")
+    ended = {k: v for k, v in (await scraper.scrape()).items() if "graphql_operations" in k}
+    assert ended == {
+        operations("query", "ok"): 1,
+        operations("unknown", "GRAPHQL_VALIDATION_FAILED"): 1,
+        operations("query", "BAD_REQUEST"): 1,
+        operations("mutation", "BAD_REQUEST"): 1,
+    }
+
+
+def operations(kind: str, outcome: str) -> str:
+    return f'ostinato_graphql_operations_total{{kind="{kind}",outcome="{outcome}"}}'
+
+
+async def test_sockets_and_their_subscriptions_are_told(scraper: Scraper) -> None:
+    url = scraper.url.replace("http", "ws") + "/graphql"
+    async with connect(url, subprotocols=[TRANSPORT_WS], proxy=None) as connection:
+        client = Socket(connection)
+        await client.init(issue_token(scraper.settings, "ann"))
+        await client.subscribe("1", JOBS)
+        await client.receive()
+        await eventually(lambda: scraper.figure("subscription_members"))
+        told = await scraper.scrape()
+        assert told["ostinato_sockets"] == told["ostinato_subscription_groups"] == 1
+        assert told["ostinato_hub_subscriptions"] == told["ostinato_hub_watches"] == 1
+    await eventually(lambda: scraper.figure('websockets_closed_total{code="client"}'))
+    left = await scraper.scrape()
+    assert left["ostinato_sockets"] == left["ostinato_subscription_members"] == 0
+    assert left[operations("subscription", "ok")] == 1
+
+
+async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes) -> None:
+    api = await processes.api(metrics_token=SecretStr(TOKEN))
+    processes.worker(concurrency=5)
+    scraper = Scraper(url=api.url, settings=api.settings)
+    answer = await scraper.ask(
+        SCHEDULE, input={"functionName": "tasks.runTask", "args": {"name": "a"}}
+    )
+    assert "errors" not in answer, answer
+    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'), within=30)
+    await eventually(lambda: scraper.figure("workers"))
+    told = await scraper.scrape()
+    assert told["ostinato_worker_slots"] == 5
+    assert told["ostinato_oldest_due_job_seconds"] < 20
+
+
+async def test_page_names_every_metric_and_no_other(scraper: Scraper, write: Writer) -> None:
+    await write.job()
+    await eventually(lambda: scraper.figure('job_transitions_total{state="pending"}'))
+    page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
+    listed = set(re.findall(r"^\| `(ostinato_\w+)` \|", page, re.MULTILINE))
+    text = (await scraper.get()).text
+    told = set(re.findall(r"^# TYPE (ostinato_\w+) ", text, re.MULTILINE))
+    assert listed == told

@@ -1,0 +1,156 @@
+"""The pages, their configuration, the health endpoints, and the headers of every response."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from ostinato.jobs.settings import Mode
+from ostinato.schema.server.endpoints import CallCounter
+from ostinato.schema.server.pages import page_routes
+from tests.processes import TLS
+from tests.schema.conftest import Running, make_settings, serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TOKEN = "the-development-token"
+DEVELOPMENT = {"mode": Mode.DEVELOPMENT, "development_token": TOKEN}
+
+
+async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=running.url, verify=TLS) as client:
+        return await client.get(path, headers=headers)
+
+
+async def test_page_on_this_machine_gets_the_development_token() -> None:
+    async with serve(make_settings(**DEVELOPMENT)) as running:
+        for host in ("127.0.0.1", "localhost", "[::1]"):
+            response = await _get(running, "/config.json", host=f"{host}:{running.port}")
+            assert response.json() == {"graphqlPath": "/graphql", "token": TOKEN}
+            assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "localhost.evil.example:8000"},
+        {"host": "192.168.0.1"},
+        {"host": "["},
+        {"host": "localhost", "origin": "https://evil.example"},
+        {"host": "localhost", "origin": "null"},
+        {"host": "localhost", "origin": "http://[::1"},
+        {"host": "localhost", "origin": "http://localhost:9"},
+        {"host": "localhost", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
+    async with serve(make_settings(**DEVELOPMENT)) as running:
+        response = await _get(running, "/config.json", **headers)
+    assert response.json()["token"] is None
+
+
+async def test_other_machine_with_localhost_as_host_gets_no_token() -> None:
+    app = Starlette(routes=page_routes(make_settings(**DEVELOPMENT)))
+    transport = httpx.ASGITransport(app, client=("192.0.2.1", 1_234))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/config.json")).json()["token"] is None
+
+
+@pytest.mark.parametrize("changes", [{"mode": Mode.PRODUCTION}, {"development_token": None}])
+async def test_there_is_no_token_outside_development(changes: dict[str, Any]) -> None:
+    async with serve(make_settings(**(DEVELOPMENT | changes))) as running:
+        assert (await _get(running, "/config.json")).json()["token"] is None
+
+
+@pytest.mark.parametrize("path", ["/", "/graphiql"])
+async def test_pages_that_are_not_built_say_how_to_build_them(tmp_path: Path, path: str) -> None:
+    async with _pages(tmp_path / "missing") as client:
+        response = await client.get(path)
+        assert (await client.get("/assets/x.js")).status_code == HTTPStatus.NOT_FOUND
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "npm run build" in response.text
+
+
+async def test_built_pages_are_served_and_only_their_assets_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    for name in ("index.html", "graphiql.html", "assets/main-abc.js"):
+        (tmp_path / name).write_text(name)
+    async with _pages(tmp_path) as client:
+        page, graphiql = await client.get("/"), await client.get("/graphiql")
+        asset = await client.get("/assets/main-abc.js")
+        escaped = await client.get("/assets/..%2findex.html")
+        missing = await client.get("/assets/old.js")
+    assert (page.text, graphiql.text) == ("index.html", "graphiql.html")
+    assert page.headers["cache-control"] == "no-cache"
+    assert "immutable" in asset.headers["cache-control"]
+    assert escaped.status_code == missing.status_code == HTTPStatus.NOT_FOUND
+    assert missing.headers["cache-control"] == "no-store"
+
+
+def _pages(folder: Path) -> httpx.AsyncClient:
+    app = Starlette(routes=page_routes(make_settings(), folder))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/graphql", "/nowhere", "/assets/nothing"])
+async def test_every_answer_has_the_security_headers(running: Running, path: str) -> None:
+    headers = (await _get(running, path)).headers
+    policy = headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "worker-src 'self' blob:" in policy
+    assert "unsafe-eval" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
+
+
+async def test_health_needs_nothing_and_readiness_asks_every_part(running: Running) -> None:
+    async def passes() -> None:
+        return None
+
+    async def fails() -> None:
+        raise ConnectionError("mongodb://user:hunter2@host")
+
+    running.probe.checks["mongo"] = passes
+    ready = await _get(running, "/readyz")
+    running.probe.checks["redis"] = fails
+    unready = await _get(running, "/readyz")
+    assert (await _get(running, "/healthz")).json() == {"status": "ok"}
+    assert ready.json() == {"status": "ok", "checks": {"mongo": "ok"}}
+    assert unready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert unready.json()["checks"] == {"mongo": "ok", "redis": "failed"}
+    assert "hunter2" not in unready.text
+
+
+async def test_health_check_fails_while_a_task_is_dead(running: Running) -> None:
+    running.probe.dead_tasks.append("hub")
+    answer = await _get(running, "/healthz")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.json() == {"status": "failed", "tasks": ["hub"]}
+
+
+async def test_flaky_endpoint_fails_as_often_as_asked_for_each_key() -> None:
+    async with serve(make_settings(**DEVELOPMENT)) as running:
+        codes = [
+            (await _get(running, f"/dev/flaky?key={key}&failures=1")).status_code for key in "aabb"
+        ]
+        wrong = await _get(running, "/dev/flaky?failures=-1")
+        many = await _get(running, f"/dev/flaky?failures={'9' * 5_000}")
+        long = await _get(running, f"/dev/flaky?key={'x' * 129}")
+    assert codes == [503, 200, 503, 200]
+    assert {each.status_code for each in (wrong, many, long)} == {HTTPStatus.BAD_REQUEST}
+
+
+async def test_flaky_endpoint_is_for_development_only(running: Running) -> None:
+    assert (await _get(running, "/dev/flaky")).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_flaky_endpoint_remembers_a_bounded_number_of_keys() -> None:
+    calls = CallCounter(max_keys=2)
+    counts = [calls.count(key) for key in ("a", "b", "a", "c", "a", "b")]
+    assert counts == [1, 1, 2, 1, 3, 1]

@@ -1,0 +1,88 @@
+"""How `Last-Event-ID` and the `after` argument of a subscription combine."""
+
+from typing import Any
+
+import pytest
+
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.execution.documents import RequestRejected
+from ostinato.schema.execution.operation_request import OperationRequest
+from ostinato.schema.execution.operation_runner import Operation, OperationRunner
+from ostinato.schema.transports.event_stream import apply_last_event_id
+from tests.schema.conftest import make_settings
+
+RUNNER = OperationRunner(graphql_schema, make_settings(), lambda *_: None)
+PLAIN = "subscription { cronsChanged { cursor } }"
+LITERAL = 'subscription { cronsChanged(after: "a") { cursor } }'
+VARIABLE = (
+    "subscription S($a: Cursor) { cronsChanged(after: $a) { cursor } } query Q { viewer { id } }"
+)
+NAMED = 'subscription($a: Cursor = "a") { ...Crons } fragment Crons on Subscription { ...Deeper }'
+NAMED += " fragment Deeper on Subscription { cronsChanged(after: $a) { cursor } }"
+INLINE = "subscription($a: Cursor) { ... { ... on Subscription { cronsChanged(after: $a) { cursor }"
+INLINE += " } cronsChanged(after: $a) { kind } } }"
+
+
+def _operation(query: str, **variables: Any) -> Operation:
+    name = "S" if query == VARIABLE else None
+    request = OperationRequest(query=query, variables=variables, operation_name=name)
+    return RUNNER.prepare(request)
+
+
+@pytest.mark.parametrize("last_event_id", [None, ""])
+async def test_without_a_last_event_id_the_operation_is_as_it_was(
+    last_event_id: str | None,
+) -> None:
+    operation = _operation(LITERAL)
+    assert apply_last_event_id(operation, last_event_id) is operation
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        _operation(PLAIN),
+        _operation(LITERAL),
+        _operation(VARIABLE),
+        _operation(VARIABLE, a=None),
+        _operation(VARIABLE, a="a"),
+        _operation(NAMED),
+        _operation(NAMED, a=None),
+        _operation(NAMED, a="a"),
+        _operation(INLINE),
+        _operation(INLINE, a="a"),
+    ],
+)
+async def test_last_event_id_replaces_a_missing_or_equal_argument(
+    operation: Operation,
+) -> None:
+    assert apply_last_event_id(operation, "a").request.after == "a"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        _operation(LITERAL),
+        _operation(VARIABLE, a="a"),
+        _operation(NAMED),
+        _operation(NAMED, a="c"),
+        _operation(INLINE, a="a"),
+    ],
+)
+async def test_last_event_id_that_differs_from_the_argument_is_refused(
+    operation: Operation,
+) -> None:
+    with pytest.raises(RequestRejected) as caught:
+        apply_last_event_id(operation, "b")
+    extensions = caught.value.errors[0]["extensions"]
+    assert extensions["code"] == "BAD_REQUEST"
+    assert extensions["issues"][0]["path"] == ["after"]
+
+
+@pytest.mark.parametrize("directive", ["@include(if: $x)", "@skip(if: $x)"])
+@pytest.mark.parametrize("root", ["...F {}", "... {} {{ ...F }}", "...F ... {} {{ ...F }}"])
+async def test_root_that_may_be_left_out_is_refused(root: str, directive: str) -> None:
+    selected = root.format(directive)
+    query = f"subscription($x: Boolean!) {{ {selected} }}"
+    query += " fragment F on Subscription { cronsChanged { kind } }"
+    with pytest.raises(RequestRejected, match="must not use `@skip` or `@include`"):
+        _operation(query, x=True)

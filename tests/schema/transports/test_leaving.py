@@ -1,0 +1,104 @@
+"""Clients of every transport come and go, some without a word: nothing of them is left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import issue_token
+from ostinato.schema.server.app import create_app
+from ostinato.schema.transports.connections import ConnectionRegistry
+from tests.live.leftovers import alive
+from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
+from tests.live.serving import served
+from tests.live.watching import JOBS
+from tests.live.writing import Writer
+from tests.processes import TLS, eventually
+from tests.schema.conftest import TRANSPORT_WS, Socket
+from tests.schema.streams import MULTIPART, SSE
+
+ROUNDS: Final = 4
+VISITS: Final = 8  # a round, each of one client of every kind
+GAUGES: Final = ("sockets", "subscription_groups", "subscription_members", "hub_watches")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A served API, and what it holds."""
+
+    port: int
+    settings: Settings
+    sockets: ConnectionRegistry
+    scraper: Scraper
+
+    async def socket(self, *, vanishes: bool = False, token: str | None = None) -> None:
+        """Come, hear READY, and go."""
+        url = f"ws://127.0.0.1:{self.port}/graphql"
+        async with connect(
+            url, subprotocols=[TRANSPORT_WS], compression=None, proxy=None
+        ) as connection:
+            client = Socket(connection)
+            await client.init(token or issue_token(self.settings, "ann"))
+            await client.subscribe("mine", JOBS)
+            await client.receive()
+            if vanishes:
+                connection.transport.abort()
+
+    async def refused(self) -> None:
+        """Come with no token that is one."""
+        with pytest.raises(ConnectionClosed):
+            await self.socket(token="none")
+
+    async def stream(self, accept: dict[str, str]) -> None:
+        """Come, hear READY, and go in the middle of the answer."""
+        headers = accept | {"authorization": f"Bearer {issue_token(self.settings, 'bob')}"}
+        url = f"http://127.0.0.1:{self.port}/graphql"
+        async with (
+            httpx.AsyncClient(trust_env=False, verify=TLS, timeout=PATIENCE_S) as client,
+            client.stream("POST", url, headers=headers, json={"query": JOBS}) as response,
+        ):
+            async for chunk in response.aiter_raw():
+                if b"READY" in chunk:
+                    return
+
+    async def visit(self, write: Writer) -> None:
+        """Let a client of each kind come and go, while jobs change."""
+        await asyncio.gather(
+            self.socket(),
+            self.socket(vanishes=True),
+            self.refused(),
+            self.stream(SSE),
+            self.stream(MULTIPART),
+            write.run(),
+        )
+
+    async def is_empty(self) -> bool:
+        told = await self.scraper.scrape()
+        return not any([self.sockets.quota_holders, *(told[f"ostinato_{each}"] for each in GAUGES)])
+
+
+@pytest.fixture
+async def place(live_settings: Settings) -> AsyncIterator[Place]:
+    settings = live_settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
+    app = create_app(settings)
+    async with served(app, settings) as port:
+        scraper = Scraper(url=f"http://127.0.0.1:{port}", settings=settings)
+        sockets = app.state.connections
+        yield Place(port=port, settings=settings, sockets=sockets, scraper=scraper)
+
+
+async def test_clients_of_every_transport_leave_nothing_behind(place: Place, write: Writer) -> None:
+    counts = []
+    for _ in range(ROUNDS):
+        for _ in range(VISITS):
+            await place.visit(write)
+        await eventually(place.is_empty)
+        counts.append(alive())
+    assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]

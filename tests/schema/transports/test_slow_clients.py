@@ -1,0 +1,97 @@
+"""Clients that do not keep up, say nothing, or leave: what they cost and what they are told."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.engine import Engine
+from ostinato.jobs.errors import SlowConsumer
+from ostinato.jobs.records import Job
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.live.messages import Change, ChangeKind
+from tests.live.breaking import followed
+from tests.live.fixtures import As
+from tests.live.reading import Client, disconnected, follow, told
+from tests.live.writing import Writer
+from tests.processes import eventually
+
+
+@pytest.fixture
+def live_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
+
+
+async def test_reader_that_is_overtaken_reads_on_in_the_history(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
+    async with follow(as_viewer()) as client:
+        await client.ready()
+        first = await write.job()
+        assert (await client.next()).id == first
+        for _ in range(10):
+            await write.run()
+        await followed(feed)
+        assert len(set(told(await client.take(30)))) == 30
+
+
+async def test_quiet_subscription_gets_checkpoints(
+    as_viewer: As, engine: Engine, write: Writer
+) -> None:
+    often = engine.settings.model_copy(update={"checkpoint_ms": 100})
+    ctx = as_viewer()
+    ctx.engine = replace(engine, settings=often)
+    async with follow(ctx) as client:
+        ready = await client.ready()
+        assert (await client.next()).kind is ChangeKind.CHECKPOINT
+        await write.job("bob")
+        checkpoints = await client.take(5)
+    assert {c.kind for c in checkpoints} == {ChangeKind.CHECKPOINT}
+    assert checkpoints[-1].cursor > ready.cursor
+
+
+async def test_nothing_is_left_behind_when_clients_leave(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
+    cursor = await disconnected(as_viewer())
+    for _ in range(6):
+        await write.job()
+    await followed(feed)
+    for after in (None, cursor):
+        async with follow(as_viewer(), after) as client:
+            await client.ready()
+            await write.job()
+            await client.next()
+    await eventually(lambda: (feed.stats.subscriptions, feed.stats.filters) == (0, 0))
+
+
+async def test_objects_that_many_want_at_one_moment_are_one_read(
+    feed: ChangeFeed, write: Writer
+) -> None:
+    ids = [await write.job() for _ in range(3)]
+    found = await asyncio.gather(*(feed.load(Job, [job_id], feed.position) for job_id in ids))
+    assert set(found[0]) == set(ids)
+    assert all(each is found[0] for each in found)
+
+
+async def test_reader_that_stalls_a_catch_up_stream_is_ended(
+    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ostinato.jobs.changefeed.replay.STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
+    cursor = await disconnected(as_viewer())
+    ids = [await write.job() for _ in range(12)]
+    await followed(feed)
+    async with follow(as_viewer(), cursor) as client:
+        await client.ready()
+        taken = [await client.next()]
+        await eventually(lambda: feed.replays.running == 0)
+        with pytest.raises(SlowConsumer):
+            await read_on(client, taken)
+    assert [change.id for change in taken] == ids[: len(taken)]
+
+
+async def read_on(client: Client[Change[Job]], taken: list[Change[Job]]) -> None:
+    while True:
+        taken.append(await client.next())
