@@ -1,7 +1,6 @@
 """Owns what every test may ask for: real servers, a clean database each, settings."""
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from redis import Redis
 
+from ostinato.cli import tune_gc
 from ostinato.jobs.embedded import EmbeddedServers, start_servers
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.mongo.collections import COLLECTIONS
@@ -104,9 +104,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Dealing:
 
 
 def pytest_collection_finish() -> None:
-    # what was collected stays: each full collection of garbage would visit it in vain
-    gc.collect()
-    gc.freeze()
+    tune_gc()  # what was collected stays: each full collection of garbage would visit it in vain
 
 
 @pytest.hookimpl(trylast=True)

@@ -28,6 +28,7 @@ Find = Callable[[datetime], Awaitable[list[Orphan]]]
 RepairOne = Callable[[Context, str], Awaitable[bool]]
 
 INDEX_SWEEP_EVERY: Final = 30  # sweeps; each run lists the indexes of every collection
+FIRST_INDEX_SWEEP: Final = 5  # a new leader dispatches first; every process has built its indexes
 MIN_PAUSE_S: Final = 10.0
 MAX_PAUSE_S: Final = 600.0  # maximum delay before a manually repaired document is rechecked
 MAX_BROKEN: Final = 10_000  # per kind; beyond this, the oldest entries are evicted and retried
@@ -81,15 +82,15 @@ def build_sweeps(engine: Engine) -> dict[str, Sweep]:
     }
     return {
         **orphan_sweeps,
-        "indexes": _throttled(partial(build_missing_indexes, engine.mongo)),
-        "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild),
+        "indexes": _throttled(partial(build_missing_indexes, engine.mongo), FIRST_INDEX_SWEEP),
+        "multikey_indexes": _throttled(MultikeyIndexes(engine.mongo).rebuild, FIRST_INDEX_SWEEP),
         "unserved": _throttled(engine.queues.report_unserved),
     }
 
 
-def _throttled(sweep: Sweep) -> Sweep:
-    """Return a sweep that runs on every INDEX_SWEEP_EVERY-th call, starting with the first."""
-    times = count()
+def _throttled(sweep: Sweep, first: int = 0) -> Sweep:
+    """Return a sweep that runs on every INDEX_SWEEP_EVERY-th call, from call `first` (from 0)."""
+    times = count(-first)
 
     async def run() -> int:
         return await sweep() if next(times) % INDEX_SWEEP_EVERY == 0 else 0
