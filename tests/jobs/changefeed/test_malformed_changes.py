@@ -159,6 +159,21 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
     assert "task.failed" in [each["event"] for each in logs]
 
 
+@pytest.mark.usefixtures("raising")
+async def test_client_of_a_restarted_change_feed_gets_reset_and_ready(
+    as_viewer: As, feed: ChangeFeed, write: Writer
+) -> None:
+    async with follow(as_viewer()) as client:
+        await client.ready()
+        await write.job()
+        while (await client.next()).kind is not ChangeKind.RESET:
+            pass
+        await client.ready()
+        await eventually(lambda: feed.following)
+        job_id = await write.job()
+        assert (await client.next()).id == job_id
+
+
 async def test_a_look_ahead_that_meets_an_exception_is_repeated(
     feed: ChangeFeed, write: Writer
 ) -> None:
