@@ -163,6 +163,16 @@ class ChangeFeed:
         self._subscriptions.add(subscription)
         return subscription
 
+    async def wait_until_following(self) -> None:
+        """Wait until a restart has ended; raises Unavailable after START_TIMEOUT_S."""
+        if self.following:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._started.wait()
+        if not self.following:
+            raise _not_following()
+
     def forget(self, subscription: FeedSubscription) -> None:
         self._subscriptions.discard(subscription)
 
@@ -177,8 +187,7 @@ class ChangeFeed:
     async def reach(self, time: ClusterTime) -> None:
         """Wait until the feed has reached a cluster time; raises Unavailable."""
         while self.time < time:
-            if not self.following:
-                raise _not_following()
+            await self.wait_until_following()
             await self._probe.probe()
 
     async def ensure_decoded(self, deadline: float) -> bool:

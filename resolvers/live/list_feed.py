@@ -63,6 +63,8 @@ class ListFeed(LiveQuery[Change[R]]):
             yield Reset()
             return
         has_rows = cursor is None and self._options.snapshot
+        if restart:  # the feed may be restarting, too
+            await self._feed.wait_until_following()
         async with self._subscribe(None if cursor is None else cursor.position) as changes:
             is_complete = False
             while not is_complete:
@@ -75,6 +77,7 @@ class ListFeed(LiveQuery[Change[R]]):
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
         """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
+        await self._feed.wait_until_following()
         async with self._subscribe(start.position) as changes:
             while (batch := await changes.catch_up()) is not None:
                 if batch.reset:

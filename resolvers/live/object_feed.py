@@ -52,6 +52,8 @@ class ObjectFeed(LiveQuery[Change[R]]):
         """
         _require_valid(self._source.from_seq)
         sent = self._nothing_sent()
+        if restart:  # the feed may be restarting, too
+            await self._ctx.feed.wait_until_following()
         async with self._subscribe(None) as changes:
             cursor = None if after is None else sent.decode(after)
             found = await self._find(changes.position)
@@ -77,6 +79,7 @@ class ObjectFeed(LiveQuery[Change[R]]):
         sent = self._nothing_sent()
         sent.seq, sent.version = start.seq, start.version
         checkpoint_s = self._ctx.engine.settings.checkpoint_ms / 1000
+        await self._ctx.feed.wait_until_following()
         async with self._subscribe(start.position) as changes:
             is_live = False
             while not sent.is_gone:

@@ -10,11 +10,14 @@ from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter, MatchedChange
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.ids import new_id
+from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.subscriptions import crons_changed, job_changed, jobs_changed
+from ostinato.schema.ids import global_id
 from tests.live.fixtures import As
 from tests.live.reading import Client, disconnected, follow
+from tests.live.watching import Station
 from tests.live.writing import Writer
 from tests.malformed import FAR, ODD, damaged, sound
 from tests.processes import eventually
@@ -124,14 +127,14 @@ async def test_the_log_names_the_document_that_cannot_be_decoded(
 
 
 class Raising:
-    """Somebody who listens, and raises once."""
+    """Somebody who listens, and raises once when told to."""
 
     def __init__(self) -> None:
-        self.raised = 0
+        self.raises = False
 
     def on_changes(self, _notices: Sequence[MatchedChange]) -> None:
-        self.raised += 1
-        if self.raised == 1:
+        if self.raises:
+            self.raises = False
             raise RuntimeError("a mistake of ours")
 
 
@@ -148,6 +151,7 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
 ) -> None:
     async with feed.subscribe(ChangeFilter(collection=WatchedCollection.JOBS)) as changes:
         with capture_logs() as logs:
+            raising.raises = True
             await write.job()
             while not (await changes.next(30)).reset:
                 pass
@@ -159,19 +163,53 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
     assert "task.failed" in [each["event"] for each in logs]
 
 
-@pytest.mark.usefixtures("raising")
-async def test_client_of_a_restarted_change_feed_gets_reset_and_ready(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+@pytest.mark.parametrize("snapshot", [True, False])
+async def test_client_starts_over_after_a_restart_of_the_change_feed(
+    as_viewer: As, write: Writer, raising: Raising, snapshot: bool
 ) -> None:
-    async with follow(as_viewer()) as client:
+    async with follow(as_viewer(), snapshot=snapshot) as client:
         await client.ready()
+        ids = [await write.job()]
+        assert (await client.next()).id == ids[0]
+        raising.raises = True
+        ids.append(await write.job())
+        await client.until(ChangeKind.RESET)
+        rows = await client.until(ChangeKind.READY)
+        assert [row.id for row in rows[:-1]] == (ids[::-1] if snapshot else [])
+        last = await write.job()
+        assert (await client.next()).id == last
+
+
+async def test_follower_of_one_job_goes_on_after_a_restart_of_the_change_feed(
+    as_viewer: As, write: Writer, raising: Raising
+) -> None:
+    job_id = await write.job()
+    async with Client(job_changed(as_viewer(), job_id)) as client:
+        await client.ready()
+        await write.claim(job_id)
+        await client.next()
+        raising.raises = True
+        await write.succeed(job_id)
+        seen = await client.next()
+        while seen.record is None or seen.record.state is not JobState.SUCCESS:
+            seen = await client.next()
+
+
+async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_change_feed(
+    station: Station, write: Writer, raising: Raising
+) -> None:
+    async with station.watch() as one, station.watch() as two:
+        first = [await each.starts() for each in (one, two)]
         await write.job()
-        while (await client.next()).kind is not ChangeKind.RESET:
-            pass
-        await client.ready()
-        await eventually(lambda: feed.following)
-        job_id = await write.job()
-        assert (await client.next()).id == job_id
+        await asyncio.gather(*first)
+        raising.raises = True
+        await write.job()
+        for each in (one, two):
+            while (await each.next())["kind"] != "RESET":
+                pass
+            await each.ready()
+        job_id = global_id("Job", await write.job())
+        assert [(await each.next())["jobId"] for each in (one, two)] == [job_id, job_id]
 
 
 async def test_a_look_ahead_that_meets_an_exception_is_repeated(
