@@ -1,13 +1,13 @@
 """The feed of changes meets documents that Ostinato did not write, and exceptions of any kind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from structlog.testing import capture_logs
 
-from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter, MatchedChange
-from ostinato.jobs.changes import WatchedCollection
+from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter
+from ostinato.jobs.changes import DocumentChange, WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import JobState
@@ -126,30 +126,33 @@ async def test_the_log_names_the_document_that_cannot_be_decoded(
     assert named.count(("document.malformed", "jobs", odd)) == 1
 
 
-class Raising:
-    """Somebody who listens, and raises once when told to."""
+class Publisher:
+    """Publish changes to subscriptions, and raise once before when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, publish: Callable[[Sequence[DocumentChange]], None]) -> None:
+        self._publish = publish
         self.raises = False
 
-    def on_changes(self, _notices: Sequence[MatchedChange]) -> None:
+    def __call__(self, changes: Sequence[DocumentChange]) -> None:
         if self.raises:
             self.raises = False
             raise RuntimeError("a mistake of ours")
+        self._publish(changes)
 
 
 @pytest.fixture
-async def raising(feed: ChangeFeed) -> AsyncIterator[Raising]:
-    watch, member = ChangeFilter(collection=WatchedCollection.JOBS), Raising()
-    feed.index.join(watch, member)
-    yield member
-    feed.index.leave(watch, member)
+def raising(feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+    publisher = Publisher(feed.index.publish)
+    monkeypatch.setattr(feed.index, "publish", publisher)
+    return publisher
 
 
 async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
-    feed: ChangeFeed, write: Writer, raising: Raising
+    feed: ChangeFeed, write: Writer, raising: Publisher
 ) -> None:
     async with feed.subscribe(ChangeFilter(collection=WatchedCollection.JOBS)) as changes:
+        await write.job()
+        await changes.next(30)
         with capture_logs() as logs:
             raising.raises = True
             await write.job()
@@ -165,7 +168,7 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
 
 @pytest.mark.parametrize("snapshot", [True, False])
 async def test_client_starts_over_after_a_restart_of_the_change_feed(
-    as_viewer: As, write: Writer, raising: Raising, snapshot: bool
+    as_viewer: As, write: Writer, raising: Publisher, snapshot: bool
 ) -> None:
     async with follow(as_viewer(), snapshot=snapshot) as client:
         await client.ready()
@@ -181,7 +184,7 @@ async def test_client_starts_over_after_a_restart_of_the_change_feed(
 
 
 async def test_follower_of_one_job_goes_on_after_a_restart_of_the_change_feed(
-    as_viewer: As, write: Writer, raising: Raising
+    as_viewer: As, write: Writer, raising: Publisher
 ) -> None:
     job_id = await write.job()
     async with Client(job_changed(as_viewer(), job_id)) as client:
@@ -196,7 +199,7 @@ async def test_follower_of_one_job_goes_on_after_a_restart_of_the_change_feed(
 
 
 async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_change_feed(
-    station: Station, write: Writer, raising: Raising
+    station: Station, write: Writer, raising: Publisher
 ) -> None:
     async with station.watch() as one, station.watch() as two:
         first = [await each.starts() for each in (one, two)]
