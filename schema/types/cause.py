@@ -31,7 +31,7 @@ class Cause(RecordProxy[records.Cause]):
 
     @strawberry_field(description="The id of the object; null if a client created the job.")
     def id(self) -> strawberry.ID | None:
-        type_name, document_id = TYPE_NAMES.get(self.kind), self.record.id
+        type_name, document_id = TYPE_NAMES.get(self.record.kind), self.record.id
         return global_id(type_name, document_id) if type_name and document_id else None
 
     @strawberry_field(description="The cron that created the job.", shared=True)
@@ -60,4 +60,4 @@ class Cause(RecordProxy[records.Cause]):
         return None if found is None else Job.of(found)
 
     def _id_if(self, kind: CauseKind) -> str | None:
-        return self.record.id if self.kind is kind else None
+        return self.record.id if self.record.kind is kind else None

@@ -40,7 +40,7 @@ class CronPayload:
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        return await _warnings(info, self.cron is not None and self.cron.enabled)
+        return await _warnings(info, self.cron is not None and self.cron.record.enabled)
 
     @classmethod
     def of(cls, record: records.Cron) -> Self:
@@ -59,8 +59,8 @@ class JobPayload:
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        is_pending = self.job.state is JobState.PENDING
-        return await _warnings(info, is_pending, self.job.queue)
+        is_pending = self.job.record.state is JobState.PENDING
+        return await _warnings(info, is_pending, self.job.record.queue)
 
     @classmethod
     def of(cls, record: records.Job) -> Self:
@@ -88,7 +88,7 @@ class RecurringTaskPayload:
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        return await _warnings(info, self.recurring_task.enabled)
+        return await _warnings(info, self.recurring_task.record.enabled)
 
     @classmethod
     def of(cls, record: records.RecurringTask) -> Self:
@@ -115,7 +115,7 @@ class BatchPayload:
 
     @strawberry_field(description=f"{WARNINGS} Also whether it found nothing to process.")
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        is_running = self.batch.state is BatchState.RUNNING
+        is_running = self.batch.record.state is BatchState.RUNNING
         found = await _warnings(info, is_running)
         if is_running and self.batch.record.total == 0:
             found.append(SchedulingWarning.of(batches.NOTHING_TO_PROCESS))
@@ -143,7 +143,7 @@ class RequestPayload:
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        return await _warnings(info, self.request.state is RequestState.PENDING)
+        return await _warnings(info, self.request.record.state is RequestState.PENDING)
 
     @classmethod
     def of(cls, record: records.Request) -> Self:

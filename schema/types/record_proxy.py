@@ -1,6 +1,6 @@
 """The interface of stored objects, and the base classes of types that wrap a record."""
 
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import strawberry
 
@@ -29,7 +29,11 @@ S = TypeVar("S", bound=Stored)
 
 
 class RecordProxy(Generic[R]):
-    """Reads fields without a resolver from the record attribute with the same name."""
+    """Has each field without a resolver in common with its record.
+
+    The schema reads these fields from `record` (`install_fast_paths`), and so does Python code. A
+    `__getattr__` would be called for every object that the executor asks for `__await__`.
+    """
 
     record: R
 
@@ -43,11 +47,6 @@ class RecordProxy(Generic[R]):
     @classmethod
     def of_optional(cls, record: R | None) -> Self | None:
         return None if record is None else cls.of(record)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "record":
-            raise AttributeError(name)
-        return getattr(self.record, name)
 
 
 class NodeProxy(RecordProxy[S]):
