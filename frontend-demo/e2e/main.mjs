@@ -3,7 +3,7 @@
      {"scenario": "crons", "baseUrl": "http://127.0.0.1:8000", "token": "…", "viewer": "alice"}
 
    The result is {"passed": true} or {"failed": "why"}. Before it, {"please": "what"} requests something that a page
-   cannot do; any line confirms it. It ends with its input.                                                     */
+   cannot do; {"value": …} confirms it, with what it returned. It ends with its input.                         */
 import { createInterface } from 'node:readline';
 import { openBrowser, visit } from './browser.mjs';
 
@@ -12,7 +12,7 @@ const say = (message) => console.log(JSON.stringify(message));
 
 async function please(request) {
   say({ please: request });
-  await lines.next();
+  return JSON.parse((await lines.next()).value).value;
 }
 
 async function play(opened, { scenario, ...given }) {

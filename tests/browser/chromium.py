@@ -61,8 +61,7 @@ async def _converse(
         said: dict[str, Any] = json.loads(await asyncio.to_thread(node.stdout.readline))
         if "please" not in said:
             return said
-        await helps[said["please"]]()
-        message = {"done": said["please"]}
+        message = {"value": await helps[said["please"]]()}
 
 
 def _given(scenario: str, api: ApiProcess) -> dict[str, object]:

@@ -7,18 +7,24 @@ from contextlib import closing
 import httpx
 import pytest
 from bson import Binary, DBRef, Decimal128, ObjectId
+from hypothesis import Phase, given
+from hypothesis import settings as bounds
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ostinato.jobs.embedded.process import Child
+from ostinato.jobs.ids import new_id
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.settings import Settings
 from tests.api.documents import Documents
 from tests.browser.chromium import Chromium
+from tests.live.hostile import JSON
 from tests.processes import TLS, ApiProcess, Processes
 
 REPORTS = ("tests.browser.reports",)
 DOORS = ("tests.live.doors",)
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
+SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
 LATER = """mutation {
   scheduleJob(
     input: {functionName: "tasks.runTask", args: {name: "later"}, runAfterMs: 3600000}
@@ -39,6 +45,21 @@ async def reporting_api(processes: Processes) -> ApiProcess:
     """Return an API with a user's own functions, and a worker that runs them."""
     processes.worker(functions=REPORTS)
     return await processes.api(functions=REPORTS)
+
+
+@pytest.fixture
+async def doors_api(processes: Processes) -> ApiProcess:
+    """Return an API with functions that return what they are given, and a worker that runs them."""
+    processes.worker(functions=DOORS)
+    return await processes.api(functions=DOORS)
+
+
+async def _ask(api: ApiProcess, query: str, **variables: object) -> None:
+    headers = {"authorization": f"Bearer {api.token('alice')}"}
+    async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
+        asked = {"query": query, "variables": variables}
+        reply = await client.post(api.graphql_url, json=asked)
+    assert "errors" not in reply.json(), reply.text
 
 
 async def test_registered_cron_ticks_on_the_page(
@@ -75,17 +96,14 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:
     async def schedule() -> None:
-        headers = {"authorization": f"Bearer {reporting_api.token('alice')}"}
-        async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
-            for _ in range(100):
-                reply = await client.post(reporting_api.graphql_url, json={"query": LATER})
-                assert "errors" not in reply.json(), reply.text
+        for _ in range(100):
+            await _ask(reporting_api, LATER)
 
     await chromium.play("older", reporting_api, {"schedule 100 others": schedule})
 
 
 async def test_pages_show_values_completely(
-    chromium: Chromium, processes: Processes, settings: Settings
+    chromium: Chromium, doors_api: ApiProcess, settings: Settings
 ) -> None:
     async def store() -> None:
         value = {"rows": [DBRef("x", ObjectId()), Decimal128("1.10"), Binary(b"x")]}
@@ -95,9 +113,22 @@ async def test_pages_show_values_completely(
             await others.job("alice", args={"value": value}, state="success", result=value)
             await others.job("alice", state="inProgress", progress=progress)
 
-    processes.worker(functions=DOORS)
-    api = await processes.api(functions=DOORS)
-    await chromium.play("values", api, {"store what others wrote": store})
+    await chromium.play("values", doors_api, {"store what others wrote": store})
+
+
+@bounds(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(values=st.lists(JSON, min_size=10, max_size=20))
+async def test_page_shows_every_value_as_it_was_sent(
+    chromium: Chromium, doors_api: ApiProcess, values: list[object]
+) -> None:
+    async def schedule() -> list[dict[str, object]]:
+        sent = [{"value": value, "text": new_id(), "count": 1} for value in values]
+        for args in sent:
+            given = {"functionName": "doors.echo", "args": args}
+            await _ask(doors_api, SCHEDULE, input=given)
+        return sent
+
+    await chromium.play("echoes", doors_api, {"schedule a job with each value": schedule})
 
 
 @pytest.mark.parametrize(
