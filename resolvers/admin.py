@@ -3,7 +3,7 @@
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.lanes import Queue
 from ostinato.jobs.records import WorkerRecord
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 
 
 async def workers(ctx: RequestContext) -> list[WorkerRecord]:

@@ -9,7 +9,7 @@ from ostinato.jobs.functions import batch as functions
 from ostinato.jobs.paging import Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 
 _SECOND = timedelta(seconds=1)
 NOTHING_TO_PROCESS = SchedulingWarning(

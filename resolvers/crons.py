@@ -10,8 +10,8 @@ from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Cron, Schedule
+from ostinato.resolvers.context import RequestContext, not_found
 from ostinato.resolvers.functions import require_callable_function
-from ostinato.resolvers.request import RequestContext, not_found
 
 MAX_RUNS = 100
 

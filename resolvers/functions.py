@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.registry import Function, unknown_function
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

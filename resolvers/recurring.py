@@ -7,8 +7,8 @@ from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import tasks as functions
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import JsonObject, RecurringTask
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import require_callable_function
-from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import requests as functions
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Json, Request
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 
 
 async def request(ctx: RequestContext, request_id: str) -> Request:

@@ -12,8 +12,8 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.paging import Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import require_callable_function
-from ostinato.resolvers.request import RequestContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

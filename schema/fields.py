@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]
 """The `info` argument of a resolver, with the request's context."""

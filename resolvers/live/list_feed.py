@@ -9,15 +9,15 @@ from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChan
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
 from ostinato.jobs.filters import Page
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
+from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.live.messages import (
     Change,
     ChangeKind,
     EventPosition,
     SubscribeOptions,
 )
-from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
-from ostinato.resolvers.request import RequestContext
 
 POLL_S: Final = 0.05  # poll interval until the feed has caught up with the rows
 

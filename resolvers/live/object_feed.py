@@ -11,10 +11,10 @@ from ostinato.jobs.changefeed import ChangeBatch, ChangeFilter, FeedSubscription
 from ostinato.jobs.changes import ChangeType, Position, WatchedCollection, time_of
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
+from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
-from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
-from ostinato.resolvers.request import RequestContext
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 

@@ -12,15 +12,15 @@ from typing import Final, Protocol, TypeAlias
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import Unavailable
-from ostinato.resolvers.live.query import Reset, ResumePoint
+from ostinato.resolvers.live.live_query import Reset, ResumePoint
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
-from ostinato.schema.fanout.replay_buffer import (
+from ostinato.schema.fanout.result_buffer import (
     BURST_SIZE,
     MAX_BURST_BYTES,
     BufferLimits,
     EncodedEvent,
-    ReplayBuffer,
+    ResultBuffer,
 )
 
 GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the burst interval
@@ -66,7 +66,7 @@ class Broadcast:
         self._has_started = False
         self._limits = limits
         self._executions = executions
-        self._buffer = ReplayBuffer(start.position, limits)
+        self._buffer = ResultBuffer(start.position, limits)
         self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
         self._idle: dict[Receiver, None] = {}

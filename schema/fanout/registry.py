@@ -12,10 +12,10 @@ from itertools import chain
 from typing import Final
 
 from ostinato.jobs.changes import Position
-from ostinato.resolvers.live.query import ResumePoint
+from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.schema.fanout.broadcast import Broadcast, ExecutedItems, task_error
 from ostinato.schema.fanout.fair_share import DELIVERIES_PER_TURN, FairShare
-from ostinato.schema.fanout.replay_buffer import BufferLimits
+from ostinato.schema.fanout.result_buffer import BufferLimits
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 
 

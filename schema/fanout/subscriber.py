@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ostinato.jobs.errors import SlowConsumer
-from ostinato.resolvers.live.query import Reset, ResumePoint
+from ostinato.resolvers.live.live_query import Reset, ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import Broadcast
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
-from ostinato.schema.fanout.replay_buffer import EncodedEvent
+from ostinato.schema.fanout.result_buffer import EncodedEvent
 
 Push: TypeAlias = Callable[[FrameBatch], bool]
 """Writes a batch without waiting and returns True; returns False if nothing was written."""

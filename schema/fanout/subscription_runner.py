@@ -15,7 +15,7 @@ import orjson
 
 from ostinato.jobs.errors import HistoryLost
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live.query import LiveItem, LiveQuery, Reset, ResumePoint
+from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.fingerprint import OperationFingerprint
 from ostinato.schema.execution.operation_runner import (
@@ -26,7 +26,7 @@ from ostinato.schema.execution.operation_runner import (
 from ostinato.schema.execution.root_fields import AFTER
 from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.replay_buffer import NOWHERE, EncodedEvent
+from ostinato.schema.fanout.result_buffer import NOWHERE, EncodedEvent
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 
 PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})

@@ -7,20 +7,20 @@ import strawberry
 from ostinato.resolvers import admin, batches, crons, recurring, requests, scheduling
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.inputs.crons import CronIdInput, RegisterCronInput
-from ostinato.schema.inputs.patterns import (
-    AddItemsInput,
-    BatchIdInput,
-    CreateWithTimeoutInput,
-    StartBatchInput,
-    StartRecurringTaskInput,
-    TaskIdInput,
-)
 from ostinato.schema.inputs.scheduling import (
     FailureIdInput,
     JobIdInput,
     QueueInput,
     ResumeQueueInput,
     ScheduleJobInput,
+)
+from ostinato.schema.inputs.tasks_batches_requests import (
+    AddItemsInput,
+    BatchIdInput,
+    CreateWithTimeoutInput,
+    StartBatchInput,
+    StartRecurringTaskInput,
+    TaskIdInput,
 )
 from ostinato.schema.roots.use_case import INPUT, run_use_case
 from ostinato.schema.types.payloads import (

@@ -18,7 +18,7 @@ from ostinato.resolvers import (
     requests,
     scheduling,
 )
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info, strawberry_field, unset_to_none
 from ostinato.schema.ids import argument_id, parse_global_id
 from ostinato.schema.inputs.crons import CronFilter, PreviewCronInput
@@ -33,6 +33,7 @@ from ostinato.schema.pagination import (
     connection_by_id,
 )
 from ostinato.schema.roots.use_case import INPUT, IdArgument, validate_argument
+from ostinato.schema.types.admin import Queue, Worker
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
@@ -40,7 +41,7 @@ from ostinato.schema.types.job import Job, cursor_order, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
-from ostinato.schema.types.system import Function, Queue, Viewer, Worker
+from ostinato.schema.types.viewer import Function, Viewer
 
 FilterJobs = Annotated[
     JobFilter | None,

@@ -6,8 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers import stats
-from ostinato.resolvers.live import subscriptions
+from ostinato.resolvers.live import queries, stats_feed
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
@@ -20,8 +19,8 @@ from ostinato.schema.types.changes import (
     JobChange,
     RecurringTaskChange,
     RequestChange,
+    Stats,
 )
-from ostinato.schema.types.system import Stats
 
 DEFAULT_EVERY = Milliseconds(1_000)
 
@@ -67,7 +66,7 @@ class Subscription:
             ),
         ] = UNSET,
     ) -> AsyncIterable[JobChange | None]:
-        query = subscriptions.job_changed(
+        query = queries.job_changed(
             info.context,
             argument_id(job_id, "Job", "jobId"),
             after=unset_to_none(after),
@@ -113,7 +112,7 @@ class Subscription:
             coalesce=coalesce,
             wants_object=selects(info, "job"),
         )
-        query = subscriptions.jobs_changed(info.context, wanted, options)
+        query = queries.jobs_changed(info.context, wanted, options)
         return query.map(JobChange.of)
 
     @strawberry_subscription(description="Crons.")
@@ -123,7 +122,7 @@ class Subscription:
         options = SubscribeOptions(
             after=unset_to_none(after), snapshot=snapshot, wants_object=selects(info, "cron")
         )
-        query = subscriptions.crons_changed(info.context, options)
+        query = queries.crons_changed(info.context, options)
         return query.map(CronChange.of)
 
     @strawberry_subscription(description="Recurring tasks.")
@@ -135,7 +134,7 @@ class Subscription:
             snapshot=snapshot,
             wants_object=selects(info, "recurringTask"),
         )
-        query = subscriptions.recurring_tasks_changed(info.context, options)
+        query = queries.recurring_tasks_changed(info.context, options)
         return query.map(RecurringTaskChange.of)
 
     @strawberry_subscription(description="A request: its current state, READY, then each change.")
@@ -145,7 +144,7 @@ class Subscription:
         request_id: Annotated[strawberry.ID, strawberry.argument(description="The request's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterable[RequestChange | None]:
-        query = subscriptions.request_changed(
+        query = queries.request_changed(
             info.context,
             argument_id(request_id, "Request", "requestId"),
             after=unset_to_none(after),
@@ -160,7 +159,7 @@ class Subscription:
         batch_id: Annotated[strawberry.ID, strawberry.argument(description="The batch's id.")],
         after: AfterCursorOfOne = UNSET,
     ) -> AsyncIterable[BatchChange | None]:
-        query = subscriptions.batch_changed(
+        query = queries.batch_changed(
             info.context,
             argument_id(batch_id, "Batch", "batchId"),
             after=unset_to_none(after),
@@ -180,4 +179,4 @@ class Subscription:
             strawberry.argument(description="The time between messages, 500 ms to an hour."),
         ] = DEFAULT_EVERY,
     ) -> AsyncIterable[Stats | None]:
-        return stats.stats_changed(info.context, every_ms).map(Stats.of)
+        return stats_feed.stats_changed(info.context, every_ms).map(Stats.of)

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.types.nodes import FragmentSpread, InlineFragment, Selection
 
 from ostinato.jobs.errors import BadRequest
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.fields import Info
 from ostinato.schema.inputs.validation import bad_request, validate_input
 

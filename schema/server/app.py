@@ -16,7 +16,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import Unavailable
 from ostinato.jobs.settings import Mode, Settings
 from ostinato.resolvers.auth import Authenticator, Viewer
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.operation_runner import ContextFactory, OperationRunner
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner

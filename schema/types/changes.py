@@ -1,10 +1,12 @@
-"""The GraphQL types of subscription messages: a change, its cursor and the current object."""
+"""The GraphQL types of subscription messages: changes with the current object, and job counts."""
 
+from datetime import datetime
 from typing import Any, Self
 
 import strawberry
 
 from ostinato.jobs import records
+from ostinato.resolvers.live import stats_feed
 from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
@@ -129,4 +131,31 @@ class BatchChange(Message):
             **_fields_of(change),
             batch_id=_id_of("Batch", change.id),
             batch=Batch.of_optional(change.record),
+        )
+
+
+@strawberry.type(
+    description="Job counts, without internal jobs. They cover your own jobs (all jobs for "
+    "admins), and each is capped at 1,000."
+)
+class Stats:
+    place: strawberry.Private[EventPosition]
+    at: datetime = strawberry.field(description="When they were counted.")
+    pending: int = strawberry.field(
+        description="The number of pending jobs, including jobs that are not due."
+    )
+    in_progress: int = strawberry.field(description="The number of running jobs.")
+    failed: int = strawberry.field(
+        description="The number of jobs that failed on their last attempt and are retained."
+    )
+
+    @classmethod
+    def of(cls, record: stats_feed.Stats) -> Self:
+        counts = record.counts
+        return cls(
+            place=record.place,
+            at=counts.at,
+            pending=counts.pending,
+            in_progress=counts.in_progress,
+            failed=counts.failed,
         )

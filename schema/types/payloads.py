@@ -11,13 +11,13 @@ from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
 from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
+from ostinato.schema.types.admin import Queue
 from ostinato.schema.types.batch import Batch
 from ostinato.schema.types.cron import Cron
 from ostinato.schema.types.failure import Failure
 from ostinato.schema.types.job import Job, SchedulingWarning
 from ostinato.schema.types.recurring_task import RecurringTask
 from ostinato.schema.types.request import Request
-from ostinato.schema.types.system import Queue
 
 WARNINGS: Final = (
     "Why its jobs have not started: no running worker serves their queue, or the queue is paused."

@@ -20,7 +20,8 @@ from ostinato.schema.inputs.crons import (
     RegisterCronInput,
 )
 from ostinato.schema.inputs.limits import MAX_DELAY_MS
-from ostinato.schema.inputs.patterns import (
+from ostinato.schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
+from ostinato.schema.inputs.tasks_batches_requests import (
     AddItemsInput,
     BatchIdInput,
     CreateWithTimeoutInput,
@@ -28,7 +29,6 @@ from ostinato.schema.inputs.patterns import (
     StartRecurringTaskInput,
     TaskIdInput,
 )
-from ostinato.schema.inputs.scheduling import JobFilter, JobIdInput, ScheduleJobInput
 from ostinato.schema.inputs.validation import validate_input
 from tests.api.conftest import Client
 

@@ -11,7 +11,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from tests.live.reading import Finds
 from tests.live.watching import Station, Watcher

@@ -8,10 +8,10 @@ from typing import Generic, Protocol, Self, TypeVar
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.records import Job
+from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.query import LiveQuery
-from ostinato.resolvers.live.subscriptions import jobs_changed
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.live.queries import jobs_changed
 
 PATIENCE_S = 30.0
 ALL = JobFilter()

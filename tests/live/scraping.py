@@ -14,7 +14,7 @@ from ostinato.jobs.cluster_stats import ClusterStatsReader
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer, issue_token
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.server.app import AppDependencies, build_app
 from tests.live.serving import served

@@ -13,7 +13,7 @@ from strawberry import Schema
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.context import RequestContext
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner

@@ -19,7 +19,7 @@ from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.subscriptions import jobs_changed
+from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.fixtures import As
 from tests.live.reading import Client
 from tests.live.writing import DUE, Writer

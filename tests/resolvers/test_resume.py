@@ -10,10 +10,10 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import BadRequest, HistoryLost, Unavailable
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.settings import Settings
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.subscriptions import crons_changed, jobs_changed
-from ostinato.resolvers.request import RequestContext
+from ostinato.resolvers.live.queries import crons_changed, jobs_changed
 from tests.live.breaking import followed
 from tests.live.fixtures import As
 from tests.live.reading import disconnected, first_message, follow, told

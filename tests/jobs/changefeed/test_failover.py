@@ -13,8 +13,8 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import HistoryLost
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.messages import ChangeKind
-from ostinato.resolvers.request import RequestContext
 from tests.live.reading import disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually

@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
-from ostinato.resolvers.live.subscriptions import jobs_changed
+from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position
 from tests.live.fixtures import As
 from tests.live.reading import Client, disconnected, follow, told

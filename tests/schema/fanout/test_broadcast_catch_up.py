@@ -8,19 +8,19 @@ import pytest
 
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
+from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
-from ostinato.resolvers.live.query import ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.replay_buffer import (
+from ostinato.schema.fanout.result_buffer import (
     MAX_BUFFER_BYTES,
     RETAINED_BYTES,
     TOTAL_RETAINED_BYTES,
     BufferLimits,
     EncodedEvent,
-    ReplayBuffer,
+    ResultBuffer,
 )
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from tests.processes import eventually
@@ -164,13 +164,13 @@ async def test_more_groups_keep_less_each(groups: BroadcastRegistry) -> None:
 
 
 def test_buffer_is_full_by_number_or_by_bytes() -> None:
-    buffer = ReplayBuffer(position(0), BufferLimits(LIMIT))
+    buffer = ResultBuffer(position(0), BufferLimits(LIMIT))
     for number in range(1, LIMIT + 1):
         buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(number))))
     assert not buffer.is_full()
     buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(LIMIT + 1))))
     assert buffer.is_full()
-    buffer = ReplayBuffer(position(0), BufferLimits(LIMIT))
+    buffer = ResultBuffer(position(0), BufferLimits(LIMIT))
     buffer.append(
         EncodedEvent(EncodedResult(b" " * MAX_BUFFER_BYTES, None), EventPosition(position(1)))
     )

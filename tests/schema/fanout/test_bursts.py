@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ostinato.schema.fanout.replay_buffer import MAX_BURST_BYTES
+from ostinato.schema.fanout.result_buffer import MAX_BURST_BYTES
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import Started
 from tests.live.watching import Pushed, Station, Watcher

@@ -10,7 +10,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Job
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.live import messages, subscriptions
+from ostinato.resolvers.live import messages, queries
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, SubscribeOptions
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
@@ -59,7 +59,7 @@ class Query:
 class Subscription:
     @strawberry_subscription(description="Every job.")
     def changes(self, info: Info) -> AsyncIterable[Change]:
-        query = subscriptions.jobs_changed(info.context, JobFilter(), SubscribeOptions())
+        query = queries.jobs_changed(info.context, JobFilter(), SubscribeOptions())
         return query.map(Change.of)
 
 
@@ -124,7 +124,7 @@ async def test_job_that_changes_hands_has_left_its_old_owner(
 async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
     as_viewer: As, write: Writer, anns_job: str
 ) -> None:
-    async with Client(subscriptions.job_changed(as_viewer("ann"), anns_job)) as client:
+    async with Client(queries.job_changed(as_viewer("ann"), anns_job)) as client:
         await client.ready()
         await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         told = await client.next()

@@ -11,12 +11,12 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
-from ostinato.resolvers.live.query import ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.replay_buffer import EncodedEvent
+from ostinato.schema.fanout.result_buffer import EncodedEvent
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id
 from tests.live.watching import JOBS, Pushed, Station, Watcher

@@ -9,9 +9,9 @@ from typing import Final
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.records import JobCounts
+from ostinato.resolvers.context import RequestContext
+from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
-from ostinato.resolvers.live.query import LiveItem, LiveQuery, ResumePoint
-from ostinato.resolvers.request import RequestContext
 
 MIN_INTERVAL_MS: Final = 500
 MAX_INTERVAL_MS: Final = 3_600_000
@@ -28,10 +28,10 @@ def stats_changed(ctx: RequestContext, every_ms: int) -> LiveQuery[Stats]:
 
     Iteration raises BadRequest at `everyMs`.
     """
-    return _StatsQuery(ctx, every_ms)
+    return StatsFeed(ctx, every_ms)
 
 
-class _StatsQuery(LiveQuery[Stats]):
+class StatsFeed(LiveQuery[Stats]):
     def __init__(self, ctx: RequestContext, every_ms: int) -> None:
         self._ctx = ctx
         self._every_ms = every_ms

@@ -1,64 +1,15 @@
-"""The GraphQL types of the system: the viewer, functions, queues, workers and job counts."""
+"""The GraphQL types that only admins read: queues and workers."""
 
 from datetime import datetime
 from typing import Self
 
 import strawberry
-from strawberry.scalars import JSON
 
 from ostinato.jobs import lanes
-from ostinato.jobs.records import FunctionKind, WorkerRecord
-from ostinato.resolvers import auth, stats
-from ostinato.resolvers.functions import CatalogEntry
-from ostinato.resolvers.live.messages import EventPosition
+from ostinato.jobs.records import WorkerRecord
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Milliseconds
 from ostinato.schema.types.record_proxy import RecordProxy
-
-
-@strawberry.type(description="The authenticated user.")
-class Viewer:
-    id: strawberry.ID = strawberry.field(
-        description="The user's id: the `sub` of the token, and the `owner` of the user's objects."
-    )
-    roles: list[str] = strawberry.field(description="The roles in the token, sorted.")
-    is_admin: bool = strawberry.field(
-        description="Whether the user can read and manage the objects of all users."
-    )
-
-    @classmethod
-    def of(cls, viewer: auth.Viewer) -> Self:
-        return cls(
-            id=strawberry.ID(viewer.id), roles=sorted(viewer.roles), is_admin=viewer.is_admin
-        )
-
-
-@strawberry.type(description="A function that jobs can run.")
-class Function:
-    name: str = strawberry.field(
-        description="Its name, as used in `functionName`: `module.camelName`."
-    )
-    kind: FunctionKind = strawberry.field(description="Its kind.")
-    description: str = strawberry.field(description="Its docstring.")
-    args_schema: JSON = strawberry.field(description="The JSON Schema of its arguments.")
-    callable: bool = strawberry.field(
-        description="Whether the viewer may schedule it, and use it in crons and recurring tasks."
-    )
-    max_attempts: int = strawberry.field(description="The maximum number of attempts: retries + 1.")
-    timeout_ms: Milliseconds = strawberry.field(description="The timeout of one attempt.")
-
-    @classmethod
-    def of(cls, entry: CatalogEntry) -> Self:
-        function = entry.function
-        return cls(
-            name=function.name,
-            kind=function.kind,
-            description=function.description,
-            args_schema=JSON(function.arguments.json_schema()),
-            callable=entry.callable,
-            max_attempts=function.retry.retries + 1,
-            timeout_ms=Milliseconds(entry.timeout_ms),
-        )
 
 
 @strawberry.type(
@@ -120,31 +71,4 @@ class Worker:
             loop_lag_ms=Milliseconds(record.heartbeat.loop_lag_ms),
             started_at=record.started_at,
             heard_at=record.heard_at,
-        )
-
-
-@strawberry.type(
-    description="Job counts, without internal jobs. They cover your own jobs (all jobs for "
-    "admins), and each is capped at 1,000."
-)
-class Stats:
-    place: strawberry.Private[EventPosition]
-    at: datetime = strawberry.field(description="When they were counted.")
-    pending: int = strawberry.field(
-        description="The number of pending jobs, including jobs that are not due."
-    )
-    in_progress: int = strawberry.field(description="The number of running jobs.")
-    failed: int = strawberry.field(
-        description="The number of jobs that failed on their last attempt and are retained."
-    )
-
-    @classmethod
-    def of(cls, record: stats.Stats) -> Self:
-        counts = record.counts
-        return cls(
-            place=record.place,
-            at=counts.at,
-            pending=counts.pending,
-            in_progress=counts.in_progress,
-            failed=counts.failed,
         )

@@ -10,11 +10,11 @@ from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
+from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.list_feed import ListFeed, ListSource
+from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import Change, SubscribeOptions
 from ostinato.resolvers.live.object_feed import ObjectFeed, ObjectSource
-from ostinato.resolvers.live.query import LiveQuery
-from ostinato.resolvers.request import RequestContext
 
 R = TypeVar("R", Cron, RecurringTask)
 

@@ -46,7 +46,7 @@ class BufferLimits:
         return min(RETAINED_BYTES, TOTAL_RETAINED_BYTES // max(self.broadcasts, 1))
 
 
-class ReplayBuffer:
+class ResultBuffer:
     """Results in change order, numbered from 0; the oldest are dropped first."""
 
     def __init__(self, start_position: Position, limits: BufferLimits) -> None:
