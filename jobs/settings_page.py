@@ -18,13 +18,13 @@ pick up changes. This page is generated from `jobs/settings.py` by `make docs`.
 | variable | type | default | meaning |
 |---|---|---|---|
 """
-WORDS: dict[object, str] = {
-    str: "text",
-    int: "whole number",
-    bool: "true or false",
+TYPE_NAMES: dict[object, str] = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
     SecretStr: "secret",
     Path: "file",
-    Mode: "word",
+    Mode: "enum",
 }
 
 
@@ -42,7 +42,7 @@ def _type(field: FieldInfo) -> str:
     if get_origin(field.annotation) is tuple:
         return "list"
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
-    return WORDS[kinds[0] if kinds else field.annotation]
+    return TYPE_NAMES[kinds[0] if kinds else field.annotation]
 
 
 def _default(field: FieldInfo) -> str:

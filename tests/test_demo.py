@@ -22,7 +22,7 @@ TITLES = ("1 and 2: ", "3: ", "4: ", "5: ", "6: ", "All six patterns have run.")
 OUTCOMES = (
     *("cron              paused", "cron              deleted", "tasks.runTask     SUCCESS → {"),
     *("DONE, 250 processed, 0 left, ", 'COMPLETED → {"question": 42}', "TIMEOUT"),
-    *("call 1            failed; again in 1 s", "call 3            answered 200"),
+    *("call 1            failed; retrying in 1 s", "call 3            answered 200"),
 )
 ENDED_WITHIN = 30.0
 Cues = Mapping[str, Callable[[], object]]

@@ -48,8 +48,8 @@ def test_what_a_user_s_module_imports_is_on_the_page_of_functions() -> None:
 
 
 def test_every_test_that_shows_a_guarantee_exists() -> None:
-    promises = README.partition("## Promises")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (?!promise|fault|--)(.+) \|$", GUARANTEES + promises, re.M)
+    table = README.partition("## Guarantees")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?!guarantee|fault|--)(.+) \|$", GUARANTEES + table, re.M)
     named = [re.findall(r"`([\w/]+\.py)::(\w+)`", row) for row in rows]
     assert [row for row, tests in zip(rows, named, strict=True) if not tests] == []
     assert [pair for tests in named for pair in tests if not _has_test(*pair)] == []

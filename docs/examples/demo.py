@@ -3,7 +3,7 @@
     make run          # in one terminal
     make demo         # in another
 
-You can kill the worker with -9, or flush Valkey, while it runs.
+You can kill the worker with `kill -9`, or flush Valkey, while it runs.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from live_client import Client, Data, GraphQLError, Server
 from websockets.exceptions import WebSocketException
 
 DEADLINE_S = 60
-HANDLED = (
+HANDLER_HINT = (
     "is a @request_handler registered? It also receives the requests of the demo: start the "
     "server without its module"
 )
@@ -36,23 +36,23 @@ class UnexpectedError(Exception):
     """A pattern did not end as expected."""
 
 
-async def until(
-    changes: AsyncIterator[Data], enough: Callable[[Data], bool], show: Callable[[Data], None]
+async def print_until(
+    changes: AsyncIterator[Data], is_last: Callable[[Data], bool], show: Callable[[Data], None]
 ) -> Data:
-    """Print changes until one satisfies `enough`, and return it."""
+    """Print changes until one satisfies `is_last`, and return it."""
     async for change in changes:
         show(change)
-        if enough(change):
+        if is_last(change):
             return change
     raise GraphQLError("the subscription ended")
 
 
-async def ready(changes: AsyncIterator[Data]) -> None:
+async def wait_until_ready(changes: AsyncIterator[Data]) -> None:
     """Wait until the subscription is live: every later change will be received."""
-    await until(changes, lambda change: change["kind"] == "READY", lambda _: None)
+    await print_until(changes, lambda change: change["kind"] == "READY", lambda _: None)
 
 
-async def ours(changes: AsyncIterator[Data]) -> AsyncIterator[Data]:
+async def of_this_run(changes: AsyncIterator[Data]) -> AsyncIterator[Data]:
     """Skip jobs that this run of the demo did not create."""
     async for change in changes:
         if change["job"] and RUN in str(change["job"]["args"]):
@@ -63,22 +63,22 @@ def successes(count: int) -> Callable[[Data], bool]:
     """Return a check that passes at the given number of successes."""
     left = iter(range(count - 1, -1, -1))
 
-    def enough(change: Data) -> bool:
+    def is_last(change: Data) -> bool:
         return bool(change["event"]) and change["event"]["state"] == "SUCCESS" and next(left) == 0
 
-    return enough
+    return is_last
 
 
 async def runtime_and_user_space_crons(client: Client) -> None:
     """Register a cron at run time, watch three ticks, then pause, resume and delete it."""
     name = f"every second {RUN}"
-    watched = "subscription { cronsChanged { kind cronId cron { name enabled nextRunTime } } }"
+    document = "subscription { cronsChanged { kind cronId cron { name enabled nextRunTime } } }"
     async with (
         client.subscribe(JOBS_CHANGED, filter={"cause": "CRON"}) as jobs,
-        client.subscribe(watched) as crons,
+        client.subscribe(document) as crons,
     ):
-        await ready(jobs)
-        await ready(crons)
+        await wait_until_ready(jobs)
+        await wait_until_ready(crons)
         registered = await client.call(
             "mutation ($input: RegisterCronInput!) { registerCron(input: $input) { cronId } }",
             input={"name": name, "intervalMs": 1000},
@@ -89,28 +89,29 @@ async def runtime_and_user_space_crons(client: Client) -> None:
             if change["cronId"] == cron_id:
                 show_cron(change)
 
-        def deleted(change: Data) -> bool:
+        def is_deleted(change: Data) -> bool:
             return change["kind"] == "LEFT" and bool(change["cronId"] == cron_id)
 
         async def tick_and_end() -> None:
-            await until(ours(jobs), successes(3), show_job)
-            for move in ("pauseCron", "resumeCron", "deleteCron"):
-                ask = f"mutation ($input: CronIdInput!) {{ {move}(input: $input) {{ cronId }} }}"
-                await client.call(ask, input={"cronId": cron_id})
+            await print_until(of_this_run(jobs), successes(3), show_job)
+            for operation in ("pauseCron", "resumeCron", "deleteCron"):
+                field = f"{operation}(input: $input) {{ cronId }}"
+                mutation = f"mutation ($input: CronIdInput!) {{ {field} }}"
+                await client.call(mutation, input={"cronId": cron_id})
 
-        await asyncio.gather(until(crons, deleted, show), tick_and_end())
+        await asyncio.gather(print_until(crons, is_deleted, show), tick_and_end())
 
 
 async def recurring_task(client: Client) -> None:
     """Start a recurring task, watch three runs, and stop it."""
     async with client.subscribe(JOBS_CHANGED, filter={"cause": "RECURRING"}) as jobs:
-        await ready(jobs)
+        await wait_until_ready(jobs)
         await client.call(
             "mutation ($input: StartRecurringTaskInput!)"
             " { startRecurringTask(input: $input) { taskId } }",
             input={"taskId": f"report {RUN}", "intervalMs": 1000},
         )
-        await until(ours(jobs), successes(3), show_job)
+        await print_until(of_this_run(jobs), successes(3), show_job)
         await client.call(
             "mutation ($input: TaskIdInput!) { stopRecurringTask(input: $input) { taskId } }",
             input={"taskId": f"report {RUN}"},
@@ -133,7 +134,7 @@ async def rate_limited_batch(client: Client) -> None:
       batchChanged(batchId: $id) { kind batch { state processed remaining itemsPerSecond } }
     }"""
     async with client.subscribe(document, id=started["startBatch"]["batchId"]) as batches:
-        await until(
+        await print_until(
             batches,
             lambda change: bool(change["batch"]) and change["batch"]["state"] == "DONE",
             show_batch,
@@ -150,18 +151,18 @@ async def timeouts(client: Client) -> None:
     subscription ($id: ID!) { requestChanged(requestId: $id) { kind request { state result } } }
     """
     in_time, too_late = {"question": 42}, {"question": 43, "delayMs": 4_000}
-    wanted = ((in_time, 10_000, "COMPLETED"), (too_late, 1_000, "TIMEOUT"))
-    for data, timeout_ms, state in wanted:
-        made = await client.call(create, input={"data": data, "timeoutMs": timeout_ms})
-        request_id = made["createWithTimeout"]["requestId"]
+    cases = ((in_time, 10_000, "COMPLETED"), (too_late, 1_000, "TIMEOUT"))
+    for data, timeout_ms, state in cases:
+        created = await client.call(create, input={"data": data, "timeoutMs": timeout_ms})
+        request_id = created["createWithTimeout"]["requestId"]
         async with client.subscribe(document, id=request_id) as requests:
-            ended = await until(
+            ended = await print_until(
                 requests,
                 lambda change: bool(change["request"]) and change["request"]["state"] != "PENDING",
                 show_request,
             )
         if (found := ended["request"]["state"]) != state:
-            raise UnexpectedError(f"a request ended as {found}, not as {state}: {HANDLED}.")
+            raise UnexpectedError(f"a request ended as {found}, not as {state}: {HANDLER_HINT}.")
 
 
 async def retry_with_backoff(client: Client) -> None:
@@ -169,17 +170,17 @@ async def retry_with_backoff(client: Client) -> None:
     url = client.server.graphql_url.replace("/graphql", f"/dev/flaky?key={RUN}&failures=2")
     function = "actions.retryableAction"
     async with client.subscribe(JOBS_CHANGED, filter={"functionName": function}) as jobs:
-        await ready(jobs)
+        await wait_until_ready(jobs)
         await client.call(
             "mutation ($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }",
             input={"functionName": function, "args": {"data": {"url": url}}},
         )
 
-        def answered(change: Data) -> bool:
+        def has_response(change: Data) -> bool:
             ended = bool(change["event"]) and change["event"]["state"] == "SUCCESS"
             return ended and bool(change["job"]["result"])
 
-        await until(ours(jobs), answered, show_call)
+        await print_until(of_this_run(jobs), has_response, show_call)
 
 
 PATTERNS: dict[str, Callable[[Client], Awaitable[None]]] = {

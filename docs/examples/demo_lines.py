@@ -17,28 +17,28 @@ def title(text: str) -> None:
     print(f"\n{BOLD}{text}{PLAIN}", flush=True)
 
 
-def say(what: str, text: str) -> None:
+def print_line(what: str, text: str) -> None:
     """Print a line with the time since the start."""
     print(f"{time.monotonic() - STARTED:6.2f} s  {what:<17} {text}", flush=True)
 
 
 def show_job(change: Data) -> None:
     if change["event"]:
-        say(change["job"]["functionName"], job_words(change))
+        print_line(change["job"]["functionName"], describe_job(change))
 
 
 def show_call(change: Data) -> None:
-    """Print a change of a call; calls are numbered over their jobs."""
+    """Print a change of an HTTP call. Each call is a job; they are numbered by attempt."""
     event, job = change["event"], change["job"]
     if event:
         ended, failures = event["state"] == "SUCCESS", job["args"].get("attempts", 0)
         failed = ended and job["result"] is None
-        words = f"failed; again in {2**failures} s" if failed else job_words(change)
-        answer = job["result"]["status"] if ended and not failed else None
-        say(f"call {failures + 1}", f"answered {answer}" if answer else words)
+        text = f"failed; retrying in {2**failures} s" if failed else describe_job(change)
+        status = job["result"]["status"] if ended and not failed else None
+        print_line(f"call {failures + 1}", f"answered {status}" if status else text)
 
 
-def job_words(change: Data) -> str:
+def describe_job(change: Data) -> str:
     """Describe a change of a job, with its error if there is one."""
     event, job = change["event"], change["job"]
     state = str(event["state"])
@@ -55,30 +55,30 @@ def job_words(change: Data) -> str:
 def show_cron(change: Data) -> None:
     cron = change["cron"]
     if cron is None:
-        say("cron", "deleted")
+        print_line("cron", "deleted")
     elif cron["enabled"]:
-        say("cron", f"enabled, runs next at {_clock(cron['nextRunTime'])}")
+        print_line("cron", f"enabled, runs next at {_clock(cron['nextRunTime'])}")
     else:
-        say("cron", "paused")
+        print_line("cron", "paused")
 
 
 def show_batch(change: Data) -> None:
     batch = change["batch"]
     if batch is None:
         return
-    words = f"{batch['state']}, {batch['processed']} processed, {batch['remaining']} left"
+    text = f"{batch['state']}, {batch['processed']} processed, {batch['remaining']} left"
     rate = batch["itemsPerSecond"]
-    # After the first page the average means nothing, since the pauses come later.
+    # Before the end, the average is too high: it does not yet include the pauses between pages.
     if batch["state"] == "DONE" and rate:
-        words += f", {rate:.0f} per second"
-    say("batch", words)
+        text += f", {rate:.0f} per second"
+    print_line("batch", text)
 
 
 def show_request(change: Data) -> None:
     request = change["request"]
     if request:
         result = f" → {_json(request['result'])}" if request["result"] is not None else ""
-        say("request", f"{request['state']}{result}")
+        print_line("request", f"{request['state']}{result}")
 
 
 def _json(value: object) -> str:

@@ -13,11 +13,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 Data = dict[str, Any]
-OPERATION = itertools.count(1)
+OPERATION_IDS = itertools.count(1)
 
 
 class GraphQLError(Exception):
-    """The server answered with errors."""
+    """The server responded with errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,10 @@ class Server:
     def running(cls, folder: Path = Path(".ostinato")) -> Self:
         """Read the file that `make run` writes; raises SystemExit if it is not running."""
         try:
-            found = json.loads((folder / "dev.json").read_text())
+            config = json.loads((folder / "dev.json").read_text())
         except FileNotFoundError:
             raise SystemExit("No server is running here: start one with `make run`.") from None
-        return cls(graphql_url=found["graphqlUrl"], ws_url=found["wsUrl"], token=found["token"])
+        return cls(graphql_url=config["graphqlUrl"], ws_url=config["wsUrl"], token=config["token"])
 
 
 class Client:
@@ -55,10 +55,10 @@ class Client:
     async def call(self, document: str, **variables: object) -> Data:
         """Run a query or mutation and return its data; raises GraphQLError."""
         body = {"query": document, "variables": variables}
-        answer = (await self._http.post(self.server.graphql_url, json=body)).json()
-        if answer.get("errors"):
-            raise GraphQLError(answer["errors"][0]["message"])
-        data: Data = answer["data"]
+        response = (await self._http.post(self.server.graphql_url, json=body)).json()
+        if response.get("errors"):
+            raise GraphQLError(response["errors"][0]["message"])
+        data: Data = response["data"]
         return data
 
     @asynccontextmanager
@@ -71,8 +71,8 @@ class Client:
             token = {"Authorization": f"Bearer {self.server.token}"}
             await socket.send(json.dumps({"type": "connection_init", "payload": token}))
             operation = {"query": document, "variables": variables}
-            started = {"id": str(next(OPERATION)), "type": "subscribe", "payload": operation}
-            await socket.send(json.dumps(started))
+            subscribe = {"id": str(next(OPERATION_IDS)), "type": "subscribe", "payload": operation}
+            await socket.send(json.dumps(subscribe))
             yield _changes(socket)
 
 

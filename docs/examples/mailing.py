@@ -20,7 +20,7 @@ async def add_reader(ctx: Context, email: str) -> bool:
 
 @batch("readers", where={"written": False}, public=True)
 async def write_to(ctx: Context, readers: list[dict[str, Any]]) -> None:
-    """Schedule a letter to each reader of the page and mark them, in one transaction."""
+    """Schedule a letter to each reader in this page of the batch, and mark these readers."""
     for reader in readers:
         await ctx.scheduler.run_after(0, send, {"to": reader["email"]})
     ids = [reader["_id"] for reader in readers]

@@ -9,22 +9,22 @@ from ostinato import Context, Retry, action, cron, mutation
 
 
 @mutation(public=True)
-async def transfer(ctx: Context, giver: str, taker: str, amount: int) -> int:
+async def transfer(ctx: Context, sender: str, recipient: str, amount: int) -> int:
     """Move points from one account to another and schedule a receipt, in one transaction."""
     accounts = ctx.db["accounts"]
-    await accounts.update_one({"_id": giver}, {"$inc": {"points": -amount}}, upsert=True)
-    await accounts.update_one({"_id": taker}, {"$inc": {"points": amount}}, upsert=True)
+    await accounts.update_one({"_id": sender}, {"$inc": {"points": -amount}}, upsert=True)
+    await accounts.update_one({"_id": recipient}, {"$inc": {"points": amount}}, upsert=True)
     # receipt is an action in the same file
-    await ctx.scheduler.run_after(2_000, receipt, {"taker": taker, "amount": amount})
+    await ctx.scheduler.run_after(2_000, receipt, {"recipient": recipient, "amount": amount})
     return amount
 
 
 @action(public=True)
-async def receipt(ctx: Context, taker: str, amount: int) -> str:
+async def receipt(ctx: Context, recipient: str, amount: int) -> str:
     """Write a receipt and report progress."""
     for step in range(1, 4):
         await ctx.progress(step, 3, f"writing line {step}")
-    return f"{taker} got {amount} points"
+    return f"{recipient} got {amount} points"
 
 
 @action(roles=("admin",), retry=Retry(retries=3, base_ms=1000, factor=2, jitter=0.1))
@@ -34,10 +34,11 @@ async def fetch(ctx: Context, url: str) -> int:
     Only for admins, since a user who may choose any URL could attack the server's own network.
     """
     async with httpx.AsyncClient() as http:
-        answer = await http.get(url)
-    ctx.log.info("fetched", url=url, status=answer.status_code, attempt=ctx.job and ctx.job.attempt)
-    answer.raise_for_status()
-    return answer.status_code
+        response = await http.get(url)
+    status = response.status_code
+    ctx.log.info("fetched", url=url, status=status, attempt=ctx.job and ctx.job.attempt)
+    response.raise_for_status()
+    return status
 
 
 @cron(every_ms=60_000)
