@@ -97,7 +97,8 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.RETRY: Transition(
         sources=frozenset({_RUNNING}),
         target=_PENDING,
-        meaning="the function raised and its policy has attempts left",
+        meaning="the function raised and its policy has attempts left, or an outage or a conflict "
+        "prevented a mutation's commit (then also beyond its policy)",
         fenced=True,
         yields_to_cancel=True,
         removes=_END_FIELDS,
@@ -109,7 +110,8 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.FAIL: Transition(
         sources=frozenset({_RUNNING}),
         target=JobState.FAILED,
-        meaning="the function raised on its last attempt, or lost its last worker",
+        meaning="the policy allows no retry after an error, an unknown function, a shutdown or a "
+        "lost worker; or its timeline is full, or MongoDB rejected its outcome",
         fenced=True,
         yields_to_cancel=True,
         stamps=("completedAt",),
@@ -142,7 +144,8 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     TransitionName.HAND_BACK: Transition(
         sources=frozenset({_RUNNING}),
         target=_PENDING,
-        meaning="its worker shuts down and gives it back at once",
+        meaning="its worker shuts down, or claimed it without starting it, and gives it back at "
+        "once",
         fenced=True,
         yields_to_cancel=True,
         removes=_END_FIELDS,

@@ -6,17 +6,23 @@ from ostinato.jobs.records import JobState
 HEAD = """\
 # The life of a job
 
-A job is in one of five states. The table lists all moves (transitions) between them; nothing else
-changes a job's state. Each move is one guarded update of one document, which also appends an event
-to the job's timeline, so the change and its event are atomic. This page is generated from
-`jobs/lifecycle.py` by `make docs`; a test checks that it is up to date.
+A job is in one of five states. The table lists all transitions between them. Each transition is one
+guarded update of one document, which also appends an event to the job's timeline, so the change and
+its event are atomic. This page is generated from `jobs/lifecycle.py` by `make docs`; a test checks
+that it is up to date.
 
-- A move *guarded by its state* has no effect if the job has already left that state.
-- A move *guarded by its attempt* is restricted to the worker that holds the current attempt. The
-  attempt number increases with every start, so a worker with an older attempt cannot end the job.
-- *Canceled instead*: if the job's cancellation was requested, the move leads to `canceled`.
+A new job is `pending`, with one exception: a job that an action schedules after its own
+cancellation was requested is stored as `canceled`. Only transitions change a job's state, with one
+exception: a job whose document they cannot update (it is too large or malformed) fails by a
+separate update.
 
-| move | from | to | guarded by its | canceled instead, if asked | when |
+- A transition *guarded by its state* has no effect if the job has already left that state.
+- A transition *guarded by its attempt* is restricted to the worker that holds the current attempt.
+  The attempt number increases with every start, so a worker with an older attempt cannot end the
+  job.
+- *Canceled instead*: if the job's cancellation was requested, the transition leads to `canceled`.
+
+| transition | from | to | guarded by its | canceled instead, if asked | when |
 |---|---|---|---|---|---|
 """
 

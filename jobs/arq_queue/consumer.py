@@ -26,7 +26,7 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.logs import RepeatedWarning, get_log
 
 MAX_CONCURRENT_CHUNKS: Final = 8  # chunks need not wait for earlier claims
-CHUNK_TIMEOUT_S: Final = 5
+ARQ_JOB_TIMEOUT_S: Final = 5  # a limit on hung chunks, above the time a claim may take
 POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
 READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
@@ -97,13 +97,13 @@ class Consumer:
 
         redis = self._connect()
         worker = _ArqWorker(
-            functions=[func(run_chunk, name=RUN_CHUNK, timeout=CHUNK_TIMEOUT_S, max_tries=1)],
+            functions=[func(run_chunk, name=RUN_CHUNK, timeout=ARQ_JOB_TIMEOUT_S, max_tries=1)],
             redis_pool=redis,
             queue_name=redis.default_queue_name,
             handle_signals=False,
             max_jobs=MAX_CONCURRENT_CHUNKS,
             queue_read_limit=READ_BATCH_SIZE,
-            job_timeout=CHUNK_TIMEOUT_S,
+            job_timeout=ARQ_JOB_TIMEOUT_S,
             keep_result=0,
             max_tries=1,
             retry_jobs=False,

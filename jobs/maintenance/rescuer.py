@@ -11,8 +11,9 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import LostJob, MalformedJob
 from ostinato.jobs.mongo.client import MongoError
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.workers import WorkerStore
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
 

@@ -2,8 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ostinato.jobs.documents import NewFailure
@@ -14,30 +12,11 @@ from ostinato.jobs.mongo.collections import FAILURES, JOBS
 from ostinato.jobs.mongo.poisoned_jobs import HeldJob, PoisonedJobs, write_bisecting
 from ostinato.jobs.mongo.stored_json import escape
 from ostinato.jobs.mongo.transaction import TIMEOUT_S, run_shielded_transaction
-from ostinato.jobs.records import JobState, Json
+from ostinato.jobs.outcome import Outcome
+from ostinato.jobs.records import JobState
 from ostinato.jobs.retry import MAX_DELAY_MS
 
 LOOKUP_BATCH_SIZE = 250  # `$indexOfArray` is linear: larger groups cost more per job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The outcome of an attempt; the attempt number is the fencing token."""
-
-    job_id: str
-    attempt: int
-    transition: TransitionName
-    keep_ms: int
-    """Retention of the job, if the transition is final."""
-    result: Json = None
-    error: Document | None = None
-    """{name, message, traceback}"""
-    delay_ms: int = 0
-    """Delay before the next attempt."""
-    due_at: datetime | None = None
-    """Due time of the next attempt, instead of a delay."""
-    progress: Document | None = None
-    """The last reported progress, if not yet written."""
 
 
 class OutcomeStore:

@@ -1,4 +1,7 @@
-"""Builds each transition as a guard and an update pipeline; the only writer of `state`.
+"""Builds each transition as a guard and an update pipeline.
+
+Every update of `state` is built here: the transitions, and `fail_pipelines`, which `poisoned_jobs`
+applies to jobs that no transition can update.
 
 User values are always wrapped in `$literal`: a result of "$owner" would otherwise read a field.
 """

@@ -22,7 +22,7 @@ from ostinato.jobs.mongo.client import (
     is_transient,
     is_transient_transaction_error,
 )
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.transaction import (
     MAX_QUEUE_TIME_S,
     Body,
@@ -33,6 +33,7 @@ from ostinato.jobs.mongo.transaction import (
     conflict_lock,
     run_transaction,
 )
+from ostinato.jobs.outcome import Outcome
 
 T = TypeVar("T")
 

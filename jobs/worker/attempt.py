@@ -13,7 +13,7 @@ from ostinato.jobs.lifecycle import (
 )
 from ostinato.jobs.mongo.claimed_jobs import MALFORMED_ERRORS, ClaimedJob
 from ostinato.jobs.mongo.job_documents import retry_from
-from ostinato.jobs.mongo.outcomes import Outcome
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
@@ -59,7 +59,7 @@ class Attempt:
     def outcome_of_success(self, result: Json) -> Outcome:
         return self._outcome(TransitionName.SUCCEED, result=result)
 
-    def outcome_of_cancel(self) -> Outcome:
+    def outcome_of_stop(self) -> Outcome:
         return self._outcome(TransitionName.STOP)
 
     def outcome_of_error(
@@ -105,7 +105,7 @@ class Attempt:
         message = f"the job's timeline is full ({MAX_EVENTS} events): schedule a new job"
         return self._outcome(TransitionName.FAIL, error=stored_error("TimelineFull", message))
 
-    def outcome_of_release(self) -> Outcome:
+    def outcome_of_hand_back(self) -> Outcome:
         """Return the outcome that makes a claimed but unstarted job pending again."""
         return self._outcome(TransitionName.HAND_BACK)
 
@@ -119,7 +119,7 @@ class Attempt:
     def outcome_of_lost_write(self, kind: FunctionKind) -> Outcome | None:
         """Return the outcome for a started attempt whose outcome was not stored.
 
-        None if the job may be released and run again.
+        None if the job may be handed back and run again.
         """
         if may_run_again(kind, self.is_last) and self.number < MAX_ATTEMPTS:
             return None

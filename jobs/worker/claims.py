@@ -94,12 +94,12 @@ class Claimer:
                 store = self._engine.store
                 claimed = await store.claim(granted, self._worker_id, new_id(), offset_ms)
         except MongoError as error:
-            # If only the reply was lost, the reconciler releases the claimed jobs.
+            # If only the reply was lost, the reconciler hands back the claimed jobs.
             log.warning("claim.unanswered", jobs=len(ids), error=str(error))
         finally:
             claim_slots.release(len(ids) - len(claimed))
         for job in claimed:
             try:
                 await self._start_claimed(job, claim_slots)
-            except (MongoError, TimeoutError) as error:  # the reconciler releases it
+            except (MongoError, TimeoutError) as error:  # the reconciler hands it back
                 log.warning("claim.not_started", job_id=job.id, error=str(error))

@@ -12,8 +12,9 @@ from ostinato.jobs.clock import Clock
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.client import Document, MongoError, is_transient, summarize
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.worker.stored_errors import stored_error
 
 BATCH_SIZE: Final = 1_000
@@ -126,7 +127,7 @@ class Completer:
             "completion.given_up" if gives_up else "completion.refused",
             job_id=outcome.job_id,
             attempt=outcome.attempt,
-            move=outcome.transition.value,
+            transition=outcome.transition.value,
             error=str(error),
         )
 

@@ -18,7 +18,8 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TRANSITIONS, TransitionName
 from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
@@ -31,7 +32,7 @@ from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, Sto
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
 
 CLAIM_BATCH_SIZE: Final = 8 * 1024 * 1024 // MAX_ARGS_BYTES  # limits a claim's reply to 8 MiB
-CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
+CLAIM_CHUNK_TIMEOUT_S: Final = 3.0  # after this, unclaimed jobs of the chunk stay pending
 CLAIM_DRAIN_S: Final = 1.0  # for claims in flight at shutdown
 STOP_TIMEOUT_S: Final = 2.0  # for a canceled function to clean up
 SHUTDOWN_WRITE_S: Final = 2.0  # if MongoDB is unavailable, the lease expires instead
@@ -59,16 +60,16 @@ class Executor:
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
         self.running: dict[str, RunningAttempt] = {}
-        self._releasing: dict[asyncio.Task[bool], str] = {}
+        self._handing_back: dict[asyncio.Task[bool], str] = {}
         self._unknown_outcomes: LRUCache[AttemptKey, Outcome] = LRUCache(MAX_UNKNOWN_OUTCOMES)
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
 
     @property
     def in_transit(self) -> set[str]:
-        """Jobs whose claim or release is in flight."""
+        """Jobs whose claim or hand-back is in flight."""
         claimed = {job_id for ids in self._claimer.pending.values() for job_id in ids}
-        return claimed | set(self._releasing.values())
+        return claimed | set(self._handing_back.values())
 
     @property
     def taken_slots(self) -> int:
@@ -82,14 +83,14 @@ class Executor:
         return self.slots.has_free_slot(lane) and (lane is None or self._is_serving(lane))
 
     async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool:
-        """Claim and start a chunk's jobs as slots become free, for at most CHUNK_TIMEOUT_S.
+        """Claim and start a chunk's jobs as slots become free, for at most CLAIM_CHUNK_TIMEOUT_S.
 
         The others stay pending. Returns whether to notify the dispatcher: if `notify_after_claim`
         is set, or jobs of the chunk are left.
         """
         remaining = ids
         try:
-            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+            async with asyncio.timeout(CLAIM_CHUNK_TIMEOUT_S):
                 while remaining and (
                     acquired := await self._acquire_slots(
                         lane, min(len(remaining), CLAIM_BATCH_SIZE)
@@ -121,7 +122,7 @@ class Executor:
                 final_writes = [self._completer.complete(one) for one in outcomes if one]
                 await asyncio.gather(self._completer.close(), *final_writes)
                 returned = (one.task for one in self.running.values() if one.has_returned)
-                await asyncio.gather(*returned, *self._releasing, return_exceptions=True)
+                await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
 
     async def stop_all(self, why: StopReason) -> None:
@@ -133,20 +134,20 @@ class Executor:
         for running in self._executing():
             log.warning("attempt.unresponsive", job_id=running.attempt.job_id)
 
-    def release_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
-        """Release an attempt that this worker has claimed but is not running.
+    def hand_back_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
+        """Hand back an attempt that this worker has claimed but is not running.
 
         If the attempt has run here and its outcome was never stored, writes that outcome instead:
-        a started attempt is never released as unstarted.
+        a started attempt is never handed back as unstarted.
         """
         job_id, attempt = key
         unstarted = Outcome(
             job_id=job_id, attempt=attempt, transition=TransitionName.HAND_BACK, keep_ms=keep_ms
         )
         outcome = self._unknown_outcomes.get(key, unstarted)
-        task = asyncio.create_task(self._completer.complete(outcome), name=f"release-{job_id}")
-        self._releasing[task] = job_id
-        task.add_done_callback(self._releasing.pop)
+        task = asyncio.create_task(self._completer.complete(outcome), name=f"hand-back-{job_id}")
+        self._handing_back[task] = job_id
+        task.add_done_callback(self._handing_back.pop)
         return task
 
     def _executing(self) -> list[RunningAttempt]:
@@ -178,7 +179,7 @@ class Executor:
         attempt = Attempt(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
         if self._is_closing:
             claim_slots.release(1)
-            await self._completer.complete(attempt.outcome_of_release())
+            await self._completer.complete(attempt.outcome_of_hand_back())
         else:
             self._start(attempt, claim_slots.hand_over())
 
@@ -200,7 +201,7 @@ class Executor:
             self._keep_unknown_outcome(running.attempt)
 
     def _keep_unknown_outcome(self, attempt: Attempt) -> None:
-        """Record the outcome for `release_claim`, in case the attempt still owns the job.
+        """Record the outcome for `hand_back_claim`, in case the attempt still owns the job.
 
         The loss of ownership may have been a stale read during a failover.
         """

@@ -23,9 +23,9 @@ from ostinato.jobs.mongo.client import (
     summarize,
     was_raised_by_our_client,
 )
-from ostinato.jobs.mongo.outcomes import Outcome
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef
 from ostinato.jobs.retry import RetryAfter
@@ -132,7 +132,7 @@ class FunctionRunner:
         except AttemptLost:
             # It was canceled, or another attempt owns the job and the guard rejects this outcome.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
-            return attempt.outcome_of_cancel() if function.kind is FunctionKind.MUTATION else None
+            return attempt.outcome_of_stop() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:
             raise
         except UserClientError as own:

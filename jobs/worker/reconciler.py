@@ -12,14 +12,14 @@ from ostinato.jobs.worker.executor import Executor
 from ostinato.jobs.worker.running_attempt import AttemptKey, StopReason
 
 INTERVAL_S: Final = 1.0
-RELEASE_TIMEOUT_S: Final = 1.0  # a rejected write is retried in the background
+HAND_BACK_TIMEOUT_S: Final = 1.0  # a rejected write is retried in the background
 GRACE_S: Final = 2.0  # a claim or outcome in flight looks like a difference
 
 log = get_log(__name__)
 
 
 class LeaseReconciler:
-    """Stops attempts that were canceled or lost, and releases claims whose reply was lost."""
+    """Stops attempts that were canceled or lost, and hands back claims whose reply was lost."""
 
     def __init__(self, engine: Engine, worker_id: str, executor: Executor) -> None:
         self._engine = engine
@@ -61,7 +61,7 @@ class LeaseReconciler:
             if self._stop(job_id, StopReason.LEASE_LOST):
                 log.warning("attempt.lost", job_id=job_id, attempt=attempt)
         # Last, because running attempts may end during this write.
-        await self._release_claims(persistent & orphaned_claims)
+        await self._hand_back_claims(persistent & orphaned_claims)
 
     def _stop(self, job_id: str, why: StopReason) -> bool:
         """Stop a running attempt; returns False if its outcome is already being written."""
@@ -83,10 +83,12 @@ class LeaseReconciler:
         self._differing_since = {key: self._differing_since.get(key, now) for key in differing}
         return {key for key, since in self._differing_since.items() if now - since >= GRACE_S}
 
-    async def _release_claims(self, orphaned_claims: set[AttemptKey]) -> None:
+    async def _hand_back_claims(self, orphaned_claims: set[AttemptKey]) -> None:
         if not orphaned_claims:
             return
         log.warning("claim.orphaned", job_ids=[job_id for job_id, _ in sorted(orphaned_claims)])
         keep_ms = self._engine.settings.purge_after_ms  # applies if the job was canceled
-        releasing = [self._executor.release_claim(key, keep_ms) for key in sorted(orphaned_claims)]
-        await asyncio.wait(releasing, timeout=RELEASE_TIMEOUT_S)
+        handing_back = [
+            self._executor.hand_back_claim(key, keep_ms) for key in sorted(orphaned_claims)
+        ]
+        await asyncio.wait(handing_back, timeout=HAND_BACK_TIMEOUT_S)

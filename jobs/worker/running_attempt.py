@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ostinato.jobs.lanes import Lane
-from ostinato.jobs.mongo.outcomes import Outcome
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.worker.attempt import Attempt
 
@@ -55,11 +55,11 @@ class RunningAttempt:
     def outcome_before_start(self) -> Outcome | None:
         """Return the outcome of a stop before the function call; None if there is none to write."""
         if self.stop_reason is StopReason.SHUTDOWN:
-            return self.attempt.outcome_of_release()
-        return self.attempt.outcome_of_cancel() if self.stop_reason is StopReason.CANCELED else None
+            return self.attempt.outcome_of_hand_back()
+        return self.attempt.outcome_of_stop() if self.stop_reason is StopReason.CANCELED else None
 
     def outcome_after_stop(self, kind: FunctionKind) -> Outcome | None:
         """Return the outcome of a stop during the function call; None if there is none to write."""
         if self.stop_reason is StopReason.SHUTDOWN:
             return self.attempt.outcome_of_shutdown(kind)
-        return self.attempt.outcome_of_cancel() if self.stop_reason is StopReason.CANCELED else None
+        return self.attempt.outcome_of_stop() if self.stop_reason is StopReason.CANCELED else None

@@ -11,9 +11,10 @@ from ostinato.jobs.embedded.process import Child
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.lifecycle import FINAL_STATES
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.stored_json import restore_document
 from ostinato.jobs.new_job import NewJob
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings

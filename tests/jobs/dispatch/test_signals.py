@@ -99,7 +99,7 @@ async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Set
         job_id = (await rung.engine.schedule(await later(rung))).id
         await rung.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
         (claimed,) = await rung.claim(job_id, other.id)
-        await other.executor.release_claim((job_id, claimed.info.attempt), 9)
+        await other.executor.hand_back_claim((job_id, claimed.info.attempt), 9)
         assert (await rung.ended(job_id))["attempt"] == 2
 
 

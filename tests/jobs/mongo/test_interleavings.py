@@ -20,7 +20,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lifecycle import FINAL_STATES, TransitionName
 from ostinato.jobs.mongo.claimed_jobs import claimed_job_from
-from ostinato.jobs.mongo.outcomes import Outcome
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt

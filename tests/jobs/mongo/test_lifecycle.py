@@ -10,8 +10,9 @@ from ostinato.jobs.errors import NotFound, PreconditionFailed
 from ostinato.jobs.lifecycle import FINAL_STATES, TRANSITIONS, TransitionName, is_allowed
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Session
-from ostinato.jobs.mongo.outcomes import Outcome, OutcomeStore
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.transaction import run_transaction
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.rig import Rig, state_changes

@@ -13,7 +13,7 @@ from redis import Redis
 from ostinato.jobs.errors import PreconditionFailed
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TransitionName
-from ostinato.jobs.mongo.outcomes import Outcome
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason

@@ -12,7 +12,7 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.lifecycle import TransitionName
 from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.job_store import JobStore
-from ostinato.jobs.mongo.outcomes import Outcome
+from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.worker import reconciler
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.running_attempt import StopReason
