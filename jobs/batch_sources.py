@@ -7,7 +7,7 @@ from typing import Any, Final, Never, Protocol, TypedDict, Unpack, cast
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import (
     DeclarationError,
-    is_function,
+    is_decorator_target,
     require_async,
     require_options,
     require_parameters,
@@ -65,7 +65,7 @@ def batch(name: str = "", **options: Unpack[BatchOptions]) -> Callable[[PageHand
     `ctx.db` take effect exactly once. Without `pages`, the items are the documents of `collection`
     that match `where`, ordered by `_id`, which can be of any type.
     """
-    if is_function(name):
+    if is_decorator_target(name):
         raise DeclarationError(name, "@batch needs the batch's name; write @batch('orders')")
 
     def register(handle: PageHandler) -> PageHandler:

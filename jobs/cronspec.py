@@ -17,16 +17,17 @@ from croniter import CroniterBadDateError, CroniterError, croniter
 MAX_CRONSPEC_CHARS: Final = 200  # bounds the cost of a hostile list of values
 MAX_STEP: Final = 99  # croniter's memory use grows with the step
 
-FORM: Final = (
+EXPECTED_FORMAT: Final = (
     "use five fields (minute hour day month weekday), six with seconds first, "
     "or @hourly, @daily, @weekly, @monthly, @yearly"
 )
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-# Every date that exists recurs within the 50 years that croniter looks ahead.
-_PROBE: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-_LETTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
+# Validation searches from here: every valid cronspec matches within the 50 years that croniter
+# searches.
+_SEARCH_START: Final = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_ALLOWED_CHARACTERS: Final = re.compile(r"[A-Za-z0-9*/,#?@ \t-]*")
 _RANDOM: Final = re.compile(r"(?i)(?:^|[\s,])[hr](?:[\s,/]|$)")
 _LONG_STEP: Final = re.compile(r"/0*[1-9]\d{2}")
 
@@ -36,7 +37,7 @@ class Cronspec:
     """A parsed cronspec. Cached and shared: treat as immutable."""
 
     times: croniter
-    runs_hourly: bool
+    matches_every_hour: bool
     """Whether the hour field covers every hour: the schedule then follows elapsed time."""
 
     def next_after(self, wall: datetime) -> datetime:
@@ -70,31 +71,35 @@ def parse_cronspec(text: str) -> Cronspec:
     """Parse a cronspec; raises ValueError without a readable message."""
     fields = len(text.split())
     unsupported = _RANDOM.search(text) or _LONG_STEP.search(text)
-    if not _LETTERS.fullmatch(text) or unsupported or (text[:1] != "@" and fields not in (5, 6)):
+    if (
+        not _ALLOWED_CHARACTERS.fullmatch(text)
+        or unsupported
+        or (text[:1] != "@" and fields not in (5, 6))
+    ):
         raise ValueError(text)
-    times = croniter(text, _PROBE, second_at_beginning=True, implement_cron_bug=True)
-    return Cronspec(times, runs_hourly=times.expanded[1] == ["*"])
+    times = croniter(text, _SEARCH_START, second_at_beginning=True, implement_cron_bug=True)
+    return Cronspec(times, matches_every_hour=times.expanded[1] == ["*"])
 
 
 def cronspec_problem(text: str) -> str | None:
-    """Return the problem of a cronspec and the allowed values; None if it is valid."""
+    """Return the problem with a cronspec and the allowed values; None if it is valid."""
     if len(text) > MAX_CRONSPEC_CHARS:
         return f"a cronspec has at most {MAX_CRONSPEC_CHARS} characters, got {len(text)}"
     try:
-        parse_cronspec(text.strip()).next_after(_PROBE)
+        parse_cronspec(text.strip()).next_after(_SEARCH_START)
     except CroniterBadDateError:
         return f"{text!r} never fires: there is no such date"
     except (CroniterError, ValueError):
-        return f"{text!r}: {next(_problems(text.lower()), f'not a cronspec; {FORM}')}"
+        return f"{text!r}: {next(_problems(text.lower()), f'not a cronspec; {EXPECTED_FORMAT}')}"
     return None
 
 
 def _problems(text: str) -> Iterator[str]:
     fields = text.split()
     if text.startswith("@"):
-        yield f"unknown shorthand; {FORM}"
+        yield f"unknown shorthand; {EXPECTED_FORMAT}"
     elif len(fields) not in (5, 6):
-        yield f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}; {FORM}"
+        yield f"it has {len(fields)} field{'' if len(fields) == 1 else 's'}; {EXPECTED_FORMAT}"
     else:
         for kind, field in zip(_FIELDS[-len(fields) :], fields, strict=True):
             for part in field.split(","):
@@ -102,7 +107,7 @@ def _problems(text: str) -> Iterator[str]:
 
 
 def _part_problems(kind: _Field, part: str) -> Iterator[str]:
-    """Yield the problems of one value, range or step of a field."""
+    """Yield the problems with one value, range or step of a field."""
     base, slash, step = part.partition("/")
     base, hash_sign, nth = base.partition("#")
     for word in re.findall(r"[^\W\d_]+", base):
@@ -112,7 +117,7 @@ def _part_problems(kind: _Field, part: str) -> Iterator[str]:
         if not kind.minimum <= int(number) <= kind.maximum:
             yield f"{kind.name} must be {kind.minimum}-{kind.maximum}, got {number}"
     if slash and not (step.isdecimal() and 1 <= int(step) <= MAX_STEP):
-        yield f"the step of the {kind.name} must be 1-{MAX_STEP}, got {step!r}"
+        yield f"the {kind.name} step must be 1-{MAX_STEP}, got {step!r}"
     if hash_sign and not (kind.words is DAYS and nth in {"1", "2", "3", "4", "5"}):
         yield f"{part!r} is not a {kind.name}; # takes 1-5 after a weekday, as in fri#2"
     if not _is_valid_alone(kind, part):

@@ -1,4 +1,4 @@
-"""Checks of decorated functions: kind, signature and options.
+"""Validates decorated functions: kind, signature and options.
 
 Each message is one sentence: the function, its file and line, the problem, and the fix.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 CONTEXT: Final = "Context"
-SHOWN_CHARS: Final = 60  # of an invalid value
+MAX_SHOWN_CHARS: Final = 60  # invalid values are truncated to this length in messages
 
 Check = Callable[[str, object], str | None]
 """Takes an option's name and value; returns the problem, or None."""
@@ -29,34 +29,34 @@ HINTS: Final = {
 class DeclarationError(Exception):
     """A decorator is used incorrectly; raised when the module is imported."""
 
-    def __init__(self, call: object, problem: str) -> None:
-        super().__init__(f"{location_of(call)}: {problem}")
+    def __init__(self, target: object, problem: str) -> None:
+        super().__init__(f"{location_of(target)}: {problem}")
 
 
-def location_of(call: object) -> str:
+def location_of(target: object) -> str:
     """Return `orders.tasks.send (orders/tasks.py:12)`; without the file if not a function."""
-    inner = _unwrapped(call)
+    inner = _unwrapped(target)
     name = f"{inner.__module__}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
     code = getattr(inner, "__code__", None)
     return f"{name} ({file_of(inner)}:{code.co_firstlineno})" if code else name
 
 
-def file_of(call: object) -> str:
+def file_of(target: object) -> str:
     """Return the path of a function's file, relative to the current folder if inside it."""
-    code = getattr(_unwrapped(call), "__code__", None)
+    code = getattr(_unwrapped(target), "__code__", None)
     path = Path(code.co_filename if code else "?")
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def is_function(value: object) -> bool:
+def is_decorator_target(value: object) -> bool:
     """Return whether a value is a decorated object rather than an option."""
     return inspect.isroutine(value) or isinstance(value, type | staticmethod | classmethod)
 
 
-def require_async(call: object, decorator: str) -> None:
-    """Raise DeclarationError unless `call` is an `async def` function, or wraps one."""
-    inner = _unwrapped(call)
-    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(inner):
+def require_async(target: object, decorator: str) -> None:
+    """Raise DeclarationError unless `target` is an `async def` function, or wraps one."""
+    inner = _unwrapped(target)
+    if inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(inner):
         return
     if inspect.isasyncgenfunction(inner):
         problem = f"{decorator} needs a function that returns, but it yields; remove `yield`"
@@ -70,49 +70,49 @@ def require_async(call: object, decorator: str) -> None:
         problem = (
             f"{decorator} needs an `async def` function, but it is {kind}; decorate a function"
         )
-    raise DeclarationError(call, problem)
+    raise DeclarationError(target, problem)
 
 
-def require_context(call: Callable[..., Any]) -> None:
+def require_context(target: Callable[..., Any]) -> None:
     """Raise DeclarationError unless the first parameter is the context."""
-    first = next(iter(inspect.signature(call).parameters.values()), None)
+    first = next(iter(inspect.signature(target).parameters.values()), None)
     if first is None:
-        raise DeclarationError(call, "it has no parameters; write `ctx: Context` as the first")
+        raise DeclarationError(target, "it has no parameters; write `ctx: Context` as the first")
     if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD) or not _is_context(
         first
     ):
         problem = f"its first parameter is {first.name!r}; write `ctx: Context` as the first"
-        raise DeclarationError(call, problem)
+        raise DeclarationError(target, problem)
 
 
-def require_parameters(call: Callable[..., Any], role: str, *names: str) -> None:
-    """Raise DeclarationError unless `call` accepts exactly these positional arguments."""
-    require_context(call)
-    signature = inspect.signature(call)
+def require_parameters(target: Callable[..., Any], role: str, *names: str) -> None:
+    """Raise DeclarationError unless `target` accepts exactly these positional arguments."""
+    require_context(target)
+    signature = inspect.signature(target)
     wanted = ", ".join(names)
     try:
         signature.bind(*names)
     except TypeError:
         taken = ", ".join(signature.parameters)
         problem = f"{role} is called with ({wanted}), but it takes ({taken}); write ({wanted})"
-        raise DeclarationError(call, problem) from None
+        raise DeclarationError(target, problem) from None
 
 
 def require_options(
-    call: object, decorator: str, options: Mapping[str, object], checks: Mapping[str, Check]
+    target: object, decorator: str, options: Mapping[str, object], checks: Mapping[str, Check]
 ) -> None:
     """Raise DeclarationError for an option that does not exist or has a wrong value."""
     for name, value in options.items():
         check = checks.get(name)
         problem = check(name, value) if check else _unknown(decorator, name, checks)
         if problem:
-            raise DeclarationError(call, problem)
+            raise DeclarationError(target, problem)
 
 
 def shown(value: object) -> str:
-    """Return the `repr` of a value, truncated to SHOWN_CHARS."""
+    """Return the `repr` of a value, truncated to MAX_SHOWN_CHARS."""
     text = repr(value)
-    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
 
 
 def _unknown(decorator: str, name: str, checks: Mapping[str, Check]) -> str:
@@ -128,5 +128,5 @@ def _is_context(parameter: inspect.Parameter) -> bool:
     return parameter.name == "ctx" or name.rpartition(".")[2] == CONTEXT
 
 
-def _unwrapped(call: object) -> Any:
-    return inspect.unwrap(call) if callable(call) else call
+def _unwrapped(target: object) -> Any:
+    return inspect.unwrap(target) if callable(target) else target

@@ -10,7 +10,7 @@ from ostinato.jobs.arguments import Arguments, build_arguments
 from ostinato.jobs.context import Context
 from ostinato.jobs.declarations import (
     DeclarationError,
-    is_function,
+    is_decorator_target,
     require_async,
     require_context,
     require_options,
@@ -172,7 +172,7 @@ def _register(kind: FunctionKind, call: JobFunction[P, R], options: FunctionOpti
 
 
 def _require_parentheses(decorator: str, given: tuple[object, ...], correct: str) -> None:
-    if given and is_function(given[0]):
+    if given and is_decorator_target(given[0]):
         raise DeclarationError(given[0], f"{decorator} needs parentheses; write {correct}")
 
 

@@ -1,7 +1,7 @@
 """Ostinato's errors and their codes in the API.
 
 OstinatoError
-├── BadRequest            BAD_REQUEST            the input is wrong; `issues` lists every field
+├── BadRequest            BAD_REQUEST            the input is invalid; `issues` lists its fields
 │   └── WrongKind         BAD_REQUEST            the function's kind does not allow this
 ├── Unauthorized          UNAUTHORIZED           no token, or an expired one
 ├── Forbidden             FORBIDDEN              the viewer is not allowed to do this
@@ -14,7 +14,7 @@ OstinatoError
 ├── Unavailable           UNAVAILABLE            MongoDB or Redis is unreachable
 ├── Malformed             MALFORMED_DOCUMENT     a stored document is not in Ostinato's format
 ├── HistoryLost           HISTORY_LOST           the cursor is older than the retained history
-└── SlowConsumer          SLOW_CONSUMER          the subscriber was too slow: resume with its cursor
+└── SlowConsumer          SLOW_CONSUMER          the subscriber was too slow; resume from the cursor
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,11 @@ def next_run(schedule: Schedule, after: datetime) -> datetime:
     if isinstance(schedule, IntervalSchedule):
         return after + timedelta(milliseconds=schedule.ms)
     spec, zone = parse_cronspec(schedule.cronspec), _zone(schedule.tz)
-    return _next_elapsed(spec, zone, after) if spec.runs_hourly else _next_named(spec, zone, after)
+    return (
+        _next_elapsed(spec, zone, after)
+        if spec.matches_every_hour
+        else _next_named(spec, zone, after)
+    )
 
 
 def ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:

@@ -47,7 +47,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
     """Start MongoDB, Valkey, the API and a worker, and print a token. Ctrl-C stops them."""
     from pydantic import SecretStr
 
-    from ostinato.jobs.embedded.development import Development
+    from ostinato.jobs.embedded.development import DevServer
     from ostinato.jobs.embedded.process import EmbeddedError
     from ostinato.resolvers.auth import issue_token
 
@@ -58,7 +58,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
         return issue_token(signing, sub, roles, DEVELOPMENT_TOKEN_S)
 
-    run = Development(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=typer.echo)
+    run = DevServer(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=typer.echo)
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:

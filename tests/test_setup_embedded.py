@@ -16,7 +16,7 @@ from redis import Redis
 
 from ostinato.jobs.embedded import EmbeddedError, EmbeddedServers, start_servers
 from ostinato.jobs.embedded.binaries import _in_wheel, _on_path, _set_run_bit, find_mongod
-from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartKilled
+from ostinato.jobs.embedded.development import MAX_RESTARTS, RestartPolicy
 from ostinato.jobs.embedded.process import Child, ProcessSupervisor, free_port, require_free, spawn
 from ostinato.jobs.embedded.servers import MONGOD_PARAMETERS, start_mongod, start_valkey
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
@@ -227,7 +227,7 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
 
 async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     said: list[str] = []
-    processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append))
+    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append))
     with pytest.raises(EmbeddedError, match="SIGKILL, after 10 restarts in 10 s"):
         await eventually(processes.check, within=30)
     await processes.stop(1)
@@ -237,7 +237,7 @@ async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
 async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> None:
     said: list[str] = []
     minutes = map((60.0).__mul__, count())
-    processes = ProcessSupervisor({"api": KILLED}, RestartKilled(said.append, minutes.__next__))
+    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append, minutes.__next__))
 
     def checked() -> bool:
         processes.check()

@@ -59,7 +59,7 @@ def deserialize(data: bytes) -> dict[str, Any]:
 async def delete_if_wrong_type(redis: ArqRedis, key: str, error: Exception) -> None:
     """Delete `key` if `error` is a WRONGTYPE error.
 
-    Redis stores no records, so a key that blocks the queue may be deleted.
+    Redis holds no state that MongoDB does not have, so a key that blocks the queue may be deleted.
     """
     if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
         with suppress(*REDIS_ERRORS):

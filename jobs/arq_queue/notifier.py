@@ -108,7 +108,8 @@ class Notifier:
             log.warning("redis.unreachable", error=str(error), fix=fix_for(error))
 
     async def close(self) -> None:
-        """Wait until all signals are sent. Later ones would open a connection that stays open."""
+        """Wait until all signals are sent. Later ones are dropped: they would open a connection
+        that nothing closes."""
         self._is_closed = True
         while self._publishing is not None and not self._publishing.done():
             await self._publishing
@@ -116,14 +117,14 @@ class Notifier:
     async def _listen(self, on_signal: OnSignal) -> None:
         async with self._redis.pubsub() as pubsub:
             await pubsub.subscribe(self._channel)
-            silent = 0
-            while silent < POLLS_UNTIL_RECONNECT:
+            silent_polls = 0
+            while silent_polls < POLLS_UNTIL_RECONNECT:
                 message = await pubsub.get_message(timeout=POLL_S)
                 reraise_if_cancelled()
-                silent = 0 if message else silent + 1
+                silent_polls = 0 if message else silent_polls + 1
                 for signal in _signals_in(message):
                     on_signal(signal)
-                if silent == POLLS_UNTIL_PING:
+                if silent_polls == POLLS_UNTIL_PING:
                     await pubsub.ping()
         raise ConnectionError(f"no reply to PING within {PING_TIMEOUT_S:.0f} s")
 
@@ -143,7 +144,7 @@ class Notifier:
 
 
 def _signals_in(message: dict[str, Any] | None) -> list[Signal]:
-    """Return the signals in a message; all kinds for the confirmation of a subscription."""
+    """Return the signals in a message; every signal if the message confirms the subscription."""
     if message is None:
         return []
     if message["type"] == "subscribe":

@@ -1,4 +1,4 @@
-"""Distinguishes cancellation of the running task from that of a library or a function."""
+"""Detects, clears and defers the cancellation of the running task."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -38,11 +38,11 @@ async def clear_cancellation() -> None:
 
 
 async def run_cleanup(cleanup: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `cleanup` to its end, even if the task is canceled meanwhile; raises the CancelledError
-    afterwards.
+    """Run `cleanup` to completion, even if the caller is canceled meanwhile; raises the
+    CancelledError afterwards.
 
-    It runs in a task of its own, and is repeated if that is canceled, as by a function that cancels
-    every task it finds. So it must be idempotent.
+    `cleanup` runs in its own task and is repeated if that task is canceled, for example by a
+    function that cancels all tasks. It must therefore be idempotent.
     """
     canceled: asyncio.CancelledError | None = None
     for _ in range(MAX_CLEANUP_TRIES):

@@ -180,8 +180,8 @@ class ChangeFeed:
         """Read objects as of a published position or later; concurrent calls share one query."""
         return cast("Mapping[str, R]", await self._objects[kind].load(ids, after))
 
-    async def present(self) -> ClusterTime:
-        """Return the current cluster time, which is after every write that was read before."""
+    async def current_time(self) -> ClusterTime:
+        """Return the cluster time: at or after every write that was visible before the call."""
         return await MongoRetry().run(lambda: read_cluster_time(self._mongo))
 
     async def reach(self, time: ClusterTime) -> None:
@@ -290,7 +290,7 @@ class ChangeFeed:
         self.time = max(self.time, batch.time)
 
     def _count(self, changes: Sequence[DocumentChange]) -> None:
-        if self._started.is_set():  # changes read while warming up were counted before
+        if self._started.is_set():  # changes read during the warm-up predate this process
             self._transitions.update(states_entered(changes))
 
     def _reset(self, position: Position) -> None:

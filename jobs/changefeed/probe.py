@@ -1,4 +1,5 @@
-"""Probes the head of the change stream, which reports its position only after 250 ms if idle."""
+"""Probes for changes after the feed's position, which an idle change stream reports only every
+250 ms."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,8 +14,8 @@ from ostinato.jobs.mongo.mongo_retry import TRANSIENT_ERRORS
 
 log = get_log(__name__)
 
-GATHER_S: Final = 0.015  # lets callers share a probe, and a busy stream make it unnecessary
-MAX_GATHER_S: Final = 0.06  # the backoff limit after probes without effect, as when the feed lags
+GATHER_S: Final = 0.015  # callers share a probe; a busy stream makes it unnecessary
+MAX_GATHER_S: Final = 0.06  # limit of the backoff, for example while the feed lags
 PROBE_TIMEOUT_S: Final = 5.0
 
 

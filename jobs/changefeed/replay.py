@@ -38,7 +38,7 @@ class Reader(Listener, Protocol):
 
     def end_replay(self, end: ReplayEnd) -> None: ...
 
-    async def drained(self) -> None: ...
+    async def wait_until_drained(self) -> None: ...
 
 
 class Replay:
@@ -73,7 +73,7 @@ class Replay:
             if await self._open(stream):
                 await self._replay(stream)
 
-    def abandon(self) -> None:
+    def fail_remaining(self) -> None:
         """Fail the remaining readers."""
         message = "the replay of missed changes stopped early: resume from your last cursor"
         for reader in list(self._readers):
@@ -128,7 +128,7 @@ class Replay:
         for reader in list(self._readers):
             try:
                 async with asyncio.timeout_at(deadline):
-                    await reader.drained()
+                    await reader.wait_until_drained()
             except TimeoutError:
                 self._fail(reader, SlowConsumer("read faster, then resume from your last cursor"))
 
@@ -200,5 +200,5 @@ class ReplayPool:
             log.exception("replay.failed")
         finally:
             del self._running[replay]
-            replay.abandon()
+            replay.fail_remaining()
             self._open_soon()

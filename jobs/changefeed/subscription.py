@@ -1,4 +1,4 @@
-"""A cursor in the change feed, which reads from a replay, then the ring, then live."""
+"""A subscription to the change feed: reads a replay, then the ring, then live changes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -91,13 +91,13 @@ class FeedSubscription:
             pass
         return batch
 
-    async def catch_up(self, present: ClusterTime = BEGINNING) -> ChangeBatch | None:
-        """Return the next batch, or None once all matches up to `present` were returned.
+    async def catch_up(self, until: ClusterTime = BEGINNING) -> ChangeBatch | None:
+        """Return the next batch, or None once all matches up to `until` have been returned.
 
-        Ignores later changes; under load it would never catch up.
+        Ignores later changes: otherwise it would never catch up under load.
         """
         batch = None
-        while batch is None and not self._has_caught_up(present):
+        while batch is None and not self._has_caught_up(until):
             batch = await self._step(asyncio.get_running_loop().time() + POLL_S)
             if batch is not None and not batch.matched and not batch.reset:
                 batch = None
@@ -134,8 +134,8 @@ class FeedSubscription:
         self._replay_end = end
         self._changed.set()
 
-    async def drained(self) -> None:
-        """Wait until all buffered matches were read."""
+    async def wait_until_drained(self) -> None:
+        """Wait until all buffered matches have been read."""
         await self._drained.wait()
 
     @property
@@ -146,12 +146,12 @@ class FeedSubscription:
     def _ring_has_all_unread(self) -> bool:
         return self._unread[0].change.position > self._feed.ring.start
 
-    def _has_caught_up(self, present: ClusterTime) -> bool:
+    def _has_caught_up(self, until: ClusterTime) -> bool:
         if self._is_reset:
             return False
         if self._is_live and not self._unread and not self._has_overflowed:
             self.position = max(self.position, self._feed.position)
-        if self._target is None and self._feed.time >= present:
+        if self._target is None and self._feed.time >= until:
             self._target = self._feed.position
         # A cursor may come from a process that is ahead of this one: wait for this feed.
         return self._target is not None and self._target <= self.position <= self._feed.position
@@ -177,7 +177,8 @@ class FeedSubscription:
         return await self._take_replayed(deadline)
 
     def _take_from_ring(self) -> ChangeBatch | None:
-        """Read the next part of the ring; at its end, go live without yielding in between."""
+        """Read the next part of the ring. After the last part, go live without an await, so that no
+        change is missed."""
         key = self.wanted.partition_key
         changes = self._feed.ring.after(key, self.position, RING_BATCH_SIZE)
         if len(changes) < RING_BATCH_SIZE:
@@ -191,9 +192,9 @@ class FeedSubscription:
 
     async def _take_live(self, deadline: float) -> ChangeBatch | None:
         """Read buffered matches, including any that arrived as the wait timed out."""
-        has_waited = False
+        timed_out = False
         if not self._unread and not self._has_overflowed:
-            has_waited = not await self._wait(deadline)
+            timed_out = not await self._wait(deadline)
         if not self._is_live:
             return None
         if self._has_overflowed:
@@ -202,15 +203,15 @@ class FeedSubscription:
         matched = self._take_unread()
         if not self._unread:
             self.position = max(self.position, self._feed.position)
-        return self._batch(matched) if matched or has_waited else None
+        return self._batch(matched) if matched or timed_out else None
 
     async def _take_replayed(self, deadline: float) -> ChangeBatch | None:
         if not self._is_replaying:
             self._is_replaying = True
             self._feed.replays.join(self)
-        has_waited = False
+        timed_out = False
         if not self._unread and self._replay_end is None:
-            has_waited = not await self._wait(deadline)
+            timed_out = not await self._wait(deadline)
         if not self._is_replaying:
             return None
         if self._unread:
@@ -218,7 +219,7 @@ class FeedSubscription:
         if self._replay_end is not None:
             self._finish_replay(self._replay_end)
             return None
-        return self._batch(()) if has_waited else None
+        return self._batch(()) if timed_out else None
 
     def _finish_replay(self, end: ReplayEnd) -> None:
         """Continue in the ring at the end of the replay; raises the error of a failed replay."""

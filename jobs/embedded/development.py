@@ -1,4 +1,4 @@
-"""`ostinato dev`: starts servers, API and worker together, and stops them together."""
+"""`ostinato dev`: starts the embedded servers, the API and a worker, and stops them together."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from ostinato.jobs.settings import Settings
 
 READY_TIMEOUT_S = 30.0  # the first start creates collections and indexes
 DRAIN_MS = 1_500  # Ctrl-C may take 5 s in total
-STOP_PROCESSES_S = 2.5
+PROCESS_STOP_TIMEOUT_S = 2.5
 POLL_S = 0.1
 PROCESSES = ("api", "worker")
 MAX_RESTARTS = 10
@@ -40,11 +40,11 @@ Description = dict[str, str]
 
 
 @dataclass(slots=True)
-class RestartKilled:
-    """Restart policy: replaces killed processes; raises EmbeddedError for a voluntary exit.
+class RestartPolicy:
+    """Replaces killed processes; raises EmbeddedError if a process exits by itself.
 
-    Crash tests kill processes without losing jobs. A process that exits by itself has logged the
-    cause, and would exit again.
+    Developers kill processes to try out crash recovery. A process that exits by itself has logged
+    the cause, and would exit again.
     """
 
     echo: Callable[[str], None]
@@ -55,20 +55,20 @@ class RestartKilled:
         """Return the pause before the restart: none."""
         if child.exit_code is not None and child.exit_code >= 0:
             raise EmbeddedError(f"Unexpected: {child.exit_description}.")
-        if self._has_too_many():
+        if self._restarts_too_often():
             how_often = f"{MAX_RESTARTS} restarts in {RESTART_WINDOW_S:g} s"
             raise EmbeddedError(f"Unexpected: {child.exit_description}, after {how_often}.")
         self.restarted_at.append(self.clock())
         self.echo(f"Unexpected: {child.exit_description}. Restarting it.")
         return 0.0
 
-    def _has_too_many(self) -> bool:
+    def _restarts_too_often(self) -> bool:
         recent = self.restarted_at
         return len(recent) == MAX_RESTARTS and self.clock() - recent[0] < RESTART_WINDOW_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Development:
+class DevServer:
     """One run of `ostinato dev`."""
 
     folder: Path
@@ -106,16 +106,16 @@ class Development:
             description = self._describe(settings, f"{settings.host}:{port}", servers)
             processes = ProcessSupervisor(
                 {name: (*self.command, name) for name in PROCESSES},
-                RestartKilled(self.echo),
+                RestartPolicy(self.echo),
                 self._env(settings, port, description),
             )
-            stack.push_async_callback(processes.stop, STOP_PROCESSES_S)
+            stack.push_async_callback(processes.stop, PROCESS_STOP_TIMEOUT_S)
             self.echo("Starting the API and a worker…")
             processes.check()
-            await _until_ready(f"{description['pageUrl']}readyz", servers, processes)
+            await _wait_until_ready(f"{description['pageUrl']}readyz", servers, processes)
             stack.enter_context(dev_description(self.folder, description))
             self._announce(description)
-            await _until_one_ends(servers, processes)
+            await _monitor(servers, processes)
 
     async def _servers(self, settings: Settings) -> EmbeddedServers:
         given = settings.model_fields_set
@@ -161,7 +161,7 @@ class Development:
         given = settings.jwt_secret
         return given.get_secret_value() if given else local_secret(self.folder)
 
-    def _env(self, settings: Settings, port: int, description: Description) -> Description:
+    def _env(self, settings: Settings, port: int, description: Description) -> dict[str, str]:
         return {
             "OSTINATO_ALLOWED_HOSTS_HTTP": f"{settings.host}:{port}",
             "OSTINATO_DRAIN_TIMEOUT_MS": str(DRAIN_MS),
@@ -178,16 +178,18 @@ class Development:
     def _announce(self, description: Description) -> None:
         self.echo(
             "\nOstinato is running. Ctrl-C stops it.\n\n"
-            f"  Page      {description['pageUrl']}\n"
-            f"  GraphiQL  {description['graphiqlUrl']}\n"
-            f"  GraphQL   {description['graphqlUrl']}\n"
-            f"  Live      {description['wsUrl']}\n\n"
+            f"  Live page  {description['pageUrl']}\n"
+            f"  GraphiQL   {description['graphiqlUrl']}\n"
+            f"  GraphQL    {description['graphqlUrl']}\n"
+            f"  WebSocket  {description['wsUrl']}\n\n"
             f"  Token of alice: {description['token']}\n"
-            f"  More (bob, an admin, server URLs): {self.folder / 'dev.json'}\n"
+            f"  Tokens of bob and admin, and server URLs: {self.folder / 'dev.json'}\n"
         )
 
 
-async def _until_ready(url: str, servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
+async def _wait_until_ready(
+    url: str, servers: EmbeddedServers, processes: ProcessSupervisor
+) -> None:
     try:
         async with asyncio.timeout(READY_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
             while not await _is_ready(client, url):
@@ -198,7 +200,7 @@ async def _until_ready(url: str, servers: EmbeddedServers, processes: ProcessSup
         raise EmbeddedError(f"{url} was not ready within {READY_TIMEOUT_S:.0f} s") from None
 
 
-async def _until_one_ends(servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
+async def _monitor(servers: EmbeddedServers, processes: ProcessSupervisor) -> None:
     while True:
         servers.require_alive()
         processes.check()

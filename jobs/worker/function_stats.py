@@ -9,9 +9,9 @@ from typing import Final
 from ostinato.jobs.mongo.client import is_transient_transaction_error
 
 QUICK_S: Final = 0.1
-NEWEST_WEIGHT: Final = 0.25
-FREQUENT: Final = 0.1  # share of runs
-NEWEST_RUN_WEIGHT: Final = 0.1  # a single failure counts as frequent until a success
+DURATION_WEIGHT: Final = 0.25
+FREQUENT_RATE: Final = 0.1  # share of runs
+RATE_WEIGHT: Final = 0.1  # a single failure counts as frequent until a success
 
 
 class BatchClass(Enum):
@@ -28,16 +28,18 @@ class FunctionStats:
 
     def __init__(self) -> None:
         self._mean_s: dict[str, float] = {}
-        self._failing: dict[str, float] = {}
-        self._contended: dict[str, float] = {}
+        self._failure_rates: dict[str, float] = {}
+        self._conflict_rates: dict[str, float] = {}
 
     def batch_class(self, name: str) -> BatchClass:
         """Return the batch class of a function."""
         is_quick = self._mean_s.get(name, QUICK_S) < QUICK_S  # unknown counts as slow
-        if not is_quick or self._failing.get(name, 0.0) >= FREQUENT:
+        if not is_quick or self._failure_rates.get(name, 0.0) >= FREQUENT_RATE:
             return BatchClass.SOLO
         return (
-            BatchClass.CONTENDED if self._contended.get(name, 0.0) >= FREQUENT else BatchClass.ANY
+            BatchClass.CONTENDED
+            if self._conflict_rates.get(name, 0.0) >= FREQUENT_RATE
+            else BatchClass.ANY
         )
 
     @contextmanager
@@ -51,9 +53,9 @@ class FunctionStats:
             has_failed = not conflicted
             raise
         finally:
-            _update_mean(self._mean_s, name, time.monotonic() - began, NEWEST_WEIGHT)
-            _update_mean(self._failing, name, has_failed, NEWEST_RUN_WEIGHT, 0.0)
-            _update_mean(self._contended, name, conflicted, NEWEST_RUN_WEIGHT, 0.0)
+            _update_mean(self._mean_s, name, time.monotonic() - began, DURATION_WEIGHT)
+            _update_mean(self._failure_rates, name, has_failed, RATE_WEIGHT, 0.0)
+            _update_mean(self._conflict_rates, name, conflicted, RATE_WEIGHT, 0.0)
 
 
 def _update_mean(

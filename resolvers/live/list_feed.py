@@ -140,8 +140,8 @@ class ListFeed(LiveQuery[Change[R]]):
 
         The subscription started before the read, so no change is missed.
         """
-        present = await self._feed.present()
-        await self._feed.reach(present)
+        current_time = await self._feed.current_time()
+        await self._feed.reach(current_time)
         versions = {row.id: row.version for row in page.items}
         buffered: list[MatchedChange] = []
         within_s = 0.0
@@ -150,7 +150,7 @@ class ListFeed(LiveQuery[Change[R]]):
             if batch.reset:
                 return None
             buffered += [each for each in batch.matched if _is_newer(each.change, versions)]
-            if batch.time >= present:
+            if batch.time >= current_time:
                 return buffered
             within_s = POLL_S
 

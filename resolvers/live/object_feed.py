@@ -66,8 +66,8 @@ class ObjectFeed(LiveQuery[Change[R]]):
                 yield sent.control_message(ChangeKind.READY, changes.position)
             for message in sent.missed(found, changes.position):
                 yield message
-            present = await self._ctx.feed.present()
-            while (batch := await changes.catch_up(present)) is not None:
+            current_time = await self._ctx.feed.current_time()
+            while (batch := await changes.catch_up(current_time)) is not None:
                 for message in await self._messages_for(batch, sent):
                     yield message
                 if sent.is_gone:

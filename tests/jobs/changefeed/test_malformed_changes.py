@@ -228,6 +228,6 @@ async def test_a_look_ahead_that_meets_an_exception_is_repeated(
         raise RuntimeError("a mistake of ours")
 
     probe._position = raise_once  # type: ignore[assignment]
-    await feed.reach(await feed.present())
+    await feed.reach(await feed.current_time())
     await probe.probe()
     assert feed.following
