@@ -169,7 +169,7 @@ class ListFeed(LiveQuery[Change[R]]):
         return Change(
             cursor=self._cursor(change.position),
             kind=ChangeKind.LEFT if removed else ChangeKind.CHANGED,
-            place=EventPosition(change.position, change.document_id),
+            event_position=EventPosition(change.position, change.document_id),
             id=change.document_id,
             task_id=change.route.task_id if change.route else None,
             event=change.event,
@@ -180,7 +180,7 @@ class ListFeed(LiveQuery[Change[R]]):
         return Change(
             cursor=cursor,
             kind=ChangeKind.SNAPSHOT,
-            place=EventPosition(position, row.id),
+            event_position=EventPosition(position, row.id),
             id=row.id,
             task_id=_task_id(row),
             record=row,
@@ -194,10 +194,10 @@ class ListFeed(LiveQuery[Change[R]]):
         self, kind: ChangeKind, position: Position, *, in_snapshot: bool = False
     ) -> Change[R]:
         cursor = self._cursor(position, in_snapshot=in_snapshot)
-        return Change(cursor=cursor, kind=kind, place=EventPosition(position))
+        return Change(cursor=cursor, kind=kind, event_position=EventPosition(position))
 
-    def _subscribe(self, after: Position | None) -> FeedSubscription:
-        return self._feed.subscribe(self._source.wanted, after)
+    def _subscribe(self, position: Position | None) -> FeedSubscription:
+        return self._feed.subscribe(self._source.wanted, position)
 
     def _decode(self, cursor: str) -> LiveCursor:
         return self._cursors.decode(cursor, self._source.name)

@@ -62,7 +62,7 @@ class Change(Generic[R]):
 
     cursor: str
     kind: ChangeKind
-    place: EventPosition
+    event_position: EventPosition
     id: str | None = None
     """The object's id; None in READY, CHECKPOINT and RESET."""
     task_id: str | None = None

@@ -112,20 +112,20 @@ class ObjectFeed(LiveQuery[Change[R]]):
     def _nothing_sent(self) -> "_Sent[R]":
         return _Sent(self._source, CursorCodec(self._ctx.engine.settings))
 
-    def _subscribe(self, after: Position | None) -> FeedSubscription:
+    def _subscribe(self, position: Position | None) -> FeedSubscription:
         source = self._source
         wanted = ChangeFilter(
             collection=source.collection, owner=self._ctx.scope, document_id=source.id
         )
-        return self._ctx.feed.subscribe(wanted, after)
+        return self._ctx.feed.subscribe(wanted, position)
 
-    async def _find(self, after: Position) -> R:
-        """Read the object in the viewer's scope, as of `after` or later; raises NotFound."""
-        return await self._ctx.find(self._source.kind, self._source.id, time_of(after))
+    async def _find(self, position: Position) -> R:
+        """Read the object in the viewer's scope, as of `position` or later; raises NotFound."""
+        return await self._ctx.find(self._source.kind, self._source.id, time_of(position))
 
-    async def _load(self, after: Position) -> R | None:
-        """Read the object as of `after` or later, without checking its owner."""
-        loaded = await self._ctx.feed.load(self._source.kind, [self._source.id], after)
+    async def _load(self, position: Position) -> R | None:
+        """Read the object as of `position` or later, without checking its owner."""
+        loaded = await self._ctx.feed.load(self._source.kind, [self._source.id], position)
         return loaded.get(self._source.id)
 
 
@@ -158,7 +158,8 @@ class _Sent(Generic[R]):
         return self._change(ChangeKind.SNAPSHOT, position, cursor=cursor, found=found)
 
     def control_message(self, kind: ChangeKind, position: Position) -> Change[R]:
-        return Change(cursor=self._cursor(position), kind=kind, place=EventPosition(position))
+        cursor = self._cursor(position)
+        return Change(cursor=cursor, kind=kind, event_position=EventPosition(position))
 
     def missed(self, found: R, position: Position) -> Iterator[Change[R]]:
         """Yield the changes in the object's state that were not sent."""
@@ -207,7 +208,7 @@ class _Sent(Generic[R]):
         return Change(
             cursor=cursor or self._cursor(position),
             kind=kind,
-            place=EventPosition(position, self._source.id),
+            event_position=EventPosition(position, self._source.id),
             id=self._source.id,
             event=event,
             record=found if self._source.wants_object else None,

@@ -19,7 +19,7 @@ MAX_INTERVAL_MS: Final = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    place: EventPosition
+    event_position: EventPosition
     counts: JobCounts
 
 
@@ -57,7 +57,7 @@ class StatsFeed(LiveQuery[Stats]):
     async def _read(self) -> Stats:
         max_age_s = self._every_ms / 1_000 / 2
         counts = await self._ctx.feed.counts.get(self._ctx.scope, max_age_s)
-        return Stats(place=EventPosition(_now()), counts=counts)
+        return Stats(event_position=EventPosition(_now()), counts=counts)
 
 
 def _now() -> Position:

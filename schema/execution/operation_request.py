@@ -15,8 +15,8 @@ class OperationRequest:
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
-    after: str | None = None
-    """A cursor to resume after; equivalent to the `after` argument of the root field."""
+    last_event_id: str | None = None
+    """The header `Last-Event-ID`: a cursor, used if the root field has no argument `after`."""
 
 
 class InvalidParameters(ValueError):

@@ -1,7 +1,7 @@
 """Broadcasts: send the results of one execution to many subscribers, buffered for slow ones.
 
 The results come from an async generator; `OperationRunner` executes them. A broadcast
-first replays missed changes at the pace of its subscribers, then sends live changes. It retains its
+first sends missed changes at the pace of its subscribers, then sends live changes. It retains its
 newest results, so that a client can resume without a new execution.
 """
 
@@ -31,7 +31,7 @@ ExecutedItem: TypeAlias = EncodedEvent | ResumePoint | Reset
 ExecutedItems: TypeAlias = AsyncGenerator[ExecutedItem, None]
 
 
-class Receiver(Protocol):
+class BroadcastSubscriber(Protocol):
     """A subscriber, as its broadcast sees it: all calls return without waiting."""
 
     number: int
@@ -69,9 +69,9 @@ class Broadcast:
         self._buffer = ResultBuffer(start.position, limits)
         self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
-        self._idle: dict[Receiver, None] = {}
-        self._busy: set[Receiver] = set()
-        self._overtaken: set[Receiver] = set()
+        self._idle: dict[BroadcastSubscriber, None] = {}
+        self._busy: set[BroadcastSubscriber] = set()
+        self._overtaken: set[BroadcastSubscriber] = set()
         self._progressed = asyncio.Event()
         self._delay_left_s = MAX_DELAY_S
         self._loop = asyncio.get_running_loop()
@@ -109,25 +109,25 @@ class Broadcast:
     def at(self, number: int) -> EncodedEvent:
         return self._buffer[number]
 
-    def add(self, subscriber: Receiver) -> None:
+    def add(self, subscriber: BroadcastSubscriber) -> None:
         """Add a subscriber, and retain the results from its `number` on."""
         self._overtaken.discard(subscriber)
         self._busy.add(subscriber)
         self._progressed.set()
 
-    def remove(self, subscriber: Receiver) -> None:
+    def remove(self, subscriber: BroadcastSubscriber) -> None:
         self._idle.pop(subscriber, None)
         self._busy.discard(subscriber)
         self._overtaken.discard(subscriber)
         self.on_progress()
 
-    def mark_idle(self, subscriber: Receiver) -> None:
+    def mark_idle(self, subscriber: BroadcastSubscriber) -> None:
         """Record that a subscriber has read all flushed results and is waiting."""
         self._busy.discard(subscriber)
         self._idle[subscriber] = None
         self.on_progress()
 
-    def mark_busy(self, subscriber: Receiver) -> None:
+    def mark_busy(self, subscriber: BroadcastSubscriber) -> None:
         """Record that a waiting subscriber reads from the buffer again."""
         if subscriber in self._idle:
             del self._idle[subscriber]
@@ -142,7 +142,7 @@ class Broadcast:
     async def run(
         self, items_after: Callable[[ResumePoint], ExecutedItems], may_go_live: Callable[[], bool]
     ) -> None:
-        """Replay missed changes; then go live if `may_go_live`, otherwise end."""
+        """Send the missed changes; then go live if `may_go_live`, otherwise end."""
         await self._wait_for_joiners()
         await self._send_all(items_after(self._start), may_go_live)
 

@@ -25,7 +25,7 @@ class EncodedEvent(NamedTuple):
     """An encoded result and its position in the change history."""
 
     encoded: EncodedResult
-    place: EventPosition = NOWHERE
+    event_position: EventPosition = NOWHERE
 
     @property
     def size_bytes(self) -> int:
@@ -93,7 +93,7 @@ class ResultBuffer:
     def drop_oldest(self) -> None:
         event = self._events.popleft()
         self._bytes -= event.size_bytes
-        self.start_position = event.place.position
+        self.start_position = event.event_position.position
         self.first += 1
 
     def trim(self, needed: int) -> None:
@@ -106,4 +106,4 @@ class ResultBuffer:
 
 
 def _position_of(event: EncodedEvent) -> Position:
-    return event.place.position
+    return event.event_position.position

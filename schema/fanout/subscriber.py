@@ -127,13 +127,13 @@ class Subscriber:
         if pending is None:
             return
         for event in filter(self._is_new, fresh):
-            pending.pop(event.place.subject, None)
-            pending[event.place.subject] = event
+            pending.pop(event.event_position.subject, None)
+            pending[event.event_position.subject] = event
         if len(pending) > self._broadcast.limit:
             self._pending, self._is_evicted = None, True
 
     def _is_new(self, event: EncodedEvent) -> bool:
-        return event.place.position > self._start.position
+        return event.event_position.position > self._start.position
 
     def _push_burst(self) -> bool:
         """Push the unread results; False if there are none or pushing is not possible."""
@@ -141,7 +141,7 @@ class Subscriber:
             return False
         waiting = self._broadcast.burst_from(self.number)
         start = self._start.position
-        fresh = [event for event in waiting if event.place.position > start]
+        fresh = [event for event in waiting if event.event_position.position > start]
         if not fresh or not self._options.push(
             FrameBatch([each.encoded.payload for each in fresh])
         ):

@@ -64,7 +64,7 @@ class SubscriptionRunner:
                     runner=self._runner, operation=operation, viewer=viewer, query=source
                 )
                 session = SubscriptionSession(execution, self.broadcasts, push)
-                results = session.results(operation.request.after)
+                results = session.results(operation.request.last_event_id)
             else:
                 results = self._unshared(executor, viewer, source)
             async with aclosing(results):
@@ -103,10 +103,10 @@ class SubscriptionSession:
         self._end: ResumePoint | Reset | None = None
         """How the last source ended: the position to continue from, or a reset."""
 
-    async def results(self, after: str | None) -> AsyncGenerator[EncodedResult, None]:
+    async def results(self, last_event_id: str | None) -> AsyncGenerator[EncodedResult, None]:
         """Yield each result that was not pushed; the query's `after` argument takes precedence."""
         given = self._execution.query.after
-        source = self._opening(after if given is None else given)
+        source = self._opening(last_event_id if given is None else given)
         while True:
             async with aclosing(source) as results:
                 async for encoded in results:
@@ -219,7 +219,7 @@ class _LiveExecution:
                     yield item
                 else:
                     encoded = await self.runner.execute_event(executor, viewer, item)
-                    yield EncodedEvent(encoded, getattr(item, "place", NOWHERE))
+                    yield EncodedEvent(encoded, getattr(item, "event_position", NOWHERE))
 
     def _changes_fingerprint(self) -> OperationFingerprint:
         return self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)

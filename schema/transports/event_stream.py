@@ -257,13 +257,14 @@ class MultipartMixed:
 
 
 def apply_last_event_id(operation: Operation, last_event_id: str | None) -> Operation:
-    """Return the operation with `Last-Event-ID` as the `after` argument of its root field.
+    """Return the operation, to be resumed after `last_event_id`.
 
-    Raises RequestRejected if the two differ: only the client knows which is newer.
+    Raises RequestRejected if its root field has another `after`: only the client knows which is
+    newer.
     """
     if not last_event_id:
         return operation
     if operation.after not in {None, last_event_id}:
         message = "`Last-Event-ID` and the argument `after` differ: send only one of them"
         raise RequestRejected([format_exception(BadRequest.at(AFTER, message=message))])
-    return replace(operation, request=replace(operation.request, after=last_event_id))
+    return replace(operation, request=replace(operation.request, last_event_id=last_event_id))

@@ -28,14 +28,18 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
 class Message:
     """Fields common to all messages."""
 
-    place: strawberry.Private[EventPosition]
+    event_position: strawberry.Private[EventPosition]
     cursor: Cursor = strawberry.field(description=CURSOR)
     kind: ChangeKind = strawberry.field(description=KIND)
 
 
 def _fields_of(change: Change[Any]) -> dict[str, Any]:
     """Return the values of the fields of `Message`."""
-    return {"place": change.place, "cursor": Cursor(change.cursor), "kind": change.kind}
+    return {
+        "event_position": change.event_position,
+        "cursor": Cursor(change.cursor),
+        "kind": change.kind,
+    }
 
 
 @strawberry.type(description="A message about a job.")
@@ -139,7 +143,7 @@ class BatchChange(Message):
     "admins), and each is capped at 1,000."
 )
 class Stats:
-    place: strawberry.Private[EventPosition]
+    event_position: strawberry.Private[EventPosition]
     at: datetime = strawberry.field(description="When they were counted.")
     pending: int = strawberry.field(
         description="The number of pending jobs, including jobs that are not due."
@@ -153,7 +157,7 @@ class Stats:
     def of(cls, record: stats_feed.Stats) -> Self:
         counts = record.counts
         return cls(
-            place=record.place,
+            event_position=record.event_position,
             at=counts.at,
             pending=counts.pending,
             in_progress=counts.in_progress,

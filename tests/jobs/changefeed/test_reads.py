@@ -41,7 +41,7 @@ async def test_snapshots_and_objects_are_not_older_than_sent_changes(
         change = await client.next()
     snapshot, *_, found = await reaches(finds)
     assert snapshot >= begun
-    assert found >= time_of(change.place.position)
+    assert found >= time_of(change.event_position.position)
 
 
 async def test_reads_of_one_job_are_not_older_than_its_sent_changes(
@@ -54,7 +54,7 @@ async def test_reads_of_one_job_are_not_older_than_its_sent_changes(
         change = await client.next()
     snapshot, *_, found = await reaches(finds)
     assert snapshot >= begun
-    assert found >= time_of(change.place.position)
+    assert found >= time_of(change.event_position.position)
 
 
 async def test_owner_of_a_change_is_read_after_its_position(

@@ -30,12 +30,12 @@ ADMINS = [Viewer(id="root", roles=ADMIN), Viewer(id="toor", roles=ADMIN)]
 class Change:
     """A message with fields that know who asks."""
 
-    place: strawberry.Private[EventPosition]
+    event_position: strawberry.Private[EventPosition]
     kind: str
 
     @classmethod
     def of(cls, change: messages.Change[Job]) -> "Change":
-        return cls(place=change.place, kind=change.kind.name)
+        return cls(event_position=change.event_position, kind=change.kind.name)
 
     @strawberry_field(description="Who asks.")
     def viewer(self, info: Info) -> str:

@@ -55,7 +55,7 @@ async def test_without_a_last_event_id_the_operation_is_as_it_was(
 async def test_last_event_id_replaces_a_missing_or_equal_argument(
     operation: Operation,
 ) -> None:
-    assert apply_last_event_id(operation, "a").request.after == "a"
+    assert apply_last_event_id(operation, "a").request.last_event_id == "a"
 
 
 @pytest.mark.parametrize(
