@@ -30,7 +30,7 @@ class Server:
 
     @classmethod
     def running(cls, folder: Path = Path(".ostinato")) -> Self:
-        """Read the file that `make run` writes; raises SystemExit if it is not running."""
+        """Read the file that `make run` writes; raises SystemExit if no server is running."""
         try:
             config = json.loads((folder / "dev.json").read_text())
         except FileNotFoundError:
