@@ -25,6 +25,7 @@ from ostinato.schema.execution.root_fields import AFTER
 from ostinato.schema.transports.connections import ConnectionClosing, ConnectionRegistry
 from ostinato.schema.transports.negotiation import MediaType
 from ostinato.schema.transports.operations import to_resumable_error
+from ostinato.schema.transports.task_groups import end_tasks, first_error
 
 Results = AsyncGenerator[EncodedResult, None]
 HEADERS = {
@@ -91,11 +92,8 @@ class StreamResponse:
                 abort()
 
     def _close(self, closing: ConnectionClosing) -> None:
-        ending = _raise(StreamEnded(self._format.interrupted(Unavailable(closing.reason))))
-        try:
-            self._tasks.create_task(ending)
-        except RuntimeError:  # the group is already ending
-            ending.close()
+        stopping = Unavailable(closing.reason)
+        end_tasks(self._tasks, StreamEnded(self._format.interrupted(stopping)))
 
     async def _run(self, receive: Receive, send: Send) -> bytes | None:
         last: bytes | None = None
@@ -106,7 +104,7 @@ class StreamResponse:
                 self._tasks.create_task(self._send_results(send))
                 await self._watch(receive, send)
         except* StreamEnded as group:
-            last = _first_error(group).last
+            last = first_error(group).last
         return last
 
     async def _send_results(self, send: Send) -> None:
@@ -182,15 +180,6 @@ async def _wait_for_disconnect(receive: Receive) -> None:
     """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _raise(end: StreamEnded) -> NoReturn:
-    raise end
-
-
-def _first_error(group: BaseExceptionGroup[StreamEnded]) -> StreamEnded:
-    first = group.exceptions[0]
-    return first if isinstance(first, StreamEnded) else _first_error(first)
 
 
 class ServerSentEvents:

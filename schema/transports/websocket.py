@@ -8,7 +8,6 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import NoReturn
 
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
@@ -37,6 +36,7 @@ from ostinato.schema.transports.graphql_ws import (
 )
 from ostinato.schema.transports.operations import Operations
 from ostinato.schema.transports.origins import AllowedOrigins
+from ostinato.schema.transports.task_groups import end_tasks, first_error
 
 log = get_log("ostinato.socket")
 
@@ -105,7 +105,7 @@ class WebSocketConnection:
                 with self._connections.register(self._close):
                     await self._serve(await self._initialise())
         except* ConnectionClosing as group:
-            closing = _first_error(group)
+            closing = first_error(group)
         except* Exception as group:
             log.exception("socket.failed", exc_info=group)
         self._connections.count_close(closing)
@@ -115,11 +115,7 @@ class WebSocketConnection:
         await self._channel.close(closing)
 
     def _close(self, closing: ConnectionClosing) -> None:
-        ending = _raise(closing)
-        try:
-            self._tasks.create_task(ending)
-        except RuntimeError:  # the group is already ending
-            ending.close()
+        end_tasks(self._tasks, closing)
 
     async def _initialise(self) -> Viewer:
         try:
@@ -209,12 +205,3 @@ class WebSocketConnection:
                 )
             await self._channel.send(PING)
             pinged = True
-
-
-async def _raise(closing: ConnectionClosing) -> NoReturn:
-    raise closing
-
-
-def _first_error(group: BaseExceptionGroup[ConnectionClosing]) -> ConnectionClosing:
-    first = group.exceptions[0]
-    return first if isinstance(first, ConnectionClosing) else _first_error(first)
