@@ -53,5 +53,5 @@ class ClusterStatsReader:
         return ClusterStats(
             counts=await self._feed.counts.get(None, MAX_AGE_S),
             oldest_due_wait_s=max(waited_s, 0.0),
-            workers=await queues.workers.read_totals(self._engine.settings.lease_ms),
+            workers=await self._engine.workers.read_totals(self._engine.settings.lease_ms),
         )

@@ -11,6 +11,7 @@ from ostinato.jobs.errors import BadRequest, Issue, WrongKind
 from ostinato.jobs.ids import is_id, new_id
 from ostinato.jobs.json_values import NotJson, build_progress, format_instant, to_whole_number
 from ostinato.jobs.lanes import DEFAULT_QUEUE, MAX_PRIORITY, QUEUE_PATTERN, is_queue_name
+from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.logs import Log
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.new_job import NewJob
@@ -18,13 +19,14 @@ from ostinato.jobs.records import Cause, CauseKind, JobInfo, Progress
 from ostinato.jobs.registry import FunctionRef, Registry
 from ostinato.jobs.settings import Settings
 
-MAX_HORIZON = timedelta(days=5 * 365)
+MAX_HORIZON: Final = timedelta(milliseconds=MAX_DELAY_MS)
 MAX_JOB_TIMEOUT_MS: Final = 24 * 60 * 60 * 1000
 PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
-Tick = Mapping[str, Any]
-"""Deduplication key: at most one job per cron or recurring task and due time. Internal."""
+TickKey = Mapping[str, Any]
+"""Deduplication key, stored as `tick`: at most one job per cron or recurring task and due time.
+Internal."""
 
 
 class JobWriter(Protocol):
@@ -53,7 +55,7 @@ class JobOptions(TypedDict, total=False):
     """Time limit of one attempt, in real time, at most a day. Default: the function's own."""
     cause: Cause
     """The origin of the job. Default: the running job."""
-    tick: Tick
+    tick: TickKey
     """Deduplication key. Default: none."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Self, TypeVar
 
 from ostinato.jobs.arq_queue.connection import close, connect
@@ -30,10 +31,11 @@ from ostinato.jobs.mongo.job_documents import build_job_document
 from ostinato.jobs.mongo.job_store import JobStore, Ownership
 from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.mongo.transaction import Contended
+from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobInfo, JobState
-from ostinato.jobs.registry import Registry, registry
+from ostinato.jobs.registry import Registry, registry, retention_ms
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
@@ -54,6 +56,7 @@ class Engine:
     reads: Reads
     notifier: Notifier
     transactor: Transactor
+    workers: WorkerStore
     queues: Queues
     inserts: "GroupCommit[Document, bool]"
     """Concurrent `schedule` calls share one write."""
@@ -95,15 +98,7 @@ class Engine:
     def _assemble(cls, settings: Settings, mongo: Mongo, notifier: Notifier) -> Self:
         clock = Clock(ServerClock(mongo), settings.mode)
         store = JobStore(mongo, settings.purge_after_ms)
-
-        async def insert(documents: Sequence[Document]) -> Sequence[bool | Exception]:
-            try:
-                not_inserted = await store.insert(documents)
-            except ENCODING_ERRORS as error:
-                if len(documents) == 1:
-                    return [error]
-                return [result for document in documents for result in await insert([document])]
-            return [_insert_result(not_inserted, index) for index in range(len(documents))]
+        workers = WorkerStore(mongo)
 
         async def after_commit(scheduled: bool, canceled: frozenset[str]) -> None:
             if scheduled:
@@ -127,8 +122,9 @@ class Engine:
                 settings=settings,
                 after_commit=after_commit,
             ),
-            queues=Queues.of(mongo, clock, notifier, settings.lease_ms),
-            inserts=GroupCommit(insert, INSERT_BATCH_SIZE),
+            workers=workers,
+            queues=Queues.of(mongo, workers, clock, notifier, settings.lease_ms),
+            inserts=GroupCommit(partial(_insert_each, store), INSERT_BATCH_SIZE),
         )
 
     async def schedule(self, new: NewJob) -> Job:
@@ -180,9 +176,7 @@ class Engine:
         """
         offset_ms = await self.clock.offset_ms()
         function = self.registry.get(failure.function_name)
-        keep_ms = function.result_ttl_ms if function else None
-        if keep_ms is None:
-            keep_ms = self.settings.purge_after_ms
+        keep_ms = retention_ms(function, self.settings)
         resolved = await self.store.resolve_failure(failure.id, keep_ms, offset_ms)
         if resolved is None:
             raise NotFound("the failure has already been resolved")
@@ -231,8 +225,11 @@ class Engine:
         return found.record()
 
 
-class ImmediateScheduler:
-    """Schedules and cancels jobs for an action immediately, regardless of its outcome."""
+class ImmediateJobWriter:
+    """Schedules and cancels jobs for an action at once, whatever its outcome.
+
+    Implements JobWriter.
+    """
 
     def __init__(self, engine: Engine, job: JobInfo) -> None:
         self._engine = engine
@@ -252,6 +249,19 @@ class ImmediateScheduler:
         except (NotFound, PreconditionFailed):
             return False
         return True
+
+
+async def _insert_each(
+    store: JobStore, documents: Sequence[Document]
+) -> Sequence[bool | Exception]:
+    """Insert jobs in one write; if one cannot be encoded, in one write each."""
+    try:
+        not_inserted = await store.insert(documents)
+    except ENCODING_ERRORS as error:
+        if len(documents) == 1:
+            return [error]
+        return [result for one in documents for result in await _insert_each(store, [one])]
+    return [_insert_result(not_inserted, position) for position in range(len(documents))]
 
 
 def _insert_result(not_inserted: Mapping[int, Exception | None], position: int) -> bool | Exception:

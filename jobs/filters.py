@@ -1,13 +1,10 @@
-"""Filtering, ordering and paging of lists."""
+"""Filtering and ordering of lists."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
 
 from ostinato.jobs.records import CauseKind, JobState
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +40,3 @@ class JobOrder(StrEnum):
     OLDEST = "oldest"
     SCHEDULED_ASC = "scheduledAsc"
     SCHEDULED_DESC = "scheduledDesc"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A slice of a list, in the requested order."""
-
-    items: tuple[T, ...]
-    has_next: bool
-    has_previous: bool

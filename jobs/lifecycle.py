@@ -10,6 +10,8 @@ from ostinato.jobs.records import JobState
 MAX_EVENTS: Final = 512  # entries of a timeline: the document stays far below MongoDB's 16 MB
 EVENTS_PER_ATTEMPT: Final = 3  # its start, a request to cancel it, its end
 MAX_ATTEMPTS: Final = 100  # all fit in one timeline, along with other transitions
+MAX_DELAY_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
+"""How far ahead a job can be due: five years."""
 WORKER_LOST: Final = (
     "WorkerLost"  # the stored name of the error of an attempt whose worker was lost
 )
@@ -181,6 +183,7 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
     ),
 }
 
+ACTIVE_STATES: Final = frozenset({_PENDING, _RUNNING})
 FINAL_STATES: Final = frozenset({JobState.SUCCESS, JobState.FAILED, JobState.CANCELED})
 
 

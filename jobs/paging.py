@@ -1,11 +1,9 @@
-"""Keyset pagination: the position, direction and size of a page."""
+"""Keyset pagination: pages, and the position, direction and size of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-
-from ostinato.jobs.filters import Page
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -28,6 +26,15 @@ class Window:
     """Whether to take the last `limit` documents of the range instead of the first."""
     after: PagePosition | None = None
     before: PagePosition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A slice of a list, in the requested order."""
+
+    items: tuple[T, ...]
+    has_next: bool
+    has_previous: bool
 
 
 def build_page(found: Sequence[T], window: Window) -> Page[T]:

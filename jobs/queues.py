@@ -23,8 +23,10 @@ class Queues:
     warnings: QueueWarnings
 
     @classmethod
-    def of(cls, mongo: Mongo, clock: Clock, notifier: Notifier, lease_ms: int) -> Self:
-        store, workers = QueueStore(mongo), WorkerStore(mongo)
+    def of(
+        cls, mongo: Mongo, workers: WorkerStore, clock: Clock, notifier: Notifier, lease_ms: int
+    ) -> Self:
+        store = QueueStore(mongo)
         return cls(
             store=store,
             due=DueJobs(mongo),

@@ -18,6 +18,7 @@ from ostinato.jobs.lanes import Lane
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.retry import Retry
+from ostinato.jobs.settings import Settings
 
 # Called with validated arguments; its result is validated after each run.
 AnyFunction = Callable[..., Awaitable[Any]]
@@ -186,6 +187,22 @@ class Registry:
 
 
 registry: Final = Registry()
+
+
+def retention_ms(function: Function | None, settings: Settings) -> int:
+    """Return how long a job is kept after it has ended; `function` is None if it is unknown."""
+    if function is None or function.result_ttl_ms is None:
+        return settings.purge_after_ms
+    return function.result_ttl_ms
+
+
+def time_limit_ms(function: Function, settings: Settings) -> int:
+    """Return the time limit of one attempt: the function's own, or the setting for its kind."""
+    if function.timeout_ms is not None:
+        return function.timeout_ms
+    if function.kind is FunctionKind.MUTATION:
+        return settings.mutation_timeout_ms
+    return settings.action_timeout_ms
 
 
 def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ostinato.jobs.lifecycle import MAX_ATTEMPTS
+from ostinato.jobs.lifecycle import MAX_ATTEMPTS, MAX_DELAY_MS
 
 Random = Callable[[], float]  # uniform in [0, 1)
 ErrorClasses = tuple[type[BaseException], ...]
-
-MAX_DELAY_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
-"""Maximum delay of a job: five years."""
 
 FIRST_DAY: Final = datetime(
     1, 1, 2, tzinfo=UTC

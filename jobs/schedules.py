@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from ostinato.jobs.cronspec import Cronspec, cronspec_problem, parse_cronspec
 from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, Schedule
 
 MIN_INTERVAL_MS: Final = 1_000
-MAX_INTERVAL_MS: Final = 5 * 365 * 86_400_000  # jobs are scheduled at most 5 years ahead
+MAX_INTERVAL_MS: Final = MAX_DELAY_MS
 MAX_RUNS: Final = 1_000  # about 50 ms of work
 
 _SECOND: Final = timedelta(seconds=1)

@@ -9,7 +9,7 @@ from ostinato.resolvers.context import RequestContext
 async def workers(ctx: RequestContext) -> list[WorkerRecord]:
     """Read the registered workers, oldest first."""
     _require_admin(ctx, "see workers")
-    return await ctx.engine.queues.workers.find_all()
+    return await ctx.engine.workers.find_all()
 
 
 async def queues(ctx: RequestContext) -> list[Queue]:

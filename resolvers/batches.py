@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ostinato.jobs.errors import Forbidden
-from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import batch as functions
-from ostinato.jobs.paging import Window
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Batch, BatchState, Json
 from ostinato.resolvers.context import RequestContext

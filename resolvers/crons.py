@@ -4,11 +4,10 @@ from datetime import datetime
 
 from ostinato.jobs import schedules
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
-from ostinato.jobs.paging import Window
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.context import RequestContext, not_found
 from ostinato.resolvers.functions import require_callable_function

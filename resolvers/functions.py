@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from ostinato.jobs.errors import Forbidden
-from ostinato.jobs.records import FunctionKind
-from ostinato.jobs.registry import Function, unknown_function
+from ostinato.jobs.registry import Function, time_limit_ms, unknown_function
 from ostinato.resolvers.context import RequestContext
 
 
@@ -22,15 +21,11 @@ class CatalogEntry:
 def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
     """List functions by name: all of them for admins, the callable ones for other viewers."""
     viewer, settings = ctx.viewer, ctx.engine.settings
-    defaults = {
-        FunctionKind.MUTATION: settings.mutation_timeout_ms,
-        FunctionKind.ACTION: settings.action_timeout_ms,
-    }
     entries = [
         CatalogEntry(
             function=function,
             callable=function.callable_by(viewer.roles),
-            timeout_ms=function.timeout_ms or defaults[function.kind],
+            timeout_ms=time_limit_ms(function, settings),
         )
         for function in ctx.engine.registry
     ]

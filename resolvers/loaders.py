@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from ostinato.jobs.async_tools.batch_loader import BatchLoader
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.filters import JobFilter, Page
-from ostinato.jobs.paging import Window
+from ostinato.jobs.filters import JobFilter
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from ostinato.jobs.errors import NotFound
-from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import tasks as functions
-from ostinato.jobs.paging import Window
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import JsonObject, RecurringTask
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.functions import require_callable_function

@@ -1,8 +1,7 @@
 """Use cases of requests: read, and create with a timeout."""
 
-from ostinato.jobs.filters import Page
 from ostinato.jobs.functions import requests as functions
-from ostinato.jobs.paging import Window
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import Json, Request
 from ostinato.resolvers.context import RequestContext
 

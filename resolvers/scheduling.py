@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from ostinato.jobs.context import MAX_HORIZON
 from ostinato.jobs.errors import BadRequest, PreconditionFailed
-from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.new_job import NewJob
-from ostinato.jobs.paging import Window
+from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from ostinato.resolvers.context import RequestContext

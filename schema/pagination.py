@@ -10,9 +10,8 @@ from typing import Annotated, Final, Generic, Protocol, TypeVar
 import strawberry
 
 from ostinato.jobs.errors import BadRequest, Issue
-from ostinato.jobs.filters import Page
 from ostinato.jobs.ids import is_id
-from ostinato.jobs.paging import PagePosition, Window
+from ostinato.jobs.paging import Page, PagePosition, Window
 from ostinato.schema.fields import unset_to_none
 
 

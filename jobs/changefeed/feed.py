@@ -11,7 +11,6 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from ostinato.jobs.async_tools.supervision import SupervisedTask
 from ostinato.jobs.changefeed.index import SubscriptionIndex
-from ostinato.jobs.changefeed.lookups import JobCountCache, ObjectReader
 from ostinato.jobs.changefeed.matching import ChangeFilter
 from ostinato.jobs.changefeed.probe import HeadProbe
 from ostinato.jobs.changefeed.replay import ReplayPool
@@ -24,7 +23,9 @@ from ostinato.jobs.logs import get_log
 from ostinato.jobs.mongo.change_stream import ChangeStream, StreamBatch, read_cluster_time
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch
+from ostinato.jobs.mongo.job_counts import JobCountCache
 from ostinato.jobs.mongo.mongo_retry import MongoRetry
+from ostinato.jobs.mongo.reads import ObjectReader
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.jobs.settings import Settings
 

@@ -19,7 +19,7 @@ log = get_log(__name__)
 
 MAX_STREAMS: Final = 4  # each costs MongoDB a scan of its oplog
 GATHER_S: Final = 0.02  # lets the clients of a reconnect storm share one stream
-STALL_TIMEOUT_S: Final = 10.0  # a stalled reader blocks the others for at most this long
+STALL_TIMEOUT_S: Final = 10.0  # a stalled listener blocks the others for at most this long
 
 
 class ReplayEnd(NamedTuple):
@@ -30,8 +30,8 @@ class ReplayEnd(NamedTuple):
     error: OstinatoError | None = None
 
 
-class Reader(Listener, Protocol):
-    """A subscription that reads a replay."""
+class ReplayListener(Listener, Protocol):
+    """A listener with a position, which a replay can wait for."""
 
     wanted: ChangeFilter
     position: Position
@@ -42,46 +42,46 @@ class Reader(Listener, Protocol):
 
 
 class Replay:
-    """One change stream, from the oldest position of its readers to the start of the ring."""
+    """One change stream, from the oldest position of its listeners to the start of the ring."""
 
-    def __init__(self, mongo: Mongo, ring: Ring, readers: Sequence[Reader]) -> None:
+    def __init__(self, mongo: Mongo, ring: Ring, listeners: Sequence[ReplayListener]) -> None:
         self._mongo = mongo
         self._ring = ring
         self._index = SubscriptionIndex()
-        self._readers = dict.fromkeys(sorted(readers, key=attrgetter("position")))
+        self._listeners = dict.fromkeys(sorted(listeners, key=attrgetter("position")))
         self.position: Position | None = None
         """The position that the stream has reached; None before it is open."""
-        for reader in self._readers:
-            self._index.join(reader.wanted, reader)
+        for listener in self._listeners:
+            self._index.join(listener.wanted, listener)
 
-    def admit(self, reader: Reader) -> bool:
-        """Add a reader if the stream has not passed its position."""
-        if self.position is None or reader.position < self.position:
+    def admit(self, listener: ReplayListener) -> bool:
+        """Add a listener if the stream has not passed its position."""
+        if self.position is None or listener.position < self.position:
             return False
-        self._readers[reader] = None
-        self._index.join(reader.wanted, reader)
+        self._listeners[listener] = None
+        self._index.join(listener.wanted, listener)
         return True
 
-    def discard(self, reader: Reader) -> None:
-        if reader in self._readers:
-            del self._readers[reader]
-            self._index.leave(reader.wanted, reader)
+    def discard(self, listener: ReplayListener) -> None:
+        if listener in self._listeners:
+            del self._listeners[listener]
+            self._index.leave(listener.wanted, listener)
 
     async def run(self) -> None:
-        """Replay until the ring is reached or no readers are left."""
+        """Replay until the ring is reached or no listeners are left."""
         async with ChangeStream(self._mongo) as stream:
             if await self._open(stream):
                 await self._replay(stream)
 
     def fail_remaining(self) -> None:
-        """Fail the remaining readers."""
+        """Fail the remaining listeners."""
         message = "the replay of missed changes stopped early: resume from your last cursor"
-        for reader in list(self._readers):
-            self._fail(reader, Unavailable(message))
+        for listener in list(self._listeners):
+            self._fail(listener, Unavailable(message))
 
     async def _open(self, stream: ChangeStream) -> bool:
-        while self._readers:
-            oldest = next(iter(self._readers)).position
+        while self._listeners:
+            oldest = next(iter(self._listeners)).position
             try:
                 await stream.open_after(oldest)
             except HistoryLost as error:
@@ -92,8 +92,8 @@ class Replay:
         return False
 
     async def _fail_lost(self, stream: ChangeStream, error: HistoryLost) -> None:
-        """Fail the readers whose history is lost; a binary search finds the oldest available."""
-        positions = sorted({reader.position for reader in self._readers})
+        """Fail the listeners whose history is lost; a binary search finds the oldest available."""
+        positions = sorted({listener.position for listener in self._listeners})
         low, high = 1, len(positions)
         while low < high:
             middle = (low + high) // 2
@@ -104,8 +104,8 @@ class Replay:
             else:
                 high = middle
         lost = set(positions[:low])
-        for reader in [reader for reader in self._readers if reader.position in lost]:
-            self._fail(reader, error)
+        for listener in [listener for listener in self._listeners if listener.position in lost]:
+            self._fail(listener, error)
 
     async def _replay(self, stream: ChangeStream) -> None:
         async for batch in stream.batches():
@@ -118,37 +118,37 @@ class Replay:
             if self._ring.covers(batch.position):
                 self._end(ReplayEnd(position=batch.position))
                 return
-            await self._wait_for_readers()
-            if not self._readers:
+            await self._wait_for_listeners()
+            if not self._listeners:
                 return
 
-    async def _wait_for_readers(self) -> None:
-        """Apply backpressure: wait until all readers have consumed the batch, or fail them."""
+    async def _wait_for_listeners(self) -> None:
+        """Apply backpressure: wait until all listeners have consumed the batch, or fail them."""
         deadline = asyncio.get_running_loop().time() + STALL_TIMEOUT_S
-        for reader in list(self._readers):
+        for listener in list(self._listeners):
             try:
                 async with asyncio.timeout_at(deadline):
-                    await reader.wait_until_drained()
+                    await listener.wait_until_drained()
             except TimeoutError:
-                self._fail(reader, SlowConsumer("read faster, then resume from your last cursor"))
+                self._fail(listener, SlowConsumer("read faster, then resume from your last cursor"))
 
     def _end(self, end: ReplayEnd) -> None:
-        for reader in self._readers:
-            reader.end_replay(end)
-        self._readers = {}
+        for listener in self._listeners:
+            listener.end_replay(end)
+        self._listeners = {}
 
-    def _fail(self, reader: Reader, error: OstinatoError) -> None:
-        reader.end_replay(ReplayEnd(error=error))
-        self.discard(reader)
+    def _fail(self, listener: ReplayListener, error: OstinatoError) -> None:
+        listener.end_replay(ReplayEnd(error=error))
+        self.discard(listener)
 
 
 class ReplayPool:
-    """Runs a bounded number of replays, each shared by many readers."""
+    """Runs a bounded number of replays, each shared by many listeners."""
 
     def __init__(self, mongo: Mongo, ring: Ring) -> None:
         self._mongo = mongo
         self._ring = ring
-        self._waiting: dict[Reader, None] = {}
+        self._waiting: dict[ReplayListener, None] = {}
         self._running: dict[Replay, asyncio.Task[None]] = {}
         self._opening: asyncio.Task[None] | None = None
         self.opened = 0
@@ -159,17 +159,17 @@ class ReplayPool:
         """Return the number of open streams."""
         return len(self._running)
 
-    def join(self, reader: Reader) -> None:
-        """Add a reader to a running replay or to the next; the caller must call `leave`."""
-        if not any(replay.admit(reader) for replay in self._running):
-            self._waiting[reader] = None
+    def join(self, listener: ReplayListener) -> None:
+        """Add a listener to a running replay or to the next; the caller must call `leave`."""
+        if not any(replay.admit(listener) for replay in self._running):
+            self._waiting[listener] = None
             self._open_soon()
 
-    def leave(self, reader: Reader) -> None:
-        """Remove a reader; a no-op if its replay has ended."""
-        self._waiting.pop(reader, None)
+    def leave(self, listener: ReplayListener) -> None:
+        """Remove a listener; a no-op if its replay has ended."""
+        self._waiting.pop(listener, None)
         for replay in self._running:
-            replay.discard(reader)
+            replay.discard(listener)
 
     async def close(self) -> None:
         """Cancel all replays."""
@@ -187,16 +187,16 @@ class ReplayPool:
     async def _open(self) -> None:
         await asyncio.sleep(GATHER_S)
         self._opening = None
-        readers, self._waiting = list(self._waiting), {}
-        if readers:
-            replay = Replay(self._mongo, self._ring, readers)
+        listeners, self._waiting = list(self._waiting), {}
+        if listeners:
+            replay = Replay(self._mongo, self._ring, listeners)
             self.opened += 1
             self._running[replay] = asyncio.create_task(self._run(replay))
 
     async def _run(self, replay: Replay) -> None:
         try:
             await replay.run()
-        except Exception:  # any error: its readers resume, the other replays continue
+        except Exception:  # any error: its listeners resume, the other replays continue
             log.exception("replay.failed")
         finally:
             del self._running[replay]

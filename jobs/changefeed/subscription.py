@@ -48,6 +48,7 @@ class FeedView(Protocol):
 class FeedSubscription:
     """The matching changes after a position, each exactly once and in order, for one reader.
 
+    It is a listener of the feed's index and of a replay.
     A live subscription buffers unread matches only while the ring still has them; a slower reader
     continues in a replay.
     """

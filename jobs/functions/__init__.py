@@ -1,8 +1,10 @@
-"""The built-in functions: patterns of scheduled work, written with the public function API only.
+"""The built-in functions: patterns of scheduled work, written with the API of a user's functions.
 
-Importing the package registers them.
+Beyond it, they use `ctx.db.internal_collection` to write the collections of crons, tasks, batches,
+requests and failures, the scheduler's option `tick=`, which deduplicates jobs, and the modules that
+convert documents and compute schedules. Importing the package registers them.
 """
 
-from ostinato.jobs.functions import actions, batch, crons, errors, requests, tasks
+from ostinato.jobs.functions import actions, batch, crons, failures, requests, tasks
 
-__all__ = ["actions", "batch", "crons", "errors", "requests", "tasks"]
+__all__ = ["actions", "batch", "crons", "failures", "requests", "tasks"]

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action
 from ostinato.jobs.errors import Forbidden
-from ostinato.jobs.functions.errors import log_failure
+from ostinato.jobs.functions.failures import log_failure
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.records import Json
 

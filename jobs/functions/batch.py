@@ -8,7 +8,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import batch_from
 from ostinato.jobs.errors import BadRequest, Issue, NotFound, PreconditionFailed
-from ostinato.jobs.functions.job_chain import cancel_if_active, is_active
+from ostinato.jobs.functions.job_chain import cancel_if_active, is_active, update_document
 from ostinato.jobs.records import Batch, BatchState, Cause, CauseKind, JobState, Json
 from ostinato.jobs.retry import Retry
 
@@ -171,10 +171,7 @@ async def _finish(
 
 
 async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
-    await ctx.db.internal_collection("batches").update_one(
-        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
-    )
-    return batch_from({**found, **fields, "version": found["version"] + 1})
+    return batch_from(await update_document(ctx, "batches", found, fields))
 
 
 def _check(ctx: Context, source: str, batch_size: int, delay_ms: int) -> None:

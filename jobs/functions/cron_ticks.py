@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.functions.errors import record_failure
+from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.job_chain import MAX_HOP, find_active_jobs
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
 from ostinato.jobs.schedules import with_jitter
 
+EXECUTE_CRON: Final = "crons.executeCron"
+RELEASE_QUEUED: Final = "crons.releaseQueued"
+"""The names of two functions in `crons`, which imports this module."""
 MAX_QUEUED_TICKS: Final = 100  # further ticks are skipped and counted
 RELEASE_POLL_MS: Final = 1_000  # how often queued ticks check for the end of the previous run
 
@@ -35,7 +38,7 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
     """
     return await ctx.scheduler.run_at(
         min(due, await ctx.now() + MAX_HOP),
-        "crons.executeCron",
+        EXECUTE_CRON,
         {"cronId": cron_id},
         cause=Cause(kind=CauseKind.CRON, id=cron_id),
         tick={"cronId": cron_id, "cronVersion": version, "due": due},
@@ -80,7 +83,7 @@ async def schedule_release(ctx: Context, cron: Cron, queued: Sequence[datetime])
         return None
     return await ctx.scheduler.run_after(
         RELEASE_POLL_MS,
-        "crons.releaseQueued",
+        RELEASE_QUEUED,
         {"cronId": cron.id},
         cause=Cause(kind=CauseKind.CRON, id=cron.id),
     )

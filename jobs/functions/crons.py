@@ -7,13 +7,20 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
 from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
-from ostinato.jobs.functions.cron_ticks import schedule_release, schedule_tick, start_due_runs
+from ostinato.jobs.functions.cron_ticks import (
+    EXECUTE_CRON,
+    RELEASE_QUEUED,
+    schedule_release,
+    schedule_tick,
+    start_due_runs,
+)
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     cancel_if_active,
     effective_now,
     is_active,
     repair_due_time,
+    update_document,
 )
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
 from ostinato.jobs.json_values import format_instant
@@ -118,7 +125,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
     return cron_from(found)
 
 
-@mutation(internal=True, retry=CHAIN_RETRY)
+@mutation(name=EXECUTE_CRON, internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
     """Run the cron's function if it is due, and schedule the next tick."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
@@ -148,7 +155,7 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
     await change(ctx, found, fields)
 
 
-@mutation(internal=True, retry=CHAIN_RETRY)
+@mutation(name=RELEASE_QUEUED, internal=True, retry=CHAIN_RETRY)
 async def release_queued(ctx: Context, cron_id: str) -> None:
     """Start the oldest queued tick if the previous run has ended."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
@@ -185,10 +192,7 @@ async def repair_cron(ctx: Context, cron_id: str) -> bool:
 
 async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> Cron:
     """Write fields of a cron and return the new cron; `found` is its current document."""
-    await ctx.db.internal_collection("crons").update_one(
-        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
-    )
-    return cron_from({**found, **fields, "version": found["version"] + 1})
+    return cron_from(await update_document(ctx, "crons", found, fields))
 
 
 async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:

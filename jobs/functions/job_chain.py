@@ -5,9 +5,11 @@ Every function runs in the caller's transaction.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from ostinato.jobs.context import Context
+from ostinato.jobs.documents import Document
+from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.records import JobState
 from ostinato.jobs.retry import Retry
 
@@ -19,8 +21,6 @@ REPAIR_AFTER: Final = timedelta(minutes=1)  # the delay before a failed job is r
 CHAIN_RETRY: Final = Retry(retries=4, base_ms=500)
 """Retry policy of a chain's jobs: a chain must survive a temporary database error."""
 
-_ACTIVE: Final = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
-
 
 async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     """Return the jobs that have not ended, in the given order."""
@@ -28,7 +28,7 @@ async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
     if not wanted:
         return []
     found = await ctx.db["jobs"].find(
-        {"_id": {"$in": wanted}, "state": {"$in": _ACTIVE}}, {"_id": 1}
+        {"_id": {"$in": wanted}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
     )
     active = {document["_id"] for document in found}
     return [job_id for job_id in wanted if job_id in active]
@@ -53,6 +53,16 @@ async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> da
     if job_id is not None and await ctx.db["jobs"].find_one(failed, {"_id": 1}):
         return max(due, await ctx.now() + REPAIR_AFTER)
     return due
+
+
+async def update_document(
+    ctx: Context, collection: str, found: Document, fields: Document
+) -> dict[str, Any]:
+    """Write fields of the chain's document and return the new one; `found` is the current one."""
+    await ctx.db.internal_collection(collection).update_one(
+        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
+    )
+    return {**found, **fields, "version": found["version"] + 1}
 
 
 async def cancel_if_active(ctx: Context, job_id: str | None) -> None:

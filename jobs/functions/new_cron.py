@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from ostinato.jobs.errors import BadRequest, Issue
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, JsonObject, OverlapPolicy, Schedule
 from ostinato.jobs.schedules import parse_schedule
 
 DEFAULT_FUNCTION: Final = "tasks.runTask"
-MAX_NAME_CHARS: Final = 200  # fits an index key, and a line on a screen
 MAX_JITTER_MS: Final = 86_400_000  # a day; more would mix up the days of a daily cron
 
 

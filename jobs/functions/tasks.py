@@ -6,17 +6,19 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
 from ostinato.jobs.errors import BadRequest, NotFound
-from ostinato.jobs.functions.errors import record_failure
+from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
     cancel_if_active,
     effective_now,
     is_active,
     repair_due_time,
+    update_document,
 )
-from ostinato.jobs.functions.new_cron import MAX_NAME_CHARS, with_default_name
+from ostinato.jobs.functions.new_cron import with_default_name
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.misfire import resolve_misfires
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import (
     CatchUpPolicy,
     Cause,
@@ -163,10 +165,7 @@ async def _run_function(ctx: Context, config: dict[str, Any]) -> None:
 
 
 async def _change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) -> RecurringTask:
-    await ctx.db.internal_collection("taskConfigs").update_one(
-        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
-    )
-    return recurring_task_from({**found, **fields, "version": found["version"] + 1})
+    return recurring_task_from(await update_document(ctx, "taskConfigs", found, fields))
 
 
 def _validate(

@@ -8,9 +8,10 @@ from typing import Any
 
 from pymongo import ASCENDING
 
+from ostinato.jobs.lifecycle import ACTIVE_STATES
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BATCHES, CRONS, JOBS, REQUESTS, TASK_CONFIGS
-from ostinato.jobs.records import BatchState, JobState, RequestState
+from ostinato.jobs.records import BatchState, RequestState
 
 BATCH_SIZE = 200  # per sweep (every second); the next sweep continues from there
 
@@ -55,9 +56,8 @@ class OrphanFinder:
     ) -> list[Orphan]:
         rows = await self._read(collection, filter_, collection)
         wanted = [row[job_field] for row in rows if type(row.get(job_field)) is str]
-        active = [JobState.PENDING.value, JobState.IN_PROGRESS.value]
         found = self._mongo[JOBS].find(
-            {"_id": {"$in": wanted}, "state": {"$in": active}}, {"_id": 1}
+            {"_id": {"$in": wanted}, "state": {"$in": sorted(ACTIVE_STATES)}}, {"_id": 1}
         )
         alive = {job["_id"] for job in await found.to_list(None)} if wanted else set()
         return _orphans(row for row in rows if not _is_in(row.get(job_field), alive))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ostinato.jobs.documents import NewFailure
-from ostinato.jobs.lifecycle import TRANSITIONS, Due, TransitionName
+from ostinato.jobs.lifecycle import MAX_DELAY_MS, TRANSITIONS, Due, TransitionName
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo, Session
 from ostinato.jobs.mongo.collections import FAILURES, JOBS
@@ -14,7 +14,6 @@ from ostinato.jobs.mongo.stored_json import escape
 from ostinato.jobs.mongo.transaction import TIMEOUT_S, run_shielded_transaction
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import JobState
-from ostinato.jobs.retry import MAX_DELAY_MS
 
 LOOKUP_BATCH_SIZE = 250  # `$indexOfArray` is linear: larger groups cost more per job
 
@@ -61,6 +60,10 @@ class OutcomeStore:
         """Fail a job whose outcome was rejected; returns False if MongoDB rejects that write."""
         held = HeldJob(outcome.job_id, JobState.IN_PROGRESS, outcome.attempt)
         return await self._poisoned.fail(held, error, offset_ms)
+
+    async def write_last(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
+        """Write a success as the last write of its transaction; False if the attempt is lost."""
+        return not await self.write_in_transaction(session, [outcome], offset_ms)
 
     async def write_in_transaction(
         self, session: Session, outcomes: Sequence[Outcome], offset_ms: int

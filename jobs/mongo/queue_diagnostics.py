@@ -1,5 +1,6 @@
 """Checks whether running workers serve every queue with due jobs."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from pymongo.database import Database
@@ -8,6 +9,7 @@ from ostinato.jobs.findings import Finding
 from ostinato.jobs.lanes import Lane
 from ostinato.jobs.mongo.collections import JOBS, QUEUES, WORKERS
 from ostinato.jobs.mongo.due_jobs import MAX_LANE, heads_pipeline
+from ostinato.jobs.mongo.workers import queues_of, serving_within
 
 SUBJECT: Final = "queues"
 MAX_LANES: Final = 1_000
@@ -40,12 +42,8 @@ def inspect_queues(database: Rows, lease_ms: int) -> list[Finding]:
     ]
 
 
-def _served(database: Rows, lease_ms: int) -> set[str]:
-    alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
-    listed = {"$expr": alive, "queues": {"$type": "array"}}  # skips malformed documents
-    rows = database[WORKERS].find(listed, {"queues": 1, "_id": 0})
-    queues = (queue for row in rows for queue in row["queues"])
-    return {queue for queue in queues if type(queue) is str}
+def _served(database: Rows, lease_ms: int) -> frozenset[str]:
+    return queues_of(database[WORKERS].find(serving_within(lease_ms), {"queues": 1}))
 
 
 def _due(database: Rows) -> set[str]:
@@ -65,5 +63,5 @@ def _paused(database: Rows) -> set[str]:
     return {row["_id"] for row in rows}
 
 
-def _named(queues: set[str]) -> str:
+def _named(queues: Collection[str]) -> str:
     return ", ".join(repr(queue) for queue in sorted(queues))

@@ -14,13 +14,14 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from ostinato.jobs.lifecycle import MAX_DELAY_MS
 from ostinato.jobs.mongo import transitions
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BUCKETS
 from ostinato.jobs.rate_limit import RateLimit
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_AHEAD_MS: Final = 5 * 365 * 24 * 60 * 60 * 1000
+MAX_AHEAD_MS: Final = MAX_DELAY_MS  # a reserved start is the due time of a job
 DISPATCH_AHEAD_MS: Final = 1_000  # reserved starts are exempt from priorities and fairness
 
 

@@ -1,4 +1,4 @@
-"""Reads records for clients: by id, and as keyset pages; counts jobs.
+"""Reads records for clients: by id, and as keyset pages.
 
 Every read is scoped to an owner; None means all owners, which the caller must authorize. The
 snapshot of a read is at least as new as `min_cluster_time`.
@@ -6,14 +6,13 @@ snapshot of a read is at least as new as `min_cluster_time`.
 Malformed documents are logged and omitted from lists; reads by id return Malformed for them.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
-from ostinato.jobs.changes import ClusterTime
+from ostinato.jobs.async_tools.batch_loader import BatchLoader
+from ostinato.jobs.changes import ClusterTime, Position, time_of
 from ostinato.jobs.documents import (
     batch_from,
     cron_from,
@@ -23,12 +22,12 @@ from ostinato.jobs.documents import (
     request_from,
 )
 from ostinato.jobs.errors import Malformed
-from ostinato.jobs.filters import JobFilter, JobOrder, Page
+from ostinato.jobs.filters import JobFilter, JobOrder
 from ostinato.jobs.ids import is_id
 from ostinato.jobs.malformed import read_as, report
 from ostinato.jobs.mongo.client import Document, Mongo
 from ostinato.jobs.mongo.collections import BATCHES, CRONS, FAILURES, JOBS, REQUESTS, TASK_CONFIGS
-from ostinato.jobs.mongo.indexes import read_with_hint
+from ostinato.jobs.mongo.mongo_retry import MongoRetry
 from ostinato.jobs.mongo.page_queries import (
     NEWEST_FIRST,
     KeysetQuery,
@@ -38,27 +37,18 @@ from ostinato.jobs.mongo.page_queries import (
     owned_by,
 )
 from ostinato.jobs.mongo.stored_json import restore_document
-from ostinato.jobs.paging import Window, build_page
+from ostinato.jobs.paging import Page, Window, build_page
 from ostinato.jobs.records import (
     Batch,
     Cron,
     Failure,
     Job,
-    JobCounts,
-    JobState,
     RecurringTask,
     Request,
 )
 
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
-MAX_COUNT: Final = 1_000  # higher counts are expensive, and of no use to users
-STATE_INDEXES: Final = {
-    JobState.PENDING: "due",
-    JobState.IN_PROGRESS: "running",
-    JobState.FAILED: "failed",
-}
-"""The index for each state across owners; queries for one owner need no hint."""
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
@@ -246,20 +236,22 @@ def _skipping(find: KeysetQuery, skipped: Collection[object], window: Window) ->
     return replace(find, filter=others, limit=window.limit + 1 + MALFORMED_BATCH_SIZE)
 
 
-async def count_jobs(mongo: Mongo, owner: str | None) -> JobCounts:
-    """Count an owner's jobs, or the jobs of all owners."""
-    at = datetime.now(UTC)
-    pending, in_progress, failed = await asyncio.gather(
-        *(_count(mongo, owner, state) for state in STATE_INDEXES)
-    )
-    return JobCounts(at=at, pending=pending, in_progress=in_progress, failed=failed)
+class ObjectReader(Generic[R]):
+    """Batched reads of one kind of object, of all owners: callers must check access."""
 
+    def __init__(self, mongo: Mongo, kind: type[R]) -> None:
+        self._reads = Reads(mongo)
+        self._kind: type[R] = kind
+        self._after = Position("")
+        self._loader: BatchLoader[str, R] = BatchLoader(self._read)
 
-async def _count(mongo: Mongo, owner: str | None, state: JobState) -> int:
-    matched: dict[str, Any] = {"state": state.value, "internal": False}
-    if owner is not None:
-        return int(
-            await mongo["jobs"].count_documents({"owner": owner, **matched}, limit=MAX_COUNT)
-        )
-    count = partial(mongo["jobs"].count_documents, matched, limit=MAX_COUNT)
-    return int(await read_with_hint(STATE_INDEXES[state], count))
+    async def load(self, ids: Collection[str], after: Position) -> Mapping[str, R]:
+        """Return the existing objects by id, as of `after` or later. The result may include objects
+        that concurrent callers requested."""
+        self._after = max(self._after, after)
+        found = await self._loader.load_many(ids)
+        return {name: each for name, each in found.items() if not isinstance(each, Exception)}
+
+    async def _read(self, ids: Collection[str]) -> Mapping[str, R | Exception]:
+        time = time_of(self._after)
+        return await MongoRetry().run(lambda: self._reads.find_by_ids(self._kind, ids, None, time))

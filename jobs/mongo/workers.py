@@ -113,7 +113,6 @@ class WorkerStore:
 
     async def read_totals(self, lease_ms: int) -> WorkerTotals:
         """Return the totals over workers with a heartbeat within `lease_ms`."""
-        alive = {"$gte": ["$heardAt", {"$subtract": ["$$NOW", lease_ms]}]}
         totals = {
             "workers": {"$sum": 1},
             "slots": {"$sum": "$concurrency"},
@@ -122,7 +121,7 @@ class WorkerStore:
         }
         found = self._workers.aggregate(
             [
-                {"$match": {"$expr": alive}},
+                {"$match": heard_within(lease_ms)},
                 {"$group": {"_id": None, **totals}},
                 {"$unset": "_id"},
             ]
@@ -132,16 +131,13 @@ class WorkerStore:
 
     async def find_served_queues(self, within_ms: int) -> frozenset[str]:
         """Return the queues served by workers with a heartbeat within `within_ms`."""
-        alive = {"$expr": {"$gte": ["$heardAt", {"$subtract": ["$$NOW", within_ms]}]}}
-        listed = {**alive, "queues": {"$type": "array"}}  # skips malformed documents
-        rows = await self._workers.find(listed, {"queues": 1}).to_list(None)
-        queues = (queue for row in rows for queue in row["queues"])
-        return frozenset(queue for queue in queues if type(queue) is str)
+        serving = self._workers.find(serving_within(within_ms), {"queues": 1})
+        return queues_of(await serving.to_list(None))
 
     async def find_expired(self, for_ms: int) -> list[str]:
         """Return the workers without a heartbeat for at least `for_ms`."""
-        over = {"$lt": ["$heardAt", {"$subtract": ["$$NOW", for_ms]}]}
-        return [row["_id"] async for row in self._workers.find({"$expr": over}, {"_id": 1})]
+        silent = {"$expr": {"$lt": ["$heardAt", _ago(for_ms)]}}
+        return [row["_id"] async for row in self._workers.find(silent, {"_id": 1})]
 
     async def find_unregistered_holders(self) -> list[Any]:
         """Return the unregistered workers that hold running jobs: they were declared lost or have
@@ -195,6 +191,26 @@ class WorkerStore:
 
     async def release_leadership(self, role: str, worker_id: str) -> None:
         await self._mongo[LEADERS].delete_one({"_id": role, "worker": worker_id})
+
+
+def heard_within(ms: int) -> Document:
+    """Build the filter for workers with a heartbeat within the last `ms` milliseconds."""
+    return {"$expr": {"$gte": ["$heardAt", _ago(ms)]}}
+
+
+def serving_within(ms: int) -> Document:
+    """Build the filter for live workers with a list of queues; skips malformed documents."""
+    return {**heard_within(ms), "queues": {"$type": "array"}}
+
+
+def queues_of(serving: Iterable[Document]) -> frozenset[str]:
+    """Return the queues of the documents that `serving_within` matches."""
+    queues = (queue for row in serving for queue in row["queues"])
+    return frozenset(queue for queue in queues if type(queue) is str)
+
+
+def _ago(ms: int) -> Document:
+    return {"$subtract": ["$$NOW", ms]}
 
 
 def _decode_valid(rows: Iterable[Document], decode: Callable[[Mapping[str, Any]], W]) -> list[W]:

@@ -143,7 +143,7 @@ class TransactionBatcher:
         """
         batch = self._open.get(id(session))
         if batch is None:
-            return not await self._outcome_store.write_in_transaction(session, [outcome], offset_ms)
+            return await self._outcome_store.write_last(session, outcome, offset_ms)
         batch.outcomes.append(outcome)
         batch.offset_ms = offset_ms
         return True

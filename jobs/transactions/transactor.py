@@ -63,8 +63,11 @@ def function_log(job: JobInfo | None) -> Log:
 
 
 @dataclass(slots=True, kw_only=True)
-class _PendingInserts:
-    """The jobs scheduled in a transaction, inserted just before the commit."""
+class TransactionJobWriter:
+    """The jobs scheduled in a transaction, inserted just before the commit.
+
+    Implements JobWriter.
+    """
 
     store: JobStore
     database: TransactionDatabase
@@ -169,13 +172,13 @@ class Transactor:
         """
         offset_ms = await self.clock.offset_ms()
         created_at = await self.clock.now()
-        pending: _PendingInserts | None = None
+        writer: TransactionJobWriter | None = None
 
-        async def attempt(session: Session) -> T:
-            nonlocal pending
-            if pending is not None and fence is not None:
+        async def run_once(session: Session) -> T:
+            nonlocal writer
+            if writer is not None and fence is not None:
                 await self.mongo.sessions.track(session, fence.check(session))
-            pending = _PendingInserts(
+            writer = TransactionJobWriter(
                 store=self.store,
                 database=TransactionDatabase(self.mongo, session),
                 session=session,
@@ -184,41 +187,41 @@ class Transactor:
                 offset_ms=offset_ms,
                 keep_ms=self.settings.purge_after_ms,
             )
-            context = self._context(identity, pending)
+            context = self._context(identity, writer)
             try:
                 result = await body(context)
             finally:
                 context.db.close()
-                pending.close()
+                writer.close()
             await context.db.require_not_aborted()
-            await self.mongo.sessions.track(session, self._finish(pending, fence, result))
+            await self.mongo.sessions.track(session, self._finish(writer, fence, result))
             return result
 
         if run_body is not None:
-            result = await run_body(attempt, timeout_ms / 1000)
+            result = await run_body(run_once, timeout_ms / 1000)
         else:
             result = await run_transaction(
-                self.mongo, attempt, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
+                self.mongo, run_once, timeout_ms / 1000, queue_time_s=MAX_QUEUE_TIME_S
             )
-        if pending is not None and (pending.documents or pending.canceled):
-            await self.after_commit(bool(pending.documents), frozenset(pending.canceled))
+        if writer is not None and (writer.documents or writer.canceled):
+            await self.after_commit(bool(writer.documents), frozenset(writer.canceled))
         return result
 
-    async def _finish(self, pending: _PendingInserts, fence: Fence | None, result: Any) -> None:
-        await pending.caller_ownership()
-        await pending.flush()
+    async def _finish(self, writer: TransactionJobWriter, fence: Fence | None, result: Any) -> None:
+        await writer.caller_ownership()
+        await writer.flush()
         if fence is not None:
-            await fence.finish(pending.session, result)
+            await fence.finish(writer.session, result)
 
-    def _context(self, identity: ExecutionIdentity, pending: _PendingInserts) -> Context:
+    def _context(self, identity: ExecutionIdentity, writer: TransactionJobWriter) -> Context:
         return Context(
             owner=identity.owner,
-            scheduler=Scheduler(self.registry, self.clock, pending, identity.owner, identity.cause),
+            scheduler=Scheduler(self.registry, self.clock, writer, identity.owner, identity.cause),
             registry=self.registry,
             settings=self.settings,
             clock=self.clock,
             log=function_log(identity.job),
             job=identity.job,
-            database=pending.database,
+            database=writer.database,
             report_progress=identity.report_progress,
         )

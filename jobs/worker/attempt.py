@@ -15,7 +15,6 @@ from ostinato.jobs.mongo.claimed_jobs import MALFORMED_ERRORS, ClaimedJob
 from ostinato.jobs.mongo.job_documents import retry_from
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobInfo, Json
-from ostinato.jobs.registry import Function
 from ostinato.jobs.retry import Random, RetryAfter, parse_when
 from ostinato.jobs.worker.stored_errors import stored_error
 
@@ -173,9 +172,3 @@ def may_run_again(kind: FunctionKind | None, last: bool) -> bool:
     retry policy must have an attempt left.
     """
     return kind is FunctionKind.MUTATION or not last
-
-
-def keep_ms_of(function: Function | None, default_ms: int) -> int:
-    if function is None or function.result_ttl_ms is None:
-        return default_ms
-    return function.result_ttl_ms

@@ -21,8 +21,9 @@ from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
+from ostinato.jobs.registry import retention_ms
 from ostinato.jobs.transactions.batcher import TransactionBatcher
-from ostinato.jobs.worker.attempt import Attempt, keep_ms_of
+from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.function_runner import FunctionRunner
@@ -55,7 +56,12 @@ class Executor:
             batch_class: TransactionBatcher(engine.mongo, outcome_store)
             for batch_class in (BatchClass.ANY, BatchClass.CONTENDED)
         }
-        self._runner = FunctionRunner(engine=engine, batchers=self._batchers, stats=FunctionStats())
+        self._runner = FunctionRunner(
+            engine=engine,
+            outcome_store=outcome_store,
+            batchers=self._batchers,
+            stats=FunctionStats(),
+        )
         self._completer = Completer(outcome_store, engine.clock, self._notify_if_due)
         self.slots = Slots(engine.settings.concurrency, engine.registry)
         self._claimer = Claimer(engine, worker_id, self.slots, self._start_claimed)
@@ -176,7 +182,7 @@ class Executor:
             await self._engine.store.poisoned.fail_malformed(job, offset_ms)
             return
         function = self._engine.registry.get(job.info.function_name)
-        attempt = Attempt(job, keep_ms_of(function, self._engine.settings.purge_after_ms))
+        attempt = Attempt(job, retention_ms(function, self._engine.settings))
         if self._is_closing:
             claim_slots.release(1)
             await self._completer.complete(attempt.outcome_of_hand_back())

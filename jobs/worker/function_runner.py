@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from ostinato.jobs.async_tools.timeouts import DeadlineExceeded
 from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Scheduler
-from ostinato.jobs.engine import Engine, ImmediateScheduler
+from ostinato.jobs.engine import Engine, ImmediateJobWriter
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
 from ostinato.jobs.logs import get_log
@@ -23,11 +23,12 @@ from ostinato.jobs.mongo.client import (
     summarize,
     was_raised_by_our_client,
 )
+from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.poisoned_jobs import rejects_content
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
-from ostinato.jobs.registry import Function, FunctionRef
+from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
 from ostinato.jobs.retry import RetryAfter
 from ostinato.jobs.transactions.batcher import TransactionBatcher
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
@@ -104,6 +105,7 @@ class FunctionRunner:
     """Runs attempts and classifies their errors."""
 
     engine: Engine
+    outcome_store: OutcomeStore
     batchers: Mapping[BatchClass, TransactionBatcher]
     stats: FunctionStats
 
@@ -200,7 +202,7 @@ class FunctionRunner:
             return result
 
         batcher = self.batchers.get(self._batch_class_of(function, attempt))
-        write_last = (batcher or self.batchers[BatchClass.ANY]).finish
+        write_last = batcher.finish if batcher else self.outcome_store.write_last
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
@@ -224,7 +226,7 @@ class FunctionRunner:
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.info, self.engine
         identity = _identity(job, None)
-        writer = ImmediateScheduler(engine, job)
+        writer = ImmediateJobWriter(engine, job)
         context = Context(
             owner=job.owner,
             scheduler=Scheduler(engine.registry, engine.clock, writer, job.owner, identity.cause),
@@ -276,12 +278,7 @@ class FunctionRunner:
     def _timeout_ms(self, function: Function, attempt: Attempt | None = None) -> int:
         if attempt is not None and attempt.claimed.timeout_ms is not None:
             return attempt.claimed.timeout_ms
-        if function.timeout_ms is not None:
-            return function.timeout_ms
-        settings = self.engine.settings
-        if function.kind is FunctionKind.MUTATION:
-            return settings.mutation_timeout_ms
-        return settings.action_timeout_ms
+        return time_limit_ms(function, self.engine.settings)
 
     def _checked_result(self, value: object) -> Json:
         limit = self.engine.settings.result_limit_bytes

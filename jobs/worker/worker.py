@@ -27,7 +27,6 @@ from ostinato.jobs.maintenance.rescuer import HeartbeatHistory, WorkerRescuer, h
 from ostinato.jobs.maintenance.sweeper import Sweeper, build_sweeps
 from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.sessions import worker_app_name
-from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.records import Heartbeat
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
@@ -53,7 +52,6 @@ class WorkerRuntime:
         queue_name = f"{settings.redis_prefix}:queue"
         self.id = worker_id
         self.engine = engine
-        self._store = WorkerStore(engine.mongo)
         self._redis = connect(settings.redis_url, queue_name)
         self.queues = QueueSettings(engine.mongo, self._queues_changed)
         self.executor = Executor(engine, worker_id, self.queues, lambda: self._consumer.wake())
@@ -67,10 +65,10 @@ class WorkerRuntime:
         self._loop_monitor = EventLoopMonitor(settings.lease_ms / 2000, self._describe)
         local = LocalDispatcher(engine.clock, self.executor)
         self._dispatcher = Dispatcher(
-            engine, ChunkQueue(self._redis), self._store, self.queues, local
+            engine, ChunkQueue(self._redis), engine.workers, self.queues, local
         )
         self._heartbeats = HeartbeatHistory(settings.lease_ms / 2000)
-        rescuer = WorkerRescuer(engine, self._store, worker_id, self._heartbeats)
+        rescuer = WorkerRescuer(engine, engine.workers, worker_id, self._heartbeats)
         self.sweeper = Sweeper(
             {"lost_workers": rescuer.rescue, **build_sweeps(engine)}, settings.sweep_ms
         )
@@ -79,7 +77,11 @@ class WorkerRuntime:
             partial(keep_running, "sweeper", self.sweeper.run),
         )
         self._election = LeaderElection(
-            self._store, worker_id, leader_lease_ms(settings), duties, engine.notifier.is_reachable
+            engine.workers,
+            worker_id,
+            leader_lease_ms(settings),
+            duties,
+            engine.notifier.is_reachable,
         )
 
     @classmethod
@@ -156,7 +158,7 @@ class WorkerRuntime:
     async def _register(self) -> None:
         await self.queues.refresh()
         settings = self.engine.settings
-        await self._store.register(
+        await self.engine.workers.register(
             self.id,
             {
                 "host": socket.gethostname(),
@@ -176,7 +178,7 @@ class WorkerRuntime:
             await asyncio.sleep(every_s)
             try:
                 async with response_timeout(timeout_s):
-                    at = await self._store.heartbeat(self.id, self._load())
+                    at = await self.engine.workers.heartbeat(self.id, self._load())
                 if at is None:
                     raise LeaseLost(self.id)
                 self._heartbeats.record(at)
@@ -212,7 +214,7 @@ class WorkerRuntime:
             await self._resign()
             with suppress(MongoError, TimeoutError):
                 async with asyncio.timeout(SHUTDOWN_WRITE_S):
-                    await self._store.remove(self.id)
+                    await self.engine.workers.remove(self.id)
                     self.engine.notifier.notify(Signal.DUE)
         finally:
             await close(self._redis)

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import ClusterTime, DocumentChange, Position, time_of
-from ostinato.jobs.filters import Page
+from ostinato.jobs.paging import Page
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor

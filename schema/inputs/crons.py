@@ -11,11 +11,11 @@ from strawberry import UNSET
 from ostinato.jobs import records
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.functions.new_cron import (
-    MAX_NAME_CHARS,
     NewCron,
     period_issues,
     schedule_issues,
 )
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import CatchUpPolicy, OverlapPolicy
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import CronId, Jitter, JsonObject, Name

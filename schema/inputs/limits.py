@@ -11,10 +11,11 @@ from strawberry.scalars import JSON
 from ostinato.jobs.arguments import MAX_ARGS_BYTES
 from ostinato.jobs.context import MAX_HORIZON, MAX_JOB_TIMEOUT_MS
 from ostinato.jobs.functions.batch import MAX_BATCH_SIZE, MAX_ITEMS, MAX_PAGE_DELAY_MS
-from ostinato.jobs.functions.new_cron import MAX_JITTER_MS, MAX_NAME_CHARS
+from ostinato.jobs.functions.new_cron import MAX_JITTER_MS
 from ostinato.jobs.functions.requests import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ostinato.jobs.json_values import NotJson, TooLarge, to_json_value
 from ostinato.jobs.lanes import MAX_PRIORITY, MAX_WEIGHT, QUEUE_PATTERN
+from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.schedules import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from ostinato.schema.ids import document_id
 from ostinato.schema.scalars import Milliseconds

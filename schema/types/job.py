@@ -28,7 +28,7 @@ from ostinato.schema.scalars import Milliseconds, SafeInt
 from ostinato.schema.types.record_proxy import Node, NodeProxy, RecordProxy
 
 if TYPE_CHECKING:
-    from ostinato.jobs.filters import Page
+    from ostinato.jobs.paging import Page
     from ostinato.schema.types.cause import Cause
 
 

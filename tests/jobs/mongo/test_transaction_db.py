@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ostinato.jobs.context import Context
-from ostinato.jobs.functions.errors import log_failure
+from ostinato.jobs.functions.failures import log_failure
 from ostinato.jobs.functions.requests import create_with_timeout
 from ostinato.jobs.mongo.collections import COLLECTIONS, ITEMS, READ_ONLY
 from tests.engine.rig import Rig

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.lifecycle import TransitionName
+from ostinato.jobs.lifecycle import MAX_DELAY_MS, TransitionName
 from ostinato.jobs.mongo.claimed_jobs import claimed_job_from
 from ostinato.jobs.records import FunctionKind
-from ostinato.jobs.retry import MAX_DELAY_MS, NO_RETRY, Retry, RetryAfter
+from ostinato.jobs.retry import NO_RETRY, Retry, RetryAfter
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.functions import HALF_AN_HOUR_MS

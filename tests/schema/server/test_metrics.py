@@ -108,7 +108,7 @@ async def test_worker_that_was_not_heard_of_is_not_counted(
 ) -> None:
     about = {"concurrency": 7, "queues": ["default"], "running": 3, "loopLagMs": 20}
     for worker_id in ("alive", "dead"):
-        await engine.queues.workers.register(worker_id, about)
+        await engine.workers.register(worker_id, about)
     long_ago = {"$set": {"heardAt": datetime.now(UTC) - timedelta(minutes=1), "loopLagMs": 500}}
     await write.mongo["workers"].update_one({"_id": "dead"}, long_ago)
     told = await scraper.scrape()

@@ -10,6 +10,8 @@ from ostinato.jobs.documents import NewFailure
 from ostinato.jobs.json_values import replace_surrogates, to_json_value
 from ostinato.jobs.records import Json
 
+__ostinato_module__ = "errors"  # the registered name is errors.logFailure
+
 MAX_MESSAGE_CHARS = 1_000  # at most 4 KiB in UTF-8
 Attempts = Annotated[int, Field(ge=0, le=2**31 - 1)]  # the range of GraphQL's Int
 
