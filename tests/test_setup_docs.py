@@ -94,7 +94,7 @@ def test_a_journey_opens_one_file_a_step_and_at_most_ten() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     journeys = page.partition("## Three journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
     for journey in journeys:
-        steps = re.findall(r"^\d+\. (?:.+\n)+?(?=\d+\. |\n)", journey, re.M)
+        steps = re.findall(r"^\d+\. (?:.+\n)+?(?=\d+\. |\n|\Z)", journey, re.M)
         opened = [re.findall(r"`(\S+\.py)`", re.sub(r"\([^()]*\)", "", step)) for step in steps]
         assert [files for files in opened if len(set(files)) > 1] == []
         assert 0 < len({file for files in opened for file in files}) <= 10
