@@ -1,1 +1,1 @@
-"""Tests of the engine on a real mongod and Valkey, in this process and in processes of its own."""
+"""Tests of the engine with a real mongod and Valkey, in this process and in child processes."""

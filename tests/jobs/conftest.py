@@ -1,4 +1,4 @@
-"""Owns the rigs in which the engine is tested."""
+"""Fixtures for the engine tests: settings, and installations with and without a worker."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ MODULES = (
     "tests.engine.late",
     "tests.engine.unruly",
 )
-HASTE = {
+FAST_SETTINGS = {
     "heartbeat_ms": 300,
     "lease_ms": 2_000,
     "sweep_ms": 200,
@@ -30,8 +30,8 @@ HASTE = {
 
 @pytest.fixture
 def hasty(settings: Settings) -> Settings:
-    """Return settings that load the tests' functions and lose workers soon."""
-    return settings.model_copy(update={"functions": MODULES, **HASTE})
+    """Return settings that load the tests' functions and detect lost workers within two seconds."""
+    return settings.model_copy(update={"functions": MODULES, **FAST_SETTINGS})
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ async def rig(hasty: Settings, idle: Rig) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 async def between(hasty: Settings) -> AsyncIterator[Proxy]:
-    """Return a proxy before MongoDB."""
-    # By its name alone, a driver would ask the replica set for the members, and go past the proxy.
+    """Return a proxy between the engine and MongoDB."""
+    # Without directConnection, the driver would connect to the replica set's members directly.
     base, _, _ = hasty.mongo_url.partition("?")
     async with proxied(f"{base}?directConnection=true") as proxy:
         yield proxy

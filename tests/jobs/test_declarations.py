@@ -1,4 +1,4 @@
-"""What a decorator refuses on import: the function, its line, the mistake and the fix."""
+"""Declarations that decorators reject on import, and their error messages."""
 
 import itertools
 from collections.abc import Callable
@@ -122,7 +122,7 @@ Write = Callable[..., str]
 
 @pytest.fixture
 def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Write:
-    """Return what writes a module and returns its name; its declarations are dropped again."""
+    """Return a function that writes a module and returns its name; declarations are reset later."""
     registry.load([BUILT_IN])
     for field in ("_functions", "static_crons", "batches"):
         monkeypatch.setattr(registry, field, dict(getattr(registry, field)))
@@ -147,16 +147,14 @@ def problem_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_that_would_be_ignored_or_fail_later_is_refused(
-    write: Write, option: str
-) -> None:
+def test_an_invalid_option_is_rejected(write: Write, option: str) -> None:
     name = write(f"@action({option})\n{FUNCTION}")
     start = f"{name} cannot be imported: {name}.send ({name}.py:2): {OPTIONS[option]}"
     assert problem_of(name).startswith(start)
 
 
 @pytest.mark.parametrize("text", [*SIGNATURES, *CRONS, *HANDLERS])
-def test_a_misused_decorator_names_the_function_the_mistake_and_the_fix(
+def test_the_error_for_a_misused_decorator_names_the_function_the_mistake_and_the_fix(
     write: Write, text: str
 ) -> None:
     name = write(text)
@@ -183,12 +181,12 @@ def test_a_misused_decorator_names_the_function_the_mistake_and_the_fix(
         ),
     ],
 )
-def test_what_works_is_not_refused(write: Write, text: str) -> None:
+def test_valid_declarations_are_accepted(write: Write, text: str) -> None:
     assert import_problems([write(text)]) == []
 
 
 @pytest.mark.parametrize("policy", ["Retry(retries='3')", "RateLimit(count=True, per_ms=1)"])
-def test_a_policy_with_a_value_of_a_wrong_type_is_refused(write: Write, policy: str) -> None:
+def test_a_policy_with_a_value_of_an_invalid_type_is_rejected(write: Write, policy: str) -> None:
     assert "must be a whole number, got" in problem_of(write(f"POLICY = {policy}"))
 
 
@@ -199,7 +197,7 @@ def test_a_module_may_set_the_prefix_of_its_names(write: Write) -> None:
     assert registry.get("x.send")
 
 
-def test_two_modules_of_one_name_collide_with_both_files_and_the_ways_out(write: Write) -> None:
+def test_the_error_for_two_modules_of_one_name_names_both_files_and_the_fixes(write: Write) -> None:
     text = f"@action()\n{FUNCTION}"
     assert import_problems([write(text, "sales.mail")]) == []
     problem = problem_of(write(text, "billing.mail"))
@@ -210,18 +208,18 @@ def test_two_modules_of_one_name_collide_with_both_files_and_the_ways_out(write:
     )
 
 
-def test_a_function_that_is_defined_twice_is_refused(write: Write) -> None:
+def test_defining_a_function_twice_is_rejected(write: Write) -> None:
     name = write(f"@action()\n{FUNCTION}\n@action()\n{FUNCTION}")
     assert f"the name '{name}.send' is taken by {name}.send ({name}.py:2)" in problem_of(name)
 
 
 @pytest.mark.parametrize("prefix", ["'my-orders'", "5", "'a.b'", "''"])
-def test_a_prefix_that_is_no_name_is_refused(write: Write, prefix: str) -> None:
+def test_an_invalid_prefix_is_rejected(write: Write, prefix: str) -> None:
     problem = problem_of(write(f"__ostinato_module__ = {prefix}\n@action()\n{FUNCTION}"))
     assert f"__ostinato_module__ must be a name such as 'orders', got {prefix}" in problem
 
 
-def test_a_prefix_below_a_function_is_refused(write: Write) -> None:
+def test_a_prefix_below_a_function_is_rejected(write: Write) -> None:
     name = write(f"@action()\n{FUNCTION}\n__ostinato_module__ = 'late'")
     assert f"__ostinato_module__ is set below it; move that line to the top of {name}.py" in (
         problem_of(name)

@@ -1,4 +1,4 @@
-"""Holds repeated log lines to their limit."""
+"""LogThrottle: limits on repeated log lines."""
 
 from ostinato.jobs.logs import MAX_LINES_PER_PERIOD, LogThrottle
 
@@ -10,7 +10,7 @@ class Time:
         return self.now
 
 
-def test_each_line_is_logged_once_a_period() -> None:
+def test_each_line_is_logged_once_per_period() -> None:
     time = Time()
     throttle = LogThrottle(60, time)
     assert [throttle.allows(key) for key in ("a", "b", "a")] == [True, True, False]
@@ -18,7 +18,7 @@ def test_each_line_is_logged_once_a_period() -> None:
     assert throttle.allows("a")
 
 
-def test_one_period_has_a_bounded_number_of_lines() -> None:
+def test_the_number_of_lines_per_period_is_limited() -> None:
     throttle = LogThrottle(60, Time())
     allowed = [throttle.allows(number) for number in range(MAX_LINES_PER_PERIOD + 1)]
     assert allowed.count(True) == MAX_LINES_PER_PERIOD

@@ -1,4 +1,4 @@
-"""What late ticks execute, skip and count."""
+"""Late ticks: the runs, skips and counts of each catch-up policy."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,9 +28,7 @@ def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> MisfireDec
 
 @minutely
 @pytest.mark.parametrize("policy", CatchUpPolicy)
-def test_tick_that_comes_on_time_runs_by_every_policy(
-    schedule: Schedule, policy: CatchUpPolicy
-) -> None:
+def test_a_tick_on_time_runs_with_every_policy(schedule: Schedule, policy: CatchUpPolicy) -> None:
     decided = late(schedule, timedelta(milliseconds=3), policy)
     assert decided == MisfireDecision(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
 
@@ -57,7 +55,7 @@ def test_skip_counts_all_missed_ticks(schedule: Schedule) -> None:
 
 
 @minutely
-def test_skip_runs_the_newest_tick_if_that_one_is_on_time(schedule: Schedule) -> None:
+def test_skip_runs_the_newest_tick_if_it_is_on_time(schedule: Schedule) -> None:
     decided = late(schedule, 3 * MINUTE, CatchUpPolicy.SKIP)
     assert decided == MisfireDecision(
         runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE
@@ -66,26 +64,26 @@ def test_skip_runs_the_newest_tick_if_that_one_is_on_time(schedule: Schedule) ->
 
 @minutely
 @pytest.mark.parametrize(("late_s", "runs"), [(15, 1), (16, 0)])
-def test_on_time_ends_after_15_seconds(schedule: Schedule, late_s: int, runs: int) -> None:
+def test_a_tick_is_on_time_for_15_seconds(schedule: Schedule, late_s: int, runs: int) -> None:
     decided = late(schedule, timedelta(seconds=late_s), CatchUpPolicy.SKIP)
     assert (len(decided.runs), decided.skipped) == (runs, 1 - runs)
 
 
-def test_all_is_bounded_and_counts_what_it_leaves_out() -> None:
+def test_all_runs_a_limited_number_of_ticks_and_counts_the_others() -> None:
     decided = late(IntervalSchedule(ms=1_000), timedelta(days=365), CatchUpPolicy.ALL)
     assert len(decided.runs) == MAX_RUNS_PER_TICK
     assert decided.skipped == 365 * 86_400 + 1 - MAX_RUNS_PER_TICK
     assert decided.next_run - decided.runs[-1] == timedelta(seconds=1)
 
 
-def test_cronspec_that_slept_for_a_year_is_counted_up_to_a_bound() -> None:
+def test_missed_ticks_of_a_cronspec_are_counted_up_to_a_limit() -> None:
     decided = late(SECONDLY, timedelta(days=365), CatchUpPolicy.LATEST)
     assert decided.skipped + len(decided.runs) == MAX_COUNTED_TICKS
     assert decided.next_run == DUE + timedelta(days=365, seconds=1)
 
 
 @given(st.integers(1_000, 10**8), st.integers(0, 10**9), st.sampled_from(CatchUpPolicy))
-def test_interval_neither_drifts_nor_loses_count(
+def test_ticks_of_an_interval_do_not_drift_and_are_all_counted(
     ms: int, late_ms: int, policy: CatchUpPolicy
 ) -> None:
     interval, now = timedelta(milliseconds=ms), DUE + timedelta(milliseconds=late_ms)

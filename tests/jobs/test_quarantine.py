@@ -1,4 +1,4 @@
-"""What failed is skipped for a while, and longer each time it fails again."""
+"""Quarantine: failed keys are skipped, longer after each failure."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_key_is_skipped_until_its_pause_is_over(clock: Clock) -> None:
+def test_a_key_is_quarantined_until_its_pause_ends(clock: Clock) -> None:
     quarantine: Quarantine[str] = Quarantine(10, 60.0, now=clock)
     assert quarantine.add("a") == 60.0
     assert ("a" in quarantine, quarantine.keys()) == (True, frozenset({"a"}))
@@ -26,7 +26,7 @@ def test_a_key_is_skipped_until_its_pause_is_over(clock: Clock) -> None:
     assert ("a" in quarantine, quarantine.keys()) == (False, frozenset())
 
 
-def test_pauses_of_a_key_double_up_to_a_maximum_until_it_is_removed(clock: Clock) -> None:
+def test_the_pause_of_a_key_doubles_up_to_a_maximum_until_it_is_removed(clock: Clock) -> None:
     quarantine: Quarantine[str] = Quarantine(10, 10.0, 30.0, now=clock)
     pauses = []
     for _ in range(4):

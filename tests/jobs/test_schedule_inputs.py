@@ -1,4 +1,4 @@
-"""Which schedules are accepted, and the messages about invalid ones."""
+"""Schedules from clients: accepted inputs, and the messages for invalid ones."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ def issues(interval_ms: int | None, cronspec: str | None, tz: str = "UTC") -> li
 
 
 @given(st.text(alphabet="0123456789*/,-#?@LWlwHR monjafeb", max_size=40) | st.text(max_size=300))
-def test_any_text_is_a_schedule_or_an_issue_of_the_cronspec(text: str) -> None:
+def test_any_text_is_a_valid_cronspec_or_reported_as_invalid(text: str) -> None:
     try:
         schedule = parse_schedule(None, text)
     except BadRequest:
@@ -29,22 +29,22 @@ def test_any_text_is_a_schedule_or_an_issue_of_the_cronspec(text: str) -> None:
         assert next_run(schedule, NOW) > NOW
 
 
-def test_a_schedule_needs_an_interval_or_a_cronspec() -> None:
+def test_missing_schedule_is_an_error() -> None:
     with pytest.raises(BadRequest, match=r"^Either intervalMs or cronspec required$"):
         parse_schedule(None, None)
     assert issues(None, None) == [("intervalMs", "required"), ("cronspec", "required")]
 
 
-def test_a_schedule_is_not_both() -> None:
+def test_giving_both_schedules_is_an_error() -> None:
     assert issues(1_000, "* * * * *") == [("intervalMs", "exclusive"), ("cronspec", "exclusive")]
 
 
 @pytest.mark.parametrize("ms", [-1, 0, 999])
-def test_interval_below_a_second_is_refused(ms: int) -> None:
+def test_interval_below_a_second_is_rejected(ms: int) -> None:
     assert issues(ms, None) == [("intervalMs", "too_small")]
 
 
-def test_interval_above_five_years_is_refused() -> None:
+def test_interval_above_five_years_is_rejected() -> None:
     assert issues(MAX_INTERVAL_MS + 1, None) == [("intervalMs", "too_big")]
     assert parse_schedule(MAX_INTERVAL_MS, None) == IntervalSchedule(ms=MAX_INTERVAL_MS)
 
@@ -64,7 +64,7 @@ def test_interval_above_five_years_is_refused() -> None:
         "*/100 * * * *",
     ],
 )
-def test_what_is_no_cronspec_is_refused(spec: str) -> None:
+def test_invalid_cronspec_is_rejected(spec: str) -> None:
     assert issues(None, spec) == [("cronspec", "invalid_cronspec")]
 
 
@@ -90,38 +90,36 @@ def test_what_is_no_cronspec_is_refused(spec: str) -> None:
         ("0," * 100 + "0 * * * *", "a cronspec has at most 200 characters, got 209"),
     ],
 )
-def test_what_is_wrong_with_a_cronspec_is_said_with_what_is_allowed(
-    spec: str, problem: str
-) -> None:
+def test_message_describes_the_problem_and_the_allowed_values(spec: str, problem: str) -> None:
     with pytest.raises(BadRequest) as raised:
         parse_schedule(None, spec)
     assert str(raised.value).startswith(problem)
 
 
-def test_random_letters_do_not_hide_in_names() -> None:
+def test_month_and_weekday_names_may_contain_h_and_r() -> None:
     parse_schedule(None, "0 0 * mar,apr thu,fri")
 
 
 @pytest.mark.parametrize("spec", ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *"])
-def test_date_that_never_comes_is_refused_in_clear_words(spec: str) -> None:
+def test_cronspec_that_never_fires_is_rejected(spec: str) -> None:
     with pytest.raises(BadRequest, match="never fires: there is no such date"):
         parse_schedule(None, spec)
 
 
-def test_hostile_length_is_refused_before_it_is_parsed() -> None:
+def test_too_long_cronspec_is_rejected_before_it_is_parsed() -> None:
     assert issues(None, "0," * 1_000_000 + "0 * * * *") == [("cronspec", "invalid_cronspec")]
 
 
 @pytest.mark.parametrize("tz", ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Europe"])
-def test_what_is_no_time_zone_is_refused(tz: str) -> None:
+def test_invalid_time_zone_is_rejected(tz: str) -> None:
     assert issues(None, "* * * * *", tz) == [("tz", "invalid_time_zone")]
 
 
-def test_a_mistyped_time_zone_is_answered_with_the_nearest_name() -> None:
+def test_error_for_a_mistyped_time_zone_suggests_the_nearest_name() -> None:
     with pytest.raises(BadRequest, match="'Europe/Berlin'"):
         parse_schedule(None, "* * * * *", "Europe/Berln")
 
 
-def test_all_issues_come_at_once() -> None:
+def test_all_issues_are_reported_together() -> None:
     found = issues(5, "never", "Nowhere")
     assert {name for name, _ in found} == {"intervalMs", "cronspec", "tz"}

@@ -1,4 +1,4 @@
-"""Ticks of intervals and cronspecs, compared with a second implementation that steps by minutes."""
+"""Ticks of intervals and cronspecs, compared with an implementation that checks every minute."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -79,7 +79,7 @@ def test_cronspec_ticks_equal_those_found_by_stepping_through_every_minute(
 
 
 @given(CRONSPECS, PLACES, st.integers(0, 2 * 86_400_000))
-def test_next_run_is_later_and_only_moves_forward(
+def test_next_runs_are_in_the_future_and_in_order(
     spec: str, place: tuple[str, str], offset_ms: int
 ) -> None:
     zone, day = place
@@ -89,35 +89,35 @@ def test_next_run_is_later_and_only_moves_forward(
     assert all(earlier < later for earlier, later in pairwise(found))
 
 
-def test_skipped_local_time_runs_once_at_the_first_instant_after_the_gap() -> None:
+def test_skipped_local_time_fires_once_at_the_first_instant_after_the_gap() -> None:
     found = runs("15,30,45 2 * * *", "Europe/Berlin", "2026-03-28T12:00", 2)
     assert found == ["03-29 01:00", "03-30 00:15"]
 
 
-def test_repeated_local_time_runs_the_first_time_only() -> None:
+def test_repeated_local_time_fires_only_the_first_time() -> None:
     found = runs("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00", 2)
     assert found == ["10-25 00:30", "10-26 01:30"]
 
 
-def test_fixed_time_asked_for_in_the_second_pass_is_not_repeated() -> None:
+def test_repeated_local_time_does_not_fire_after_its_first_pass() -> None:
     assert runs("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10", 1) == ["10-26 01:30"]
 
 
-def test_job_of_every_few_minutes_runs_every_few_real_minutes_when_clocks_go_back() -> None:
+def test_minute_steps_keep_their_real_distance_when_clocks_go_back() -> None:
     found = runs("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:59", 6)
     assert [time[6:] for time in found] == ["00:00", "00:30", "01:00", "01:30", "02:00", "02:30"]
 
 
-def test_job_of_every_few_minutes_runs_every_few_real_minutes_when_clocks_go_forward() -> None:
+def test_minute_steps_keep_their_real_distance_when_clocks_go_forward() -> None:
     found = runs("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:00", 4)
     assert [time[6:] for time in found] == ["00:30", "01:00", "01:30", "02:00"]
 
 
-def test_midnight_that_does_not_exist_runs_at_one() -> None:
+def test_daily_cronspec_fires_at_one_if_midnight_does_not_exist() -> None:
     assert runs("@daily", "America/Santiago", "2026-09-06T03:30", 1) == ["09-06 04:00"]
 
 
-def test_seconds_come_first_and_are_optional() -> None:
+def test_an_optional_first_field_sets_the_seconds() -> None:
     schedule = parse_schedule(None, "*/20 * * * * *")
     found = next_runs(schedule, NOW, 3)
     assert [run.second for run in found] == [40, 0, 20]
@@ -143,7 +143,7 @@ def test_seconds_come_first_and_are_optional() -> None:
         ("0 0 29 2 *", "02-29 00:00"),
     ],
 )
-def test_names_shorthands_and_last_days_are_understood(spec: str, expected: str) -> None:
+def test_names_shorthands_and_last_days_are_supported(spec: str, expected: str) -> None:
     parse_schedule(None, spec)
     assert runs(spec, "UTC", "2026-05-04T10:00", 1) == [expected]
 
@@ -155,11 +155,11 @@ def test_interval_counts_from_the_scheduled_time() -> None:
     ]
 
 
-def test_no_more_than_a_thousand_runs_are_computed() -> None:
+def test_at_most_a_thousand_runs_are_computed() -> None:
     assert len(next_runs(IntervalSchedule(ms=1_000), NOW, 10**9)) == 1_000
 
 
-def test_interval_starts_at_its_start() -> None:
+def test_first_run_of_an_interval_is_at_its_start() -> None:
     start = NOW + timedelta(hours=2)
     assert first_run(IntervalSchedule(ms=60_000), NOW, start) == start
 
@@ -173,7 +173,7 @@ def test_interval_without_a_start_counts_from_now() -> None:
     assert first_run(IntervalSchedule(ms=60_000), NOW) == NOW + timedelta(seconds=60)
 
 
-def test_cronspec_may_fire_at_its_very_start() -> None:
+def test_first_run_of_a_cronspec_may_be_at_its_start() -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
     assert first_run(CronSchedule(cronspec="@daily"), NOW, start) == start
 

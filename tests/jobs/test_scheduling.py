@@ -1,4 +1,4 @@
-"""What can be scheduled, and what is refused at the call."""
+"""Scheduling of jobs: accepted and rejected calls, and keys."""
 
 import asyncio
 from dataclasses import replace
@@ -44,29 +44,27 @@ async def scheduled(rig: Rig, **call: Any) -> str:
         ({"delay_ms": -1}, ("delayMs",)),
         ({"delay_ms": FIVE_YEARS_MS + 86_400_000}, ("when",)),
         ({"delay_ms": 10**30}, ("when",)),
-        ({"when": datetime(2020, 1, 1)}, ("when",)),  # noqa: DTZ001 - what is refused
+        ({"when": datetime(2020, 1, 1)}, ("when",)),  # noqa: DTZ001 - rejected
     ],
 )
-async def test_a_bad_call_is_refused_with_its_issue(
+async def test_an_invalid_call_is_rejected_with_its_issue(
     idle: Rig, call: dict[str, Any], path: tuple[str, ...]
 ) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as raised:
         await scheduled(idle, **call)
-    assert [issue.path for issue in refused.value.issues] == [path]
+    assert [issue.path for issue in raised.value.issues] == [path]
     assert await idle.all("jobs") == []
 
 
 @pytest.mark.parametrize("cause", [Cause(kind=CauseKind.JOB, id={"$ne": 1}), {"kind": "job"}])  # type: ignore[arg-type]
-async def test_a_cause_that_would_be_read_as_an_operator_is_refused(
-    idle: Rig, cause: Cause
-) -> None:
-    with pytest.raises(BadRequest) as refused:
+async def test_a_cause_that_is_not_plain_text_is_rejected(idle: Rig, cause: Cause) -> None:
+    with pytest.raises(BadRequest) as raised:
         await scheduled(idle, options={"cause": cause})
-    assert [issue.path for issue in refused.value.issues] == [("cause",)]
+    assert [issue.path for issue in raised.value.issues] == [("cause",)]
     assert await idle.all("jobs") == []
 
 
-async def test_a_text_of_a_subclass_is_stored_as_plain_text(idle: Rig) -> None:
+async def test_a_string_of_a_subclass_is_stored_as_a_plain_string(idle: Rig) -> None:
     name, queue = Code("functions.echo"), Code("default")
     job = await idle.job(await scheduled(idle, name=name, options={"queue": queue}))
     assert [type(job[field]) for field in ("functionName", "queue", "lane")] == [str] * 3
@@ -79,12 +77,12 @@ async def test_function_with_an_invalid_schedule_call_fails_at_the_call(rig: Rig
 
 
 async def test_all_issues_of_a_call_are_reported_together(idle: Rig) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as raised:
         await idle.plan("schedule_many", {"number": "x", "letters": None, "more": 1})
-    assert len(refused.value.issues) == 3
+    assert len(raised.value.issues) == 3
 
 
-async def test_the_message_of_a_refusal_names_the_argument(idle: Rig) -> None:
+async def test_the_error_message_names_the_invalid_argument(idle: Rig) -> None:
     with pytest.raises(BadRequest, match=r"args\.number: field required"):
         await scheduled(idle, name="functions.scheduleMany")
 
@@ -97,7 +95,7 @@ async def test_job_scheduled_in_the_past_runs_at_once_and_keeps_its_scheduled_ti
     assert (job["state"], job["scheduledTime"]) == ("success", past)
 
 
-async def test_a_job_within_five_years_is_kept(idle: Rig) -> None:
+async def test_a_job_within_five_years_is_accepted(idle: Rig) -> None:
     job = await idle.job(await scheduled(idle, delay_ms=FIVE_YEARS_MS))
     ahead = job["scheduledTime"] - job["createdAt"] - timedelta(milliseconds=FIVE_YEARS_MS)
     assert timedelta(0) <= ahead < timedelta(seconds=1)
@@ -114,7 +112,7 @@ async def test_same_key_returns_the_same_job(idle: Rig) -> None:
     assert {job.id for job in [*first, second]} == {first[0].id}
 
 
-async def test_a_key_belongs_to_its_owner(idle: Rig) -> None:
+async def test_owners_may_use_the_same_key(idle: Rig) -> None:
     mine = await idle.engine.schedule(await keyed(idle, 1))
     theirs = await idle.engine.schedule(await keyed(idle, 2, owner="bob"))
     assert mine.id != theirs.id
@@ -134,14 +132,14 @@ async def test_a_key_of_another_function_is_a_conflict(idle: Rig) -> None:
         await idle.engine.schedule(other)
 
 
-async def test_a_burst_of_calls_is_all_there(rig: Rig) -> None:
+async def test_all_jobs_of_a_burst_run_once(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value=number) for number in range(500)))
     jobs = [await rig.ended(job_id) for job_id in ids]
     assert [job["result"] for job in jobs] == list(range(500))
     assert {job["attempt"] for job in jobs} == {1}
 
 
-async def test_a_job_that_is_not_on_most_members_is_not_said_to_be_there(
+async def test_scheduling_raises_if_the_write_is_not_acknowledged_by_a_majority(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = idle.engine.store

@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions import work
-from tests.jobs.functions.world import World, idle_world, running_world
+from tests.jobs.functions.world import World, open_world, running_world
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def world(pattern_settings: Settings) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def idle(pattern_settings: Settings) -> AsyncIterator[World]:
+async def world_without_worker(pattern_settings: Settings) -> AsyncIterator[World]:
     """Return an installation without a worker."""
-    async with idle_world(pattern_settings) as world:
+    async with open_world(pattern_settings) as world:
         yield world

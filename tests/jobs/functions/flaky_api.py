@@ -14,7 +14,7 @@ class FlakyApi:
     """Number of calls that will still fail."""
     answer: bytes = b'{"ok": true}'
     calls: list[tuple[str, str, bytes]] = field(default_factory=list)
-    """Method, path and body of each call so far."""
+    """The method, path and body of each call."""
     names: list[str] = field(default_factory=list)
     """The Host header of each call."""
 

@@ -1,4 +1,4 @@
-"""The context: a log with the job's id, and only what the function's kind allows."""
+"""The context of a function: its log, and the calls that its kind allows."""
 
 import re
 
@@ -10,7 +10,9 @@ from tests.jobs.functions.world import World
 
 
 @pytest.mark.parametrize("function", ["work.writeLine", "work.writeLineOutside"])
-async def test_a_line_of_a_function_names_its_job_and_attempt(world: World, function: str) -> None:
+async def test_a_log_line_of_a_function_has_its_job_and_attempt(
+    world: World, function: str
+) -> None:
     with capture_logs() as lines:
         job_id = await world.schedule(function, {})
         await world.settled()
@@ -18,7 +20,7 @@ async def test_a_line_of_a_function_names_its_job_and_attempt(world: World, func
     assert (line["job_id"], line["attempt"]) == (job_id, 1)
 
 
-async def test_the_demo_task_says_when_it_ran_in_the_form_of_the_api(world: World) -> None:
+async def test_the_demo_task_returns_its_time_in_the_format_of_the_api(world: World) -> None:
     await world.schedule("tasks.runTask", {"name": "x"})
     await world.settled()
     [job] = await world.jobs("tasks.runTask")
@@ -34,7 +36,7 @@ async def test_the_demo_task_says_when_it_ran_in_the_form_of_the_api(world: Worl
         ("work.callActionAsMutation", "is an action: call it with this ctx"),
     ],
 )
-async def test_what_is_not_for_its_kind_fails_the_job_with_advice(
+async def test_a_call_not_allowed_for_its_kind_fails_the_job_with_advice(
     world: World, function: str, advice: str
 ) -> None:
     await world.schedule(function, {})

@@ -1,4 +1,4 @@
-"""A worker process is killed with -9 in the middle of a page, several times."""
+"""Batches whose worker processes are killed (SIGKILL) in the middle of a page."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.jobs.functions.world import World
 from tests.processes import Processes, eventually
 
 CRATES = [ObjectId(f"{number:024}") for number in range(10)]
-HASTY = {
+FAST_SETTINGS = {
     "functions": ("tests.jobs.functions.work",),
     "heartbeat_ms": 300,
     "lease_ms": 2_000,
@@ -22,8 +22,8 @@ HASTY = {
 
 @pytest.fixture
 def pattern_settings(settings: Settings) -> Settings:
-    """Return settings with which a lost worker is detected soon."""
-    return settings.model_copy(update=HASTY)
+    """Return settings that detect a lost worker within two seconds."""
+    return settings.model_copy(update=FAST_SETTINGS)
 
 
 async def fill(world: World, folder: Path) -> None:
@@ -36,27 +36,31 @@ async def fill(world: World, folder: Path) -> None:
 
 
 async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
-    """Run a worker until it is halfway through the page of this crate, and kill it with -9."""
+    """Run a worker until it is halfway through the page of this crate, and kill it (SIGKILL)."""
     hang_here = folder / f"hang-{crate}"
     hang_here.touch()
-    worker = processes.worker(**HASTY)
+    worker = processes.worker(**FAST_SETTINGS)
     await eventually(hang_here.with_suffix(".reached").exists)
     worker.popen.kill()
     hang_here.unlink()
 
 
 async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
-    idle: World, processes: Processes, tmp_path: Path
+    world_without_worker: World, processes: Processes, tmp_path: Path
 ) -> None:
-    await fill(idle, tmp_path)
-    batch = await idle.do(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
+    await fill(world_without_worker, tmp_path)
+    batch = await world_without_worker.do(
+        lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0)
+    )
     for crate in (CRATES[1], CRATES[5]):
         await crash_at(processes, tmp_path, crate)
-    processes.worker(**HASTY)
+    processes.worker(**FAST_SETTINGS)
 
     async def is_done() -> bool:
-        return bool((await idle.one("batches", _id=batch.id))["state"] == BatchState.DONE)
+        return bool(
+            (await world_without_worker.one("batches", _id=batch.id))["state"] == BatchState.DONE
+        )
 
     await eventually(is_done)
-    assert {crate["times"] for crate in await idle.all("crates")} == {1}
-    assert (await idle.one("batches", _id=batch.id))["processed"] == len(CRATES)
+    assert {crate["times"] for crate in await world_without_worker.all("crates")} == {1}
+    assert (await world_without_worker.one("batches", _id=batch.id))["processed"] == len(CRATES)

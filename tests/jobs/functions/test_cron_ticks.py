@@ -1,4 +1,4 @@
-"""`crons.executeCron`: what a tick does if it is on time, early, late, duplicated or lost."""
+"""`crons.executeCron`: ticks on time, early, late, duplicated or lost."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ async def execute(world: World, cron_id: str) -> None:
     await world.settled()
 
 
-async def test_a_due_tick_runs_the_function_and_plans_the_next(world: World) -> None:
+async def test_a_due_tick_runs_the_function_and_schedules_the_next_tick(world: World) -> None:
     cron = await register(world)
     await world.advance(MINUTE)
     after = await world.one("crons", _id=cron.id)
@@ -55,20 +55,20 @@ async def test_a_disabled_cron_does_nothing_when_executed(world: World) -> None:
     assert await world.jobs(RUN) == []
 
 
-async def test_a_cron_that_is_gone_does_nothing_when_executed(world: World) -> None:
+async def test_a_deleted_cron_does_nothing_when_executed(world: World) -> None:
     await execute(world, "0" * 24)
     [tick] = await world.jobs(TICK)
     assert tick.state is JobState.SUCCESS
 
 
-async def test_an_early_execution_leaves_the_tick_that_is_planned(world: World) -> None:
+async def test_an_early_execution_keeps_the_scheduled_tick(world: World) -> None:
     cron = await register(world)
     await execute(world, cron.id)
     assert await world.jobs(RUN) == []
     assert await pending_ticks(world) == 1
 
 
-async def test_an_early_execution_reschedules_when_no_tick_is_planned(world: World) -> None:
+async def test_an_early_execution_schedules_a_missing_tick(world: World) -> None:
     cron = await register(world)
     await world.engine.cancel(str(cron.scheduler_job_id))
     await execute(world, cron.id)
@@ -85,12 +85,12 @@ async def test_many_executions_of_one_tick_run_the_function_once(world: World) -
     assert await pending_ticks(world) == 1
 
 
-async def test_a_due_execution_takes_over_from_the_planned_tick(idle: World) -> None:
-    cron = await register(idle)
-    await idle.engine.advance(MINUTE)
-    await idle.do(lambda ctx: execute_cron(ctx, cron.id))
-    [tick] = await idle.jobs(TICK, state=JobState.PENDING.value)
-    [before] = await idle.jobs(TICK, state=JobState.CANCELED.value)
+async def test_a_due_execution_replaces_the_scheduled_tick(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    await world_without_worker.engine.advance(MINUTE)
+    await world_without_worker.do(lambda ctx: execute_cron(ctx, cron.id))
+    [tick] = await world_without_worker.jobs(TICK, state=JobState.PENDING.value)
+    [before] = await world_without_worker.jobs(TICK, state=JobState.CANCELED.value)
     assert before.id == cron.scheduler_job_id
     assert tick.scheduled_time == cron.next_run_time + timedelta(minutes=1)
 
@@ -104,15 +104,15 @@ async def missed(world: World, policy: CatchUpPolicy) -> tuple[int, int]:
     return len(await world.jobs(RUN)), after["skippedTicks"]
 
 
-async def test_latest_runs_one_of_the_missed_ticks_and_counts_the_rest(world: World) -> None:
+async def test_catch_up_latest_runs_one_missed_tick_and_counts_the_others(world: World) -> None:
     assert await missed(world, CatchUpPolicy.LATEST) == (1, 9)
 
 
-async def test_skip_runs_none_of_the_missed_ticks_and_counts_them(world: World) -> None:
+async def test_catch_up_skip_counts_the_missed_ticks_and_runs_none(world: World) -> None:
     assert await missed(world, CatchUpPolicy.SKIP) == (0, 10)
 
 
-async def test_all_runs_each_of_the_missed_ticks(world: World) -> None:
+async def test_catch_up_all_runs_every_missed_tick(world: World) -> None:
     assert await missed(world, CatchUpPolicy.ALL) == (10, 0)
 
 
@@ -122,15 +122,15 @@ async def overlapping(world: World, policy: OverlapPolicy) -> dict[str, Any]:
     for tick in range(3):
         await world.engine.advance(MINUTE)
         next_run = cron.next_run_time + (tick + 1) * timedelta(minutes=1)
-        await eventually(partial(_has_come_to, world, cron.id, next_run))
+        await eventually(partial(_has_next_run, world, cron.id, next_run))
     return await world.one("crons", _id=cron.id)
 
 
-async def _has_come_to(world: World, cron_id: str, due: datetime) -> bool:
+async def _has_next_run(world: World, cron_id: str, due: datetime) -> bool:
     return bool((await world.one("crons", _id=cron_id))["nextRunTime"] == due)
 
 
-async def test_overlap_skip_leaves_out_ticks_while_the_previous_runs(world: World) -> None:
+async def test_overlap_skip_skips_ticks_while_the_previous_one_runs(world: World) -> None:
     document = await overlapping(world, OverlapPolicy.SKIP)
     assert document["skippedTicks"] == 2
     gate.opened.set()
@@ -145,7 +145,7 @@ async def test_overlap_allow_runs_every_tick(world: World) -> None:
     assert len(await world.jobs("work.waitAtGate")) == 3
 
 
-async def test_overlap_queue_runs_every_tick_one_after_the_other(world: World) -> None:
+async def test_overlap_queue_runs_every_tick_in_sequence(world: World) -> None:
     document = await overlapping(world, OverlapPolicy.QUEUE)
     assert len(document["queuedTicks"]) == 2
     assert len(await world.jobs("work.waitAtGate")) == 1
@@ -161,19 +161,24 @@ async def test_overlap_queue_runs_every_tick_one_after_the_other(world: World) -
     )
 
 
-async def test_a_hundred_ticks_are_queued_at_most_and_one_job_looks_after_them(
-    idle: World,
+async def test_at_most_100_ticks_are_queued_and_one_job_releases_them(
+    world_without_worker: World,
 ) -> None:
-    cron = await register(idle, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL)
+    cron = await register(
+        world_without_worker, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL
+    )
     for ticks in (60, 60):
-        await idle.engine.advance(ticks * MINUTE)
-        await idle.do(lambda ctx: execute_cron(ctx, cron.id))
-    after = await idle.one("crons", _id=cron.id)
+        await world_without_worker.engine.advance(ticks * MINUTE)
+        await world_without_worker.do(lambda ctx: execute_cron(ctx, cron.id))
+    after = await world_without_worker.one("crons", _id=cron.id)
     assert (len(after["queuedTicks"]), after["skippedTicks"]) == (100, 19)
-    assert len(await idle.jobs("crons.releaseQueued", state=JobState.PENDING.value)) == 1
+    assert (
+        len(await world_without_worker.jobs("crons.releaseQueued", state=JobState.PENDING.value))
+        == 1
+    )
 
 
-async def test_pausing_drops_and_counts_what_is_queued(world: World) -> None:
+async def test_pausing_drops_queued_ticks_and_counts_them_as_skipped(world: World) -> None:
     document = await overlapping(world, OverlapPolicy.QUEUE)
     paused = await world.do(lambda ctx: pause_cron(ctx, document["_id"]))
     *_, release = await world.jobs("crons.releaseQueued")
@@ -184,7 +189,7 @@ async def test_pausing_drops_and_counts_what_is_queued(world: World) -> None:
     assert len(await world.jobs("work.waitAtGate")) == 1
 
 
-async def test_nothing_is_released_when_nothing_is_queued(world: World) -> None:
+async def test_releasing_without_queued_ticks_changes_nothing(world: World) -> None:
     cron = await register(world, overlap=OverlapPolicy.QUEUE)
     before = await world.one("crons", _id=cron.id)
     for cron_id in (cron.id, "0" * 24):
@@ -201,7 +206,7 @@ async def test_a_failing_function_does_not_stop_its_cron(world: World) -> None:
     assert [run.state for run in runs] == [JobState.FAILED] * 3
 
 
-async def test_a_function_that_is_gone_leaves_a_failure_and_the_cron_goes_on(world: World) -> None:
+async def test_an_unregistered_function_logs_a_failure_and_its_cron_continues(world: World) -> None:
     cron = await register(world)
     gone = {"$set": {"functionName": "gone.function"}}
     await world.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
@@ -213,30 +218,34 @@ async def test_a_function_that_is_gone_leaves_a_failure_and_the_cron_goes_on(wor
     assert await pending_ticks(world) == 1
 
 
-async def test_cron_with_a_lost_tick_is_repaired_once(idle: World) -> None:
-    cron = await register(idle)
-    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
-    await idle.engine.mongo["jobs"].delete_many({})
-    assert await idle.do(lambda ctx: repair_cron(ctx, cron.id))
-    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
-    [tick] = await idle.jobs(TICK)
+async def test_cron_with_a_lost_tick_is_repaired_once(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
+    await world_without_worker.engine.mongo["jobs"].delete_many({})
+    assert await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
+    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await world_without_worker.jobs(TICK)
     assert tick.scheduled_time == cron.next_run_time
 
 
-async def test_a_paused_cron_needs_no_repair(idle: World) -> None:
-    cron = await register(idle)
-    await idle.do(lambda ctx: pause_cron(ctx, cron.id))
-    assert not await idle.do(lambda ctx: repair_cron(ctx, cron.id))
+async def test_a_paused_cron_is_not_repaired(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
+    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
 
 
-async def test_a_tick_that_failed_for_good_is_tried_again_a_minute_later(idle: World) -> None:
-    cron = await register(idle)
+async def test_a_tick_that_failed_finally_is_repeated_within_a_minute(
+    world_without_worker: World,
+) -> None:
+    cron = await register(world_without_worker)
     failed = {"$set": {"state": "failed"}}
-    await idle.engine.mongo["jobs"].update_one({"_id": cron.scheduler_job_id}, failed)
-    await idle.engine.advance(2 * MINUTE)
-    assert await idle.do(lambda ctx: repair_cron(ctx, cron.id))
-    [tick] = await idle.jobs(TICK, state=JobState.PENDING.value)
-    ahead = tick.scheduled_time - await idle.engine.now()
+    await world_without_worker.engine.mongo["jobs"].update_one(
+        {"_id": cron.scheduler_job_id}, failed
+    )
+    await world_without_worker.engine.advance(2 * MINUTE)
+    assert await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await world_without_worker.jobs(TICK, state=JobState.PENDING.value)
+    ahead = tick.scheduled_time - await world_without_worker.engine.now()
     assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
 
 

@@ -16,8 +16,8 @@ TICK = "crons.executeCron"
 
 
 async def register(world: World, owner: str = "alice", **fields: Any) -> Cron:
-    kind = {} if "cronspec" in fields else {"interval_ms": MINUTE}
-    new = NewCron(**{"name": "cleanup", "args": {}, **kind, **fields})
+    default_schedule = {} if "cronspec" in fields else {"interval_ms": MINUTE}
+    new = NewCron(**{"name": "cleanup", "args": {}, **default_schedule, **fields})
     return await world.do(lambda ctx: register_cron(ctx, new), owner)
 
 
@@ -25,56 +25,62 @@ async def pending_ticks(world: World) -> int:
     return len(await world.jobs(TICK, state=JobState.PENDING.value))
 
 
-async def test_registering_plans_the_first_tick_an_interval_from_now(idle: World) -> None:
-    before = await idle.engine.now()
-    cron = await register(idle, interval_ms=MINUTE)
+async def test_registering_schedules_the_first_tick_one_interval_from_now(
+    world_without_worker: World,
+) -> None:
+    before = await world_without_worker.engine.now()
+    cron = await register(world_without_worker, interval_ms=MINUTE)
     assert cron.schedule == IntervalSchedule(ms=MINUTE)
     assert timedelta(0) <= cron.next_run_time - before - timedelta(minutes=1) < timedelta(seconds=5)
-    [tick] = await idle.jobs(TICK)
+    [tick] = await world_without_worker.jobs(TICK)
     assert (tick.id, tick.scheduled_time) == (cron.scheduler_job_id, cron.next_run_time)
     assert tick.internal
 
 
-async def test_registering_a_cronspec_plans_the_next_time_that_it_names(idle: World) -> None:
-    cron = await register(idle, cronspec="30 4 * * *", tz="Asia/Tokyo")
+async def test_registering_a_cronspec_schedules_its_next_matching_time(
+    world_without_worker: World,
+) -> None:
+    cron = await register(world_without_worker, cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert cron.schedule == CronSchedule(cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert (cron.next_run_time.hour, cron.next_run_time.minute) == (19, 30)
 
 
-async def test_a_cron_is_stored_with_the_documented_fields(idle: World) -> None:
-    cron = await register(idle, interval_ms=MINUTE)
-    document = await idle.one("crons", _id=cron.id)
+async def test_a_cron_is_stored_with_the_documented_fields(world_without_worker: World) -> None:
+    cron = await register(world_without_worker, interval_ms=MINUTE)
+    document = await world_without_worker.one("crons", _id=cron.id)
     assert document["schedule"] == {"kind": "interval", "ms": MINUTE}
     assert {"name", "functionName", "args", "nextRunTime", "lastRunTime", "enabled"} <= set(
         document
     )
-    indexes = await idle.engine.mongo["crons"].index_information()
+    indexes = await world_without_worker.engine.mongo["crons"].index_information()
     assert indexes["enabled_nextRunTime"]["key"] == [("enabled", 1), ("nextRunTime", 1)]
 
 
-async def test_the_default_function_gets_the_name_of_the_cron(idle: World) -> None:
-    cron = await register(idle, name="nightly")
+async def test_the_default_function_gets_the_name_of_the_cron(world_without_worker: World) -> None:
+    cron = await register(world_without_worker, name="nightly")
     assert (cron.function_name, cron.args) == ("tasks.runTask", {"name": "nightly"})
 
 
-async def test_a_taken_name_is_a_conflict(idle: World) -> None:
-    await register(idle)
+async def test_a_taken_name_is_a_conflict(world_without_worker: World) -> None:
+    await register(world_without_worker)
     with pytest.raises(Conflict, match="'cleanup'"):
-        await register(idle)
-    assert await pending_ticks(idle) == 1
+        await register(world_without_worker)
+    assert await pending_ticks(world_without_worker) == 1
 
 
-async def test_two_owners_may_use_the_same_name(idle: World) -> None:
-    await register(idle)
-    assert (await register(idle, "bob")).owner == "bob"
+async def test_two_owners_may_use_the_same_name(world_without_worker: World) -> None:
+    await register(world_without_worker)
+    assert (await register(world_without_worker, "bob")).owner == "bob"
 
 
-async def test_of_two_registrations_at_once_one_is_a_conflict(idle: World) -> None:
-    tries = [register(idle) for _ in range(4)]
+async def test_concurrent_registrations_of_one_name_create_one_cron(
+    world_without_worker: World,
+) -> None:
+    tries = [register(world_without_worker) for _ in range(4)]
     found = await asyncio.gather(*tries, return_exceptions=True)
     assert [isinstance(one, Cron) for one in found].count(True) == 1
     assert sum(isinstance(one, Conflict) for one in found) == 3
-    assert await pending_ticks(idle) == 1
+    assert await pending_ticks(world_without_worker) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,43 +96,49 @@ async def test_of_two_registrations_at_once_one_is_a_conflict(idle: World) -> No
         ({"jitter_ms": -1}, "jitterMs"),
     ],
 )
-async def test_a_wrong_field_is_named(idle: World, fields: dict[str, Any], path: str) -> None:
+async def test_an_invalid_field_is_reported_by_name(
+    world_without_worker: World, fields: dict[str, Any], path: str
+) -> None:
     with pytest.raises(BadRequest) as raised:
-        await register(idle, **fields)
+        await register(world_without_worker, **fields)
     assert [issue.path[0] for issue in raised.value.issues] == [path]
-    assert await idle.all("crons") == []
+    assert await world_without_worker.all("crons") == []
 
 
-async def test_neither_schedule_is_refused_with_the_documented_message(idle: World) -> None:
+async def test_missing_schedule_is_rejected_with_the_documented_message(
+    world_without_worker: World,
+) -> None:
     with pytest.raises(BadRequest, match=r"^Either intervalMs or cronspec required$"):
-        await register(idle, interval_ms=None)
+        await register(world_without_worker, interval_ms=None)
 
 
-async def test_both_schedules_are_refused(idle: World) -> None:
+async def test_giving_both_schedules_is_rejected(world_without_worker: World) -> None:
     with pytest.raises(BadRequest, match="mutually exclusive"):
-        await register(idle, interval_ms=MINUTE, cronspec="@daily")
+        await register(world_without_worker, interval_ms=MINUTE, cronspec="@daily")
 
 
-async def test_all_wrong_fields_are_named_at_once(idle: World) -> None:
+async def test_all_invalid_fields_are_reported_together(world_without_worker: World) -> None:
     with pytest.raises(BadRequest) as raised:
-        await register(idle, interval_ms=1, name="", tz="Nowhere")
+        await register(world_without_worker, interval_ms=1, name="", tz="Nowhere")
     paths = {issue.path[0] for issue in raised.value.issues}
     assert paths == {"intervalMs", "name", "tz"}
 
 
-async def test_pausing_cancels_the_pending_tick_and_keeps_the_next_run_time(idle: World) -> None:
-    cron = await register(idle)
-    paused = await idle.do(lambda ctx: pause_cron(ctx, cron.id))
+async def test_pausing_cancels_the_pending_tick_and_keeps_the_next_run_time(
+    world_without_worker: World,
+) -> None:
+    cron = await register(world_without_worker)
+    paused = await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
     assert (paused.enabled, paused.next_run_time) == (False, cron.next_run_time)
     assert paused.version == cron.version + 1
-    [tick] = await idle.jobs(TICK)
+    [tick] = await world_without_worker.jobs(TICK)
     assert tick.state is JobState.CANCELED
 
 
-async def test_pausing_twice_changes_nothing(idle: World) -> None:
-    cron = await register(idle)
-    paused = await idle.do(lambda ctx: pause_cron(ctx, cron.id))
-    assert await idle.do(lambda ctx: pause_cron(ctx, cron.id)) == paused
+async def test_pausing_twice_changes_nothing(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    paused = await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
+    assert await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id)) == paused
 
 
 async def test_a_paused_cron_does_not_run(world: World) -> None:
@@ -136,20 +148,20 @@ async def test_a_paused_cron_does_not_run(world: World) -> None:
     assert await world.jobs("tasks.runTask") == []
 
 
-async def test_resuming_computes_the_next_run_from_now(idle: World) -> None:
-    cron = await register(idle)
-    await idle.do(lambda ctx: pause_cron(ctx, cron.id))
-    await idle.engine.advance(10 * MINUTE)
-    resumed = await idle.do(lambda ctx: resume_cron(ctx, cron.id))
-    ahead = resumed.next_run_time - await idle.engine.now()
+async def test_resuming_computes_the_next_run_from_now(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
+    await world_without_worker.engine.advance(10 * MINUTE)
+    resumed = await world_without_worker.do(lambda ctx: resume_cron(ctx, cron.id))
+    ahead = resumed.next_run_time - await world_without_worker.engine.now()
     assert resumed.enabled
     assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
-    assert await pending_ticks(idle) == 1
+    assert await pending_ticks(world_without_worker) == 1
 
 
-async def test_resuming_a_running_cron_changes_nothing(idle: World) -> None:
-    cron = await register(idle)
-    assert await idle.do(lambda ctx: resume_cron(ctx, cron.id)) == cron
+async def test_resuming_an_enabled_cron_changes_nothing(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    assert await world_without_worker.do(lambda ctx: resume_cron(ctx, cron.id)) == cron
 
 
 async def test_pausing_and_resuming_within_an_interval_leaves_one_tick(world: World) -> None:
@@ -162,7 +174,7 @@ async def test_pausing_and_resuming_within_an_interval_leaves_one_tick(world: Wo
     assert await pending_ticks(world) == 1
 
 
-async def test_deleting_cancels_the_pending_tick_and_leaves_history(world: World) -> None:
+async def test_deleting_cancels_the_pending_tick_and_keeps_past_jobs(world: World) -> None:
     cron = await register(world)
     await world.advance(MINUTE)
     deleted = await world.do(lambda ctx: delete_cron(ctx, cron.id))
@@ -173,27 +185,27 @@ async def test_deleting_cancels_the_pending_tick_and_leaves_history(world: World
     assert [tick.state for tick in await world.jobs(TICK)] == [JobState.SUCCESS, JobState.CANCELED]
 
 
-async def test_a_deleted_name_can_be_used_again(idle: World) -> None:
-    cron = await register(idle)
-    await idle.do(lambda ctx: delete_cron(ctx, cron.id))
-    assert (await register(idle)).id != cron.id
+async def test_the_name_of_a_deleted_cron_can_be_used_again(world_without_worker: World) -> None:
+    cron = await register(world_without_worker)
+    await world_without_worker.do(lambda ctx: delete_cron(ctx, cron.id))
+    assert (await register(world_without_worker)).id != cron.id
 
 
 @pytest.mark.parametrize("verb", [pause_cron, resume_cron, delete_cron])
-async def test_somebody_elses_cron_is_not_found(idle: World, verb: Any) -> None:
-    cron = await register(idle)
+async def test_a_cron_of_another_owner_is_not_found(world_without_worker: World, verb: Any) -> None:
+    cron = await register(world_without_worker)
     with pytest.raises(NotFound):
-        await idle.do(lambda ctx: verb(ctx, cron.id), "bob")
+        await world_without_worker.do(lambda ctx: verb(ctx, cron.id), "bob")
     with pytest.raises(NotFound):
-        await idle.do(lambda ctx: verb(ctx, "0" * 24))
+        await world_without_worker.do(lambda ctx: verb(ctx, "0" * 24))
 
 
-async def test_a_cron_starts_at_its_start(idle: World) -> None:
-    start = await idle.engine.now() + timedelta(days=2)
-    assert (await register(idle, start_at=start)).next_run_time == start
+async def test_the_first_run_is_at_start_at(world_without_worker: World) -> None:
+    start = await world_without_worker.engine.now() + timedelta(days=2)
+    assert (await register(world_without_worker, start_at=start)).next_run_time == start
 
 
-async def test_a_cron_is_disabled_at_its_end(world: World) -> None:
+async def test_a_cron_is_disabled_at_end_at(world: World) -> None:
     end = await world.engine.now() + timedelta(minutes=2, seconds=30)
     cron = await register(world, end_at=end)
     for _ in range(4):
@@ -204,23 +216,23 @@ async def test_a_cron_is_disabled_at_its_end(world: World) -> None:
     assert await pending_ticks(world) == 0
 
 
-async def test_a_cron_that_would_never_run_before_its_end_is_refused(idle: World) -> None:
-    now = await idle.engine.now()
+async def test_a_cron_without_a_run_before_its_end_is_rejected(world_without_worker: World) -> None:
+    now = await world_without_worker.engine.now()
     with pytest.raises(PreconditionFailed, match="no run before its end"):
-        await register(idle, end_at=now + timedelta(seconds=10))
+        await register(world_without_worker, end_at=now + timedelta(seconds=10))
     with pytest.raises(OstinatoError, match="endAt must be later than startAt"):
-        await register(idle, start_at=now + timedelta(days=1), end_at=now)
+        await register(world_without_worker, start_at=now + timedelta(days=1), end_at=now)
 
 
-async def test_a_date_decades_away_is_reached_in_hops(idle: World) -> None:
-    cron = await register(idle, cronspec="0 0 29 2 1#5")
-    [hop] = await idle.jobs(TICK)
+async def test_a_date_decades_away_is_reached_in_several_steps(world_without_worker: World) -> None:
+    cron = await register(world_without_worker, cronspec="0 0 29 2 1#5")
+    [step] = await world_without_worker.jobs(TICK)
     assert cron.next_run_time.astimezone(UTC).strftime("%m-%d %a") == "02-29 Mon"
-    assert hop.scheduled_time < cron.next_run_time
-    assert hop.scheduled_time - await idle.engine.now() > timedelta(days=3 * 365)
+    assert step.scheduled_time < cron.next_run_time
+    assert step.scheduled_time - await world_without_worker.engine.now() > timedelta(days=3 * 365)
 
 
-async def test_jitter_moves_the_execution_and_not_the_tick(world: World) -> None:
+async def test_jitter_delays_the_execution_but_not_the_next_tick(world: World) -> None:
     cron = await register(world, jitter_ms=20 * SECOND)
     await world.advance(MINUTE)
     [run] = await world.jobs("tasks.runTask")

@@ -18,7 +18,7 @@ from ostinato.jobs.registry import Registry
 
 @pytest.fixture
 def empty(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Return a registry of the test's own, which the decorators fill."""
+    """Return an empty registry, which the decorators of the test fill."""
     registry = Registry()
     monkeypatch.setattr(batch_sources, "registry", registry)
     return registry
@@ -42,7 +42,7 @@ async def answer_otherwise(ctx: Context, data: Json) -> Json:
     return None
 
 
-def test_a_source_is_closed_to_users_unless_it_says_otherwise(empty: Registry) -> None:
+def test_users_cannot_start_a_source_by_default(empty: Registry) -> None:
     batch("orders")(handle_page)
     batch("public")(handle_page)
     assert not empty.batches["orders"].callable_by(["anything"])
@@ -61,7 +61,7 @@ def test_two_sources_of_users_cannot_share_a_name(empty: Registry) -> None:
         batch("orders")(handle_other_page)
 
 
-def test_there_is_one_request_handler(empty: Registry) -> None:
+def test_a_second_request_handler_is_rejected(empty: Registry) -> None:
     request_handler(answer)
     request_handler(answer)
     assert empty.request_handler is answer
@@ -69,8 +69,8 @@ def test_there_is_one_request_handler(empty: Registry) -> None:
         request_handler(answer_otherwise)
 
 
-async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> None:
-    # A name to us, which every resolver takes for 127.0.0.1.
+async def test_an_allowed_name_that_resolves_to_a_private_address_is_not_called() -> None:
+    # Our check takes this for a name; resolvers take it for 127.0.0.1.
     wanted = HttpCall(url="http://127.1:9/")
     with pytest.raises(Forbidden, match="private address"):
         await make_call(wanted, ("127.1:9",))
@@ -90,7 +90,7 @@ async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> 
         "ff0e::1",
     ],
 )
-async def test_no_way_of_writing_a_private_address_is_called(
+async def test_a_private_address_in_any_notation_is_not_called(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     async def look_up(*_: object, **__: object) -> list[Any]:
@@ -101,7 +101,7 @@ async def test_no_way_of_writing_a_private_address_is_called(
         await make_call(HttpCall(url="http://api.example/"), ("api.example",))
 
 
-async def test_the_name_that_is_listed_is_the_one_that_is_looked_up(
+async def test_the_allowed_name_is_the_name_that_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
@@ -116,7 +116,7 @@ async def test_the_name_that_is_listed_is_the_one_that_is_looked_up(
     assert asked == ["xn--strae-oqa.example"]
 
 
-async def test_a_listed_host_means_the_port_of_its_scheme() -> None:
+async def test_an_allowed_host_without_a_port_allows_only_the_default_port() -> None:
     wanted = HttpCall(url="http://127.0.0.1:8080/")
     with pytest.raises(Forbidden, match=r"127\.0\.0\.1:8080"):
         await make_call(wanted, ("127.0.0.1",))

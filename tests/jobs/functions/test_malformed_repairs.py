@@ -1,4 +1,4 @@
-"""The sweeper repairs what it can, even if there are documents that it cannot repair."""
+"""The sweeper: documents that it cannot repair do not prevent other repairs."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,7 +22,7 @@ KINDS: Final = {
     "batches": "batches",
     "requests": "requests",
 }
-CROWD: Final = 250  # more than a sweep looks at
+MANY: Final = 250  # more than one sweep reads
 
 
 def overdue(collection: str, owner: str = "mallory", **fields: Any) -> dict[str, Any]:
@@ -32,71 +32,83 @@ def overdue(collection: str, owner: str = "mallory", **fields: Any) -> dict[str,
     return sound(collection, owner) | times | jobs | fields
 
 
-async def carried_on(world: World, kind: str, document: dict[str, Any]) -> bool:
+async def is_repaired(world: World, kind: str, document: dict[str, Any]) -> bool:
     """Return whether a document has a next job, or has ended."""
     found = await world.one(KINDS[kind], _id=document["_id"])
     return bool(found["version"] > document["version"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_unrepairable_documents_do_not_delay_other_repairs(idle: World, kind: str) -> None:
-    broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR) for _ in range(CROWD)]
+async def test_unrepairable_documents_do_not_delay_other_repairs(
+    world_without_worker: World, kind: str
+) -> None:
+    broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR) for _ in range(MANY)]
     lost = overdue(KINDS[kind], "alice")
-    await idle.engine.mongo[KINDS[kind]].insert_many([*broken, lost])
-    repair = build_sweeps(idle.engine)[kind]
+    await world_without_worker.engine.mongo[KINDS[kind]].insert_many([*broken, lost])
+    repair = build_sweeps(world_without_worker.engine)[kind]
     for _ in range(3):
         await repair()
-    assert await carried_on(idle, kind, lost)
+    assert await is_repaired(world_without_worker, kind, lost)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_sweeper_survives_every_kind_of_malformed_document(idle: World, kind: str) -> None:
+async def test_sweeper_survives_every_kind_of_malformed_document(
+    world_without_worker: World, kind: str
+) -> None:
     lost = overdue(KINDS[kind], "alice")
-    await idle.engine.mongo[KINDS[kind]].insert_one(lost)
+    await world_without_worker.engine.mongo[KINDS[kind]].insert_one(lost)
     names = {"crons": "name", "taskConfigs": "taskId"}
     for _, document in damaged(KINDS[kind], "mallory"):
         times: dict[str, Any] = {
             field: PAST for field in ("nextRunTime", "timeoutAt") if field in document
         }
         name = {names[KINDS[kind]]: new_id()} if KINDS[kind] in names else {}
-        await idle.engine.mongo[KINDS[kind]].insert_one({**times, **document, **name})
-    repair = build_sweeps(idle.engine)[kind]
+        await world_without_worker.engine.mongo[KINDS[kind]].insert_one(
+            {**times, **document, **name}
+        )
+    repair = build_sweeps(world_without_worker.engine)[kind]
     for _ in range(3):
         await repair()
-    assert await carried_on(idle, kind, lost)
+    assert await is_repaired(world_without_worker, kind, lost)
 
 
-async def test_batches_that_go_on_do_not_hide_one_that_does_not(idle: World) -> None:
+async def test_running_batches_do_not_prevent_the_repair_of_a_stopped_one(
+    world_without_worker: World,
+) -> None:
     page = sound("jobs")
-    healthy = [overdue("batches", schedulerJobId=page["_id"]) for _ in range(CROWD)]
+    healthy = [overdue("batches", schedulerJobId=page["_id"]) for _ in range(MANY)]
     lost = overdue("batches", "alice")
-    await idle.engine.mongo["jobs"].insert_one(page)
-    await idle.engine.mongo["batches"].insert_many([*healthy, lost])
-    repair = build_sweeps(idle.engine)["batches"]
+    await world_without_worker.engine.mongo["jobs"].insert_one(page)
+    await world_without_worker.engine.mongo["batches"].insert_many([*healthy, lost])
+    repair = build_sweeps(world_without_worker.engine)["batches"]
     assert [await repair() for _ in range(2)] == [0, 1]
 
 
-async def test_the_log_names_what_cannot_be_repaired_and_it_is_left_alone(idle: World) -> None:
+async def test_an_unrepairable_document_is_logged_once_and_skipped(
+    world_without_worker: World,
+) -> None:
     broken = overdue("crons", schedule=None)
-    await idle.engine.mongo["crons"].insert_one(broken)
-    repair = build_sweeps(idle.engine)["crons"]
+    await world_without_worker.engine.mongo["crons"].insert_one(broken)
+    repair = build_sweeps(world_without_worker.engine)["crons"]
     with capture_logs() as logs:
         assert [await repair() for _ in range(3)] == [0, 0, 0]
     (line,) = logs
     assert (line["event"], line["document_id"]) == ("sweep.not_repaired", broken["_id"])
 
 
-async def test_a_malformed_cron_of_the_code_is_made_anew(idle: World) -> None:
-    await sync(idle, declared("report"), declared("other"))
+async def test_a_malformed_static_cron_is_created_again(world_without_worker: World) -> None:
+    await sync(world_without_worker, declared("report"), declared("other"))
     where = {"name": {"$in": ["report", "other"]}}
-    await idle.engine.mongo["crons"].update_many(where, {"$unset": {"schedule": 1, "enabled": 1}})
-    await idle.engine.mongo["crons"].insert_one({"_id": new_id(), "owner": None})
-    await sync(idle, declared("report"))
-    assert (await idle.one("crons", name="report"))["enabled"]
-    assert await pending_ticks(idle) == 2
+    await world_without_worker.engine.mongo["crons"].update_many(
+        where, {"$unset": {"schedule": 1, "enabled": 1}}
+    )
+    await world_without_worker.engine.mongo["crons"].insert_one({"_id": new_id(), "owner": None})
+    await sync(world_without_worker, declared("report"))
+    assert (await world_without_worker.one("crons", name="report"))["enabled"]
+    assert await pending_ticks(world_without_worker) == 2
 
 
-async def test_a_cron_that_ticks_is_repaired_beside_a_broken_one(world: World) -> None:
+async def test_an_unrepairable_cron_does_not_stop_another_cron(world: World) -> None:
     new = NewCron(name="hourly", args={"name": "x"})
     schedule = IntervalSchedule(ms=MINUTE)
     await world.engine.mongo["crons"].insert_one(overdue("crons", nextRunTime=FAR))

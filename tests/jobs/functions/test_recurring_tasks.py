@@ -30,7 +30,7 @@ async def stop(world: World) -> RecurringTask:
     return await world.do(lambda ctx: stop_task(ctx, "sync"))
 
 
-async def pass_intervals(world: World, count: int) -> None:
+async def run_intervals(world: World, count: int) -> None:
     await world.settled()
     for _ in range(count):
         await world.advance(MINUTE)
@@ -38,7 +38,7 @@ async def pass_intervals(world: World, count: int) -> None:
 
 async def test_a_started_task_runs_at_once_and_then_at_every_interval(world: World) -> None:
     task = await start(world)
-    await pass_intervals(world, 3)
+    await run_intervals(world, 3)
     runs = await world.jobs(RUN)
     assert len(runs) == 4
     assert {(run.owner, run.cause.kind, run.cause.id) for run in runs} == {
@@ -47,7 +47,7 @@ async def test_a_started_task_runs_at_once_and_then_at_every_interval(world: Wor
     assert runs[0].args == {"name": "sync"}
 
 
-async def test_the_loop_is_a_job_of_its_own_and_internal(world: World) -> None:
+async def test_the_loop_is_a_separate_internal_job(world: World) -> None:
     await start(world)
     await world.settled()
     assert [(loop.state, loop.internal) for loop in await world.jobs(LOOP)] == [
@@ -68,7 +68,7 @@ async def test_the_loop_does_not_drift(world: World) -> None:
     assert dues == [n * timedelta(minutes=1) for n in range(5)]
 
 
-async def test_a_loop_that_slept_runs_once_and_goes_on_at_its_pace(world: World) -> None:
+async def test_a_late_loop_runs_once_and_continues_at_its_interval(world: World) -> None:
     await start(world)
     await world.settled()
     await world.advance(10 * MINUTE + 1 * SECOND)
@@ -77,11 +77,11 @@ async def test_a_loop_that_slept_runs_once_and_goes_on_at_its_pace(world: World)
     assert len(await world.jobs(RUN)) == 3
 
 
-async def test_a_stopped_task_runs_no_more(world: World) -> None:
+async def test_a_stopped_task_does_not_run_again(world: World) -> None:
     await start(world)
-    await pass_intervals(world, 1)
+    await run_intervals(world, 1)
     stopped = await stop(world)
-    await pass_intervals(world, 3)
+    await run_intervals(world, 3)
     assert (stopped.enabled, stopped.next_run_time) == (False, None)
     assert len(await world.jobs(RUN)) == 2
     assert (await world.jobs(LOOP))[-1].state is JobState.CANCELED
@@ -92,22 +92,22 @@ async def test_stopping_twice_changes_nothing(world: World) -> None:
     assert await stop(world) == await stop(world)
 
 
-async def test_starting_twice_makes_one_loop(world: World) -> None:
+async def test_starting_twice_creates_one_loop(world: World) -> None:
     first = await start(world)
     await world.settled()
     assert (await start(world)).generation == first.generation
-    await pass_intervals(world, 3)
+    await run_intervals(world, 3)
     assert len(await world.jobs(RUN)) == 4
     assert len(await world.jobs(LOOP, state=JobState.PENDING.value)) == 1
 
 
-async def test_starting_twice_at_once_makes_one_loop(world: World) -> None:
+async def test_concurrent_starts_create_one_loop(world: World) -> None:
     await asyncio.gather(*(start(world) for _ in range(5)))
-    await pass_intervals(world, 2)
+    await run_intervals(world, 2)
     assert len(await world.jobs(RUN)) == 3
 
 
-async def test_stopping_and_starting_within_an_interval_makes_one_loop(world: World) -> None:
+async def test_stopping_and_starting_within_an_interval_creates_one_loop(world: World) -> None:
     for _ in range(3):
         await start(world)
         await world.settled()
@@ -116,7 +116,7 @@ async def test_stopping_and_starting_within_an_interval_makes_one_loop(world: Wo
     await world.settled()
     assert task.generation == 4
     before = len(await world.jobs(RUN))
-    await pass_intervals(world, 3)
+    await run_intervals(world, 3)
     assert len(await world.jobs(RUN)) == before + 3
     assert len(await world.jobs(LOOP, state=JobState.PENDING.value)) == 1
 
@@ -126,7 +126,7 @@ async def test_starting_with_another_interval_replaces_the_loop(world: World) ->
     await world.settled()
     again = await start(world, interval_ms=10 * MINUTE)
     await world.settled()
-    await pass_intervals(world, 9)
+    await run_intervals(world, 9)
     assert (again.generation, again.interval_ms) == (2, 10 * MINUTE)
     assert len(await world.jobs(RUN)) == 2
 
@@ -144,26 +144,28 @@ async def test_a_run_of_an_older_generation_does_nothing(world: World) -> None:
     assert len(await world.jobs(RUN)) == before == 2
 
 
-async def test_work_that_raises_does_not_end_the_loop(world: World) -> None:
+async def test_a_failing_function_does_not_end_the_loop(world: World) -> None:
     await start(world, function_name="work.breakDown")
-    await pass_intervals(world, 2)
+    await run_intervals(world, 2)
     states = [run.state for run in await world.jobs("work.breakDown")]
     assert states == [JobState.FAILED] * 3
 
 
-async def test_work_that_is_gone_leaves_failures_and_does_not_end_the_loop(world: World) -> None:
+async def test_an_unregistered_function_logs_failures_and_does_not_end_the_loop(
+    world: World,
+) -> None:
     await start(world)
     await world.settled()
     gone = {"$set": {"functionName": "gone.function"}}
     await world.engine.mongo["taskConfigs"].update_one({"taskId": "sync"}, gone)
-    await pass_intervals(world, 2)
+    await run_intervals(world, 2)
     assert len(await world.all("failures", functionName="gone.function")) == 2
 
 
-async def test_two_owners_have_a_task_each(idle: World) -> None:
-    await start(idle)
+async def test_a_task_of_another_owner_is_not_found(world_without_worker: World) -> None:
+    await start(world_without_worker)
     with pytest.raises(NotFound):
-        await idle.do(lambda ctx: stop_task(ctx, "sync"), "bob")
+        await world_without_worker.do(lambda ctx: stop_task(ctx, "sync"), "bob")
 
 
 @pytest.mark.parametrize(
@@ -175,20 +177,22 @@ async def test_two_owners_have_a_task_each(idle: World) -> None:
         ({"function_name": "work.needsNumber"}, "args"),
     ],
 )
-async def test_a_wrong_field_is_named(idle: World, fields: dict[str, Any], path: str) -> None:
+async def test_an_invalid_field_is_reported_by_name(
+    world_without_worker: World, fields: dict[str, Any], path: str
+) -> None:
     with pytest.raises(BadRequest) as raised:
-        await start(idle, **fields)
+        await start(world_without_worker, **fields)
     assert raised.value.issues[0].path[0] == path
 
 
-async def test_a_loop_whose_job_is_lost_is_repaired_once(idle: World) -> None:
-    task = await start(idle)
-    assert not await idle.do(lambda ctx: repair_task(ctx, task.id))
-    await idle.engine.mongo["jobs"].delete_many({})
-    assert await idle.do(lambda ctx: repair_task(ctx, task.id))
-    assert not await idle.do(lambda ctx: repair_task(ctx, task.id))
-    await idle.do(lambda ctx: stop_task(ctx, "sync"))
-    assert not await idle.do(lambda ctx: repair_task(ctx, task.id))
+async def test_a_loop_with_a_lost_job_is_repaired_once(world_without_worker: World) -> None:
+    task = await start(world_without_worker)
+    assert not await world_without_worker.do(lambda ctx: repair_task(ctx, task.id))
+    await world_without_worker.engine.mongo["jobs"].delete_many({})
+    assert await world_without_worker.do(lambda ctx: repair_task(ctx, task.id))
+    assert not await world_without_worker.do(lambda ctx: repair_task(ctx, task.id))
+    await world_without_worker.do(lambda ctx: stop_task(ctx, "sync"))
+    assert not await world_without_worker.do(lambda ctx: repair_task(ctx, task.id))
 
 
 async def test_sweeper_recovers_a_lost_iteration(world: World) -> None:

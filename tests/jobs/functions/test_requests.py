@@ -25,13 +25,15 @@ async def create(world: World, data: Json = "hello", timeout_ms: int = 30 * SECO
 
 @pytest.fixture
 def slow_handler(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each request's handler wait at the gate."""
+    """Make the request handler wait at the gate."""
     monkeypatch.setattr(world.engine.registry, "request_handler", answer)
 
 
-async def test_one_transaction_makes_the_request_and_both_jobs(idle: World) -> None:
-    request = await create(idle)
-    process, timeout = await idle.jobs()
+async def test_one_transaction_creates_the_request_and_both_jobs(
+    world_without_worker: World,
+) -> None:
+    request = await create(world_without_worker)
+    process, timeout = await world_without_worker.jobs()
     assert (process.function_name, timeout.function_name) == (PROCESS, TIMEOUT)
     assert timeout.scheduled_time == request.timeout_at
     assert request.timeout_at - request.created_at >= timedelta(seconds=30)
@@ -39,17 +41,22 @@ async def test_one_transaction_makes_the_request_and_both_jobs(idle: World) -> N
         assert (job.internal, job.cause.kind, job.cause.id) == (True, CauseKind.REQUEST, request.id)
 
 
-async def test_a_transaction_that_aborts_leaves_neither_request_nor_job(idle: World) -> None:
+async def test_an_aborted_transaction_creates_no_request_and_no_job(
+    world_without_worker: World,
+) -> None:
     async def body(ctx: Any) -> None:
         await create_with_timeout(ctx, {}, SECOND)
-        raise RuntimeError("changed my mind")
+        raise RuntimeError("aborted")
 
     with pytest.raises(RuntimeError):
-        await idle.do(body)
-    assert (await idle.jobs(), await idle.all("requests")) == ([], [])
+        await world_without_worker.do(body)
+    assert (await world_without_worker.jobs(), await world_without_worker.all("requests")) == (
+        [],
+        [],
+    )
 
 
-async def test_a_request_is_completed_with_what_the_handler_returns(world: World) -> None:
+async def test_a_request_is_completed_with_the_result_of_its_handler(world: World) -> None:
     request = await create(world, {"question": 6})
     await world.settled()
     document = await world.one("requests", _id=request.id)
@@ -66,7 +73,7 @@ async def test_a_request_is_completed_with_what_the_handler_returns(world: World
         (object(), RequestState.FAILED, None),
     ],
 )
-async def test_what_a_handler_returns_is_stored_as_json_or_fails_the_request(
+async def test_the_result_of_a_handler_is_stored_as_json_or_fails_the_request(
     world: World, monkeypatch: pytest.MonkeyPatch, returned: Any, state: RequestState, result: Json
 ) -> None:
     async def give(*_: object) -> Any:
@@ -94,7 +101,7 @@ async def test_data_cannot_overwrite_state_or_owner(world: World) -> None:
 
 
 @pytest.mark.usefixtures("slow_handler")
-async def test_a_request_that_is_still_pending_times_out(world: World) -> None:
+async def test_a_pending_request_times_out(world: World) -> None:
     request = await create(world)
     await gate.reached.wait()
     await world.engine.advance(30 * SECOND)
@@ -103,7 +110,7 @@ async def test_a_request_that_is_still_pending_times_out(world: World) -> None:
 
 
 @pytest.mark.usefixtures("slow_handler")
-async def test_a_result_that_comes_after_the_timeout_changes_nothing(world: World) -> None:
+async def test_a_result_after_the_timeout_changes_nothing(world: World) -> None:
     request = await create(world)
     await gate.reached.wait()
     await world.engine.advance(30 * SECOND)
@@ -115,7 +122,7 @@ async def test_a_result_that_comes_after_the_timeout_changes_nothing(world: Worl
 
 
 @pytest.mark.usefixtures("slow_handler")
-async def test_an_error_that_comes_after_the_timeout_changes_nothing(world: World) -> None:
+async def test_an_error_after_the_timeout_changes_nothing(world: World) -> None:
     faults["answer"] = 1
     request = await create(world)
     await gate.reached.wait()
@@ -127,7 +134,7 @@ async def test_an_error_that_comes_after_the_timeout_changes_nothing(world: Worl
 
 
 @pytest.mark.usefixtures("slow_handler")
-async def test_a_result_just_before_the_timeout_wins(world: World) -> None:
+async def test_a_result_before_the_timeout_completes_the_request(world: World) -> None:
     request = await create(world)
     await gate.reached.wait()
     gate.opened.set()
@@ -138,7 +145,7 @@ async def test_a_result_just_before_the_timeout_wins(world: World) -> None:
     assert (document["state"], document["version"]) == (RequestState.COMPLETED, 2)
 
 
-async def test_a_handler_that_raises_makes_the_request_failed(world: World) -> None:
+async def test_a_handler_that_raises_fails_its_request(world: World) -> None:
     request = await create(world, {"fail": True})
     await world.settled()
     document = await world.one("requests", _id=request.id)
@@ -147,19 +154,19 @@ async def test_a_handler_that_raises_makes_the_request_failed(world: World) -> N
     assert (failure["owner"], failure["error"]["name"]) == ("alice", "RuntimeError")
 
 
-async def test_a_request_that_timed_out_before_it_was_processed_is_not_processed(
-    idle: World, pattern_settings: Settings
+async def test_a_request_that_has_timed_out_is_not_processed(
+    world_without_worker: World, pattern_settings: Settings
 ) -> None:
-    request = await create(idle, {"fail": True})
+    request = await create(world_without_worker, {"fail": True})
     ended_early = {"$set": {"state": "timeout"}}
-    await idle.engine.mongo["requests"].update_one({"_id": request.id}, ended_early)
+    await world_without_worker.engine.mongo["requests"].update_one({"_id": request.id}, ended_early)
     async with running_world(pattern_settings) as world:
         await world.settled()
         [process] = await world.jobs(PROCESS)
         assert process.state is JobState.SUCCESS
 
 
-async def test_many_ends_at_once_make_one_move(world: World) -> None:
+async def test_concurrent_completions_and_timeouts_end_a_request_once(world: World) -> None:
     request = await create(world, {"delayMs": 50})
     args = {"requestId": request.id}
     complete = {**args, "result": 1}
@@ -172,26 +179,28 @@ async def test_many_ends_at_once_make_one_move(world: World) -> None:
 
 
 @pytest.mark.parametrize("timeout_ms", [-1, 0, 366 * 24 * 60 * MINUTE])
-async def test_a_timeout_out_of_bounds_is_refused(idle: World, timeout_ms: int) -> None:
+async def test_a_timeout_out_of_range_is_rejected(
+    world_without_worker: World, timeout_ms: int
+) -> None:
     with pytest.raises(BadRequest) as raised:
-        await create(idle, timeout_ms=timeout_ms)
+        await create(world_without_worker, timeout_ms=timeout_ms)
     assert raised.value.issues[0].path == ("timeoutMs",)
 
 
-async def test_a_request_whose_timeout_is_lost_is_ended_once(idle: World) -> None:
-    request = await create(idle)
-    assert not await idle.do(lambda ctx: repair_request(ctx, request.id))
-    await idle.engine.advance(MINUTE)
-    assert not await idle.do(lambda ctx: repair_request(ctx, request.id))
-    await idle.engine.mongo["jobs"].delete_many({})
-    assert await idle.do(lambda ctx: repair_request(ctx, request.id))
-    assert not await idle.do(lambda ctx: repair_request(ctx, request.id))
-    assert (await idle.one("requests", _id=request.id))["state"] == RequestState.TIMEOUT
+async def test_a_request_with_a_lost_timeout_is_ended_once(world_without_worker: World) -> None:
+    request = await create(world_without_worker)
+    assert not await world_without_worker.do(lambda ctx: repair_request(ctx, request.id))
+    await world_without_worker.engine.advance(MINUTE)
+    assert not await world_without_worker.do(lambda ctx: repair_request(ctx, request.id))
+    await world_without_worker.engine.mongo["jobs"].delete_many({})
+    assert await world_without_worker.do(lambda ctx: repair_request(ctx, request.id))
+    assert not await world_without_worker.do(lambda ctx: repair_request(ctx, request.id))
+    assert (await world_without_worker.one("requests", _id=request.id))[
+        "state"
+    ] == RequestState.TIMEOUT
 
 
-async def test_a_request_whose_handler_was_cut_off_becomes_failed(
-    world: World, slow_handler: None
-) -> None:
+async def test_a_request_whose_handler_was_canceled_fails(world: World, slow_handler: None) -> None:
     request = await create(world, timeout_ms=60 * MINUTE)
     handling = {"functionName": PROCESS, "state": "inProgress"}
     [job] = await eventually(lambda: world.all("jobs", **handling))

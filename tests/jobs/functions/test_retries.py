@@ -1,4 +1,4 @@
-"""`actions.retryableAction`: real calls, delays of 1, 2 and 4 s, then a logged failure."""
+"""`actions.retryableAction`: HTTP calls, retries after 1, 2 and 4 s, and the logged failure."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -47,19 +47,19 @@ async def test_a_call_that_succeeds_is_made_once(caller: World, api: FlakyApi) -
     assert job.result == {"status": 200, "body": '{"ok": true}'}
 
 
-async def test_a_host_is_called_at_the_first_of_its_addresses_that_answers(api: FlakyApi) -> None:
+async def test_the_first_address_that_answers_is_used(api: FlakyApi) -> None:
     wanted = HttpCall(url=f"http://api.example:{api.port}/hook")
     answer = await call_addresses(["127.0.0.9", "127.0.0.1"], wanted)
     assert answer == {"status": 200, "body": '{"ok": true}'}
     assert api.names == [f"api.example:{api.port}"]
 
 
-async def test_a_host_hears_its_own_name(caller: World, api: FlakyApi) -> None:
+async def test_a_host_receives_its_name_in_the_host_header(caller: World, api: FlakyApi) -> None:
     await call_until_quiet(caller, {"url": f"http://localhost:{api.port}/hook", "method": "POST"})
     assert api.names == [f"localhost:{api.port}"]
 
 
-async def test_calls_that_fail_are_made_four_times_after_1_2_and_4_seconds(
+async def test_a_failing_call_is_retried_after_1_2_and_4_seconds(
     caller: World, api: FlakyApi
 ) -> None:
     api.failures = 100
@@ -84,14 +84,14 @@ async def test_the_last_failure_is_logged_with_the_error_and_the_data(
     assert failure["data"]["url"] == api.url
 
 
-async def test_a_call_that_recovers_is_not_made_again(caller: World, api: FlakyApi) -> None:
+async def test_a_call_that_succeeds_on_retry_is_not_repeated(caller: World, api: FlakyApi) -> None:
     api.failures = 2
     await call_until_quiet(caller, {"url": api.url})
     assert len(api.calls) == 3
     assert await caller.all("failures") == []
 
 
-async def test_max_attempts_counts_the_calls_after_the_first(caller: World, api: FlakyApi) -> None:
+async def test_max_attempts_is_the_number_of_retries(caller: World, api: FlakyApi) -> None:
     api.failures = 100
     await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
     assert len(api.calls) == 1
@@ -107,9 +107,7 @@ async def test_max_attempts_counts_the_calls_after_the_first(caller: World, api:
         "https://localhost/",
     ],
 )
-async def test_a_host_that_is_not_allowed_is_not_called_and_fails_at_once(
-    caller: World, url: str
-) -> None:
+async def test_a_call_to_a_host_that_is_not_allowed_fails_at_once(caller: World, url: str) -> None:
     await call_until_quiet(caller, {"url": url})
     [job] = await caller.jobs(CALL)
     assert job.state is JobState.FAILED
@@ -123,7 +121,7 @@ async def test_a_redirect_is_not_followed(caller: World, api: FlakyApi) -> None:
     assert "HTTP 302" in (await caller.one("failures"))["error"]["message"]
 
 
-async def test_an_answer_that_is_too_large_is_a_failure(caller: World, api: FlakyApi) -> None:
+async def test_a_response_that_is_too_large_is_a_failure(caller: World, api: FlakyApi) -> None:
     api.answer = b"x" * 70_000
     await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
     assert "larger than" in (await caller.one("failures"))["error"]["message"]
@@ -145,14 +143,14 @@ async def test_a_host_that_does_not_answer_is_a_failure(caller: World, url: str)
         {"url": "http://example.com/", "headers": {}},
     ],
 )
-async def test_a_call_that_makes_no_sense_is_refused_when_it_is_scheduled(
-    idle: World, data: dict[str, Any]
+async def test_an_invalid_call_is_rejected_when_it_is_scheduled(
+    world_without_worker: World, data: dict[str, Any]
 ) -> None:
     with pytest.raises(BadRequest) as raised:
-        await idle.schedule(CALL, {"data": data})
+        await world_without_worker.schedule(CALL, {"data": data})
     assert raised.value.issues[0].path[:2] == ("args", "data")
 
 
-async def test_clients_may_schedule_it(idle: World) -> None:
-    assert idle.engine.registry.resolve(CALL).callable_by([])
-    assert not idle.engine.registry.resolve("errors.logFailure").callable_by([])
+async def test_clients_may_schedule_retryable_actions(world_without_worker: World) -> None:
+    assert world_without_worker.engine.registry.resolve(CALL).callable_by([])
+    assert not world_without_worker.engine.registry.resolve("errors.logFailure").callable_by([])

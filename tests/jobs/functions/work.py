@@ -1,4 +1,4 @@
-"""Functions of the tests, as in a user's module."""
+"""Functions for the tests, written like a user's module."""
 
 import asyncio
 from pathlib import Path
@@ -27,14 +27,14 @@ class Gate:
 
 gate = Gate()
 faults: dict[str, int] = {}
-"""How often each named place will still raise."""
+"""The number of exceptions that each named place will still raise."""
 
 
-def stumble(place: str) -> None:
-    """Raise the number of times that the test requested."""
+def raise_if_requested(place: str) -> None:
+    """Raise an exception as often as the test requested for this place."""
     if faults.get(place, 0) > 0:
         faults[place] -= 1
-        raise ConnectionError(f"{place} was cut off")
+        raise ConnectionError(f"{place} failed on request")
 
 
 @mutation(public=True)
@@ -61,7 +61,7 @@ async def send_parcels(ctx: Context, parcels: list[dict[str, Any]]) -> None:
         await ctx.db["parcels"].update_one(
             {"_id": parcel["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
         )
-        stumble("parcels")
+        raise_if_requested("parcels")
 
 
 @mutation()
@@ -138,5 +138,5 @@ async def stamp(ctx: Context, stamps: list[dict[str, Any]]) -> None:
 async def answer(ctx: Context, data: Json) -> Json:
     """Complete a request when the test opens the gate."""
     await gate.pass_through()
-    stumble("answer")
+    raise_if_requested("answer")
     return {"answer": data}

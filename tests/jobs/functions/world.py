@@ -1,4 +1,4 @@
-"""An installation for the tests of the patterns: an engine, a worker in this process, due time."""
+"""Installations for the tests of the patterns: an engine, with or without a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -96,7 +96,7 @@ async def running_world(settings: Settings) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def idle_world(settings: Settings) -> AsyncIterator[World]:
+async def open_world(settings: Settings) -> AsyncIterator[World]:
     """Open an installation without a worker."""
     async with Engine.open(settings) as engine:
         yield World(engine)

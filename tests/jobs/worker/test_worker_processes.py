@@ -8,7 +8,7 @@ import pytest
 
 from ostinato.jobs.embedded.process import Child
 from tests.engine.rig import Rig
-from tests.jobs.conftest import HASTE, MODULES
+from tests.jobs.conftest import FAST_SETTINGS, MODULES
 from tests.processes import START_S, Processes, eventually, runs
 
 
@@ -18,7 +18,7 @@ async def pids(rig: Rig) -> set[int]:
 
 async def supervised(rig: Rig, processes: Processes, number: int) -> tuple[Child, set[int]]:
     """Start a crew and return it with the process ids of its workers, once all work."""
-    given = {**HASTE, "functions": MODULES, "drain_timeout_ms": 10_000}
+    given = {**FAST_SETTINGS, "functions": MODULES, "drain_timeout_ms": 10_000}
     supervisor = processes.worker("--processes", str(number), **given)
 
     async def all_there() -> set[int]:
