@@ -32,7 +32,7 @@ LONGEST = (
     "tests/test_demo",
     "tests/browser",
     "tests/test_setup_dev",
-    "tests/resolvers/test_property",
+    "tests/resolvers/test_merged_view",
     "tests/resolvers/test_hostile_values",
     "tests/jobs/mongo/test_interleavings",
     "tests/jobs/worker/test_outages",

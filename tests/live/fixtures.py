@@ -1,4 +1,4 @@
-"""Owns what the tests of the live layer share: an engine, a feed, a writer, viewers."""
+"""Fixtures for tests of live queries: an engine, a change feed, a writer and contexts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,16 +13,16 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
-from tests.live.reading import Finds
-from tests.live.watching import Station, Watcher
+from tests.live.reading import JobReadCounter
+from tests.live.watching import SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 
-As: TypeAlias = Callable[..., RequestContext]
+ContextFactory: TypeAlias = Callable[..., RequestContext]
 
 
 @pytest.fixture
 def live_settings(settings: Settings) -> Settings:
-    """Return settings; a module that needs other bounds overrides this."""
+    """Return the settings; test modules override this fixture to change them."""
     return settings
 
 
@@ -39,12 +39,12 @@ async def feed(engine: Engine) -> AsyncIterator[ChangeFeed]:
 
 
 @pytest.fixture
-def write(engine: Engine) -> Writer:
+def writer(engine: Engine) -> Writer:
     return Writer(engine.mongo)
 
 
 @pytest.fixture
-def as_viewer(engine: Engine, feed: ChangeFeed) -> As:
+def as_viewer(engine: Engine, feed: ChangeFeed) -> ContextFactory:
     """Return a factory of request contexts: `as_viewer("ann")`, `as_viewer("root", "admin")`."""
 
     def make(name: str = "ann", *roles: str, at: ChangeFeed | None = None) -> RequestContext:
@@ -55,29 +55,29 @@ def as_viewer(engine: Engine, feed: ChangeFeed) -> As:
 
 
 @pytest.fixture
-async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
-    async with Station.open(graphql_schema, engine, feed) as station:
-        yield station
+async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionHarness]:
+    async with SubscriptionHarness.open(graphql_schema, engine, feed) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def finds(engine: Engine) -> AsyncIterator[Finds]:
+async def job_reads(engine: Engine) -> AsyncIterator[JobReadCounter]:
     database = engine.mongo.database
     await database.command("profile", 2)
-    yield Finds(engine.mongo)
+    yield JobReadCounter(engine.mongo)
     await database.command("profile", 0)
     await database.drop_collection("system.profile")
 
 
-class Started:
-    """Bring watchers to wait for what comes behind READY; whoever is left leaves in the end."""
+class WatcherGroup:
+    """Watchers that have read READY and wait for their next messages."""
 
     def __init__(self) -> None:
         self._waiting: dict[Watcher, asyncio.Task[dict[str, Any]]] = {}
         self._stack = AsyncExitStack()
 
-    async def __call__(self, *watchers: Watcher, up_to: str | None = None) -> None:
-        """Read READY of each, and on up to a job if one is named."""
+    async def start(self, *watchers: Watcher, up_to: str | None = None) -> None:
+        """Add watchers: read up to READY, and up to a change of the job `up_to` if given."""
         for watcher in watchers:
             await self._stack.enter_async_context(watcher)
             await watcher.ready()
@@ -86,13 +86,13 @@ class Started:
             self._waiting[watcher] = asyncio.create_task(watcher.next())
 
     async def told(self) -> list[dict[str, Any]]:
-        """Return the next message of each; they wait for the one behind."""
+        """Return the next message of each watcher, and start waiting for the one after it."""
         told = await asyncio.gather(*self._waiting.values())
         for watcher in self._waiting:
             self._waiting[watcher] = asyncio.create_task(watcher.next())
         return told
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         for task in self._waiting.values():
             task.cancel()
         await asyncio.gather(*self._waiting.values(), return_exceptions=True)
@@ -100,7 +100,7 @@ class Started:
 
 
 @pytest.fixture
-async def started() -> AsyncIterator[Started]:
-    started = Started()
-    yield started
-    await started.leave()
+async def watcher_group() -> AsyncIterator[WatcherGroup]:
+    watcher_group = WatcherGroup()
+    yield watcher_group
+    await watcher_group.close()

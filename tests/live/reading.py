@@ -1,4 +1,4 @@
-"""Owns the client's side of a subscription under test."""
+"""Clients that read subscriptions in tests."""
 
 import asyncio
 from contextlib import aclosing
@@ -48,7 +48,7 @@ class Client(Generic[M]):
         return [await self.next() for _ in range(count)]
 
     async def until(self, kind: ChangeKind) -> list[M]:
-        """Read up to the first message of that kind, which comes last."""
+        """Read and return messages up to the first of that kind."""
         taken = [await self.next()]
         while taken[-1].kind is not kind:
             taken.append(await self.next())
@@ -65,8 +65,8 @@ async def first_message(query: LiveQuery[N]) -> N:
 
 
 @dataclass(frozen=True, slots=True)
-class Finds:
-    """How often jobs were read, as MongoDB's profiler tells."""
+class JobReadCounter:
+    """Counts queries on jobs in MongoDB's profiler."""
 
     mongo: Mongo
 

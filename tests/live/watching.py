@@ -1,4 +1,4 @@
-"""Owns clients of whole subscriptions, from the document to the bytes a transport sends."""
+"""Clients of subscriptions, from the GraphQL document to the encoded messages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ ANN = Viewer(id="ann")
 
 
 class Watcher:
-    """Read one subscription, message by message."""
+    """A client that reads one subscription."""
 
     def __init__(self, results: Any) -> None:
         self.results = results
@@ -43,7 +43,7 @@ class Watcher:
         await self.results.aclose()
 
     async def next(self) -> dict[str, Any]:
-        """Return the next message; fails on errors in it."""
+        """Return the next message; fail if it has errors."""
         async with asyncio.timeout(PATIENCE_S):
             self.encoded.append(await anext(self.results))
         response = orjson.loads(self.encoded[-1].payload)
@@ -62,14 +62,14 @@ class Watcher:
         return str(self.encoded[-1].cursor)
 
     async def starts(self) -> "asyncio.Task[dict[str, Any]]":
-        """Read READY and return the task that waits for what comes behind."""
+        """Read up to READY, and return a task that waits for the next message."""
         await self.ready()
         return asyncio.create_task(self.next())
 
 
 @dataclass
 class Pushed:
-    """A client that is sent to directly while `reads`."""
+    """A client that accepts pushed frames while `reads` is true."""
 
     reads: bool = True
     batches: list[bytes] = field(default_factory=list)
@@ -81,8 +81,8 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
-    """What API processes have: runners over a feed."""
+class SubscriptionHarness:
+    """The runners of an API process, over a change feed."""
 
     runner: OperationRunner
     subscriptions: SubscriptionRunner
@@ -91,7 +91,7 @@ class Station:
     @asynccontextmanager
     async def open(
         cls, schema: Schema, engine: Engine, feed: ChangeFeed
-    ) -> AsyncIterator["Station"]:
+    ) -> AsyncIterator["SubscriptionHarness"]:
         def create_context(viewer: Viewer | None) -> RequestContext:
             return RequestContext(caller=viewer, engine=engine, feed=feed)
 
@@ -102,13 +102,13 @@ class Station:
 
     @property
     def broadcasts(self) -> list[int]:
-        """Count the members of each group."""
+        """Return the number of subscribers of each broadcast, sorted."""
         return sorted(len(group) for group in self.subscriptions.broadcasts)
 
     def watch(
         self, query: str = JOBS, viewer: Viewer = ANN, push: Push | None = None, **variables: Any
     ) -> Watcher:
-        """Subscribe; the variables are the operation's."""
+        """Subscribe with the variables of the operation."""
         operation = self.runner.prepare(OperationRequest(query=query, variables=variables))
         assert operation.kind is OperationType.SUBSCRIPTION
         return Watcher(self.subscriptions.results(operation, viewer, push))

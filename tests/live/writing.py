@@ -1,4 +1,4 @@
-"""Owns the writes that the tests of the live layer follow: real transitions, on small documents."""
+"""Writes of jobs and other documents for tests of live queries."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ CLAIMED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Write as the engine and the functions do."""
+    """Writes documents like the engine and functions do."""
 
     mongo: Mongo
 
@@ -30,13 +30,13 @@ class Writer:
         return str(document["_id"])
 
     async def jobs(self, count: int) -> None:
-        """Insert many."""
+        """Insert pending jobs."""
         await self.mongo["jobs"].insert_many([_job("ann", {}) for _ in range(count)])
 
     async def make_transition(
         self, name: TransitionName, *ids: str, fields: Any = None, event: Any = None
     ) -> None:
-        """Make a transition, whatever the state."""
+        """Make a transition without checking the state."""
         update = pipeline(name, now(KEEP_MS), fields, event)
         await self.mongo["jobs"].update_many({"_id": {"$in": list(ids)}}, update)
 
@@ -58,7 +58,7 @@ class Writer:
         await self.mongo["jobs"].update_one({"_id": job_id}, update)
 
     async def run(self, owner: str | None = "ann", **fields: Any) -> str:
-        """Take a job through its whole life: three events."""
+        """Insert, claim and complete a job: three events."""
         job_id = await self.job(owner, **fields)
         await self.claim(job_id)
         await self.succeed(job_id)
@@ -82,7 +82,7 @@ class Writer:
         return str(document["_id"])
 
     async def delete_cron(self, cron_id: str, owner: str = "ann") -> None:
-        """Delete a cron as the product does: the write before says whose it was."""
+        """Delete a cron like the engine does: first write a tombstone with its owner."""
         farewell = {"$set": {"deleted": {"owner": owner}}}
         await self.mongo["crons"].update_one({"_id": cron_id}, farewell)
         await self.mongo["crons"].delete_one({"_id": cron_id})

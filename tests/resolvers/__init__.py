@@ -1,1 +1,1 @@
-"""Tests of use cases: live queries, cursors, tokens. tests/api has those that a document shows."""
+"""Tests of live queries, cursors and tokens. Tests of operations are in tests/api."""

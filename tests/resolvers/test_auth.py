@@ -1,4 +1,4 @@
-"""Tokens: which are accepted, by which key, and that nothing falls back to a weaker one."""
+"""Tokens: valid and invalid tokens, keys and algorithms."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -19,14 +19,14 @@ from tests.schema.tokens import (
     RSA,
     SMALL_RSA,
     claims,
+    is_rejected,
     pem,
-    refused,
     unsigned,
     viewer_of,
 )
 
 
-async def test_minted_token_names_its_viewer() -> None:
+async def test_issued_token_identifies_its_viewer() -> None:
     settings = make_settings(jwt_audience="ostinato", jwt_issuer="tests")
     viewer = await viewer_of(settings, issue_token(settings, "ada", ("admin",), ttl_s=60))
     assert (viewer.id, viewer.roles, viewer.is_admin) == ("ada", frozenset({"admin"}), True)
@@ -34,7 +34,7 @@ async def test_minted_token_names_its_viewer() -> None:
     assert timedelta(seconds=55) < viewer.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
 
 
-async def test_ordinary_viewer_is_not_an_admin() -> None:
+async def test_viewer_without_the_role_is_not_an_admin() -> None:
     settings = make_settings()
     assert not (await viewer_of(settings, issue_token(settings, "ada"))).is_admin
 
@@ -60,20 +60,20 @@ async def test_ordinary_viewer_is_not_an_admin() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-async def test_token_with_wrong_claims_is_refused(changes: dict[str, Any]) -> None:
+async def test_token_with_invalid_claims_is_rejected(changes: dict[str, Any]) -> None:
     token = jwt.encode(claims(**changes), SECRET, algorithm="HS256", sort_headers=True)
-    assert await refused(make_settings(), token)
+    assert await is_rejected(make_settings(), token)
 
 
-async def test_token_is_verified_once_and_forgotten_when_it_expires() -> None:
+async def test_verified_token_is_cached_until_it_expires() -> None:
     authenticator = Authenticator(make_settings())
     token = issue_token(make_settings(), "ada", ttl_s=2)
     viewer = await authenticator.viewer(token)
     assert await authenticator.viewer(token) is viewer
-    await eventually(lambda: _is_refused(authenticator, token))
+    await eventually(lambda: _is_rejected(authenticator, token))
 
 
-async def _is_refused(authenticator: Authenticator, token: str) -> bool:
+async def _is_rejected(authenticator: Authenticator, token: str) -> bool:
     try:
         await authenticator.viewer(token)
     except Unauthorized:
@@ -90,7 +90,7 @@ async def test_number_of_cached_tokens_is_limited() -> None:
     assert await authenticator.viewer(first) is not viewer
 
 
-async def test_token_that_never_expires_in_our_calendar_is_accepted() -> None:
+async def test_token_with_an_expiry_beyond_year_9999_is_accepted() -> None:
     token = jwt.encode(claims(exp=10**15), SECRET, algorithm="HS256")
     assert (await viewer_of(make_settings(), token)).expires_at is None
 
@@ -116,9 +116,9 @@ async def test_audience_and_issuer_must_match_when_configured(
     asked: dict[str, str], sent: dict[str, str]
 ) -> None:
     token = jwt.encode(claims(**sent), SECRET, algorithm="HS256")
-    assert await refused(make_settings(**asked), token)
+    assert await is_rejected(make_settings(**asked), token)
     if sent:
-        assert not await refused(make_settings(), token)
+        assert not await is_rejected(make_settings(), token)
 
 
 @pytest.mark.parametrize("key", [RSA, EC], ids=["RS256", "ES256"])
@@ -129,24 +129,26 @@ async def test_public_key_verifies_its_own_algorithm(
     algorithm = "RS256" if key is RSA else "ES256"
     token = jwt.encode(claims(), key, algorithm=algorithm)
     assert (await viewer_of(settings, token)).id == "ada"
-    assert await refused(settings, jwt.encode(claims(), OTHER_RSA, algorithm="RS256"))
+    assert await is_rejected(settings, jwt.encode(claims(), OTHER_RSA, algorithm="RS256"))
 
 
-async def test_public_key_is_never_taken_for_a_secret() -> None:
+async def test_public_key_is_never_used_as_a_secret() -> None:
     settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
     header = {"alg": "HS256", "typ": "JWT"}
     body = {"sub": "ada", "exp": 4_000_000_000}
     signed = unsigned(header, body)[:-1]
     signature = jwt.get_algorithm_by_name("HS256").sign(signed.encode(), pem(RSA).encode())
     token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
-    assert await refused(settings, token)
-    assert await refused(make_settings(jwt_public_key=pem(RSA)), token)
+    assert await is_rejected(settings, token)
+    assert await is_rejected(make_settings(jwt_public_key=pem(RSA)), token)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256", "", None, []])
-async def test_other_algorithms_are_refused(algorithm: object) -> None:
+async def test_other_algorithms_are_rejected(algorithm: object) -> None:
     header = {"alg": algorithm, "typ": "JWT"}
-    assert await refused(make_settings(), unsigned(header, {"sub": "ada", "exp": 4_000_000_000}))
+    assert await is_rejected(
+        make_settings(), unsigned(header, {"sub": "ada", "exp": 4_000_000_000})
+    )
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é", "." * 10, "[" * 8_000, "x" * 9_000])
@@ -155,10 +157,10 @@ async def test_text_that_is_not_a_token_is_rejected(token: str) -> None:
         await viewer_of(make_settings(), token)
 
 
-async def test_configured_algorithms_narrow_what_the_keys_could_verify() -> None:
+async def test_configured_algorithms_restrict_those_of_the_keys() -> None:
     settings = make_settings(jwt_public_key=pem(RSA), jwt_algorithms=("RS256",))
-    assert await refused(settings, issue_token(settings, "ada"))
-    assert not await refused(settings, jwt.encode(claims(), RSA, algorithm="RS256"))
+    assert await is_rejected(settings, issue_token(settings, "ada"))
+    assert not await is_rejected(settings, jwt.encode(claims(), RSA, algorithm="RS256"))
 
 
 @pytest.mark.parametrize(
@@ -172,21 +174,19 @@ async def test_configured_algorithms_narrow_what_the_keys_could_verify() -> None
         ({"jwt_jwks_url": "http://id.example/keys"}, "https"),
     ],
 )
-def test_server_without_a_usable_key_refuses_to_start(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_server_without_a_usable_key_does_not_start(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Authenticator(make_settings(jwt_secret=None, **changes))
 
 
-def test_minting_needs_a_secret() -> None:
+def test_issuing_a_token_requires_a_secret() -> None:
     settings = make_settings(jwt_secret=None, jwt_public_key=pem(RSA))
     with pytest.raises(ValueError, match="OSTINATO_JWT_SECRET"):
         issue_token(settings, "ada")
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "x", 1, ["Bearer x"], {}])
-def test_authorization_of_another_shape_is_unauthorized(header: object) -> None:
+def test_malformed_authorization_header_is_unauthorized(header: object) -> None:
     with pytest.raises(Unauthorized):
         bearer_token(header)
 

@@ -1,4 +1,4 @@
-"""Cursors are the same bytes in every version: clients bring them from servers of older ones."""
+"""Cursors are the same bytes in every version: clients resume with cursors of older servers."""
 
 import pytest
 from pydantic import SecretStr
@@ -19,12 +19,12 @@ WRITTEN = {
         position=POSITION, topic="job:j1", seq=3, version=5
     ),
 }
-"""By the version that also wrote cursors inside of a write."""
+"""Cursors written by an older version, which also wrote cursors inside a write."""
 INSIDE_A_WRITE = "-N8_ek-----09k7d9Ls3Lm8eQq8n7XkkA27gB1kXPY3XMF-Im26vAjrmkMvsflHOQg4kH-"
 
 
 @pytest.mark.parametrize(("text", "cursor"), WRITTEN.items())
-def test_cursor_is_written_and_read_as_by_older_versions(text: str, cursor: LiveCursor) -> None:
+def test_cursors_of_older_versions_are_unchanged(text: str, cursor: LiveCursor) -> None:
     assert CODEC.encode(cursor) == text
     assert CODEC.decode(text, cursor.topic) == cursor
 

@@ -1,4 +1,4 @@
-"""Hostile but possible values go in by every door and come out of every other as they were."""
+"""Property tests: hostile values are returned unchanged by every field and transport."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import Phase, given
-from hypothesis import settings as bounds
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ostinato.jobs.engine import Engine
@@ -35,9 +35,9 @@ READ = f"""{{ jobs(first: 100) {{ nodes {{ functionName cause {{ kind }} {JOB} }
   requests {{ nodes {{ state data result }} }} crons {{ nodes {{ name args }} }}
   recurringTasks {{ nodes {{ taskId args }} }}
   failures {{ nodes {{ data error {{ message }} }} }} }}"""
-LIVE = bounds(
+EXAMPLES = hypothesis_settings(
     max_examples=10,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
 )
 
 
@@ -48,7 +48,7 @@ def live_settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 async def port(live_settings: Settings, engine: Engine) -> AsyncIterator[int]:
-    """Serve the API beside a worker; return where."""
+    """Run the API and a worker; return the port of the API."""
     async with working(live_settings), served(create_app(live_settings), live_settings) as port:
         yield port
 
@@ -70,7 +70,7 @@ class Sent:
 
 
 class Doors:
-    """A user who sends one value by every door."""
+    """A user who sends one value with every operation."""
 
     def __init__(self, caller: Caller, client: httpx.AsyncClient) -> None:
         self.caller, self.client = caller, client
@@ -93,7 +93,7 @@ class Doors:
         )
 
     async def read(self) -> Document:
-        """Read all that came of it, once it has."""
+        """Wait until the jobs and requests have ended, and return all objects."""
 
         async def settled() -> Document | None:
             found = await self.caller.ask(self.client, READ)
@@ -114,7 +114,7 @@ async def _user(port: int, settings: Settings) -> AsyncIterator[Doors]:
         yield Doors(caller, client)
 
 
-@LIVE
+@EXAMPLES
 @given(sent=st.builds(Sent, JSON, TEXTS, COUNTS, NAMES))
 async def test_json_values_round_trip_through_every_transport(
     port: int, live_settings: Settings, sent: Sent
@@ -131,7 +131,7 @@ async def test_json_values_round_trip_through_every_transport(
 
 
 def _expected(sent: Sent) -> Document:
-    """Return what is read beside the jobs."""
+    """Return the expected objects other than jobs."""
     return {
         "requests": [{"state": "COMPLETED", "data": sent.data, "result": sent.data}],
         "crons": [{"name": sent.name, "args": sent.args}],
@@ -147,7 +147,7 @@ def _as_told(job: Document) -> Document:
 def _check(job: Document, sent: Sent) -> None:
     progress = {"done": sent.count, "total": sent.count, "message": sent.text}
     value: Any = sent.value
-    if job["cause"]["kind"] == "JOB":  # by the batch, an item at a time
+    if job["cause"]["kind"] == "JOB":  # scheduled by the batch, one per item
         value, progress = sent.data, {"done": 0, "total": 0, "message": ""}
     assert repr(job["args"]["value"]) == repr(value)
     if job["functionName"] == "doors.fail":
@@ -156,7 +156,7 @@ def _check(job: Document, sent: Sent) -> None:
         assert repr((job["result"], job["progress"])) == repr((value, progress))
 
 
-@LIVE
+@EXAMPLES
 @given(notes=st.lists(BSON, min_size=1, max_size=5), bad=NO_JSON)
 async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
     port: int,
@@ -175,7 +175,7 @@ async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
 
 
 async def _outcomes(user: Doors, notes: list[str]) -> list[tuple[str, Any]]:
-    """Let a function read each note; return how that ended."""
+    """Run a function that reads each note; return its states and results."""
     for note in notes:
         given = {"functionName": "doors.readNote", "args": {"note": note}}
         await user.caller.ask(user.client, SCHEDULE, input=given)

@@ -1,4 +1,4 @@
-"""Keys of an issuer over HTTP: found, cached, rotated, withdrawn and missing."""
+"""Key sets of an issuer: lookup, caching, rotation, withdrawal and errors."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.schema.tokens import (
     OTHER_RSA,
     RSA,
     claims,
-    refused,
+    is_rejected,
     viewer_of,
 )
 
@@ -32,7 +32,9 @@ def jwks_settings(server: KeyServer) -> Settings:
     return make_settings(jwt_secret=None, jwt_jwks_url=server.url)
 
 
-async def test_key_set_verifies_by_key_id_and_is_fetched_once(key_server: KeyServer) -> None:
+async def test_keys_are_selected_by_key_id_and_the_key_set_is_fetched_once(
+    key_server: KeyServer,
+) -> None:
     key_server.publish(rsa=RSA.public_key(), ec=EC.public_key())
     authenticator = Authenticator(jwks_settings(key_server))
     for key, algorithm, key_id in ((RSA, "RS256", "rsa"), (EC, "ES256", "ec")):
@@ -42,7 +44,7 @@ async def test_key_set_verifies_by_key_id_and_is_fetched_once(key_server: KeySer
     await authenticator.aclose()
 
 
-async def test_key_set_s_key_verifies_only_its_own_algorithm(key_server: KeyServer) -> None:
+async def test_key_of_a_key_set_verifies_only_its_own_algorithm(key_server: KeyServer) -> None:
     key_server.publish(rsa=RSA.public_key())
     settings = jwks_settings(key_server)
     for token in (
@@ -52,17 +54,17 @@ async def test_key_set_s_key_verifies_only_its_own_algorithm(key_server: KeyServ
         jwt.encode(claims(), OTHER_RSA, algorithm="RS256", headers={"kid": "rsa"}),
         jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "unknown"}),
     ):
-        assert await refused(settings, token)
+        assert await is_rejected(settings, token)
 
 
 async def test_secret_published_in_a_key_set_is_not_used(key_server: KeyServer) -> None:
     secret = base64.urlsafe_b64encode(SECRET.encode()).rstrip(b"=").decode()
     key_server.body = {"keys": [{"kty": "oct", "kid": "s", "k": secret}, {"kty": "?"}, 1]}
     token = jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "s"})
-    assert await refused(jwks_settings(key_server), token)
+    assert await is_rejected(jwks_settings(key_server), token)
 
 
-async def test_new_key_is_found_after_a_rotation_and_invented_ids_do_not_flood_the_issuer(
+async def test_rotated_key_is_found_and_unknown_key_ids_are_fetched_at_a_limited_rate(
     key_server: KeyServer,
 ) -> None:
     now = 0.0
@@ -78,7 +80,7 @@ async def test_new_key_is_found_after_a_rotation_and_invented_ids_do_not_flood_t
     await keys.aclose()
 
 
-async def test_keys_stay_valid_while_the_issuer_is_unreachable_and_withdrawn_ones_are_removed(
+async def test_keys_stay_valid_while_the_issuer_is_unreachable_until_they_are_withdrawn(
     key_server: KeyServer,
 ) -> None:
     now = 0.0
@@ -94,7 +96,7 @@ async def test_keys_stay_valid_while_the_issuer_is_unreachable_and_withdrawn_one
 
 
 @pytest.mark.parametrize("body", [None, [], {"keys": 1}, "x" * 300_000])
-async def test_issuer_that_never_answered_well_makes_us_unavailable(
+async def test_authentication_is_unavailable_until_the_issuer_has_sent_valid_keys(
     key_server: KeyServer, body: object
 ) -> None:
     key_server.body = body

@@ -1,4 +1,4 @@
-"""Resuming: what a client missed comes once and in order, from wherever history is kept."""
+"""Resuming: missed changes are sent once and in order, from the ring or from MongoDB."""
 
 import asyncio
 
@@ -15,9 +15,9 @@ from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import crons_changed, jobs_changed
 from tests.live.breaking import followed
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import disconnected, first_message, follow, told
-from tests.live.watching import Station
+from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
 
 ALL = JobFilter()
@@ -29,10 +29,10 @@ def live_settings(settings: Settings) -> Settings:
 
 
 async def test_missed_changes_come_from_the_ring(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    job_id = await write.run()
+    job_id = await writer.run()
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         assert (await client.next()).kind is ChangeKind.READY
@@ -41,28 +41,28 @@ async def test_missed_changes_come_from_the_ring(
 
 
 async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    ids = [await write.run() for _ in range(5)]
+    ids = [await writer.run() for _ in range(5)]
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
-        live = await write.job()
+        live = await writer.job()
         assert (await client.next()).id == live
     assert feed.stats.replays == 1
 
 
 async def fail(*_: object) -> None:
-    raise RuntimeError("a mistake of ours")
+    raise RuntimeError("a bug")
 
 
-async def test_failed_catch_up_ends_its_subscription_which_may_resume(
-    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
+async def test_failed_catch_up_ends_its_subscription_and_the_client_can_resume(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursor = await disconnected(as_viewer())
-    ids = [await write.run() for _ in range(5)]
+    ids = [await writer.run() for _ in range(5)]
     await followed(feed)
     ended = pytest.raises(Unavailable, match="resume from your last cursor")
     with monkeypatch.context() as patch, ended:
@@ -73,16 +73,16 @@ async def test_failed_catch_up_ends_its_subscription_which_may_resume(
         assert (await client.next()).id == ids[0]
 
 
-async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
-    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
+async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursor, reader, pause = await disconnected(as_viewer()), asyncio.current_task(), asyncio.sleep
-    job_id = await write.run()
+    job_id = await writer.run()
 
     async def overtaken(delay: float) -> None:
         if not delay and asyncio.current_task() is reader:
             monkeypatch.undo()
-            await write.run()
+            await writer.run()
             await followed(feed)
         await pause(delay)
 
@@ -93,13 +93,13 @@ async def test_history_that_leaves_the_ring_while_its_reader_waits_is_not_lost(
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
-async def test_many_resumes_at_once_share_a_stream(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_concurrent_resumes_share_a_catch_up_stream(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursors = []
     for _ in range(20):
         cursors.append(await disconnected(as_viewer()))
-        await write.job()
+        await writer.job()
     await followed(feed)
     clients = [follow(as_viewer(), cursor) for cursor in cursors]
     for client in clients:
@@ -113,10 +113,10 @@ async def test_many_resumes_at_once_share_a_stream(
 
 
 async def test_cursor_is_valid_at_another_api_process(
-    as_viewer: As, engine: Engine, write: Writer
+    as_viewer: ContextFactory, engine: Engine, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    job_id = await write.run()
+    job_id = await writer.run()
     async with (
         ChangeFeed(engine.mongo, engine.settings) as other,
         follow(as_viewer(at=other), cursor) as client,
@@ -125,26 +125,28 @@ async def test_cursor_is_valid_at_another_api_process(
         assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
-async def test_cursor_ahead_of_this_process_skips_what_was_told(
-    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer
+async def test_cursor_ahead_of_this_process_skips_changes_already_sent(
+    as_viewer: ContextFactory, engine: Engine, feed: ChangeFeed, writer: Writer
 ) -> None:
-    """The other process is further: what this one has yet to hand out was told already."""
+    """The other process was ahead: it has already sent the next changes of this process."""
     async with follow(as_viewer()) as client:
         await client.ready()
-        told_job = await write.job()
+        told_job = await writer.job()
         cursor = (await client.next()).cursor
     behind = feed.position
     feed.position = Position("82" + "0" * 16)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         feed.position = behind
-        next_job = await write.job()
+        next_job = await writer.job()
         assert (await client.next()).id == next_job != told_job
 
 
-async def test_resuming_twice_at_one_cursor_tells_the_same(as_viewer: As, write: Writer) -> None:
+async def test_resuming_twice_with_one_cursor_sends_the_same_changes(
+    as_viewer: ContextFactory, writer: Writer
+) -> None:
     cursor = await disconnected(as_viewer())
-    await write.run()
+    await writer.run()
     runs = []
     for _ in range(2):
         async with follow(as_viewer(), cursor) as client:
@@ -153,11 +155,11 @@ async def test_resuming_twice_at_one_cursor_tells_the_same(as_viewer: As, write:
     assert runs[0] == runs[1]
 
 
-async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
-    as_viewer: As, write: Writer
+async def test_cursor_inside_a_snapshot_restarts_the_snapshot(
+    as_viewer: ContextFactory, writer: Writer
 ) -> None:
-    await write.job()
-    await write.job()
+    await writer.job()
+    await writer.job()
     async with follow(as_viewer(), snapshot=True) as client:
         row = await client.next()
     async with follow(as_viewer(), row.cursor, snapshot=True) as client:
@@ -166,13 +168,13 @@ async def test_cursor_inside_a_snapshot_starts_the_snapshot_again(
 
 
 async def test_cursor_older_than_the_history_is_history_lost(
-    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, engine: Engine, feed: ChangeFeed, writer: Writer
 ) -> None:
-    rolled = await rolled_back(as_viewer(), write)
+    rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
-    await followed_writes(feed, write, 1)
+    await followed_writes(feed, writer, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(feed, write, 6)
+    await followed_writes(feed, writer, 6)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
         await client.ready()
@@ -181,15 +183,19 @@ async def test_cursor_older_than_the_history_is_history_lost(
         assert len(await client.take(6)) == 6
 
 
-async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
-    as_viewer: As, engine: Engine, feed: ChangeFeed, write: Writer, station: Station
+async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up(
+    as_viewer: ContextFactory,
+    engine: Engine,
+    feed: ChangeFeed,
+    writer: Writer,
+    harness: SubscriptionHarness,
 ) -> None:
-    rolled = await rolled_back(as_viewer(), write)
+    rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
-    await followed_writes(feed, write, 1)
+    await followed_writes(feed, writer, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(feed, write, 6)
-    async with station.watch(after=lost) as gone, station.watch(after=alive) as watcher:
+    await followed_writes(feed, writer, 6)
+    async with harness.watch(after=lost) as gone, harness.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
         ended, told = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
         assert isinstance(ended, HistoryLost)
@@ -197,15 +203,15 @@ async def test_history_that_others_have_lost_is_not_lost_to_who_rides_with_them(
         assert len({message["jobId"] for message in told}) == 6
 
 
-async def followed_writes(feed: ChangeFeed, write: Writer, count: int) -> None:
-    """Write jobs and wait until the feed has seen them."""
+async def followed_writes(feed: ChangeFeed, writer: Writer, count: int) -> None:
+    """Write jobs and wait until the feed has processed them."""
     for _ in range(count):
-        await write.job()
+        await writer.job()
     await followed(feed)
 
 
-async def test_position_that_mongodb_cannot_read_is_history_lost(
-    as_viewer: As, engine: Engine
+async def test_position_that_mongodb_rejects_is_history_lost(
+    as_viewer: ContextFactory, engine: Engine
 ) -> None:
     cursor = LiveCursor(position=Position("8200"), topic="jobs")
     async with follow(as_viewer(), CursorCodec(engine.settings).encode(cursor)) as client:
@@ -214,18 +220,20 @@ async def test_position_that_mongodb_cannot_read_is_history_lost(
             await client.next()
 
 
-async def rolled_back(ctx: RequestContext, write: Writer) -> Position:
+async def rolled_back(ctx: RequestContext, writer: Writer) -> Position:
     """Return the position of an event that MongoDB does not have."""
     cursors = CursorCodec(ctx.engine.settings)
     async with follow(ctx) as client:
         await client.ready()
-        await write.job()
+        await writer.job()
         position = cursors.decode((await client.next()).cursor, "jobs").position
-    return Position(f"{position[:-8]}67{position[-6:]}")  # an id ends in no g
+    return Position(f"{position[:-8]}67{position[-6:]}")  # no id ends in this type
 
 
 @pytest.mark.parametrize("at", [0, 3, 20, -3])
-async def test_tampered_cursor_is_refused_by_name(as_viewer: As, at: int) -> None:
+async def test_tampered_cursor_is_rejected_with_its_path(
+    as_viewer: ContextFactory, at: int
+) -> None:
     cursor = list(await disconnected(as_viewer()))
     cursor[at] = "a" if cursor[at] != "a" else "b"
     with pytest.raises(BadRequest, match="after is not a cursor") as refused:
@@ -234,21 +242,23 @@ async def test_tampered_cursor_is_refused_by_name(as_viewer: As, at: int) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "ü", "a", "ab" * 600, "!!!!"])
-async def test_text_that_is_no_cursor_is_refused(as_viewer: As, text: str) -> None:
+async def test_text_that_is_not_a_cursor_is_rejected(as_viewer: ContextFactory, text: str) -> None:
     with pytest.raises(BadRequest, match="after is not a cursor"):
         await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(after=text)))
 
 
-async def test_cursor_of_another_subscription_is_refused(as_viewer: As) -> None:
+async def test_cursor_of_another_subscription_is_rejected(as_viewer: ContextFactory) -> None:
     cursor = await disconnected(as_viewer())
     with pytest.raises(BadRequest, match="another subscription"):
         await first_message(crons_changed(as_viewer(), SubscribeOptions(after=cursor)))
 
 
-async def test_cursors_sort_as_the_changes_happened(as_viewer: As, write: Writer) -> None:
+async def test_cursors_sort_in_the_order_of_changes(
+    as_viewer: ContextFactory, writer: Writer
+) -> None:
     async with follow(as_viewer()) as client:
         ready = await client.ready()
-        await write.run()
-        await write.run()
+        await writer.run()
+        await writer.run()
         cursors = [ready.cursor, *(change.cursor for change in await client.take(6))]
     assert cursors == sorted(set(cursors))

@@ -12,7 +12,7 @@ from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import Change, ChangeKind
 from tests.live.breaking import followed
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -24,20 +24,20 @@ def live_settings(settings: Settings) -> Settings:
 
 
 async def test_reader_that_is_overtaken_reads_on_in_the_history(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     async with follow(as_viewer()) as client:
         await client.ready()
-        first = await write.job()
+        first = await writer.job()
         assert (await client.next()).id == first
         for _ in range(10):
-            await write.run()
+            await writer.run()
         await followed(feed)
         assert len(set(told(await client.take(30)))) == 30
 
 
 async def test_quiet_subscription_gets_checkpoints(
-    as_viewer: As, engine: Engine, write: Writer
+    as_viewer: ContextFactory, engine: Engine, writer: Writer
 ) -> None:
     often = engine.settings.model_copy(update={"checkpoint_ms": 100})
     ctx = as_viewer()
@@ -45,43 +45,43 @@ async def test_quiet_subscription_gets_checkpoints(
     async with follow(ctx) as client:
         ready = await client.ready()
         assert (await client.next()).kind is ChangeKind.CHECKPOINT
-        await write.job("bob")
+        await writer.job("bob")
         checkpoints = await client.take(5)
     assert {c.kind for c in checkpoints} == {ChangeKind.CHECKPOINT}
     assert checkpoints[-1].cursor > ready.cursor
 
 
 async def test_nothing_is_left_behind_when_clients_leave(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
     for _ in range(6):
-        await write.job()
+        await writer.job()
     await followed(feed)
     for after in (None, cursor):
         async with follow(as_viewer(), after) as client:
             await client.ready()
-            await write.job()
+            await writer.job()
             await client.next()
     await eventually(lambda: (feed.stats.subscriptions, feed.stats.filters) == (0, 0))
 
 
 async def test_objects_that_many_want_at_one_moment_are_one_read(
-    feed: ChangeFeed, write: Writer
+    feed: ChangeFeed, writer: Writer
 ) -> None:
-    ids = [await write.job() for _ in range(3)]
+    ids = [await writer.job() for _ in range(3)]
     found = await asyncio.gather(*(feed.load(Job, [job_id], feed.position) for job_id in ids))
     assert set(found[0]) == set(ids)
     assert all(each[name] is found[0][name] for each in found for name in ids)
 
 
 async def test_reader_that_stalls_a_catch_up_stream_is_ended(
-    as_viewer: As, feed: ChangeFeed, write: Writer, monkeypatch: pytest.MonkeyPatch
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.changefeed.replay.STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
     cursor = await disconnected(as_viewer())
-    ids = [await write.job() for _ in range(12)]
+    ids = [await writer.job() for _ in range(12)]
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()

@@ -14,7 +14,7 @@ from ostinato.resolvers.auth import Authenticator, Viewer
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-SMALL_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505 # refused
+SMALL_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505 # is_rejected
 EC = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -33,7 +33,7 @@ def unsigned(header: dict[str, Any], body: dict[str, Any]) -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
 
 
-async def refused(settings: Settings, token: str) -> bool:
+async def is_rejected(settings: Settings, token: str) -> bool:
     try:
         await viewer_of(settings, token)
     except Unauthorized as error:

@@ -1,4 +1,4 @@
-"""What the change stream sends, as changes: the same events in every form an update may take."""
+"""Decoding of change stream events into changes, for every form of update."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def seq(change: DocumentChange) -> int | None:
     return change.event.seq if change.event else None
 
 
-def test_update_has_the_event_that_it_appended() -> None:
+def test_an_update_has_the_event_that_it_appended() -> None:
     change = updated(version=3, **{"timeline.1": entry(2)})
     assert (seq(change), change.version, change.type) == (2, 3, ChangeType.CHANGED)
     assert change.route is not None
@@ -65,29 +65,29 @@ def test_progress_has_no_event_and_no_route() -> None:
     assert (change.event, change.route) == (None, None)
 
 
-def test_replacing_update_appended_its_last_event() -> None:
+def test_a_replacement_has_the_last_event_of_its_timeline() -> None:
     assert seq(replaced(entry(1), entry(2))) == 2
 
 
-def test_insert_has_its_event_and_was_in_no_state_before() -> None:
+def test_an_insert_has_its_event_and_no_previous_state() -> None:
     full = {"owner": "ann", "version": 1, "timeline": [entry(1)], "scheduledTime": DUE}
     change = decoded(operationType="insert", fullDocument=full)
     assert (seq(change), change.scheduled_time, change.state_before) == (1, DUE, None)
 
 
-def test_tombstone_is_the_deletion_and_has_the_owner() -> None:
+def test_a_tombstone_is_decoded_as_a_deletion_with_owner() -> None:
     change = updated(deleted={"owner": "ann"})
     assert change.type is ChangeType.DELETED
     assert change.route is not None
     assert change.route.owner == "ann"
 
 
-def test_deletion_itself_has_no_owner() -> None:
+def test_a_delete_event_has_no_owner() -> None:
     change = decoded(operationType="delete")
     assert (change.type, change.route) == (ChangeType.DELETED, None)
 
 
-def test_what_happened_before_a_collection_vanished_is_dropped() -> None:
+def test_changes_before_a_dropped_collection_are_discarded() -> None:
     insert = EVENT | {"operationType": "insert", "fullDocument": {"owner": "ann"}}
     drop = {"_id": {"_data": "82AB"}, "operationType": "drop", "ns": {"coll": "jobs"}}
     batch = decode_batch([RawBSONDocument(bson.encode(event)) for event in (insert, drop, insert)])

@@ -1,4 +1,4 @@
-"""What MongoDB itself does to those who watch: its primary goes, its history is truncated."""
+"""Subscriptions during a failover of MongoDB and after truncation of its oplog."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ from tests.live.reading import disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-FORGETFUL = {"oplogSize": "1", "oplogMinRetentionHours": "0", "syncdelay": "1"}
-FILLING = "x" * 200_000
-JOBS = 120  # more than the ring keeps
+SMALL_OPLOG = {"oplogSize": "1", "oplogMinRetentionHours": "0", "syncdelay": "1"}
+PADDING = "x" * 200_000
+JOBS = 120  # more than the ring holds
 
 
 @asynccontextmanager
-async def following(servers: ReplicaSet, settings: Settings) -> AsyncIterator[RequestContext]:
-    """Start the servers, and follow them for a viewer."""
+async def running(servers: ReplicaSet, settings: Settings) -> AsyncIterator[RequestContext]:
+    """Start the servers, an engine and a change feed; return a request context."""
     members = [servers.start(number) for number in range(len(servers.ports))]
     try:
         await servers.make()
@@ -41,14 +41,14 @@ async def following(servers: ReplicaSet, settings: Settings) -> AsyncIterator[Re
 
 async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Settings) -> None:
     servers = ReplicaSet(folder=tmp_path)
-    async with following(servers, settings) as ctx, follow(ctx) as client:
-        write = Writer(ctx.engine.mongo)
+    async with running(servers, settings) as ctx, follow(ctx) as client:
+        writer = Writer(ctx.engine.mongo)
         cursor = (await client.ready()).cursor
-        ids = [await write.run()]
+        ids = [await writer.run()]
         await servers.step_down()
         await eventually(lambda: accepts_writes(ctx))
-        ids.append(await write.run())
-        ids.append(await write.run())  # behind it, whatever came twice would show
+        ids.append(await writer.run())
+        ids.append(await writer.run())  # a repeated change would come before this one
         expected = [(job_id, seq) for job_id in ids for seq in (1, 2, 3)]
         assert told(await client.take(9)) == expected
         async with follow(ctx, cursor) as resumed:
@@ -57,7 +57,7 @@ async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Se
 
 
 async def accepts_writes(ctx: RequestContext) -> bool:
-    """Return whether the driver has found the new primary: it repeats a write only once."""
+    """Return whether the driver has found the new primary; it retries a write only once."""
     try:
         await ctx.engine.mongo["items"].insert_one({})
     except AutoReconnect:
@@ -66,10 +66,10 @@ async def accepts_writes(ctx: RequestContext) -> bool:
 
 
 async def is_lost(ctx: RequestContext, cursor: str) -> bool:
-    """Write more than the history holds, and tell whether the cursor is too old by now."""
-    write = Writer(ctx.engine.mongo)
+    """Write more than the oplog holds, and return whether the cursor is too old."""
+    writer = Writer(ctx.engine.mongo)
     for _ in range(JOBS):
-        await write.job(args={"filling": FILLING})
+        await writer.job(args={"padding": PADDING})
     async with follow(ctx, cursor) as client:
         await client.ready()
         try:
@@ -79,11 +79,11 @@ async def is_lost(ctx: RequestContext, cursor: str) -> bool:
     return False
 
 
-async def test_history_that_mongodb_has_truncated_is_history_lost(
+async def test_resuming_from_truncated_history_raises_history_lost(
     tmp_path: Path, settings: Settings
 ) -> None:
-    servers = ReplicaSet(folder=tmp_path, options=FORGETFUL, ports=[free_port()])
-    async with following(servers, settings) as ctx:
+    servers = ReplicaSet(folder=tmp_path, options=SMALL_OPLOG, ports=[free_port()])
+    async with running(servers, settings) as ctx:
         cursor = await disconnected(ctx)
         await eventually(lambda: is_lost(ctx, cursor), within=30)
         async with follow(ctx, snapshot=True) as client:

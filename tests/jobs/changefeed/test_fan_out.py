@@ -1,4 +1,4 @@
-"""The parts of the change feed without MongoDB: the ring, the index, the filters."""
+"""The parts of the change feed that need no MongoDB: the ring, the index, the filters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -48,14 +48,14 @@ def watching(owner: str | None = None, **wanted: Any) -> ChangeFilter:
     )
 
 
-class Ear:
-    """Remember what was offered."""
+class RecordingListener:
+    """Records the changes that it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[MatchedChange] = []
+        self.received: list[MatchedChange] = []
 
     def on_changes(self, notices: Sequence[MatchedChange]) -> None:
-        self.heard += notices
+        self.received += notices
 
 
 ALL_JOBS = ChangeFilter(collection=WatchedCollection.JOBS)
@@ -64,10 +64,10 @@ MATCHES = [
     watching(states=PENDING.states),
     watching(scheduled_from=AT),
 ]
-"""What a claim of `change` concerns."""
+"""Filters that match a claim of `change`."""
 
 
-def test_ring_keeps_the_newest_and_says_from_where() -> None:
+def test_ring_keeps_the_newest_changes_and_knows_its_start() -> None:
     ring = Ring(capacity=3)
     for number in range(1, 11):
         ring.append(change(number, f"j{number % 2}"))
@@ -95,7 +95,7 @@ def test_ring_finds_by_owner_document_and_collection(
     assert [c.position for c in ring.after(watch.partition_key, Position(""), 10)] == positions
 
 
-def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
+def test_ring_removes_empty_partitions() -> None:
     ring = Ring(capacity=2)
     for number in range(100):
         ring.append(change(number, f"j{number}"))
@@ -104,25 +104,30 @@ def test_ring_forgets_the_drawers_of_what_it_drops() -> None:
     assert ring.newest_of(WatchedCollection.JOBS, "j99") == change(99, "j99")
 
 
-def test_group_is_judged_once_and_hears_only_what_concerns_it() -> None:
-    groups, first, second, other = SubscriptionIndex(), Ear(), Ear(), Ear()
+def test_a_filter_is_matched_once_for_all_its_listeners() -> None:
+    groups, first, second, other = (
+        SubscriptionIndex(),
+        RecordingListener(),
+        RecordingListener(),
+        RecordingListener(),
+    )
     pending = ChangeFilter(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING)
     groups.join(pending, first)
     groups.join(pending, second)
     groups.join(ChangeFilter(collection=WatchedCollection.JOBS, owner="bob"), other)
     groups.publish([change(1, "j1", event())])
-    assert first.heard[0] is second.heard[0]
-    assert not other.heard
+    assert first.received[0] is second.received[0]
+    assert not other.received
 
 
-def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
-    groups, first, second = SubscriptionIndex(), Ear(), Ear()
+def test_an_event_is_decoded_once_for_all_filters() -> None:
+    groups, first, second = SubscriptionIndex(), RecordingListener(), RecordingListener()
     groups.join(ALL_JOBS, first)
     groups.join(
         ChangeFilter(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING), second
     )
     groups.publish([change(1, "j1", event())])
-    told = [matched.change.event for ear in (first, second) for matched in ear.heard]
+    told = [matched.change.event for listener in (first, second) for matched in listener.received]
     assert len(told) == 2
     assert told[0] is not None
     assert told[0].seq == 1
@@ -150,29 +155,29 @@ def test_event_is_decoded_once_for_all_groups_that_tell_it() -> None:
         ],
     ],
 )
-def test_change_is_judged_for_the_groups_that_may_match_not_for_those_that_exist(
+def test_only_filters_that_may_match_are_candidates_for_a_change(
     wanted: list[ChangeFilter],
 ) -> None:
-    groups, ear = SubscriptionIndex(), Ear()
+    groups, listener = SubscriptionIndex(), RecordingListener()
     for watch in wanted:
-        groups.join(watch, ear)
+        groups.join(watch, listener)
     claimed = change(1, "j1", event(JobState.IN_PROGRESS, JobState.PENDING))
     assert list(groups.candidates(claimed)) == []
     for each in MATCHES:
-        groups.join(each, ear)
+        groups.join(each, listener)
     assert set(groups.candidates(claimed)) == set(MATCHES)
     for watch in (*wanted, *MATCHES):
-        groups.leave(watch, ear)
+        groups.leave(watch, listener)
     assert not groups._buckets
 
 
-def test_group_ends_with_its_last_member() -> None:
-    groups, ear = SubscriptionIndex(), Ear()
-    groups.join(ALL_JOBS, ear)
-    groups.leave(ALL_JOBS, ear)
-    groups.leave(ALL_JOBS, ear)
+def test_a_filter_is_removed_with_its_last_listener() -> None:
+    groups, listener = SubscriptionIndex(), RecordingListener()
+    groups.join(ALL_JOBS, listener)
+    groups.leave(ALL_JOBS, listener)
+    groups.leave(ALL_JOBS, listener)
     groups.publish([change()])
-    assert (len(groups), ear.heard) == (0, [])
+    assert (len(groups), listener.received) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +189,7 @@ def test_group_ends_with_its_last_member() -> None:
         (JobState.IN_PROGRESS, JobState.SUCCESS, None),
     ],
 )
-def test_state_filter_tells_what_comes_and_what_leaves(
+def test_state_filter_matches_jobs_that_enter_and_leave_it(
     before: JobState | None, after: JobState, left: bool | None
 ) -> None:
     watch = ChangeFilter(collection=WatchedCollection.JOBS, job_filter=PENDING)
@@ -192,5 +197,5 @@ def test_state_filter_tells_what_comes_and_what_leaves(
     assert (notice.removed if notice else None) is left
 
 
-def test_change_without_a_route_concerns_nobody() -> None:
+def test_a_change_without_routing_matches_no_filter() -> None:
     assert match(ALL_JOBS, change()._replace(route=None)) is None

@@ -1,4 +1,4 @@
-"""What `/metrics` tells of the hub's stream, when something happens to it."""
+"""The metrics of the change stream: reopenings, invalidations and lost histories."""
 
 from collections.abc import AsyncIterator
 
@@ -27,24 +27,24 @@ async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
         yield scraper
 
 
-async def test_broken_stream_is_told_as_a_reopening(
-    scraper: Scraper, feed: ChangeFeed, write: Writer
+async def test_a_broken_stream_is_counted_as_a_reopening(
+    scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await followed(feed, write)
+    await followed(feed, writer)
     before = await scraper.scrape()
-    await break_stream(feed, write.mongo)
+    await break_stream(feed, writer.mongo)
     await eventually(lambda: feed.stats.reopened > before["ostinato_hub_reopenings_total"])
     told = await scraper.scrape()
     assert moved(before, told) == {"hub_reopenings_total": 1}
 
 
-async def test_dropped_database_is_told_as_an_invalidation(
-    scraper: Scraper, feed: ChangeFeed, write: Writer
+async def test_a_dropped_database_is_counted_as_an_invalidation(
+    scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await followed(feed, write)
+    await followed(feed, writer)
     before = await scraper.scrape()
-    await write.mongo.client.drop_database(write.mongo.database.name)
-    await ensure_collections(write.mongo)
+    await writer.mongo.client.drop_database(writer.mongo.database.name)
+    await ensure_collections(writer.mongo)
     await eventually(lambda: feed.stats.reopened > before["ostinato_hub_reopenings_total"])
     risen = moved(before, await scraper.scrape())
     assert risen["hub_invalidations_total"] == risen["hub_reopenings_total"] == 1
@@ -52,21 +52,21 @@ async def test_dropped_database_is_told_as_an_invalidation(
     assert "hub_histories_lost_total" not in risen
 
 
-async def test_lost_history_is_told_and_the_stream_goes_on(
-    scraper: Scraper, feed: ChangeFeed, write: Writer
+async def test_lost_history_is_counted_and_the_stream_continues(
+    scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    nowhere = await no_position(feed, write)
-    await followed(feed, write)
+    nowhere = await no_position(feed, writer)
+    await followed(feed, writer)
     before = await scraper.scrape()
-    await lose_history(feed, write.mongo, nowhere)
+    await lose_history(feed, writer.mongo, nowhere)
     await eventually(lambda: feed.stats.resets > before["ostinato_hub_resets_total"])
     risen = moved(before, await scraper.scrape())
     assert risen["hub_histories_lost_total"] == risen["hub_resets_total"] == 1
 
 
-async def followed(feed: ChangeFeed, write: Writer) -> DocumentChange:
-    """Write a job, and wait until the feed has it: other tests wrote what is before."""
-    job_id = await write.job()
+async def followed(feed: ChangeFeed, writer: Writer) -> DocumentChange:
+    """Write a job, and wait until the feed has processed it and all earlier writes."""
+    job_id = await writer.job()
     await eventually(lambda: feed.ring.newest_of(WatchedCollection.JOBS, job_id), within=30)
     found = feed.ring.newest_of(WatchedCollection.JOBS, job_id)
     assert found is not None
@@ -74,7 +74,7 @@ async def followed(feed: ChangeFeed, write: Writer) -> DocumentChange:
 
 
 def moved(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
-    """Return by how much the hub's counters have risen, those that have."""
+    """Return the increases of the feed's counters, without those that have not changed."""
     feed = {name: figure for name, figure in now.items() if name.startswith("ostinato_hub_")}
     risen = {
         name: figure - before[name] for name, figure in feed.items() if name.endswith("_total")

@@ -1,4 +1,4 @@
-"""What nobody listens to is not decoded until somebody does, and then nothing of it is missing."""
+"""Changes without listeners: they are decoded when a subscription needs them, and none is lost."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, disconnected, follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -37,34 +37,34 @@ STEPS = st.lists(
 )
 
 
-async def a_turn() -> None:
-    """Let the others go on."""
+async def next_turn() -> None:
+    """Wait for one turn of the event loop."""
     passed = asyncio.Event()
     asyncio.get_running_loop().call_soon(passed.set)
     await passed.wait()
 
 
-async def run_unheard(feed: ChangeFeed, write: Writer) -> str:
-    """Let a job run, three changes, and wait until the feed has followed it."""
-    job_id = await write.run()
+async def run_without_listeners(feed: ChangeFeed, writer: Writer) -> str:
+    """Run a job (three changes), and wait until the feed has processed it."""
+    job_id = await writer.run()
     await followed(feed)
     return job_id
 
 
-async def test_what_nobody_listens_to_is_kept_undecoded(feed: ChangeFeed, write: Writer) -> None:
+async def test_changes_without_listeners_are_not_decoded(feed: ChangeFeed, writer: Writer) -> None:
     await followed(feed)  # history of earlier tests
     before = feed.stats.ring
-    await run_unheard(feed, write)
+    await run_without_listeners(feed, writer)
     assert feed.stats.ring == before + 3
     assert not feed.ring.decoded_changes
 
 
 async def test_resumed_subscription_gets_changes_from_before_it_connected(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    job_id = await run_unheard(feed, write)
-    await write.progress(job_id, done=1)
+    job_id = await run_without_listeners(feed, writer)
+    await writer.progress(job_id, done=1)
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
@@ -73,57 +73,55 @@ async def test_resumed_subscription_gets_changes_from_before_it_connected(
     assert feed.stats.replays == 0
 
 
-async def test_who_comes_now_is_not_told_what_came_before(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_a_new_subscription_gets_no_earlier_changes(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await run_unheard(feed, write)
+    await run_without_listeners(feed, writer)
     async with follow(as_viewer()) as client:
         await client.ready()
-        job_id = await write.job()
+        job_id = await writer.job()
         assert told([await client.next()]) == [(job_id, 1)]
 
 
-async def test_collection_that_vanished_unheard_resets_only_who_comes_from_before(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
-    await write.mongo["jobs"].drop()
+    await writer.mongo["jobs"].drop()
     await followed(feed)
-    await ensure_collections(write.mongo)
+    await ensure_collections(writer.mongo)
     async with (
         Client(jobs_changed(as_viewer(), JobFilter(), SubscribeOptions())) as fresh,
         follow(as_viewer(), cursor) as old,
     ):
         assert (await fresh.next()).kind is ChangeKind.READY
         assert ChangeKind.RESET in [message.kind for message in await old.take(2)]
-        job_id = await write.job()
+        job_id = await writer.job()
         assert told([await fresh.next()]) == [(job_id, 1)]
 
 
-async def test_reset_is_told_before_what_happened_behind_it(
-    feed: ChangeFeed, write: Writer
-) -> None:
+async def test_a_reset_is_delivered_before_later_changes(feed: ChangeFeed, writer: Writer) -> None:
     await followed(feed)
     after = feed.position
-    await write.mongo["jobs"].drop()
+    await writer.mongo["jobs"].drop()
     await followed(feed)
-    await ensure_collections(write.mongo)
-    await run_unheard(feed, write)
+    await ensure_collections(writer.mongo)
+    await run_without_listeners(feed, writer)
     async with feed.subscribe(WATCH, after) as changes:
         while not (delivery := await changes.next(0)).reset:
             assert delivery.position == after
         assert len((await changes.next(5)).matched) == 3
 
 
-async def test_history_that_the_feed_lost_before_decoding_it_is_replayed_from_mongodb(
-    feed: ChangeFeed, write: Writer
+async def test_undecoded_changes_lost_by_the_feed_are_replayed_from_mongodb(
+    feed: ChangeFeed, writer: Writer
 ) -> None:
-    nowhere = await no_position(feed, write)
+    nowhere = await no_position(feed, writer)
     await followed(feed)
     after = feed.position
-    await run_unheard(feed, write)
+    await run_without_listeners(feed, writer)
     before = feed.stats.resets  # an earlier test may have dropped a collection
-    await lose_history(feed, write.mongo, nowhere)
+    await lose_history(feed, writer.mongo, nowhere)
     await eventually(lambda: feed.stats.resets > before)
     async with feed.subscribe(WATCH, after) as changes:
         missed: list[MatchedChange] = []
@@ -132,17 +130,17 @@ async def test_history_that_the_feed_lost_before_decoding_it_is_replayed_from_mo
     assert feed.stats.replays == 1
 
 
-async def test_reader_that_leaves_while_it_is_decoded_leaves_all_to_the_next(
-    feed: ChangeFeed, write: Writer
+async def test_a_reader_canceled_during_decoding_leaves_all_changes_to_the_next(
+    feed: ChangeFeed, writer: Writer
 ) -> None:
     await feed.ensure_decoded(asyncio.get_running_loop().time() + 30)  # history of earlier tests
     after, before = feed.position, feed.ring.decoded_changes
     for _ in range(3):
-        await run_unheard(feed, write)
+        await run_without_listeners(feed, writer)
     async with feed.subscribe(WATCH, after) as changes:
         leaving = asyncio.create_task(changes.next(5))
         while feed.ring.decoded_changes == before:
-            await a_turn()
+            await next_turn()
         leaving.cancel()
         await asyncio.wait([leaving])
     assert feed.ring.decoded_changes < before + 9
@@ -151,7 +149,7 @@ async def test_reader_that_leaves_while_it_is_decoded_leaves_all_to_the_next(
 
 
 @given(steps=STEPS)
-async def test_ring_and_backlog_hold_the_newest_changes_without_a_gap(
+async def test_ring_and_backlog_hold_the_newest_changes_without_gaps(
     steps: list[tuple[str, int]],
 ) -> None:
     history = History()
@@ -165,7 +163,7 @@ async def test_ring_and_backlog_hold_the_newest_changes_without_a_gap(
 
 
 class History:
-    """Batches of numbered changes, and readers who may leave in the middle."""
+    """Batches of numbered changes, and readers that may be canceled."""
 
     def __init__(self) -> None:
         self.ring = Ring(CAPACITY)
@@ -173,12 +171,12 @@ class History:
 
     @property
     def after_start(self) -> list[Position]:
-        """Name all that is said to be at hand."""
+        """Return the positions that the ring must hold."""
         return [each for each in map(place, range(self.count)) if each > self.ring.start]
 
     async def step(self, name: str, number: int) -> None:
         reading = None if name == "put" else asyncio.create_task(self.read())
-        await a_turn()
+        await next_turn()
         if name == "leave" and reading is not None:
             reading.cancel()
         elif name == "lose while reading":
@@ -192,7 +190,7 @@ class History:
         self.count += number
 
     def _lose(self, number: int) -> None:
-        """Pass over some, as a feed does whose MongoDB no longer has them."""
+        """Skip changes, like a feed that has lost its history."""
         self.count += number
         self.ring.clear(place(self.count - 1))
 
@@ -200,7 +198,7 @@ class History:
         await self.ring.decode_pending(self._decode, self._publish)
 
     async def _decode(self, batch: StreamBatch) -> DecodedBatch:
-        await a_turn()
+        await next_turn()
         positions = [Position(event["_id"]["_data"]) for event in batch.events]
         return DecodedBatch(
             changes=[

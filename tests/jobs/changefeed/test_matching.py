@@ -1,4 +1,4 @@
-"""Whether a change concerns a filter: decided by the change alone, and the same by index."""
+"""Matching of changes to filters, by the change alone and by the index."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ from tests.jobs.changefeed.test_fan_out import (
     ENDED,
     HOUR,
     PENDING,
-    Ear,
+    RecordingListener,
     change,
     event,
     watching,
@@ -29,10 +29,10 @@ from tests.jobs.changefeed.test_fan_out import (
     [
         (MatchState(JobState.PENDING, AT), False),
         (MatchState(JobState.SUCCESS, AT), None),
-        (None, False),  # better told for nothing than not at all
+        (None, False),  # unknown: it is sent
     ],
 )
-def test_change_without_an_event_is_judged_by_where_the_job_stands(
+def test_a_change_without_event_is_matched_by_the_current_state_of_its_job(
     match_state: MatchState | None, left: bool | None
 ) -> None:
     watch = ChangeFilter(collection=WatchedCollection.JOBS, job_filter=PENDING)
@@ -41,7 +41,7 @@ def test_change_without_an_event_is_judged_by_where_the_job_stands(
 
 
 IN, OUT = AT, AT + HOUR
-"""Due times within the window and behind it."""
+"""Due times inside and after the window."""
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ IN, OUT = AT, AT + HOUR
         (IN, IN, False),
         (OUT, IN, False),
         (IN, OUT, True),
-        (OUT, OUT, None),  # it was never there
+        (OUT, OUT, None),  # it never matched
         (None, OUT, True),
         (IN, None, False),
     ],
 )
-def test_window_is_judged_by_when_the_job_was_due_at_that_event(
+def test_a_window_matches_the_due_time_before_and_after_an_event(
     before: datetime | None, after: datetime | None, left: bool | None
 ) -> None:
     window = watching(scheduled_from=AT, scheduled_to=OUT)
@@ -66,16 +66,16 @@ def test_window_is_judged_by_when_the_job_was_due_at_that_event(
     assert (notice.removed if notice else None) is left
 
 
-def test_new_job_has_left_no_window() -> None:
+def test_a_new_job_outside_a_window_does_not_match() -> None:
     assert match(watching(scheduled_from=OUT), change(1, "j1", event())) is None
 
 
-def test_job_that_is_gone_has_left_every_window() -> None:
-    groups, ear = SubscriptionIndex(), Ear()
+def test_a_deleted_job_leaves_every_filter() -> None:
+    groups, listener = SubscriptionIndex(), RecordingListener()
     for watch in (watching(scheduled_from=OUT), watching(states=ENDED)):
-        groups.join(watch, ear)
+        groups.join(watch, listener)
     groups.publish([change()._replace(type=ChangeType.DELETED)])
-    assert [notice.removed for notice in ear.heard] == [True, True]
+    assert [notice.removed for notice in listener.received] == [True, True]
 
 
 instants = st.one_of(
@@ -98,15 +98,15 @@ changes = st.builds(
 
 
 @given(st.lists(st.tuples(filters, st.booleans())), st.one_of(changes, st.builds(change)))
-def test_every_group_that_a_change_concerns_is_found(
+def test_candidates_include_every_matching_filter(
     wanted: list[tuple[JobFilter, bool]], happened: DocumentChange
 ) -> None:
-    groups, ear, watches = SubscriptionIndex(), Ear(), set[ChangeFilter]()
+    groups, listener, watches = SubscriptionIndex(), RecordingListener(), set[ChangeFilter]()
     for job_filter, another_leaves in wanted:
         watches.add(watch := ChangeFilter(collection=WatchedCollection.JOBS, job_filter=job_filter))
-        groups.join(watch, ear)
+        groups.join(watch, listener)
         if another_leaves:
-            groups.leave(gone := min(watches, key=hash), ear)
+            groups.leave(gone := min(watches, key=hash), listener)
             watches.discard(gone)
     found = list(groups.candidates(happened))
     assert len(found) == len(set(found))
@@ -114,18 +114,18 @@ def test_every_group_that_a_change_concerns_is_found(
 
 
 def window(start: int, end: int) -> ChangeFilter:
-    """ChangeFilter a window of days from AT."""
+    """Return a filter with a window, in days from AT."""
     bounds = [AT + timedelta(days=days) for days in (start, end)]
     wanted = JobFilter(scheduled_from=bounds[0], scheduled_to=bounds[1])
     return ChangeFilter(collection=WatchedCollection.JOBS, job_filter=wanted)
 
 
-def test_a_window_that_nothing_can_match_hides_nothing_from_others() -> None:
-    groups, ear = SubscriptionIndex(), Ear()
+def test_an_empty_window_does_not_affect_other_windows() -> None:
+    groups, listener = SubscriptionIndex(), RecordingListener()
     inverted, another, wanted = window(9, 1), window(-1, 1), window(-2, 2)
-    groups.join(inverted, ear)
-    groups.join(another, ear)
-    groups.leave(another, ear)
-    groups.join(wanted, ear)
-    groups.leave(inverted, ear)
+    groups.join(inverted, listener)
+    groups.join(another, listener)
+    groups.leave(another, listener)
+    groups.join(wanted, listener)
+    groups.leave(inverted, listener)
     assert wanted in set(groups.candidates(change(1, "j1", event(JobState.PENDING, None, AT))))

@@ -1,4 +1,4 @@
-"""READY comes at once in quiet times: nobody waits for the stream to say that nothing happened."""
+"""READY without delay: it does not wait for the empty reply of a quiet stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,42 +8,42 @@ import pytest
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.live.messages import ChangeKind
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import follow, told
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-SILENT_MS = 3_000  # how late the stream says that nothing happened
+QUIET_MS = 3_000  # the time until a quiet stream replies
 ROUNDS = 20
-PROMPT_S = ROUNDS * SILENT_MS / 2_000  # 30 s: half of what waiting for the stream takes
+PROMPT_S = ROUNDS * QUIET_MS / 2_000  # 30 s: half of the time that waiting for the stream takes
 
 
 @pytest.fixture
 async def feed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ChangeFeed]:
-    """Return a feed whose stream is silent for long unless something happens."""
-    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.AWAIT_MS", SILENT_MS)
+    """Return a feed whose stream replies late if there are no changes."""
+    monkeypatch.setattr("ostinato.jobs.mongo.change_stream.AWAIT_MS", QUIET_MS)
     async with ChangeFeed(engine.mongo, engine.settings) as feed:
         yield feed
 
 
-async def test_snapshot_is_ready_long_before_a_quiet_stream_says_so(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_snapshot_is_ready_before_a_quiet_stream_answers(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    ids = [await write.job() for _ in range(3)]
+    ids = [await writer.job() for _ in range(3)]
     await eventually(lambda: feed.stats.changes >= 3)
     async with asyncio.timeout(PROMPT_S):
         for _ in range(ROUNDS):
             async with follow(as_viewer(), snapshot=True) as client:
                 rows = await client.until(ChangeKind.READY)
             assert [row.id for row in rows[:-1]] == ids[::-1]
-            ids.append(await write.job())
+            ids.append(await writer.job())
 
 
-async def test_many_snapshots_at_once_share_a_look(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_concurrent_snapshots_share_probes(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await write.job()
-    await write.mongo["items"].insert_one({})  # the feed does not hear of this
+    await writer.job()
+    await writer.mongo["items"].insert_one({})  # not a watched collection
     probes = feed.stats.probes
     clients = [follow(as_viewer(), snapshot=True) for _ in range(50)]
     async with asyncio.timeout(PROMPT_S):
@@ -53,13 +53,13 @@ async def test_many_snapshots_at_once_share_a_look(
         await client.__aexit__()
 
 
-async def test_what_happens_after_an_early_ready_is_told_once(
-    as_viewer: As, feed: ChangeFeed, write: Writer
+async def test_changes_after_an_early_ready_are_sent_once(
+    as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await write.job()
+    await writer.job()
     async with follow(as_viewer(), snapshot=True) as client:
         cursor = (await client.ready()).cursor
-        ids = [await write.job() for _ in range(5)]
+        ids = [await writer.job() for _ in range(5)]
         assert told(await client.take(5)) == [(job_id, 1) for job_id in ids]
     async with follow(as_viewer(), cursor) as again:
         await again.ready()

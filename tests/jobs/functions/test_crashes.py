@@ -45,22 +45,20 @@ async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
     hang_here.unlink()
 
 
+async def is_done(world: World, batch_id: str) -> bool:
+    batch = await world.one("batches", _id=batch_id)
+    return bool(batch["state"] == BatchState.DONE)
+
+
 async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
     world_without_worker: World, processes: Processes, tmp_path: Path
 ) -> None:
-    await fill(world_without_worker, tmp_path)
-    batch = await world_without_worker.do(
-        lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0)
-    )
+    world = world_without_worker
+    await fill(world, tmp_path)
+    batch = await world.do(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
     for crate in (CRATES[1], CRATES[5]):
         await crash_at(processes, tmp_path, crate)
     processes.worker(**FAST_SETTINGS)
-
-    async def is_done() -> bool:
-        return bool(
-            (await world_without_worker.one("batches", _id=batch.id))["state"] == BatchState.DONE
-        )
-
-    await eventually(is_done)
-    assert {crate["times"] for crate in await world_without_worker.all("crates")} == {1}
-    assert (await world_without_worker.one("batches", _id=batch.id))["processed"] == len(CRATES)
+    await eventually(lambda: is_done(world, batch.id))
+    assert {crate["times"] for crate in await world.all("crates")} == {1}
+    assert (await world.one("batches", _id=batch.id))["processed"] == len(CRATES)

@@ -13,8 +13,8 @@ from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.schema.ids import global_id
-from tests.live.fixtures import Started
-from tests.live.watching import ANN, JOB, JOBS, Station, Watcher
+from tests.live.fixtures import WatcherGroup
+from tests.live.watching import ANN, JOB, JOBS, SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -30,18 +30,18 @@ SPREAD = "subscription($x: Cursor, $snapshot: Boolean! = false) { ...Jobs } frag
 SPREAD += " Subscription { ... { jobsChanged(after: $x, snapshot: $snapshot) { kind } } }"
 
 
-async def joined(station: Station, *members: int) -> None:
-    await eventually(lambda: station.broadcasts == sorted(members))
+async def joined(harness: SubscriptionHarness, *members: int) -> None:
+    await eventually(lambda: harness.broadcasts == sorted(members))
 
 
 async def test_equal_subscriptions_are_executed_once_however_written(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    watchers = [station.watch(), station.watch(snapshot=True), station.watch(NAMED, most=3)]
-    await started(*watchers)
-    await joined(station, 3)
-    await write.job()
-    told = await started.told()
+    watchers = [harness.watch(), harness.watch(snapshot=True), harness.watch(NAMED, most=3)]
+    await watcher_group.start(*watchers)
+    await joined(harness, 3)
+    await writer.job()
+    told = await watcher_group.told()
     assert told[0] == told[1] == told[2]
     payloads = [watcher.encoded[-1].payload for watcher in watchers]
     assert payloads[0] is payloads[1] is payloads[2]
@@ -49,15 +49,15 @@ async def test_equal_subscriptions_are_executed_once_however_written(
 
 @pytest.mark.parametrize("query", [INLINE, SPREAD])
 async def test_own_arguments_inside_fragments_make_no_groups(
-    station: Station, write: Writer, started: Started, query: str
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, query: str
 ) -> None:
-    async with station.watch() as watcher:
+    async with harness.watch() as watcher:
         cursor = await watcher.ready()
     own = {"first": 3} if query is INLINE else {"snapshot": True}
-    await started(station.watch(query), station.watch(query, x=cursor, **own))
-    await joined(station, 2)
-    await write.job()
-    assert [told["kind"] for told in await started.told()] == ["CHANGED", "CHANGED"]
+    await watcher_group.start(harness.watch(query), harness.watch(query, x=cursor, **own))
+    await joined(harness, 2)
+    await writer.job()
+    assert [told["kind"] for told in await watcher_group.told()] == ["CHANGED", "CHANGED"]
 
 
 @pytest.mark.parametrize(
@@ -72,40 +72,46 @@ async def test_own_arguments_inside_fragments_make_no_groups(
     ],
 )
 async def test_only_who_is_told_the_same_shares(
-    station: Station, started: Started, one: Any, other: Any, members: list[int]
+    harness: SubscriptionHarness,
+    watcher_group: WatcherGroup,
+    one: Any,
+    other: Any,
+    members: list[int],
 ) -> None:
-    await started(*(station.watch(STATES, viewer, **given) for viewer, given in (one, other)))
-    await joined(station, *members)
+    await watcher_group.start(
+        *(harness.watch(STATES, viewer, **given) for viewer, given in (one, other))
+    )
+    await joined(harness, *members)
 
 
 async def test_reconnection_storm_becomes_one_group(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     cursors = []
     for _ in range(10):
-        async with station.watch() as watcher:
+        async with harness.watch() as watcher:
             cursors.append(await watcher.ready())
-        newest = global_id("Job", await write.job())
-    watchers = [station.watch(after=cursor) for cursor in cursors]
-    await started(*watchers, up_to=newest)
-    await joined(station, 10)
-    await write.job()
-    assert len({told["jobId"] for told in await started.told()}) == 1
+        newest = global_id("Job", await writer.job())
+    watchers = [harness.watch(after=cursor) for cursor in cursors]
+    await watcher_group.start(*watchers, up_to=newest)
+    await joined(harness, 10)
+    await writer.job()
+    assert len({told["jobId"] for told in await watcher_group.told()}) == 1
 
 
 async def test_subscriber_joining_during_a_burst_gets_each_change_once(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
     written: list[str] = []
     readers: list[asyncio.Task[list[str]]] = []
     last = new_id()
     for _ in range(60):
-        readers.append(asyncio.create_task(_read_to(global_id("Job", last), station.watch())))
-        written += [global_id("Job", await write.job()) for _ in range(3)]
-    written.append(global_id("Job", await write.job(_id=last)))
+        readers.append(asyncio.create_task(_read_to(global_id("Job", last), harness.watch())))
+        written += [global_id("Job", await writer.job()) for _ in range(3)]
+    written.append(global_id("Job", await writer.job(_id=last)))
     for seen in await asyncio.gather(*readers):
         assert seen == written[-len(seen) :]
-    assert len(station.subscriptions.broadcasts) == 0
+    assert len(harness.subscriptions.broadcasts) == 0
 
 
 async def _read_to(last: str, watcher: Watcher) -> list[str]:
@@ -118,75 +124,77 @@ async def _read_to(last: str, watcher: Watcher) -> list[str]:
 
 
 async def test_watchers_of_one_job_share_and_none_is_told_twice(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    job_id = await write.job()
+    job_id = await writer.job()
     gid = global_id("Job", job_id)
-    await started(station.watch(JOB, id=gid))
-    await write.claim(job_id)
-    assert [told["event"]["seq"] for told in await started.told()] == [2]
-    await started(station.watch(JOB, id=gid), station.watch(JOB, id=gid))
-    await joined(station, 3)
-    await write.succeed(job_id)
-    assert [told["event"]["seq"] for told in await started.told()] == [3, 3, 3]
+    await watcher_group.start(harness.watch(JOB, id=gid))
+    await writer.claim(job_id)
+    assert [told["event"]["seq"] for told in await watcher_group.told()] == [2]
+    await watcher_group.start(harness.watch(JOB, id=gid), harness.watch(JOB, id=gid))
+    await joined(harness, 3)
+    await writer.succeed(job_id)
+    assert [told["event"]["seq"] for told in await watcher_group.told()] == [3, 3, 3]
 
 
-async def test_group_tells_what_left(station: Station, write: Writer, started: Started) -> None:
-    await started(*(station.watch(STATES, states=["PENDING"]) for _ in range(2)))
-    await joined(station, 2)
-    job_id = await write.job()
-    assert [told["kind"] for told in await started.told()] == ["CHANGED", "CHANGED"]
-    await write.claim(job_id)
-    assert [told["kind"] for told in await started.told()] == ["LEFT", "LEFT"]
+async def test_group_tells_what_left(
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
+) -> None:
+    await watcher_group.start(*(harness.watch(STATES, states=["PENDING"]) for _ in range(2)))
+    await joined(harness, 2)
+    job_id = await writer.job()
+    assert [told["kind"] for told in await watcher_group.told()] == ["CHANGED", "CHANGED"]
+    await writer.claim(job_id)
+    assert [told["kind"] for told in await watcher_group.told()] == ["LEFT", "LEFT"]
 
 
 async def test_after_a_reset_each_starts_again_and_they_share_anew(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    await started(station.watch(), station.watch(snapshot=True))
-    await joined(station, 2)
-    await write.mongo["jobs"].drop()
-    await ensure_collections(write.mongo)
+    await watcher_group.start(harness.watch(), harness.watch(snapshot=True))
+    await joined(harness, 2)
+    await writer.mongo["jobs"].drop()
+    await ensure_collections(writer.mongo)
     for kind in ("RESET", "READY"):
-        assert [told["kind"] for told in await started.told()] == [kind, kind]
-    await joined(station, 2)
-    job_id = global_id("Job", await write.job())
-    assert [told["jobId"] for told in await started.told()] == [job_id, job_id]
+        assert [told["kind"] for told in await watcher_group.told()] == [kind, kind]
+    await joined(harness, 2)
+    job_id = global_id("Job", await writer.job())
+    assert [told["jobId"] for told in await watcher_group.told()] == [job_id, job_id]
 
 
 async def test_group_ends_with_its_last_member(
-    station: Station, feed: ChangeFeed, started: Started
+    harness: SubscriptionHarness, feed: ChangeFeed, watcher_group: WatcherGroup
 ) -> None:
-    await started(station.watch(), station.watch())
-    await joined(station, 2)
-    await started.leave()
+    await watcher_group.start(harness.watch(), harness.watch())
+    await joined(harness, 2)
+    await watcher_group.close()
     await eventually(
-        lambda: (len(station.subscriptions.broadcasts), feed.stats.subscriptions) == (0, 0)
+        lambda: (len(harness.subscriptions.broadcasts), feed.stats.subscriptions) == (0, 0)
     )
 
 
 async def test_resuming_behind_what_the_group_told_is_exact(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    await started(station.watch())
-    await joined(station, 1)
-    ids = [global_id("Job", await write.job()) for _ in range(5)]
-    told = [(await started.told())[0] for _ in range(5)]
+    await watcher_group.start(harness.watch())
+    await joined(harness, 1)
+    ids = [global_id("Job", await writer.job()) for _ in range(5)]
+    told = [(await watcher_group.told())[0] for _ in range(5)]
     assert [message["jobId"] for message in told] == ids
-    async with station.watch(JOBS, after=told[1]["cursor"]) as again:
+    async with harness.watch(JOBS, after=told[1]["cursor"]) as again:
         await again.ready()
         assert [message["jobId"] for message in await again.take(3)] == ids[2:]
 
 
 async def test_who_comes_from_a_server_that_is_ahead_holds_up_nobody(
-    engine: Engine, feed: ChangeFeed, station: Station, started: Started
+    engine: Engine, feed: ChangeFeed, harness: SubscriptionHarness, watcher_group: WatcherGroup
 ) -> None:
     in_a_second = Position(f"82{int(feed.position[2:10], 16) + 1:08X}000000012B0229296E04")
     cursor = CursorCodec(engine.settings).encode(LiveCursor(position=in_a_second, topic="jobs"))
-    await started(station.watch(after=cursor), station.watch())
+    await watcher_group.start(harness.watch(after=cursor), harness.watch())
 
     async def are_together() -> bool:
         await engine.mongo["effects"].insert_one({})  # so that time goes on, and nobody is told
-        return station.broadcasts == [2]
+        return harness.broadcasts == [2]
 
     await eventually(are_together)

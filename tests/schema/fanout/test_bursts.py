@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from ostinato.schema.fanout.result_buffer import MAX_BURST_BYTES
 from ostinato.schema.ids import global_id
-from tests.live.fixtures import Started
-from tests.live.watching import Pushed, Station, Watcher
+from tests.live.fixtures import WatcherGroup
+from tests.live.watching import Pushed, SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -18,18 +18,18 @@ LARGE = 60_000
 JOBS = 40
 
 
-async def succeed(write: Writer, result: str) -> list[str]:
+async def succeed(writer: Writer, result: str) -> list[str]:
     """Let many jobs end at once, each with that result."""
-    ids = [await write.job() for _ in range(JOBS)]
-    await write.claim(*ids)
-    await write.succeed(*ids, result=result)
+    ids = [await writer.job() for _ in range(JOBS)]
+    await writer.claim(*ids)
+    await writer.succeed(*ids, result=result)
     return ids
 
 
 @asynccontextmanager
-async def watching(station: Station, pushed: Pushed) -> AsyncIterator[Watcher]:
+async def watching(harness: SubscriptionHarness, pushed: Pushed) -> AsyncIterator[Watcher]:
     """Read READY, and have what follows sent to `pushed` from when it reads."""
-    async with station.watch(RESULTS, push=pushed) as watcher:
+    async with harness.watch(RESULTS, push=pushed) as watcher:
         await watcher.ready()
         yield watcher
 
@@ -48,29 +48,29 @@ def told(pushed: Pushed) -> int:
 
 
 async def test_large_results_are_sent_in_writes_of_bounded_size(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(station, pushed) as watcher, taking(watcher):
+    async with watching(harness, pushed) as watcher, taking(watcher):
         pushed.reads = True
-        await succeed(write, "x" * LARGE)
+        await succeed(writer, "x" * LARGE)
         await eventually(lambda: told(pushed) == JOBS)
     assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
     assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
 
 
 async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(station, pushed) as watcher:
+    async with watching(harness, pushed) as watcher:
         waiting = asyncio.create_task(watcher.next())
-        await started(station.watch(RESULTS))
-        await eventually(lambda: station.broadcasts == [2])
-        ids = await succeed(write, "x" * LARGE)
+        await watcher_group.start(harness.watch(RESULTS))
+        await eventually(lambda: harness.broadcasts == [2])
+        ids = await succeed(writer, "x" * LARGE)
         assert (await waiting)["jobId"] == global_id("Job", ids[0])
         for _ in ids:
-            await started.told()
+            await watcher_group.told()
         pushed.reads = True
         async with taking(watcher):
             await eventually(lambda: told(pushed) == JOBS - 1)
@@ -78,13 +78,13 @@ async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
 
 
 async def test_result_larger_than_a_burst_is_sent_by_itself(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)
-    async with watching(station, pushed) as watcher, taking(watcher):
+    async with watching(harness, pushed) as watcher, taking(watcher):
         pushed.reads = True
-        ids = [await write.job() for _ in range(3)]
-        await write.claim(*ids)
-        await write.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
+        ids = [await writer.job() for _ in range(3)]
+        await writer.claim(*ids)
+        await writer.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
         await eventually(lambda: told(pushed) == 3)
     assert [batch.count(b'"result":') for batch in pushed.batches] == [1, 1, 1]

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ostinato.schema.fanout.fair_share import EXECUTIONS_PER_TURN, FairShare
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import disconnected
-from tests.live.watching import Station, Watcher
+from tests.live.watching import SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 
 CROWD = 12
@@ -56,13 +56,13 @@ async def test_who_has_gone_away_takes_no_turn() -> None:
 
 
 async def test_resuming_crowd_executes_little_in_each_turn_of_the_loop(
-    as_viewer: As, station: Station, write: Writer
+    as_viewer: ContextFactory, harness: SubscriptionHarness, writer: Writer
 ) -> None:
     after = await disconnected(as_viewer())
     for _ in range(MISSED):
-        await write.job()
-    crowd = [station.watch(after=after) for _ in range(CROWD)]
+        await writer.job()
+    crowd = [harness.watch(after=after) for _ in range(CROWD)]
     reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in crowd))
-    most = await most_in_a_turn(reading, lambda: station.runner.metrics.results)
+    most = await most_in_a_turn(reading, lambda: harness.runner.metrics.results)
     assert most <= 4 * EXECUTIONS_PER_TURN
     await asyncio.gather(*map(Watcher.__aexit__, crowd))

@@ -12,10 +12,10 @@ from ostinato.jobs.records import JobState
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from ostinato.schema.ids import global_id
-from tests.jobs.changefeed.test_fan_out import Ear
-from tests.live.fixtures import As, Started
-from tests.live.reading import Client, Finds, follow
-from tests.live.watching import Station
+from tests.jobs.changefeed.test_fan_out import RecordingListener
+from tests.live.fixtures import ContextFactory, WatcherGroup
+from tests.live.reading import Client, JobReadCounter, follow
+from tests.live.watching import SubscriptionHarness
 from tests.live.writing import DUE, Writer
 from tests.processes import eventually
 
@@ -44,33 +44,33 @@ def in_other_states(number: int) -> dict[str, Any]:
 class Costs:
     """What events cost."""
 
-    station: Station
+    harness: SubscriptionHarness
     feed: ChangeFeed
-    finds: Finds
-    ears: list[Ear] = field(default_factory=list)
+    job_reads: JobReadCounter
+    listeners: list[RecordingListener] = field(default_factory=list)
 
     async def are_live(self, groups: int) -> None:
         """Wait until so many groups have told READY and hear what happens."""
-        await eventually(lambda: len(self.station.broadcasts) == len(self.feed.index) == groups)
+        await eventually(lambda: len(self.harness.broadcasts) == len(self.feed.index) == groups)
 
     def listen(self) -> None:
         """Hear what each of the hub's groups hears."""
         for watch in list(self.feed.index._listeners):
-            self.ears.append(Ear())
-            self.feed.index.join(watch, self.ears[-1])
+            self.listeners.append(RecordingListener())
+            self.feed.index.join(watch, self.listeners[-1])
 
     @property
     def woken(self) -> int:
-        return len([ear for ear in self.ears if ear.heard])
+        return len([listener for listener in self.listeners if listener.received])
 
     async def paid(self) -> tuple[int, int]:
         """Count what was executed, and how often jobs were read."""
-        return self.station.runner.metrics.results, await self.finds.count()
+        return self.harness.runner.metrics.results, await self.job_reads.count()
 
 
 @pytest.fixture
-def costs(station: Station, feed: ChangeFeed, finds: Finds) -> Costs:
-    return Costs(station, feed, finds)
+def costs(harness: SubscriptionHarness, feed: ChangeFeed, job_reads: JobReadCounter) -> Costs:
+    return Costs(harness, feed, job_reads)
 
 
 @pytest.mark.parametrize(
@@ -82,40 +82,45 @@ def costs(station: Station, feed: ChangeFeed, finds: Finds) -> Costs:
     ],
 )
 async def test_event_wakes_only_the_groups_that_it_concerns_and_reads_no_job(
-    costs: Costs, write: Writer, started: Started, filters: list[dict[str, Any]]
+    costs: Costs, writer: Writer, watcher_group: WatcherGroup, filters: list[dict[str, Any]]
 ) -> None:
-    ours, *others = [costs.station.watch(FILTERED, filter=each) for each in filters]
-    await started(*others)
+    ours, *others = [costs.harness.watch(FILTERED, filter=each) for each in filters]
+    await watcher_group.start(*others)
     async with ours:
         waiting = await ours.starts()
         await costs.are_live(len(filters))
         costs.listen()
         executed, read = await costs.paid()
-        ids = [await write.job() for _ in range(3)]
+        ids = [await writer.job() for _ in range(3)]
         told = [await waiting, *await ours.take(2)]
     assert [each["jobId"] for each in told] == [global_id("Job", each) for each in ids]
-    assert (len(costs.ears), costs.woken) == (len(filters), 1)
+    assert (len(costs.listeners), costs.woken) == (len(filters), 1)
     assert await costs.paid() == (executed + 3, read)
 
 
 async def test_progress_is_routed_without_reading_the_job_that_changed_lately(
-    station: Station, write: Writer, started: Started, finds: Finds
+    harness: SubscriptionHarness,
+    writer: Writer,
+    watcher_group: WatcherGroup,
+    job_reads: JobReadCounter,
 ) -> None:
-    await started(station.watch(FILTERED, filter={"states": ["PENDING"]} | days(0)))
-    async with station.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | days(0)) as watcher:
+    await watcher_group.start(harness.watch(FILTERED, filter={"states": ["PENDING"]} | days(0)))
+    async with harness.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | days(0)) as watcher:
         waiting = await watcher.starts()
-        job_id = await write.job()
-        await write.claim(job_id)
+        job_id = await writer.job()
+        await writer.claim(job_id)
         assert (await waiting)["jobId"] == global_id("Job", job_id)
-        read = await finds.count()
-        await write.progress(job_id, done=1)
+        read = await job_reads.count()
+        await writer.progress(job_id, done=1)
         assert (await watcher.next())["kind"] == "CHANGED"
-        assert await finds.count() == read
-    assert [each["kind"] for each in await started.told()] == ["CHANGED"]
-    assert [each["kind"] for each in await started.told()] == ["LEFT"]
+        assert await job_reads.count() == read
+    assert [each["kind"] for each in await watcher_group.told()] == ["CHANGED"]
+    assert [each["kind"] for each in await watcher_group.told()] == ["LEFT"]
 
 
-async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) -> None:
+async def test_groups_tell_one_and_the_same_event(
+    as_viewer: ContextFactory, writer: Writer
+) -> None:
     pending = JobFilter(states=(JobState.PENDING,))
     async with (
         Client(jobs_changed(as_viewer("ann"), pending, SubscribeOptions())) as ours,
@@ -123,7 +128,7 @@ async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) 
     ):
         await ours.ready()
         await everybodys.ready()
-        await write.job()
+        await writer.job()
         told = [(await client.next()).event for client in (ours, everybodys)]
     assert told[0] is not None
     assert told[0] is told[1]
@@ -131,13 +136,13 @@ async def test_groups_tell_one_and_the_same_event(as_viewer: As, write: Writer) 
 
 @pytest.mark.parametrize(("selection", "most"), [("kind jobId", 0), ("kind job { state }", 1)])
 async def test_objects_of_a_batch_are_read_at_once_and_only_when_they_are_selected(
-    costs: Costs, write: Writer, started: Started, selection: str, most: int
+    costs: Costs, writer: Writer, watcher_group: WatcherGroup, selection: str, most: int
 ) -> None:
     alike = [f"subscription {{ jobsChanged{each} {{ {selection} }} }}" for each in ("", PENDING)]
-    await started(*(costs.station.watch(query) for query in alike))
+    await watcher_group.start(*(costs.harness.watch(query) for query in alike))
     await costs.are_live(2)
     _, read = await costs.paid()
-    await write.jobs(JOBS)
-    told = [await started.told() for _ in range(JOBS)]
+    await writer.jobs(JOBS)
+    told = [await watcher_group.told() for _ in range(JOBS)]
     assert {each["kind"] for pair in told for each in pair} == {"CHANGED"}
     assert (await costs.paid())[1] == read + most

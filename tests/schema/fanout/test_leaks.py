@@ -16,9 +16,9 @@ from ostinato.schema.build import graphql_schema
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
 from tests.live.breaking import followed
-from tests.live.fixtures import As, Started
+from tests.live.fixtures import ContextFactory, WatcherGroup
 from tests.live.reading import Client
-from tests.live.watching import Station
+from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -64,10 +64,10 @@ class Subscription:
 
 
 @pytest.fixture
-async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
+async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[SubscriptionHarness]:
     schema = strawberry.Schema(Query, subscription=Subscription)
-    async with Station.open(schema, engine, feed) as station:
-        yield station
+    async with SubscriptionHarness.open(schema, engine, feed) as harness:
+        yield harness
 
 
 @pytest.mark.parametrize(
@@ -75,58 +75,62 @@ async def station(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Station]:
     ["viewer", "again { again { viewer } }", "...F", "... on Change { again { ...F } }"],
 )
 async def test_two_admins_who_ask_who_they_are_are_told_apart(
-    station: Station, write: Writer, started: Started, selection: str
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, selection: str
 ) -> None:
     fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
     query = f"subscription {{ changes {{ kind {selection} }} }} {fragment}"
-    await started(*(station.watch(query, admin) for admin in ADMINS))
-    await eventually(lambda: station.broadcasts == [1, 1])
-    await write.job()
-    first, second = await started.told()
+    await watcher_group.start(*(harness.watch(query, admin) for admin in ADMINS))
+    await eventually(lambda: harness.broadcasts == [1, 1])
+    await writer.job()
+    first, second = await watcher_group.told()
     assert "root" in str(first)
     assert "toor" in str(second)
     assert "toor" not in str(first)
 
 
 async def test_field_that_promises_too_much_tells_of_nobody(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    await started(*(station.watch("subscription { changes { kind promised } }", a) for a in ADMINS))
-    await eventually(lambda: station.broadcasts == [2])
-    await write.job()
-    assert [told["promised"] for told in await started.told()] == ["", ""]
+    await watcher_group.start(
+        *(harness.watch("subscription { changes { kind promised } }", a) for a in ADMINS)
+    )
+    await eventually(lambda: harness.broadcasts == [2])
+    await writer.job()
+    assert [told["promised"] for told in await watcher_group.told()] == ["", ""]
 
 
 @pytest.fixture
-async def anns_job(feed: ChangeFeed, write: Writer) -> str:
+async def anns_job(feed: ChangeFeed, writer: Writer) -> str:
     """Give a job that the feed has heard of."""
-    job_id = await write.job("ann")
+    job_id = await writer.job("ann")
     await followed(feed)
     return job_id
 
 
 async def test_job_that_changes_hands_has_left_its_old_owner(
-    engine: Engine, feed: ChangeFeed, write: Writer, started: Started, anns_job: str
+    engine: Engine, feed: ChangeFeed, writer: Writer, watcher_group: WatcherGroup, anns_job: str
 ) -> None:
     query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
-    async with Station.open(graphql_schema, engine, feed) as station:
-        await started(*(station.watch(query, Viewer(id=name)) for name in ("ann", "bob")))
-        await eventually(lambda: station.broadcasts == [1, 1])
-        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
-        await write.claim(anns_job)
-        old, new = await started.told()
-        await started.leave()
+    async with SubscriptionHarness.open(graphql_schema, engine, feed) as harness:
+        await watcher_group.start(
+            *(harness.watch(query, Viewer(id=name)) for name in ("ann", "bob"))
+        )
+        await eventually(lambda: harness.broadcasts == [1, 1])
+        await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        await writer.claim(anns_job)
+        old, new = await watcher_group.told()
+        await watcher_group.close()
     name = global_id("Job", anns_job)
     assert old == {"kind": "LEFT", "jobId": name, "event": None, "job": None}
     assert (new["kind"], new["job"]) == ("CHANGED", {"id": name, "owner": "bob"})
 
 
 async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
-    as_viewer: As, write: Writer, anns_job: str
+    as_viewer: ContextFactory, writer: Writer, anns_job: str
 ) -> None:
     async with Client(queries.job_changed(as_viewer("ann"), anns_job)) as client:
         await client.ready()
-        await write.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
+        await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         told = await client.next()
         with pytest.raises(StopAsyncIteration):
             await client.next()

@@ -12,7 +12,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.mongo import decoding
 from ostinato.resolvers.auth import Viewer
 from tests.live.leftovers import OF_EXECUTION, alive
-from tests.live.watching import Pushed, Station
+from tests.live.watching import Pushed, SubscriptionHarness
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -34,9 +34,9 @@ def traced() -> Iterator[None]:
 class Visits:
     """Clients of all kinds, each time of another user who asks for something else."""
 
-    def __init__(self, station: Station, write: Writer) -> None:
-        self._station = station
-        self._write = write
+    def __init__(self, harness: SubscriptionHarness, writer: Writer) -> None:
+        self._station = harness
+        self._write = writer
         self._numbers = count()
         self._cursor: str | None = None
 
@@ -75,9 +75,9 @@ class Visits:
         self._cursor = watchers[0].encoded[-1].cursor
 
 
-def registries(station: Station, feed: ChangeFeed) -> dict[str, object]:
+def registries(harness: SubscriptionHarness, feed: ChangeFeed) -> dict[str, object]:
     """Find what of the groups, those who begin and the hub's watches holds anything."""
-    groups = station.subscriptions.broadcasts
+    groups = harness.subscriptions.broadcasts
     owners = (groups, groups.snapshots, feed.index, feed.replays)
     return {
         f"{type(owner).__name__}.{name}": held
@@ -94,12 +94,12 @@ def forget_what_is_kept_by_design(feed: ChangeFeed) -> None:
 
 
 async def test_memory_stays_constant_as_clients_connect_and_leave(
-    station: Station, feed: ChangeFeed, write: Writer, traced: None
+    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer, traced: None
 ) -> None:
-    counts, sizes, visits = [], [], Visits(station, write)
+    counts, sizes, visits = [], [], Visits(harness, writer)
     for _ in range(ROUNDS):
         await asyncio.create_task(visits.make())  # whose own tasks end with it
-        await eventually(lambda: not registries(station, feed))
+        await eventually(lambda: not registries(harness, feed))
         forget_what_is_kept_by_design(feed)
         counts.append(alive())
         sizes.append(tracemalloc.get_traced_memory()[0])
@@ -107,15 +107,17 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
     facts = feed.stats
     assert (facts.subscriptions, facts.filters, feed.replays.running) == (0, 0, 0)
-    assert station.subscriptions.broadcasts.limits.broadcasts == 0
+    assert harness.subscriptions.broadcasts.limits.broadcasts == 0
 
 
-async def test_subscription_keeps_no_sent_messages(station: Station, write: Writer) -> None:
-    async with station.watch(push=Pushed(reads=False)) as watcher:
+async def test_subscription_keeps_no_sent_messages(
+    harness: SubscriptionHarness, writer: Writer
+) -> None:
+    async with harness.watch(push=Pushed(reads=False)) as watcher:
         await watcher.ready()
         counts = []
         for _ in range(3):  # the first is told while its group still catches up
-            await write.run()
+            await writer.run()
             await watcher.take(3)
             counts.append(alive(*OF_EXECUTION))
     assert counts[2] == counts[1]

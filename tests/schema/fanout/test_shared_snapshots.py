@@ -19,7 +19,7 @@ from ostinato.schema.fanout.registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import EncodedEvent
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id
-from tests.live.watching import JOBS, Pushed, Station, Watcher
+from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 from tests.schema.fanout.test_fair_share import next_turn
@@ -36,79 +36,83 @@ async def rows_of(watcher: Watcher) -> list[str]:
 
 
 async def test_equal_concurrent_snapshots_are_executed_once(
-    station: Station, feed: ChangeFeed, write: Writer
+    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer
 ) -> None:
-    ids = {global_id("Job", await write.job()) for _ in range(ROWS)}
-    watchers = [station.watch(JOBS, snapshot=True) for _ in range(CROWD)]
+    ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
+    watchers = [harness.watch(JOBS, snapshot=True) for _ in range(CROWD)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * CROWD
-    assert station.runner.metrics.results <= 3 * (ROWS + 1)
+    assert harness.runner.metrics.results <= 3 * (ROWS + 1)
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await eventually(lambda: station.broadcasts == [CROWD])
-    new = global_id("Job", await write.job())
+    await eventually(lambda: harness.broadcasts == [CROWD])
+    new = global_id("Job", await writer.job())
     assert {message["jobId"] for message in await asyncio.gather(*waiting)} == {new}
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
-    await eventually(lambda: not len(station.subscriptions.broadcasts.snapshots))
+    await eventually(lambda: not len(harness.subscriptions.broadcasts.snapshots))
     assert feed.stats.subscriptions == 0
 
 
 async def test_snapshot_requested_during_a_read_contains_earlier_writes(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
-    first = station.watch(JOBS, snapshot=True)
+    first = harness.watch(JOBS, snapshot=True)
     reading = asyncio.create_task(rows_of(first))
     for _ in range(10):
-        job_id = global_id("Job", await write.job())
-        async with station.watch(JOBS, snapshot=True) as late:
+        job_id = global_id("Job", await writer.job())
+        async with harness.watch(JOBS, snapshot=True) as late:
             assert job_id in await rows_of(late)
     await reading
     await first.__aexit__()
 
 
 async def test_rows_of_one_owner_are_not_shared_with_another(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
-    job_id = global_id("Job", await write.job())
+    job_id = global_id("Job", await writer.job())
     async with (
-        station.watch(JOBS, snapshot=True) as anns,
-        station.watch(JOBS, Viewer(id="bob"), snapshot=True) as bobs,
+        harness.watch(JOBS, snapshot=True) as anns,
+        harness.watch(JOBS, Viewer(id="bob"), snapshot=True) as bobs,
     ):
         found = await asyncio.gather(rows_of(anns), rows_of(bobs))
         assert list(found) == [[job_id], []]
 
 
-async def test_whoever_leaves_takes_nobody_s_rows_away(station: Station, write: Writer) -> None:
-    job_id = global_id("Job", await write.job())
-    founder, other = (station.watch(JOBS, snapshot=True) for _ in range(2))
+async def test_whoever_leaves_takes_nobody_s_rows_away(
+    harness: SubscriptionHarness, writer: Writer
+) -> None:
+    job_id = global_id("Job", await writer.job())
+    founder, other = (harness.watch(JOBS, snapshot=True) for _ in range(2))
     leaving = asyncio.create_task(rows_of(founder))
     staying = asyncio.create_task(rows_of(other))
-    await eventually(lambda: len(station.subscriptions.broadcasts.snapshots) == 1)
+    await eventually(lambda: len(harness.subscriptions.broadcasts.snapshots) == 1)
     leaving.cancel()
     assert await staying == [job_id]
     await other.__aexit__()
 
 
 async def test_crowd_that_was_cut_off_within_its_rows_begins_again_together(
-    station: Station, write: Writer
+    harness: SubscriptionHarness, writer: Writer
 ) -> None:
-    ids = {global_id("Job", await write.job()) for _ in range(ROWS)}
-    async with station.watch(JOBS, snapshot=True) as cut_off:
+    ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
+    async with harness.watch(JOBS, snapshot=True) as cut_off:
         await cut_off.take(ROWS // 2)
         cursor = cut_off.encoded[-1].cursor
-    before = station.runner.metrics.results
-    watchers = [station.watch(JOBS, snapshot=True, after=cursor) for _ in range(CROWD)]
+    before = harness.runner.metrics.results
+    watchers = [harness.watch(JOBS, snapshot=True, after=cursor) for _ in range(CROWD)]
     found = await asyncio.gather(*map(rows_of, watchers))
     assert [set(rows) for rows in found] == [ids] * CROWD
     assert all(b"RESET" in watcher.encoded[0].payload for watcher in watchers)
-    assert station.runner.metrics.results - before <= 3 * (ROWS + 2)
+    assert harness.runner.metrics.results - before <= 3 * (ROWS + 2)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
 
 
-async def test_rows_are_sent_in_one_write_to_who_reads(station: Station, write: Writer) -> None:
+async def test_rows_are_sent_in_one_write_to_who_reads(
+    harness: SubscriptionHarness, writer: Writer
+) -> None:
     for _ in range(ROWS):
-        await write.job()
+        await writer.job()
     pushed = Pushed()
-    watcher = station.watch(JOBS, snapshot=True, push=pushed)
+    watcher = harness.watch(JOBS, snapshot=True, push=pushed)
     told = asyncio.create_task(watcher.next())
     await eventually(lambda: b"".join(pushed.batches).count(b'"SNAPSHOT"') == ROWS)
     await eventually(lambda: b'"READY"' in pushed.batches[-1])

@@ -8,8 +8,8 @@ import pytest
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.settings import Settings
 from ostinato.schema.ids import global_id
-from tests.live.fixtures import Started
-from tests.live.watching import JOBS, Pushed, Station, Watcher
+from tests.live.fixtures import WatcherGroup
+from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -21,107 +21,109 @@ def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"subscription_buffer": LIMIT, "ring_events": 4})
 
 
-async def stopped(station: Station, write: Writer, started: Started, **options: Any) -> Watcher:
+async def stopped(
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, **options: Any
+) -> Watcher:
     """Bring a watcher into the group that then takes nothing, beside one that keeps up."""
-    slow = station.watch(**options)
+    slow = harness.watch(**options)
     waiting = await slow.starts()
-    await started(station.watch())
-    await eventually(lambda: station.broadcasts == [2])
-    await write.job()
-    assert len(await started.told()) == 1
+    await watcher_group.start(harness.watch())
+    await eventually(lambda: harness.broadcasts == [2])
+    await writer.job()
+    assert len(await watcher_group.told()) == 1
     await waiting
     return slow
 
 
 async def test_slow_subscriber_does_not_delay_the_others(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(station, write, started):
+    async with await stopped(harness, writer, watcher_group):
         for _ in range(3 * LIMIT):
-            job_id = global_id("Job", await write.job())
-            assert (await started.told())[0]["jobId"] == job_id
+            job_id = global_id("Job", await writer.job())
+            assert (await watcher_group.told())[0]["jobId"] == job_id
 
 
 async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(station, write, started) as slow:
-        ids = [await told_of_a_job(write, started) for _ in range(2 * LIMIT)]
+    async with await stopped(harness, writer, watcher_group) as slow:
+        ids = [await told_of_a_job(writer, watcher_group) for _ in range(2 * LIMIT)]
         with pytest.raises(SlowConsumer):
             await slow.take(2 * LIMIT)
-        assert station.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
+        assert harness.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
         cursor = slow.encoded[-1].cursor
-    async with station.watch(JOBS, after=cursor) as again:
+    async with harness.watch(JOBS, after=cursor) as again:
         await again.ready()
         assert [each["jobId"] for each in await again.take(2 * LIMIT)] == ids
 
 
-async def told_of_a_job(write: Writer, started: Started) -> str:
-    job_id = global_id("Job", await write.job())
-    assert (await started.told())[0]["jobId"] == job_id
+async def told_of_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
+    job_id = global_id("Job", await writer.job())
+    assert (await watcher_group.told())[0]["jobId"] == job_id
     return str(job_id)
 
 
 async def test_member_that_is_slow_within_the_bound_gets_everything(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(station, write, started) as slow:
-        ids = [await told_of_a_job(write, started) for _ in range(LIMIT)]
+    async with await stopped(harness, writer, watcher_group) as slow:
+        ids = [await told_of_a_job(writer, watcher_group) for _ in range(LIMIT)]
         assert [each["jobId"] for each in await slow.take(LIMIT)] == ids
         waiting = asyncio.create_task(slow.next())
-        last = await told_of_a_job(write, started)
+        last = await told_of_a_job(writer, watcher_group)
         assert (await waiting)["jobId"] == last
 
 
 async def test_slow_member_that_coalesces_gets_the_newest_of_each_job(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(station, write, started, coalesce=True) as slow:
-        job_id, other = await write.job(), await write.job()
+    async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
+        job_id, other = await writer.job(), await writer.job()
         for number in range(2 + 2 * LIMIT):
             if number >= 2:
-                await (write.retry if number % 2 else write.claim)(job_id)
-            await started.told()
+                await (writer.retry if number % 2 else writer.claim)(job_id)
+            await watcher_group.told()
         told = [(each["jobId"], each["event"]["seq"]) for each in await slow.take(2)]
         assert told == [(global_id("Job", other), 1), (global_id("Job", job_id), 2 * LIMIT + 1)]
         waiting = asyncio.create_task(slow.next())
-        assert await told_of_a_job(write, started) == (await waiting)["jobId"]
+        assert await told_of_a_job(writer, watcher_group) == (await waiting)["jobId"]
 
 
 async def test_coalescing_is_bounded_by_distinct_jobs_too(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(station, write, started, coalesce=True) as slow:
+    async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
         for _ in range(LIMIT + 2):
-            await told_of_a_job(write, started)
+            await told_of_a_job(writer, watcher_group)
         with pytest.raises(SlowConsumer):
             await slow.next()
 
 
 async def test_push_that_fails_leaves_the_rest_in_the_log(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
-    async with station.watch(push=pushed) as watcher:
+    async with harness.watch(push=pushed) as watcher:
         waiting = await watcher.starts()
         pushed.reads = True
-        await started(station.watch())
-        await eventually(lambda: station.broadcasts == [2])
-        first = await told_of_a_job(write, started)
+        await watcher_group.start(harness.watch())
+        await eventually(lambda: harness.broadcasts == [2])
+        first = await told_of_a_job(writer, watcher_group)
         pushed.reads = False
-        second = await told_of_a_job(write, started)
+        second = await told_of_a_job(writer, watcher_group)
         assert (await waiting)["jobId"] == second
     assert first.encode() in pushed.batches[0]
     assert len(pushed.batches) == 1
 
 
 async def test_nobody_is_held_up_by_a_member_that_fails(
-    station: Station, write: Writer, started: Started
+    harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    bad = station.watch()
+    bad = harness.watch()
     task = await bad.starts()
-    await started(station.watch())
-    await eventually(lambda: station.broadcasts == [2])
+    await watcher_group.start(harness.watch())
+    await eventually(lambda: harness.broadcasts == [2])
     task.cancel()
-    await told_of_a_job(write, started)
-    await eventually(lambda: station.broadcasts == [1])
+    await told_of_a_job(writer, watcher_group)
+    await eventually(lambda: harness.broadcasts == [1])

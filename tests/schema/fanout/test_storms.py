@@ -11,7 +11,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.settings import Settings
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.frames import FrameBatch
-from tests.live.watching import JOBS, Station
+from tests.live.watching import JOBS, SubscriptionHarness
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -30,8 +30,8 @@ def live_settings(settings: Settings, request: pytest.FixtureRequest) -> Setting
 class Client:
     """Come back behind a cursor, and note which jobs it is told of."""
 
-    def __init__(self, station: Station, after: str) -> None:
-        self._watcher = station.watch(JOBS, after=after, push=self._push)
+    def __init__(self, harness: SubscriptionHarness, after: str) -> None:
+        self._watcher = harness.watch(JOBS, after=after, push=self._push)
         self.told: list[bytes] = []
 
     def _push(self, batch: FrameBatch) -> bool:
@@ -47,12 +47,12 @@ def told(clients: Sequence[Client]) -> int:
     return sum(len(client.told) for client in clients)
 
 
-async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes]]:
+async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str], list[bytes]]:
     """Let much happen; return the cursor before each event, and the job of each."""
-    async with station.watch() as watcher:
+    async with harness.watch() as watcher:
         cursors = [await watcher.ready()]
         for _ in range(MISSED // 100):
-            await write.jobs(100)
+            await writer.jobs(100)
             await watcher.take(100)
         results: Sequence[EncodedResult] = watcher.encoded[1:]
     cursors += [str(each.cursor) for each in results]
@@ -60,20 +60,20 @@ async def missed(station: Station, write: Writer) -> tuple[list[str], list[bytes
 
 
 async def test_reconnects_with_different_cursors_are_executed_about_once(
-    station: Station, feed: ChangeFeed, write: Writer, live_settings: Settings
+    harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer, live_settings: Settings
 ) -> None:
     crowd = CROWDS[live_settings.ring_events]
-    cursors, jobs = await missed(station, write)
-    before = station.runner.metrics.results
+    cursors, jobs = await missed(harness, writer)
+    before = harness.runner.metrics.results
     behind = Random(7).choices(range(MISSED), k=crowd)
-    clients = [Client(station, cursors[number]) for number in behind]
+    clients = [Client(harness, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
         tasks = [running.create_task(client.run()) for client in clients]
         expected = [jobs[number:] for number in behind]
         await eventually(lambda: told(clients) >= sum(map(len, expected)), within=PATIENCE_S)
         assert [client.told for client in clients] == expected
-        await eventually(lambda: station.broadcasts == [crowd])
+        await eventually(lambda: harness.broadcasts == [crowd])
         for task in tasks:
             task.cancel()
-    assert station.runner.metrics.results - before <= crowd + 3 * MISSED  # READY is each one's own
+    assert harness.runner.metrics.results - before <= crowd + 3 * MISSED  # READY is each one's own
     assert feed.stats.replays <= 4

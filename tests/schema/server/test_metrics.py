@@ -69,8 +69,8 @@ async def test_answer_is_prometheus_text_that_nobody_keeps(scraper: Scraper) -> 
     assert "process_resident_memory_bytes" in response.text
 
 
-async def test_no_label_names_anybody(scraper: Scraper, write: Writer) -> None:
-    job_id = await write.run(queue="private", functionName="secret.plan")
+async def test_no_label_names_anybody(scraper: Scraper, writer: Writer) -> None:
+    job_id = await writer.run(queue="private", functionName="secret.plan")
     await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'))
     text = (await scraper.get()).text
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
@@ -78,10 +78,10 @@ async def test_no_label_names_anybody(scraper: Scraper, write: Writer) -> None:
     assert [word for word in (job_id, "ann", "private", "secret.plan") if word in text] == []
 
 
-async def test_jobs_are_told_by_state(scraper: Scraper, write: Writer) -> None:
-    await write.run()
-    await write.claim(await write.job())
-    await write.job(internal=True)
+async def test_jobs_are_told_by_state(scraper: Scraper, writer: Writer) -> None:
+    await writer.run()
+    await writer.claim(await writer.job())
+    await writer.job(internal=True)
 
     async def told() -> bool:
         transitions = labelled(await scraper.scrape(), "job_transitions_total")
@@ -93,24 +93,24 @@ async def test_jobs_are_told_by_state(scraper: Scraper, write: Writer) -> None:
 
 
 async def test_oldest_due_job_tells_its_lag_unless_its_queue_is_paused(
-    scraper: Scraper, write: Writer, engine: Engine
+    scraper: Scraper, writer: Writer, engine: Engine
 ) -> None:
     due = datetime.now(UTC) - timedelta(hours=1)
-    await write.job(lane="paused/", queue="paused", scheduledTime=due - timedelta(hours=1))
-    await write.job(lane="default/", scheduledTime=due)
-    await write.job(lane="default/", scheduledTime=due + timedelta(hours=2))
+    await writer.job(lane="paused/", queue="paused", scheduledTime=due - timedelta(hours=1))
+    await writer.job(lane="default/", scheduledTime=due)
+    await writer.job(lane="default/", scheduledTime=due + timedelta(hours=2))
     await engine.queues.pause("paused")
     assert 3_600 <= await scraper.figure("oldest_due_job_seconds") < 3_660
 
 
 async def test_worker_that_was_not_heard_of_is_not_counted(
-    scraper: Scraper, write: Writer, engine: Engine
+    scraper: Scraper, writer: Writer, engine: Engine
 ) -> None:
     about = {"concurrency": 7, "queues": ["default"], "running": 3, "loopLagMs": 20}
     for worker_id in ("alive", "dead"):
         await engine.workers.register(worker_id, about)
     long_ago = {"$set": {"heardAt": datetime.now(UTC) - timedelta(minutes=1), "loopLagMs": 500}}
-    await write.mongo["workers"].update_one({"_id": "dead"}, long_ago)
+    await writer.mongo["workers"].update_one({"_id": "dead"}, long_ago)
     told = await scraper.scrape()
     assert told["ostinato_workers"] == 1
     assert told["ostinato_worker_slots"] == 7
@@ -191,8 +191,8 @@ async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes)
     assert told["ostinato_oldest_due_job_seconds"] < 20
 
 
-async def test_page_names_every_metric_and_no_other(scraper: Scraper, write: Writer) -> None:
-    await write.job()
+async def test_page_names_every_metric_and_no_other(scraper: Scraper, writer: Writer) -> None:
+    await writer.job()
     await eventually(lambda: scraper.figure('job_transitions_total{state="pending"}'))
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
     listed = set(re.findall(r"^\| `(ostinato_\w+)` \|", page, re.MULTILINE))

@@ -68,7 +68,7 @@ class Place:
                 if b"READY" in chunk:
                     return
 
-    async def visit(self, write: Writer) -> None:
+    async def visit(self, writer: Writer) -> None:
         """Let a client of each kind come and go, while jobs change."""
         await asyncio.gather(
             self.socket(),
@@ -76,7 +76,7 @@ class Place:
             self.refused(),
             self.stream(SSE),
             self.stream(MULTIPART),
-            write.run(),
+            writer.run(),
         )
 
     async def is_empty(self) -> bool:
@@ -94,11 +94,13 @@ async def place(live_settings: Settings) -> AsyncIterator[Place]:
         yield Place(port=port, settings=settings, sockets=sockets, scraper=scraper)
 
 
-async def test_clients_of_every_transport_leave_nothing_behind(place: Place, write: Writer) -> None:
+async def test_clients_of_every_transport_leave_nothing_behind(
+    place: Place, writer: Writer
+) -> None:
     counts = []
     for _ in range(ROUNDS):
         for _ in range(VISITS):
-            await place.visit(write)
+            await place.visit(writer)
         await eventually(place.is_empty)
         counts.append(alive())
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]

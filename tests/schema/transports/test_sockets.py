@@ -70,10 +70,10 @@ async def sockets(port: int, live_settings: Settings) -> AsyncIterator[list[Sock
 
 
 async def test_each_is_told_of_a_change_under_its_own_id(
-    sockets: list[Socket], write: Writer
+    sockets: list[Socket], writer: Writer
 ) -> None:
     for _ in range(5):
-        await write.run()
+        await writer.run()
     told = [[await client.receive() for _ in range(15)] for client in sockets]
     for number, messages in enumerate(told):
         assert {message["id"] for message in messages} == {f"mine-{number}"}
@@ -81,32 +81,32 @@ async def test_each_is_told_of_a_change_under_its_own_id(
 
 
 async def test_whoever_completes_hears_no_more_and_the_others_do(
-    sockets: list[Socket], write: Writer
+    sockets: list[Socket], writer: Writer
 ) -> None:
     await sockets[0].send({"id": "mine-0", "type": "complete"})
     await sockets[0].send({"type": "ping"})
     assert await sockets[0].receive() == {"type": "pong"}
-    await write.job()
+    await writer.job()
     assert (await sockets[1].receive())["id"] == "mine-1"
     await sockets[0].send({"type": "ping"})
     assert await sockets[0].receive() == {"type": "pong"}
 
 
 async def test_whoever_vanishes_does_not_hurt_the_others(
-    sockets: list[Socket], write: Writer
+    sockets: list[Socket], writer: Writer
 ) -> None:
     sockets[0].connection.transport.abort()
-    await write.run()
+    await writer.run()
     assert [(await sockets[2].receive())["id"] for _ in range(3)] == ["mine-2"] * 3
 
 
 async def test_user_who_is_no_longer_admin_resumes_an_admin_s_cursor_to_its_own_jobs_alone(
-    connected: Connect, write: Writer
+    connected: Connect, writer: Writer
 ) -> None:
     async with connected("admin") as admin, connected() as user:
         await admin.subscribe("all", JOBS)
         (ready,) = await changes(admin, 1)
-        missed = [global_id("Job", await write.job(owner)) for owner in ("bob", "ann", "bob")]
+        missed = [global_id("Job", await writer.job(owner)) for owner in ("bob", "ann", "bob")]
         assert [each["jobId"] for each in await changes(admin, 3)] == missed
         await user.subscribe("mine", JOBS, variables={"after": ready["cursor"]})
         told = await changes(user, 2)
@@ -114,15 +114,15 @@ async def test_user_who_is_no_longer_admin_resumes_an_admin_s_cursor_to_its_own_
             ("READY", None),
             ("CHANGED", missed[1]),
         ]
-        news = [global_id("Job", await write.job(owner)) for owner in ("bob", "ann")]
+        news = [global_id("Job", await writer.job(owner)) for owner in ("bob", "ann")]
         assert [each["jobId"] for each in await changes(admin, 2)] == news
         assert [each["jobId"] for each in await changes(user, 1)] == news[1:]
 
 
 async def test_cursor_of_an_admin_s_snapshot_begins_the_user_s_own(
-    connected: Connect, write: Writer
+    connected: Connect, writer: Writer
 ) -> None:
-    ids = [global_id("Job", await write.job(owner)) for owner in ("ann", "bob")]
+    ids = [global_id("Job", await writer.job(owner)) for owner in ("ann", "bob")]
     async with connected("admin") as admin, connected() as user:
         await admin.subscribe("all", JOBS, variables={"snapshot": True})
         rows = await changes(admin, 2)
@@ -134,9 +134,9 @@ async def test_cursor_of_an_admin_s_snapshot_begins_the_user_s_own(
 
 
 async def test_cursor_of_another_s_job_is_not_found_without_the_role(
-    connected: Connect, write: Writer
+    connected: Connect, writer: Writer
 ) -> None:
-    theirs = {"id": global_id("Job", await write.job("bob"))}
+    theirs = {"id": global_id("Job", await writer.job("bob"))}
     query = JOB.replace("($id", "($after: Cursor, $id").replace(
         "jobId: $id", "jobId: $id, after: $after"
     )

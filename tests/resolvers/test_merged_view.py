@@ -1,4 +1,6 @@
-"""Whatever happens in between, a client's merged view is the database, event by event."""
+"""Property tests: after any sequence of writes and reconnects, a client's merged view equals the
+database.
+"""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -7,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as bounds
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ostinato.jobs.changefeed import ChangeFeed
@@ -20,19 +22,19 @@ from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
-from tests.live.fixtures import As
+from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client
 from tests.live.writing import DUE, Writer
 
 ALL = JobFilter()
-PENDING, RUNNING = (JobState.PENDING,), (JobState.PENDING, JobState.IN_PROGRESS)
+PENDING, UNFINISHED = (JobState.PENDING,), (JobState.PENDING, JobState.IN_PROGRESS)
 SOON = DUE + timedelta(minutes=1)
 FILTERS = [
     JobFilter(states=PENDING),
     JobFilter(scheduled_from=DUE, scheduled_to=SOON),
-    JobFilter(scheduled_to=SOON, states=RUNNING),
+    JobFilter(scheduled_to=SOON, states=UNFINISHED),
 ]
-"""All match a new job; a claim, an end or a retry makes it leave one or another."""
+"""All match a new job; a claim, a completion or a retry makes it leave one of them."""
 WRITES = ("insert", "claim", "succeed", "retry", "progress")
 STEPS = st.one_of(
     st.tuples(st.sampled_from(WRITES), st.integers(0, 3)),
@@ -42,18 +44,18 @@ STEPS = st.one_of(
 
 
 class View:
-    """What a client knows: it merges by version and resumes by its newest cursor."""
+    """The state of a client, which merges messages by version and resumes at its newest cursor."""
 
     def __init__(self, *, snapshot: bool) -> None:
         self.snapshot = snapshot
         self.cursor: str | None = None
-        self.is_whole = False
+        self.is_complete = False
         self.jobs: dict[str, Job] = {}
         self.seqs: defaultdict[str, list[int]] = defaultdict(list)
 
     def merge(self, message: Change[Job]) -> None:
         self.cursor = message.cursor
-        self.is_whole = message.kind not in (ChangeKind.SNAPSHOT, ChangeKind.RESET)
+        self.is_complete = message.kind not in (ChangeKind.SNAPSHOT, ChangeKind.RESET)
         if message.kind is ChangeKind.RESET:
             self.jobs.clear()
             self.seqs.clear()
@@ -70,21 +72,23 @@ class View:
 
 
 class Session:
-    """One client, who moves between API processes, and one writer."""
+    """A client that connects to different API processes, and a writer."""
 
-    def __init__(self, write: Writer, as_viewer: As, feeds: list[ChangeFeed], view: View) -> None:
-        self.write, self.as_viewer, self.feeds, self.view = write, as_viewer, feeds, view
+    def __init__(
+        self, writer: Writer, as_viewer: ContextFactory, feeds: list[ChangeFeed], view: View
+    ) -> None:
+        self.writer, self.as_viewer, self.feeds, self.view = writer, as_viewer, feeds, view
         self.wanted = ALL
         self.owner = new_id()
         self.ids: list[str] = []
         self.client: Client[Change[Job]] | None = None
 
     async def connect(self, feed: ChangeFeed) -> None:
-        """Drop the connection, make one to another API process, read its first message."""
+        """Disconnect, connect to the API process of `feed`, and read its first message."""
         await self.disconnect()
-        following = SubscribeOptions(after=self.view.cursor, snapshot=self.view.snapshot)
+        options = SubscribeOptions(after=self.view.cursor, snapshot=self.view.snapshot)
         ctx = self.as_viewer(self.owner, at=feed)
-        self.client = Client(jobs_changed(ctx, self.wanted, following))
+        self.client = Client(jobs_changed(ctx, self.wanted, options))
         await self.read()
 
     async def disconnect(self) -> None:
@@ -96,10 +100,10 @@ class Session:
         self.view.merge(await self.client.next())
 
     async def read_all(self) -> None:
-        """Read until a write that comes last."""
-        last = await self.write.job(self.owner)
+        """Insert a job, and read up to its change."""
+        last = await self.writer.job(self.owner)
         self.ids.append(last)
-        while last not in self.view.jobs or not self.view.is_whole:
+        while last not in self.view.jobs or not self.view.is_complete:
             await self.read()
 
     async def step(self, name: str, number: int) -> None:
@@ -108,12 +112,12 @@ class Session:
         elif name == "read":
             await self.read_all()
         elif name == "insert" or not self.ids:
-            self.ids.append(await self.write.job(self.owner))
+            self.ids.append(await self.writer.job(self.owner))
         else:
             await self.change(name, self.ids[number % len(self.ids)])
 
-    async def walk(self, steps: list[tuple[str, int]]) -> dict[str, Job]:
-        """Take the steps, read to the end, and return what is stored then."""
+    async def run(self, steps: list[tuple[str, int]]) -> dict[str, Job]:
+        """Run the steps, read all changes, and return the stored jobs."""
         if self.view.snapshot:
             await self.step("insert", 0)
         await self.connect(self.feeds[0])
@@ -121,16 +125,16 @@ class Session:
             await self.step(name, number)
         await self.read_all()
         await self.disconnect()
-        stored = await Reads(self.write.mongo).find_job_page(
+        stored = await Reads(self.writer.mongo).find_job_page(
             self.owner, self.wanted, JobOrder.NEWEST, Window(limit=1_000)
         )
         return {job.id: job for job in stored.items}
 
     async def change(self, name: str, job_id: str) -> None:
         if name == "progress":
-            await self.write.progress(job_id, done=1)
+            await self.writer.progress(job_id, done=1)
         else:
-            await getattr(self.write, name)(job_id)
+            await getattr(self.writer, name)(job_id)
 
 
 SessionOf: TypeAlias = Callable[[View], Session]
@@ -149,29 +153,29 @@ async def feeds(engine: Engine, feed: ChangeFeed) -> AsyncIterator[list[ChangeFe
 
 
 @pytest.fixture
-def session_of(write: Writer, as_viewer: As, feeds: list[ChangeFeed]) -> SessionOf:
-    return lambda view: Session(write, as_viewer, feeds, view)
+def session_of(writer: Writer, as_viewer: ContextFactory, feeds: list[ChangeFeed]) -> SessionOf:
+    return lambda view: Session(writer, as_viewer, feeds, view)
 
 
-LIVE = bounds(max_examples=40)
+EXAMPLES = hypothesis_settings(max_examples=40)
 
 
-@LIVE
+@EXAMPLES
 @given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans())
 async def test_merged_view_always_equals_the_database(
     session_of: SessionOf, steps: list[tuple[str, int]], snapshot: bool
 ) -> None:
     view = View(snapshot=snapshot)
-    stored = await session_of(view).walk(steps)
+    stored = await session_of(view).run(steps)
     assert view.jobs == stored
     assert view.seqs == {name: [each.seq for each in job.timeline] for name, job in stored.items()}
 
 
-@LIVE
+@EXAMPLES
 @given(steps=st.lists(STEPS, max_size=25), snapshot=st.booleans(), wanted=st.sampled_from(FILTERS))
-async def test_merged_view_is_what_matches_the_filter_whatever_happens(
+async def test_merged_view_always_equals_the_filtered_database(
     session_of: SessionOf, steps: list[tuple[str, int]], snapshot: bool, wanted: JobFilter
 ) -> None:
     session = session_of(View(snapshot=snapshot))
     session.wanted = wanted
-    assert session.view.jobs == await session.walk(steps)
+    assert session.view.jobs == await session.run(steps)
