@@ -1,8 +1,11 @@
 """The settings: defaults, types and validation."""
 
+from typing import Any
+
 import pytest
 from pydantic import SecretStr, ValidationError
 from pymongo import MongoClient
+from redis import Redis
 
 from ostinato.jobs.settings import Settings
 
@@ -47,9 +50,15 @@ def test_cursor_key_without_any_secret_says_what_to_set() -> None:
         _ = Settings(jwt_secret=None, cursor_secret=None).cursor_key
 
 
-@pytest.mark.parametrize("run", [1, 2])
-def test_each_test_finds_an_empty_database(settings: Settings, run: int) -> None:
-    with MongoClient[dict[str, int]](settings.mongo_url) as client:
-        things = client[settings.database]["things"]
-        assert things.count_documents({}) == 0
-        things.insert_one({"run": run})
+def test_each_test_finds_empty_servers(
+    lane_settings: Settings,
+    mongo_admin: MongoClient[dict[str, Any]],
+    redis_admin: Redis,
+    request: pytest.FixtureRequest,
+) -> None:
+    things = mongo_admin[lane_settings.database]["things"]
+    things.insert_one({"left": "by another test"})
+    redis_admin.set("left", "by another test")
+    request.getfixturevalue("settings")
+    assert things.count_documents({}) == 0
+    assert redis_admin.keys("*") == []

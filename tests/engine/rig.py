@@ -19,6 +19,7 @@ from ostinato.jobs.records import Cause, CauseKind, Job
 from ostinato.jobs.registry import to_camel_case
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import run_worker_once
+from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.processes import START_S, Processes, eventually
 
 Document = dict[str, Any]
@@ -117,6 +118,18 @@ async def working(settings: Settings) -> AsyncIterator[None]:
     finally:
         stop.set()
         await life
+
+
+@asynccontextmanager
+async def running_worker(settings: Settings) -> AsyncIterator[WorkerRuntime]:
+    """Run a worker in this process and return its parts; it ends without a drain."""
+    async with WorkerRuntime.open(settings) as worker:
+        life = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
 
 
 def state_changes(job: Document) -> list[tuple[str | None, str]]:

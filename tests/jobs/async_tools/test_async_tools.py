@@ -34,12 +34,20 @@ async def test_a_loop_ends_although_its_cancellation_was_swallowed(waits_for_eve
         await asyncio.wait_for(task, 5)
 
 
-async def test_waiting_ends_with_the_event_or_the_time() -> None:
+async def test_waiting_for_an_event_ends_with_the_event() -> None:
     event = asyncio.Event()
-    await wait_for_event(event, 0.001)
+    waiting = asyncio.create_task(wait_for_event(event, 3_600))
+    await asyncio.wait({waiting}, timeout=0.02)
+    assert not waiting.done()
     event.set()
-    await wait_for_event(event, 60)
-    reraise_if_cancelled()
+    await asyncio.wait_for(waiting, 30)
+
+
+async def test_waiting_for_an_event_ends_after_the_timeout() -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await asyncio.wait_for(wait_for_event(asyncio.Event(), 0.02), 30)
+    assert loop.time() - start >= 0.02
 
 
 async def test_a_server_that_does_not_answer_is_named_with_the_time_it_had() -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from ostinato.jobs.arq_queue.chunk_queue import ChunkQueue
 from ostinato.jobs.arq_queue.connection import connect
@@ -244,6 +243,9 @@ async def test_timeout_of_a_job_ends_its_attempt(rig: Rig) -> None:
     assert "50 ms" in job["error"]["message"]
 
 
-async def test_reads_of_an_unknown_queue_find_nothing(idle: Rig, redis_admin: Redis) -> None:
-    assert await DueJobs(idle.engine.mongo).lane_heads("no-such") == {}
-    assert redis_admin.keys("*") == []
+async def test_reads_of_a_queue_find_no_jobs_of_other_queues(idle: Rig) -> None:
+    for queue in ("mail", "mail-2", "mails"):
+        await filled(idle, 1, queue=queue)
+    due = DueJobs(idle.engine.mongo)
+    assert set(await due.lane_heads("mail")) == {Lane(queue="mail")}
+    assert await due.lane_heads("mai") == {}

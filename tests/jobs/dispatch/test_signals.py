@@ -12,19 +12,25 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, running_worker, working
 
 HOUR_S = 3_600.0
 MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 
 
 @pytest.fixture
-async def rung(hasty: Settings, idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """Return an installation whose worker looks by itself once in an hour."""
+def hourly(hasty: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return settings; workers in this process poll once an hour."""
     monkeypatch.setattr("ostinato.jobs.dispatch.dispatcher.POLL_INTERVAL_S", HOUR_S)
+    monkeypatch.setattr("ostinato.jobs.dispatch.queue_settings.REFRESH_INTERVAL_S", HOUR_S)
     monkeypatch.setattr("ostinato.jobs.arq_queue.consumer.POLL_INTERVAL_S", HOUR_S)
-    functions = (*hasty.functions, "tests.engine.limited")
-    async with working(hasty.model_copy(update={"functions": functions})):
+    return hasty.model_copy(update={"functions": (*hasty.functions, "tests.engine.limited")})
+
+
+@pytest.fixture
+async def rung(hourly: Settings, idle: Rig) -> AsyncIterator[Rig]:
+    """Return an installation whose worker polls once an hour."""
+    async with working(hourly):
         await idle.run("echo")
         yield idle
 
@@ -87,11 +93,14 @@ async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(rung: Rig)
     assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
 
 
-async def test_a_job_of_a_resumed_queue_waits_for_no_poll(rung: Rig) -> None:
-    await rung.engine.queues.pause("default")
-    job_id = await rung.schedule("echo")
-    await rung.engine.queues.resume("default")
-    assert (await rung.ended(job_id))["state"] == "success"
+async def test_pause_and_resume_do_not_wait_for_a_poll(hourly: Settings, idle: Rig) -> None:
+    async with running_worker(hourly) as worker:
+        await idle.run("echo")
+        await idle.engine.queues.pause("default")
+        await idle.until(lambda: worker.queues.is_paused("default"))
+        job_id = await idle.schedule("echo")
+        await idle.engine.queues.resume("default")
+        assert (await idle.ended(job_id))["state"] == "success"
 
 
 async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Settings) -> None:

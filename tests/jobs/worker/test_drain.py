@@ -88,13 +88,16 @@ async def test_a_draining_worker_still_hears_who_is_canceled(
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
-async def test_jobs_that_come_while_a_worker_goes_are_not_lost_nor_begun_for_nothing(
+async def test_jobs_scheduled_while_a_worker_stops_are_neither_lost_nor_interrupted(
     idle: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
+    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
     ids = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
+    await idle.until(lambda: idle.count_of("echo", "success"))
     worker.popen.terminate()
     more = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
     assert await asyncio.wait_for(worker.wait(), 30) == 0
     jobs = [await idle.job(job_id) for job_id in [*ids, *more]]
     assert {job["state"] for job in jobs} <= {"pending", "success"}
+    begun = [job for job in jobs if job["progress"] is not None]  # not one whose claim came late
+    assert {(job["state"], job["attempt"]) for job in begun} == {("success", 1)}

@@ -7,12 +7,13 @@ from itertools import pairwise
 import pytest
 from bson import DBRef, ObjectId
 
-from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest, bucket_id
+from ostinato.jobs.mongo.rate_limits import EPOCH, RateLimitStore, StartRequest, bucket_id
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
 from tests.engine.rig import Document, Rig, state_changes, working
 
+MILLISECOND = timedelta(milliseconds=1)
 MINUTE = timedelta(milliseconds=MINUTE_MS)
 REAL = timedelta(seconds=5)
 """Real time that passes in a test, beside the time it moves."""
@@ -161,11 +162,14 @@ async def test_a_retry_is_charged_anew(rig: Rig) -> None:
 
 @pytest.mark.parametrize("limit", [RateLimit(count=7, per_ms=1_000), RateLimit(count=3, per_ms=1)])
 async def test_starts_are_exact_for_odd_rates(idle: Rig, limit: RateLimit) -> None:
-    grant = await RateLimitStore(idle.engine.mongo).acquire(
-        "odd", limit, StartRequest(new=71, reserved=0), 0
-    )
-    starts = grant.start_at
+    request = StartRequest(new=71, reserved=0)
+    grant = await RateLimitStore(idle.engine.mongo).acquire("odd", limit, request, 0)
+    (bucket,) = await idle.all("buckets")
+    granted_at = EPOCH + timedelta(milliseconds=bucket["at"] // limit.count)
+    starts = [granted_at] * grant.start_now + [*grant.start_at]
     window = timedelta(milliseconds=limit.per_ms)
+    assert len(starts) == 71
+    assert starts[-1] - starts[0] <= window * 70 / limit.count + MILLISECOND
     for n, start in enumerate(starts):
         assert sum(start <= other < start + window for other in starts[n:]) <= limit.count
 
