@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,16 +90,21 @@ async def test_a_draining_worker_still_hears_who_is_canceled(
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
-async def test_jobs_scheduled_while_a_worker_stops_are_neither_lost_nor_interrupted(
-    idle: Rig, processes: Processes
+async def test_a_stopping_worker_finishes_what_it_has_begun_and_begins_no_more(
+    idle: Rig, processes: Processes, tmp_path: Path
 ) -> None:
-    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
-    ids = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
-    await idle.until(lambda: idle.count_of("echo", "success"))
+    (worker,) = await started(idle, processes, concurrency=5, drain_timeout_ms=30_000)
+    ids = [await idle.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
+    await idle.until(lambda: idle.count_of("wait_for_file", "inProgress", 5))
     worker.popen.terminate()
-    more = await asyncio.gather(*(idle.schedule("echo") for _ in range(200)))
-    assert await asyncio.wait_for(worker.wait(), 30) == 0
-    jobs = [await idle.job(job_id) for job_id in [*ids, *more]]
-    assert {job["state"] for job in jobs} <= {"pending", "success"}
-    begun = [job for job in jobs if job["progress"] is not None]  # not one whose claim came late
-    assert {(job["state"], job["attempt"]) for job in begun} == {("success", 1)}
+    await idle.until(partial(has_resigned, idle))
+    ids += [await idle.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
+    (tmp_path / "go").touch()
+    assert await asyncio.wait_for(worker.wait(), 60) == 0
+    jobs = [await idle.job(job_id) for job_id in ids]
+    ends = Counter((job["state"], job["attempt"]) for job in jobs)
+    assert ends == {("success", 1): 5, ("pending", 0): 35}
+
+
+async def has_resigned(rig: Rig) -> bool:
+    return await rig.all("leaders") == []
