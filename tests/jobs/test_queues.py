@@ -23,7 +23,7 @@ def hasty(hasty: Settings) -> Settings:
     return hasty.model_copy(update={"queues": ("default", "mail")})
 
 
-async def test_a_paused_queue_s_jobs_stay_pending_until_it_is_resumed(rig: Rig) -> None:
+async def test_jobs_of_a_paused_queue_stay_pending_until_it_is_resumed(rig: Rig) -> None:
     assert (await rig.engine.queues.pause("mail")).paused
     for _ in range(5):
         await rig.run("echo")
@@ -70,7 +70,7 @@ async def test_pause_takes_effect_soon_without_a_wake_up_message(
         assert (await idle.job(job_id))["attempt"] == 0
 
 
-async def test_a_pause_holds_for_workers_that_start_later(hasty: Settings, idle: Rig) -> None:
+async def test_a_pause_applies_to_workers_that_start_later(hasty: Settings, idle: Rig) -> None:
     await idle.engine.queues.pause("mail")
     job_id = await in_queue(idle, "echo", "mail")
     async with working(hasty):
@@ -88,22 +88,22 @@ async def test_a_retry_in_a_paused_queue_waits(rig: Rig) -> None:
     assert (await rig.job(job_id))["attempt"] == 1
 
 
-async def test_pausing_twice_changes_it_once(idle: Rig) -> None:
+async def test_pausing_twice_changes_the_queue_once(idle: Rig) -> None:
     first, second = [await idle.engine.queues.pause("mail") for _ in range(2)]
     assert (first.version, second) == (1, first)
     resumed = await idle.engine.queues.resume("mail", weight=4)
     assert (resumed.version, resumed.weight, resumed.paused) == (2, 4, False)
 
 
-async def test_every_queue_that_is_known_of_is_listed_with_what_is_due(
+async def test_every_known_queue_is_listed_with_its_due_jobs_and_workers(
     hasty: Settings, idle: Rig
 ) -> None:
     await idle.engine.queues.resume("quiet", weight=2)
-    for queue in ("mail", "mail", "nobody"):
+    for queue in ("mail", "mail", "other"):
         await in_queue(idle, "echo", queue)
     async with WorkerRuntime.open(hasty):
         seen = [(one.name, one.pending_due, one.workers) for one in await idle.engine.queues.all()]
-    assert seen == [("default", 0, 1), ("mail", 2, 1), ("nobody", 1, 0), ("quiet", 0, 0)]
+    assert seen == [("default", 0, 1), ("mail", 2, 1), ("other", 1, 0), ("quiet", 0, 0)]
 
 
 async def test_a_function_schedules_with_queue_priority_and_timeout(idle: Rig) -> None:
@@ -121,26 +121,26 @@ async def test_a_function_schedules_with_queue_priority_and_timeout(idle: Rig) -
     assert (job["timeoutMs"], job["lane"]) == (5_000, "mail/:7")
 
 
-async def test_options_out_of_their_range_are_all_named(idle: Rig) -> None:
-    with pytest.raises(BadRequest) as refused:
+async def test_all_options_out_of_range_are_reported_together(idle: Rig) -> None:
+    with pytest.raises(BadRequest) as raised:
         await idle.engine.transact(
             "ann",
             lambda ctx: ctx.scheduler.run_after(
                 0, "functions.echo", queue="No Queue", priority=10, timeout_ms=0
             ),
         )
-    paths = [issue.path for issue in refused.value.issues]
+    paths = [issue.path for issue in raised.value.issues]
     assert paths == [("queue",), ("priority",), ("timeoutMs",)]
 
 
-async def test_the_leader_names_a_queue_that_nobody_serves_once_and_only_if_jobs_are_due(
+async def test_the_leader_logs_an_unserved_queue_with_due_jobs_once(
     rig: Rig,
 ) -> None:
     later = replace(await rig.plan("echo"), queue="later")
     await rig.plan_at(later, later.scheduled_time + timedelta(hours=1))
-    await in_queue(rig, "echo", "nobody")
+    await in_queue(rig, "echo", "other")
     with capture_logs() as lines:
         for _ in range(3):
             await rig.engine.queues.report_unserved()
     named = [line["queue"] for line in lines if line["event"] == "queue.not_served"]
-    assert named == ["nobody"]
+    assert named == ["other"]

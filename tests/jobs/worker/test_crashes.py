@@ -144,10 +144,25 @@ async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(
     assert (await idle.job(job_id))["state"] == "pending"
 
 
-def test_default_settings_reclaim_jobs_of_a_killed_worker_in_time() -> None:
+def test_default_settings_declare_a_worker_lost_after_9_5_s_without_a_heartbeat() -> None:
     settings = Settings()
-    silent_ms = settings.lease_ms + grace_ms(settings)
-    assert silent_ms + settings.heartbeat_ms + settings.sweep_ms <= 12_000
+    assert settings.lease_ms + grace_ms(settings) == 9_500
+    assert settings.sweep_ms == 1_000
+
+
+@pytest.mark.slow
+async def test_job_of_a_killed_leader_starts_again_with_default_settings(
+    idle: Rig, processes: Processes
+) -> None:
+    first = processes.worker(functions=idle.engine.settings.functions)
+    job_id = await idle.schedule("wait_for_ever")
+    await idle.reaches(job_id, "inProgress")
+    processes.worker(functions=idle.engine.settings.functions)
+    await idle.until(lambda: idle.all("workers", queues=["default"], running=0))
+    first.popen.kill()
+    started_again = {"_id": job_id, "attempt": 2, "state": "inProgress"}
+    await idle.until(lambda: idle.all("jobs", **started_again), within=60)
+    assert state_changes(await idle.job(job_id))[2] == ("inProgress", "pending")
 
 
 def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> HeartbeatHistory:
