@@ -1,4 +1,4 @@
-"""Provides what the tests of the API share: an engine, clients, and documents to read."""
+"""Fixtures for tests of the API: an engine, clients and documents."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def code(self) -> str | None:
-        """Return the one error's code, None if there was no error."""
+        """Return the code of the only error, None without an error."""
         assert len(self.errors) <= 1, self.errors
         return self.codes[0] if self.errors else None
 
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def issues(self) -> list[dict[str, Any]]:
-        """Return what was wrong with the input, in the order found."""
+        """Return the issues of the input, in the order found."""
         issues: list[dict[str, Any]] = (self.errors[0].extensions or {})["issues"]
         return issues
 
@@ -63,7 +63,7 @@ class Client:
         return Answer(data=result.data or {}, errors=list(result.errors or ()))
 
     async def get(self, document: str, **variables: Any) -> Any:
-        """Return the document's only root field; fails on errors."""
+        """Return the value of the only root field; fail on errors."""
         answer = await self(document, **variables)
         assert not answer.errors, answer.errors
         (value,) = answer.data.values()
@@ -107,13 +107,13 @@ async def clients(engine: Engine) -> AsyncIterator[Clients]:
 
 @pytest.fixture
 def ann(clients: Clients) -> Client:
-    """Return an ordinary user."""
+    """Return a user without roles."""
     return clients.of("ann")
 
 
 @pytest.fixture
 def bob(clients: Clients) -> Client:
-    """Return another one."""
+    """Return another user without roles."""
     return clients.of("bob")
 
 

@@ -1,4 +1,4 @@
-"""Writes documents straight into the collections, as a past of the system would have left them."""
+"""Documents inserted directly into the collections."""
 
 from dataclasses import dataclass
 from typing import Any, Final

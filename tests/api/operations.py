@@ -19,7 +19,7 @@ LISTS: Final = {
 
 
 def mutation(name: str, input_type: str, selection: str) -> str:
-    """Write the mutation of that name; its variable is `$input`."""
+    """Return a mutation document with the variable `$input`."""
     return f"mutation($input: {input_type}!) {{ {name}(input: $input) {{ {selection} }} }}"
 
 

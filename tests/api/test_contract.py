@@ -1,4 +1,4 @@
-"""The schema as clients see it: committed, and described completely."""
+"""The public schema: committed, and described completely."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def _described(named: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
                 yield f"{named.name}.{name}({argument_name})", argument.description
 
 
-def test_the_committed_sdl_is_the_code() -> None:
+def test_the_committed_sdl_equals_that_of_the_code() -> None:
     assert COMMITTED.read_text() == print_sdl(), "run `make schema`"
 
 
@@ -53,7 +53,7 @@ def test_every_type_field_argument_and_value_is_described() -> None:
 
 
 def test_no_default_is_an_object() -> None:
-    # graphql-js cannot print one of a custom scalar: GraphiQL would complete nothing
+    # graphql-js cannot print a default object of a custom scalar, which breaks GraphiQL
     assert "= {" not in print_sdl()
 
 
@@ -62,7 +62,7 @@ def test_descriptions_are_sentences() -> None:
     assert [place for place, text in places if text and not text.rstrip().endswith(".")] == []
 
 
-def test_a_failed_root_field_erases_nothing_else() -> None:
+def test_root_fields_are_nullable() -> None:
     roots = [SCHEMA.type_map[name] for name in ROOTS]
     fields = [
         f"{root.name}.{name}"

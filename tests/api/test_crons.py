@@ -1,4 +1,4 @@
-"""Crons: registered, paused, resumed and deleted by clients; previews of schedules."""
+"""Crons in the API: registering, pausing, resuming, deleting, and previews of schedules."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def _instants(texts: list[str]) -> list[datetime]:
     return [datetime.fromisoformat(text) for text in texts]
 
 
-async def test_a_registered_cron_is_complete_and_has_its_tick(ann: Client) -> None:
+async def test_a_registered_cron_is_complete_and_has_a_tick(ann: Client) -> None:
     cron = await _register(ann)
     assert (cron["name"], cron["enabled"], cron["functionName"]) == ("n", True, "tasks.runTask")
     assert cron["args"] == {"name": "n"}
@@ -47,14 +47,14 @@ async def test_a_registered_cron_is_complete_and_has_its_tick(ann: Client) -> No
         ),
     ],
 )
-async def test_a_cron_has_either_schedule(
+async def test_a_cron_has_an_interval_or_a_cronspec(
     ann: Client, given: dict[str, Any], schedule: dict[str, Any]
 ) -> None:
     cron = await _register(ann, **given)
     assert (await ann.get(SCHEDULE, id=cron["id"]))["schedule"] == schedule
 
 
-async def test_a_taken_name_is_a_conflict_for_its_owner_alone(ann: Client, bob: Client) -> None:
+async def test_a_taken_name_is_a_conflict_only_for_its_owner(ann: Client, bob: Client) -> None:
     await _register(ann)
     answer = await ann(op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily"})
     assert answer.code == "CONFLICT"
@@ -73,7 +73,7 @@ async def test_a_cron_is_looked_up_by_either_id_or_name(ann: Client, arguments: 
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["id"]])
 
 
-async def test_issues_of_form_and_of_meaning_have_the_same_paths(ann: Client) -> None:
+async def test_issues_of_all_checks_have_paths_in_the_input(ann: Client) -> None:
     given = {"name": "", "cronspec": "61 * * * *", "tz": "Mars", "args": []}
     answer = await ann(op.REGISTER_CRON, input=given)
     assert answer.code == "BAD_REQUEST"
@@ -84,7 +84,7 @@ async def test_issues_of_form_and_of_meaning_have_the_same_paths(ann: Client) ->
     assert unknown.paths == [["input", "functionName"]]
 
 
-async def test_a_crons_arguments_are_checked_when_it_is_registered(ann: Client) -> None:
+async def test_arguments_of_a_cron_are_checked_when_it_is_registered(ann: Client) -> None:
     given = {"name": "n", "intervalMs": 1_000, "functionName": "functions.greet", "args": {"x": 1}}
     answer = await ann(op.REGISTER_CRON, input=given)
     assert {tuple(path) for path in answer.paths} == {
@@ -117,13 +117,13 @@ async def test_crons_are_filtered(ann: Client, documents: Documents) -> None:
         assert [node["id"] for node in page["nodes"]] == ids
 
 
-async def test_the_next_runs_begin_with_the_next_run(ann: Client, documents: Documents) -> None:
+async def test_next_runs_start_with_the_next_run(ann: Client, documents: Documents) -> None:
     cron = await documents.cron()
     runs = (await ann.get(NEXT_RUNS, id=cron, count=3))["nextRuns"]
     assert _instants(runs) == [DUE + timedelta(minutes=minute) for minute in range(3)]
 
 
-async def test_the_next_runs_of_a_paused_cron_are_counted_from_now(
+async def test_next_runs_of_a_paused_cron_are_computed_from_now(
     ann: Client, engine: Engine, documents: Documents
 ) -> None:
     cron = await documents.cron(enabled=False)
@@ -132,7 +132,7 @@ async def test_the_next_runs_of_a_paused_cron_are_counted_from_now(
     assert timedelta(minutes=1) <= run - now < timedelta(minutes=2)
 
 
-async def test_the_next_runs_end_with_the_schedule(ann: Client, documents: Documents) -> None:
+async def test_next_runs_end_at_end_at(ann: Client, documents: Documents) -> None:
     cron = await documents.cron(endAt=DUE + timedelta(minutes=2))
     runs = (await ann.get(NEXT_RUNS, id=cron, count=9))["nextRuns"]
     assert _instants(runs) == [DUE, DUE + timedelta(minutes=1)]
@@ -150,13 +150,13 @@ async def test_number_of_next_runs_is_limited(
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["count"]])
 
 
-async def test_a_schedule_is_previewed(ann: Client) -> None:
+async def test_preview_cron_returns_the_next_runs(ann: Client) -> None:
     given = {"cronspec": "0 12 * * *", "tz": "Asia/Tokyo", "count": 2}
     first, second = await ann.get(PREVIEW, input=given)
     assert first.endswith("T03:00:00.000Z")
     assert _instants([second])[0] - _instants([first])[0] == timedelta(days=1)
 
 
-async def test_a_bad_schedule_has_no_preview(ann: Client) -> None:
+async def test_preview_cron_reports_invalid_input(ann: Client) -> None:
     answer = await ann(PREVIEW, input={"cronspec": "never", "count": 0})
     assert {tuple(path) for path in answer.paths} == {("input", "cronspec"), ("input", "count")}

@@ -37,13 +37,13 @@ async def test_resolved_failure_is_removed_and_its_job_gets_a_purge_time(
     assert (await clients.of("ann").get(op.LISTS["failures"]))["nodes"] == []
 
 
-async def test_a_failure_is_resolved_once(ann: Client, documents: Documents) -> None:
+async def test_a_resolved_failure_is_not_found(ann: Client, documents: Documents) -> None:
     failure, _ = await _failed(documents)
     await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
     assert (await ann(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
 
 
-async def test_failure_of_another_user_is_not_found_and_stays(
+async def test_a_failure_of_another_owner_is_not_found_and_kept(
     ann: Client, bob: Client, documents: Documents
 ) -> None:
     failure, _ = await _failed(documents)
@@ -51,14 +51,12 @@ async def test_failure_of_another_user_is_not_found_and_stays(
     assert [one["id"] for one in (await ann.get(op.LISTS["failures"]))["nodes"]] == [failure]
 
 
-async def test_the_id_of_something_else_is_refused(ann: Client, documents: Documents) -> None:
+async def test_an_id_of_another_type_is_rejected(ann: Client, documents: Documents) -> None:
     answer = await ann(op.RESOLVE_FAILURE, input={"failureId": await documents.job()})
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "failureId"]])
 
 
-async def test_a_failure_that_a_function_logged_itself_has_no_job_to_purge(
-    ann: Client, documents: Documents
-) -> None:
+async def test_a_failure_logged_by_a_function_has_no_job(ann: Client, documents: Documents) -> None:
     failure = await documents.failure()
     answer = await ann.get(op.RESOLVE_FAILURE, input={"failureId": failure})
     assert answer["failure"]["job"] is None

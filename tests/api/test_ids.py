@@ -12,7 +12,7 @@ NAMES = st.sampled_from(["Job", "Cron", "RecurringTask", "Batch", "Request", "Fa
 
 
 @given(NAMES, st.text(alphabet="0123456789abcdef", min_size=24, max_size=24))
-def test_a_global_id_names_its_type_and_document(type_name: str, identifier: str) -> None:
+def test_a_global_id_contains_type_and_document_id(type_name: str, identifier: str) -> None:
     assert parse_global_id(global_id(type_name, identifier)) == (type_name, identifier)
 
 
@@ -21,7 +21,7 @@ def test_a_global_id_names_its_type_and_document(type_name: str, identifier: str
 @example("Sm9iOmFiYw==")
 @example("\ud800")
 @example("é" * 20)
-def test_anything_else_is_not_an_id(text: str) -> None:
+def test_other_text_is_not_an_id(text: str) -> None:
     with pytest.raises(ValueError, match="id"):
         parse_global_id(text)
 
@@ -33,12 +33,12 @@ def test_an_object_has_only_one_id() -> None:
             parse_global_id(variant)
 
 
-def test_an_id_of_another_type_is_refused_by_name() -> None:
+def test_the_error_for_an_id_of_another_type_names_both_types() -> None:
     with pytest.raises(ValueError, match="must be the id of a Cron, got the id of a Job"):
         document_id(global_id("Job", new_id()), "Cron")
 
 
-def test_a_bad_id_in_an_argument_names_the_argument() -> None:
+def test_the_error_for_an_invalid_id_names_the_argument() -> None:
     with pytest.raises(BadRequest, match="jobId must be the id of a Job") as caught:
         argument_id("nonsense", "Job", "jobId")
     assert caught.value.issues[0].path == ("jobId",)

@@ -62,7 +62,7 @@ async def test_a_list_is_read_in_the_order_of_an_index(
     assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages
 
 
-async def test_a_key_is_looked_up_in_its_own_index(engine: Engine, documents: Documents) -> None:
+async def test_a_key_is_looked_up_with_an_index(engine: Engine, documents: Documents) -> None:
     for number in range(50):
         await documents.job(key=f"key-{number}")
     async with profiled(engine.mongo) as reads:
@@ -70,9 +70,7 @@ async def test_a_key_is_looked_up_in_its_own_index(engine: Engine, documents: Do
     assert [read["docsExamined"] for read in reads] == [1]
 
 
-async def test_what_a_cause_made_is_read_from_its_own_index(
-    engine: Engine, documents: Documents
-) -> None:
+async def test_jobs_of_a_cause_are_read_with_an_index(engine: Engine, documents: Documents) -> None:
     causes = [new_id(), new_id()]
     for cause_id in causes:
         await documents.job(cause={"kind": "cron", "id": cause_id})

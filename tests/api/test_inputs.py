@@ -1,4 +1,4 @@
-"""Inputs: every limit, and all issues of an input at once."""
+"""Validation of inputs: every limit, and the reported issues."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -118,12 +118,12 @@ def _issues(kind: type, **changes: Any) -> BadRequest:
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_a_good_input_passes(kind: type) -> None:
+def test_valid_input_is_accepted(kind: type) -> None:
     assert isinstance(validate_input(kind(**GOOD[kind]), "input"), kind)
 
 
 @pytest.mark.parametrize(("kind", "change", "path", "code"), BAD)
-def test_a_value_beyond_its_limit_is_an_issue_at_its_path(
+def test_an_invalid_value_is_an_issue_with_its_path(
     kind: type, change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
     issues = _issues(kind, **change).issues
@@ -135,19 +135,19 @@ def test_json_of_30_levels_is_accepted() -> None:
     validate_input(RegisterCronInput(**(GOOD[RegisterCronInput] | given)), "input")
 
 
-def test_all_issues_of_an_input_come_at_once() -> None:
+def test_all_issues_of_an_input_are_reported_together() -> None:
     error = _issues(RegisterCronInput, name="", interval_ms=1, tz="Mars", args=[1], jitter_ms=-1)
     paths = {issue.path[1] for issue in error.issues}
     assert paths == {"name", "intervalMs", "tz", "args", "jitterMs"}
 
 
-def test_an_issue_has_the_value_and_what_is_allowed() -> None:
+def test_an_issue_names_the_value_and_the_limit() -> None:
     error = _issues(StartBatchInput, batch_size=0)
     assert str(error) == "batchSize: input should be greater than or equal to 1, got 0"
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 5_000, "9" * 310])
-def test_a_number_that_is_too_large_is_named_with_what_is_allowed(number: str) -> None:
+def test_an_issue_for_a_too_large_number_names_its_path_and_the_limit(number: str) -> None:
     error = _issues(ScheduleJobInput, args=decode_json(f'{{"a":[1,{number}]}}'))
     assert error.issues[0].path == ("input", "args")
     assert str(error).startswith("args: a.1: ")
@@ -163,7 +163,7 @@ async def test_a_literal_with_too_many_digits_is_rejected_as_too_large(
     assert answer.message == f"data: {problem}"
 
 
-def test_a_nul_character_is_shown_as_json_writes_it() -> None:
+def test_a_nul_character_is_escaped_in_the_message() -> None:
     error = _issues(CreateWithTimeoutInput, data={"a\0b": "\0"})
     assert "\0" not in str(error)
     assert "\\u0000" in str(error)
@@ -199,12 +199,12 @@ def test_a_cron_has_exactly_one_schedule(schedule: dict[str, Any], message: str)
     assert [issue.path[1] for issue in error.issues] == ["intervalMs", "cronspec"]
 
 
-def test_a_job_has_one_time_at_most() -> None:
+def test_a_job_has_at_most_one_time() -> None:
     times = {"run_after_ms": 0, "run_at": datetime(2030, 1, 1, tzinfo=UTC)}
     assert [i.code for i in _issues(ScheduleJobInput, **times).issues] == ["exclusive"] * 2
 
 
-def test_a_cron_does_not_end_before_it_starts() -> None:
+def test_a_cron_must_end_after_it_starts() -> None:
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
     issues = _issues(RegisterCronInput, start_at=noon, end_at=noon).issues
     assert [issue.path for issue in issues] == [("input", "endAt")]

@@ -33,9 +33,7 @@ def introspected() -> GraphQLSchema:
 
 
 @pytest.mark.parametrize("name", ["RegisterCron", "ScheduleJob", "StartRecurringTask"])
-def test_a_client_sees_that_arguments_may_be_left_out(
-    introspected: GraphQLSchema, name: str
-) -> None:
+def test_arguments_are_optional_in_introspection(introspected: GraphQLSchema, name: str) -> None:
     kind = introspected.get_type(f"{name}Input")
     assert isinstance(kind, GraphQLInputObjectType)
     assert not is_required_input_field(kind.fields["args"])

@@ -41,7 +41,9 @@ async def test_a_job_has_the_object_that_created_it(
     assert objects == dict.fromkeys(objects) | {field: {"id": origin}}
 
 
-async def test_a_job_of_a_client_has_no_causing_object(ann: Client, documents: Documents) -> None:
+async def test_a_job_scheduled_by_a_client_has_no_causing_object(
+    ann: Client, documents: Documents
+) -> None:
     cause = (await ann.get(CAUSE, id=await documents.job()))["cause"]
     assert {name for name, value in cause.items() if value is not None} == {"kind"}
 
@@ -54,7 +56,7 @@ async def test_a_job_of_a_client_has_no_causing_object(ann: Client, documents: D
         ("recurring_task", ("RecurringTask", "runs"), [False]),
     ],
 )
-async def test_an_object_leads_to_the_jobs_that_it_created(
+async def test_an_object_lists_the_jobs_that_it_created(
     ann: Client, documents: Documents, source: str, relation: tuple[str, str], seen: list[bool]
 ) -> None:
     field = relation[1]
@@ -79,7 +81,7 @@ async def test_the_runs_of_a_cron_are_paged(ann: Client, documents: Documents) -
 
 
 async def _reads(engine: Engine, client: Client, document: str) -> int:
-    """Count the reads of MongoDB for a document."""
+    """Return the number of reads of MongoDB for an operation."""
     database = engine.mongo.database
     await database.command("profile", 2)
     try:
@@ -101,7 +103,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("name", NESTED)
-async def test_many_objects_need_no_more_reads_than_one(
+async def test_related_objects_are_read_in_a_constant_number_of_queries(
     ann: Client, engine: Engine, documents: Documents, name: str
 ) -> None:
     async def insert() -> None:
@@ -160,7 +162,7 @@ async def test_a_request_has_its_result(ann: Client, documents: Documents) -> No
     assert found == {"state": "COMPLETED", "result": "done", "completedAt": at}
 
 
-async def test_a_traceback_is_for_admins(ann: Client, admin: Client, documents: Documents) -> None:
+async def test_only_admins_see_tracebacks(ann: Client, admin: Client, documents: Documents) -> None:
     job = await documents.job(state="failed", error=ERROR)
     document = "query($id: ID!) { job(id: $id) { error { name message traceback } } }"
     error = (await ann.get(document, id=job))["error"]
@@ -203,7 +205,7 @@ async def test_a_batch_has_a_rate_and_an_estimated_end(
     ("fields", "remaining"),
     [({"processed": 0}, 10), ({"total": None}, None), ({"processed": 12, "total": 10}, 0)],
 )
-async def test_a_batch_without_a_rate_or_count_has_no_end(
+async def test_a_batch_without_a_rate_or_total_has_no_estimated_end(
     ann: Client, documents: Documents, fields: dict[str, Any], remaining: int | None
 ) -> None:
     found = await ann.get(BATCH, id=await documents.batch(**fields))
@@ -239,7 +241,7 @@ async def test_a_page_of_related_jobs_may_exceed_the_document_size_of_mongodb(
     assert (len(found["nodes"]), found["pageInfo"]["hasNextPage"]) == (70, True)
 
 
-async def test_a_malformed_related_job_is_left_out_of_its_page(
+async def test_a_malformed_related_job_is_omitted_from_its_page(
     ann: Client, documents: Documents
 ) -> None:
     cron = await documents.cron()

@@ -1,4 +1,4 @@
-"""Only the owner and admins can read and change an object; for others it does not exist."""
+"""Only the owner and admins can read and change an object; it is not found for others."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ async def test_an_object_can_be_read_by_its_owner_and_an_admin(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_somebody_elses_id_and_an_unknown_one_give_the_same_error(
+async def test_an_id_of_another_owner_and_an_unknown_id_have_the_same_error(
     bob: Client, documents: Documents, kind: str
 ) -> None:
     theirs = await bob(op.NODE, id=await _insert(documents, kind, "ann"))
@@ -76,7 +76,7 @@ async def test_somebody_elses_id_and_an_unknown_one_give_the_same_error(
 
 
 @pytest.mark.parametrize(("name", "kind"), LISTED.items())
-async def test_a_list_has_the_viewers_own_objects_or_all_for_an_admin(
+async def test_a_list_has_only_own_objects_and_all_objects_for_an_admin(
     clients: Clients, documents: Documents, name: str, kind: str
 ) -> None:
     anns, bobs = [await _insert(documents, kind, owner) for owner in ("ann", "bob")]
@@ -103,7 +103,7 @@ async def test_others_cannot_change_an_object(
 
 @pytest.mark.parametrize("name", ON_OBJECTS)
 @pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
-async def test_its_owner_and_an_admin_can_change_an_object(
+async def test_the_owner_and_an_admin_can_change_an_object(
     clients: Clients, documents: Documents, name: str, roles: tuple[str, ...]
 ) -> None:
     kind, argument, document = ON_OBJECTS[name]
@@ -113,7 +113,7 @@ async def test_its_owner_and_an_admin_can_change_an_object(
 
 
 @pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
-async def test_its_owner_and_an_admin_can_retry_a_job(
+async def test_the_owner_and_an_admin_can_retry_a_job(
     clients: Clients, documents: Documents, roles: tuple[str, ...]
 ) -> None:
     identifier = await documents.job("ann", state="failed", attempt=1)
@@ -134,7 +134,7 @@ async def test_nothing_can_be_read_without_a_token(clients: Clients, name: str) 
     assert (await clients.anonymous()(READING[name])).code == "UNAUTHORIZED"
 
 
-async def test_a_viewer_owns_what_it_creates(ann: Client, bob: Client) -> None:
+async def test_created_objects_belong_to_the_viewer(ann: Client, bob: Client) -> None:
     for document, given in CREATING.values():
         assert (await ann(document, input=given)).code is None
     for name in ("jobs", "crons", "recurringTasks", "batches", "requests"):

@@ -1,4 +1,4 @@
-"""Paging: cursors and windows as values, then over real collections that change meanwhile."""
+"""Paging: cursors, page arguments, and paging while documents are inserted."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,24 +30,24 @@ REAL = settings(
 
 
 @given(INSTANTS)
-def test_a_cursor_keeps_its_place(instant: datetime) -> None:
+def test_a_cursor_is_decoded_to_its_position(instant: datetime) -> None:
     place = PagePosition(id=new_id(), instant=instant)
     assert decode_page_cursor("scheduledAsc", encode_page_cursor("scheduledAsc", place)) == place
 
 
 @given(st.text(max_size=60))
-def test_anything_else_is_not_a_cursor(text: str) -> None:
+def test_other_text_is_not_a_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="must be a cursor of this list"):
         decode_page_cursor(BY_ID, text)
 
 
-def test_a_cursor_of_another_order_is_refused() -> None:
+def test_a_cursor_of_another_order_is_rejected() -> None:
     cursor = encode_page_cursor("scheduledAsc", PagePosition(id=new_id(), instant=DUE))
     with pytest.raises(ValueError, match="in this order"):
         decode_page_cursor(BY_ID, cursor)
 
 
-def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
+def test_a_cursor_without_the_time_of_its_order_is_rejected() -> None:
     for order, place in (
         (BY_ID, PagePosition(id=new_id(), instant=DUE)),
         ("scheduledAsc", PagePosition(id=new_id())),
@@ -56,7 +56,7 @@ def test_a_cursor_has_a_time_if_and_only_if_its_order_has() -> None:
             decode_page_cursor(order, encode_page_cursor(order, place))
 
 
-def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
+def test_a_cursor_with_a_time_out_of_range_is_rejected() -> None:
     cursor = encode_page_cursor("scheduledAsc", PagePosition(id=new_id(), instant=DUE))
     forged = encode_page_cursor("scheduledAsc:9" + "9" * 30, PagePosition(id=new_id()))
     assert decode_page_cursor("scheduledAsc", cursor).instant == DUE
@@ -78,18 +78,18 @@ def test_a_cursor_far_outside_the_calendar_is_refused() -> None:
         ),
     ],
 )
-def test_bad_paging_arguments_are_issues(given: dict[str, Any], paths: list[str]) -> None:
+def test_invalid_paging_arguments_are_issues(given: dict[str, Any], paths: list[str]) -> None:
     with pytest.raises(BadRequest) as caught:
         PageRequest(**given).window()
     assert [issue.path[0] for issue in caught.value.issues] == paths
 
 
-def test_a_page_has_20_objects_by_default() -> None:
+def test_a_page_has_20_items_by_default() -> None:
     assert PageRequest().window() == Window(limit=20)
     assert PageRequest(last=3).window() == Window(limit=3, backward=True)
 
 
-def test_one_item_past_the_limit_shows_that_there_are_more() -> None:
+def test_an_additional_item_indicates_another_page() -> None:
     page = build_page([3, 2, 1], Window(limit=2, backward=True))
     assert (page.items, page.has_next, page.has_previous) == ((2, 3), False, True)
     page = build_page([1, 2], Window(limit=2, after=PagePosition(id="x")))
@@ -98,13 +98,13 @@ def test_one_item_past_the_limit_shows_that_there_are_more() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """How to read all pages of ann's jobs, and what is inserted meanwhile."""
+    """Reads all pages of ann's jobs while jobs are inserted."""
 
     order: JobOrder
     size: int
     backward: bool
     extra: list[int]
-    """Before each page, a job is inserted for one of these minutes."""
+    """A job due in one of these minutes is inserted before each page."""
 
     async def run(self, engine: Engine) -> list[Job]:
         found: list[Job] = []
@@ -149,7 +149,7 @@ WALKS = st.builds(
 
 @REAL
 @given(MINUTES, WALKS)
-async def test_paging_visits_each_job_once_in_order_while_others_come(
+async def test_paging_returns_each_job_once_and_in_order_despite_inserts(
     engine: Engine, minutes: list[int], walk: Walk
 ) -> None:
     await engine.mongo["jobs"].delete_many({})
@@ -170,7 +170,7 @@ _KEYS: dict[JobOrder, Any] = {
 }
 
 
-async def test_a_page_between_two_cursors_is_what_lies_between(
+async def test_a_page_between_two_cursors_has_the_items_between_them(
     engine: Engine, documents: Documents
 ) -> None:
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Recurring tasks, batches and requests started and stopped by clients; the functions they see."""
+"""Recurring tasks, batches, requests and the list of functions in the API."""
 
 from typing import Any
 
@@ -28,17 +28,17 @@ async def test_a_recurring_task_is_started_and_stopped(ann: Client) -> None:
     assert "tasks.startRecurringTask" not in await _pending(ann)
 
 
-async def test_a_task_that_never_was_cannot_be_stopped(ann: Client) -> None:
+async def test_stopping_an_unknown_task_is_not_found(ann: Client) -> None:
     assert (await ann(op.STOP_TASK, input={"taskId": "t"})).code == "NOT_FOUND"
 
 
-async def test_a_tasks_arguments_are_checked_when_it_is_started(ann: Client) -> None:
+async def test_arguments_of_a_task_are_checked_when_it_is_started(ann: Client) -> None:
     given = {"taskId": "t", "intervalMs": 1_000, "functionName": "functions.greet"}
     answer = await ann(op.START_TASK, input=given)
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "args", "name"]])
 
 
-async def test_items_are_added_with_ids_in_their_order(ann: Client) -> None:
+async def test_added_items_get_distinct_ids(ann: Client) -> None:
     payload = await ann.get(op.ADD_ITEMS, input={"items": [1, {"a": [None]}, "x"]})
     assert payload["added"] == len(set(payload["itemIds"])) == 3
 
@@ -63,7 +63,7 @@ async def test_a_batch_is_started_and_canceled(ann: Client) -> None:
         ("ledger", ("auditor",), None),
     ],
 )
-async def test_a_batch_goes_over_a_source_that_is_public_to_the_viewer(
+async def test_a_viewer_may_start_batches_of_public_sources_and_those_of_its_roles(
     clients: Clients, source: str, roles: tuple[str, ...], code: str | None
 ) -> None:
     answer = await clients.of("ann", *roles)(op.START_BATCH, input={"source": source})
@@ -71,7 +71,7 @@ async def test_a_batch_goes_over_a_source_that_is_public_to_the_viewer(
     assert code != "BAD_REQUEST" or answer.paths == [["input", "source"]]
 
 
-async def test_a_request_is_made_with_its_two_jobs(ann: Client) -> None:
+async def test_a_request_is_created_with_two_jobs(ann: Client) -> None:
     data: dict[str, Any] = {"state": "mine", "owner": "eve", "n": [1, 2.5, None]}
     payload = await ann.get(op.CREATE_WITH_TIMEOUT, input={"data": data})
     assert payload["requestId"] == payload["request"]["id"]
@@ -79,7 +79,7 @@ async def test_a_request_is_made_with_its_two_jobs(ann: Client) -> None:
     assert await _pending(ann) == ["requests.process", "requests.timeout"]
 
 
-async def test_users_see_the_functions_that_they_may_use(clients: Clients) -> None:
+async def test_users_see_only_functions_that_they_may_call(clients: Clients) -> None:
     found = {each["name"]: each for each in await clients.of("ann").get(FUNCTIONS)}
     assert {"functions.greet", "functions.callOut", "tasks.runTask"} <= found.keys()
     hidden = {"functions.hidden", "functions.audit", "crons.executeCron"}
@@ -89,7 +89,7 @@ async def test_users_see_the_functions_that_they_may_use(clients: Clients) -> No
     assert "functions.audit" in {each["name"] for each in roles}
 
 
-async def test_an_admin_sees_every_function_and_which_to_call(admin: Client) -> None:
+async def test_an_admin_sees_every_function_and_whether_it_is_callable(admin: Client) -> None:
     found = {each["name"]: each["callable"] for each in await admin.get(FUNCTIONS)}
     names = ("functions.greet", "functions.audit", "functions.hidden", "crons.executeCron")
     assert [found[name] for name in names] == [True, False, False, False]

@@ -1,4 +1,4 @@
-"""Queues in the API: who may manage them, and their options in `scheduleJob`."""
+"""Queues in the API: managing them, and job options."""
 
 import pytest
 
@@ -30,7 +30,7 @@ async def test_an_admin_pauses_and_resumes_a_queue(admin: Client, ann: Client) -
 
 
 @pytest.mark.parametrize("document", [PAUSE, RESUME, QUEUES])
-async def test_queues_are_for_admins(ann: Client, document: str) -> None:
+async def test_only_admins_can_list_pause_and_resume_queues(ann: Client, document: str) -> None:
     variables = {} if document == QUEUES else {"input": MAIL}
     assert (await ann(document, **variables)).code == "FORBIDDEN"
 
@@ -43,9 +43,7 @@ async def test_a_job_is_scheduled_with_queue_priority_and_timeout(ann: Client) -
     assert (plain["queue"], plain["priority"], plain["timeoutMs"]) == ("default", 0, None)
 
 
-async def test_everything_wrong_with_queue_priority_and_timeout_is_named_at_once(
-    ann: Client, engine: Engine
-) -> None:
+async def test_all_invalid_job_options_are_reported_together(ann: Client, engine: Engine) -> None:
     given = {"queue": "No Queue", "priority": 10, "timeoutMs": 86_400_001}
     answer = await ann(SCHEDULE, input=GREET | given)
     paths = [["input", "queue"], ["input", "priority"], ["input", "timeoutMs"]]

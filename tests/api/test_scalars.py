@@ -1,4 +1,4 @@
-"""The scalars: what they accept, and how they are serialized."""
+"""Scalars: accepted values and serialization."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -15,14 +15,14 @@ from ostinato.schema.scalars import (
 )
 
 
-def test_an_instant_is_written_in_utc_with_milliseconds() -> None:
+def test_an_instant_is_formatted_in_utc_with_milliseconds() -> None:
     berlin = timezone(timedelta(hours=1))
     instant = datetime(2030, 1, 31, 13, 0, 0, 123_456, tzinfo=berlin)
     assert format_instant(instant) == "2030-01-31T12:00:00.123Z"
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_an_instant_that_was_written_is_read_again(instant: datetime) -> None:
+def test_a_formatted_instant_can_be_parsed(instant: datetime) -> None:
     whole = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
     assert parse_datetime(format_instant(instant)) == whole
 
@@ -43,7 +43,9 @@ def test_an_instant_may_have_any_offset() -> None:
         ("9999-12-31T23:59:59-14:00", "years 1 to 9999"),
     ],
 )
-def test_an_instant_without_a_zone_or_form_is_refused(value: object, reason: str) -> None:
+def test_an_instant_without_offset_or_in_another_format_is_rejected(
+    value: object, reason: str
+) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_datetime(value)
 
@@ -57,7 +59,7 @@ def test_milliseconds_are_whole_numbers_beyond_32_bits(value: object, read: int)
 
 
 @pytest.mark.parametrize("value", [1.5, "1000", True, None, float("nan"), 1e400, 2**53, [1]])
-def test_milliseconds_reject_anything_else(value: object) -> None:
+def test_other_values_for_milliseconds_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match="Milliseconds must be"):
         parse_milliseconds(value)
 

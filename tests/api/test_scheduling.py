@@ -1,4 +1,4 @@
-"""Jobs: scheduling with every error, cancel and retry, filters and orders of the list."""
+"""Jobs in the API: scheduling and its errors, canceling, retrying, filters and orders."""
 
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ async def test_a_job_can_be_due_later_or_at_a_time(ann: Client, engine: Engine) 
     assert later["job"]["scheduledTime"] >= before.isoformat()[:19]
 
 
-async def test_a_past_time_stays_as_it_was_given(ann: Client) -> None:
+async def test_a_past_time_is_accepted_unchanged(ann: Client) -> None:
     at = "2001-01-01T00:00:00.000Z"
     payload = await ann.get(op.SCHEDULE_JOB, input=GREET | {"runAt": at})
     assert payload["job"]["scheduledTime"] == at
@@ -50,13 +50,13 @@ async def test_time_more_than_five_years_ahead_is_rejected(ann: Client) -> None:
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "runAt"]])
 
 
-async def test_an_unknown_function_is_named(ann: Client) -> None:
+async def test_an_unknown_function_is_an_issue(ann: Client) -> None:
     answer = await ann(op.SCHEDULE_JOB, input={"functionName": "no.such"})
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "functionName"]])
 
 
 @pytest.mark.parametrize("name", ["functions.gret", "function.greet", "Greet"])
-async def test_a_similar_function_is_offered_for_an_unknown_one(ann: Client, name: str) -> None:
+async def test_a_similar_function_is_suggested_for_an_unknown_one(ann: Client, name: str) -> None:
     answer = await ann(op.SCHEDULE_JOB, input={"functionName": name})
     assert answer.message == (
         f"there is no function {name!r}: did you mean 'functions.greet'? "
@@ -65,7 +65,7 @@ async def test_a_similar_function_is_offered_for_an_unknown_one(ann: Client, nam
 
 
 @pytest.mark.parametrize("name", ["functions.hiden", "hidden", "functions.audi", "audit"])
-async def test_a_function_that_is_not_for_the_viewer_is_never_offered(
+async def test_a_function_that_the_viewer_may_not_call_is_not_suggested(
     ann: Client, clients: Clients, name: str
 ) -> None:
     answer = await ann(op.SCHEDULE_JOB, input={"functionName": name})
@@ -74,7 +74,7 @@ async def test_a_function_that_is_not_for_the_viewer_is_never_offered(
     assert ("did you mean 'functions.audit'?" in answer.message) == ("audi" in name)
 
 
-async def test_arguments_that_the_function_rejects_are_all_named(ann: Client) -> None:
+async def test_all_invalid_arguments_are_reported_together(ann: Client) -> None:
     given = {"functionName": "functions.greet", "args": {"times": "x", "nme": "ann"}}
     answer = await ann(op.SCHEDULE_JOB, input=given)
     assert answer.code == "BAD_REQUEST"
@@ -95,7 +95,7 @@ async def test_arguments_that_the_function_rejects_are_all_named(ann: Client) ->
         ("crons.executeCron", ("admin",), "FORBIDDEN"),
     ],
 )
-async def test_only_functions_that_are_public_to_the_viewer_can_be_scheduled(
+async def test_a_viewer_may_schedule_public_functions_and_those_of_its_roles(
     clients: Clients, function: str, roles: tuple[str, ...], code: str | None
 ) -> None:
     client = clients.of("ann", *roles)
@@ -108,7 +108,7 @@ async def test_only_functions_that_are_public_to_the_viewer_can_be_scheduled(
         assert answer.code == code
 
 
-async def test_the_same_key_is_the_same_job(ann: Client, bob: Client) -> None:
+async def test_the_same_key_returns_the_same_job(ann: Client, bob: Client) -> None:
     first, again, bobs = [
         await client.get(op.SCHEDULE_JOB, input=GREET | {"key": "k"}) for client in (ann, ann, bob)
     ]
@@ -143,7 +143,7 @@ async def test_a_job_that_has_not_failed_cannot_be_retried(
 
 
 @pytest.mark.parametrize("document", [op.CANCEL_JOB, op.RETRY_JOB])
-async def test_the_systems_own_jobs_are_not_the_clients_to_change(
+async def test_internal_jobs_cannot_be_canceled_or_retried(
     clients: Clients, documents: Documents, document: str
 ) -> None:
     identifier = await documents.job(internal=True, state="failed")
@@ -152,7 +152,7 @@ async def test_the_systems_own_jobs_are_not_the_clients_to_change(
         assert answer.code == "PRECONDITION_FAILED"
 
 
-async def test_the_systems_own_jobs_are_listed_only_if_asked_for(
+async def test_internal_jobs_are_listed_only_if_requested(
     ann: Client, documents: Documents
 ) -> None:
     own, systems = await documents.job(), await documents.job(internal=True)
@@ -172,7 +172,7 @@ async def test_the_systems_own_jobs_are_listed_only_if_asked_for(
         ({"scheduledTime": DUE - timedelta(days=1)}, {"scheduledTo": "2030-01-01T00:00:00Z"}),
     ],
 )
-async def test_a_filter_keeps_what_matches(
+async def test_a_filter_returns_matching_jobs(
     ann: Client, documents: Documents, fields: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
     await documents.job()
@@ -181,7 +181,7 @@ async def test_a_filter_keeps_what_matches(
     assert await _ids(ann, filter=wanted) == [matching]
 
 
-async def test_jobs_come_in_each_order(ann: Client, documents: Documents) -> None:
+async def test_jobs_can_be_listed_in_each_order(ann: Client, documents: Documents) -> None:
     late, early = await documents.job(), await documents.job(scheduledTime=DUE - timedelta(days=1))
     assert await _ids(ann) == await _ids(ann, orderBy="NEWEST") == [early, late]
     assert await _ids(ann, orderBy="OLDEST") == [late, early]
@@ -189,7 +189,7 @@ async def test_jobs_come_in_each_order(ann: Client, documents: Documents) -> Non
     assert await _ids(ann, orderBy="SCHEDULED_DESC") == [late, early]
 
 
-async def test_a_list_is_paged_by_its_cursors(ann: Client, documents: Documents) -> None:
+async def test_a_list_is_paged_with_cursors(ann: Client, documents: Documents) -> None:
     inserted = [await documents.job() for _ in range(3)]
     first = await ann.get(op.LISTS["jobs"], first=2)
     assert first["pageInfo"]["hasNextPage"] is True
@@ -198,6 +198,6 @@ async def test_a_list_is_paged_by_its_cursors(ann: Client, documents: Documents)
     assert rest["pageInfo"]["hasNextPage"] is False
 
 
-async def test_bad_paging_arguments_are_refused(ann: Client) -> None:
+async def test_invalid_paging_arguments_are_rejected(ann: Client) -> None:
     answer = await ann('{ jobs(first: 101, last: 1, after: "x") { nodes { id } } }')
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["first"], ["last"], ["after"]])

@@ -1,4 +1,4 @@
-"""Subscriptions as clients see them: READY first, then changes with their objects."""
+"""Subscriptions in the API: snapshots, READY, and changes with their objects."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -21,7 +21,7 @@ class Stream:
         self._results = results
 
     async def next(self) -> dict[str, Any]:
-        """Return the next message; raises what ended the subscription."""
+        """Return the next message; raise the error of the subscription."""
         result = await anext(self._results)
         if result.errors:
             raise result.errors[0].original_error or result.errors[0]
@@ -46,7 +46,7 @@ async def subscribed(client: Client, document: str, **variables: Any) -> AsyncIt
         yield Stream(results)
 
 
-async def test_a_job_is_followed_to_its_end(ann: Client, documents: Documents) -> None:
+async def test_changes_to_a_job_are_sent(ann: Client, documents: Documents) -> None:
     job = await documents.job()
     document = f"subscription($id: ID!) {{ jobChanged(jobId: $id) {{ {JOB} }} }}"
     async with subscribed(ann, document, id=job) as stream:
@@ -68,7 +68,7 @@ async def test_jobs_enter_and_leave_a_filter(ann: Client) -> None:
     assert [(each["kind"], each["jobId"]) for each in messages] == [("CHANGED", job), ("LEFT", job)]
 
 
-async def test_a_snapshot_comes_before_ready(ann: Client, documents: Documents) -> None:
+async def test_a_snapshot_is_sent_before_ready(ann: Client, documents: Documents) -> None:
     await documents.job()
     await documents.job("bob")
     document = f"subscription {{ jobsChanged(snapshot: true) {{ {JOB} }} }}"
@@ -76,7 +76,7 @@ async def test_a_snapshot_comes_before_ready(ann: Client, documents: Documents) 
         assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
 
 
-async def test_an_object_in_a_fragment_is_read_as_well(ann: Client, documents: Documents) -> None:
+async def test_an_object_selected_in_a_fragment_is_read(ann: Client, documents: Documents) -> None:
     job = await documents.job()
     document = """subscription($id: ID!) { jobChanged(jobId: $id) { ...Parts } }
       fragment Parts on JobChange { cursor kind ... on JobChange { job { id } } }"""
@@ -101,7 +101,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_is_followed(ann: Client, name: str) -> None:
+async def test_changes_to_a_list_are_sent(ann: Client, name: str) -> None:
     selection, write, given, identifier = LISTS[name]
     document = f"subscription {{ {name} {{ cursor kind {selection} }} }}"
     async with subscribed(ann, document) as stream:
@@ -111,7 +111,7 @@ async def test_a_list_is_followed(ann: Client, name: str) -> None:
     assert (change["kind"], change[identifier]) == ("CHANGED", payload[identifier])
 
 
-async def test_a_batch_is_followed(ann: Client, documents: Documents) -> None:
+async def test_changes_to_a_batch_are_sent(ann: Client, documents: Documents) -> None:
     batch = await documents.batch()
     fields = "cursor kind batchId batch { id state }"
     document = f"subscription($id: ID!) {{ batchChanged(batchId: $id) {{ {fields} }} }}"
@@ -122,7 +122,7 @@ async def test_a_batch_is_followed(ann: Client, documents: Documents) -> None:
     assert change["batch"] == {"id": batch, "state": "CANCELED"}
 
 
-async def test_a_request_is_followed(ann: Client, documents: Documents) -> None:
+async def test_changes_to_a_request_are_sent(ann: Client, documents: Documents) -> None:
     request = await documents.request()
     fields = "cursor kind requestId request { id state }"
     document = f"subscription($id: ID!) {{ requestChanged(requestId: $id) {{ {fields} }} }}"

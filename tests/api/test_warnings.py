@@ -33,7 +33,7 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 async def serve(engine: Engine, *queues: str) -> WorkerStore:
-    """Register a worker that serves these queues, and clear what was cached before."""
+    """Register a worker that serves these queues."""
     workers = WorkerStore(engine.mongo)
     about = {"queues": list(queues), "concurrency": 1, "running": 0}
     await workers.register("w", {**about, "host": "h", "pid": 1, "version": "1"})
@@ -61,7 +61,7 @@ async def test_job_in_an_unserved_queue_has_a_warning(engine: Engine, ann: Clien
     assert await codes(ann, SCHEDULE, **GREET) == []
 
 
-async def test_a_job_in_a_paused_queue_warns_of_that(engine: Engine, ann: Client) -> None:
+async def test_job_in_a_paused_queue_has_a_warning(engine: Engine, ann: Client) -> None:
     await serve(engine, "mail")
     await engine.queues.pause("mail")
     assert await codes(ann, SCHEDULE, **IN_MAIL) == ["QUEUE_PAUSED"]
@@ -77,17 +77,17 @@ async def test_queue_with_an_unhashable_name_affects_no_other_queue(
 
 
 @pytest.mark.usefixtures("_nothing_reported")
-async def test_a_job_is_scheduled_though_its_warnings_cannot_be_read(
+async def test_a_job_is_scheduled_although_its_warnings_cannot_be_read(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.queue_warnings._warning_for", None)  # a mistake of ours
+    monkeypatch.setattr("ostinato.jobs.queue_warnings._warning_for", None)  # a bug
     with capture_logs() as logs:
         assert await codes(ann, SCHEDULE, **GREET) == []
     assert "warnings.failed" in [line["event"] for line in logs]
     assert await engine.mongo["jobs"].count_documents({}) == 1
 
 
-async def test_a_worker_that_was_not_heard_of_within_its_lease_serves_nothing(
+async def test_a_worker_without_a_heartbeat_within_its_lease_serves_no_queue(
     engine: Engine, ann: Client
 ) -> None:
     await serve(engine, "default")
@@ -96,7 +96,7 @@ async def test_a_worker_that_was_not_heard_of_within_its_lease_serves_nothing(
     assert await codes(ann, SCHEDULE, **GREET) == ["NO_WORKER"]
 
 
-async def test_a_job_that_is_not_pending_warns_of_nothing(ann: Client) -> None:
+async def test_only_pending_jobs_have_warnings(ann: Client) -> None:
     job_id = (await ann.get(SCHEDULE, input=GREET))["jobId"]
     canceled = op.mutation("cancelJob", "JobIdInput", f"job {{ {WARNINGS} }} {WARNINGS}")
     assert await codes(ann, canceled, jobId=job_id) == []
@@ -105,19 +105,19 @@ async def test_a_job_that_is_not_pending_warns_of_nothing(ann: Client) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-async def test_what_runs_in_the_default_queue_warns_too(ann: Client, name: str) -> None:
+async def test_other_payloads_have_warnings_about_the_default_queue(ann: Client, name: str) -> None:
     kind, field, given = OTHERS[name]
     document = op.mutation(name, kind, f"{field} {WARNINGS}")
     assert (await codes(ann, document, **given))[0] == "NO_WORKER"
 
 
-async def test_a_batch_over_nothing_warns_of_that(engine: Engine, ann: Client) -> None:
+async def test_an_empty_batch_has_a_warning(engine: Engine, ann: Client) -> None:
     await serve(engine, "default")
     document = op.mutation("startBatch", "StartBatchInput", f"batchId {WARNINGS}")
     assert await codes(ann, document, source="items") == ["NOTHING_TO_PROCESS"]
 
 
-async def test_the_fleet_is_read_once_for_many_jobs(
+async def test_workers_and_queues_are_cached_for_warnings(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.queue_warnings.CACHE_TTL_S", 60)
@@ -154,7 +154,7 @@ async def test_doctor_reports_a_queue_with_due_jobs_and_no_worker(
     assert fix == "start a worker with 'mail' in its OSTINATO_QUEUES"
 
 
-async def test_the_log_and_doctor_name_a_paused_queue_with_due_jobs(
+async def test_log_and_doctor_report_a_paused_queue_with_due_jobs(
     engine: Engine, ann: Client
 ) -> None:
     await serve(engine, "default", "mail")

@@ -1,4 +1,4 @@
-"""Workers in the API: what an admin sees of the running ones."""
+"""Workers in the API: the running workers, their load and their jobs."""
 
 import os
 import socket
@@ -19,13 +19,13 @@ JOB_ID = "0" * 24
 HOLDING = "tests.engine.functions"
 
 
-async def says(admin: Client, load: dict[str, object]) -> bool:
+async def has_load(admin: Client, load: dict[str, object]) -> bool:
     """Return whether the only worker shows this load."""
     workers = await admin.get(WORKERS)
     return [{name: worker[name] for name in load} for worker in workers] == [load]
 
 
-async def test_an_admin_sees_each_worker_that_runs(
+async def test_an_admin_sees_running_workers(
     admin: Client, api_settings: Settings, engine: Engine
 ) -> None:
     async with working(api_settings):
@@ -36,7 +36,7 @@ async def test_an_admin_sees_each_worker_that_runs(
     assert await admin.get(WORKERS) == []
 
 
-async def test_a_heartbeat_reports_what_a_worker_runs(admin: Client, engine: Engine) -> None:
+async def test_a_heartbeat_updates_the_load_of_a_worker(admin: Client, engine: Engine) -> None:
     store = WorkerStore(engine.mongo)
     about = {"host": "$h", "pid": 7, "version": "1", "queues": [], "concurrency": 3, "running": 0}
     await store.register(JOB_ID, about)
@@ -47,7 +47,7 @@ async def test_a_heartbeat_reports_what_a_worker_runs(admin: Client, engine: Eng
     assert worker["runningJobIds"] == [global_id("Job", JOB_ID)]
 
 
-async def test_a_worker_lists_its_running_jobs_until_they_have_ended(
+async def test_a_worker_lists_its_running_jobs_until_they_end(
     admin: Client, engine: Engine
 ) -> None:
     gate.reset()
@@ -56,11 +56,11 @@ async def test_a_worker_lists_its_running_jobs_until_they_have_ended(
         rig = Rig(other)
         job_id = await rig.schedule("hold")
         busy = {"running": 1, "runningJobIds": [global_id("Job", job_id)]}
-        await eventually(lambda: says(admin, busy))
+        await eventually(lambda: has_load(admin, busy))
         gate.opened.set()
         await rig.ended(job_id)
-        await eventually(lambda: says(admin, {"running": 0, "runningJobIds": []}))
+        await eventually(lambda: has_load(admin, {"running": 0, "runningJobIds": []}))
 
 
-async def test_workers_are_for_admins(ann: Client) -> None:
+async def test_only_admins_can_list_workers(ann: Client) -> None:
     assert (await ann(WORKERS)).code == "FORBIDDEN"

@@ -1,4 +1,4 @@
-"""Clients that do not keep up, say nothing, or leave: what they cost and what they are told."""
+"""Slow, quiet and leaving clients of live queries."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"ring_events": 4, "subscription_buffer": 10})
 
 
-async def test_reader_that_is_overtaken_reads_on_in_the_history(
+async def test_slow_reader_continues_from_the_history(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     async with follow(as_viewer()) as client:
@@ -51,7 +51,7 @@ async def test_quiet_subscription_gets_checkpoints(
     assert checkpoints[-1].cursor > ready.cursor
 
 
-async def test_nothing_is_left_behind_when_clients_leave(
+async def test_subscriptions_are_removed_when_clients_leave(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     cursor = await disconnected(as_viewer())
@@ -66,16 +66,14 @@ async def test_nothing_is_left_behind_when_clients_leave(
     await eventually(lambda: (feed.stats.subscriptions, feed.stats.filters) == (0, 0))
 
 
-async def test_objects_that_many_want_at_one_moment_are_one_read(
-    feed: ChangeFeed, writer: Writer
-) -> None:
+async def test_concurrent_reads_of_objects_are_combined(feed: ChangeFeed, writer: Writer) -> None:
     ids = [await writer.job() for _ in range(3)]
     found = await asyncio.gather(*(feed.load(Job, [job_id], feed.position) for job_id in ids))
     assert set(found[0]) == set(ids)
     assert all(each[name] is found[0][name] for each in found for name in ids)
 
 
-async def test_reader_that_stalls_a_catch_up_stream_is_ended(
+async def test_reader_that_blocks_a_catch_up_stream_is_closed(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.changefeed.replay.STALL_TIMEOUT_S", 0.05)
@@ -88,10 +86,10 @@ async def test_reader_that_stalls_a_catch_up_stream_is_ended(
         taken = [await client.next()]
         await eventually(lambda: feed.replays.running == 0)
         with pytest.raises(SlowConsumer):
-            await read_on(client, taken)
+            await read_until_closed(client, taken)
     assert [change.id for change in taken] == ids[: len(taken)]
 
 
-async def read_on(client: Client[Change[Job]], taken: list[Change[Job]]) -> None:
+async def read_until_closed(client: Client[Change[Job]], taken: list[Change[Job]]) -> None:
     while True:
         taken.append(await client.next())

@@ -1,4 +1,4 @@
-"""Provides a real server with the example schema, and clients of it."""
+"""A real server with the example schema, and clients for it."""
 
 import asyncio
 import socket
@@ -88,7 +88,7 @@ class Socket:
         await self.connection.send(text)
 
     async def receive(self) -> Any:
-        """Return the next message; answers pings."""
+        """Return the next message after answering pings."""
         while True:
             async with asyncio.timeout(RECEIVE_S):
                 message = orjson.loads(await self.connection.recv())
@@ -147,7 +147,7 @@ async def shared() -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def running(shared: Running) -> AsyncIterator[Running]:
-    """Return the module's server as if it had just been started."""
+    """Return the module's server in its initial state."""
     shared.probe.forget()
     yield shared
     await eventually(lambda: shared.probe.open_streams == 0 and not shared.app.state.connections)

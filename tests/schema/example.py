@@ -1,4 +1,4 @@
-"""A small schema and its application, to test the transports without an engine."""
+"""A small schema and its application, for tests of the transports without an engine."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -135,7 +135,7 @@ class Mutation:
         return "never"
 
 
-def _refuse() -> list[int]:
+def _raise_not_found() -> list[int]:
     raise NotFound("You have no such thing")
 
 
@@ -167,7 +167,7 @@ class Subscription:
     @strawberry.subscription
     async def breaks(self, unavailable: bool = False) -> AsyncGenerator[int | None, None]:
         yield 1
-        raise Unavailable("The history is away") if unavailable else RuntimeError("hunter2")
+        raise Unavailable("The history is unavailable") if unavailable else RuntimeError("hunter2")
 
     @strawberry.subscription
     async def items(self) -> AsyncGenerator[Item | None, None]:
@@ -175,7 +175,7 @@ class Subscription:
 
     @strawberry.subscription
     async def hidden(self) -> AsyncGenerator[int | None, None]:
-        for number in _refuse():
+        for number in _raise_not_found():
             yield number
 
 

@@ -24,7 +24,7 @@ class KeyServer:
         self.url = url
         self.requests = 0
         self.body: object = {"keys": []}
-        """None makes it fail."""
+        """The response body; None makes the request fail."""
 
     def publish(self, **keys: RSAPublicKey | EllipticCurvePublicKey) -> None:
         self.body = {"keys": [_jwk(name, key) for name, key in keys.items()]}

@@ -16,7 +16,7 @@ LINE_S = 30.0
 
 
 def install_clients() -> None:
-    """Install the pinned clients once, whichever worker of the test runner comes first."""
+    """Install the pinned clients once for all workers of the test runner."""
     with (FOLDER / ".npmrc").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         installed = FOLDER / "node_modules" / ".package-lock.json"

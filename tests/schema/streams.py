@@ -22,18 +22,18 @@ class Frames:
     _frames: AsyncIterator[bytes]
 
     async def next(self) -> bytes:
-        """Return the next frame, but for comments; empty at the end."""
+        """Return the next frame that is not a comment; empty at the end."""
         async for frame in self._frames:
             if frame != COMMENT:
                 return frame
         return b""
 
     async def any(self) -> bytes:
-        """Return the next frame, whatever it is."""
+        """Return the next frame, including comments."""
         return await anext(self._frames, b"")
 
     async def rest(self) -> list[bytes]:
-        """Read to the end, but for comments."""
+        """Read to the end, and return all frames that are not comments."""
         return [frame async for frame in self._frames if frame != COMMENT]
 
 

@@ -62,7 +62,7 @@ def documents() -> DocumentCache:
 
 
 @pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_document_is_refused_with_a_code_and_soon(
+def test_hostile_document_is_rejected_quickly_with_a_code(
     documents: DocumentCache, source: str
 ) -> None:
     started = time.process_time()
@@ -77,18 +77,18 @@ NESTED = [name for name in HOSTILE if "list" in name and "deep" not in name]
 
 
 @pytest.mark.parametrize("name", NESTED)
-def test_lists_that_multiply_are_refused_for_that(documents: DocumentCache, name: str) -> None:
+def test_nested_lists_over_the_limit_are_rejected(documents: DocumentCache, name: str) -> None:
     with pytest.raises(RequestRejected, match="more than 100000 fields on list items"):
         documents.prepare(HOSTILE[name])
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "introspection" in name])
-def test_introspection_is_not_multiplied_by_aliases(documents: DocumentCache, name: str) -> None:
+def test_aliases_in_introspection_are_rejected(documents: DocumentCache, name: str) -> None:
     with pytest.raises(RequestRejected, match="introspection fields cannot have aliases"):
         documents.prepare(HOSTILE[name])
 
 
-def test_introspection_as_tools_send_it_is_within_the_limits(documents: DocumentCache) -> None:
+def test_introspection_query_of_tools_is_accepted(documents: DocumentCache) -> None:
     query = get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
@@ -98,7 +98,7 @@ def test_introspection_as_tools_send_it_is_within_the_limits(documents: Document
     assert documents.prepare(query).operations
 
 
-def test_a_list_of_lists_is_within_the_limits() -> None:
+def test_a_list_of_lists_is_accepted() -> None:
     fields = "id state attempt functionName createdAt"
     source = f"""query($n: Int) {{
         jobs(first: $n) {{ nodes {{ children(first: $n) {{ nodes {{ {fields} }} }} }} }}
@@ -106,12 +106,14 @@ def test_a_list_of_lists_is_within_the_limits() -> None:
     check_limits(parse(source), DocumentLimits.of(make_settings()))
 
 
-def test_document_longer_than_the_cache_is_prepared_and_not_kept(documents: DocumentCache) -> None:
+def test_document_larger_than_the_cache_is_prepared_without_caching(
+    documents: DocumentCache,
+) -> None:
     source = "{ hello }" + " " * MAX_CACHE_CHARS
     assert documents.prepare(source) is not documents.prepare(source)
 
 
-def test_introspection_can_be_turned_off() -> None:
+def test_introspection_can_be_disabled() -> None:
     limits = DocumentLimits.of(make_settings())
     documents = DocumentCache(example_schema, limits, introspection=False)
     with pytest.raises(RequestRejected, match="introspection"):
@@ -127,7 +129,7 @@ def test_names_are_suggested_only_if_introspection_is_enabled(introspection: boo
     assert ("Did you mean 'hello'?" in str(caught.value)) is introspection
 
 
-async def test_a_value_s_names_are_not_suggested_without_introspection() -> None:
+async def test_names_of_input_fields_are_not_suggested_without_introspection() -> None:
     settings = make_settings(introspection=False)
     runner = OperationRunner(example_schema, settings, lambda _viewer: None)
     query = "mutation($input: ItemInput!) { add(input: $input) }"
@@ -138,7 +140,9 @@ async def test_a_value_s_names_are_not_suggested_without_introspection() -> None
     assert "Did you mean" not in str(caught.value)
 
 
-def test_operations_that_spread_one_fragment_are_counted_together(documents: DocumentCache) -> None:
+def test_fields_of_a_shared_fragment_are_counted_for_each_operation(
+    documents: DocumentCache,
+) -> None:
     names = " ".join(f"f{n}" for n in range(200))
     operations = " ".join(f"query Q{n} {{ ...F }}" for n in range(40))
     with pytest.raises(RequestRejected, match="too many operations and fragments"):
@@ -159,14 +163,14 @@ def test_least_recently_used_documents_are_dropped_first(documents: DocumentCach
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
-def test_json_is_read_to_the_depth_that_is_safe_to_walk(opening: str) -> None:
+def test_json_nested_deeper_than_the_limit_is_rejected(opening: str) -> None:
     closing = "]" if opening == "[" else "}"
     decode_json(opening * (MAX_DEPTH - 1) + "[]" + closing * (MAX_DEPTH - 1))
     with pytest.raises(ValueError, match="nested deeper"):
         decode_json(opening * MAX_DEPTH + "[]" + closing * MAX_DEPTH)
 
 
-def test_many_shallow_values_are_not_deep() -> None:
+def test_many_shallow_values_are_within_the_depth_limit() -> None:
     assert len(decode_json("[" + ",".join(["[]"] * 1_000) + "]")) == 1_000
 
 

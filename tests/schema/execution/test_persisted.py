@@ -49,7 +49,7 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-async def test_hash_is_unknown_until_the_document_was_sent_with_it() -> None:
+async def test_hash_is_unknown_until_its_document_is_sent() -> None:
     given = {"extensions": _extensions(QUERY), "variables": {"name": "x"}}
     async with serve(make_settings()) as running:
         first = await _post(running, **given)
@@ -59,7 +59,7 @@ async def test_hash_is_unknown_until_the_document_was_sent_with_it() -> None:
         assert (await _post(running, **given))["data"] == {"hello": "Hello x"}
 
 
-async def test_known_hash_runs_by_get_and_over_a_socket_too() -> None:
+async def test_known_hash_is_accepted_by_get_and_websocket() -> None:
     extensions = _extensions(OTHER)
     async with serve(make_settings()) as running, running.acknowledged() as socket:
         await _post(running, query=OTHER, extensions=extensions)
@@ -81,13 +81,13 @@ async def test_known_hash_runs_by_get_and_over_a_socket_too() -> None:
         {"persistedQuery": None},
     ],
 )
-async def test_hash_that_is_wrong_or_malformed_is_refused(extensions: object) -> None:
+async def test_invalid_or_malformed_hash_is_rejected(extensions: object) -> None:
     async with serve(make_settings()) as running:
         answer = await _post(running, query=QUERY, extensions=extensions, variables={"name": "x"})
         assert _code(answer) == "BAD_REQUEST"
 
 
-async def test_invalid_document_is_not_kept_under_its_hash() -> None:
+async def test_invalid_document_is_not_stored() -> None:
     invalid = {"query": "{ nope }", "extensions": _extensions("{ nope }")}
     async with serve(make_settings()) as running:
         assert _code(await _post(running, **invalid)) == "GRAPHQL_VALIDATION_FAILED"
@@ -95,7 +95,7 @@ async def test_invalid_document_is_not_kept_under_its_hash() -> None:
         assert _code(answer) == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_missing_query_without_a_hash_is_still_malformed() -> None:
+async def test_request_without_query_and_hash_is_malformed() -> None:
     async with serve(make_settings()) as running, running.client() as client:
         payloads: list[dict[str, object]] = [
             {"extensions": {}},
@@ -107,7 +107,7 @@ async def test_missing_query_without_a_hash_is_still_malformed() -> None:
             assert response.status_code == HTTPStatus.BAD_REQUEST
 
 
-def test_documents_kept_by_hash_are_bounded_and_the_oldest_go_first() -> None:
+def test_stored_documents_are_limited_and_the_oldest_are_removed_first() -> None:
     documents = PersistedDocuments()
     texts = [f"{number:0>60000}" for number in range(MAX_CACHE_CHARS // 60_000 + 1)]
     for text in texts:
@@ -117,14 +117,14 @@ def test_documents_kept_by_hash_are_bounded_and_the_oldest_go_first() -> None:
         documents.resolve("", _extensions(texts[0]))
 
 
-def test_huge_document_is_not_kept() -> None:
+def test_huge_document_is_not_stored() -> None:
     documents, text = PersistedDocuments(), "#" * 100_000
     documents.store(text, _extensions(text))
     with pytest.raises(PersistedQueryNotFound):
         documents.resolve("", _extensions(text))
 
 
-async def test_only_listed_operations_run_by_text_by_id_and_by_hash(manifest: Path) -> None:
+async def test_only_listed_operations_run_by_text_id_or_hash(manifest: Path) -> None:
     async with serve(make_settings(operations_file=manifest)) as running:
         given = {"variables": {"name": "x"}}
         by_id = _extensions(QUERY, sha256Hash="a")
@@ -136,14 +136,14 @@ async def test_only_listed_operations_run_by_text_by_id_and_by_hash(manifest: Pa
         )
 
 
-async def test_hash_alone_that_is_not_listed_is_not_found(manifest: Path) -> None:
+async def test_unlisted_hash_without_document_is_not_found(manifest: Path) -> None:
     async with serve(make_settings(operations_file=manifest)) as running:
         assert _code(await _post(running, extensions=_extensions(OTHER))) == (
             "PERSISTED_QUERY_NOT_FOUND"
         )
 
 
-async def test_only_listed_operations_run_over_a_socket(manifest: Path) -> None:
+async def test_only_listed_operations_run_over_websocket(manifest: Path) -> None:
     async with (
         serve(make_settings(operations_file=manifest)) as running,
         running.acknowledged() as socket,
@@ -159,16 +159,14 @@ async def test_only_listed_operations_run_over_a_socket(manifest: Path) -> None:
     "content",
     [b"", b"[]", b'{"a": 1}', b'{"format": "apollo-persisted-query-manifest"}', b'{"a": "{ no }"}'],
 )
-def test_list_that_cannot_be_read_or_is_not_valid_stops_the_start(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_invalid_operation_list_prevents_the_start(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "operations.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="operation"):
         example_app(make_settings(operations_file=path), Probe())
 
 
-async def test_list_may_be_plain_documents_by_id(tmp_path: Path) -> None:
+async def test_operation_list_may_map_ids_to_documents(tmp_path: Path) -> None:
     path = tmp_path / "operations.json"
     path.write_bytes(orjson.dumps({"x": OTHER}))
     async with serve(make_settings(operations_file=path)) as running:

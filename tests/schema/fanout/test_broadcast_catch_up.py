@@ -1,4 +1,4 @@
-"""BroadcastRegistry without MongoDB: who rides with whom, who waits for whom, and what is kept."""
+"""BroadcastRegistry without MongoDB: joining, catching up, slow subscribers and retention."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -41,7 +41,7 @@ def after(number: int) -> ResumePoint:
 
 @dataclass
 class History:
-    """Yield what happened up to `present`, and count what that costs."""
+    """A source with changes up to `present`, which counts executions."""
 
     present: int
     executed: int = 0
@@ -57,7 +57,7 @@ class History:
 
 
 async def read(member: Subscriber) -> list[int]:
-    """Take results one by one until the last of the history."""
+    """Read results up to the last of the history."""
     taken = [await member.next()]
     while taken[-1] is not None and taken[-1].cursor != "100":
         taken.append(await member.next())
@@ -82,7 +82,7 @@ async def test_concurrent_reconnects_are_served_from_their_oldest_resume_point(
     assert len(groups) == 1
 
 
-async def test_group_goes_live_where_it_has_caught_up(groups: BroadcastRegistry) -> None:
+async def test_broadcast_is_live_after_catching_up(groups: BroadcastRegistry) -> None:
     history = History(100)
     member = groups.join("k", after(95), history.changes, TAKES_ALL)
     taking = asyncio.create_task(member.next())
@@ -91,7 +91,7 @@ async def test_group_goes_live_where_it_has_caught_up(groups: BroadcastRegistry)
     taking.cancel()
 
 
-async def test_who_comes_late_takes_what_is_kept(groups: BroadcastRegistry) -> None:
+async def test_late_subscriber_reads_retained_events(groups: BroadcastRegistry) -> None:
     history = History(100)
     first = groups.join("k", after(90), history.changes, TAKES_ALL)
     taking = asyncio.create_task(first.next())
@@ -102,7 +102,9 @@ async def test_who_comes_late_takes_what_is_kept(groups: BroadcastRegistry) -> N
     taking.cancel()
 
 
-async def test_who_comes_too_late_for_that_catches_up_and_joins(groups: BroadcastRegistry) -> None:
+async def test_subscriber_behind_retained_events_catches_up_and_joins(
+    groups: BroadcastRegistry,
+) -> None:
     history = History(100)
     first = groups.join("k", after(90), history.changes, TAKES_ALL)
     taking = asyncio.create_task(first.next())
@@ -116,7 +118,7 @@ async def test_who_comes_too_late_for_that_catches_up_and_joins(groups: Broadcas
     taking.cancel()
 
 
-async def test_who_catches_up_without_others_is_waited_for(groups: BroadcastRegistry) -> None:
+async def test_execution_waits_for_a_sole_subscriber(groups: BroadcastRegistry) -> None:
     history = History(100)
     member = groups.join("k", after(0), history.changes, TAKES_NONE)
     await eventually(lambda: history.executed > LIMIT)
@@ -126,7 +128,7 @@ async def test_who_catches_up_without_others_is_waited_for(groups: BroadcastRegi
     assert await read(member) == list(range(1, 101))
 
 
-async def test_slowest_holds_up_the_others_only_for_so_long(
+async def test_slowest_subscriber_is_closed_after_the_maximum_delay(
     groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
@@ -138,7 +140,7 @@ async def test_slowest_holds_up_the_others_only_for_so_long(
         await slow.next()
 
 
-async def test_own_joint_counts_where_it_is_further_than_the_group_s_end(
+async def test_subscriber_ahead_of_its_broadcast_keeps_its_own_resume_point(
     groups: BroadcastRegistry,
 ) -> None:
     history = History(100)
@@ -153,17 +155,19 @@ async def test_own_joint_counts_where_it_is_further_than_the_group_s_end(
     taking.cancel()
 
 
-async def test_more_groups_keep_less_each(groups: BroadcastRegistry) -> None:
-    room = groups.limits
-    assert room.retained_bytes == RETAINED_BYTES
+async def test_retained_bytes_per_broadcast_decrease_with_their_number(
+    groups: BroadcastRegistry,
+) -> None:
+    limits = groups.limits
+    assert limits.retained_bytes == RETAINED_BYTES
     members = [groups.join(n, after(0), History(0).changes, TAKES_NONE) for n in range(1_000)]
-    assert 1_000 * room.retained_bytes <= TOTAL_RETAINED_BYTES
+    assert 1_000 * limits.retained_bytes <= TOTAL_RETAINED_BYTES
     for member in members:
         groups.leave(member)
-    await eventually(lambda: room.retained_bytes == RETAINED_BYTES)
+    await eventually(lambda: limits.retained_bytes == RETAINED_BYTES)
 
 
-def test_buffer_is_full_by_number_or_by_bytes() -> None:
+def test_buffer_is_limited_by_number_and_bytes() -> None:
     buffer = ResultBuffer(position(0), BufferLimits(LIMIT))
     for number in range(1, LIMIT + 1):
         buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(number))))

@@ -1,4 +1,4 @@
-"""Grouped execution: what is told once for all, and that nobody misses or gets twice a thing."""
+"""Broadcasts: equal subscriptions are executed once, without lost or repeated changes."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ async def joined(harness: SubscriptionHarness, *members: int) -> None:
     await eventually(lambda: harness.broadcasts == sorted(members))
 
 
-async def test_equal_subscriptions_are_executed_once_however_written(
+async def test_equivalent_subscriptions_are_executed_once(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     watchers = [harness.watch(), harness.watch(snapshot=True), harness.watch(NAMED, most=3)]
@@ -48,7 +48,7 @@ async def test_equal_subscriptions_are_executed_once_however_written(
 
 
 @pytest.mark.parametrize("query", [INLINE, SPREAD])
-async def test_own_arguments_inside_fragments_make_no_groups(
+async def test_cursor_arguments_inside_fragments_do_not_split_broadcasts(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, query: str
 ) -> None:
     async with harness.watch() as watcher:
@@ -71,7 +71,7 @@ async def test_own_arguments_inside_fragments_make_no_groups(
         ((ANN, {"states": ["PENDING"]}), (ANN, {"states": ["PENDING"], "unused": 1}), [2]),
     ],
 )
-async def test_only_who_is_told_the_same_shares(
+async def test_subscribers_share_a_broadcast_only_if_they_get_equal_messages(
     harness: SubscriptionHarness,
     watcher_group: WatcherGroup,
     one: Any,
@@ -84,7 +84,7 @@ async def test_only_who_is_told_the_same_shares(
     await joined(harness, *members)
 
 
-async def test_reconnection_storm_becomes_one_group(
+async def test_concurrent_reconnects_join_one_broadcast(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     cursors = []
@@ -123,7 +123,7 @@ async def _read_to(last: str, watcher: Watcher) -> list[str]:
         return seen
 
 
-async def test_watchers_of_one_job_share_and_none_is_told_twice(
+async def test_subscribers_of_one_job_share_a_broadcast_without_repeated_events(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     job_id = await writer.job()
@@ -137,7 +137,7 @@ async def test_watchers_of_one_job_share_and_none_is_told_twice(
     assert [told["event"]["seq"] for told in await watcher_group.told()] == [3, 3, 3]
 
 
-async def test_group_tells_what_left(
+async def test_broadcast_sends_left_jobs(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(*(harness.watch(STATES, states=["PENDING"]) for _ in range(2)))
@@ -148,7 +148,7 @@ async def test_group_tells_what_left(
     assert [told["kind"] for told in await watcher_group.told()] == ["LEFT", "LEFT"]
 
 
-async def test_after_a_reset_each_starts_again_and_they_share_anew(
+async def test_subscribers_share_a_broadcast_again_after_a_reset(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch(), harness.watch(snapshot=True))
@@ -162,7 +162,7 @@ async def test_after_a_reset_each_starts_again_and_they_share_anew(
     assert [told["jobId"] for told in await watcher_group.told()] == [job_id, job_id]
 
 
-async def test_group_ends_with_its_last_member(
+async def test_broadcast_ends_with_its_last_subscriber(
     harness: SubscriptionHarness, feed: ChangeFeed, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch(), harness.watch())
@@ -173,7 +173,7 @@ async def test_group_ends_with_its_last_member(
     )
 
 
-async def test_resuming_behind_what_the_group_told_is_exact(
+async def test_resuming_after_any_message_of_a_broadcast_is_exact(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch())
@@ -186,15 +186,15 @@ async def test_resuming_behind_what_the_group_told_is_exact(
         assert [message["jobId"] for message in await again.take(3)] == ids[2:]
 
 
-async def test_who_comes_from_a_server_that_is_ahead_holds_up_nobody(
+async def test_cursor_from_a_server_ahead_does_not_delay_other_subscribers(
     engine: Engine, feed: ChangeFeed, harness: SubscriptionHarness, watcher_group: WatcherGroup
 ) -> None:
     in_a_second = Position(f"82{int(feed.position[2:10], 16) + 1:08X}000000012B0229296E04")
     cursor = CursorCodec(engine.settings).encode(LiveCursor(position=in_a_second, topic="jobs"))
     await watcher_group.start(harness.watch(after=cursor), harness.watch())
 
-    async def are_together() -> bool:
-        await engine.mongo["effects"].insert_one({})  # so that time goes on, and nobody is told
+    async def share_a_broadcast() -> bool:
+        await engine.mongo["effects"].insert_one({})  # advances the cluster time without a change
         return harness.broadcasts == [2]
 
-    await eventually(are_together)
+    await eventually(share_a_broadcast)

@@ -1,4 +1,4 @@
-"""How much is written to a socket at once: a burst is bounded in results and in bytes."""
+"""Bursts: each write to a socket is limited in results and bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ JOBS = 40
 
 
 async def succeed(writer: Writer, result: str) -> list[str]:
-    """Let many jobs end at once, each with that result."""
+    """Complete many jobs at once with the given result."""
     ids = [await writer.job() for _ in range(JOBS)]
     await writer.claim(*ids)
     await writer.succeed(*ids, result=result)
@@ -28,7 +28,7 @@ async def succeed(writer: Writer, result: str) -> list[str]:
 
 @asynccontextmanager
 async def watching(harness: SubscriptionHarness, pushed: Pushed) -> AsyncIterator[Watcher]:
-    """Read READY, and have what follows sent to `pushed` from when it reads."""
+    """Read READY; later results are pushed to `pushed` while it reads."""
     async with harness.watch(RESULTS, push=pushed) as watcher:
         await watcher.ready()
         yield watcher
@@ -36,7 +36,7 @@ async def watching(harness: SubscriptionHarness, pushed: Pushed) -> AsyncIterato
 
 @asynccontextmanager
 async def taking(watcher: Watcher) -> AsyncIterator[None]:
-    """Let it be sent what there is, and wait for more."""
+    """Take pending results, and wait for more."""
     task = asyncio.create_task(watcher.next())
     yield
     task.cancel()
@@ -59,7 +59,7 @@ async def test_large_results_are_sent_in_writes_of_bounded_size(
     assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
 
 
-async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
+async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
@@ -77,7 +77,7 @@ async def test_who_was_behind_is_sent_large_results_in_bounded_writes_too(
     assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
 
 
-async def test_result_larger_than_a_burst_is_sent_by_itself(
+async def test_result_larger_than_a_burst_is_sent_alone(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     pushed = Pushed(reads=False)

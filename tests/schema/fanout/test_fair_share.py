@@ -1,4 +1,4 @@
-"""A crowd that catches up leaves the event loop to others, too."""
+"""FairShare: subscribers that catch up do not block the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from tests.live.reading import disconnected
 from tests.live.watching import SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 
-CROWD = 12
+SUBSCRIBERS = 12
 MISSED = 20
 
 
 async def next_turn() -> None:
-    """Wait as long as others that are ready: for two turns of the loop."""
+    """Wait for two turns of the event loop, like other tasks that are ready."""
     ready = asyncio.Event()
     asyncio.get_running_loop().call_soon(ready.set)
     await ready.wait()
 
 
 async def most_in_a_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -> int:
-    """Say how much was done at most in two turns of the loop."""
+    """Return the maximum number of steps done in two turns of the loop."""
     most = before = 0
     while not work.done():
         await next_turn()
@@ -31,7 +31,7 @@ async def most_in_a_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -
     return most
 
 
-async def test_few_go_on_in_each_turn_of_the_loop_in_the_order_of_their_coming() -> None:
+async def test_waiting_tasks_continue_in_order_a_few_per_turn_of_the_loop() -> None:
     turns, order = FairShare(), list[int]()
 
     async def come(number: int) -> None:
@@ -43,7 +43,7 @@ async def test_few_go_on_in_each_turn_of_the_loop_in_the_order_of_their_coming()
     assert order == list(range(5 * EXECUTIONS_PER_TURN))
 
 
-async def test_who_has_gone_away_takes_no_turn() -> None:
+async def test_canceled_tasks_take_no_turn() -> None:
     turns = FairShare()
     coming = [asyncio.create_task(turns.wait_turn()) for _ in range(3 * EXECUTIONS_PER_TURN)]
     await next_turn()
@@ -55,14 +55,14 @@ async def test_who_has_gone_away_takes_no_turn() -> None:
     assert not coming[-1].cancelled()
 
 
-async def test_resuming_crowd_executes_little_in_each_turn_of_the_loop(
+async def test_many_resuming_subscribers_execute_a_few_events_per_turn_of_the_loop(
     as_viewer: ContextFactory, harness: SubscriptionHarness, writer: Writer
 ) -> None:
     after = await disconnected(as_viewer())
     for _ in range(MISSED):
         await writer.job()
-    crowd = [harness.watch(after=after) for _ in range(CROWD)]
-    reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in crowd))
+    watchers = [harness.watch(after=after) for _ in range(SUBSCRIBERS)]
+    reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in watchers))
     most = await most_in_a_turn(reading, lambda: harness.runner.metrics.results)
     assert most <= 4 * EXECUTIONS_PER_TURN
-    await asyncio.gather(*map(Watcher.__aexit__, crowd))
+    await asyncio.gather(*map(Watcher.__aexit__, watchers))

@@ -1,4 +1,4 @@
-"""Groups that differ by their filter: an event costs only those that it concerns."""
+"""Broadcasts with different filters: an event is executed only for those that match."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,7 +26,7 @@ FILTERED = "subscription($filter: JobFilter) { jobsChanged(filter: $filter) { ki
 
 
 def days(number: int) -> dict[str, Any]:
-    """Give one of many windows; number 0 is the one that jobs are due in."""
+    """Return one of many windows; jobs are due in number 0."""
     start = DUE + timedelta(days=number)
     return {
         "scheduledFrom": start.isoformat(),
@@ -35,14 +35,14 @@ def days(number: int) -> dict[str, Any]:
 
 
 def in_other_states(number: int) -> dict[str, Any]:
-    """Give one of many sets of states that a new job is in none of."""
+    """Return one of many sets of states without the state of a new job."""
     names = ["IN_PROGRESS", "SUCCESS", "FAILED", "CANCELED"]
     return {"states": [name for bit, name in enumerate(names) if (number + 1) >> bit & 1]}
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What events cost."""
+    """Counts the listeners, executions and reads for events."""
 
     harness: SubscriptionHarness
     feed: ChangeFeed
@@ -50,11 +50,11 @@ class Costs:
     listeners: list[RecordingListener] = field(default_factory=list)
 
     async def are_live(self, groups: int) -> None:
-        """Wait until so many groups have told READY and hear what happens."""
+        """Wait until this number of broadcasts is live."""
         await eventually(lambda: len(self.harness.broadcasts) == len(self.feed.index) == groups)
 
     def listen(self) -> None:
-        """Hear what each of the hub's groups hears."""
+        """Add a listener to each filter of the change feed."""
         for watch in list(self.feed.index._listeners):
             self.listeners.append(RecordingListener())
             self.feed.index.join(watch, self.listeners[-1])
@@ -64,7 +64,7 @@ class Costs:
         return len([listener for listener in self.listeners if listener.received])
 
     async def paid(self) -> tuple[int, int]:
-        """Count what was executed, and how often jobs were read."""
+        """Return the number of executions and of reads of jobs."""
         return self.harness.runner.metrics.results, await self.job_reads.count()
 
 
@@ -74,14 +74,14 @@ def costs(harness: SubscriptionHarness, feed: ChangeFeed, job_reads: JobReadCoun
 
 
 @pytest.mark.parametrize(
-    "filters",  # the first fits
+    "filters",  # only the first matches
     [
         [days(number) for number in range(OTHERS)],
         [days(0), *(days(0) | in_other_states(number) for number in range(OTHERS))],
         [{"states": ["PENDING"]}, *(in_other_states(number) for number in range(OTHERS))],
     ],
 )
-async def test_event_wakes_only_the_groups_that_it_concerns_and_reads_no_job(
+async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
     costs: Costs, writer: Writer, watcher_group: WatcherGroup, filters: list[dict[str, Any]]
 ) -> None:
     ours, *others = [costs.harness.watch(FILTERED, filter=each) for each in filters]
@@ -98,7 +98,7 @@ async def test_event_wakes_only_the_groups_that_it_concerns_and_reads_no_job(
     assert await costs.paid() == (executed + 3, read)
 
 
-async def test_progress_is_routed_without_reading_the_job_that_changed_lately(
+async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
     harness: SubscriptionHarness,
     writer: Writer,
     watcher_group: WatcherGroup,
@@ -118,9 +118,7 @@ async def test_progress_is_routed_without_reading_the_job_that_changed_lately(
     assert [each["kind"] for each in await watcher_group.told()] == ["LEFT"]
 
 
-async def test_groups_tell_one_and_the_same_event(
-    as_viewer: ContextFactory, writer: Writer
-) -> None:
+async def test_broadcasts_share_one_event_object(as_viewer: ContextFactory, writer: Writer) -> None:
     pending = JobFilter(states=(JobState.PENDING,))
     async with (
         Client(jobs_changed(as_viewer("ann"), pending, SubscribeOptions())) as ours,
@@ -135,7 +133,7 @@ async def test_groups_tell_one_and_the_same_event(
 
 
 @pytest.mark.parametrize(("selection", "most"), [("kind jobId", 0), ("kind job { state }", 1)])
-async def test_objects_of_a_batch_are_read_at_once_and_only_when_they_are_selected(
+async def test_objects_of_a_batch_of_changes_are_read_together_and_only_if_selected(
     costs: Costs, writer: Writer, watcher_group: WatcherGroup, selection: str, most: int
 ) -> None:
     alike = [f"subscription {{ jobsChanged{each} {{ {selection} }} }}" for each in ("", PENDING)]

@@ -1,4 +1,4 @@
-"""What a group must never do: tell one viewer what only another may be told."""
+"""Broadcasts never send data of one viewer to another."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 
@@ -28,7 +28,7 @@ ADMINS = [Viewer(id="root", roles=ADMIN), Viewer(id="toor", roles=ADMIN)]
 
 @strawberry.type
 class Change:
-    """A message with fields that know who asks."""
+    """A message with fields that depend on the viewer."""
 
     event_position: strawberry.Private[EventPosition]
     kind: str
@@ -37,11 +37,11 @@ class Change:
     def of(cls, change: messages.Change[Job]) -> "Change":
         return cls(event_position=change.event_position, kind=change.kind.name)
 
-    @strawberry_field(description="Who asks.")
+    @strawberry_field(description="The viewer.")
     def viewer(self, info: Info) -> str:
         return info.context.viewer.id
 
-    @strawberry_field(description="Who asks, by a field that promises too much.", shared=True)
+    @strawberry_field(description="The viewer, wrongly declared shared.", shared=True)
     def promised(self, info: Info) -> str:
         return info.context.viewer.id
 
@@ -74,7 +74,7 @@ async def harness(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Subscriptio
     "selection",
     ["viewer", "again { again { viewer } }", "...F", "... on Change { again { ...F } }"],
 )
-async def test_two_admins_who_ask_who_they_are_are_told_apart(
+async def test_field_that_depends_on_the_viewer_is_executed_per_viewer(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, selection: str
 ) -> None:
     fragment = "fragment F on Change { viewer }" if "...F" in selection else ""
@@ -88,7 +88,7 @@ async def test_two_admins_who_ask_who_they_are_are_told_apart(
     assert "toor" not in str(first)
 
 
-async def test_field_that_promises_too_much_tells_of_nobody(
+async def test_field_wrongly_declared_shared_reveals_no_viewer(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(
@@ -101,13 +101,13 @@ async def test_field_that_promises_too_much_tells_of_nobody(
 
 @pytest.fixture
 async def anns_job(feed: ChangeFeed, writer: Writer) -> str:
-    """Give a job that the feed has heard of."""
+    """Return a job that the feed has processed."""
     job_id = await writer.job("ann")
     await followed(feed)
     return job_id
 
 
-async def test_job_that_changes_hands_has_left_its_old_owner(
+async def test_job_with_a_new_owner_is_sent_as_left_to_its_previous_owner(
     engine: Engine, feed: ChangeFeed, writer: Writer, watcher_group: WatcherGroup, anns_job: str
 ) -> None:
     query = "subscription { jobsChanged { kind jobId event { seq } job { id owner } } }"
@@ -125,7 +125,7 @@ async def test_job_that_changes_hands_has_left_its_old_owner(
     assert (new["kind"], new["job"]) == ("CHANGED", {"id": name, "owner": "bob"})
 
 
-async def test_who_watches_one_job_that_changes_hands_is_told_that_it_left(
+async def test_subscription_to_one_job_ends_with_left_when_its_owner_changes(
     as_viewer: ContextFactory, writer: Writer, anns_job: str
 ) -> None:
     async with Client(queries.job_changed(as_viewer("ann"), anns_job)) as client:

@@ -1,4 +1,4 @@
-"""Comings and goings over a long time: what they take is given back, and nothing is left behind."""
+"""Memory: clients that connect and leave for a long time leave nothing behind."""
 
 import asyncio
 import tracemalloc
@@ -16,9 +16,9 @@ from tests.live.watching import Pushed, SubscriptionHarness
 from tests.live.writing import Writer
 from tests.processes import eventually
 
-VISITS: Final = 15  # a round, each of 15 clients: connect, hear of a change, leave in the midst
+VISITS: Final = 15  # per round, with 15 clients each: connect, receive a change, leave
 ROUNDS: Final = 4
-GROWTH_BYTES: Final = 40_000  # in two rounds: less than 90 of each client, not even its cursor
+GROWTH_BYTES: Final = 40_000  # in two rounds: less than 90 bytes per client, less than a cursor
 OPERATION = "subscription($after: Cursor, $snapshot: Boolean! = false, $filter: JobFilter) {"
 OPERATION += " jobsChanged(after: $after, snapshot: $snapshot, filter: $filter) {"
 SELECTIONS: Final = ("event { seq }", "job { id state }", "event { seq } job { cause { kind } }")
@@ -32,7 +32,7 @@ def traced() -> Iterator[None]:
 
 
 class Visits:
-    """Clients of all kinds, each time of another user who asks for something else."""
+    """Clients of all kinds, each time with another user and another operation."""
 
     def __init__(self, harness: SubscriptionHarness, writer: Writer) -> None:
         self._station = harness
@@ -41,12 +41,12 @@ class Visits:
         self._cursor: str | None = None
 
     async def make(self) -> None:
-        """Let a round of them come and go."""
+        """Run a round of visits."""
         for _ in range(VISITS):
             await self._visit()
 
     async def _visit(self) -> None:
-        """Let them come, hear of one job, and leave."""
+        """Connect clients, send them one change, and close them."""
         number = next(self._numbers)
         viewer, name = Viewer(id=f"user-{number}"), f"tasks.number{number}"
         query = f"{OPERATION} cursor kind jobId {SELECTIONS[number % len(SELECTIONS)]} }} }}"
@@ -76,7 +76,7 @@ class Visits:
 
 
 def registries(harness: SubscriptionHarness, feed: ChangeFeed) -> dict[str, object]:
-    """Find what of the groups, those who begin and the hub's watches holds anything."""
+    """Return the nonempty collections of the broadcasts, snapshots and the change feed."""
     groups = harness.subscriptions.broadcasts
     owners = (groups, groups.snapshots, feed.index, feed.replays)
     return {
@@ -87,8 +87,8 @@ def registries(harness: SubscriptionHarness, feed: ChangeFeed) -> dict[str, obje
     }
 
 
-def forget_what_is_kept_by_design(feed: ChangeFeed) -> None:
-    """Empty what fills up to a bound, so that it does not hide what is left behind."""
+def clear_caches(feed: ChangeFeed) -> None:
+    """Clear bounded caches, so that their growth does not hide a leak."""
     feed.ring.clear(feed.position)
     decoding._route.cache_clear()
 
@@ -98,9 +98,9 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
 ) -> None:
     counts, sizes, visits = [], [], Visits(harness, writer)
     for _ in range(ROUNDS):
-        await asyncio.create_task(visits.make())  # whose own tasks end with it
+        await asyncio.create_task(visits.make())  # a task of its own ends with its tasks
         await eventually(lambda: not registries(harness, feed))
-        forget_what_is_kept_by_design(feed)
+        clear_caches(feed)
         counts.append(alive())
         sizes.append(tracemalloc.get_traced_memory()[0])
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
@@ -116,7 +116,7 @@ async def test_subscription_keeps_no_sent_messages(
     async with harness.watch(push=Pushed(reads=False)) as watcher:
         await watcher.ready()
         counts = []
-        for _ in range(3):  # the first is told while its group still catches up
+        for _ in range(3):  # during the first, the broadcast still catches up
             await writer.run()
             await watcher.take(3)
             counts.append(alive(*OF_EXECUTION))

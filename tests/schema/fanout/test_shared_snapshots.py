@@ -1,4 +1,4 @@
-"""A crowd that begins at once: rows are read and executed once for all of it."""
+"""Shared snapshots: rows are read and executed once for concurrent subscribers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -24,12 +24,12 @@ from tests.live.writing import Writer
 from tests.processes import eventually
 from tests.schema.fanout.test_fair_share import next_turn
 
-CROWD = 60
+SUBSCRIBERS = 60
 ROWS = 20
 
 
 async def rows_of(watcher: Watcher) -> list[str]:
-    """Read a snapshot to its READY and return the jobs in it."""
+    """Read a snapshot up to READY, and return its job ids."""
     await watcher.ready()
     told = [orjson.loads(each.payload)["data"]["jobsChanged"] for each in watcher.encoded]
     return [each["jobId"] for each in told if each["kind"] == "SNAPSHOT"]
@@ -39,12 +39,12 @@ async def test_equal_concurrent_snapshots_are_executed_once(
     harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer
 ) -> None:
     ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
-    watchers = [harness.watch(JOBS, snapshot=True) for _ in range(CROWD)]
+    watchers = [harness.watch(JOBS, snapshot=True) for _ in range(SUBSCRIBERS)]
     found = await asyncio.gather(*map(rows_of, watchers))
-    assert [set(rows) for rows in found] == [ids] * CROWD
+    assert [set(rows) for rows in found] == [ids] * SUBSCRIBERS
     assert harness.runner.metrics.results <= 3 * (ROWS + 1)
     waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
-    await eventually(lambda: harness.broadcasts == [CROWD])
+    await eventually(lambda: harness.broadcasts == [SUBSCRIBERS])
     new = global_id("Job", await writer.job())
     assert {message["jobId"] for message in await asyncio.gather(*waiting)} == {new}
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
@@ -77,7 +77,7 @@ async def test_rows_of_one_owner_are_not_shared_with_another(
         assert list(found) == [[job_id], []]
 
 
-async def test_whoever_leaves_takes_nobody_s_rows_away(
+async def test_subscriber_that_leaves_does_not_affect_the_snapshot_of_others(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     job_id = global_id("Job", await writer.job())
@@ -90,7 +90,7 @@ async def test_whoever_leaves_takes_nobody_s_rows_away(
     await other.__aexit__()
 
 
-async def test_crowd_that_was_cut_off_within_its_rows_begins_again_together(
+async def test_subscribers_interrupted_within_a_snapshot_share_its_restart(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
@@ -98,15 +98,15 @@ async def test_crowd_that_was_cut_off_within_its_rows_begins_again_together(
         await cut_off.take(ROWS // 2)
         cursor = cut_off.encoded[-1].cursor
     before = harness.runner.metrics.results
-    watchers = [harness.watch(JOBS, snapshot=True, after=cursor) for _ in range(CROWD)]
+    watchers = [harness.watch(JOBS, snapshot=True, after=cursor) for _ in range(SUBSCRIBERS)]
     found = await asyncio.gather(*map(rows_of, watchers))
-    assert [set(rows) for rows in found] == [ids] * CROWD
+    assert [set(rows) for rows in found] == [ids] * SUBSCRIBERS
     assert all(b"RESET" in watcher.encoded[0].payload for watcher in watchers)
     assert harness.runner.metrics.results - before <= 3 * (ROWS + 2)
     await asyncio.gather(*(watcher.__aexit__() for watcher in watchers))
 
 
-async def test_rows_are_sent_in_one_write_to_who_reads(
+async def test_rows_are_sent_to_a_fast_client_in_few_writes(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     for _ in range(ROWS):
@@ -124,7 +124,7 @@ async def test_rows_are_sent_in_one_write_to_who_reads(
 
 @dataclass
 class Rows:
-    """Tell so many rows, the second half only once that is allowed."""
+    """A source of rows; the second half is sent after `allowed` is set."""
 
     number: int = 20
     allowed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -154,22 +154,22 @@ async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
     await groups.aclose()
 
 
-def began(groups: BroadcastRegistry, rows: Rows) -> Subscriber:
+def join(groups: BroadcastRegistry, rows: Rows) -> Subscriber:
     return groups.snapshots.join("k", rows.snapshot, DeliveryOptions(None))
 
 
-async def all_of(member: Subscriber) -> list[str]:
+async def read_all(member: Subscriber) -> list[str]:
     taken = []
     while (each := await member.next()) is not None:
         taken.append(str(each.cursor))
     return taken
 
 
-async def test_read_that_is_under_way_is_joined_by_nobody(groups: BroadcastRegistry) -> None:
+async def test_snapshot_that_has_started_is_not_joined(groups: BroadcastRegistry) -> None:
     rows = Rows()
-    early = asyncio.create_task(all_of(began(groups, rows)))
+    early = asyncio.create_task(read_all(join(groups, rows)))
     await eventually(lambda: rows.executed == rows.number // 2)
-    late = [asyncio.create_task(all_of(began(groups, rows))) for _ in range(3)]
+    late = [asyncio.create_task(read_all(join(groups, rows))) for _ in range(3)]
     rows.allowed.set()
     first = [f"1-{number}" for number in range(rows.number)]
     second = [f"2-{number}" for number in range(rows.number)]
@@ -177,26 +177,26 @@ async def test_read_that_is_under_way_is_joined_by_nobody(groups: BroadcastRegis
     assert rows.reads == 2
 
 
-async def test_rows_are_executed_no_faster_than_one_client_takes_them(
+async def test_rows_are_executed_at_the_speed_of_the_client(
     groups: BroadcastRegistry,
 ) -> None:
     rows = Rows(number=100)
     rows.allowed.set()
-    member = began(groups, rows)
+    member = join(groups, rows)
     await eventually(lambda: rows.executed > 10)
     for _ in range(3):
         await next_turn()
     assert rows.executed == 11
-    assert len(await all_of(member)) == 100
+    assert len(await read_all(member)) == 100
 
 
-async def test_who_takes_no_rows_holds_up_the_others_only_for_so_long(
+async def test_subscriber_that_reads_no_rows_is_closed_after_the_maximum_delay(
     groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
     rows = Rows(number=100)
     rows.allowed.set()
-    slow, other = began(groups, rows), began(groups, rows)
-    assert len(await all_of(other)) == 100
+    slow, other = join(groups, rows), join(groups, rows)
+    assert len(await read_all(other)) == 100
     with pytest.raises(SlowConsumer):
         await slow.next()

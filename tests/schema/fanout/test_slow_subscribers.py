@@ -1,4 +1,4 @@
-"""Members of a group that do not keep up: what it costs the others, and what becomes of them."""
+"""Slow subscribers of a broadcast: the others are not delayed, and slow ones are closed."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ def live_settings(settings: Settings) -> Settings:
 async def stopped(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, **options: Any
 ) -> Watcher:
-    """Bring a watcher into the group that then takes nothing, beside one that keeps up."""
+    """Return a watcher that stops reading, in a broadcast with one that continues."""
     slow = harness.watch(**options)
     waiting = await slow.starts()
     await watcher_group.start(harness.watch())
@@ -64,7 +64,7 @@ async def told_of_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
     return str(job_id)
 
 
-async def test_member_that_is_slow_within_the_bound_gets_everything(
+async def test_slow_subscriber_within_the_limit_gets_every_change(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     async with await stopped(harness, writer, watcher_group) as slow:
@@ -75,7 +75,7 @@ async def test_member_that_is_slow_within_the_bound_gets_everything(
         assert (await waiting)["jobId"] == last
 
 
-async def test_slow_member_that_coalesces_gets_the_newest_of_each_job(
+async def test_slow_coalescing_subscriber_gets_the_newest_change_of_each_job(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
@@ -90,7 +90,7 @@ async def test_slow_member_that_coalesces_gets_the_newest_of_each_job(
         assert await told_of_a_job(writer, watcher_group) == (await waiting)["jobId"]
 
 
-async def test_coalescing_is_bounded_by_distinct_jobs_too(
+async def test_coalescing_is_limited_by_the_number_of_jobs(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
@@ -100,7 +100,7 @@ async def test_coalescing_is_bounded_by_distinct_jobs_too(
             await slow.next()
 
 
-async def test_push_that_fails_leaves_the_rest_in_the_log(
+async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     pushed = Pushed(reads=False)
@@ -117,7 +117,7 @@ async def test_push_that_fails_leaves_the_rest_in_the_log(
     assert len(pushed.batches) == 1
 
 
-async def test_nobody_is_held_up_by_a_member_that_fails(
+async def test_failed_subscriber_does_not_delay_the_others(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     bad = harness.watch()

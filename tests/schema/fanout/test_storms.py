@@ -1,4 +1,4 @@
-"""A crowd that comes back at once, each behind a cursor of its own, costs little more than one."""
+"""Many clients that reconnect at once with different cursors cost little more than one."""
 
 import asyncio
 import re
@@ -16,19 +16,19 @@ from tests.live.writing import Writer
 from tests.processes import eventually
 
 MISSED = 200
-CROWDS = {100: 2_000, 50_000: 1_000}
-"""How many come back, by how many changes the feed still has."""
+CLIENTS_BY_RING_EVENTS = {100: 2_000, 50_000: 1_000}
+"""The number of clients, by the capacity of the ring."""
 PATIENCE_S = 300.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
 
 
-@pytest.fixture(params=CROWDS, ids=["from MongoDB", "from the ring"])
+@pytest.fixture(params=CLIENTS_BY_RING_EVENTS, ids=["from MongoDB", "from the ring"])
 def live_settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     return settings.model_copy(update={"ring_events": request.param, "subscription_buffer": 200})
 
 
 class Client:
-    """Come back behind a cursor, and note which jobs it is told of."""
+    """A client that resumes after a cursor, and records the jobs of its messages."""
 
     def __init__(self, harness: SubscriptionHarness, after: str) -> None:
         self._watcher = harness.watch(JOBS, after=after, push=self._push)
@@ -48,7 +48,7 @@ def told(clients: Sequence[Client]) -> int:
 
 
 async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str], list[bytes]]:
-    """Let much happen; return the cursor before each event, and the job of each."""
+    """Write jobs; return the cursor before each event, and the job of each."""
     async with harness.watch() as watcher:
         cursors = [await watcher.ready()]
         for _ in range(MISSED // 100):
@@ -62,18 +62,20 @@ async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str
 async def test_reconnects_with_different_cursors_are_executed_about_once(
     harness: SubscriptionHarness, feed: ChangeFeed, writer: Writer, live_settings: Settings
 ) -> None:
-    crowd = CROWDS[live_settings.ring_events]
+    size = CLIENTS_BY_RING_EVENTS[live_settings.ring_events]
     cursors, jobs = await missed(harness, writer)
     before = harness.runner.metrics.results
-    behind = Random(7).choices(range(MISSED), k=crowd)
+    behind = Random(7).choices(range(MISSED), k=size)
     clients = [Client(harness, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
         tasks = [running.create_task(client.run()) for client in clients]
         expected = [jobs[number:] for number in behind]
         await eventually(lambda: told(clients) >= sum(map(len, expected)), within=PATIENCE_S)
         assert [client.told for client in clients] == expected
-        await eventually(lambda: harness.broadcasts == [crowd])
+        await eventually(lambda: harness.broadcasts == [size])
         for task in tasks:
             task.cancel()
-    assert harness.runner.metrics.results - before <= crowd + 3 * MISSED  # READY is each one's own
+    assert (
+        harness.runner.metrics.results - before <= size + 3 * MISSED
+    )  # each client has its own READY
     assert feed.stats.replays <= 4

@@ -1,4 +1,4 @@
-"""The transports of the `api` command: a real process with real servers."""
+"""The `api` command: a real process with real servers."""
 
 import signal
 import socket
@@ -12,7 +12,9 @@ from tests.processes import TLS, ApiProcess
 from tests.schema.conftest import TRANSPORT_WS, Socket, make_settings
 
 
-async def test_api_is_ready_when_mongo_redis_and_the_hub_are(api_server: ApiProcess) -> None:
+async def test_api_is_ready_when_mongodb_redis_and_the_change_feed_are(
+    api_server: ApiProcess,
+) -> None:
     async with httpx.AsyncClient(verify=TLS) as client:
         response = await client.get(f"{api_server.url}/readyz")
     assert response.json() == {
@@ -48,12 +50,12 @@ async def test_log_of_the_api_has_no_escape_sequences(api_server: ApiProcess) ->
     assert "x1b" not in said
 
 
-def test_port_in_use_is_an_error_before_anything_starts() -> None:
+def test_port_in_use_is_an_error_before_the_api_starts() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     with taken, pytest.raises(OSError, match="in use"):
         listen(make_settings(port=taken.getsockname()[1]))
 
 
-def test_kernel_drops_a_peer_that_has_stopped_reading() -> None:
+def test_tcp_user_timeout_is_set_to_the_send_timeout() -> None:
     with listen(make_settings(send_timeout_ms=7_000)) as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7_000

@@ -16,7 +16,7 @@ def request(query: str) -> bytes:
 
 
 async def asked_once(running: Running) -> Connection:
-    """Open a connection and have one request answered on it."""
+    """Open a connection, send a request, and read its response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
     await ask(reader, writer)
     return reader, writer

@@ -1,4 +1,4 @@
-"""/metrics: who may read it, and that its figures are true and move as they should."""
+"""/metrics: access, format and values."""
 
 import asyncio
 import re
@@ -43,7 +43,7 @@ async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
     "authorization",
     [None, "", TOKEN, "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}0", f"Basic {TOKEN}"],
 )
-async def test_nothing_is_told_without_the_token(
+async def test_metrics_without_their_token_are_unauthorized(
     scraper: Scraper, authorization: str | None
 ) -> None:
     response = await scraper.get(authorization)
@@ -52,24 +52,26 @@ async def test_nothing_is_told_without_the_token(
     assert "ostinato_" not in response.text
 
 
-async def test_user_s_token_opens_nothing(scraper: Scraper) -> None:
+async def test_token_of_a_user_gives_no_access_to_metrics(scraper: Scraper) -> None:
     admin = issue_token(scraper.settings, "root", ("admin",))
     assert (await scraper.get(f"Bearer {admin}")).status_code == 401
 
 
-async def test_unless_a_token_is_set_there_are_no_metrics(engine: Engine, feed: ChangeFeed) -> None:
+async def test_metrics_are_not_found_unless_a_token_is_configured(
+    engine: Engine, feed: ChangeFeed
+) -> None:
     async with scraped(engine, feed, metrics_token=None) as scraper:
         assert (await scraper.get()).status_code == 404
 
 
-async def test_answer_is_prometheus_text_that_nobody_keeps(scraper: Scraper) -> None:
+async def test_response_is_uncached_prometheus_text(scraper: Scraper) -> None:
     response = await scraper.get()
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
     assert "process_resident_memory_bytes" in response.text
 
 
-async def test_no_label_names_anybody(scraper: Scraper, writer: Writer) -> None:
+async def test_labels_contain_no_names_or_ids(scraper: Scraper, writer: Writer) -> None:
     job_id = await writer.run(queue="private", functionName="secret.plan")
     await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'))
     text = (await scraper.get()).text
@@ -78,7 +80,7 @@ async def test_no_label_names_anybody(scraper: Scraper, writer: Writer) -> None:
     assert [word for word in (job_id, "ann", "private", "secret.plan") if word in text] == []
 
 
-async def test_jobs_are_told_by_state(scraper: Scraper, writer: Writer) -> None:
+async def test_jobs_are_counted_by_state(scraper: Scraper, writer: Writer) -> None:
     await writer.run()
     await writer.claim(await writer.job())
     await writer.job(internal=True)
@@ -92,7 +94,7 @@ async def test_jobs_are_told_by_state(scraper: Scraper, writer: Writer) -> None:
     assert counts == {"pending": 0, "inProgress": 1, "failed": 0}
 
 
-async def test_oldest_due_job_tells_its_lag_unless_its_queue_is_paused(
+async def test_lag_of_the_oldest_due_job_ignores_paused_queues(
     scraper: Scraper, writer: Writer, engine: Engine
 ) -> None:
     due = datetime.now(UTC) - timedelta(hours=1)
@@ -103,7 +105,7 @@ async def test_oldest_due_job_tells_its_lag_unless_its_queue_is_paused(
     assert 3_600 <= await scraper.figure("oldest_due_job_seconds") < 3_660
 
 
-async def test_worker_that_was_not_heard_of_is_not_counted(
+async def test_worker_without_a_recent_heartbeat_is_not_counted(
     scraper: Scraper, writer: Writer, engine: Engine
 ) -> None:
     about = {"concurrency": 7, "queues": ["default"], "running": 3, "loopLagMs": 20}
@@ -118,14 +120,16 @@ async def test_worker_that_was_not_heard_of_is_not_counted(
     assert told["ostinato_worker_loop_lag_seconds"] == 0.02
 
 
-async def test_however_often_it_is_asked_mongodb_is_asked_once_a_second(scraper: Scraper) -> None:
+async def test_mongodb_is_read_at_most_once_a_second(scraper: Scraper) -> None:
     begun_at = time.monotonic()
     await asyncio.gather(*(scraper.get() for _ in range(20)))
     assert scraper.reader is not None
     assert 1 <= scraper.reader.reads <= 2 + (time.monotonic() - begun_at)
 
 
-async def test_without_mongodb_the_rest_is_told(engine: Engine, feed: ChangeFeed) -> None:
+async def test_metrics_that_need_no_mongodb_are_available_without_it(
+    engine: Engine, feed: ChangeFeed
+) -> None:
     async with Engine.open(engine.settings) as gone:
         pass
     async with scraped(gone, feed) as scraper:
@@ -136,12 +140,12 @@ async def test_without_mongodb_the_rest_is_told(engine: Engine, feed: ChangeFeed
 
 
 def labelled(told: dict[str, float], name: str) -> dict[str, float]:
-    """Return the figures of one name, by the values of their labels."""
+    """Return the samples of one metric, by the values of their labels."""
     start = f"ostinato_{name}{{"
     return {k.split('"')[1]: figure for k, figure in told.items() if k.startswith(start)}
 
 
-async def test_operations_are_told_by_kind_and_outcome(scraper: Scraper) -> None:
+async def test_operations_are_counted_by_kind_and_outcome(scraper: Scraper) -> None:
     await scraper.ask("{ viewer { id } }")
     await scraper.ask("{ nothing }")
     await scraper.ask('{ job(id: "x") { id } }')
@@ -159,7 +163,7 @@ def operations(kind: str, outcome: str) -> str:
     return f'ostinato_graphql_operations_total{{kind="{kind}",outcome="{outcome}"}}'
 
 
-async def test_sockets_and_their_subscriptions_are_told(scraper: Scraper) -> None:
+async def test_sockets_and_subscriptions_are_counted(scraper: Scraper) -> None:
     url = scraper.url.replace("http", "ws") + "/graphql"
     async with connect(url, subprotocols=[TRANSPORT_WS], proxy=None) as connection:
         client = Socket(connection)
@@ -176,7 +180,9 @@ async def test_sockets_and_their_subscriptions_are_told(scraper: Scraper) -> Non
     assert left[operations("subscription", "ok")] == 1
 
 
-async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes) -> None:
+async def test_metrics_of_an_api_process_include_those_of_a_worker_process(
+    processes: Processes,
+) -> None:
     api = await processes.api(metrics_token=SecretStr(TOKEN))
     processes.worker(concurrency=5)
     scraper = Scraper(url=api.url, settings=api.settings)
@@ -191,7 +197,9 @@ async def test_real_worker_moves_the_figures_of_a_real_api(processes: Processes)
     assert told["ostinato_oldest_due_job_seconds"] < 20
 
 
-async def test_page_names_every_metric_and_no_other(scraper: Scraper, writer: Writer) -> None:
+async def test_documentation_lists_exactly_the_existing_metrics(
+    scraper: Scraper, writer: Writer
+) -> None:
     await writer.job()
     await eventually(lambda: scraper.figure('job_transitions_total{state="pending"}'))
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()

@@ -25,7 +25,7 @@ async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
         return await client.get(path, headers=headers)
 
 
-async def test_page_on_this_machine_gets_the_development_token() -> None:
+async def test_local_page_gets_the_development_token() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         for host in ("127.0.0.1", "localhost", "[::1]"):
             response = await _get(running, "/config.json", host=f"{host}:{running.port}")
@@ -48,13 +48,13 @@ async def test_page_on_this_machine_gets_the_development_token() -> None:
         {"host": "localhost", "sec-fetch-site": "cross-site"},
     ],
 )
-async def test_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
+async def test_pages_of_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         response = await _get(running, "/config.json", **headers)
     assert response.json()["token"] is None
 
 
-async def test_other_machine_with_localhost_as_host_gets_no_token() -> None:
+async def test_remote_client_with_localhost_as_host_gets_no_token() -> None:
     app = Starlette(routes=page_routes(make_settings(**DEVELOPMENT)))
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 1_234))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -62,13 +62,15 @@ async def test_other_machine_with_localhost_as_host_gets_no_token() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"mode": Mode.PRODUCTION}, {"development_token": None}])
-async def test_there_is_no_token_outside_development(changes: dict[str, Any]) -> None:
+async def test_no_token_is_sent_outside_development(changes: dict[str, Any]) -> None:
     async with serve(make_settings(**(DEVELOPMENT | changes))) as running:
         assert (await _get(running, "/config.json")).json()["token"] is None
 
 
 @pytest.mark.parametrize("path", ["/", "/graphiql"])
-async def test_pages_that_are_not_built_say_how_to_build_them(tmp_path: Path, path: str) -> None:
+async def test_pages_that_are_not_built_explain_how_to_build_them(
+    tmp_path: Path, path: str
+) -> None:
     async with _pages(tmp_path / "missing") as client:
         response = await client.get(path)
         assert (await client.get("/assets/x.js")).status_code == HTTPStatus.NOT_FOUND
@@ -76,7 +78,7 @@ async def test_pages_that_are_not_built_say_how_to_build_them(tmp_path: Path, pa
     assert "npm run build" in response.text
 
 
-async def test_built_pages_are_served_and_only_their_assets_are_kept(tmp_path: Path) -> None:
+async def test_built_pages_are_served_and_only_their_assets_are_cached(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for name in ("index.html", "graphiql.html", "assets/main-abc.js"):
         (tmp_path / name).write_text(name)
@@ -98,7 +100,7 @@ def _pages(folder: Path) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/graphql", "/nowhere", "/assets/nothing"])
-async def test_every_answer_has_the_security_headers(running: Running, path: str) -> None:
+async def test_every_response_has_the_security_headers(running: Running, path: str) -> None:
     headers = (await _get(running, path)).headers
     policy = headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy
@@ -109,7 +111,7 @@ async def test_every_answer_has_the_security_headers(running: Running, path: str
     assert "server" not in headers
 
 
-async def test_health_needs_nothing_and_readiness_asks_every_part(running: Running) -> None:
+async def test_health_needs_no_dependency_and_readiness_checks_all(running: Running) -> None:
     async def passes() -> None:
         return None
 
@@ -134,7 +136,7 @@ async def test_health_check_fails_while_a_task_is_dead(running: Running) -> None
     assert answer.json() == {"status": "failed", "tasks": ["hub"]}
 
 
-async def test_flaky_endpoint_fails_as_often_as_asked_for_each_key() -> None:
+async def test_flaky_endpoint_fails_the_requested_number_of_times_per_key() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         codes = [
             (await _get(running, f"/dev/flaky?key={key}&failures=1")).status_code for key in "aabb"
@@ -146,11 +148,11 @@ async def test_flaky_endpoint_fails_as_often_as_asked_for_each_key() -> None:
     assert {each.status_code for each in (wrong, many, long)} == {HTTPStatus.BAD_REQUEST}
 
 
-async def test_flaky_endpoint_is_for_development_only(running: Running) -> None:
+async def test_flaky_endpoint_exists_only_in_development(running: Running) -> None:
     assert (await _get(running, "/dev/flaky")).status_code == HTTPStatus.NOT_FOUND
 
 
-async def test_flaky_endpoint_remembers_a_bounded_number_of_keys() -> None:
+async def test_flaky_endpoint_stores_a_limited_number_of_keys() -> None:
     calls = CallCounter(max_keys=2)
     counts = [calls.count(key) for key in ("a", "b", "a", "c", "a", "b")]
     assert counts == [1, 1, 2, 1, 3, 1]

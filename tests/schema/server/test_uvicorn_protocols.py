@@ -32,7 +32,7 @@ async def _connected(
     "part",
     [b"", b"P", HEAD, HEAD + b"x-a: 1", WHOLE[:-3], b"POST /healthz HTTP/1.1\r\ncontent-length: 9"],
 )
-async def test_request_that_never_arrives_whole_is_cut_off(part: bytes) -> None:
+async def test_incomplete_request_is_408_after_the_timeout(part: bytes) -> None:
     async with (
         serve(make_settings(**SLOW)) as running,
         _connected(running) as (reader, writer),
@@ -41,7 +41,7 @@ async def test_request_that_never_arrives_whole_is_cut_off(part: bytes) -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_head_without_end_is_cut_off_when_it_is_too_large() -> None:
+async def test_endless_head_is_closed_at_the_size_limit() -> None:
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         writer.write(HEAD)
         sent = 0
@@ -63,7 +63,7 @@ async def test_large_body_in_the_same_packet_as_its_head_is_accepted() -> None:
             await reader.readuntil(b"}}")
 
 
-async def test_second_request_of_a_connection_is_timed_as_the_first() -> None:
+async def test_second_request_of_a_connection_has_the_same_timeout() -> None:
     async with (
         serve(make_settings(**SLOW)) as running,
         _connected(running) as (reader, writer),
@@ -74,7 +74,7 @@ async def test_second_request_of_a_connection_is_timed_as_the_first() -> None:
         assert b"HTTP/1.1 408 " in answers
 
 
-async def test_body_that_continues_after_its_response_is_cut_off() -> None:
+async def test_connection_is_closed_if_the_body_continues_after_its_response() -> None:
     async with (
         serve(make_settings(**SLOW)) as running,
         _connected(running) as (reader, writer),
@@ -83,7 +83,7 @@ async def test_body_that_continues_after_its_response_is_cut_off() -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
 
 
-async def test_stream_outlasts_the_time_for_its_request() -> None:
+async def test_response_stream_is_not_limited_by_the_request_timeout() -> None:
     document = b'{"query":"subscription { ticks }"}'
     async with (
         serve(make_settings(**SLOW, keep_alive_ms=100)) as running,
@@ -101,7 +101,7 @@ UPGRADE = b"upgrade: websocket\r\nconnection: upgrade\r\n"
 
 @pytest.mark.parametrize("hosts", [0, 2])
 @pytest.mark.parametrize("more", [b"", UPGRADE])
-async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> None:
+async def test_http_1_1_request_requires_exactly_one_host_header(hosts: int, more: bytes) -> None:
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         writer.write(b"GET /graphql HTTP/1.1\r\n" + b"host: x\r\n" * hosts + more + b"\r\n")
         answer = await reader.read()
@@ -110,7 +110,7 @@ async def test_request_of_http_1_1_needs_one_host(hosts: int, more: bytes) -> No
 
 
 @pytest.mark.parametrize("second", [b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"])
-async def test_rejection_of_a_request_is_not_sent_as_response_to_the_previous_one(
+async def test_rejection_of_a_pipelined_request_is_not_sent_for_the_previous_one(
     second: bytes,
 ) -> None:
     endless = b'{"query":"{ endless }"}'
@@ -128,7 +128,7 @@ async def test_malformed_chunked_body_is_400() -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_request_of_http_1_0_needs_no_host() -> None:
+async def test_http_1_0_request_requires_no_host_header() -> None:
     async with serve(make_settings()) as running, _connected(running) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")

@@ -31,7 +31,7 @@ async def test_large_response_is_compressed_for_clients_that_accept_gzip(
 @pytest.mark.parametrize(
     ("size", "encoding"), [(100, "gzip"), (2_000, ""), (2_000, "br"), (2_000, "gzip;q=0")]
 )
-async def test_small_response_or_one_for_other_clients_is_not_compressed(
+async def test_small_responses_and_responses_to_other_clients_are_not_compressed(
     running: Running, size: int, encoding: str
 ) -> None:
     response = await _echo(running, size, encoding)

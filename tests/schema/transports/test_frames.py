@@ -13,7 +13,7 @@ SIZES = [1, 60, 84, 85, 86, 87, 124, 125, 126, 65_000, 65_494, 65_495, 65_536, 7
 
 
 def read(data: bytes) -> list[bytes]:
-    """Read frames as a client does; fails on what breaks the protocol."""
+    """Read frames like a client; fail on protocol errors."""
     client = ClientProtocol(parse_uri("ws://127.0.0.1/"), state=State.OPEN)
     client.receive_data(data)
     assert client.parser_exc is None
@@ -28,7 +28,7 @@ def test_text_of_any_size_is_one_frame(size: int) -> None:
 
 
 @pytest.mark.parametrize("operation_id", ["1", "e3b0c442-98fc-4c14-9afb-f4c8996fb924", "é" * 40])
-def test_batch_is_a_message_per_result_with_the_client_s_own_id(operation_id: str) -> None:
+def test_batch_has_one_message_per_result_with_the_operation_id(operation_id: str) -> None:
     payloads = [b"p" * size for size in SIZES]
     prefix = next_prefix(operation_id)
     assert read(FrameBatch(payloads).with_prefix(prefix)) == [
@@ -36,7 +36,7 @@ def test_batch_is_a_message_per_result_with_the_client_s_own_id(operation_id: st
     ]
 
 
-def test_clients_with_ids_of_one_length_and_of_others_each_get_their_own() -> None:
+def test_batch_can_be_sent_to_clients_with_different_ids() -> None:
     batch = FrameBatch([b"{}", b"[]"])
     for operation_id in ("a", "b", "long", "c"):
         prefix = next_prefix(operation_id)

@@ -32,17 +32,17 @@ MESSAGES = st.fixed_dictionaries(
 
 
 @given(st.text() | JSON.map(json.dumps) | MESSAGES.map(json.dumps))
-def test_parser_returns_a_message_or_raises_bad_message_whatever_it_is_given(text: str) -> None:
+def test_parser_accepts_any_text_or_raises_invalid_message(text: str) -> None:
     message: object
     try:
         message = parse_message(text, MAX_ID_CHARS)
-    except InvalidMessage as refused:
-        message = refused
+    except InvalidMessage as error:
+        message = error
     assert isinstance(message, InvalidMessage | ClientMessage)
 
 
 @given(st.text(min_size=1, max_size=MAX_ID_CHARS), st.text(min_size=1))
-def test_valid_subscribe_is_read_as_it_was_sent(operation_id: str, query: str) -> None:
+def test_valid_subscribe_message_is_parsed(operation_id: str, query: str) -> None:
     payload = {"query": query, "variables": {"a": [1]}, "operationName": "A", "extensions": None}
     text = json.dumps({"id": operation_id, "type": "subscribe", "payload": payload})
     if any("\ud800" <= char <= "\udfff" for char in operation_id + query):
@@ -54,7 +54,7 @@ def test_valid_subscribe_is_read_as_it_was_sent(operation_id: str, query: str) -
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_message_with_a_spliced_in_id_is_the_message_that_was_meant(operation_id: str) -> None:
+def test_prefix_with_the_id_and_response_form_a_valid_message(operation_id: str) -> None:
     response = '{"data":{"a":"}"}}'
     assert json.loads(next_prefix(operation_id) + response.encode() + b"}") == {
         "id": operation_id,
@@ -63,7 +63,7 @@ def test_message_with_a_spliced_in_id_is_the_message_that_was_meant(operation_id
     }
 
 
-def test_other_messages_are_written_as_the_protocol_says() -> None:
+def test_complete_and_error_messages_follow_the_protocol() -> None:
     errors = [{"message": "no", "extensions": {"code": "NOT_FOUND"}}]
     assert json.loads(complete_message("1")) == {"id": "1", "type": "complete"}
     assert json.loads(error_message("1", errors)) == {
@@ -76,5 +76,5 @@ def test_other_messages_are_written_as_the_protocol_says() -> None:
 @pytest.mark.parametrize(
     "text", ['{"type":"connection_init"}', '{"type":"connection_init","payload":null}']
 )
-def test_connection_init_needs_no_payload(text: str) -> None:
+def test_connection_init_requires_no_payload(text: str) -> None:
     assert parse_message(text, MAX_ID_CHARS) == ConnectionInit({})

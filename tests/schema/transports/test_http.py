@@ -1,4 +1,4 @@
-"""GraphQL over HTTP where it goes beyond the audit: types, methods, bodies, origins."""
+"""GraphQL over HTTP beyond the audit: media types, methods, bodies and origins."""
 
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +24,7 @@ def _code(response: httpx.Response) -> str:
     return code
 
 
-async def test_query_is_answered_with_the_newer_media_type_when_it_is_accepted(
+async def test_response_has_the_newer_media_type_if_accepted(
     running: Running,
 ) -> None:
     response = await _post(
@@ -50,7 +50,7 @@ JSON_BODY = {"content-type": "application/json"}
         (f"{GRAPHQL_RESPONSE};q=0, application/json", "application/json"),
     ],
 )
-async def test_answer_is_the_best_type_that_accept_names(
+async def test_response_has_the_preferred_accepted_type(
     running: Running, accept: str, answer: str
 ) -> None:
     async with running.client() as client:
@@ -61,7 +61,7 @@ async def test_answer_is_the_best_type_that_accept_names(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "application/json;q=nan"])
-async def test_type_that_we_cannot_answer_with_is_406(running: Running, accept: str) -> None:
+async def test_unsupported_accept_header_is_406(running: Running, accept: str) -> None:
     async with running.client() as client:
         response = await client.post("/graphql", json={}, headers={"accept": accept})
     assert response.status_code == HTTPStatus.NOT_ACCEPTABLE
@@ -78,7 +78,9 @@ async def test_type_that_we_cannot_answer_with_is_406(running: Running, accept: 
         {},
     ],
 )
-async def test_body_of_another_type_is_415(running: Running, headers: dict[str, str]) -> None:
+async def test_body_of_an_unsupported_type_is_415(
+    running: Running, headers: dict[str, str]
+) -> None:
     async with running.client() as client:
         response = await client.post("/graphql", content=b'{"query":"{hello}"}', headers=headers)
     assert response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
@@ -130,7 +132,7 @@ async def test_malformed_body_is_400(running: Running, body: bytes) -> None:
         ),
     ],
 )
-async def test_error_of_an_undecodable_body_has_the_reason(
+async def test_error_for_an_undecodable_body_has_the_reason(
     running: Running, body: bytes, problem: str
 ) -> None:
     async with running.client() as client:
@@ -148,7 +150,7 @@ async def test_byte_order_mark_is_ignored(running: Running) -> None:
 
 
 @pytest.mark.parametrize("name", ["variables", "extensions", "operationName"])
-async def test_empty_parameter_of_get_counts_as_missing(running: Running, name: str) -> None:
+async def test_empty_get_parameter_is_treated_as_missing(running: Running, name: str) -> None:
     async with running.client() as client:
         response = await client.get("/graphql", params={"query": "{ hello }", name: ""})
     assert response.json() == {"data": {"hello": "Hello world"}}
@@ -181,7 +183,7 @@ async def test_get_never_runs_mutations(running: Running) -> None:
 @pytest.mark.parametrize(
     "accept", ["*/*", "application/json", "text/*", "multipart/mixed", "text/event-stream;q=0, */*"]
 )
-async def test_subscription_without_an_accepted_stream_is_406_and_lists_what_to_accept(
+async def test_subscription_without_an_accepted_stream_type_is_406_and_lists_the_types(
     running: Running, accept: str
 ) -> None:
     query, headers = "subscription { ticks }", {"accept": accept}
@@ -202,7 +204,7 @@ async def test_subscription_without_an_accepted_stream_is_406_and_lists_what_to_
         ("multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream", "text/event-stream"),
     ],
 )
-async def test_subscription_is_answered_by_the_best_stream_that_accept_names(
+async def test_subscription_has_the_preferred_accepted_stream_type(
     running: Running, accept: str, answer: str
 ) -> None:
     query, headers = "subscription { count(to: 1) }", {"accept": accept}
@@ -211,7 +213,7 @@ async def test_subscription_is_answered_by_the_best_stream_that_accept_names(
     assert response.headers["content-type"].startswith(answer)
 
 
-async def test_other_origins_get_no_answer_to_a_preflight(running: Running) -> None:
+async def test_preflight_from_another_origin_is_not_allowed(running: Running) -> None:
     async with running.client() as client:
         response = await client.options("/graphql", headers=_preflight("https://evil.example"))
     assert "access-control-allow-origin" not in response.headers

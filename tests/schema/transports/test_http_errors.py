@@ -45,7 +45,7 @@ async def test_request_that_is_not_executed_is_400_with_a_code(
     assert "data" not in response.json()
 
 
-async def test_variable_of_a_wrong_type_is_bad_request_with_its_path(running: Running) -> None:
+async def test_variable_of_an_invalid_type_is_bad_request_with_its_path(running: Running) -> None:
     query = "mutation($input: ItemInput!) { add(input: $input) }"
     response = await _post(running, query, variables={"input": {"name": "x", "sizes": [1, "y"]}})
     extensions = response.json()["errors"][0]["extensions"]
@@ -54,7 +54,7 @@ async def test_variable_of_a_wrong_type_is_bad_request_with_its_path(running: Ru
     assert [issue["path"] for issue in extensions["issues"]] == [["input", "sizes", 1]]
 
 
-async def test_failed_field_leaves_the_others(running: Running) -> None:
+async def test_failed_field_does_not_affect_other_fields(running: Running) -> None:
     response = await _post(running, "{ hello missing }")
     assert response.status_code == HTTPStatus.OK
     assert response.json()["data"] == {"hello": "Hello world", "missing": None}
@@ -68,14 +68,14 @@ async def test_failed_field_leaves_the_others(running: Running) -> None:
     ]
 
 
-async def test_issues_of_bad_input_reach_the_client(running: Running) -> None:
+async def test_issues_of_invalid_input_are_sent_to_the_client(running: Running) -> None:
     response = await _post(running, "{ bad }")
     issue = {"path": ["input", "name"], "message": "too short", "code": "too_small"}
     assert response.json()["errors"][0]["extensions"]["issues"] == [issue]
 
 
 @pytest.mark.parametrize("query", ["{ broken }", "{ unencodable }"])
-async def test_unexpected_error_is_masked_under_an_id(running: Running, query: str) -> None:
+async def test_unexpected_error_is_masked_and_has_an_id(running: Running, query: str) -> None:
     response = await _post(running, query)
     extensions = response.json()["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL_SERVER_ERROR"
@@ -95,13 +95,13 @@ async def test_value_that_json_cannot_represent_affects_only_itself(running: Run
     }
 
 
-async def test_operation_that_takes_too_long_is_stopped_as_timeout() -> None:
+async def test_operation_that_exceeds_the_timeout_is_stopped() -> None:
     async with serve(make_settings(request_timeout_ms=100)) as running:
         response = await _post(running, "{ endless }")
     assert _code(response) == "TIMEOUT"
 
 
-async def test_invalid_token_is_401_and_no_token_only_fails_what_needs_a_viewer(
+async def test_invalid_token_is_401_and_a_missing_token_fails_only_fields_that_need_a_viewer(
     running: Running,
 ) -> None:
     async with httpx.AsyncClient(base_url=running.url, verify=TLS) as client:
@@ -115,19 +115,21 @@ async def test_invalid_token_is_401_and_no_token_only_fails_what_needs_a_viewer(
     assert _code(anonymous) == "UNAUTHORIZED"
 
 
-async def test_announced_body_over_the_limit_is_413_before_it_is_sent(running: Running) -> None:
+async def test_content_length_over_the_limit_is_413_before_the_body_is_sent(
+    running: Running,
+) -> None:
     answer = await _raw_post(running, {"content-length": "300000"}, b"")
     assert answer.startswith(b"HTTP/1.1 413")
 
 
-async def test_chunked_body_over_the_limit_is_413_while_it_comes_in(running: Running) -> None:
+async def test_chunked_body_over_the_limit_is_413_while_it_is_received(running: Running) -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     answer = await _raw_post(running, {"transfer-encoding": "chunked"}, chunk * 5)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"PAYLOAD_TOO_LARGE" in answer
 
 
-async def test_body_that_stops_coming_is_408() -> None:
+async def test_incomplete_body_is_408_after_the_timeout() -> None:
     async with serve(make_settings(request_timeout_ms=100)) as running:
         answer = await _raw_post(running, {"content-length": "100"}, b"{")
     assert answer.startswith(b"HTTP/1.1 408")

@@ -21,6 +21,6 @@ def test_outage_closes_the_socket_so_that_clients_resume(error: Exception) -> No
 
 
 @pytest.mark.parametrize("error", [NotFound("no such job"), RuntimeError("hunter2")], ids=repr)
-def test_anything_else_ends_that_operation_alone(error: Exception) -> None:
+def test_other_errors_end_only_their_operation(error: Exception) -> None:
     assert _format_source_error(error)["extensions"]
     assert to_resumable_error(error) is None

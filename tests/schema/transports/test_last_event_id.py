@@ -1,4 +1,4 @@
-"""How `Last-Event-ID` and the `after` argument of a subscription combine."""
+"""The `Last-Event-ID` header and the `after` argument of a subscription."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def _operation(query: str, **variables: Any) -> Operation:
 
 
 @pytest.mark.parametrize("last_event_id", [None, ""])
-async def test_without_a_last_event_id_the_operation_is_as_it_was(
+async def test_missing_last_event_id_does_not_change_the_operation(
     last_event_id: str | None,
 ) -> None:
     operation = _operation(LITERAL)
@@ -68,7 +68,7 @@ async def test_last_event_id_replaces_a_missing_or_equal_argument(
         _operation(INLINE, a="a"),
     ],
 )
-async def test_last_event_id_that_differs_from_the_argument_is_refused(
+async def test_last_event_id_that_differs_from_the_argument_is_rejected(
     operation: Operation,
 ) -> None:
     with pytest.raises(RequestRejected) as caught:
@@ -80,7 +80,7 @@ async def test_last_event_id_that_differs_from_the_argument_is_refused(
 
 @pytest.mark.parametrize("directive", ["@include(if: $x)", "@skip(if: $x)"])
 @pytest.mark.parametrize("root", ["...F {}", "... {} {{ ...F }}", "...F ... {} {{ ...F }}"])
-async def test_root_that_may_be_left_out_is_refused(root: str, directive: str) -> None:
+async def test_conditional_root_field_is_rejected(root: str, directive: str) -> None:
     selected = root.format(directive)
     query = f"subscription($x: Boolean!) {{ {selected} }}"
     query += " fragment F on Subscription { cronsChanged { kind } }"

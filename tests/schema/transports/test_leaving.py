@@ -1,4 +1,4 @@
-"""Clients of every transport come and go, some without a word: nothing of them is left behind."""
+"""Clients of every transport connect and leave, some without closing: nothing is left in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,13 +25,13 @@ from tests.schema.conftest import TRANSPORT_WS, Socket
 from tests.schema.streams import MULTIPART, SSE
 
 ROUNDS: Final = 4
-VISITS: Final = 8  # a round, each of one client of every kind
+VISITS: Final = 8  # per round, with one client of every kind each
 GAUGES: Final = ("sockets", "subscription_groups", "subscription_members", "hub_watches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A served API, and what it holds."""
+    """An API server, and its connections."""
 
     port: int
     settings: Settings
@@ -39,7 +39,7 @@ class Place:
     scraper: Scraper
 
     async def socket(self, *, vanishes: bool = False, token: str | None = None) -> None:
-        """Come, hear READY, and go."""
+        """Connect, receive READY, and leave."""
         url = f"ws://127.0.0.1:{self.port}/graphql"
         async with connect(
             url, subprotocols=[TRANSPORT_WS], compression=None, proxy=None
@@ -51,13 +51,13 @@ class Place:
             if vanishes:
                 connection.transport.abort()
 
-    async def refused(self) -> None:
-        """Come with no token that is one."""
+    async def rejected(self) -> None:
+        """Connect with an invalid token."""
         with pytest.raises(ConnectionClosed):
             await self.socket(token="none")
 
     async def stream(self, accept: dict[str, str]) -> None:
-        """Come, hear READY, and go in the middle of the answer."""
+        """Connect, receive READY, and leave in the middle of the response."""
         headers = accept | {"authorization": f"Bearer {issue_token(self.settings, 'bob')}"}
         url = f"http://127.0.0.1:{self.port}/graphql"
         async with (
@@ -69,11 +69,11 @@ class Place:
                     return
 
     async def visit(self, writer: Writer) -> None:
-        """Let a client of each kind come and go, while jobs change."""
+        """Connect and disconnect a client of each kind while jobs change."""
         await asyncio.gather(
             self.socket(),
             self.socket(vanishes=True),
-            self.refused(),
+            self.rejected(),
             self.stream(SSE),
             self.stream(MULTIPART),
             writer.run(),
@@ -94,7 +94,7 @@ async def place(live_settings: Settings) -> AsyncIterator[Place]:
         yield Place(port=port, settings=settings, sockets=sockets, scraper=scraper)
 
 
-async def test_clients_of_every_transport_leave_nothing_behind(
+async def test_clients_of_every_transport_leave_nothing_in_memory(
     place: Place, writer: Writer
 ) -> None:
     counts = []

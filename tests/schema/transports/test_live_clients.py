@@ -31,7 +31,7 @@ CHECKS = {
 }
 
 
-async def test_javascript_clients_resume_refresh_their_tokens_and_fill_their_caches(
+async def test_javascript_clients_resume_refresh_tokens_and_fill_caches(
     api_server: ApiProcess,
 ) -> None:
     install_clients()
@@ -59,7 +59,7 @@ async def _schedule(api: ApiProcess, user: str = "alice") -> str:
     return job_id
 
 
-async def test_resume_client_starts_again_if_its_cursor_is_rejected(
+async def test_resume_client_restarts_if_its_cursor_is_rejected(
     processes: Processes,
 ) -> None:
     install_clients()

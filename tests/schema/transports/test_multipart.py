@@ -18,7 +18,7 @@ def _content(part: bytes) -> object:
     return orjson.loads(body)
 
 
-async def test_results_come_as_payloads_of_parts_and_the_last_boundary_ends_them(
+async def test_each_result_is_a_part_and_the_final_boundary_ends_the_response(
     running: Running,
 ) -> None:
     async with streamed(running, "subscription { count(to: 2) }", MULTIPART) as stream:
@@ -47,13 +47,13 @@ async def test_error_of_the_operation_is_in_the_payload(running: Running) -> Non
     assert end == END
 
 
-async def test_document_that_is_not_valid_is_refused_as_for_a_query(running: Running) -> None:
+async def test_invalid_document_is_rejected_like_for_a_query(running: Running) -> None:
     async with streamed(running, "subscription { nope }", MULTIPART) as stream:
         assert stream.response.headers["content-type"].startswith("application/json")
         assert b"GRAPHQL_VALIDATION_FAILED" in await stream.response.aread()
 
 
-async def test_expired_token_is_an_error_of_the_transport(running: Running) -> None:
+async def test_expired_token_is_sent_as_a_transport_error(running: Running) -> None:
     token = {"authorization": f"Bearer {running.token(ttl_s=2)}"}
     async with streamed(running, TICKS, MULTIPART | token) as stream:
         _, _, part, end = await stream.rest()
@@ -64,7 +64,7 @@ async def test_expired_token_is_an_error_of_the_transport(running: Running) -> N
     assert end == END
 
 
-async def test_quiet_answer_is_kept_alive_by_empty_parts() -> None:
+async def test_quiet_response_is_kept_alive_with_empty_parts() -> None:
     async with (
         serve(make_settings(keep_alive_ms=100)) as running,
         streamed(running, TICKS, MULTIPART) as stream,
@@ -74,7 +74,7 @@ async def test_quiet_answer_is_kept_alive_by_empty_parts() -> None:
         assert [_content(await stream.any()) for _ in range(2)] == [{}, {}]
 
 
-async def test_query_is_plain_json_where_both_are_accepted(running: Running) -> None:
+async def test_query_is_plain_json_if_both_types_are_accepted(running: Running) -> None:
     async with running.client() as client:
         response = await client.post("/graphql", json={"query": "{ hello }"}, headers=MULTIPART)
     assert response.json() == {"data": {"hello": "Hello world"}}

@@ -1,4 +1,4 @@
-"""Runs every example of docs/subscriptions.md against the real API."""
+"""Every example of docs/subscriptions.md, run against the real API."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ SNIPPETS = FOLDER / "node_modules" / ".snippets"
 
 
 def _examples(language: str, api: ApiProcess) -> list[str]:
-    """Return the page's code in a language, with the address and a token of the server."""
+    """Return the examples in a language, with the address and a token of the server."""
     module = (RESUME / "dist" / "index.js").as_uri()
     return [
         code.replace("127.0.0.1:8000", api.address)
@@ -44,7 +44,7 @@ def _write_snippets(api: ApiProcess) -> set[str]:
     return {path.name for path in SNIPPETS.iterdir()}
 
 
-async def test_every_javascript_example_is_ready(api_server: ApiProcess) -> None:
+async def test_every_javascript_example_receives_ready(api_server: ApiProcess) -> None:
     install_clients()
     names = _write_snippets(api_server)
     outcomes = []
@@ -56,7 +56,7 @@ async def test_every_javascript_example_is_ready(api_server: ApiProcess) -> None
 
 
 @pytest.mark.parametrize("language", ["python", "sh"])
-async def test_every_other_example_is_ready(
+async def test_every_other_example_receives_ready(
     api_server: ApiProcess, language: str, tmp_path: Path
 ) -> None:
     (code,) = _examples(language, api_server)
@@ -69,13 +69,13 @@ async def test_every_other_example_is_ready(
     assert process.stdout is not None
     async with asyncio.timeout(30):
         assert await process.stdout.readuntil(b"READY")
-    os.killpg(process.pid, signal.SIGKILL)  # the shell's curl, too
+    os.killpg(process.pid, signal.SIGKILL)  # including curl, started by the shell
     await process.wait()
     process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
 
 
 @pytest.mark.parametrize("root", ["jobsChanged", "statsChanged"])
-async def test_every_operation_is_answered(api_server: ApiProcess, root: str) -> None:
+async def test_every_example_operation_returns_data(api_server: ApiProcess, root: str) -> None:
     (query,) = [code for code in _examples("graphql", api_server) if root in code]
     headers = {"authorization": f"Bearer {api_server.token()}", "accept": "text/event-stream"}
     async with (

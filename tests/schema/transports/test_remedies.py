@@ -1,4 +1,4 @@
-"""Rejections tell the client and the operator what to do, without revealing secrets."""
+"""Messages about rejections name the fix, and reveal no secrets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,19 +27,19 @@ UNSEEN = {"origin": "https://unseen.example"}
 """An origin that no other test uses: each is logged once a minute."""
 
 
-async def test_page_of_another_site_is_refused_a_socket_with_the_setting(running: Running) -> None:
+async def test_rejected_socket_of_another_site_names_the_setting(running: Running) -> None:
     url = f"ws://127.0.0.1:{running.port}/graphql"
-    with capture_logs() as logs, pytest.raises(InvalidStatus) as refused:
+    with capture_logs() as logs, pytest.raises(InvalidStatus) as rejected:
         async with connect(url, additional_headers=UNSEEN, proxy=None):
             pass
-    said = (refused.value.response.body or b"").decode()
-    assert refused.value.response.status_code == 403
+    said = (rejected.value.response.body or b"").decode()
+    assert rejected.value.response.status_code == 403
     assert "'https://unseen.example' may not call this API" in said
     assert "OSTINATO_ALLOWED_ORIGINS" in said
     assert [one["fix"] for one in logs] == ["add it to OSTINATO_ALLOWED_ORIGINS"]
 
 
-async def test_page_of_another_site_is_refused_a_preflight_with_the_setting(
+async def test_rejected_preflight_of_another_site_names_the_setting(
     running: Running,
 ) -> None:
     asked = {**FOREIGN, "access-control-request-method": "POST"}
@@ -61,7 +61,9 @@ async def test_page_of_another_site_is_refused_a_preflight_with_the_setting(
         ),
     ],
 )
-async def test_error_of_a_rejected_token_has_the_reason(changes: dict[str, Any], said: str) -> None:
+async def test_error_for_a_rejected_token_has_the_reason(
+    changes: dict[str, Any], said: str
+) -> None:
     token = issue_token(
         make_settings(**changes | {"jwt_audience": "us", "jwt_issuer": "us"}), "ada"
     )
@@ -73,7 +75,7 @@ async def test_error_of_a_rejected_token_has_the_reason(changes: dict[str, Any],
 
 @asynccontextmanager
 async def listening(url: str) -> AsyncIterator[None]:
-    """Run what holds a worker's two connections to Redis."""
+    """Run the two connections of a worker to Redis."""
 
     async def take(*_: object) -> bool:
         return False
@@ -89,7 +91,7 @@ async def listening(url: str) -> AsyncIterator[None]:
     await redis.aclose(close_connection_pool=True)
 
 
-async def test_redis_that_is_away_is_logged_with_the_setting() -> None:
+async def test_log_about_unreachable_redis_names_the_setting() -> None:
     with capture_logs() as logs:
         async with listening(f"redis://:a-secret@127.0.0.1:{free_port()}/0"):
             both = {"queue.lost", "notifier.lost"}

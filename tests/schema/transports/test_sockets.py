@@ -1,4 +1,4 @@
-"""Whole sockets of a real API: each hears of a change once, under its own id, until it is done."""
+"""WebSockets of a real API: each operation receives each change once, with its own id."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,7 +19,7 @@ from tests.schema.conftest import BOTH, TRANSPORT_WS, Socket
 
 @pytest.fixture(params=BOTH)
 async def port(live_settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[int]:
-    """Serve the API, by frames that it makes itself, and by messages; return where."""
+    """Serve the API with either WebSocket protocol, and return its port."""
     async with served(create_app(live_settings), live_settings, request.param) as port:
         yield port
 
@@ -30,7 +30,7 @@ class Connect(Protocol):
 
 @pytest.fixture
 def connected(port: int, live_settings: Settings) -> Connect:
-    """Return how to connect as ann, with roles."""
+    """Return a function that connects as ann, with roles."""
 
     @asynccontextmanager
     async def connected(*roles: str) -> AsyncIterator[Socket]:
@@ -53,7 +53,7 @@ async def changes(client: Socket, count: int) -> list[Any]:
 
 @pytest.fixture
 async def sockets(port: int, live_settings: Settings) -> AsyncIterator[list[Socket]]:
-    """Return three clients that have got READY of the same subscription, under their own ids."""
+    """Return three clients of the same subscription, with different ids, after READY."""
     url = f"ws://127.0.0.1:{port}/graphql"
     connections = [
         await connect(url, subprotocols=[TRANSPORT_WS], compression=None, proxy=None)
@@ -69,7 +69,7 @@ async def sockets(port: int, live_settings: Settings) -> AsyncIterator[list[Sock
         await connection.close()
 
 
-async def test_each_is_told_of_a_change_under_its_own_id(
+async def test_each_client_receives_changes_with_its_own_operation_id(
     sockets: list[Socket], writer: Writer
 ) -> None:
     for _ in range(5):
@@ -80,7 +80,7 @@ async def test_each_is_told_of_a_change_under_its_own_id(
         assert [m["payload"] for m in messages] == [m["payload"] for m in told[0]]
 
 
-async def test_whoever_completes_hears_no_more_and_the_others_do(
+async def test_completed_subscription_receives_no_more_and_the_others_continue(
     sockets: list[Socket], writer: Writer
 ) -> None:
     await sockets[0].send({"id": "mine-0", "type": "complete"})
@@ -92,7 +92,7 @@ async def test_whoever_completes_hears_no_more_and_the_others_do(
     assert await sockets[0].receive() == {"type": "pong"}
 
 
-async def test_whoever_vanishes_does_not_hurt_the_others(
+async def test_lost_connection_does_not_affect_the_others(
     sockets: list[Socket], writer: Writer
 ) -> None:
     sockets[0].connection.transport.abort()
@@ -100,7 +100,7 @@ async def test_whoever_vanishes_does_not_hurt_the_others(
     assert [(await sockets[2].receive())["id"] for _ in range(3)] == ["mine-2"] * 3
 
 
-async def test_user_who_is_no_longer_admin_resumes_an_admin_s_cursor_to_its_own_jobs_alone(
+async def test_former_admin_who_resumes_an_admin_cursor_receives_only_own_jobs(
     connected: Connect, writer: Writer
 ) -> None:
     async with connected("admin") as admin, connected() as user:
@@ -119,7 +119,7 @@ async def test_user_who_is_no_longer_admin_resumes_an_admin_s_cursor_to_its_own_
         assert [each["jobId"] for each in await changes(user, 1)] == news[1:]
 
 
-async def test_cursor_of_an_admin_s_snapshot_begins_the_user_s_own(
+async def test_user_who_resumes_a_snapshot_cursor_of_an_admin_gets_a_snapshot_of_own_jobs(
     connected: Connect, writer: Writer
 ) -> None:
     ids = [global_id("Job", await writer.job(owner)) for owner in ("ann", "bob")]
@@ -133,7 +133,7 @@ async def test_cursor_of_an_admin_s_snapshot_begins_the_user_s_own(
         assert told == [("RESET", None), ("SNAPSHOT", ids[0]), ("READY", None)]
 
 
-async def test_cursor_of_another_s_job_is_not_found_without_the_role(
+async def test_cursor_for_the_job_of_another_owner_is_not_found_without_the_role(
     connected: Connect, writer: Writer
 ) -> None:
     theirs = {"id": global_id("Job", await writer.job("bob"))}
@@ -145,6 +145,6 @@ async def test_cursor_of_another_s_job_is_not_found_without_the_role(
         message = await admin.receive()
         cursor = message["payload"]["data"]["jobChanged"]["cursor"]
         await user.subscribe("mine", query, variables={**theirs, "after": cursor})
-        refused = await user.receive()
-        assert (refused["type"], refused["id"]) == ("error", "mine")
-        assert refused["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+        rejected = await user.receive()
+        assert (rejected["type"], rejected["id"]) == ("error", "mine")
+        assert rejected["payload"][0]["extensions"]["code"] == "NOT_FOUND"

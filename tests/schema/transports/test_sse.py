@@ -19,7 +19,9 @@ def _next(data: str) -> bytes:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_results_come_as_events_and_complete_ends_them(running: Running, method: str) -> None:
+async def test_each_result_is_an_event_and_complete_ends_the_stream(
+    running: Running, method: str
+) -> None:
     async with streamed(running, "subscription { count(to: 2) }", SSE, method) as stream:
         assert stream.response.status_code == HTTPStatus.OK
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -37,14 +39,14 @@ async def test_each_result_is_sent_immediately(running: Running) -> None:
             await running.probe.publish()
 
 
-async def test_result_is_not_held_back_for_compression(running: Running) -> None:
+async def test_results_are_not_delayed_by_compression(running: Running) -> None:
     headers = {**SSE, "accept-encoding": "gzip"}
     async with streamed(running, "subscription { flood(size: 5000) }", headers) as stream:
         assert "content-encoding" not in stream.response.headers
         assert (await stream.next()).startswith(_next('{"data":{"flood":"xxx'))
 
 
-async def test_query_and_mutation_are_one_event_where_only_events_are_accepted(
+async def test_query_and_mutation_are_one_event_if_only_events_are_accepted(
     running: Running,
 ) -> None:
     for document, data in (
@@ -64,7 +66,7 @@ async def test_query_and_mutation_are_one_event_where_only_events_are_accepted(
         ("query ($n: String!) { hello(name: $n) }", "BAD_REQUEST"),
     ],
 )
-async def test_operation_that_cannot_run_ends_with_its_error(
+async def test_operation_that_cannot_run_sends_its_error_and_completes(
     running: Running, document: str, code: str
 ) -> None:
     async with streamed(running, document, SSE) as stream:
@@ -73,7 +75,7 @@ async def test_operation_that_cannot_run_ends_with_its_error(
     assert complete == COMPLETE
 
 
-async def test_unexpected_error_of_a_running_subscription_is_masked_and_final(
+async def test_unexpected_error_of_a_subscription_is_masked_and_completes_it(
     running: Running,
 ) -> None:
     async with streamed(running, "subscription { breaks }", SSE) as stream:
@@ -83,7 +85,7 @@ async def test_unexpected_error_of_a_running_subscription_is_masked_and_final(
     assert complete == COMPLETE
 
 
-async def test_error_that_passes_ends_without_complete_so_that_clients_come_back(
+async def test_transient_error_ends_the_stream_without_complete_so_that_clients_reconnect(
     running: Running,
 ) -> None:
     async with streamed(running, "subscription { breaks(unavailable: true) }", SSE) as stream:
@@ -91,14 +93,14 @@ async def test_error_that_passes_ends_without_complete_so_that_clients_come_back
     assert (first, reason) == (_next('{"data":{"breaks":1}}'), b": UNAVAILABLE")
 
 
-async def test_stream_needs_a_token(running: Running) -> None:
+async def test_stream_requires_a_token(running: Running) -> None:
     for headers in ({"authorization": ""}, {"authorization": "Bearer nonsense"}):
         async with streamed(running, TICKS, SSE | headers) as stream:
             assert stream.response.status_code == HTTPStatus.UNAUTHORIZED
             assert stream.response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_get_never_runs_mutations_for_event_streams_either(running: Running) -> None:
+async def test_get_never_runs_mutations_for_event_streams(running: Running) -> None:
     document = 'mutation { add(input: {name: "x"}) }'
     async with streamed(running, document, SSE, "GET") as stream:
         assert stream.response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
@@ -116,7 +118,7 @@ async def test_get_never_runs_mutations_for_event_streams_either(running: Runnin
         (b"x" * 300_000, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ],
 )
-async def test_malformed_request_is_answered_by_its_status(
+async def test_malformed_request_has_an_error_status(
     running: Running, content: bytes, status: HTTPStatus
 ) -> None:
     headers = {**SSE, "content-type": "application/json"}
@@ -126,7 +128,7 @@ async def test_malformed_request_is_answered_by_its_status(
     assert response.json()["errors"]
 
 
-async def test_document_over_a_limit_is_refused_as_elsewhere(running: Running) -> None:
+async def test_document_over_a_limit_is_rejected(running: Running) -> None:
     deep = "subscription { items { " + "item { " * 20 + "name" + " }" * 22
     async with streamed(running, deep, SSE) as stream:
         error, _ = await stream.rest()
@@ -140,7 +142,7 @@ async def test_client_that_leaves_ends_its_subscription(running: Running) -> Non
     await eventually(lambda: running.probe.open_streams == 0)
 
 
-async def test_quiet_stream_is_kept_alive_by_comments() -> None:
+async def test_quiet_stream_is_kept_alive_with_comments() -> None:
     async with (
         serve(make_settings(keep_alive_ms=100)) as running,
         streamed(running, TICKS, SSE) as stream,

@@ -12,7 +12,7 @@ TICKS = "subscription { ticks }"
 
 
 @pytest.mark.parametrize("limit", ["max_sockets_per_user", "max_sockets_per_address"])
-async def test_stream_beyond_a_bound_is_429_until_another_ends(limit: str) -> None:
+async def test_stream_over_a_limit_is_429_until_another_ends(limit: str) -> None:
     async with serve(make_settings(**{limit: 1})) as running:
         async with streamed(running, TICKS, SSE) as first:
             await first.next()
@@ -23,7 +23,7 @@ async def test_stream_beyond_a_bound_is_429_until_another_ends(limit: str) -> No
         await eventually(lambda: _is_served(running))
 
 
-async def test_sockets_and_streams_share_the_user_s_bound() -> None:
+async def test_sockets_and_streams_share_the_limit_of_a_user() -> None:
     async with (
         serve(make_settings(max_sockets_per_user=1)) as running,
         running.acknowledged(),
@@ -38,7 +38,7 @@ async def _is_served(running: Running) -> bool:
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART])
-async def test_stopping_the_server_ends_streams_and_lets_clients_come_back(
+async def test_stopping_server_ends_streams_without_complete_so_that_clients_reconnect(
     accept: dict[str, str],
 ) -> None:
     async with serve(make_settings()) as running, streamed(running, TICKS, accept) as stream:
@@ -50,7 +50,7 @@ async def test_stopping_the_server_ends_streams_and_lets_clients_come_back(
         await eventually(lambda: running.probe.open_streams == 0)
 
 
-async def test_draining_server_takes_no_new_stream() -> None:
+async def test_draining_server_rejects_new_streams() -> None:
     async with serve(make_settings()) as running:
         await running.app.state.connections.drain(0)
         async with streamed(running, TICKS, SSE) as stream:
@@ -59,7 +59,7 @@ async def test_draining_server_takes_no_new_stream() -> None:
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART])
-async def test_client_that_stops_reading_is_cut_off_and_holds_nothing(
+async def test_client_that_stops_reading_is_disconnected_and_removed(
     accept: dict[str, str],
 ) -> None:
     async with (

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=BOTH)
 async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
-    """Serve by frames that the application makes itself, and by messages."""
+    """Serve the application with either WebSocket protocol."""
     async with serve(make_settings(), request.param) as server:
         yield server
 
@@ -87,7 +87,7 @@ async def test_error_ends_its_operation_only(running: Running, query: str, code:
         await _still_works(socket)
 
 
-async def test_wrong_variables_end_their_operation_only(running: Running) -> None:
+async def test_invalid_variables_end_their_operation_only(running: Running) -> None:
     async with running.acknowledged() as socket:
         query = "subscription($to: Int!) { count(to: $to) }"
         await socket.subscribe("1", query, variables={"to": "many"})
@@ -107,7 +107,7 @@ async def test_error_of_a_source_is_masked_and_ends_only_its_operation(running: 
         await _still_works(socket)
 
 
-async def test_event_that_takes_too_long_ends_its_operation_as_timeout() -> None:
+async def test_event_that_exceeds_the_timeout_ends_its_operation() -> None:
     settings = make_settings(request_timeout_ms=100)
     async with serve(settings) as running, running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { items { never } }")
@@ -127,13 +127,13 @@ async def test_keys_that_cannot_be_fetched_close_1013() -> None:
         assert await socket.closed() == 1013
 
 
-async def test_source_that_can_be_resumed_elsewhere_closes_1013(running: Running) -> None:
+async def test_resumable_error_of_a_source_closes_1013(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { breaks(unavailable: true) }")
         assert await socket.closed() == 1013
 
 
-async def test_unknown_complete_is_no_error(running: Running) -> None:
+async def test_complete_for_an_unknown_id_is_ignored(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.send({"id": "never", "type": "complete"})
         await _still_works(socket)
@@ -154,7 +154,7 @@ async def test_expired_token_sends_each_operation_an_error_and_closes_4403(
     await eventually(lambda: running.probe.open_streams == 0)
 
 
-async def test_expiry_is_sent_although_its_timer_fires_slightly_early(
+async def test_socket_is_closed_at_expiry_although_the_timer_fires_early(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers can fire slightly before their deadline, especially under load."""
@@ -166,7 +166,7 @@ async def test_expiry_is_sent_although_its_timer_fires_slightly_early(
         assert await socket.closed() == 4403
 
 
-async def test_token_of_another_server_is_refused(running: Running) -> None:
+async def test_token_of_another_server_is_rejected(running: Running) -> None:
     other: Settings = make_settings(jwt_secret="another-secret-of-48-bytes-0123456789-0123456789")
     async with running.socket() as socket:
         payload = {"Authorization": f"Bearer {issue_token(other, 'ada')}"}
@@ -192,9 +192,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-async def test_value_that_cannot_be_read_ends_its_own_operation_only(
-    running: Running, what: str
-) -> None:
+async def test_undecodable_value_ends_its_operation_only(running: Running, what: str) -> None:
     value, problem = UNREADABLE[what]
     query = '"query":"query($value: JSON!) { echo(value: $value) }"'
     async with running.acknowledged() as socket:
@@ -210,7 +208,7 @@ async def test_value_that_cannot_be_read_ends_its_own_operation_only(
         assert (await socket.receive())["payload"] == {"data": {"ticks": 1}}
 
 
-async def test_unreadable_operation_under_a_taken_id_closes_4409(running: Running) -> None:
+async def test_undecodable_operation_with_an_id_in_use_closes_4409(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { ticks }")
         await socket.receive()
@@ -234,12 +232,12 @@ async def test_byte_order_mark_before_a_message_is_ignored(running: Running) -> 
         assert (await socket.receive())["payload"] == {"data": {"hello": "Hello world"}}
 
 
-async def test_socket_at_the_address_with_a_slash_is_served(running: Running) -> None:
+async def test_socket_at_a_path_with_a_trailing_slash_is_accepted(running: Running) -> None:
     async with running.socket(path="/graphql/") as socket:
         await socket.init(running.token())
 
 
-async def test_variable_beyond_64_bits_is_refused_in_a_subscription(running: Running) -> None:
+async def test_variable_beyond_64_bits_is_rejected_in_a_subscription(running: Running) -> None:
     async with running.acknowledged() as socket:
         query = "subscription($to: Int!) { count(to: $to) }"
         payload = f'{{"query":"{query}","variables":{{"to":18446744073709551616}}}}'

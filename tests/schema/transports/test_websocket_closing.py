@@ -9,7 +9,7 @@ from tests.schema.conftest import Running, make_settings, serve
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MALFORMED = {
-    "text that is no JSON": "{",
+    "text that is not JSON": "{",
     "an empty text": "",
     "a list": "[]",
     "null": "null",
@@ -89,7 +89,7 @@ async def test_connection_init_without_a_valid_token_closes_4403(
         assert await socket.closed() == 4403
 
 
-async def test_token_is_found_in_lower_case_too(running: Running) -> None:
+async def test_token_is_accepted_with_a_lower_case_key(running: Running) -> None:
     async with running.socket() as socket:
         payload = {"authorization": f"bearer {running.token()}"}
         await socket.send({"type": "connection_init", "payload": payload})
@@ -104,7 +104,7 @@ async def test_other_subprotocols_close_4406(
         assert await socket.closed() == 4406
 
 
-async def test_no_connection_init_in_time_closes_4408() -> None:
+async def test_missing_connection_init_closes_4408_after_the_timeout() -> None:
     async with (
         serve(make_settings(connection_init_timeout_ms=100)) as running,
         running.socket() as socket,
@@ -114,7 +114,7 @@ async def test_no_connection_init_in_time_closes_4408() -> None:
         assert await socket.closed() == 4408
 
 
-async def test_second_operation_with_a_live_id_closes_4409(running: Running) -> None:
+async def test_second_operation_with_an_id_in_use_closes_4409(running: Running) -> None:
     async with running.acknowledged() as socket:
         await socket.subscribe("é" * 128, "subscription { ticks }")
         await socket.subscribe("é" * 128, "{ hello }")
@@ -127,27 +127,27 @@ async def test_second_connection_init_closes_4429(running: Running) -> None:
         assert await socket.closed() == 4429
 
 
-async def _refused(running: Running, origin: str) -> None:
+async def _expect_rejection(running: Running, origin: str) -> None:
     with pytest.raises(InvalidStatus, match="403"):
         async with running.socket(origin=origin):
             raise AssertionError("it was accepted")
 
 
-async def test_page_of_another_site_is_refused(running: Running) -> None:
-    await _refused(running, "https://evil.example")
+async def test_socket_of_another_site_is_rejected(running: Running) -> None:
+    await _expect_rejection(running, "https://evil.example")
 
 
-async def test_a_refused_page_is_logged_once_a_minute_and_as_no_fault_of_ours(
+async def test_a_rejected_site_is_logged_once_a_minute_without_a_warning(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     with capture_logs() as logs, caplog.at_level("WARNING"):
         for _ in range(2):
-            await _refused(running, "https://twice.example")
+            await _expect_rejection(running, "https://twice.example")
     assert [line["event"] for line in logs] == ["origin.refused"]
     assert caplog.records == []
 
 
-async def test_own_and_configured_pages_are_accepted() -> None:
+async def test_sockets_of_the_api_and_configured_origins_are_accepted() -> None:
     async with serve(make_settings(allowed_origins=("https://app.example",))) as running:
         for origin in (running.url, "https://app.example"):
             async with running.socket(origin=origin) as socket:

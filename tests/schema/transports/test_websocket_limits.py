@@ -9,7 +9,7 @@ from tests.processes import eventually
 from tests.schema.conftest import BOTH, Running, WebSockets, make_settings, serve
 
 
-async def test_operation_over_the_socket_s_bound_is_too_many_requests() -> None:
+async def test_operation_over_the_limit_of_a_socket_is_too_many_requests() -> None:
     async with (
         serve(make_settings(max_operations_per_socket=1)) as running,
         running.acknowledged() as socket,
@@ -25,7 +25,7 @@ async def test_operation_over_the_socket_s_bound_is_too_many_requests() -> None:
         assert (await socket.receive())["id"] == "1"
 
 
-async def test_socket_over_the_user_s_bound_closes_1013_and_others_are_let_in() -> None:
+async def test_socket_over_the_limit_of_a_user_closes_1013_and_others_are_accepted() -> None:
     async with serve(make_settings(max_sockets_per_user=1)) as running:
         async with running.acknowledged(running.token("ada")), running.socket() as second:
             payload = {"Authorization": f"Bearer {running.token('ada')}"}
@@ -53,20 +53,20 @@ async def test_message_over_the_limit_closes_1009(size: int) -> None:
         assert await socket.closed() == 1009
 
 
-async def test_quiet_client_is_pinged_and_stays_when_it_answers() -> None:
+async def test_quiet_client_is_pinged_and_stays_connected_if_it_answers() -> None:
     async with serve(make_settings(keep_alive_ms=100)) as running, running.acknowledged() as socket:
         for _ in range(3):
             assert await socket.connection.recv() == '{"type":"ping"}'
             await socket.send({"type": "pong"})
 
 
-async def test_client_that_answers_no_ping_is_closed_1013() -> None:
+async def test_client_that_does_not_answer_a_ping_is_closed_with_1013() -> None:
     async with serve(make_settings(keep_alive_ms=100)) as running, running.acknowledged() as socket:
         assert await socket.closed() == 1013
 
 
 @pytest.mark.parametrize("ws", BOTH)
-async def test_client_that_stops_reading_is_closed_1013_and_holds_nothing(ws: WebSockets) -> None:
+async def test_client_that_stops_reading_is_closed_with_1013_and_removed(ws: WebSockets) -> None:
     async with (
         serve(make_settings(send_timeout_ms=200), ws) as running,
         running.acknowledged() as socket,
@@ -80,7 +80,7 @@ async def test_client_that_stops_reading_is_closed_1013_and_holds_nothing(ws: We
         assert await socket.closed() == 1013
 
 
-async def test_stopping_the_server_closes_sockets_1012() -> None:
+async def test_stopping_server_closes_sockets_with_1012() -> None:
     async with serve(make_settings()) as running, running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { ticks }")
         await socket.receive()
@@ -89,13 +89,13 @@ async def test_stopping_the_server_closes_sockets_1012() -> None:
         await eventually(lambda: running.probe.open_streams == 0)
 
 
-async def test_stopping_the_server_closes_sockets_that_are_still_initialising() -> None:
+async def test_stopping_server_closes_sockets_that_are_still_initializing() -> None:
     async with serve(make_settings()) as running, running.socket() as socket:
         running.server.should_exit = True
         assert await socket.closed() == 1012
 
 
-async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
+async def test_draining_server_closes_sockets_with_1012_and_rejects_new_ones() -> None:
     async with (
         serve(make_settings()) as running,
         running.acknowledged() as old,
@@ -111,7 +111,7 @@ async def test_draining_ends_every_socket_1012_and_lets_no_new_one_in() -> None:
             assert await new.closed() == 1012
 
 
-async def test_mutation_interrupted_by_a_close_gets_an_error_that_its_outcome_is_unknown() -> None:
+async def test_mutation_interrupted_by_a_close_gets_unavailable() -> None:
     async with serve(make_settings()) as running, running.acknowledged() as socket:
         await socket.subscribe("change", "mutation { stall }")
         await socket.subscribe("live", "subscription { ticks }")
@@ -124,7 +124,7 @@ async def test_mutation_interrupted_by_a_close_gets_an_error_that_its_outcome_is
         assert await socket.closed() == 1012
 
 
-async def test_socket_over_the_address_s_bound_closes_1013_before_it_initialises() -> None:
+async def test_socket_over_the_limit_of_an_address_closes_1013_before_initialization() -> None:
     async with (
         serve(make_settings(max_sockets_per_address=1)) as running,
         running.acknowledged(running.token("ada")),
@@ -133,8 +133,8 @@ async def test_socket_over_the_address_s_bound_closes_1013_before_it_initialises
         assert await second.closed() == 1013
 
 
-async def _lets_in(running: Running, forwarded_for: str) -> bool:
-    """Open a socket that a proxy says is of that address, and leave it."""
+async def _is_accepted(running: Running, forwarded_for: str) -> bool:
+    """Return whether a socket forwarded for this address is accepted."""
     async with running.socket(additional_headers={"X-Forwarded-For": forwarded_for}) as socket:
         with suppress(ConnectionClosed):
             await socket.init(running.token())
@@ -143,7 +143,7 @@ async def _lets_in(running: Running, forwarded_for: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("proxies", "is_believed"),
+    ("proxies", "is_trusted"),
     [
         (("127.0.0.1",), True),
         (("127.0.0.0/8", "10.0.0.1"), True),
@@ -151,12 +151,12 @@ async def _lets_in(running: Running, forwarded_for: str) -> bool:
         ((), False),
     ],
 )
-async def test_address_is_the_one_that_a_trusted_proxy_forwards(
-    proxies: tuple[str, ...], *, is_believed: bool
+async def test_address_forwarded_by_a_trusted_proxy_is_used(
+    proxies: tuple[str, ...], *, is_trusted: bool
 ) -> None:
     settings = make_settings(max_sockets_per_address=1, trusted_proxies=proxies)
     first = {"X-Forwarded-For": "192.0.2.7, 192.0.2.1"}  # only the last is the proxy's
     async with serve(settings) as running, running.socket(additional_headers=first) as socket:
         await socket.init(running.token())
-        assert await _lets_in(running, "192.0.2.2") is is_believed
-        assert not await _lets_in(running, "192.0.2.1")
+        assert await _is_accepted(running, "192.0.2.2") is is_trusted
+        assert not await _is_accepted(running, "192.0.2.1")
