@@ -1,4 +1,4 @@
-"""The functions with limits of their own that the engine's tests run."""
+"""Functions with concurrency or rate limits, for the engine tests."""
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
@@ -9,43 +9,43 @@ from tests.engine.functions import calls, gate
 MINUTE_MS = 60_000
 
 
-class Crowd:
-    """How many run at once, and the most that ever did."""
+class ConcurrencyCounter:
+    """The number of running functions, and its maximum."""
 
     def __init__(self) -> None:
-        self.now = 0
-        self.most = 0
+        self.current = 0
+        self.peak = 0
 
     def enter(self) -> None:
-        self.now += 1
-        self.most = max(self.most, self.now)
+        self.current += 1
+        self.peak = max(self.peak, self.current)
 
 
-crowd = Crowd()
+counter = ConcurrencyCounter()
 
 
 @action(public=True, name="functions.threeAtOnce", concurrency=3)
 async def three_at_once(ctx: Context, held: bool = True) -> None:
-    """Count who is inside, and wait at the gate."""
-    crowd.enter()
+    """Count this run while it waits at the gate."""
+    counter.enter()
     try:
         if held:
             await gate.pass_through()
     finally:
-        crowd.now -= 1
+        counter.current -= 1
 
 
 @action(
-    public=True, name="functions.thriceAMinute", rate_limit=RateLimit(count=3, per_ms=MINUTE_MS)
+    public=True, name="functions.threePerMinute", rate_limit=RateLimit(count=3, per_ms=MINUTE_MS)
 )
-async def thrice_a_minute(ctx: Context, number: int = 0) -> None:
-    """Record that it ran."""
+async def three_per_minute(ctx: Context, number: int = 0) -> None:
+    """Record the call."""
     calls.append(number)
 
 
-@action(public=True, name="functions.fourASecond", rate_limit=RateLimit(count=4, per_ms=1_000))
-async def four_a_second(ctx: Context) -> None:
-    """Start in the pace of the limit."""
+@action(public=True, name="functions.fourPerSecond", rate_limit=RateLimit(count=4, per_ms=1_000))
+async def four_per_second(ctx: Context) -> None:
+    """Do nothing, at most four times a second."""
 
 
 @mutation(
@@ -74,5 +74,5 @@ async def in_bursts(ctx: Context, user_id: str = "u") -> None:
     rate_limit=RateLimit(count=1, per_ms=MINUTE_MS, key="userId"),
 )
 async def fail_once_a_minute(ctx: Context, user_id: str = "u") -> None:
-    """Fail."""
+    """Always raise."""
     raise ConnectionError("no")

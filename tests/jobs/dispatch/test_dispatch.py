@@ -21,7 +21,7 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.executor import Executor
 from tests.engine.functions import gate
-from tests.engine.limited import crowd
+from tests.engine.limited import counter
 from tests.engine.rig import Rig, working
 from tests.profiling import profiled
 
@@ -165,7 +165,7 @@ async def test_more_owners_than_are_asked_at_once_all_get_their_turn(idle: Rig) 
     assert set(others) <= seen
 
 
-async def test_a_backlog_of_one_owner_does_not_delay_another_s_job(
+async def test_a_backlog_of_one_owner_does_not_delay_another_owners_job(
     hasty: Settings, idle: Rig
 ) -> None:
     await filled(idle, BACKLOG, owner="alice")
@@ -198,21 +198,21 @@ async def test_a_worker_takes_jobs_of_its_own_queues_only(hasty: Settings, idle:
 async def test_a_function_runs_no_more_than_its_number_at_once_and_holds_up_nobody(
     rig: Rig,
 ) -> None:
-    crowd.most = 0
+    counter.peak = 0
     ids = [await rig.schedule("three_at_once") for _ in range(20)]
-    await rig.until(lambda: crowd.now == 3)
+    await rig.until(lambda: counter.current == 3)
     await asyncio.gather(*(rig.run("echo") for _ in range(20)))
     assert len(await rig.jobs_of("three_at_once", state="pending")) == 17
     gate.opened.set()
     assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
-    assert crowd.most == 3
+    assert counter.peak == 3
 
 
 async def test_a_limited_backlog_flows_as_its_jobs_end(rig: Rig) -> None:
-    crowd.most = 0
+    counter.peak = 0
     ids = [await rig.schedule("three_at_once", held=False) for _ in range(200)]
     assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
-    assert 1 <= crowd.most <= 3
+    assert 1 <= counter.peak <= 3
 
 
 async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) -> None:

@@ -89,7 +89,7 @@ async def test_a_job_that_is_retried_by_hand_waits_for_no_poll(rung: Rig) -> Non
 
 
 async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(rung: Rig) -> None:
-    ids = [await rung.schedule("four_a_second") for _ in range(4)]
+    ids = [await rung.schedule("four_per_second") for _ in range(4)]
     assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
 
 

@@ -81,7 +81,7 @@ def test_an_enum_takes_no_more_room_than_its_value() -> None:
 
 
 @pytest.mark.parametrize("what", odd.REFUSED)
-async def test_endless_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
+async def test_rejected_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"]["message"] == odd.REFUSED[what]

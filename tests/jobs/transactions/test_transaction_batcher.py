@@ -93,7 +93,7 @@ async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None
     assert await effects_are_those_of(sharing, ended)
 
 
-async def test_mutation_that_lost_its_job_does_not_affect_its_batch(sharing: Rig) -> None:
+async def test_mutation_whose_job_was_taken_over_does_not_affect_its_batch(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", way="hold")
     await sharing.until(gate.reached.is_set)
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]

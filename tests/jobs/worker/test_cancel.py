@@ -105,7 +105,7 @@ async def test_jobs_scheduled_by_a_canceled_action_are_created_canceled(
 
 @pytest.mark.parametrize(("directly", "number"), [(True, 1), (False, 1), (False, 0)])
 @pytest.mark.parametrize("by_now", [{"attempt": 2}, {"state": "pending"}, {"state": "canceled"}])
-async def test_action_that_lost_its_job_cannot_schedule_or_commit(
+async def test_action_whose_job_was_taken_over_cannot_schedule_or_commit(
     rig: Rig, by_now: Document, directly: bool, number: int
 ) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=directly, number=number)

@@ -84,7 +84,9 @@ async def test_timeout_error_raised_by_the_function_is_its_own_error(rig: Rig) -
 
 
 @pytest.mark.parametrize("label", ["", "TransientTransactionError", "RetryableWriteError"])
-async def test_retry_policy_covers_errors_of_a_mutation_s_own_client(rig: Rig, label: str) -> None:
+async def test_retry_policy_covers_errors_of_a_client_opened_by_a_mutation(
+    rig: Rig, label: str
+) -> None:
     job = await rig.run("use_own_client", label=label)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("AutoReconnect", 1)

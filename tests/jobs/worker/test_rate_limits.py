@@ -39,22 +39,22 @@ async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
 
 async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> None:
     for number in range(6):
-        await rig.schedule("thrice_a_minute", number=number)
+        await rig.schedule("three_per_minute", number=number)
     for done in range(1, 7):
-        await ended_of(rig, "thrice_a_minute", done)
+        await ended_of(rig, "three_per_minute", done)
         await rig.run("echo")
         await rig.engine.advance(MINUTE_MS // 3)
-    starts = sorted(job["startedAt"] for job in await rig.jobs_of("thrice_a_minute"))
+    starts = sorted(job["startedAt"] for job in await rig.jobs_of("three_per_minute"))
     assert all(later - earlier >= MINUTE / 3 - REAL for earlier, later in pairwise(starts))
 
 
 async def test_the_order_of_a_limited_function_s_jobs_is_kept_until_they_start(rig: Rig) -> None:
-    await rig.schedule("thrice_a_minute")
-    await ended_of(rig, "thrice_a_minute", 1)
-    ids = [await rig.schedule("thrice_a_minute", number=number) for number in range(3)]
+    await rig.schedule("three_per_minute")
+    await ended_of(rig, "three_per_minute", 1)
+    ids = [await rig.schedule("three_per_minute", number=number) for number in range(3)]
     await rig.run("echo")
     assert {(await rig.job(job_id))["lane"] for job_id in ids} == {
-        "default/functions.thriceAMinute"
+        "default/functions.threePerMinute"
     }
 
 
@@ -137,11 +137,11 @@ async def _reserved(rig: Rig, number: int) -> bool:
 async def test_a_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -> None:
     for done in (1, 2):
         async with working(hasty):
-            await idle.schedule("thrice_a_minute")
-            await idle.schedule("thrice_a_minute")
-            await ended_of(idle, "thrice_a_minute", done)
+            await idle.schedule("three_per_minute")
+            await idle.schedule("three_per_minute")
+            await ended_of(idle, "three_per_minute", done)
             await idle.run("echo")
-        await ended_of(idle, "thrice_a_minute", done)
+        await ended_of(idle, "three_per_minute", done)
         await idle.engine.advance(MINUTE_MS // 3)
 
 

@@ -195,7 +195,7 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
         (None, 2, 1, TransitionName.FAIL),
     ],
 )
-async def test_outcome_of_a_lost_worker_s_job(
+async def test_outcome_of_a_job_whose_worker_was_lost(
     idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))

@@ -1,27 +1,28 @@
-"""How long what has ended is kept, and what an action leaves behind when it fails."""
+"""Retention of ended jobs, and jobs scheduled by functions that fail."""
 
 from datetime import timedelta
 
 import pytest
 
 from ostinato.jobs.errors import PayloadTooLarge
-from tests.engine.keeping import MINUTE_MS
+from tests.engine.retention import MINUTE_MS
 from tests.engine.rig import Rig
 
 WEEK = timedelta(days=7)
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"), [("echo", WEEK), ("kept_a_minute", timedelta(milliseconds=MINUTE_MS))]
+    ("name", "retention"),
+    [("echo", WEEK), ("retained_for_a_minute", timedelta(milliseconds=MINUTE_MS))],
 )
 async def test_result_is_kept_for_a_week_or_its_result_ttl(
-    rig: Rig, name: str, kept: timedelta
+    rig: Rig, name: str, retention: timedelta
 ) -> None:
     job = await rig.run(name)
-    assert job["purgeAt"] - job["completedAt"] == kept
+    assert job["purgeAt"] - job["completedAt"] == retention
 
 
-async def test_ttl_index_purges_expired_jobs(idle: Rig) -> None:
+async def test_ttl_index_purges_jobs_at_their_purge_time(idle: Rig) -> None:
     indexes = await idle.engine.mongo["jobs"].index_information()
     (purge,) = [one for one in indexes.values() if one["key"] == [("purgeAt", 1)]]
     assert purge["expireAfterSeconds"] == 0
@@ -32,6 +33,6 @@ async def test_jobs_scheduled_by_a_failed_action_remain(rig: Rig) -> None:
     assert [job["args"] for job in await rig.jobs_of("echo")] == [{"value": "stays"}]
 
 
-async def test_the_arguments_of_a_transaction_are_counted_in_bytes(rig: Rig) -> None:
-    job = await rig.run("schedule_wide", number=150)
+async def test_arguments_scheduled_in_a_transaction_are_limited_in_bytes(rig: Rig) -> None:
+    job = await rig.run("schedule_wide_characters", number=150)
     assert (job["state"], job["error"]["name"]) == ("failed", PayloadTooLarge.__name__)

@@ -1,4 +1,4 @@
-"""Every long-lived task of a worker meets an exception that nobody expected, and goes on."""
+"""Background tasks of a worker: each is restarted after an unexpected exception."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The functions by which the tests show what is kept, for how long, and what is not."""
+"""Functions for the tests of retention and of scheduling from failed functions."""
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
@@ -7,21 +7,21 @@ from tests.engine.functions import HALF_AN_HOUR_MS, echo
 MINUTE_MS = 60_000
 
 
-@action(public=True, name="functions.keptAMinute", result_ttl_ms=MINUTE_MS)
-async def kept_a_minute(ctx: Context) -> str:
+@action(public=True, name="functions.retainedForAMinute", result_ttl_ms=MINUTE_MS)
+async def retained_for_a_minute(ctx: Context) -> str:
     """Return a result with a short retention."""
     return "now"
 
 
 @action(public=True, name="functions.scheduleThenFail")
 async def schedule_then_fail(ctx: Context) -> None:
-    """Schedule a job at once, as actions do, and fail."""
+    """Schedule a job outside a transaction, and fail."""
     await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": "stays"})
     raise ValueError("after scheduling")
 
 
-@mutation(public=True, name="functions.scheduleWide")
-async def schedule_wide(ctx: Context, number: int) -> None:
-    """Schedule jobs whose arguments take four bytes a character."""
+@mutation(public=True, name="functions.scheduleWideCharacters")
+async def schedule_wide_characters(ctx: Context, number: int) -> None:
+    """Schedule jobs with arguments of four bytes per character."""
     for _ in range(number):
         await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": "🎼" * 16_000})
