@@ -23,7 +23,7 @@ from ostinato.jobs.embedded import EmbeddedServers, start_servers
 from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.mongo.collections import COLLECTIONS
 from ostinato.jobs.settings import Mode, Settings
-from tests.dealing import Dealing
+from tests.distribution import Distribution
 
 WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
 MOST_WORKERS = 8  # all of them share one mongod
@@ -99,8 +99,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Dealing:
-    return Dealing(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Distribution:
+    return Distribution(config, log)
 
 
 def pytest_collection_finish() -> None:

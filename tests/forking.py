@@ -24,11 +24,11 @@ PRELOADED = [
     "ostinato.schema.server.uvicorn_server",
     "ostinato.jobs.mongo.diagnostics",
     "ostinato.jobs.worker.main",
-    "tests.freezing",
+    "tests.gc_freeze",
 ]
 
-nursery = multiprocessing.get_context("forkserver")
-nursery.set_forkserver_preload(PRELOADED)
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(PRELOADED)
 
 
 class Forked(subprocess.Popen[bytes]):
@@ -82,7 +82,9 @@ def run_forked(
 
 
 def _start(name: str, args: Sequence[str], surroundings: Surroundings) -> BaseProcess:
-    process = nursery.Process(target=_become, args=(("ostinato", *args), surroundings), name=name)
+    process = forkserver.Process(
+        target=_become, args=(("ostinato", *args), surroundings), name=name
+    )
     process.start()
     return process
 

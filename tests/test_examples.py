@@ -92,7 +92,7 @@ async def test_the_tour_of_the_readme_goes_as_it_says(alice: Visitor) -> None:
     assert ticked["name"] == "every two seconds"
 
 
-async def test_the_script_of_the_readme_is_told_of_each_change(alice: Visitor) -> None:
+async def test_script_of_the_readme_receives_each_change(alice: Visitor) -> None:
     install_clients()
     _, _, transfer = printed("README.md", "graphql")
     (code,) = printed("README.md", "js")

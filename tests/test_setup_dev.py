@@ -153,7 +153,7 @@ async def test_a_second_instance_is_refused_by_name(other: Installation) -> None
         assert "OSTINATO_PORT=8010 make run ARGS='--data DIR'" in _flat(second)
 
 
-async def test_a_port_in_use_is_refused_with_the_way_out(other: Installation) -> None:
+async def test_error_for_a_port_in_use_names_the_fix(other: Installation) -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", other.port):
         run = other.start()
         assert await asyncio.wait_for(run.child.wait(), UP_WITHIN) == 1

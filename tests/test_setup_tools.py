@@ -40,13 +40,13 @@ def test_a_tool_that_is_new_enough_passes(tool: Path, says: str) -> None:
 def test_an_older_one_is_named_with_what_to_do(tool: Path, says: str) -> None:
     (tool / "says").write_text(f"{says}\n")
     found = says.removeprefix("Tool ")
-    told = f"Tool 3.11 or newer is required, but `tool` is {found}. Get one."
-    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, told)
+    expected = f"Tool 3.11 or newer is required, but `tool` is {found}. Get one."
+    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, expected)
 
 
 def test_a_tool_that_is_missing_is_named_with_what_to_do() -> None:
-    told = "Node 20.19 or newer is required, but `no-such-tool` was not found. Get one."
-    assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, told)
+    expected = "Node 20.19 or newer is required, but `no-such-tool` was not found. Get one."
+    assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, expected)
 
 
 def test_a_download_that_fails_says_what_to_look_at() -> None:
@@ -58,7 +58,7 @@ def test_a_download_that_fails_says_what_to_look_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "outcome", "told"),
+    ("user", "outcome", "expected"),
     [
         ("1000", 0, "thing is missing. Install it: sudo apt-get install -y thing"),
         ("0", 100, "Cannot install the Debian package thing; see the error above."),
@@ -66,13 +66,13 @@ def test_a_download_that_fails_says_what_to_look_at() -> None:
     ],
 )
 def test_a_missing_package_is_installed_for_root_or_named(
-    tmp_path: Path, user: str, outcome: int, told: str
+    tmp_path: Path, user: str, outcome: int, expected: str
 ) -> None:
     for name, line in (("id", f"echo {user}"), ("apt-get", f"exit {outcome}")):
         command(tmp_path, name, line)
     code, said = ask("need.sh", "false", "thing", path=tmp_path)
     assert code == 1
-    assert told in said
+    assert expected in said
 
 
 def test_a_second_set_up_waits_for_the_first(tmp_path: Path) -> None:

@@ -198,9 +198,9 @@ def test_no_inner_module_looks_like_a_layer() -> None:
 
 
 def test_the_composition_root_opens_no_library_of_another_layer() -> None:
-    doors = {"strawberry", "starlette", "motor", "pymongo", "bson", "arq", "redis", "croniter"}
+    gateways = {"strawberry", "starlette", "motor", "pymongo", "bson", "arq", "redis", "croniter"}
     names = _imports(ROOT / "ostinato" / "cli.py")
-    assert {name.partition(".")[0] for name in names} & doors == set()
+    assert {name.partition(".")[0] for name in names} & gateways == set()
 
 
 def test_tests_do_not_sleep() -> None:

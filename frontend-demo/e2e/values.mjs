@@ -29,7 +29,7 @@ async function isShown(page, number) {
 export default async function scenario(page, given) {
   await openLivePage(page, given);
   for (const number of VALUES.keys()) {
-    await scheduleJob(page, { functionName: 'doors.echo', args: argsOf(number) });
+    await scheduleJob(page, { functionName: 'echo_functions.echo', args: argsOf(number) });
     await isShown(page, number);
   }
   await given.please('store what others wrote');

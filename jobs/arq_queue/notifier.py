@@ -53,6 +53,7 @@ class Notifier:
 
     def __init__(self, redis: ArqRedis, prefix: str) -> None:
         self._redis = redis
+        # Processes of older and newer versions run at once: they must use the same channel.
         self._channel = f"{prefix}:doorbell"
         self._pending: set[Signal] = set()
         self._publishing: asyncio.Task[None] | None = None

@@ -33,9 +33,9 @@ AWAY = (
 
 @pytest.mark.parametrize("kind", AWAY)
 def test_an_unreachable_database_is_unavailable(kind: type[Exception]) -> None:
-    told = format_exception(kind("secret-host:27017 is away"))
-    assert told["extensions"] == {"code": "UNAVAILABLE"}
-    assert "secret-host" not in told["message"]
+    formatted = format_exception(kind("secret-host:27017 is away"))
+    assert formatted["extensions"] == {"code": "UNAVAILABLE"}
+    assert "secret-host" not in formatted["message"]
 
 
 STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}

@@ -69,11 +69,11 @@ async def test_bson_types_of_other_programs_are_returned_as_json(
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**64, 10**60])
-@pytest.mark.parametrize("way", ["literal", "variable"])
+@pytest.mark.parametrize("form", ["literal", "variable"])
 async def test_a_number_beyond_64_bits_is_rejected_with_its_path(
-    ann: Client, number: int, way: str
+    ann: Client, number: int, form: str
 ) -> None:
-    if way == "literal":
+    if form == "literal":
         given = f"{{data: {{rows: [0, {{n: {number}}}]}}}}"
         answer = await ann(f"mutation {{ createWithTimeout(input: {given}) {{ requestId }} }}")
     else:

@@ -22,7 +22,7 @@ from tests.live.hostile import JSON
 from tests.processes import TLS, ApiProcess, Processes
 
 REPORTS = ("tests.browser.reports",)
-DOORS = ("tests.live.doors",)
+FUNCTIONS = ("tests.live.echo_functions",)
 OTHER_SECRET = SecretStr("another-secret-of-cursors-0123456789abcdef")
 SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
 LATER = """mutation {
@@ -48,10 +48,10 @@ async def reporting_api(processes: Processes) -> ApiProcess:
 
 
 @pytest.fixture
-async def doors_api(processes: Processes) -> ApiProcess:
+async def echo_api(processes: Processes) -> ApiProcess:
     """Return an API with functions that return what they are given, and a worker that runs them."""
-    processes.worker(functions=DOORS)
-    return await processes.api(functions=DOORS)
+    processes.worker(functions=FUNCTIONS)
+    return await processes.api(functions=FUNCTIONS)
 
 
 async def _ask(api: ApiProcess, query: str, **variables: object) -> None:
@@ -103,7 +103,7 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
 
 
 async def test_pages_show_values_completely(
-    chromium: Chromium, doors_api: ApiProcess, settings: Settings
+    chromium: Chromium, echo_api: ApiProcess, settings: Settings
 ) -> None:
     async def store() -> None:
         value = {"rows": [DBRef("x", ObjectId()), Decimal128("1.10"), Binary(b"x")]}
@@ -113,22 +113,22 @@ async def test_pages_show_values_completely(
             await others.job("alice", args={"value": value}, state="success", result=value)
             await others.job("alice", state="inProgress", progress=progress)
 
-    await chromium.play("values", doors_api, {"store what others wrote": store})
+    await chromium.play("values", echo_api, {"store what others wrote": store})
 
 
 @bounds(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(JSON, min_size=10, max_size=20))
 async def test_page_shows_every_value_as_it_was_sent(
-    chromium: Chromium, doors_api: ApiProcess, values: list[object]
+    chromium: Chromium, echo_api: ApiProcess, values: list[object]
 ) -> None:
     async def schedule() -> list[dict[str, object]]:
         sent = [{"value": value, "text": new_id(), "count": 1} for value in values]
         for args in sent:
-            given = {"functionName": "doors.echo", "args": args}
-            await _ask(doors_api, SCHEDULE, input=given)
+            given = {"functionName": "echo_functions.echo", "args": args}
+            await _ask(echo_api, SCHEDULE, input=given)
         return sent
 
-    await chromium.play("echoes", doors_api, {"schedule a job with each value": schedule})
+    await chromium.play("echoes", echo_api, {"schedule a job with each value": schedule})
 
 
 @pytest.mark.parametrize(

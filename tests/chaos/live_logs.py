@@ -33,7 +33,7 @@ OF_CRONS = Want(root=CRONS, owner="ada", snapshot=True)
 OF_BATCH = Want(root=BATCH, owner="ada", id=global_id("Batch", "batch"))
 
 
-def told(want: Want, kind: str, at: float = EARLY, **message: Any) -> Line:
+def message_line(want: Want, kind: str, at: float = EARLY, **message: Any) -> Line:
     data = {want.root: {"kind": kind, "cursor": "c", "id": None, "found": None, **message}}
     return {"at": at, "what": What.TOLD, "sub": 0, "message": {"payload": {"data": data}}}
 
@@ -50,9 +50,9 @@ def job(want: Want, kind: str, name: str, seq: int, by: int | None = None) -> Li
     }
     shown: dict[str, Any] = {"id": found["id"], "found": found}
     return (
-        told(want, kind, **shown)
+        message_line(want, kind, **shown)
         if kind == "SNAPSHOT"
-        else told(want, kind, **shown, event={"seq": seq})
+        else message_line(want, kind, **shown, event={"seq": seq})
     )
 
 
@@ -60,11 +60,11 @@ def other(want: Want, kind: str, type_name: str, version: int | None) -> Line:
     """Tell of what is no job."""
     name = global_id(type_name, type_name.lower())
     found = None if version is None else {"id": name, "version": version}
-    return told(want, kind, id=name, found=found)
+    return message_line(want, kind, id=name, found=found)
 
 
 def ready(want: Want, at: float = EARLY) -> Line:
-    return told(want, "READY", at)
+    return message_line(want, "READY", at)
 
 
 def asked(after: str | None = None) -> Line:

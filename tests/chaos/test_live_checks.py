@@ -20,9 +20,9 @@ from tests.chaos.live_logs import (
     failed,
     job,
     judged,
+    message_line,
     other,
     ready,
-    told,
 )
 
 RETRIED = [job(ALL, "CHANGED", "retried", seq) for seq in range(1, 6)]
@@ -56,7 +56,7 @@ BATCH = [
     ready(OF_BATCH),
     other(OF_BATCH, "CHANGED", "Batch", 3),
 ]
-FRESH = [told(ALL, "RESET"), *SHOWN]
+FRESH = [message_line(ALL, "RESET"), *SHOWN]
 
 GOOD: dict[str, tuple[Want, list[Line]]] = {
     "everything from the beginning": (ALL, WHOLE),
@@ -118,7 +118,7 @@ BAD: dict[str, tuple[Want, list[Line], str]] = {
     ),
     "a job was shown as it never was": (
         ALL,
-        [told(ALL, "READY"), *WHOLE[1:-1], job(ALL, "CHANGED", "done", 3, by=2)],
+        [message_line(ALL, "READY"), *WHOLE[1:-1], job(ALL, "CHANGED", "done", 3, by=2)],
         checks.STALE,
     ),
     "a job is shown that has left": (PENDING, COMES_AND_GOES[:2], checks.WRONG_VIEW),
@@ -147,7 +147,7 @@ BAD: dict[str, tuple[Want, list[Line], str]] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_log_in_which_all_was_told_has_no_flaw(name: str) -> None:
+def test_complete_log_has_no_violation(name: str) -> None:
     want, lines = GOOD[name]
     assert judged(want, lines) == {}
 

@@ -34,7 +34,9 @@ def answering(**body: Any) -> Callable[[httpx.Request], httpx.Response]:
     return lambda _: httpx.Response(200, json=body)
 
 
-async def told(respond: Callable[[httpx.Request], httpx.Response], *requests: Request) -> list[str]:
+async def logged_outcomes(
+    respond: Callable[[httpx.Request], httpx.Response], *requests: Request
+) -> list[str]:
     transport = httpx.MockTransport(respond)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         return [answer.answered for answer in await Api(client, "token").call(requests)]
@@ -47,7 +49,7 @@ def error(code: str, *path: str) -> dict[str, Any]:
 async def test_each_call_of_a_document_has_its_own_answer() -> None:
     errors = [error("CONFLICT", "a1"), error("UNAVAILABLE", "a2"), error("TIMEOUT", "a3")]
     respond = answering(data={"a0": {"jobId": JOB_ID}, "a1": None}, errors=errors)
-    assert await told(respond, *[ENTER] * 4) == ["ok", "failed", "unknown", "unknown"]
+    assert await logged_outcomes(respond, *[ENTER] * 4) == ["ok", "failed", "unknown", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -62,11 +64,13 @@ async def test_each_call_of_a_document_has_its_own_answer() -> None:
 async def test_an_answer_without_data_is_judged_by_its_code(
     body: dict[str, Any], expected: str
 ) -> None:
-    assert await told(answering(**body), ENTER) == [expected]
+    assert await logged_outcomes(answering(**body), ENTER) == [expected]
 
 
 async def test_what_is_no_answer_is_unknown() -> None:
-    assert await told(lambda _: httpx.Response(502, text="Bad Gateway"), ENTER) == ["unknown"]
+    assert await logged_outcomes(lambda _: httpx.Response(502, text="Bad Gateway"), ENTER) == [
+        "unknown"
+    ]
 
 
 async def test_a_call_that_was_never_sent_failed_and_one_that_was_cut_off_is_unknown() -> None:

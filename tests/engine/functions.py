@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.retry import Retry, RetryAfter
-from tests.engine import odd
+from tests.engine import unusual_values
 from tests.processes import eventually
 
 HALF_AN_HOUR_MS = 30 * 60 * 1000
@@ -72,19 +72,19 @@ async def read_note(ctx: Context) -> object:
 @action(public=True)
 async def give(ctx: Context, what: str) -> object:
     """Return a value of subclasses of the built-in types, or one without an end."""
-    return odd.VALUES[what]
+    return unusual_values.VALUES[what]
 
 
 @action(public=True)
 async def show(ctx: Context, what: str) -> None:
-    """Report progress as one of the calls in `odd` does."""
-    await ctx.progress(*odd.PROGRESS[what])
+    """Report progress as one of the calls in `unusual_values` does."""
+    await ctx.progress(*unusual_values.PROGRESS[what])
 
 
 @action(public=True)
 async def plan(ctx: Context, what: str) -> str:
-    """Schedule with one of the options in `odd`."""
-    return await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, **odd.OPTIONS[what])
+    """Schedule with one of the options in `unusual_values`."""
+    return await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, **unusual_values.OPTIONS[what])
 
 
 @action(public=True)
@@ -113,7 +113,7 @@ RESULTS: dict[str, object] = {
 }
 ERRORS: dict[str, BaseException] = {
     "half a character in an error": ValueError("\ud800"),
-    "odd text in an error": ValueError(odd.Loud("quiet")),
+    "odd text in an error": ValueError(unusual_values.Loud("quiet")),
     "unspeakable error": Unspeakable(),
     "leaves": SystemExit(3),
     "cancels itself": asyncio.CancelledError(),
@@ -121,11 +121,11 @@ ERRORS: dict[str, BaseException] = {
 
 
 @action(public=True)
-async def come_to_grief(ctx: Context, way: str) -> object:
+async def come_to_grief(ctx: Context, behavior: str) -> object:
     """End in one of the ways that a careless function finds."""
-    if way in ERRORS:
-        raise ERRORS[way]
-    return RESULTS[way]
+    if behavior in ERRORS:
+        raise ERRORS[behavior]
+    return RESULTS[behavior]
 
 
 @mutation(public=True)
@@ -152,7 +152,7 @@ async def read_then_write(ctx: Context) -> int:
 
 
 @mutation(public=True, timeout_ms=500)
-async def meet_a_rival(ctx: Context) -> int:
+async def conflict_once(ctx: Context) -> int:
     """Raise the counter, with little patience."""
     where = {"_id": "one"}
     await ctx.db["counters"].update_one(where, {"$inc": {"value": 1}}, upsert=True)
@@ -241,7 +241,7 @@ async def hold(ctx: Context) -> str:
 
 
 @action(public=True)
-async def hold_deaf(ctx: Context) -> str:
+async def hold_despite_cancel(ctx: Context) -> str:
     """Wait at the gate, whoever asks for an end."""
     waiting = asyncio.ensure_future(gate.pass_through())
     while not waiting.done():

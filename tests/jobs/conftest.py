@@ -12,11 +12,11 @@ from tests.engine.rig import Rig, working
 
 MODULES = (
     "tests.engine.functions",
-    "tests.engine.deadly",
-    "tests.engine.diary",
-    "tests.engine.sharing",
-    "tests.engine.late",
-    "tests.engine.unruly",
+    "tests.engine.process_killers",
+    "tests.engine.attempt_log",
+    "tests.engine.shared_transactions",
+    "tests.engine.scheduling_when_canceled",
+    "tests.engine.self_cancelling",
 )
 FAST_SETTINGS = {
     "heartbeat_ms": 300,

@@ -85,12 +85,12 @@ class WatcherGroup:
                 pass
             self._waiting[watcher] = asyncio.create_task(watcher.next())
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def received(self) -> list[dict[str, Any]]:
         """Return the next message of each watcher, and start waiting for the one after it."""
-        told = await asyncio.gather(*self._waiting.values())
+        received = await asyncio.gather(*self._waiting.values())
         for watcher in self._waiting:
             self._waiting[watcher] = asyncio.create_task(watcher.next())
-        return told
+        return received
 
     async def close(self) -> None:
         for task in self._waiting.values():

@@ -67,7 +67,7 @@ def depth_of(value: Any) -> int:
 JSON: Final = st.recursive(SCALARS | REFERENCES, _grown, max_leaves=8).filter(
     lambda value: depth_of(value) <= 28 and len(repr(value)) <= 4_000
 )
-"""What a client may store: at most 30 levels, of which the doors take one or two."""
+"""What a client may store: at most 30 levels, of which the functions take one or two."""
 
 ID: Final = ObjectId("0123456789abcdef01234567")
 WITH_FORM: Final[list[tuple[Any, Any]]] = [

@@ -13,7 +13,7 @@ from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 ALL = JobFilter()
 
 
@@ -41,7 +41,7 @@ class Client(Generic[M]):
         await self._messages.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     async def next(self) -> M:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await anext(self._messages)
 
     async def take(self, count: int) -> list[M]:
@@ -79,7 +79,7 @@ def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Cl
     return Client(jobs_changed(ctx, ALL, SubscribeOptions(after=after, **options)))
 
 
-def told(changes: list[Change[Job]]) -> list[tuple[str | None, int | None]]:
+def received(changes: list[Change[Job]]) -> list[tuple[str | None, int | None]]:
     return [(c.id, c.event.seq if c.event else None) for c in changes]
 
 

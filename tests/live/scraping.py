@@ -21,7 +21,7 @@ from tests.live.serving import served
 from tests.processes import TLS
 
 TOKEN: Final = "a-token-for-prometheus-of-40-bytes-01234"
-PATIENCE_S: Final = 30.0
+TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Scraper:
 
     async def get(self, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
         headers = {} if authorization is None else {"authorization": authorization}
-        async with httpx.AsyncClient(trust_env=False, verify=TLS, timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=TLS, timeout=TIMEOUT_S) as client:
             return await client.get(f"{self.url}/metrics", headers=headers)
 
     async def scrape(self) -> dict[str, float]:
@@ -54,7 +54,7 @@ class Scraper:
         """Run an operation as ann."""
         headers = {"authorization": f"Bearer {issue_token(self.settings, 'ann')}"}
         body = {"query": query, "variables": variables}
-        async with httpx.AsyncClient(trust_env=False, verify=TLS, timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=TLS, timeout=TIMEOUT_S) as client:
             return (await client.post(f"{self.url}/graphql", headers=headers, json=body)).json()
 
 

@@ -119,8 +119,8 @@ class Caller:
             self.client() as client,
             client.stream("POST", "/graphql", headers=accept, json=body) as response,
         ):
-            async for told in _responses_of(response):
-                await view.merge(told)
+            async for message in _responses_of(response):
+                await view.merge(message)
 
 
 async def _responses_of(response: httpx.Response) -> AsyncIterator[Document]:
@@ -128,8 +128,8 @@ async def _responses_of(response: httpx.Response) -> AsyncIterator[Document]:
     rest = b""
     async for chunk in response.aiter_raw():
         *frames, rest = (rest + chunk).split(separator)
-        for told in filter(None, map(_response_in, frames)):
-            yield told
+        for message in filter(None, map(_response_in, frames)):
+            yield message
 
 
 def _response_in(frame: bytes) -> Document | None:
@@ -137,5 +137,5 @@ def _response_in(frame: bytes) -> Document | None:
     start = frame.find(b"{")
     if start < 0:
         return None
-    told: Document = json.loads(frame[start:])
-    return told.get("payload", told) or None
+    message: Document = json.loads(frame[start:])
+    return message.get("payload", message) or None

@@ -20,7 +20,7 @@ from ostinato.schema.execution.operation_runner import OperationRunner
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.subscriber import Push
 from ostinato.schema.fanout.subscription_runner import SubscriptionRunner
-from tests.live.reading import PATIENCE_S
+from tests.live.reading import TIMEOUT_S
 
 JOBS = "subscription($after: Cursor, $snapshot: Boolean! = false, $coalesce: Boolean! = false) {"
 JOBS += " jobsChanged(after: $after, snapshot: $snapshot, coalesce: $coalesce) {"
@@ -44,7 +44,7 @@ class Watcher:
 
     async def next(self) -> dict[str, Any]:
         """Return the next message; fail if it has errors."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             self.encoded.append(await anext(self.results))
         response = orjson.loads(self.encoded[-1].payload)
         assert "errors" not in response, response

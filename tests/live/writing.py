@@ -83,8 +83,8 @@ class Writer:
 
     async def delete_cron(self, cron_id: str, owner: str = "ann") -> None:
         """Delete a cron like the engine does: first write a tombstone with its owner."""
-        farewell = {"$set": {"deleted": {"owner": owner}}}
-        await self.mongo["crons"].update_one({"_id": cron_id}, farewell)
+        tombstone = {"$set": {"deleted": {"owner": owner}}}
+        await self.mongo["crons"].update_one({"_id": cron_id}, tombstone)
         await self.mongo["crons"].delete_one({"_id": cron_id})
 
     async def task(self, owner: str = "ann", task_id: str = "poll") -> str:

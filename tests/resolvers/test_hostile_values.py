@@ -22,7 +22,7 @@ from tests.live.transports import JOB, Caller, Document
 from tests.processes import eventually
 
 SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
-FUNCTIONS = ("doors.echo", "doors.keep", "doors.fail")
+FUNCTIONS = ("echo_functions.echo", "echo_functions.keep", "echo_functions.fail")
 WRITE = """mutation($request: CreateWithTimeoutInput!, $cron: RegisterCronInput!,
     $task: StartRecurringTaskInput!, $items: AddItemsInput!, $batch: StartBatchInput!) {
   createWithTimeout(input: $request) { request { data } }
@@ -43,7 +43,7 @@ EXAMPLES = hypothesis_settings(
 
 @pytest.fixture
 def live_settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"functions": ("tests.live.doors",)})
+    return settings.model_copy(update={"functions": ("tests.live.echo_functions",)})
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ class Sent:
         return [self.value]
 
 
-class Doors:
+class SendingUser:
     """A user who sends one value with every operation."""
 
     def __init__(self, caller: Caller, client: httpx.AsyncClient) -> None:
@@ -81,7 +81,7 @@ class Doors:
             given = {"functionName": function, "args": sent.args, "key": key}
             once = await self.caller.ask(self.client, SCHEDULE, input=given)
             assert await self.caller.ask(self.client, SCHEDULE, input=given) == once
-        hourly = {"intervalMs": 3_600_000, "functionName": "doors.echo", "args": sent.args}
+        hourly = {"intervalMs": 3_600_000, "functionName": "echo_functions.echo", "args": sent.args}
         await self.caller.ask(
             self.client,
             WRITE,
@@ -108,10 +108,10 @@ class Doors:
 
 
 @asynccontextmanager
-async def _user(port: int, settings: Settings) -> AsyncIterator[Doors]:
+async def _user(port: int, settings: Settings) -> AsyncIterator[SendingUser]:
     caller = Caller(settings=settings, port=port, name=new_id())
     async with caller.client() as client:
-        yield Doors(caller, client)
+        yield SendingUser(caller, client)
 
 
 @EXAMPLES
@@ -122,7 +122,7 @@ async def test_json_values_round_trip_through_every_transport(
     async with _user(port, live_settings) as user, user.caller.watching() as views:
         await user.send(sent)
         read = await user.read()
-        stored = {job["id"]: _as_told(job) for job in read["jobs"]}
+        stored = {job["id"]: _as_received(job) for job in read["jobs"]}
         for view in views.values():
             await view.agrees(stored)
     for job in read.pop("jobs"):
@@ -140,7 +140,7 @@ def _expected(sent: Sent) -> Document:
     }
 
 
-def _as_told(job: Document) -> Document:
+def _as_received(job: Document) -> Document:
     return {name: each for name, each in job.items() if name not in ("functionName", "cause")}
 
 
@@ -150,7 +150,7 @@ def _check(job: Document, sent: Sent) -> None:
     if job["cause"]["kind"] == "JOB":  # scheduled by the batch, one per item
         value, progress = sent.data, {"done": 0, "total": 0, "message": ""}
     assert repr(job["args"]["value"]) == repr(value)
-    if job["functionName"] == "doors.fail":
+    if job["functionName"] == "echo_functions.fail":
         assert job["error"] == {"message": sent.text}
     else:
         assert repr((job["result"], job["progress"])) == repr((value, progress))
@@ -169,15 +169,15 @@ async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
     rows = [{"_id": new_id(), "value": each} for each in stored]
     await engine.mongo["notes"].insert_many(rows)
     async with _user(port, live_settings) as user:
-        told = await _outcomes(user, [row["_id"] for row in rows])
-    assert told.pop()[0] == "FAILED"
-    assert repr(told) == repr([("SUCCESS", expected) for _, expected in notes])
+        received = await _outcomes(user, [row["_id"] for row in rows])
+    assert received.pop()[0] == "FAILED"
+    assert repr(received) == repr([("SUCCESS", expected) for _, expected in notes])
 
 
-async def _outcomes(user: Doors, notes: list[str]) -> list[tuple[str, Any]]:
+async def _outcomes(user: SendingUser, notes: list[str]) -> list[tuple[str, Any]]:
     """Run a function that reads each note; return its states and results."""
     for note in notes:
-        given = {"functionName": "doors.readNote", "args": {"note": note}}
+        given = {"functionName": "echo_functions.readNote", "args": {"note": note}}
         await user.caller.ask(user.client, SCHEDULE, input=given)
 
     async def ended() -> list[Document]:

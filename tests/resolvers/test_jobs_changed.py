@@ -13,7 +13,7 @@ from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import ALL, Client, disconnected, first_message, told
+from tests.live.reading import ALL, Client, disconnected, first_message, received
 from tests.live.writing import DUE, Writer
 
 ROWS = SubscribeOptions(snapshot=True)
@@ -34,7 +34,7 @@ async def test_each_event_is_sent_once_and_in_order(
         await client.ready()
         job_id = await writer.run()
         changes = await client.take(3)
-    assert told(changes) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+    assert received(changes) == [(job_id, 1), (job_id, 2), (job_id, 3)]
     assert [c.event.state for c in changes if c.event] == ["pending", "inProgress", "success"]
     assert changes[-1].record is not None
     assert changes[-1].record.state is JobState.SUCCESS
@@ -51,7 +51,7 @@ async def test_snapshot_contains_the_jobs_that_existed_before_ready(
     assert [row.id for row in rows] == ids[::-1]
     assert {row.kind for row in rows} == {ChangeKind.SNAPSHOT}
     assert ready.id is None
-    assert told([change]) == [(ids[0], 2)]
+    assert received([change]) == [(ids[0], 2)]
 
 
 async def test_snapshot_has_at_most_the_requested_number_of_rows(
@@ -97,7 +97,7 @@ async def test_job_that_stops_matching_the_filter_is_sent_as_left(
         other = await writer.job()
         changes = await client.take(3)
     assert [c.kind for c in changes] == [ChangeKind.CHANGED, ChangeKind.LEFT, ChangeKind.CHANGED]
-    assert told(changes) == [(job_id, 1), (job_id, 2), (other, 1)]
+    assert received(changes) == [(job_id, 1), (job_id, 2), (other, 1)]
 
 
 async def test_internal_jobs_are_sent_only_if_requested(
@@ -132,7 +132,7 @@ async def test_filter_applies_to_every_event(
         await client.ready()
         await writer.run()
         job_id = await writer.run(**fields)
-        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+        assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
 async def test_job_retried_outside_the_window_is_sent_as_left(
@@ -143,7 +143,7 @@ async def test_job_retried_outside_the_window_is_sent_as_left(
         await client.ready()
         job_id = await writer.job()
         await writer.claim(job_id)
-        assert told(await client.take(2)) == [(job_id, 1), (job_id, 2)]
+        assert received(await client.take(2)) == [(job_id, 1), (job_id, 2)]
         await writer.retry(job_id, due=DUE + timedelta(hours=1))
         assert (await client.next()).kind is ChangeKind.LEFT
 
@@ -165,7 +165,7 @@ async def test_each_event_is_matched_by_the_due_time_at_that_event(
     async with Client(jobs_changed(as_viewer(), wanted, SubscribeOptions(after=cursor))) as client:
         await client.ready()
         changes = await client.take(3)
-    assert told(changes) == [(job_id, 2), (job_id, 3), (other, 2)]
+    assert received(changes) == [(job_id, 2), (job_id, 3), (other, 2)]
     assert [c.kind for c in changes] == [ChangeKind.CHANGED, ChangeKind.LEFT, ChangeKind.CHANGED]
 
 
@@ -192,7 +192,7 @@ async def test_result_larger_than_its_job_is_sent_as_one_event(
         await writer.claim(job_id)
         await writer.succeed(job_id, result="x" * 200_000)
         next_one = await writer.job()
-        assert told(await client.take(4)) == [
+        assert received(await client.take(4)) == [
             (job_id, 1),
             (job_id, 2),
             (job_id, 3),

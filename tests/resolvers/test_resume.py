@@ -16,7 +16,7 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import crons_changed, jobs_changed
 from tests.live.breaking import followed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import disconnected, first_message, follow, told
+from tests.live.reading import disconnected, first_message, follow, received
 from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
 
@@ -36,7 +36,7 @@ async def test_missed_changes_come_from_the_ring(
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         assert (await client.next()).kind is ChangeKind.READY
-        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+        assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
     assert feed.stats.replays == 0
 
 
@@ -48,7 +48,7 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
-        assert told(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
+        assert received(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
         live = await writer.job()
         assert (await client.next()).id == live
     assert feed.stats.replays == 1
@@ -90,7 +90,7 @@ async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         monkeypatch.setattr(asyncio, "sleep", overtaken)
-        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+        assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
 async def test_concurrent_resumes_share_a_catch_up_stream(
@@ -106,7 +106,7 @@ async def test_concurrent_resumes_share_a_catch_up_stream(
         await client.ready()
     counts = [20 - n for n in range(14)]
     taken = await asyncio.gather(*(c.take(n) for c, n in zip(clients[:14], counts, strict=True)))
-    assert [len(set(told(t))) for t in taken] == counts
+    assert [len(set(received(t))) for t in taken] == counts
     assert feed.stats.replays == 1
     for client in clients:
         await client.__aexit__()
@@ -122,7 +122,7 @@ async def test_cursor_is_valid_at_another_api_process(
         follow(as_viewer(at=other), cursor) as client,
     ):
         await client.ready()
-        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+        assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 
 async def test_cursor_ahead_of_this_process_skips_changes_already_sent(
@@ -131,7 +131,7 @@ async def test_cursor_ahead_of_this_process_skips_changes_already_sent(
     """The other process was ahead: it has already sent the next changes of this process."""
     async with follow(as_viewer()) as client:
         await client.ready()
-        told_job = await writer.job()
+        received_job = await writer.job()
         cursor = (await client.next()).cursor
     behind = feed.position
     feed.position = Position("82" + "0" * 16)
@@ -139,7 +139,7 @@ async def test_cursor_ahead_of_this_process_skips_changes_already_sent(
         await client.ready()
         feed.position = behind
         next_job = await writer.job()
-        assert (await client.next()).id == next_job != told_job
+        assert (await client.next()).id == next_job != received_job
 
 
 async def test_resuming_twice_with_one_cursor_sends_the_same_changes(
@@ -151,7 +151,7 @@ async def test_resuming_twice_with_one_cursor_sends_the_same_changes(
     for _ in range(2):
         async with follow(as_viewer(), cursor) as client:
             await client.ready()
-            runs.append(told(await client.take(3)))
+            runs.append(received(await client.take(3)))
     assert runs[0] == runs[1]
 
 
@@ -197,10 +197,10 @@ async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up
     await followed_writes(feed, writer, 6)
     async with harness.watch(after=lost) as gone, harness.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
-        ended, told = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
+        ended, received = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
         assert isinstance(ended, HistoryLost)
-        assert isinstance(told, list)
-        assert len({message["jobId"] for message in told}) == 6
+        assert isinstance(received, list)
+        assert len({message["jobId"] for message in received}) == 6
 
 
 async def followed_writes(feed: ChangeFeed, writer: Writer, count: int) -> None:

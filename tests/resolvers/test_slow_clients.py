@@ -13,7 +13,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import Change, ChangeKind
 from tests.live.breaking import followed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow, told
+from tests.live.reading import Client, disconnected, follow, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -33,7 +33,7 @@ async def test_slow_reader_continues_from_the_history(
         for _ in range(10):
             await writer.run()
         await followed(feed)
-        assert len(set(told(await client.take(30)))) == 30
+        assert len(set(received(await client.take(30)))) == 30
 
 
 async def test_quiet_subscription_gets_checkpoints(

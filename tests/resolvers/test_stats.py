@@ -36,8 +36,8 @@ async def test_counts_of_an_admin_cover_all_owners(
 ) -> None:
     await writer.job("ann")
     await writer.job("bob")
-    told = await first_message(stats_changed(as_viewer("root", "admin"), 500))
-    assert told.counts.pending == 2
+    received = await first_message(stats_changed(as_viewer("root", "admin"), 500))
+    assert received.counts.pending == 2
 
 
 async def test_counts_are_read_once_for_all_subscribers(

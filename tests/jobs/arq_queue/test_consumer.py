@@ -105,21 +105,21 @@ async def test_stale_arq_abort_entry_has_no_effect(
 
 
 @pytest.mark.parametrize(
-    ("error", "is_told"),
+    ("error", "is_logged"),
     [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
 )
 def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
-    error: BaseException | None, is_told: bool
+    error: BaseException | None, is_logged: bool
 ) -> None:
     info = (type(error), error, None) if error else None
     record = logging.LogRecord("arq.worker", logging.ERROR, "", 0, "run_chunk failed", (), info)
-    assert _drop_cancellations(record) is is_told
+    assert _drop_cancellations(record) is is_logged
 
 
-async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
-    told: list[Any] = []
+async def test_failure_that_no_task_awaits_is_not_reported() -> None:
+    reported: list[Any] = []
     gc.collect()  # what other tests have left
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     worker = object.__new__(_ArqWorker)
     worker.finishing = set()
     connection = asyncio.get_running_loop().create_future()
@@ -129,7 +129,7 @@ async def test_what_fails_while_nobody_waits_for_it_is_not_told() -> None:
     await asyncio.wait({finishing})
     del finishing, connection
     gc.collect()
-    assert told == []
+    assert reported == []
 
 
 class Clients:

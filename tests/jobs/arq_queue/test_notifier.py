@@ -114,14 +114,14 @@ async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, i
     assert (await idle.job(document["_id"]))["state"] == "pending"
 
 
-async def test_an_engine_that_fails_has_rung_its_bell(hasty: Settings) -> None:
+async def test_engine_sends_its_last_signal_when_its_body_raises(hasty: Settings) -> None:
     with suppress(ValueError):
         async with Engine.open(hasty) as engine:
             engine.notifier.notify(Signal.DUE)
-            ringing = engine.notifier._publishing
+            publishing = engine.notifier._publishing
             raise ValueError("a failing body")
-    assert ringing is not None
-    assert ringing.done()
+    assert publishing is not None
+    assert publishing.done()
 
 
 async def test_signal_after_close_opens_no_connection(hasty: Settings) -> None:

@@ -31,7 +31,7 @@ from tests.engine.rig import Rig, started
 from tests.processes import Processes, eventually
 
 LONG_AGO = 946_684_800_000
-GARBAGE: list[tuple[bytes, bytes | None]] = [
+MALFORMED: list[tuple[bytes, bytes | None]] = [
     (b"\xff\xfe", None),
     ("²-²".encode(), None),
     (b"chunk-99999999999999999999", None),
@@ -64,7 +64,7 @@ async def test_flush_loses_no_scheduled_job(rig: Rig, redis_admin: Redis) -> Non
     assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
 
 
-@pytest.mark.parametrize(("name", "payload"), GARBAGE, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize(("name", "payload"), MALFORMED, ids=lambda value: repr(value)[:20])
 async def test_foreign_data_in_the_queue_has_no_effect(
     rig: Rig, redis_admin: Redis, queue: str, name: bytes, payload: bytes | None
 ) -> None:
@@ -84,7 +84,7 @@ async def test_a_queue_of_another_type_is_put_aside(
 
 
 @pytest.mark.parametrize("word", [b"\xff\xfe", b"", b"due,due,nothing", b"cancel" * 1000, b"$"])
-async def test_garbage_at_the_door_does_no_harm(
+async def test_malformed_signal_has_no_effect(
     rig: Rig, redis_admin: Redis, queue: str, word: bytes
 ) -> None:
     await rig.run("echo")
@@ -129,7 +129,7 @@ async def test_scheduling_does_not_wait_for_redis(hasty: Settings) -> None:
         proxy.heal()
 
 
-async def test_only_what_is_due_soon_rings_the_bell(
+async def test_only_jobs_due_soon_send_a_signal(
     idle: Rig, hasty: Settings, redis_admin: Redis, queue: str
 ) -> None:
     pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there

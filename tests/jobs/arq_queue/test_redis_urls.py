@@ -134,7 +134,7 @@ async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: st
     assert found.fix == reason
 
 
-async def test_a_refused_password_is_told_from_a_server_that_is_away(valkey: str) -> None:
+async def test_wrong_password_is_distinguished_from_an_unreachable_server(valkey: str) -> None:
     url = f"redis://:wrong@{valkey}"
     (found,) = await inspect_redis(url)
     assert found.detail.startswith("rejects the password")

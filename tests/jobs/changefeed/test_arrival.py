@@ -29,13 +29,13 @@ async def test_catching_up_ends_although_changes_continue(feed: ChangeFeed, writ
     """Otherwise, subscriptions that resume under load would never share their execution."""
     after = feed.position
     await write_and_deliver(feed, writer)
-    told = 0
+    received = 0
     async with feed.subscribe(WATCH, after) as changes:
         while (delivery := await changes.catch_up()) is not None:
-            told += len(delivery.matched)
-            assert told <= MOST
+            received += len(delivery.matched)
+            assert received <= MOST
             await write_and_deliver(feed, writer)
-        assert told == 1
+        assert received == 1
         assert [len((await changes.next(1)).matched)] == [1]
 
 

@@ -15,7 +15,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.messages import ChangeKind
-from tests.live.reading import disconnected, follow, told
+from tests.live.reading import disconnected, follow, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -50,10 +50,10 @@ async def test_failover_loses_and_repeats_no_change(tmp_path: Path, settings: Se
         ids.append(await writer.run())
         ids.append(await writer.run())  # a repeated change would come before this one
         expected = [(job_id, seq) for job_id in ids for seq in (1, 2, 3)]
-        assert told(await client.take(9)) == expected
+        assert received(await client.take(9)) == expected
         async with follow(ctx, cursor) as resumed:
             await resumed.ready()
-            assert told(await resumed.take(9)) == expected
+            assert received(await resumed.take(9)) == expected
 
 
 async def accepts_writes(ctx: RequestContext) -> bool:

@@ -127,11 +127,11 @@ def test_an_event_is_decoded_once_for_all_filters() -> None:
         ChangeFilter(collection=WatchedCollection.JOBS, owner="ann", job_filter=PENDING), second
     )
     groups.publish([change(1, "j1", event())])
-    told = [matched.change.event for listener in (first, second) for matched in listener.received]
-    assert len(told) == 2
-    assert told[0] is not None
-    assert told[0].seq == 1
-    assert told[0] is told[1]
+    events = [matched.change.event for listener in (first, second) for matched in listener.received]
+    assert len(events) == 2
+    assert events[0] is not None
+    assert events[0].seq == 1
+    assert events[0] is events[1]
 
 
 @pytest.mark.parametrize(

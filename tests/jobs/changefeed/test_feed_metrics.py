@@ -34,8 +34,8 @@ async def test_a_broken_stream_is_counted_as_a_reopening(
     before = await scraper.scrape()
     await break_stream(feed, writer.mongo)
     await eventually(lambda: feed.stats.reopened > before["ostinato_hub_reopenings_total"])
-    told = await scraper.scrape()
-    assert moved(before, told) == {"hub_reopenings_total": 1}
+    after = await scraper.scrape()
+    assert moved(before, after) == {"hub_reopenings_total": 1}
 
 
 async def test_a_dropped_database_is_counted_as_an_invalidation(

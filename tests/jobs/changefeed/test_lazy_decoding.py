@@ -20,7 +20,7 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.breaking import followed, lose_history, no_position
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow, told
+from tests.live.reading import Client, disconnected, follow, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -68,7 +68,7 @@ async def test_resumed_subscription_gets_changes_from_before_it_connected(
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
-        assert told(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
+        assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
         assert (await client.next()).id == job_id
     assert feed.stats.replays == 0
 
@@ -80,7 +80,7 @@ async def test_a_new_subscription_gets_no_earlier_changes(
     async with follow(as_viewer()) as client:
         await client.ready()
         job_id = await writer.job()
-        assert told([await client.next()]) == [(job_id, 1)]
+        assert received([await client.next()]) == [(job_id, 1)]
 
 
 async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors(
@@ -97,7 +97,7 @@ async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors
         assert (await fresh.next()).kind is ChangeKind.READY
         assert ChangeKind.RESET in [message.kind for message in await old.take(2)]
         job_id = await writer.job()
-        assert told([await fresh.next()]) == [(job_id, 1)]
+        assert received([await fresh.next()]) == [(job_id, 1)]
 
 
 async def test_a_reset_is_delivered_before_later_changes(feed: ChangeFeed, writer: Writer) -> None:

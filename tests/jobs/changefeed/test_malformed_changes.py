@@ -50,8 +50,8 @@ async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
         await client.ready()
         await writer.mongo["crons"].insert_one(cron | {"nextRunTime": ODD[damage]})
         await writer.touch("crons", cron["_id"], nextRunTime=cron["nextRunTime"])
-        told, repaired = await client.take(2)
-        assert (told.kind, told.id, repaired.id) == (
+        received, repaired = await client.take(2)
+        assert (received.kind, received.id, repaired.id) == (
             ChangeKind.CHANGED,
             cron["_id"],
             cron["_id"],
@@ -69,9 +69,9 @@ async def test_a_snapshot_omits_malformed_rows_and_changes_continue(
         rows = await client.until(ChangeKind.READY)
         assert job_id in [row.id for row in rows]
         await writer.claim(job_id)
-        while (told := await client.next()).id != job_id:
+        while (received := await client.next()).id != job_id:
             pass  # the feed may send the changes of the rows first
-        assert told.record is not None
+        assert received.record is not None
 
 
 async def test_a_malformed_event_is_omitted_and_its_job_is_reported_as_changed(
@@ -81,8 +81,8 @@ async def test_a_malformed_event_is_omitted_and_its_job_is_reported_as_changed(
     async with Client(job_changed(as_viewer(), job_id)) as client:
         await client.ready()
         await writer.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"timeline.1": {"seq": 2}}})
-        told = await client.next()
-        assert (told.kind, told.event) == (ChangeKind.CHANGED, None)
+        received = await client.next()
+        assert (received.kind, received.event) == (ChangeKind.CHANGED, None)
 
 
 async def test_an_old_cursor_resumes_past_a_malformed_document(

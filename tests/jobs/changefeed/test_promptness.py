@@ -9,7 +9,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.live.messages import ChangeKind
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import follow, told
+from tests.live.reading import follow, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -60,7 +60,7 @@ async def test_changes_after_an_early_ready_are_sent_once(
     async with follow(as_viewer(), snapshot=True) as client:
         cursor = (await client.ready()).cursor
         ids = [await writer.job() for _ in range(5)]
-        assert told(await client.take(5)) == [(job_id, 1) for job_id in ids]
+        assert received(await client.take(5)) == [(job_id, 1) for job_id in ids]
     async with follow(as_viewer(), cursor) as again:
         await again.ready()
-        assert told(await again.take(5)) == [(job_id, 1) for job_id in ids]
+        assert received(await again.take(5)) == [(job_id, 1) for job_id in ids]

@@ -146,9 +146,7 @@ async def test_several_jobs_due_soon_go_to_the_fleet_when_they_are_due(
     assert await early_leader.dispatch() == 2
 
 
-async def test_a_claim_that_fails_is_told_and_not_tried_again_at_once(
-    idle: Rig, leader: Leader
-) -> None:
+async def test_failed_claim_is_logged_and_not_retried_at_once(idle: Rig, leader: Leader) -> None:
     async def fail() -> bool:
         raise ConnectionError("no")
 

@@ -126,7 +126,7 @@ async def test_a_new_lane_is_seen_the_sooner_the_less_asking_costs(idle: Rig) ->
 
 
 @pytest.mark.parametrize(("max_cursors", "is_dropped"), [(1, True), (2, False)])
-async def test_when_there_are_too_many_bookmarks_all_are_dropped(
+async def test_too_many_scan_cursors_are_all_dropped(
     idle: Rig, max_cursors: int, is_dropped: bool
 ) -> None:
     ids = await insert(idle, range(10, 30))

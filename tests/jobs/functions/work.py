@@ -94,7 +94,7 @@ async def call_action_as_mutation(ctx: Context) -> None:
     await ctx.run_mutation(write_line_outside)
 
 
-def told_to_hang(crate: dict[str, Any]) -> bool:
+def is_asked_to_hang(crate: dict[str, Any]) -> bool:
     """Return whether the test's file exists, and create another one."""
     hang_here = Path(crate["folder"], f"hang-{crate['_id']}")
     if not hang_here.exists():
@@ -110,7 +110,7 @@ async def send_crates(ctx: Context, crates: list[dict[str, Any]]) -> None:
         await ctx.db["crates"].update_one(
             {"_id": crate["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
         )
-        if told_to_hang(crate):
+        if is_asked_to_hang(crate):
             await asyncio.Event().wait()
 
 

@@ -99,7 +99,7 @@ async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
     assert await idle.all("failures") == []
 
 
-async def test_outcomes_that_share_a_write_end_each_in_its_own_way(idle: Rig) -> None:
+async def test_outcomes_that_share_a_write_are_independent(idle: Rig) -> None:
     plain, asked, lost = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(3)]
     await idle.cancel(asked)
     await idle.complete(ending(lost, TransitionName.HAND_BACK))

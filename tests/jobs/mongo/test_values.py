@@ -15,7 +15,7 @@ from ostinato.jobs.json_values import to_json_value
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
-from tests.engine import odd
+from tests.engine import unusual_values
 from tests.engine.rig import Rig
 
 ID = ObjectId("0123456789abcdef01234567")
@@ -68,44 +68,47 @@ async def test_arguments_and_results_are_unchanged(rig: Rig, name: str) -> None:
         assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
 
 
-@pytest.mark.parametrize("what", odd.STORED)
+@pytest.mark.parametrize("what", unusual_values.STORED)
 async def test_value_of_a_subclass_is_stored_as_its_base_class(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
-    assert (job["state"], repr(job["result"])) == ("success", repr(odd.STORED[what]))
+    assert (job["state"], repr(job["result"])) == ("success", repr(unusual_values.STORED[what]))
 
 
 def test_an_enum_takes_no_more_room_than_its_value() -> None:
     stored = ["red"] * 100
     limit_bytes = len(to_json(stored))
-    assert to_json_value([odd.Colour.RED] * 100, "result", limit_bytes=limit_bytes) == stored
+    assert (
+        to_json_value([unusual_values.Colour.RED] * 100, "result", limit_bytes=limit_bytes)
+        == stored
+    )
 
 
-@pytest.mark.parametrize("what", odd.REFUSED)
+@pytest.mark.parametrize("what", unusual_values.REFUSED)
 async def test_rejected_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
     job = await rig.run("give", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["message"] == odd.REFUSED[what]
+    assert job["error"]["message"] == unusual_values.REFUSED[what]
 
 
-@pytest.mark.parametrize("what", odd.PROGRESS)
+@pytest.mark.parametrize("what", unusual_values.PROGRESS)
 async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(rig: Rig, what: str) -> None:
     job = await rig.run("show", what=what)
-    told = job["error"]["message"] if job["state"] == "failed" else job["progress"]
-    assert (repr(told), job["attempt"]) == (repr(odd.SHOWN[what]), 1)
+    expected = job["error"]["message"] if job["state"] == "failed" else job["progress"]
+    assert (repr(expected), job["attempt"]) == (repr(unusual_values.SHOWN[what]), 1)
 
 
-@pytest.mark.parametrize("what", odd.OPTIONS)
+@pytest.mark.parametrize("what", unusual_values.OPTIONS)
 async def test_options_of_a_job_are_whole_numbers(rig: Rig, what: str) -> None:
     job = await rig.run("plan", what=what)
-    assert job.get("error", {}).get("message") == odd.PLANNED[what]
+    assert job.get("error", {}).get("message") == unusual_values.PLANNED[what]
     if job["state"] == "success":
         planned = await rig.job(job["result"])
-        told = planned["priority"], planned["timeoutMs"], planned["lane"]
-        assert repr(told) == repr((2, 2_000, "default/:2"))
+        expected = planned["priority"], planned["timeoutMs"], planned["lane"]
+        assert repr(expected) == repr((2, 2_000, "default/:2"))
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (Int64(5), 5),
         (3_000_000_000, 3_000_000_000),
@@ -116,11 +119,11 @@ async def test_options_of_a_job_are_whole_numbers(rig: Rig, what: str) -> None:
     ],
 )
 async def test_a_function_may_give_what_it_read_from_its_own_collection(
-    rig: Rig, value: object, told: object
+    rig: Rig, value: object, expected: object
 ) -> None:
     await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": value})
     job = await rig.run("read_note")
-    assert (job["state"], repr(job["result"])) == ("success", repr(told))
+    assert (job["state"], repr(job["result"])) == ("success", repr(expected))
 
 
 @pytest.mark.parametrize(
@@ -152,15 +155,15 @@ async def test_an_error_arrives_unchanged(rig: Rig, message: str) -> None:
     assert failure["data"] == {"message": message}
 
 
-@pytest.mark.parametrize("way", GRIEF)
-async def test_a_function_that_comes_to_grief_fails_once(rig: Rig, way: str) -> None:
-    job = await rig.run("come_to_grief", way=way)
+@pytest.mark.parametrize("behavior", GRIEF)
+async def test_a_function_that_comes_to_grief_fails_once(rig: Rig, behavior: str) -> None:
+    job = await rig.run("come_to_grief", behavior=behavior)
     assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["name"] == GRIEF[way]
+    assert job["error"]["name"] == GRIEF[behavior]
 
 
 async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
-    bad = [rig.schedule("come_to_grief", way=way) for way in GRIEF]
+    bad = [rig.schedule("come_to_grief", behavior=behavior) for behavior in GRIEF]
     good = [rig.schedule("echo", value=number) for number in range(20)]
     ids = await asyncio.gather(*bad, *good)
     jobs = [await rig.ended(job_id) for job_id in ids]
@@ -207,7 +210,7 @@ async def test_arguments_without_an_end_are_refused_at_the_call(
     idle: Rig, what: str, code: str
 ) -> None:
     with pytest.raises(BadRequest) as refused:
-        await idle.schedule("echo", value=odd.VALUES[what])
+        await idle.schedule("echo", value=unusual_values.VALUES[what])
     assert [(issue.path, issue.code) for issue in refused.value.issues] == [(("args",), code)]
 
 

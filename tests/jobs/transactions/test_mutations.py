@@ -86,7 +86,7 @@ async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
 
 
 async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
-    job = await rig.run("share", name="one", way="linger")
+    job = await rig.run("share", name="one", behavior="linger")
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
@@ -94,23 +94,23 @@ async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
     assert [effect["name"] for effect in await rig.all("effects")] == ["one"]
 
 
-@pytest.mark.parametrize("way", ["schedule late", "cancel late"])
+@pytest.mark.parametrize("behavior", ["schedule late", "cancel late"])
 async def test_task_that_outlives_its_mutation_cannot_schedule_or_cancel(
-    rig: Rig, way: str
+    rig: Rig, behavior: str
 ) -> None:
-    job = await rig.run("share", name="one", way=way)
+    job = await rig.run("share", name="one", behavior=behavior)
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
     assert (job["state"], await rig.jobs_of("echo")) == ("success", [])
 
 
-@pytest.mark.parametrize("way", ["swallow", "swallow twice", "swallow and cancel"])
+@pytest.mark.parametrize("behavior", ["swallow", "swallow twice", "swallow and cancel"])
 async def test_mutation_that_continues_after_a_rejected_write_fails_at_once(
-    rig: Rig, way: str
+    rig: Rig, behavior: str
 ) -> None:
     await rig.engine.mongo["effects"].insert_one({"_id": "the same"})
-    job = await rig.run("share", name="one", way=way)
+    job = await rig.run("share", name="one", behavior=behavior)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "WriteRefused")
     assert "E11000 duplicate key" in job["error"]["message"]
     assert "upsert=True" in job["error"]["message"]

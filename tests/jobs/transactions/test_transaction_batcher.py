@@ -40,7 +40,8 @@ async def sharing(rig: Rig) -> Rig:
 async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
     names = [str(number) for number in range(len(ways))]
     asked = (
-        rig.schedule("share", name=name, way=way) for name, way in zip(names, ways, strict=True)
+        rig.schedule("share", name=name, behavior=behavior)
+        for name, behavior in zip(names, ways, strict=True)
     )
     return [await rig.ended(job_id, within=60) for job_id in await asyncio.gather(*asked)]
 
@@ -59,11 +60,11 @@ async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
     assert {job["attempt"] for job in jobs} == {1}
 
 
-@pytest.mark.parametrize("way", ["raise", "hold", "break", "swallow", "swallow twice"])
-async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, way: str) -> None:
+@pytest.mark.parametrize("behavior", ["raise", "hold", "break", "swallow", "swallow twice"])
+async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, behavior: str) -> None:
     await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
     await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
-    jobs = await all_ended(sharing, ["write"] * WRITERS + [way] + ["write"] * WRITERS)
+    jobs = await all_ended(sharing, ["write"] * WRITERS + [behavior] + ["write"] * WRITERS)
     assert [job["state"] for job in jobs].count("success") == 2 * WRITERS
     assert jobs[WRITERS]["state"] == "failed"
     assert await effects_are_those_of(sharing, jobs)
@@ -72,19 +73,19 @@ async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, way: str)
 async def test_what_often_fails_costs_its_neighbours_nothing(sharing: Rig) -> None:
     for name in ("a", "b"):
         await sharing.run("count", name=name, fail=True)
-    told, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
+    received, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
     jobs = await asyncio.gather(
         *(sharing.schedule("count", name=f"fails-{number}", fail=True) for number in failing),
-        *(sharing.schedule("share", name=name, way="tell") for name in told),
+        *(sharing.schedule("share", name=name, behavior="tell") for name in received),
         *(sharing.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
     )
     ended = Counter([(await sharing.ended(job_id, within=60))["state"] for job_id in jobs])
     assert ended == {"failed": 2 * WRITERS, "success": WRITERS}
-    assert sorted(call for call in calls if isinstance(call, str)) == sorted(told)
+    assert sorted(call for call in calls if isinstance(call, str)) == sorted(received)
 
 
 async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None:
-    held = await sharing.schedule("share", name="held", way="hold")
+    held = await sharing.schedule("share", name="held", behavior="hold")
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
     await sharing.until(gate.reached.is_set)
     await sharing.cancel(held)
@@ -94,7 +95,7 @@ async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None
 
 
 async def test_mutation_whose_job_was_taken_over_does_not_affect_its_batch(sharing: Rig) -> None:
-    held = await sharing.schedule("share", name="held", way="hold")
+    held = await sharing.schedule("share", name="held", behavior="hold")
     await sharing.until(gate.reached.is_set)
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
     await sharing.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
@@ -104,7 +105,7 @@ async def test_mutation_whose_job_was_taken_over_does_not_affect_its_batch(shari
     assert await effects_are_those_of(sharing, jobs)
 
 
-async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
+async def test_mutations_wait_for_a_conflicting_transaction_of_another_client(sharing: Rig) -> None:
     mongo = sharing.engine.mongo
     async with await mongo.client.start_session() as session:
         session.start_transaction()
@@ -117,17 +118,17 @@ async def test_rivals_outside_are_waited_out(sharing: Rig) -> None:
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
 
-async def test_time_that_a_rival_took_is_no_fault_of_a_body(rig: Rig) -> None:
+async def test_timeout_after_a_conflict_counts_as_contention(rig: Rig) -> None:
     mongo, tries = rig.engine.mongo, Counter[str]()
 
-    async def meet_a_rival_and_wait(_session: Session) -> None:
+    async def conflict_then_wait(_session: Session) -> None:
         tries["all"] += 1
         if tries["all"] > 1:
             await asyncio.Event().wait()
         raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
 
     with pytest.raises(Contended):
-        await TransactionBatcher(mongo, OutcomeStore(mongo)).run(meet_a_rival_and_wait, 0.3)
+        await TransactionBatcher(mongo, OutcomeStore(mongo)).run(conflict_then_wait, 0.3)
 
 
 async def is_kept_once_its_turn_has_come(
@@ -179,7 +180,7 @@ async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transacti
     assert await asyncio.gather(*running) == ["kept"] * len(running)
 
 
-class OneRival:
+class OneConflict:
     """A body that meets a rival the first time."""
 
     def __init__(self) -> None:
@@ -195,7 +196,7 @@ class OneRival:
 async def test_time_waiting_for_conflicting_transactions_does_not_count(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
-    running = run_transaction(mongo, OneRival(), IN_TIME_S, queue_time_s=MAX_QUEUE_TIME_S)
+    running = run_transaction(mongo, OneConflict(), IN_TIME_S, queue_time_s=MAX_QUEUE_TIME_S)
     keeping = asyncio.create_task(running)
     assert await is_kept_once_its_turn_has_come(keeping, mongo.conflict_lock.release)
 
@@ -203,7 +204,7 @@ async def test_time_waiting_for_conflicting_transactions_does_not_count(rig: Rig
 async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
-    running = asyncio.create_task(run_shielded_transaction(mongo, OneRival(), IN_TIME_S))
+    running = asyncio.create_task(run_shielded_transaction(mongo, OneConflict(), IN_TIME_S))
     done, _ = await asyncio.wait([running], timeout=10 * IN_TIME_S)
     mongo.conflict_lock.release()
     assert done
@@ -244,7 +245,7 @@ async def test_a_failure_is_not_judged_by_what_was_never_kept(rig: Rig) -> None:
     assert (str(failed), kept) == ("never kept", "kept")
 
 
-async def test_rivals_in_two_workers_all_come_through_at_once(
+async def test_conflicting_mutations_of_two_workers_succeed_at_the_first_attempt(
     sharing: Rig, hasty: Settings
 ) -> None:
     async with working(hasty):

@@ -55,7 +55,7 @@ async def test_canceled_running_job_stops_without_redis(rig: Rig) -> None:
 async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_result(
     rig: Rig,
 ) -> None:
-    job_id = await rig.schedule("hold_deaf")
+    job_id = await rig.schedule("hold_despite_cancel")
     await gate.reached.wait()
     await rig.cancel(job_id)
     await rig.until(lambda: calls == ["asked to stop"])
@@ -75,7 +75,7 @@ async def test_mutation_that_ends_after_the_cancel_request_is_canceled_at_once(r
 
 
 async def test_a_second_request_changes_nothing(rig: Rig) -> None:
-    job_id = await rig.schedule("hold_deaf")
+    job_id = await rig.schedule("hold_despite_cancel")
     await gate.reached.wait()
     first, second = await rig.cancel(job_id), await rig.cancel(job_id)
     assert first.version == second.version
@@ -85,7 +85,7 @@ async def test_a_second_request_changes_nothing(rig: Rig) -> None:
 
 @pytest.mark.parametrize("name", ["echo", "come_to_grief"])
 async def test_an_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
-    job = await rig.run(name, **({"way": "not json"} if name == "come_to_grief" else {}))
+    job = await rig.run(name, **({"behavior": "not json"} if name == "come_to_grief" else {}))
     with pytest.raises(PreconditionFailed, match=job["state"]):
         await rig.cancel(job["_id"])
     assert await rig.job(job["_id"]) == job

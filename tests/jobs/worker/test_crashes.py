@@ -110,9 +110,9 @@ async def locked_by(rig: Rig, worker_id: str, job_id: str) -> AsyncIterator[None
         yield
 
 
-def lost_workers(rig: Rig, beats: HeartbeatHistory | None = None) -> WorkerRescuer:
+def lost_workers(rig: Rig, heartbeats: HeartbeatHistory | None = None) -> WorkerRescuer:
     workers = WorkerStore(rig.engine.mongo)
-    return WorkerRescuer(rig.engine, workers, "leader", beats or HeartbeatHistory(gap_s=1.0))
+    return WorkerRescuer(rig.engine, workers, "leader", heartbeats or HeartbeatHistory(gap_s=1.0))
 
 
 @pytest.mark.parametrize("name", ["die_always", "wait_for_ever"])
@@ -136,7 +136,7 @@ async def test_more_jobs_than_one_query_returns_are_all_reclaimed(idle: Rig) -> 
     assert await idle.count_of("wait_for_ever", "pending", at_least=1_100)
 
 
-async def test_what_a_deposed_worker_held_is_reclaimed_without_further_patience(idle: Rig) -> None:
+async def test_jobs_of_a_removed_worker_are_reclaimed_at_once(idle: Rig) -> None:
     job_id = await idle.schedule("wait_for_ever")
     await idle.claim(job_id, "ghost")
     # Whoever deposed it may have died before it had taken its jobs.
@@ -165,13 +165,15 @@ async def test_job_of_a_killed_leader_starts_again_with_default_settings(
     assert state_changes(await idle.job(job_id))[2] == ("inProgress", "pending")
 
 
-def beats_at(answers: Sequence[float], now: float, ahead_s: Sequence[float]) -> HeartbeatHistory:
+def heartbeats_at(
+    answers: Sequence[float], now: float, ahead_s: Sequence[float]
+) -> HeartbeatHistory:
     """Build the history of heartbeats at these times, with the server's clock so far ahead."""
     clock = iter([*answers, now])
-    beats = HeartbeatHistory(gap_s=1.0, now=lambda: next(clock))
+    heartbeats = HeartbeatHistory(gap_s=1.0, now=lambda: next(clock))
     for at, ahead in zip(answers, ahead_s, strict=True):
-        beats.record(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=at + ahead))
-    return beats
+        heartbeats.record(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=at + ahead))
+    return heartbeats
 
 
 async def silent_since_long(rig: Rig, worker_id: str) -> None:
@@ -197,14 +199,14 @@ async def test_who_was_not_answered_for_a_while_declares_nobody_lost(
     idle: Rig, answers: list[float], ahead_s: list[float], now: float, lost: int
 ) -> None:
     await silent_since_long(idle, "ghost")
-    assert await lost_workers(idle, beats_at(answers, now, ahead_s)).rescue() == lost
+    assert await lost_workers(idle, heartbeats_at(answers, now, ahead_s)).rescue() == lost
 
 
 async def test_who_seems_silent_itself_declares_nobody_lost(idle: Rig) -> None:
     for worker_id in ("ghost", "leader"):
         await silent_since_long(idle, worker_id)
-    beats = beats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
-    assert await lost_workers(idle, beats).rescue() == 0
+    heartbeats = heartbeats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
+    assert await lost_workers(idle, heartbeats).rescue() == 0
 
 
 async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(

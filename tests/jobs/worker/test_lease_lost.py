@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.jobs.embedded.process import Child
-from tests.engine.diary import Diary
+from tests.engine.attempt_log import AttemptLog
 from tests.engine.proxy import Proxy
 from tests.engine.rig import Document, Rig, started, state_changes, working
 from tests.processes import Processes
@@ -21,20 +21,20 @@ TAKEN_OVER = [
 
 
 @pytest.fixture
-def diary(tmp_path: Path) -> Diary:
-    return Diary(str(tmp_path / "diary"))
+def attempt_log(tmp_path: Path) -> AttemptLog:
+    return AttemptLog(str(tmp_path / "attempt_log"))
 
 
-async def begun(rig: Rig, diary: Diary, name: str) -> str:
+async def begun(rig: Rig, attempt_log: AttemptLog, name: str) -> str:
     """Schedule a function and wait until the only worker runs it; returns the job's id."""
-    job_id = await rig.schedule(name, name=diary.name)
-    await rig.until(lambda: diary.lines == ["1 began"])
+    job_id = await rig.schedule(name, name=attempt_log.name)
+    await rig.until(lambda: attempt_log.lines == ["1 began"])
     return job_id
 
 
-async def taken_over(rig: Rig, diary: Diary, job_id: str) -> Document:
+async def taken_over(rig: Rig, attempt_log: AttemptLog, job_id: str) -> Document:
     """Wait until the second attempt has begun beside the first; returns the job."""
-    await rig.until(lambda: diary.lines == ["1 began", "2 began"], within=WITHIN)
+    await rig.until(lambda: attempt_log.lines == ["1 began", "2 began"], within=WITHIN)
     return await rig.job(job_id)
 
 
@@ -53,39 +53,39 @@ def holder_of(job: Document, attempt: int) -> str:
     return str(event["worker"])
 
 
-@pytest.mark.parametrize("way", ["cut", "stall"])
+@pytest.mark.parametrize("failure", ["cut", "stall"])
 async def test_worker_disconnected_from_mongodb_drops_its_jobs_and_gets_a_new_id(
-    idle: Rig, processes: Processes, between: Proxy, diary: Diary, way: str
+    idle: Rig, processes: Processes, between: Proxy, attempt_log: AttemptLog, failure: str
 ) -> None:
     # With a long drain, only a worker that drops its jobs stops them in time.
     (worker,) = await started(idle, processes, mongo_url=between.url, drain_timeout_ms=40_000)
-    job_id = await begun(idle, diary, "keep_diary")
-    getattr(between, way)()
+    job_id = await begun(idle, attempt_log, "log_attempts")
+    getattr(between, failure)()
     async with working(idle.engine.settings):
-        held = await taken_over(idle, diary, job_id)
+        held = await taken_over(idle, attempt_log, job_id)
         between.heal()
         log = await goes_on(idle, worker)
-        assert diary.lines == ["1 began", "2 began", "1 was stopped"]
+        assert attempt_log.lines == ["1 began", "2 began", "1 was stopped"]
         assert ("worker.lease_lost" in log, "attempt.superseded" in log) == (True, False)
         assert await idle.job(job_id) == held
-        diary.let_go(2)
+        attempt_log.let_go(2)
         job = await idle.ended(job_id)
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     assert holder_of(await idle.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
 
 
 async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
-    idle: Rig, processes: Processes, diary: Diary
+    idle: Rig, processes: Processes, attempt_log: AttemptLog
 ) -> None:
     (worker,) = await started(idle, processes)
-    job_id = await begun(idle, diary, "block_at_first")
+    job_id = await begun(idle, attempt_log, "block_at_first")
     async with working(idle.engine.settings):
-        held = await taken_over(idle, diary, job_id)
-        diary.let_go(1)
+        held = await taken_over(idle, attempt_log, job_id)
+        attempt_log.let_go(1)
         log = await goes_on(idle, worker)
-        assert diary.lines == ["1 began", "2 began", "1 returned"]
+        assert attempt_log.lines == ["1 began", "2 began", "1 returned"]
         assert await idle.job(job_id) == held
-        diary.let_go(2)
+        attempt_log.let_go(2)
         job = await idle.ended(job_id)
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     about = [line for line in log.splitlines() if job_id in line]
@@ -95,15 +95,15 @@ async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
 
 
 async def test_a_mutation_that_blocked_the_loop_beyond_the_lease_has_one_effect(
-    idle: Rig, processes: Processes, diary: Diary
+    idle: Rig, processes: Processes, attempt_log: AttemptLog
 ) -> None:
     (worker,) = await started(idle, processes)
-    job_id = await begun(idle, diary, "block_in_mutation")
+    job_id = await begun(idle, attempt_log, "block_in_mutation")
     async with working(idle.engine.settings):
         job = await idle.ended(job_id, within=WITHIN)
-        diary.let_go(1)
+        attempt_log.let_go(1)
         await goes_on(idle, worker)
-    assert diary.lines == ["1 began", "1 returned"]
+    assert attempt_log.lines == ["1 began", "1 returned"]
     assert await idle.job(job_id) == job
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     assert [effect["attempt"] for effect in await idle.all("effects")] == [2]

@@ -35,14 +35,14 @@ async def test_drained_worker_exits_despite_threads_left_by_a_function(
     assert (await idle.run("leave_threads", kind=kind))["state"] == "success"
     assert await ended(worker) == 0
     assert "worker.left_running" in worker.tail()
-    assert "deadly.py" in worker.tail()
+    assert "process_killers.py" in worker.tail()
 
 
 async def test_a_drained_worker_ends_though_a_function_does_not(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)
-    job_id = await idle.schedule("hold_deaf")
+    job_id = await idle.schedule("hold_despite_cancel")
     await idle.reaches(job_id, "inProgress")
     assert await ended(worker) == 0
     assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
@@ -127,8 +127,8 @@ async def test_a_task_or_a_callback_that_exits_ends_no_worker(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)
-    for way in ("task", "callback", "stop"):
-        job = await idle.run("leave_exit", way=way)
+    for behavior in ("task", "callback", "stop"):
+        job = await idle.run("leave_exit", behavior=behavior)
         assert (job["state"], job["result"], job["attempt"]) == ("success", "lived", 1)
     assert worker.popen.poll() is None
     assert await ended(worker) == 0

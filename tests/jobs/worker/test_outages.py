@@ -44,11 +44,13 @@ async def outage_over(rig: Rig, proxy: Proxy) -> None:
     proxy.heal()
 
 
-@pytest.mark.parametrize("way", ["cut", "stall"])
-async def test_mongodb_outage_loses_no_job_and_no_worker(idle: Rig, proxy: Proxy, way: str) -> None:
+@pytest.mark.parametrize("failure", ["cut", "stall"])
+async def test_mongodb_outage_loses_no_job_and_no_worker(
+    idle: Rig, proxy: Proxy, failure: str
+) -> None:
     running = [await idle.schedule(name) for name in ("hold", "hold_in_mutation")]
     await idle.until(lambda: gate.visits == 2)
-    getattr(proxy, way)()
+    getattr(proxy, failure)()
     pending = [await idle.schedule("echo") for _ in range(20)]
     gate.opened.set()
     await outage_over(idle, proxy)
@@ -129,13 +131,13 @@ async def test_unanswered_commit_may_run_again(mongo: Mongo, between: Proxy) -> 
         await run_transaction(mongo, body, 0.5)
 
 
-async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> None:
+async def test_mutation_that_conflicts_until_its_timeout_runs_again(rig: Rig) -> None:
     counters, where = rig.engine.mongo["counters"], {"_id": "one"}
     await counters.insert_one({**where, "value": 0})
     async with await rig.engine.mongo.client.start_session() as session:
         session.start_transaction()
         await counters.update_one(where, {"$set": {"value": 10}}, session=session)
-        job_id = await rig.schedule("meet_a_rival")
+        job_id = await rig.schedule("conflict_once")
         await rig.attempted(job_id, 1)
         await session.commit_transaction()
     await rig.engine.advance(1_000)
@@ -145,7 +147,7 @@ async def test_a_mutation_kept_from_its_end_by_a_rival_runs_again(rig: Rig) -> N
 
 
 async def test_mutation_without_a_reachable_server_runs_again(rig: Rig) -> None:
-    job_id = await rig.schedule("share", name="one", way="away")
+    job_id = await rig.schedule("share", name="one", behavior="away")
     await rig.attempted(job_id, 1)
     await rig.engine.advance(1_000)
     job = await rig.ended(job_id)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.functions import gate
 from tests.engine.rig import Document, Rig, state_changes
-from tests.engine.unruly import AS_IT_RETURNS, ENDING, HARMLESS
+from tests.engine.self_cancelling import AS_IT_RETURNS, ENDING, HARMLESS
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 NEIGHBOURS = 8
@@ -14,50 +14,52 @@ BRIEF_MS = 1_500
 LATE = ["returns", "raises", "cancels itself"]
 
 
-@pytest.mark.parametrize("way", ENDING)
-async def test_action_that_cancels_itself_fails_after_one_start(rig: Rig, way: str) -> None:
-    job = await rig.run("cancel_itself", way=way)
+@pytest.mark.parametrize("behavior", ENDING)
+async def test_action_that_cancels_itself_fails_after_one_start(rig: Rig, behavior: str) -> None:
+    job = await rig.run("cancel_itself", behavior=behavior)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (job["error"]["name"], gate.visits) == ("CancelledError", 1)
     assert "canceled" in job["error"]["message"]
 
 
-@pytest.mark.parametrize("way", [*HARMLESS, AS_IT_RETURNS])
+@pytest.mark.parametrize("behavior", [*HARMLESS, AS_IT_RETURNS])
 async def test_an_action_that_returns_has_succeeded_whatever_it_asked_of_its_task(
-    rig: Rig, way: str
+    rig: Rig, behavior: str
 ) -> None:
-    job = await rig.run("cancel_itself", way=way)
+    job = await rig.run("cancel_itself", behavior=behavior)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("done", 1)
 
 
-@pytest.mark.parametrize("way", [*ENDING, AS_IT_RETURNS])
-async def test_mutation_that_cancels_itself_fails_alone(rig: Rig, way: str) -> None:
+@pytest.mark.parametrize("behavior", [*ENDING, AS_IT_RETURNS])
+async def test_mutation_that_cancels_itself_fails_alone(rig: Rig, behavior: str) -> None:
     await rig.run("cancel_itself_in_mutation", name="first")
-    jobs = await side_by_side(rig, "cancel_itself_in_mutation", way)
+    jobs = await side_by_side(rig, "cancel_itself_in_mutation", behavior)
     bad = jobs.pop()
     assert (bad["state"], bad["attempt"], bad["error"]["name"]) == ("failed", 1, "CancelledError")
     assert await only_neighbours_left_effects(rig, jobs)
 
 
 async def test_a_mutation_that_swallows_its_own_cancellation_commits(rig: Rig) -> None:
-    job = await rig.run("cancel_itself_in_mutation", name="one", way="swallowed")
+    job = await rig.run("cancel_itself_in_mutation", name="one", behavior="swallowed")
     assert (job["state"], job["attempt"]) == ("success", 1)
 
 
-@pytest.mark.parametrize("way", LATE)
-async def test_timed_out_action_fails_however_it_handles_cancellation(rig: Rig, way: str) -> None:
-    job = await rig.run("be_late", way=way)
+@pytest.mark.parametrize("behavior", LATE)
+async def test_timed_out_action_fails_however_it_handles_cancellation(
+    rig: Rig, behavior: str
+) -> None:
+    job = await rig.run("be_late", behavior=behavior)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
     assert job["error"]["message"] == "functions.beLate took longer than 50 ms"
-    assert ("cleaning up failed" in job["error"]["traceback"]) == (way == "raises")
+    assert ("cleaning up failed" in job["error"]["traceback"]) == (behavior == "raises")
 
 
-@pytest.mark.parametrize("way", ["returns", "raises"])
+@pytest.mark.parametrize("behavior", ["returns", "raises"])
 async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellation(
-    rig: Rig, way: str
+    rig: Rig, behavior: str
 ) -> None:
-    plan = await rig.plan("be_late_in_mutation", {"name": "late", "way": way})
+    plan = await rig.plan("be_late_in_mutation", {"name": "late", "behavior": behavior})
     late = await rig.engine.schedule(replace(plan, timeout_ms=BRIEF_MS))
     job = await rig.ended(late.id)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
@@ -65,12 +67,12 @@ async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellati
     assert await rig.all("effects") == []
 
 
-@pytest.mark.parametrize("way", ["returns", "raises"])
+@pytest.mark.parametrize("behavior", ["returns", "raises"])
 async def test_a_mutation_that_is_late_in_a_shared_transaction_takes_nobody_with_it(
-    rig: Rig, way: str
+    rig: Rig, behavior: str
 ) -> None:
     await rig.run("be_late_in_mutation", name="first")
-    jobs = await side_by_side(rig, "be_late_in_mutation", way, BRIEF_MS)
+    jobs = await side_by_side(rig, "be_late_in_mutation", behavior, BRIEF_MS)
     bad = jobs.pop()
     assert (bad["state"], bad["error"]["name"]) == ("failed", "TimeoutError")
     assert await only_neighbours_left_effects(rig, jobs)
@@ -94,11 +96,13 @@ async def test_retry_policy_covers_errors_of_a_client_opened_by_a_mutation(
 
 
 async def side_by_side(
-    rig: Rig, name: str, way: str, timeout_ms: int | None = None
+    rig: Rig, name: str, behavior: str, timeout_ms: int | None = None
 ) -> list[Document]:
     """Run some that do well and one that does not, which comes last in the answer."""
     good = [await rig.plan(name, {"name": str(number)}) for number in range(NEIGHBOURS)]
-    bad = replace(await rig.plan(name, {"name": "bad", "way": way}), timeout_ms=timeout_ms)
+    bad = replace(
+        await rig.plan(name, {"name": "bad", "behavior": behavior}), timeout_ms=timeout_ms
+    )
     middle = NEIGHBOURS // 2
     jobs = [await rig.engine.schedule(plan) for plan in [*good[:middle], bad, *good[middle:]]]
     jobs.append(jobs.pop(middle))

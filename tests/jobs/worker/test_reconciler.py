@@ -39,9 +39,9 @@ async def claimed(idle: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
 async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
-    strays = await claimed(idle, worker, "echo")
+    orphaned_claims = await claimed(idle, worker, "echo")
     await worker._reconciler.reconcile()
-    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    jobs = [await idle.job(attempt.job_id) for attempt in orphaned_claims]
     assert {(job["state"], job["maxAttempts"]) for job in jobs} == {("pending", 2)}
     assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
 
@@ -49,15 +49,15 @@ async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
 async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
-    strays = await claimed(idle, worker, "echo")
-    await idle.cancel(strays[0].job_id)
+    orphaned_claims = await claimed(idle, worker, "echo")
+    await idle.cancel(orphaned_claims[0].job_id)
     await worker._reconciler.reconcile()
-    job = await idle.job(strays[0].job_id)
+    job = await idle.job(orphaned_claims[0].job_id)
     assert job["state"] == "canceled"
     assert job["purgeAt"] - job["completedAt"] == timedelta(days=7)
 
 
-async def test_a_claim_that_is_not_answered_yet_is_no_stray(
+async def test_claim_in_flight_is_not_released(
     idle: Rig, worker: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered, find_claimed = asyncio.Event(), JobStore._find_claimed
@@ -92,23 +92,23 @@ async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
     assert running.stop_reason is StopReason.CANCELED
 
 
-async def test_attempt_with_an_unhashable_number_does_not_hide_stray_attempts(
+async def test_attempt_with_an_unhashable_number_does_not_hide_orphaned_claims(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
-    odd, *strays = await claimed(idle, worker, "hold")
+    odd, *orphaned_claims = await claimed(idle, worker, "hold")
     where = {"_id": odd.job_id}
     await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": Decimal128("1")}})
     worker.executor._start(odd, Lane())
     await gate.reached.wait()
     await worker._reconciler.reconcile()
-    jobs = [await idle.job(attempt.job_id) for attempt in strays]
+    jobs = [await idle.job(attempt.job_id) for attempt in orphaned_claims]
     assert {job["state"] for job in jobs} == {"pending"}
 
 
 async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
-    strays, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
+    orphaned_claims, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
     for attempt in lost:
         worker.executor._start(attempt, Lane())
     await idle.until(lambda: gate.visits == MANY)
@@ -119,7 +119,7 @@ async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
         await idle.complete(back)
     gate.opened.set()
     await worker._reconciler.reconcile()
-    states = [(await idle.job(attempt.job_id))["state"] for attempt in [*strays, *lost]]
+    states = [(await idle.job(attempt.job_id))["state"] for attempt in [*orphaned_claims, *lost]]
     assert set(states) == {"pending"}
 
 

@@ -136,7 +136,7 @@ async def test_function_does_not_run_again_after_its_outcome_is_rejected(refusin
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
 
-async def test_a_worker_told_to_go_does_not_wait_for_a_refusal_to_pass(
+async def test_stopping_worker_does_not_retry_rejected_completions(
     hasty: Settings, idle: Rig
 ) -> None:
     job_id, now = await idle.schedule("hold"), asyncio.get_running_loop().time

@@ -7,7 +7,7 @@ import pytest
 from ostinato.jobs.retry import NO_RETRY
 from ostinato.jobs.worker.stored_errors import MAX_TRACEBACK_CHARS, describe_exception
 from tests.engine.rig import Rig
-from tests.engine.unruly import ENORMOUS, UNSPEAKABLE
+from tests.engine.self_cancelling import ENORMOUS, UNSPEAKABLE
 
 
 @pytest.mark.parametrize("kind", ["", "_in_mutation"])

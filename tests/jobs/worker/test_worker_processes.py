@@ -43,7 +43,7 @@ async def test_killed_worker_process_is_replaced(idle: Rig, processes: Processes
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-async def test_a_crew_that_is_told_to_stop_drains_all_its_workers(
+async def test_parent_process_that_is_stopped_drains_all_its_workers(
     idle: Rig, processes: Processes, tmp_path: Path, signum: signal.Signals
 ) -> None:
     supervisor, workers = await supervised(idle, processes, 2)
@@ -58,7 +58,7 @@ async def test_a_crew_that_is_told_to_stop_drains_all_its_workers(
     assert await idle.all("workers") == []
 
 
-async def test_a_crew_that_is_killed_takes_its_workers_with_it(
+async def test_workers_end_when_their_parent_process_is_killed(
     idle: Rig, processes: Processes
 ) -> None:
     supervisor, workers = await supervised(idle, processes, 2)

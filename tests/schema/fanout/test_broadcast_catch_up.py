@@ -76,8 +76,8 @@ async def test_concurrent_reconnects_are_served_from_their_oldest_resume_point(
 ) -> None:
     history, behind = History(100), [70, 20, 90]
     members = [groups.join("k", after(each), history.changes, TAKES_NONE) for each in behind]
-    told = await asyncio.gather(*map(read, members))
-    assert told == [list(range(each + 1, 101)) for each in behind]
+    received = await asyncio.gather(*map(read, members))
+    assert received == [list(range(each + 1, 101)) for each in behind]
     assert history.executed == 80
     assert len(groups) == 1
 

@@ -41,8 +41,8 @@ async def test_equivalent_subscriptions_are_executed_once(
     await watcher_group.start(*watchers)
     await joined(harness, 3)
     await writer.job()
-    told = await watcher_group.told()
-    assert told[0] == told[1] == told[2]
+    received = await watcher_group.received()
+    assert received[0] == received[1] == received[2]
     payloads = [watcher.encoded[-1].payload for watcher in watchers]
     assert payloads[0] is payloads[1] is payloads[2]
 
@@ -57,7 +57,10 @@ async def test_cursor_arguments_inside_fragments_do_not_split_broadcasts(
     await watcher_group.start(harness.watch(query), harness.watch(query, x=cursor, **own))
     await joined(harness, 2)
     await writer.job()
-    assert [told["kind"] for told in await watcher_group.told()] == ["CHANGED", "CHANGED"]
+    assert [message["kind"] for message in await watcher_group.received()] == [
+        "CHANGED",
+        "CHANGED",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ async def test_concurrent_reconnects_join_one_broadcast(
     await watcher_group.start(*watchers, up_to=newest)
     await joined(harness, 10)
     await writer.job()
-    assert len({told["jobId"] for told in await watcher_group.told()}) == 1
+    assert len({message["jobId"] for message in await watcher_group.received()}) == 1
 
 
 async def test_subscriber_joining_during_a_burst_gets_each_change_once(
@@ -130,11 +133,11 @@ async def test_subscribers_of_one_job_share_a_broadcast_without_repeated_events(
     gid = global_id("Job", job_id)
     await watcher_group.start(harness.watch(JOB, id=gid))
     await writer.claim(job_id)
-    assert [told["event"]["seq"] for told in await watcher_group.told()] == [2]
+    assert [message["event"]["seq"] for message in await watcher_group.received()] == [2]
     await watcher_group.start(harness.watch(JOB, id=gid), harness.watch(JOB, id=gid))
     await joined(harness, 3)
     await writer.succeed(job_id)
-    assert [told["event"]["seq"] for told in await watcher_group.told()] == [3, 3, 3]
+    assert [message["event"]["seq"] for message in await watcher_group.received()] == [3, 3, 3]
 
 
 async def test_broadcast_sends_left_jobs(
@@ -143,9 +146,12 @@ async def test_broadcast_sends_left_jobs(
     await watcher_group.start(*(harness.watch(STATES, states=["PENDING"]) for _ in range(2)))
     await joined(harness, 2)
     job_id = await writer.job()
-    assert [told["kind"] for told in await watcher_group.told()] == ["CHANGED", "CHANGED"]
+    assert [message["kind"] for message in await watcher_group.received()] == [
+        "CHANGED",
+        "CHANGED",
+    ]
     await writer.claim(job_id)
-    assert [told["kind"] for told in await watcher_group.told()] == ["LEFT", "LEFT"]
+    assert [message["kind"] for message in await watcher_group.received()] == ["LEFT", "LEFT"]
 
 
 async def test_subscribers_share_a_broadcast_again_after_a_reset(
@@ -156,10 +162,10 @@ async def test_subscribers_share_a_broadcast_again_after_a_reset(
     await writer.mongo["jobs"].drop()
     await ensure_collections(writer.mongo)
     for kind in ("RESET", "READY"):
-        assert [told["kind"] for told in await watcher_group.told()] == [kind, kind]
+        assert [message["kind"] for message in await watcher_group.received()] == [kind, kind]
     await joined(harness, 2)
     job_id = global_id("Job", await writer.job())
-    assert [told["jobId"] for told in await watcher_group.told()] == [job_id, job_id]
+    assert [message["jobId"] for message in await watcher_group.received()] == [job_id, job_id]
 
 
 async def test_broadcast_ends_with_its_last_subscriber(
@@ -179,9 +185,9 @@ async def test_resuming_after_any_message_of_a_broadcast_is_exact(
     await watcher_group.start(harness.watch())
     await joined(harness, 1)
     ids = [global_id("Job", await writer.job()) for _ in range(5)]
-    told = [(await watcher_group.told())[0] for _ in range(5)]
-    assert [message["jobId"] for message in told] == ids
-    async with harness.watch(JOBS, after=told[1]["cursor"]) as again:
+    received = [(await watcher_group.received())[0] for _ in range(5)]
+    assert [message["jobId"] for message in received] == ids
+    async with harness.watch(JOBS, after=received[1]["cursor"]) as again:
         await again.ready()
         assert [message["jobId"] for message in await again.take(3)] == ids[2:]
 

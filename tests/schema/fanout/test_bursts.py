@@ -43,7 +43,7 @@ async def taking(watcher: Watcher) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def told(pushed: Pushed) -> int:
+def received(pushed: Pushed) -> int:
     return sum(batch.count(b'"result":') for batch in pushed.batches)
 
 
@@ -54,7 +54,7 @@ async def test_large_results_are_sent_in_writes_of_bounded_size(
     async with watching(harness, pushed) as watcher, taking(watcher):
         pushed.reads = True
         await succeed(writer, "x" * LARGE)
-        await eventually(lambda: told(pushed) == JOBS)
+        await eventually(lambda: received(pushed) == JOBS)
     assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
     assert len(pushed.batches) >= JOBS * LARGE // MAX_BURST_BYTES
 
@@ -70,10 +70,10 @@ async def test_slow_subscriber_gets_large_results_in_writes_of_bounded_size(
         ids = await succeed(writer, "x" * LARGE)
         assert (await waiting)["jobId"] == global_id("Job", ids[0])
         for _ in ids:
-            await watcher_group.told()
+            await watcher_group.received()
         pushed.reads = True
         async with taking(watcher):
-            await eventually(lambda: told(pushed) == JOBS - 1)
+            await eventually(lambda: received(pushed) == JOBS - 1)
     assert max(map(len, pushed.batches)) <= MAX_BURST_BYTES
 
 
@@ -86,5 +86,5 @@ async def test_result_larger_than_a_burst_is_sent_alone(
         ids = [await writer.job() for _ in range(3)]
         await writer.claim(*ids)
         await writer.succeed(*ids, result="x" * 2 * MAX_BURST_BYTES)
-        await eventually(lambda: told(pushed) == 3)
+        await eventually(lambda: received(pushed) == 3)
     assert [batch.count(b'"result":') for batch in pushed.batches] == [1, 1, 1]

@@ -92,8 +92,8 @@ async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
         costs.listen()
         executed, read = await costs.paid()
         ids = [await writer.job() for _ in range(3)]
-        told = [await waiting, *await ours.take(2)]
-    assert [each["jobId"] for each in told] == [global_id("Job", each) for each in ids]
+        received = [await waiting, *await ours.take(2)]
+    assert [each["jobId"] for each in received] == [global_id("Job", each) for each in ids]
     assert (len(costs.listeners), costs.woken) == (len(filters), 1)
     assert await costs.paid() == (executed + 3, read)
 
@@ -114,8 +114,8 @@ async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
         await writer.progress(job_id, done=1)
         assert (await watcher.next())["kind"] == "CHANGED"
         assert await job_reads.count() == read
-    assert [each["kind"] for each in await watcher_group.told()] == ["CHANGED"]
-    assert [each["kind"] for each in await watcher_group.told()] == ["LEFT"]
+    assert [each["kind"] for each in await watcher_group.received()] == ["CHANGED"]
+    assert [each["kind"] for each in await watcher_group.received()] == ["LEFT"]
 
 
 async def test_broadcasts_share_one_event_object(as_viewer: ContextFactory, writer: Writer) -> None:
@@ -127,9 +127,9 @@ async def test_broadcasts_share_one_event_object(as_viewer: ContextFactory, writ
         await ours.ready()
         await everybodys.ready()
         await writer.job()
-        told = [(await client.next()).event for client in (ours, everybodys)]
-    assert told[0] is not None
-    assert told[0] is told[1]
+        received = [(await client.next()).event for client in (ours, everybodys)]
+    assert received[0] is not None
+    assert received[0] is received[1]
 
 
 @pytest.mark.parametrize(("selection", "most"), [("kind jobId", 0), ("kind job { state }", 1)])
@@ -141,6 +141,6 @@ async def test_objects_of_a_batch_of_changes_are_read_together_and_only_if_selec
     await costs.are_live(2)
     _, read = await costs.paid()
     await writer.jobs(JOBS)
-    told = [await watcher_group.told() for _ in range(JOBS)]
-    assert {each["kind"] for pair in told for each in pair} == {"CHANGED"}
+    received = [await watcher_group.received() for _ in range(JOBS)]
+    assert {each["kind"] for pair in received for each in pair} == {"CHANGED"}
     assert (await costs.paid())[1] == read + most

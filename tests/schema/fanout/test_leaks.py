@@ -82,7 +82,7 @@ async def test_field_that_depends_on_the_viewer_is_executed_per_viewer(
     await watcher_group.start(*(harness.watch(query, admin) for admin in ADMINS))
     await eventually(lambda: harness.broadcasts == [1, 1])
     await writer.job()
-    first, second = await watcher_group.told()
+    first, second = await watcher_group.received()
     assert "root" in str(first)
     assert "toor" in str(second)
     assert "toor" not in str(first)
@@ -96,7 +96,7 @@ async def test_field_wrongly_declared_shared_reveals_no_viewer(
     )
     await eventually(lambda: harness.broadcasts == [2])
     await writer.job()
-    assert [told["promised"] for told in await watcher_group.told()] == ["", ""]
+    assert [message["promised"] for message in await watcher_group.received()] == ["", ""]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_job_with_a_new_owner_is_sent_as_left_to_its_previous_owner(
         await eventually(lambda: harness.broadcasts == [1, 1])
         await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
         await writer.claim(anns_job)
-        old, new = await watcher_group.told()
+        old, new = await watcher_group.received()
         await watcher_group.close()
     name = global_id("Job", anns_job)
     assert old == {"kind": "LEFT", "jobId": name, "event": None, "job": None}
@@ -131,7 +131,7 @@ async def test_subscription_to_one_job_ends_with_left_when_its_owner_changes(
     async with Client(queries.job_changed(as_viewer("ann"), anns_job)) as client:
         await client.ready()
         await writer.mongo["jobs"].update_one({"_id": anns_job}, {"$set": {"owner": "bob"}})
-        told = await client.next()
+        received = await client.next()
         with pytest.raises(StopAsyncIteration):
             await client.next()
-    assert (told.kind, told.event, told.record) == (ChangeKind.LEFT, None, None)
+    assert (received.kind, received.event, received.record) == (ChangeKind.LEFT, None, None)

@@ -31,8 +31,8 @@ ROWS = 20
 async def rows_of(watcher: Watcher) -> list[str]:
     """Read a snapshot up to READY, and return its job ids."""
     await watcher.ready()
-    told = [orjson.loads(each.payload)["data"]["jobsChanged"] for each in watcher.encoded]
-    return [each["jobId"] for each in told if each["kind"] == "SNAPSHOT"]
+    received = [orjson.loads(each.payload)["data"]["jobsChanged"] for each in watcher.encoded]
+    return [each["jobId"] for each in received if each["kind"] == "SNAPSHOT"]
 
 
 async def test_equal_concurrent_snapshots_are_executed_once(
@@ -113,12 +113,12 @@ async def test_rows_are_sent_to_a_fast_client_in_few_writes(
         await writer.job()
     pushed = Pushed()
     watcher = harness.watch(JOBS, snapshot=True, push=pushed)
-    told = asyncio.create_task(watcher.next())
+    received = asyncio.create_task(watcher.next())
     await eventually(lambda: b"".join(pushed.batches).count(b'"SNAPSHOT"') == ROWS)
     await eventually(lambda: b'"READY"' in pushed.batches[-1])
     assert len(pushed.batches) < ROWS
-    told.cancel()
-    await asyncio.gather(told, return_exceptions=True)
+    received.cancel()
+    await asyncio.gather(received, return_exceptions=True)
     await watcher.__aexit__()
 
 

@@ -30,7 +30,7 @@ async def stopped(
     await watcher_group.start(harness.watch())
     await eventually(lambda: harness.broadcasts == [2])
     await writer.job()
-    assert len(await watcher_group.told()) == 1
+    assert len(await watcher_group.received()) == 1
     await waiting
     return slow
 
@@ -41,14 +41,14 @@ async def test_slow_subscriber_does_not_delay_the_others(
     async with await stopped(harness, writer, watcher_group):
         for _ in range(3 * LIMIT):
             job_id = global_id("Job", await writer.job())
-            assert (await watcher_group.told())[0]["jobId"] == job_id
+            assert (await watcher_group.received())[0]["jobId"] == job_id
 
 
 async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     async with await stopped(harness, writer, watcher_group) as slow:
-        ids = [await told_of_a_job(writer, watcher_group) for _ in range(2 * LIMIT)]
+        ids = [await received_a_job(writer, watcher_group) for _ in range(2 * LIMIT)]
         with pytest.raises(SlowConsumer):
             await slow.take(2 * LIMIT)
         assert harness.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
@@ -58,9 +58,9 @@ async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
         assert [each["jobId"] for each in await again.take(2 * LIMIT)] == ids
 
 
-async def told_of_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
+async def received_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
     job_id = global_id("Job", await writer.job())
-    assert (await watcher_group.told())[0]["jobId"] == job_id
+    assert (await watcher_group.received())[0]["jobId"] == job_id
     return str(job_id)
 
 
@@ -68,10 +68,10 @@ async def test_slow_subscriber_within_the_limit_gets_every_change(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     async with await stopped(harness, writer, watcher_group) as slow:
-        ids = [await told_of_a_job(writer, watcher_group) for _ in range(LIMIT)]
+        ids = [await received_a_job(writer, watcher_group) for _ in range(LIMIT)]
         assert [each["jobId"] for each in await slow.take(LIMIT)] == ids
         waiting = asyncio.create_task(slow.next())
-        last = await told_of_a_job(writer, watcher_group)
+        last = await received_a_job(writer, watcher_group)
         assert (await waiting)["jobId"] == last
 
 
@@ -83,11 +83,11 @@ async def test_slow_coalescing_subscriber_gets_the_newest_change_of_each_job(
         for number in range(2 + 2 * LIMIT):
             if number >= 2:
                 await (writer.retry if number % 2 else writer.claim)(job_id)
-            await watcher_group.told()
-        told = [(each["jobId"], each["event"]["seq"]) for each in await slow.take(2)]
-        assert told == [(global_id("Job", other), 1), (global_id("Job", job_id), 2 * LIMIT + 1)]
+            await watcher_group.received()
+        received = [(each["jobId"], each["event"]["seq"]) for each in await slow.take(2)]
+        assert received == [(global_id("Job", other), 1), (global_id("Job", job_id), 2 * LIMIT + 1)]
         waiting = asyncio.create_task(slow.next())
-        assert await told_of_a_job(writer, watcher_group) == (await waiting)["jobId"]
+        assert await received_a_job(writer, watcher_group) == (await waiting)["jobId"]
 
 
 async def test_coalescing_is_limited_by_the_number_of_jobs(
@@ -95,7 +95,7 @@ async def test_coalescing_is_limited_by_the_number_of_jobs(
 ) -> None:
     async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
         for _ in range(LIMIT + 2):
-            await told_of_a_job(writer, watcher_group)
+            await received_a_job(writer, watcher_group)
         with pytest.raises(SlowConsumer):
             await slow.next()
 
@@ -109,9 +109,9 @@ async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
         pushed.reads = True
         await watcher_group.start(harness.watch())
         await eventually(lambda: harness.broadcasts == [2])
-        first = await told_of_a_job(writer, watcher_group)
+        first = await received_a_job(writer, watcher_group)
         pushed.reads = False
-        second = await told_of_a_job(writer, watcher_group)
+        second = await received_a_job(writer, watcher_group)
         assert (await waiting)["jobId"] == second
     assert first.encode() in pushed.batches[0]
     assert len(pushed.batches) == 1
@@ -125,5 +125,5 @@ async def test_failed_subscriber_does_not_delay_the_others(
     await watcher_group.start(harness.watch())
     await eventually(lambda: harness.broadcasts == [2])
     task.cancel()
-    await told_of_a_job(writer, watcher_group)
+    await received_a_job(writer, watcher_group)
     await eventually(lambda: harness.broadcasts == [1])

@@ -18,7 +18,7 @@ from tests.processes import eventually
 MISSED = 200
 CLIENTS_BY_RING_EVENTS = {100: 2_000, 50_000: 1_000}
 """The number of clients, by the capacity of the ring."""
-PATIENCE_S = 300.0  # of a slow machine
+TIMEOUT_S = 300.0  # of a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
 
 
@@ -32,19 +32,19 @@ class Client:
 
     def __init__(self, harness: SubscriptionHarness, after: str) -> None:
         self._watcher = harness.watch(JOBS, after=after, push=self._push)
-        self.told: list[bytes] = []
+        self.received: list[bytes] = []
 
     def _push(self, batch: FrameBatch) -> bool:
-        self.told += JOB_ID.findall(batch.with_prefix(b""))
+        self.received += JOB_ID.findall(batch.with_prefix(b""))
         return True
 
     async def run(self) -> None:
         async for encoded in self._watcher.results:
-            self.told += JOB_ID.findall(encoded.payload)
+            self.received += JOB_ID.findall(encoded.payload)
 
 
-def told(clients: Sequence[Client]) -> int:
-    return sum(len(client.told) for client in clients)
+def received(clients: Sequence[Client]) -> int:
+    return sum(len(client.received) for client in clients)
 
 
 async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str], list[bytes]]:
@@ -70,8 +70,8 @@ async def test_reconnects_with_different_cursors_are_executed_about_once(
     clients = [Client(harness, cursors[number]) for number in behind]
     async with asyncio.TaskGroup() as running:
         tasks = [running.create_task(client.run()) for client in clients]
-        await eventually(lambda: told(clients) >= sum(map(len, expected)), within=PATIENCE_S)
-        assert [client.told for client in clients] == expected
+        await eventually(lambda: received(clients) >= sum(map(len, expected)), within=TIMEOUT_S)
+        assert [client.received for client in clients] == expected
         await eventually(lambda: harness.broadcasts == [size])
         for task in tasks:
             task.cancel()

@@ -85,11 +85,11 @@ async def test_jobs_are_counted_by_state(scraper: Scraper, writer: Writer) -> No
     await writer.claim(await writer.job())
     await writer.job(internal=True)
 
-    async def told() -> bool:
+    async def are_counted() -> bool:
         transitions = labelled(await scraper.scrape(), "job_transitions_total")
         return transitions == {"pending": 2, "inProgress": 2, "success": 1}
 
-    await eventually(told)
+    await eventually(are_counted)
     counts = labelled(await scraper.scrape(), "jobs")
     assert counts == {"pending": 0, "inProgress": 1, "failed": 0}
 
@@ -113,11 +113,11 @@ async def test_worker_without_a_recent_heartbeat_is_not_counted(
         await engine.workers.register(worker_id, about)
     long_ago = {"$set": {"heardAt": datetime.now(UTC) - timedelta(minutes=1), "loopLagMs": 500}}
     await writer.mongo["workers"].update_one({"_id": "dead"}, long_ago)
-    told = await scraper.scrape()
-    assert told["ostinato_workers"] == 1
-    assert told["ostinato_worker_slots"] == 7
-    assert told["ostinato_worker_slots_taken"] == 3
-    assert told["ostinato_worker_loop_lag_seconds"] == 0.02
+    figures = await scraper.scrape()
+    assert figures["ostinato_workers"] == 1
+    assert figures["ostinato_worker_slots"] == 7
+    assert figures["ostinato_worker_slots_taken"] == 3
+    assert figures["ostinato_worker_loop_lag_seconds"] == 0.02
 
 
 async def test_mongodb_is_read_at_most_once_a_second(scraper: Scraper) -> None:
@@ -133,16 +133,16 @@ async def test_metrics_that_need_no_mongodb_are_available_without_it(
     async with Engine.open(engine.settings) as gone:
         pass
     async with scraped(gone, feed) as scraper:
-        told = await scraper.scrape()
-    assert told["ostinato_mongodb_answers"] == 0
-    assert told["ostinato_hub_following"] == 1
-    assert "ostinato_workers" not in told
+        figures = await scraper.scrape()
+    assert figures["ostinato_mongodb_answers"] == 0
+    assert figures["ostinato_hub_following"] == 1
+    assert "ostinato_workers" not in figures
 
 
-def labelled(told: dict[str, float], name: str) -> dict[str, float]:
+def labelled(figures: dict[str, float], name: str) -> dict[str, float]:
     """Return the samples of one metric, by the values of their labels."""
     start = f"ostinato_{name}{{"
-    return {k.split('"')[1]: figure for k, figure in told.items() if k.startswith(start)}
+    return {k.split('"')[1]: figure for k, figure in figures.items() if k.startswith(start)}
 
 
 async def test_operations_are_counted_by_kind_and_outcome(scraper: Scraper) -> None:
@@ -171,9 +171,9 @@ async def test_sockets_and_subscriptions_are_counted(scraper: Scraper) -> None:
         await client.subscribe("1", JOBS)
         await client.receive()
         await eventually(lambda: scraper.figure("subscription_members"))
-        told = await scraper.scrape()
-        assert told["ostinato_sockets"] == told["ostinato_subscription_groups"] == 1
-        assert told["ostinato_hub_subscriptions"] == told["ostinato_hub_watches"] == 1
+        figures = await scraper.scrape()
+        assert figures["ostinato_sockets"] == figures["ostinato_subscription_groups"] == 1
+        assert figures["ostinato_hub_subscriptions"] == figures["ostinato_hub_watches"] == 1
     await eventually(lambda: scraper.figure('websockets_closed_total{code="client"}'))
     left = await scraper.scrape()
     assert left["ostinato_sockets"] == left["ostinato_subscription_members"] == 0
@@ -192,9 +192,9 @@ async def test_metrics_of_an_api_process_include_those_of_a_worker_process(
     assert "errors" not in answer, answer
     await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'), within=30)
     await eventually(lambda: scraper.figure("workers"))
-    told = await scraper.scrape()
-    assert told["ostinato_worker_slots"] == 5
-    assert told["ostinato_oldest_due_job_seconds"] < 20
+    figures = await scraper.scrape()
+    assert figures["ostinato_worker_slots"] == 5
+    assert figures["ostinato_oldest_due_job_seconds"] < 20
 
 
 async def test_documentation_lists_exactly_the_existing_metrics(
@@ -205,5 +205,5 @@ async def test_documentation_lists_exactly_the_existing_metrics(
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
     listed = set(re.findall(r"^\| `(ostinato_\w+)` \|", page, re.MULTILINE))
     text = (await scraper.get()).text
-    told = set(re.findall(r"^# TYPE (ostinato_\w+) ", text, re.MULTILINE))
-    assert listed == told
+    figures = set(re.findall(r"^# TYPE (ostinato_\w+) ", text, re.MULTILINE))
+    assert listed == figures

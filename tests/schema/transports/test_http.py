@@ -191,8 +191,12 @@ async def test_subscription_without_an_accepted_stream_type_is_406_and_lists_the
         response = await client.post("/graphql", json={"query": query}, headers=headers)
     assert response.status_code == HTTPStatus.NOT_ACCEPTABLE
     message = response.json()["errors"][0]["message"]
-    for way in ("text/event-stream", "multipart/mixed; subscriptionSpec=1.0", "graphql-transport"):
-        assert way in message
+    for transport in (
+        "text/event-stream",
+        "multipart/mixed; subscriptionSpec=1.0",
+        "graphql-transport",
+    ):
+        assert transport in message
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.app import create_app
 from ostinato.schema.transports.connections import ConnectionRegistry
 from tests.live.leftovers import alive
-from tests.live.scraping import PATIENCE_S, TOKEN, Scraper
+from tests.live.scraping import TIMEOUT_S, TOKEN, Scraper
 from tests.live.serving import served
 from tests.live.watching import JOBS
 from tests.live.writing import Writer
@@ -61,7 +61,7 @@ class Place:
         headers = accept | {"authorization": f"Bearer {issue_token(self.settings, 'bob')}"}
         url = f"http://127.0.0.1:{self.port}/graphql"
         async with (
-            httpx.AsyncClient(trust_env=False, verify=TLS, timeout=PATIENCE_S) as client,
+            httpx.AsyncClient(trust_env=False, verify=TLS, timeout=TIMEOUT_S) as client,
             client.stream("POST", url, headers=headers, json={"query": JOBS}) as response,
         ):
             async for chunk in response.aiter_raw():
@@ -80,8 +80,10 @@ class Place:
         )
 
     async def is_empty(self) -> bool:
-        told = await self.scraper.scrape()
-        return not any([self.sockets.quota_holders, *(told[f"ostinato_{each}"] for each in GAUGES)])
+        figures = await self.scraper.scrape()
+        return not any(
+            [self.sockets.quota_holders, *(figures[f"ostinato_{each}"] for each in GAUGES)]
+        )
 
 
 @pytest.fixture

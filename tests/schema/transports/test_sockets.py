@@ -74,10 +74,10 @@ async def test_each_client_receives_changes_with_its_own_operation_id(
 ) -> None:
     for _ in range(5):
         await writer.run()
-    told = [[await client.receive() for _ in range(15)] for client in sockets]
-    for number, messages in enumerate(told):
+    received = [[await client.receive() for _ in range(15)] for client in sockets]
+    for number, messages in enumerate(received):
         assert {message["id"] for message in messages} == {f"mine-{number}"}
-        assert [m["payload"] for m in messages] == [m["payload"] for m in told[0]]
+        assert [m["payload"] for m in messages] == [m["payload"] for m in received[0]]
 
 
 async def test_completed_subscription_receives_no_more_and_the_others_continue(
@@ -109,8 +109,8 @@ async def test_former_admin_who_resumes_an_admin_cursor_receives_only_own_jobs(
         missed = [global_id("Job", await writer.job(owner)) for owner in ("bob", "ann", "bob")]
         assert [each["jobId"] for each in await changes(admin, 3)] == missed
         await user.subscribe("mine", JOBS, variables={"after": ready["cursor"]})
-        told = await changes(user, 2)
-        assert [(each["kind"], each["jobId"]) for each in told] == [
+        received = await changes(user, 2)
+        assert [(each["kind"], each["jobId"]) for each in received] == [
             ("READY", None),
             ("CHANGED", missed[1]),
         ]
@@ -129,8 +129,8 @@ async def test_user_who_resumes_a_snapshot_cursor_of_an_admin_gets_a_snapshot_of
         assert [row["jobId"] for row in rows] == ids[::-1]
         variables = {"after": rows[0]["cursor"], "snapshot": True}
         await user.subscribe("mine", JOBS, variables=variables)
-        told = [(each["kind"], each["jobId"]) for each in await changes(user, 3)]
-        assert told == [("RESET", None), ("SNAPSHOT", ids[0]), ("READY", None)]
+        received = [(each["kind"], each["jobId"]) for each in await changes(user, 3)]
+        assert received == [("RESET", None), ("SNAPSHOT", ids[0]), ("READY", None)]
 
 
 async def test_cursor_for_the_job_of_another_owner_is_not_found_without_the_role(

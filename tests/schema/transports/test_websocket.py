@@ -146,11 +146,11 @@ async def test_expired_token_sends_each_operation_an_error_and_closes_4403(
         await socket.subscribe("subscription", "subscription { ticks }")
         assert (await socket.receive())["type"] == "next"
         await socket.subscribe("mutation", "mutation { stall }")
-        told = {(message := await socket.receive())["id"]: message for _ in range(2)}
+        received = {(message := await socket.receive())["id"]: message for _ in range(2)}
         assert await socket.closed() == 4403
-    assert told["subscription"]["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHORIZED"
-    assert told["mutation"]["type"] == "error"
-    assert told["mutation"]["payload"][0]["extensions"]["code"] == "UNAUTHORIZED"
+    assert received["subscription"]["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHORIZED"
+    assert received["mutation"]["type"] == "error"
+    assert received["mutation"]["payload"][0]["extensions"]["code"] == "UNAUTHORIZED"
     await eventually(lambda: running.probe.open_streams == 0)
 
 

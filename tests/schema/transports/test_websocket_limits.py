@@ -118,9 +118,9 @@ async def test_mutation_interrupted_by_a_close_gets_unavailable() -> None:
         await socket.receive()
         await eventually(lambda: running.probe.mutations == 1)
         await running.app.state.connections.drain(5)
-        told = await socket.receive()
-        assert (told["type"], told["id"]) == ("error", "change")
-        assert told["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
+        received = await socket.receive()
+        assert (received["type"], received["id"]) == ("error", "change")
+        assert received["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
         assert await socket.closed() == 1012
 
 

@@ -13,23 +13,23 @@ from tests.engine.functions import calls, gate
 
 
 @mutation(public=True, name="functions.share", timeout_ms=4_000)
-async def share(ctx: Context, name: str, way: str = "write") -> str:
+async def share(ctx: Context, name: str, behavior: str = "write") -> str:
     """Note an effect, beside others in the same transaction; fail or wait after it, if told."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
-    if way == "raise":
+    if behavior == "raise":
         raise ValueError(name)
-    if way == "hold":
+    if behavior == "hold":
         await gate.pass_through()
-    if way == "break":
+    if behavior == "break":
         await ctx.db["effects"].insert_one({"_id": "the same"})
-    if way in WRITES:
-        await WRITES[way](ctx)
-    if way == "away" and ctx.job and ctx.job.attempt == 1:
+    if behavior in WRITES:
+        await WRITES[behavior](ctx)
+    if behavior == "away" and ctx.job and ctx.job.attempt == 1:
         await ctx.db.track(_find_no_server())
-    if way == "tell":
+    if behavior == "tell":
         calls.append(name)
-    if way in LINGERING:
-        calls.append(asyncio.create_task(LINGERING[way](ctx)))
+    if behavior in LINGERING:
+        calls.append(asyncio.create_task(LINGERING[behavior](ctx)))
     return name
 
 
@@ -76,13 +76,13 @@ async def _insert_and_cancel(ctx: Context) -> None:
     await ctx.scheduler.cancel("0" * 24)
 
 
-Way = Callable[[Context], Coroutine[None, None, None]]
-LINGERING: Final[dict[str, Way]] = {
+Behavior = Callable[[Context], Coroutine[None, None, None]]
+LINGERING: Final[dict[str, Behavior]] = {
     "linger": _write_late,
     "schedule late": _schedule_late,
     "cancel late": _cancel_late,
 }
-WRITES: Final[dict[str, Way]] = {
+WRITES: Final[dict[str, Behavior]] = {
     "count": _count,
     "swallow": _insert_anyway,
     "swallow twice": _insert_twice,

@@ -16,7 +16,7 @@ from ostinato.jobs.decorators import action, mutation
 AN_HOUR_MS = 3_600_000
 MORE_THAN_A_POOL_HAS = 100
 left_alone: list["asyncio.Future[None]"] = []
-DEADLY = {"commitTransaction"}
+KILLED_COMMANDS = {"commitTransaction"}
 
 
 @mutation(public=True, name="functions.waitInMutation")
@@ -73,12 +73,12 @@ async def leave_threads(ctx: Context, kind: str) -> None:
 
 
 @action(public=True, name="functions.leaveExit")
-async def leave_exit(ctx: Context, way: str) -> str:
+async def leave_exit(ctx: Context, behavior: str) -> str:
     """Exit or stop the loop outside of the call."""
     loop = asyncio.get_running_loop()
-    if way == "task":
+    if behavior == "task":
         left_alone.append(asyncio.ensure_future(_exit()))
-    elif way == "callback":
+    elif behavior == "callback":
         loop.call_soon(sys.exit, 5)
     else:
         loop.stop()
@@ -106,11 +106,11 @@ class Assassin(monitoring.CommandListener):
     when: str | None = None
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if self.when == "during" and event.command_name in DEADLY:
+        if self.when == "during" and event.command_name in KILLED_COMMANDS:
             _die()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        if self.when == "after" and event.command_name in DEADLY:
+        if self.when == "after" and event.command_name in KILLED_COMMANDS:
             _die()
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:

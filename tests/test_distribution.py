@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import LONGEST
-from tests.dealing import TOGETHER
+from tests.distribution import TOGETHER
 from tests.processes import ROOT
 
 TESTS = """
@@ -18,9 +18,9 @@ def test_it(number: int) -> None:
         file.write(f"{Path(__file__).stem} {os.environ['PYTEST_XDIST_WORKER']}\\n")
 """
 CONFTEST = """
-from tests.dealing import Dealing
+from tests.distribution import Distribution
 def pytest_xdist_make_scheduler(config, log):
-    return Dealing(config, log)
+    return Distribution(config, log)
 """
 
 

@@ -61,37 +61,37 @@ async def _as_it_returns() -> None:
     _myself().cancel()
 
 
-Way = Callable[[], Awaitable[None]]
-ENDING: dict[str, Way] = {
+Behavior = Callable[[], Awaitable[None]]
+ENDING: dict[str, Behavior] = {
     "later": _later,
     "again while it cleans up": _again_while_it_cleans_up,
     "by a child": _by_a_child,
     "in a group": _in_a_group,
     "under a timeout": _under_a_timeout,
 }
-HARMLESS: dict[str, Way] = {
+HARMLESS: dict[str, Behavior] = {
     "swallowed": _swallowed,
     "once it has returned": _once_it_has_returned,
 }
 AS_IT_RETURNS = "as it returns"
-WAYS = {**ENDING, **HARMLESS, AS_IT_RETURNS: _as_it_returns}
+BEHAVIORS = {**ENDING, **HARMLESS, AS_IT_RETURNS: _as_it_returns}
 
 
 @action(public=True, name="functions.cancelItself")
-async def cancel_itself(ctx: Context, way: str) -> str:
+async def cancel_itself(ctx: Context, behavior: str) -> str:
     """Count the start, then cancel the own task."""
     gate.visits += 1
-    await WAYS[way]()
+    await BEHAVIORS[behavior]()
     return "done"
 
 
 @mutation(public=True, name="functions.cancelItselfInMutation")
-async def cancel_itself_in_mutation(ctx: Context, name: str, way: str = "") -> str:
+async def cancel_itself_in_mutation(ctx: Context, name: str, behavior: str = "") -> str:
     """Note an effect, then cancel the own task."""
     gate.visits += 1
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
-    if way:
-        await WAYS[way]()
+    if behavior:
+        await BEHAVIORS[behavior]()
     return "done"
 
 
@@ -102,29 +102,29 @@ async def cancel_everything(ctx: Context) -> None:
         task.cancel()
 
 
-async def _late(way: str) -> str:
+async def _late(behavior: str) -> str:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        if way == "raises":
+        if behavior == "raises":
             raise ValueError("cleaning up failed") from None
-        if way == "cancels itself":
+        if behavior == "cancels itself":
             _myself().cancel()
             raise
     return "late"
 
 
 @action(public=True, name="functions.beLate", timeout_ms=50)
-async def be_late(ctx: Context, way: str) -> str:
+async def be_late(ctx: Context, behavior: str) -> str:
     """Take longer than the timeout, and make something else of it."""
-    return await _late(way)
+    return await _late(behavior)
 
 
 @mutation(public=True, name="functions.beLateInMutation", timeout_ms=10_000)
-async def be_late_in_mutation(ctx: Context, name: str, way: str = "") -> str:
+async def be_late_in_mutation(ctx: Context, name: str, behavior: str = "") -> str:
     """Note an effect, then take longer than the timeout if a way is given."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
-    return await _late(way) if way else "in time"
+    return await _late(behavior) if behavior else "in time"
 
 
 @action(public=True, name="functions.meetATimeout")

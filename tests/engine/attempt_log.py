@@ -11,11 +11,11 @@ from ostinato.jobs.decorators import action, mutation
 from ostinato.jobs.retry import Retry
 from tests.processes import eventually
 
-PATIENCE_S: Final = 60
+TIMEOUT_S: Final = 60
 TWICE: Final = Retry(retries=1, base_ms=0)
 
 
-class Diary:
+class AttemptLog:
     """A file to which attempts add a line each, and beside it one that lets each of them go."""
 
     def __init__(self, name: str) -> None:
@@ -40,10 +40,10 @@ class Diary:
         return self._path.with_suffix(f".{attempt}")
 
 
-@action(public=True, name="functions.keepDiary", retry=TWICE)
-async def keep_diary(ctx: Context, name: str) -> int:
+@action(public=True, name="functions.logAttempts", retry=TWICE)
+async def log_attempts(ctx: Context, name: str) -> int:
     """Wait to be let go, and note if somebody stops it."""
-    return await _wait(Diary(name), _attempt_of(ctx))
+    return await _wait(AttemptLog(name), _attempt_of(ctx))
 
 
 @action(public=True, name="functions.blockAtFirst", retry=TWICE)
@@ -51,8 +51,8 @@ async def block_at_first(ctx: Context, name: str) -> int:
     """Wait to be let go; at the first attempt, as no coroutine should."""
     attempt = _attempt_of(ctx)
     if attempt > 1:
-        return await _wait(Diary(name), attempt)
-    _block(Diary(name), attempt)
+        return await _wait(AttemptLog(name), attempt)
+    _block(AttemptLog(name), attempt)
     return attempt
 
 
@@ -62,7 +62,7 @@ async def block_in_mutation(ctx: Context, name: str) -> int:
     attempt = _attempt_of(ctx)
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "attempt": attempt})
     if attempt == 1:
-        _block(Diary(name), attempt)
+        _block(AttemptLog(name), attempt)
     return attempt
 
 
@@ -71,21 +71,21 @@ def _attempt_of(ctx: Context) -> int:
     return ctx.job.attempt
 
 
-async def _wait(diary: Diary, attempt: int) -> int:
-    diary.note(attempt, "began")
+async def _wait(attempt_log: AttemptLog, attempt: int) -> int:
+    attempt_log.note(attempt, "began")
     try:
-        await eventually(lambda: diary.may_go(attempt), within=PATIENCE_S)
+        await eventually(lambda: attempt_log.may_go(attempt), within=TIMEOUT_S)
     except asyncio.CancelledError:
-        diary.note(attempt, "was stopped")
+        attempt_log.note(attempt, "was stopped")
         raise
-    diary.note(attempt, "returned")
+    attempt_log.note(attempt, "returned")
     return attempt
 
 
-def _block(diary: Diary, attempt: int) -> None:
-    diary.note(attempt, "began")
-    patient_until = time.monotonic() + PATIENCE_S
-    while not diary.may_go(attempt):
+def _block(attempt_log: AttemptLog, attempt: int) -> None:
+    attempt_log.note(attempt, "began")
+    patient_until = time.monotonic() + TIMEOUT_S
+    while not attempt_log.may_go(attempt):
         assert time.monotonic() < patient_until
         threading.Event().wait(0.02)
-    diary.note(attempt, "returned")
+    attempt_log.note(attempt, "returned")

@@ -13,7 +13,7 @@ TOGETHER = (
 """Modules whose tests share what is dear to set up: one worker has them all."""
 
 
-class Dealing(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+class Distribution(LoadScopeScheduling):  # type: ignore[misc] # it has no types
     """Deal out tests one by one, but those of some modules together.
 
     The plugin's own groups do nothing with pytest 9.2, and nothing says so: pytest-xdist 3.8 writes
