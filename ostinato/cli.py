@@ -6,6 +6,7 @@ Commands import their dependencies lazily, so that each one starts fast.
 import asyncio
 import gc
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -58,7 +59,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
         return issue_token(signing, sub, roles, DEVELOPMENT_TOKEN_S)
 
-    run = DevServer(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=typer.echo)
+    run = DevServer(folder=data.resolve(), command=COMMAND, issue_token=sign, echo=_echo)
     try:
         asyncio.run(run.run(settings))
     except EmbeddedError as error:
@@ -143,6 +144,11 @@ def doctor() -> None:
             typer.echo(f"         → {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _echo(line: str) -> None:
+    with suppress(OSError):  # the terminal may be closed: stopping must go on
+        typer.echo(line)
 
 
 def _settings() -> "Settings":

@@ -18,6 +18,7 @@ from tests.processes import OSTINATO, TLS, eventually, runs
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
+OUTPUT_CLOSED = ("/bin/bash", "-c", 'exec "$0" "$@" > >(head -n 1) 2>&1', *OSTINATO)
 VIEWER = {"query": "{ viewer { id } }"}
 
 
@@ -150,7 +151,7 @@ async def test_a_second_instance_is_refused_by_name(other: Installation) -> None
         second = other.start()
         assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
         assert f"already running on {other.folder} (process {os.getpid()})" in _flat(second)
-        assert "OSTINATO_PORT=8010 make run ARGS='--data DIR'" in _flat(second)
+        assert "OSTINATO_PORT=PORT ostinato dev --data DIR" in _flat(second)
 
 
 async def test_error_for_a_port_in_use_names_the_fix(other: Installation) -> None:
@@ -186,3 +187,14 @@ def test_the_local_secret_is_kept_and_private(tmp_path: Path) -> None:
 
 def _flat(run: Run) -> str:
     return " ".join(run.child.tail().split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+async def test_run_whose_terminal_was_closed_stops_at_a_signal(
+    other: Installation, number: signal.Signals
+) -> None:
+    run = Run(other.folder, other.port, OUTPUT_CLOSED)
+    await run.up()
+    processes = run.processes()
+    await run.end(number)
+    await eventually(lambda: not any(map(runs, processes)), DOWN_WITHIN)

@@ -26,8 +26,8 @@ def locked(folder: Path) -> Iterator[None]:
             holder = os.read(file, 32).decode() or "unknown"
             raise EmbeddedError(
                 f"Ostinato is already running on {folder} (process {holder}). Stop it first, or "
-                "choose another folder and port: "
-                "OSTINATO_PORT=8010 make run ARGS='--data DIR'."
+                "choose another folder and port: OSTINATO_PORT=PORT ostinato dev --data DIR "
+                "(in a clone, OSTINATO_PORT=PORT make run ARGS='--data DIR')."
             ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)

@@ -92,8 +92,8 @@ class DevServer:
     def _interrupt(self, session: "asyncio.Task[None]") -> None:
         """Stop at the first signal; later ones must not interrupt the shutdown."""
         if not session.cancelling():
-            self.echo("Stopping…")
             session.cancel()
+            self.echo("Stopping…")
 
     async def _session(self, settings: Settings) -> None:
         async with AsyncExitStack() as stack:

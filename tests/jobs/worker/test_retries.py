@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from ostinato.jobs.lifecycle import MAX_DELAY_MS, TransitionName
 from ostinato.jobs.mongo.claimed_jobs import claimed_job_from
@@ -202,3 +203,17 @@ async def test_outcome_of_a_job_whose_worker_was_lost(
     attempt = Attempt(claimed_job_from({**job, "attempt": number}), 9)
     outcome = attempt.outcome_of_lost_worker(kind, times_lost, "w")
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")
+
+
+async def test_failures_are_logged_without_the_message_of_the_error(rig: Rig) -> None:
+    with capture_logs() as logs:
+        job_id = await rig.schedule("failTwice")
+        await rig.attempted(job_id, 1)
+        failed = await rig.run("shout", message="secret")
+        await rig.until(lambda: "job.failed" in [line["event"] for line in logs])
+    about = {line["event"]: line for line in logs}
+    retried, ended = about["attempt.failed"], about["job.failed"]
+    assert (retried["job_id"], retried["attempt"]) == (job_id, 1)
+    assert retried["retry_in_ms"] == HALF_AN_HOUR_MS
+    assert (ended["job_id"], ended["function"]) == (failed["_id"], "functions.shout")
+    assert "secret" not in repr(logs)
