@@ -1,1 +1,1 @@
-"""Owns what tests of live changes share: writers, watchers and other odd clients."""
+"""Shared parts of tests of live queries: writers, clients, servers and value strategies."""

@@ -1,4 +1,4 @@
-"""Strategies of values that are hostile, but possible: as JSON, as BSON, as text."""
+"""Hypothesis strategies for unusual but valid values: JSON, BSON and text."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -67,7 +67,7 @@ def depth_of(value: Any) -> int:
 JSON: Final = st.recursive(SCALARS | REFERENCES, _grown, max_leaves=8).filter(
     lambda value: depth_of(value) <= 28 and len(repr(value)) <= 4_000
 )
-"""What a client may store: at most 30 levels, of which the functions take one or two."""
+"""Values that a client may store: at most 30 levels, including those of the operations."""
 
 ID: Final = ObjectId("0123456789abcdef01234567")
 WITH_FORM: Final[list[tuple[Any, Any]]] = [
@@ -79,13 +79,13 @@ WITH_FORM: Final[list[tuple[Any, Any]]] = [
     (DBRef("x", ID), {"$ref": "x", "$id": str(ID)}),
     (Code("x = 1"), "x = 1"),
 ]
-"""Types of BSON, and the one form that each has in JSON."""
+"""Values of BSON types, and their JSON."""
 
 WITHOUT_FORM: Final[list[Any]] = [
     *(Decimal128("1.10"), Binary(b"x"), Binary(b"x", 4), Regex("x", "i"), Timestamp(1, 2)),
     *(MinKey(), MaxKey(), float("nan"), float("inf"), DatetimeMS(10**17)),
 ]
-"""Those that have none, or that no function can read."""
+"""Values of BSON types that have no JSON."""
 
 
 def _places(value: Any) -> list[Any]:
@@ -95,7 +95,7 @@ def _places(value: Any) -> list[Any]:
 BSON: Final = st.tuples(st.sampled_from(WITH_FORM), st.integers(0, 2)).map(
     lambda drawn: (_places(drawn[0][0])[drawn[1]], _places(drawn[0][1])[drawn[1]])
 )
-"""What a function may read from its own collections, and what is stored of it."""
+"""Values that a function may read from collections, and their stored JSON."""
 
 NO_JSON: Final = st.tuples(st.sampled_from(WITHOUT_FORM), st.integers(0, 2)).map(
     lambda drawn: _places(drawn[0])[drawn[1]]

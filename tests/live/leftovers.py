@@ -1,4 +1,4 @@
-"""Counts what clients have left behind in this process."""
+"""Counts objects of clients that remain in this process."""
 
 import asyncio
 import gc
@@ -16,15 +16,15 @@ from ostinato.schema.execution.prepared_operation import EventExecutor
 
 OURS: Final = ("ostinato.jobs.changefeed.", "ostinato.resolvers.", "ostinato.schema.")
 BOUNDED: Final = (Partition, Viewer)
-"""What the ring keeps by design, and the tokens verified lately."""
+"""Classes of bounded caches: the ring and verified tokens."""
 OF_EXECUTION: Final = (EventExecutor, CollectedFields, FieldDetails)
 OF_SERVERS: Final = (Request, WebSocket)
 OF_ASYNCIO: Final = (asyncio.Task, asyncio.Future, AsyncGeneratorType, CoroutineType)
 
 
 def alive(*kinds: type[Any]) -> Counter[str]:
-    """Count objects of these kinds; if none is named, of every class of the live layer, but for
-    what is kept up to a bound, and of what it runs by."""
+    """Count objects of these classes; by default, of every class of live queries, operations,
+    servers and asyncio, except those of bounded caches."""
     gc.collect()
     found = Counter(type(each) for each in gc.get_objects())
     return Counter({k.__qualname__: found[k] for k in kinds or filter(_is_of_clients, found)})

@@ -1,4 +1,4 @@
-"""Owns an API whose `/metrics` a test asks, as Prometheus does."""
+"""An API server for tests of `/metrics`, and a client of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,12 +26,12 @@ TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scraper:
-    """Prometheus, and clients of the same API."""
+    """A client that reads `/metrics` like Prometheus, and runs operations."""
 
     url: str
     settings: Settings
     reader: ClusterStatsReader | None = None
-    """What the API reads by, if the test has it in hand."""
+    """The reader of the API, if it runs in this process."""
 
     async def get(self, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
         headers = {} if authorization is None else {"authorization": authorization}
@@ -39,7 +39,7 @@ class Scraper:
             return await client.get(f"{self.url}/metrics", headers=headers)
 
     async def scrape(self) -> dict[str, float]:
-        """Return each figure by its name and labels, in Prometheus' own way to write them."""
+        """Return each sample by its name and labels, as in Prometheus' text format."""
         response = await self.get()
         assert response.status_code == 200, response.text
         families = text_string_to_metric_families(response.text)
@@ -47,7 +47,7 @@ class Scraper:
         return {_written(each.name, each.labels): each.value for each in samples}
 
     async def figure(self, name: str) -> float:
-        """Return one figure of ours, 0 if it is not told yet."""
+        """Return one of Ostinato's metrics, 0 if it is missing."""
         return (await self.scrape()).get(f"ostinato_{name}", 0.0)
 
     async def ask(self, query: str, **variables: Any) -> Any:
@@ -60,7 +60,7 @@ class Scraper:
 
 @asynccontextmanager
 async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIterator[Scraper]:
-    """Serve the API of an engine and a change feed that the test has in hand."""
+    """Serve the API with the engine and change feed of the test."""
     secret = {"metrics_token": SecretStr(TOKEN)}
     settings = engine.settings.model_copy(update=secret | changes)
 

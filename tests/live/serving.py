@@ -1,4 +1,4 @@
-"""Owns an application that listens on a free port, as `ostinato api` serves it."""
+"""An application that listens on a free port, like `ostinato api`."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from tests.schema.conftest import WebSockets
 async def served(
     app: Starlette, settings: Settings, ws: WebSockets = RawFrameProtocol
 ) -> AsyncIterator[int]:
-    """Serve and give the port."""
+    """Serve the application, and return its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = build_server(app, settings)
     server.config.ws = ws

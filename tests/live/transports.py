@@ -1,4 +1,4 @@
-"""Owns clients of every transport, who keep the newest of each job that a subscription tells."""
+"""Clients of every transport, which keep the newest version of each job."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ CHANGES: Final = f"subscription {{ jobsChanged {{ kind job {{ {JOB} }} }} }}"
 
 @dataclass(slots=True)
 class View:
-    """What one client knows; it merges by version."""
+    """The jobs of one client, merged by version."""
 
     jobs: dict[str, Document] = field(default_factory=dict)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,7 +43,7 @@ class View:
                 self.changed.notify_all()
 
     async def agrees(self, stored: Mapping[str, Document]) -> None:
-        """Wait until it knows jobs as they are stored: their values to the last digit."""
+        """Wait for the stored versions of the jobs, and compare their values exactly."""
 
         def is_up_to_date() -> bool:
             return all(
@@ -59,7 +59,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A user of the API at a port."""
+    """A user of the API at this port."""
 
     settings: Settings
     port: int
@@ -76,7 +76,7 @@ class Caller:
         )
 
     async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Document:
-        """Ask over HTTP; fails on errors."""
+        """Run an operation over HTTP; fail on errors."""
         body = json.dumps({"query": query, "variables": variables})
         headers = {"content-type": "application/json"}
         response = await client.post("/graphql", content=body, headers=headers)
@@ -87,7 +87,7 @@ class Caller:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[dict[str, View]]:
-        """Follow the jobs over every transport, from READY on."""
+        """Subscribe to jobs over every transport, and wait for READY."""
         views = {"websocket": View(), "sse": View(), "multipart": View()}
         async with asyncio.TaskGroup() as tasks:
             running = [

@@ -104,14 +104,16 @@ async def test_internal_jobs_are_sent_only_if_requested(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:
     async with (
-        Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as usual,
-        Client(jobs_changed(as_viewer(), JobFilter(internal=True), SubscribeOptions())) as asked,
+        Client(jobs_changed(as_viewer(), ALL, SubscribeOptions())) as default,
+        Client(
+            jobs_changed(as_viewer(), JobFilter(internal=True), SubscribeOptions())
+        ) as with_internal,
     ):
-        await usual.ready()
-        await asked.ready()
+        await default.ready()
+        await with_internal.ready()
         tick, job_id = await writer.job(internal=True), await writer.job()
-        assert (await usual.next()).id == job_id
-        assert (await asked.next()).id == tick
+        assert (await default.next()).id == job_id
+        assert (await with_internal.next()).id == tick
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ async def test_the_log_names_the_document_that_cannot_be_decoded(
 
 
 class Publisher:
-    """Publish changes to subscriptions, and raise once before when told to."""
+    """Publishes changes to subscriptions; raises once if `raises` is set."""
 
     def __init__(self, publish: Callable[[Sequence[DocumentChange]], None]) -> None:
         self._publish = publish
@@ -202,7 +202,7 @@ async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_chan
     harness: SubscriptionHarness, writer: Writer, raising: Publisher
 ) -> None:
     async with harness.watch() as one, harness.watch() as two:
-        first = [await each.starts() for each in (one, two)]
+        first = [await each.wait_for_next() for each in (one, two)]
         await writer.job()
         await asyncio.gather(*first)
         raising.raises = True
