@@ -61,7 +61,7 @@ class Watcher:
             pass
         return str(self.encoded[-1].cursor)
 
-    async def wait_for_next(self) -> "asyncio.Task[dict[str, Any]]":
+    async def start_waiting(self) -> "asyncio.Task[dict[str, Any]]":
         """Read up to READY, and return a task that waits for the next message."""
         await self.ready()
         return asyncio.create_task(self.next())

@@ -202,7 +202,7 @@ async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_chan
     harness: SubscriptionHarness, writer: Writer, raising: Publisher
 ) -> None:
     async with harness.watch() as one, harness.watch() as two:
-        first = [await each.wait_for_next() for each in (one, two)]
+        first = [await each.start_waiting() for each in (one, two)]
         await writer.job()
         await asyncio.gather(*first)
         raising.raises = True

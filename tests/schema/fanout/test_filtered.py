@@ -87,7 +87,7 @@ async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
     ours, *others = [costs.harness.watch(FILTERED, filter=each) for each in filters]
     await watcher_group.start(*others)
     async with ours:
-        waiting = await ours.wait_for_next()
+        waiting = await ours.start_waiting()
         await costs.are_live(len(filters))
         costs.listen()
         executed, read = await costs.paid()
@@ -106,7 +106,7 @@ async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
 ) -> None:
     await watcher_group.start(harness.watch(FILTERED, filter={"states": ["PENDING"]} | days(0)))
     async with harness.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | days(0)) as watcher:
-        waiting = await watcher.wait_for_next()
+        waiting = await watcher.start_waiting()
         job_id = await writer.job()
         await writer.claim(job_id)
         assert (await waiting)["jobId"] == global_id("Job", job_id)

@@ -26,7 +26,7 @@ async def stopped(
 ) -> Watcher:
     """Return a watcher that stops reading, in a broadcast with one that continues."""
     slow = harness.watch(**options)
-    waiting = await slow.wait_for_next()
+    waiting = await slow.start_waiting()
     await watcher_group.start(harness.watch())
     await eventually(lambda: harness.broadcasts == [2])
     await writer.job()
@@ -105,7 +105,7 @@ async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
 ) -> None:
     pushed = Pushed(reads=False)
     async with harness.watch(push=pushed) as watcher:
-        waiting = await watcher.wait_for_next()
+        waiting = await watcher.start_waiting()
         pushed.reads = True
         await watcher_group.start(harness.watch())
         await eventually(lambda: harness.broadcasts == [2])
@@ -121,7 +121,7 @@ async def test_failed_subscriber_does_not_delay_the_others(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     bad = harness.watch()
-    task = await bad.wait_for_next()
+    task = await bad.start_waiting()
     await watcher_group.start(harness.watch())
     await eventually(lambda: harness.broadcasts == [2])
     task.cancel()
