@@ -127,9 +127,7 @@ async def test_a_pending_job_is_canceled(ann: Client, documents: Documents) -> N
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "canceled"])
-async def test_an_ended_job_cannot_be_canceled(
-    ann: Client, documents: Documents, state: str
-) -> None:
+async def test_ended_job_cannot_be_canceled(ann: Client, documents: Documents, state: str) -> None:
     identifier = await documents.job(state=state)
     assert (await ann(op.CANCEL_JOB, input={"jobId": identifier})).code == "PRECONDITION_FAILED"
 

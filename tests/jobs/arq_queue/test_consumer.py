@@ -1,4 +1,4 @@
-"""What takes chunks out of Redis, by itself: nobody rings, and nobody dispatches anew."""
+"""The consumer takes chunks out of Redis without signals and without a dispatcher."""
 
 import asyncio
 import gc
@@ -39,7 +39,7 @@ class Taken:
 
 @asynccontextmanager
 async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[ChunkQueue]:
-    """Run a consumer whom nobody rings; gives what is put into its queue."""
+    """Run a consumer that gets no signals; yield its queue."""
     consumer = Consumer(lambda: connect(url, queue), taken.take, lambda _: True, lambda: None)
     redis = connect(url, queue)
     consuming = asyncio.create_task(consumer.run())
@@ -108,7 +108,7 @@ async def test_stale_arq_abort_entry_has_no_effect(
     ("error", "is_logged"),
     [(asyncio.CancelledError(), False), (ValueError("a bug"), True), (None, True)],
 )
-def test_a_chunk_that_is_given_up_with_its_connection_is_no_failure(
+def test_chunk_abandoned_with_its_connection_is_not_logged_as_a_failure(
     error: BaseException | None, is_logged: bool
 ) -> None:
     info = (type(error), error, None) if error else None

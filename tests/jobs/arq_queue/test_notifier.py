@@ -1,4 +1,4 @@
-"""The last rings of an engine, and rings that Redis does not hear."""
+"""The last signals of an engine, and signals that Redis does not receive."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,14 +21,14 @@ from tests.processes import eventually
 
 @pytest.fixture
 async def between(hasty: Settings) -> AsyncIterator[Proxy]:
-    """Return a proxy before Redis."""
+    """Return a proxy in front of Redis."""
     async with proxied(hasty.redis_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 async def notifier(hasty: Settings, between: Proxy) -> AsyncIterator[Notifier]:
-    """Return a doorbell that rings through the proxy, and is connected."""
+    """Return a notifier that is connected through the proxy."""
     redis = connect(between.url, "unused")
     notifier = Notifier(redis, hasty.redis_prefix)
     await notifier.ping()
@@ -36,7 +36,7 @@ async def notifier(hasty: Settings, between: Proxy) -> AsyncIterator[Notifier]:
     await redis.aclose(close_connection_pool=True)
 
 
-async def test_a_ring_that_fails_does_not_hold_up_the_next(
+async def test_failed_signal_does_not_delay_the_next(
     notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
 ) -> None:
     pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
@@ -71,7 +71,7 @@ async def test_dead_connection_is_detected_and_replaced(
     await asyncio.gather(listening, return_exceptions=True)
 
 
-async def test_rings_that_were_missed_are_made_up_for_once_new_ones_are_heard(
+async def test_every_signal_is_repeated_after_a_reconnect(
     notifier: Notifier, between: Proxy
 ) -> None:
     heard: list[Signal] = []
@@ -86,9 +86,7 @@ async def test_rings_that_were_missed_are_made_up_for_once_new_ones_are_heard(
     await asyncio.gather(listening, return_exceptions=True)
 
 
-async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
-    notifier: Notifier, between: Proxy
-) -> None:
+async def test_responsive_idle_connection_is_kept(notifier: Notifier, between: Proxy) -> None:
     heard: list[Signal] = []
     listening = asyncio.create_task(notifier.listen(heard.append))
     await eventually(lambda: len(heard) == len(Signal))
@@ -102,7 +100,9 @@ async def test_a_connection_that_answers_is_kept_however_quiet_it_is(
     assert (logs, heard) == ([], list(Signal))
 
 
-async def test_what_was_asked_of_an_engine_that_fails_is_done(hasty: Settings, idle: Rig) -> None:
+async def test_engine_finishes_submitted_writes_when_its_body_raises(
+    hasty: Settings, idle: Rig
+) -> None:
     plan = await idle.plan("echo")
     document = build_job_document(plan, plan.scheduled_time, 9)
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Redis carries hints: lost, garbled or away, it costs no job and no worker."""
+"""Messages in Redis are hints: their loss or corruption loses no job and stops no worker."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ MALFORMED: list[tuple[bytes, bytes | None]] = [
 ]
 
 
-async def test_a_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> None:
+async def test_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> None:
     ids = []
     for _ in range(20):
         ids += await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
@@ -76,7 +76,7 @@ async def test_foreign_data_in_the_queue_has_no_effect(
     assert (await rig.run("echo"))["state"] == "success"
 
 
-async def test_a_queue_of_another_type_is_put_aside(
+async def test_redis_queue_key_of_another_type_is_moved_aside(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     redis_admin.set(queue, "not a queue")
@@ -162,13 +162,13 @@ async def test_worker_survives_a_valkey_restart_and_catches_up(
     assert (states, worker.exit_code) == ({"success"}, None)
 
 
-def test_pauses_grow_until_a_connection_has_held() -> None:
+def test_reconnect_delays_grow_until_a_connection_lasts() -> None:
     backoff, lasted_s = reconnect_backoff(), (*[0.1] * 7, 3.0, 0.1)
     pauses = [backoff.next_s(held_s) for held_s in lasted_s]
     assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.05, 0.1]
 
 
-def test_a_connection_that_closes_while_it_is_written_to_is_a_failure_of_redis(
+def test_connection_closed_during_a_write_counts_as_a_redis_failure(
     settings: Settings,
 ) -> None:
     async def write_to_a_closed_one() -> None:

@@ -1,4 +1,4 @@
-"""Whatever a URL of Redis says is meant for every connection: workers, API and doctor."""
+"""The options of a Redis URL apply to every connection: workers, API and doctor."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ PASSWORD = "p@ss/w#rd:?%20&é"
 
 @pytest.fixture
 async def valkey(tmp_path: Path) -> AsyncIterator[str]:
-    """Return the address of a Valkey that wants a password, and knows the user `odd/user`."""
+    """Return the address of a Valkey that requires a password, and has the user `odd/user`."""
     child, url = await start_valkey(tmp_path)
     with Redis.from_url(url) as admin:
         rights = {"keys": ["*"], "channels": ["*"], "categories": ["+@all"]}
@@ -40,7 +40,7 @@ async def valkey(tmp_path: Path) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file with a self-made certificate of 127.0.0.1 and its key."""
+    """Return a file with a self-signed certificate of 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -75,23 +75,21 @@ async def serves_everybody(settings: Settings, url: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "default", "odd/user"])
-async def test_a_password_with_special_characters_is_meant_for_everybody(
+async def test_password_with_special_characters_applies_to_every_connection(
     hasty: Settings, valkey: str, user: str
 ) -> None:
     login = f"{quote(user, safe='')}:{quote(PASSWORD, safe='')}"
     await serves_everybody(hasty, f"redis://{login}@{valkey}")
 
 
-async def test_a_password_and_a_database_may_stand_among_the_options(
-    hasty: Settings, valkey: str
-) -> None:
+async def test_password_and_database_may_be_query_options(hasty: Settings, valkey: str) -> None:
     address = valkey.removesuffix("/0")
     twice = quote(quote(PASSWORD, safe=""), safe="")  # redis-py decodes what was decoded once more
     await serves_everybody(hasty, f"redis://{address}?db=3&password={twice}")
 
 
 @pytest.mark.parametrize("check", ["ssl_ca_certs={path}", "ssl_cert_reqs=none"])
-async def test_the_options_of_tls_are_meant_for_everybody(
+async def test_tls_options_apply_to_every_connection(
     hasty: Settings, certificate: Path, check: str
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -101,9 +99,7 @@ async def test_the_options_of_tls_are_meant_for_everybody(
         await serves_everybody(hasty, f"{url}?{check.format(path=certificate)}")
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(
-    hasty: Settings, certificate: Path
-) -> None:
+async def test_untrusted_certificate_is_rejected(hasty: Settings, certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     async with proxied(hasty.redis_url, tls) as proxy:
@@ -124,7 +120,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
         ("rediss://127.0.0.1/0?ssl_ca_certs=/no/such/file", "No such file"),
     ],
 )
-async def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, said: str) -> None:
+async def test_invalid_url_is_rejected_with_the_fix(url: str, said: str) -> None:
     reason = url_problem(url)
     assert reason is not None
     assert said in reason

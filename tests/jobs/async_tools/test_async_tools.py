@@ -1,4 +1,4 @@
-"""Endless loops end when they are cancelled, also when a library loses the cancellation."""
+"""Endless loops end when they are cancelled, even when a library swallows the cancellation."""
 
 import asyncio
 from contextlib import suppress
@@ -17,7 +17,7 @@ async def swallow_one_cancellation(begun: asyncio.Event) -> None:
 
 
 @pytest.mark.parametrize("waits_for_event", [True, False])
-async def test_a_loop_ends_although_its_cancellation_was_swallowed(waits_for_event: bool) -> None:
+async def test_loop_ends_although_its_cancellation_was_swallowed(waits_for_event: bool) -> None:
     begun = asyncio.Event()
 
     async def loop() -> None:
@@ -50,7 +50,7 @@ async def test_waiting_for_an_event_ends_after_the_timeout() -> None:
     assert loop.time() - start >= 0.02
 
 
-async def test_a_server_that_does_not_answer_is_named_with_the_time_it_had() -> None:
+async def test_timeout_error_names_the_server_and_the_time_limit() -> None:
     with pytest.raises(TimeoutError, match=r"^MongoDB did not answer within 0.001 s$"):
         async with response_timeout(0.001):
             await asyncio.Event().wait()
@@ -64,7 +64,7 @@ def test_restart_delays_double_up_to_a_maximum_and_reset_after_a_long_run() -> N
     assert backoff.next_s() == 0.5
 
 
-def test_jitter_keeps_a_pause_between_its_bounds() -> None:
+def test_jitter_keeps_a_delay_within_its_bounds() -> None:
     backoff = Backoff(1.0, 1.0, jitter=(0.5, 1.5))
     pauses = [backoff.next_s() for _ in range(100)]
     assert 0.5 <= min(pauses) < max(pauses) <= 1.5

@@ -1,4 +1,4 @@
-"""Each item of a group commit gets its own answer, in order, whatever the others do."""
+"""Each item of a group commit gets its own answer, in order and independent of the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ostinato.jobs.async_tools.group_commit import GroupCommit, Interrupted
 
 
 class Ledger:
-    """Commits numbers: negative ones fail by themselves, a zero takes its whole group down."""
+    """Commits numbers: negative ones fail alone, a zero fails its whole group."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -32,7 +32,7 @@ async def submitted(ledger: Ledger, items: list[int], limit: int) -> list[int | 
 
 
 @given(items=lists(integers(-3, 9), max_size=30), limit=integers(1, 7))
-def test_each_item_gets_its_own_answer_and_order_is_kept(items: list[int], limit: int) -> None:
+def test_each_item_gets_its_own_answer_in_order(items: list[int], limit: int) -> None:
     ledger = Ledger()
     answers = asyncio.run(submitted(ledger, items, limit))
     assert [item for group in ledger.groups for item in group] == items
@@ -45,13 +45,13 @@ def test_each_item_gets_its_own_answer_and_order_is_kept(items: list[int], limit
             assert not isinstance(answer, int) or answer == item * 2
 
 
-async def test_items_that_come_together_share_a_write() -> None:
+async def test_items_submitted_together_share_a_write() -> None:
     ledger = Ledger()
     await submitted(ledger, list(range(1, 101)), 1_000)
     assert len(ledger.groups) == 1
 
 
-async def test_a_caller_that_goes_away_leaves_its_item_and_harms_no_other() -> None:
+async def test_canceled_caller_leaves_its_item_and_does_not_affect_others() -> None:
     ledger = Ledger()
     group: GroupCommit[int, int] = GroupCommit(ledger.commit, 10)
     impatient, patient = (asyncio.create_task(group.submit(item)) for item in (1, 2))
@@ -63,7 +63,7 @@ async def test_a_caller_that_goes_away_leaves_its_item_and_harms_no_other() -> N
         await impatient
 
 
-async def test_a_write_that_somebody_cancels_strands_nobody() -> None:
+async def test_canceled_write_leaves_no_caller_waiting() -> None:
     group: GroupCommit[int, int] = GroupCommit(Ledger().commit, 1)
     submitting = [asyncio.create_task(group.submit(item)) for item in (1, 2)]
     await asyncio.wait(submitting, timeout=0)
@@ -74,7 +74,7 @@ async def test_a_write_that_somebody_cancels_strands_nobody() -> None:
     assert await group.submit(3) == 6
 
 
-async def test_closing_ends_well_when_somebody_cancels_the_last_write() -> None:
+async def test_close_succeeds_when_the_last_write_is_canceled() -> None:
     group: GroupCommit[int, int] = GroupCommit(Ledger().commit, 1)
     submitting = asyncio.create_task(group.submit(1))
     await asyncio.wait({submitting}, timeout=0)

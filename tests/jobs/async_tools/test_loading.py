@@ -1,4 +1,4 @@
-"""The loader: one read for what one turn of the event loop asks for."""
+"""The loader makes one read for all loads in one turn of the event loop."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ from ostinato.jobs.async_tools.batch_loader import BatchLoader
 
 
 class Reader:
-    """Answer with the double of each number, none for 0; notes what each read asked for."""
+    """Return the double of each number, None for 0, and record the keys of each read."""
 
     def __init__(self) -> None:
         self.reads: list[list[int]] = []
@@ -31,20 +31,20 @@ def read() -> Reader:
     return Reader()
 
 
-async def test_loads_of_one_turn_are_one_read(read: Reader) -> None:
+async def test_loads_of_one_turn_share_one_read(read: Reader) -> None:
     loader = BatchLoader(read)
     found = await asyncio.gather(*(loader.load(key) for key in (1, 2, 2, 0)))
     assert (found, read.reads) == ([2, 4, 4, None], [[0, 1, 2]])
 
 
-async def test_a_later_load_reads_again(read: Reader) -> None:
+async def test_later_load_reads_again(read: Reader) -> None:
     loader = BatchLoader(read)
     await loader.load(1)
     await loader.load(1)
     assert read.reads == [[1], [1]]
 
 
-async def test_no_key_is_nothing_without_a_read(read: Reader) -> None:
+async def test_load_without_a_key_returns_none_without_a_read(read: Reader) -> None:
     assert await BatchLoader(read).load(None) is None
     assert read.reads == []
 
@@ -62,7 +62,7 @@ async def test_load_of_no_keys_reads_nothing(read: Reader) -> None:
     assert (await waiting, read.reads) == (2, [[1]])
 
 
-async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
+async def test_load_during_a_read_starts_the_next_read(read: Reader) -> None:
     loader = BatchLoader(read)
     read.gate.clear()
     first = asyncio.create_task(loader.load(1))
@@ -75,7 +75,7 @@ async def test_a_load_during_a_read_makes_the_next_read(read: Reader) -> None:
     assert read.reads == [[1], [1]]
 
 
-async def test_a_failed_read_fails_all_waiters(read: Reader) -> None:
+async def test_failed_read_fails_all_waiters(read: Reader) -> None:
     loader, read.error = BatchLoader(read), ValueError("away")
     found = await asyncio.gather(loader.load(1), loader.load(2), return_exceptions=True)
     assert [str(each) for each in found] == ["away", "away"]
@@ -93,7 +93,7 @@ async def test_waiter_survives_a_canceled_reader(read: Reader) -> None:
     assert read.reads == [[1, 2], [2]]
 
 
-async def test_a_waiter_starts_a_read_whose_leader_was_canceled(read: Reader) -> None:
+async def test_waiter_starts_a_read_whose_leader_was_canceled(read: Reader) -> None:
     loader = BatchLoader(read)
     leader, follower = (asyncio.create_task(loader.load(key)) for key in (1, 2))
     asyncio.get_running_loop().call_soon(leader.cancel)

@@ -1,4 +1,4 @@
-"""Long-lived tasks start again after any exception, and only their own end ends them."""
+"""Long-lived tasks restart after any exception, until they are cancelled."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from tests.processes import eventually
 
 
 class LeaderChanged(Exception):
-    """Meant for whoever awaits the task."""
+    """An exception that the task passes on to its awaiter."""
 
 
 class Failing:
-    """Raise what it is given, one after the other, and then run for ever."""
+    """Raise the given exceptions one after the other, and then run for ever."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)
@@ -46,21 +46,21 @@ async def test_failed_task_is_logged_and_restarted(error: Exception) -> None:
     await end(task)
 
 
-async def test_a_cancellation_that_is_not_of_the_task_starts_it_again() -> None:
+async def test_cancellation_raised_inside_the_task_restarts_it() -> None:
     failing = Failing(asyncio.CancelledError("of something below"))
     task = asyncio.create_task(keep_running("consumer", failing.run))
     await eventually(lambda: failing.starts == 2, within=30)
     await end(task)
 
 
-async def test_what_is_meant_for_others_ends_the_task() -> None:
+async def test_exception_to_reraise_ends_the_task() -> None:
     failing = Failing(LeaderChanged())
     with pytest.raises(LeaderChanged):
         await keep_running("heartbeat", failing.run, reraise=(LeaderChanged,))
     assert failing.starts == 1
 
 
-async def test_pauses_grow_up_to_a_bound() -> None:
+async def test_restart_delays_grow_up_to_a_maximum() -> None:
     failing = Failing(*map(RuntimeError, "abcd"))
     with capture_logs() as logs:
         task = asyncio.create_task(keep_running("heartbeat", failing.run, max_pause_s=0.2))
@@ -81,7 +81,7 @@ async def test_task_is_dead_after_failing_repeatedly_for_too_long(
     await end(task)
 
 
-async def test_a_task_that_runs_for_a_while_is_dead_no_more(
+async def test_task_that_runs_long_enough_is_no_longer_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)

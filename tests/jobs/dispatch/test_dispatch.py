@@ -1,4 +1,4 @@
-"""Dispatch on real servers: what it reads, what it puts into Redis, and who runs it."""
+"""Dispatch on real servers: which jobs it reads and sends to Redis, and which workers run them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
 
 
 async def chosen(rig: Rig, room: int) -> list[str]:
-    """Return what the dispatcher would put into Redis."""
+    """Return the jobs that the dispatcher would put into Redis."""
     now = await rig.engine.now()
     candidates = await CandidateFinder(rig.engine).find("default", now, room, 1, {})
     return [job.id for job in candidates.jobs]
@@ -48,7 +48,7 @@ async def chosen(rig: Rig, room: int) -> list[str]:
 
 @pytest.fixture
 async def dispatcher(idle: Rig) -> AsyncIterator[Dispatcher]:
-    """Return a dispatcher of an installation in which nobody takes what it puts."""
+    """Return a dispatcher of an installation without consumers."""
     engine = idle.engine
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     workers = WorkerStore(engine.mongo)
@@ -72,7 +72,7 @@ async def in_redis(idle: Rig) -> dict[Lane, int]:
     return counts
 
 
-async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
+async def test_future_jobs_add_no_dispatcher_reads(idle: Rig) -> None:
     later = await idle.engine.now() + timedelta(days=7)
     for lane in LANES:
         await filled(idle, PLANNED // len(LANES), priority=lane.priority, scheduled_time=later)
@@ -88,7 +88,7 @@ async def test_planned_jobs_cost_the_dispatcher_nothing(idle: Rig) -> None:
     ("owner", "hint", "documents"),
     [(ANY_OWNER, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="nobody")],
 )
-async def test_the_due_jobs_of_a_lane_are_read_from_the_index(
+async def test_due_jobs_of_a_lane_are_read_from_the_index(
     idle: Rig, owner: Owner, hint: str, documents: int
 ) -> None:
     for planned_for in ("alice", "bob", None):
@@ -107,7 +107,7 @@ async def test_the_due_jobs_of_a_lane_are_read_from_the_index(
     assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, documents)] * 3
 
 
-async def test_the_next_due_time_is_known_of_every_lane(idle: Rig) -> None:
+async def test_next_due_time_is_known_for_every_lane(idle: Rig) -> None:
     now = await idle.engine.now()
     times = [now + timedelta(hours=hours) for hours in (3, 2, 1)]
     for lane, at in zip(LANES, times, strict=True):
@@ -124,18 +124,14 @@ async def test_higher_priorities_start_first_and_waiting_raises_priority(idle: R
     assert await chosen(idle, 5) == [*old, *urgent, *fresh]
 
 
-async def test_queues_share_the_room_by_weight_and_use_all_of_it(
-    idle: Rig, dispatcher: Dispatcher
-) -> None:
+async def test_queues_share_all_slots_by_weight(idle: Rig, dispatcher: Dispatcher) -> None:
     for queue in ("a", "b"):
         await filled(idle, 100, queue=queue)
     await dispatcher.dispatch()
     assert await in_redis(idle) == {Lane(queue="a"): 15, Lane(queue="b"): 5}
 
 
-async def test_an_idle_queue_leaves_its_room_to_the_others(
-    idle: Rig, dispatcher: Dispatcher
-) -> None:
+async def test_idle_queue_leaves_its_slots_to_others(idle: Rig, dispatcher: Dispatcher) -> None:
     await filled(idle, 2, queue="a")
     await filled(idle, 100, queue="b")
     await filled(idle, 100, queue="served-by-nobody")
@@ -153,7 +149,7 @@ async def test_owners_take_turns_in_a_backlog(idle: Rig) -> None:
     assert abs(len(set(bob) & set(now_chosen)) - len(set(alice) & set(now_chosen))) <= 1
 
 
-async def test_more_owners_than_are_asked_at_once_all_get_their_turn(idle: Rig) -> None:
+async def test_owners_beyond_one_read_all_get_their_turn(idle: Rig) -> None:
     await filled(idle, 500, owner="alice")
     others = [(await filled(idle, 3, owner=f"owner-{n}"))[0] for n in range(40)]
     surveyor, now = CandidateFinder(idle.engine), await idle.engine.now()
@@ -165,7 +161,7 @@ async def test_more_owners_than_are_asked_at_once_all_get_their_turn(idle: Rig) 
     assert set(others) <= seen
 
 
-async def test_a_backlog_of_one_owner_does_not_delay_another_owners_job(
+async def test_backlog_of_one_owner_does_not_delay_jobs_of_another(
     hasty: Settings, idle: Rig
 ) -> None:
     await filled(idle, BACKLOG, owner="alice")
@@ -182,7 +178,7 @@ async def test_a_backlog_of_one_owner_does_not_delay_another_owners_job(
     assert before < BACKLOG / 2
 
 
-async def test_a_worker_takes_jobs_of_its_own_queues_only(hasty: Settings, idle: Rig) -> None:
+async def test_worker_takes_only_jobs_of_its_own_queues(hasty: Settings, idle: Rig) -> None:
     queues = {name: hasty.model_copy(update={"queues": (name,)}) for name in ("a", "b")}
     async with working(queues["a"]), working(queues["b"]):
         ids = {name: await filled(idle, 30, queue=name) for name in ("a", "b", "c")}
@@ -195,7 +191,7 @@ async def test_a_worker_takes_jobs_of_its_own_queues_only(hasty: Settings, idle:
         assert {(await idle.job(job_id))["state"] for job_id in ids["c"]} == {"pending"}
 
 
-async def test_a_function_runs_no_more_than_its_number_at_once_and_holds_up_nobody(
+async def test_concurrency_limit_is_kept_and_does_not_delay_other_functions(
     rig: Rig,
 ) -> None:
     counter.peak = 0
@@ -208,14 +204,14 @@ async def test_a_function_runs_no_more_than_its_number_at_once_and_holds_up_nobo
     assert counter.peak == 3
 
 
-async def test_a_limited_backlog_flows_as_its_jobs_end(rig: Rig) -> None:
+async def test_limited_backlog_continues_as_its_jobs_end(rig: Rig) -> None:
     counter.peak = 0
     ids = [await rig.schedule("three_at_once", held=False) for _ in range(200)]
     assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
     assert 1 <= counter.peak <= 3
 
 
-async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) -> None:
+async def test_redis_holds_about_twice_the_concurrency_limit_of_a_function(idle: Rig) -> None:
     for _ in range(50):
         await idle.schedule("three_at_once")
     candidates = await CandidateFinder(idle.engine).find(
@@ -224,7 +220,7 @@ async def test_redis_holds_about_twice_a_limited_function_s_number(idle: Rig) ->
     assert len(candidates.jobs) == 2 * 3 * 2
 
 
-async def test_a_limited_backlog_hides_no_new_lane_while_there_is_room(idle: Rig) -> None:
+async def test_limited_backlog_does_not_hide_a_new_lane_while_slots_are_free(idle: Rig) -> None:
     surveyor = CandidateFinder(idle.engine)
     for _ in range(20):
         await idle.schedule("three_at_once")

@@ -1,4 +1,4 @@
-"""Due time is the server's: neither early nor late, whatever the host's clock says."""
+"""Due time is the server's, independent of the host's clock."""
 
 import time
 from dataclasses import replace
@@ -39,7 +39,7 @@ async def test_wrong_host_clock_starts_no_job_early_or_late(
         assert (await idle.ended(later))["state"] == "success"
 
 
-async def test_a_job_starts_soon_after_its_due_time_and_never_before(rig: Rig) -> None:
+async def test_job_starts_soon_after_its_due_time_and_never_before(rig: Rig) -> None:
     now = await rig.engine.now()
     plan = await rig.plan("echo")
     ids = [await rig.plan_at(plan, now + timedelta(milliseconds=37 * n)) for n in range(30)]
@@ -48,14 +48,14 @@ async def test_a_job_starts_soon_after_its_due_time_and_never_before(rig: Rig) -
         assert timedelta(0) <= late < timedelta(seconds=2)
 
 
-async def test_a_stale_hint_starts_nothing_early(idle: Rig) -> None:
+async def test_stale_hint_starts_no_job_early(idle: Rig) -> None:
     plan = await idle.plan("echo")
     later = await idle.plan_at(plan, plan.scheduled_time + timedelta(seconds=20))
     assert await idle.claim(later) == []
     assert (await idle.job(later))["attempt"] == 0
 
 
-async def test_moved_time_moves_for_every_process(idle: Rig, processes: Processes) -> None:
+async def test_time_offset_applies_to_every_process(idle: Rig, processes: Processes) -> None:
     await started(idle, processes)
     async with Engine.open(idle.engine.settings) as other:
         plan = await idle.plan("what_time")
@@ -67,7 +67,9 @@ async def test_moved_time_moves_for_every_process(idle: Rig, processes: Processe
     assert job["result"]["host"] < plan.scheduled_time.isoformat()[:4] + "-12-31T99"
 
 
-async def test_production_neither_moves_due_time_nor_follows_it(idle: Rig, hasty: Settings) -> None:
+async def test_production_neither_sets_nor_applies_a_time_offset(
+    idle: Rig, hasty: Settings
+) -> None:
     async with Engine.open(hasty.model_copy(update={"mode": Mode.PRODUCTION})) as production:
         with pytest.raises(RuntimeError, match="test and development"):
             await production.advance(1)

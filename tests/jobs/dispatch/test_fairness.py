@@ -1,4 +1,4 @@
-"""The pure choice: queues by weight, jobs by aged priority, owners in turn, limits kept."""
+"""The pure choice of jobs: queues by weight, jobs by priority, owners in turn, within limits."""
 
 from collections import Counter
 from dataclasses import replace
@@ -53,9 +53,7 @@ def limits() -> LaneLimits:
 
 
 @given(demands, st.integers(0, 120))
-def test_no_room_is_left_unused_while_a_queue_wants_it(
-    wanted: dict[str, Demand], room: int
-) -> None:
+def test_no_slot_is_unused_while_a_queue_has_jobs(wanted: dict[str, Demand], room: int) -> None:
     shares = weighted_share(room, wanted, {})
     assert sum(shares.granted.values()) == min(room, sum(one.wanted for one in wanted.values()))
     assert all(shares.granted[name] <= wanted[name].wanted for name in wanted)
@@ -80,7 +78,7 @@ def test_weights_are_kept_within_one_job_over_any_rounds(
 
 
 @given(st.dictionaries(names, st.integers(1, 9), min_size=2))
-def test_every_queue_gets_a_turn_although_there_is_room_for_one(weights: dict[str, int]) -> None:
+def test_every_queue_gets_a_turn_with_a_single_slot(weights: dict[str, int]) -> None:
     served: dict[str, float] = {}
     had: Counter[str] = Counter()
     for _ in range(sum(weights.values()) + len(weights)):
@@ -90,19 +88,19 @@ def test_every_queue_gets_a_turn_although_there_is_room_for_one(weights: dict[st
     assert all(had[name] >= 1 for name in weights)
 
 
-def test_a_queue_that_was_idle_has_no_claim_on_what_it_did_not_use() -> None:
+def test_idle_queue_accumulates_no_credit() -> None:
     served = weighted_share(1_000, {"busy": Demand(1_000)}, {}).served
     shares = weighted_share(100, {"busy": Demand(100), "new": Demand(100)}, served)
     assert shares.granted == {"busy": 50, "new": 50}
 
 
 @given(queues_of_jobs, st.integers(0, 60))
-def test_the_first_by_rank_are_chosen(jobs: list[PendingJob], room: int) -> None:
+def test_jobs_are_chosen_by_rank(jobs: list[PendingJob], room: int) -> None:
     ordered = sorted(jobs, key=rank)
     assert by_rank([ordered[::2], ordered[1::2]], room, LaneLimits()) == ordered[:room]
 
 
-def test_a_point_of_priority_is_worth_a_minute_of_waiting() -> None:
+def test_one_priority_point_equals_a_minute_of_waiting() -> None:
     late = job(late_s=121, number=1)
     urgent = job(lane=Lane(priority=2), number=2)
     assert by_rank([[urgent], [late]], 2, LaneLimits()) == [late, urgent]
@@ -111,7 +109,7 @@ def test_a_point_of_priority_is_worth_a_minute_of_waiting() -> None:
 
 
 @given(queues_of_jobs, st.integers(0, 60), st.sampled_from([None, "ann", "bob", "cy"]))
-def test_owners_in_turn_leave_no_room_unused_and_get_equal_shares(
+def test_round_robin_uses_all_slots_and_gives_owners_equal_shares(
     jobs: list[PendingJob], room: int, after: str | None
 ) -> None:
     chosen = round_robin(jobs, room, LaneLimits(), after)
@@ -122,7 +120,7 @@ def test_owners_in_turn_leave_no_room_unused_and_get_equal_shares(
 
 
 @given(queues_of_jobs, st.integers(1, 60), st.sampled_from(["ann", "bob", "cy"]))
-def test_of_one_owner_s_jobs_the_first_by_rank_go_first(
+def test_jobs_of_one_owner_are_chosen_by_rank(
     jobs: list[PendingJob], room: int, owner: str
 ) -> None:
     own = [one for one in round_robin(jobs, room, LaneLimits(), None) if one.owner == owner]
@@ -130,7 +128,7 @@ def test_of_one_owner_s_jobs_the_first_by_rank_go_first(
 
 
 @given(queues_of_jobs, st.booleans())
-def test_limits_of_functions_are_kept_and_hold_up_nobody_else(
+def test_function_limits_are_kept_and_do_not_delay_other_functions(
     jobs: list[PendingJob], fairly: bool
 ) -> None:
     ordered = sorted(jobs, key=rank)
@@ -144,11 +142,11 @@ def test_limits_of_functions_are_kept_and_hold_up_nobody_else(
 
 
 @given(st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True), lanes)
-def test_a_lane_is_read_as_it_was_written(queue: str, lane: Lane) -> None:
+def test_lane_round_trips_through_its_text(queue: str, lane: Lane) -> None:
     written = replace(lane, queue=queue)
     assert Lane.parse(str(written)) == written
 
 
 @pytest.mark.parametrize("text", ["", "default", "A/", "a/f:0", "a/f:10", "a/f!x", "a/$", "a/\n"])
-def test_what_is_no_lane_is_refused(text: str) -> None:
+def test_malformed_lane_is_rejected(text: str) -> None:
     assert Lane.parse(text) is None

@@ -1,4 +1,4 @@
-"""What an idle leader runs itself, and what it leaves to Redis and the fleet."""
+"""The jobs that an idle leader runs itself, and those it sends to Redis for all workers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ class StandingClock(Clock):
 
 @asynccontextmanager
 async def leading(engine: Engine) -> AsyncIterator[Leader]:
-    """Open a leader that looks when it is told to, and takes nothing out of Redis."""
+    """Open a leader that dispatches only on request, and takes nothing out of Redis."""
     await WorkerStore(engine.mongo).register("w", {"concurrency": SLOTS, "queues": ["default"]})
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     queues = QueueSettings(engine.mongo, lambda: None)
@@ -92,26 +92,26 @@ async def due_soon(rig: Rig, clock: StandingClock) -> str:
 
 
 async def pending(rig: Rig, delay: timedelta) -> PendingJob:
-    """Plan a job, and give it as the dispatcher knows it."""
+    """Schedule a job, and return it as the dispatcher reads it."""
     plan = await rig.plan("echo")
     job_id = await rig.plan_at(plan, plan.scheduled_time + delay)
     due = (await rig.job(job_id))["scheduledTime"]
     return PendingJob(id=job_id, lane=Lane(), scheduled_time=due, owner="alice")
 
 
-async def test_an_idle_leader_runs_the_only_job_without_redis(idle: Rig, leader: Leader) -> None:
+async def test_idle_leader_runs_the_only_job_without_redis(idle: Rig, leader: Leader) -> None:
     job_id = await idle.schedule("echo")
     assert await leader.dispatch() == 0
     assert (await idle.ended(job_id))["state"] == "success"
 
 
-async def test_several_jobs_go_to_the_fleet(idle: Rig, leader: Leader) -> None:
+async def test_several_jobs_are_sent_to_all_workers(idle: Rig, leader: Leader) -> None:
     ids = [await idle.schedule("echo") for _ in range(2)]
     assert await leader.dispatch() == 2
     assert {(await idle.job(job_id))["state"] for job_id in ids} == {"pending"}
 
 
-async def test_a_leader_leaves_the_only_job_there_is_room_for_to_the_fleet(
+async def test_leader_sends_the_only_job_that_fits_to_all_workers(
     idle: Rig, leader: Leader
 ) -> None:
     for _ in range(2 * SLOTS - 1):
@@ -122,7 +122,7 @@ async def test_a_leader_leaves_the_only_job_there_is_room_for_to_the_fleet(
     assert await leader.dispatch() == 2 * SLOTS
 
 
-async def test_the_only_job_due_soon_starts_at_its_time_without_redis(
+async def test_only_job_due_soon_starts_at_its_time_without_redis(
     idle: Rig, early_leader: Leader, clock: StandingClock
 ) -> None:
     job_id = await due_soon(idle, clock)
@@ -135,7 +135,7 @@ async def test_the_only_job_due_soon_starts_at_its_time_without_redis(
     assert (await early_leader.chunks.queued()).total == 0
 
 
-async def test_several_jobs_due_soon_go_to_the_fleet_when_they_are_due(
+async def test_several_jobs_due_soon_are_sent_to_all_workers_when_due(
     idle: Rig, early_leader: Leader, clock: StandingClock
 ) -> None:
     for _ in range(2):
@@ -158,7 +158,7 @@ async def test_failed_claim_is_logged_and_not_retried_at_once(idle: Rig, leader:
     assert not leader.dispatcher._wake.is_set()
 
 
-async def test_with_a_job_at_hand_another_goes_to_the_fleet_once_due(
+async def test_leader_holding_a_job_sends_another_to_all_workers_once_due(
     idle: Rig, leader: Leader
 ) -> None:
     held = await pending(idle, timedelta(hours=1))
@@ -168,7 +168,7 @@ async def test_with_a_job_at_hand_another_goes_to_the_fleet_once_due(
     assert not task.done()
 
 
-async def test_a_leader_that_runs_something_leaves_the_next_to_the_fleet(
+async def test_leader_running_a_job_sends_the_next_to_all_workers(
     idle: Rig, leader: Leader
 ) -> None:
     await idle.schedule("hold")
@@ -179,21 +179,21 @@ async def test_a_leader_that_runs_something_leaves_the_next_to_the_fleet(
     gate.opened.set()
 
 
-async def test_a_job_at_hand_starts_at_its_time_and_never_before(idle: Rig, leader: Leader) -> None:
+async def test_held_job_starts_at_its_time_and_never_before(idle: Rig, leader: Leader) -> None:
     job = await pending(idle, timedelta(milliseconds=300))
     assert await leader.local.run(job) is False
     started = (await idle.ended(job.id))["startedAt"]
     assert timedelta(0) <= started - job.scheduled_time < timedelta(seconds=2)
 
 
-async def test_a_job_at_hand_is_not_dispatched_as_well(idle: Rig, leader: Leader) -> None:
+async def test_held_job_is_not_dispatched_as_well(idle: Rig, leader: Leader) -> None:
     job = await pending(idle, timedelta(hours=1))
     assert not leader.local.run(job).done()
     counted = leader.local.added_to(QueuedJobs({}, {}))
     assert (counted.total, counted.ids) == (1, {Lane(): frozenset({job.id})})
 
 
-async def test_what_another_took_or_is_not_due_is_looked_at_again(
+async def test_local_run_of_a_taken_or_early_job_asks_for_another_read(
     idle: Rig, leader: Leader
 ) -> None:
     taken = await pending(idle, timedelta(0))
@@ -204,7 +204,7 @@ async def test_what_another_took_or_is_not_due_is_looked_at_again(
     assert (await idle.job(later.id))["attempt"] == 0
 
 
-async def test_a_leader_that_goes_leaves_what_is_at_hand_pending(idle: Rig, leader: Leader) -> None:
+async def test_stopping_leader_leaves_its_held_job_pending(idle: Rig, leader: Leader) -> None:
     job = await pending(idle, timedelta(hours=1))
     task = leader.local.run(job)
     await leader.local.close()
@@ -212,9 +212,7 @@ async def test_a_leader_that_goes_leaves_what_is_at_hand_pending(idle: Rig, lead
     assert (await idle.job(job.id))["state"] == "pending"
 
 
-async def test_an_idle_leader_looks_early_and_one_with_a_job_at_hand_at_the_time(
-    idle: Rig, leader: Leader
-) -> None:
+async def test_leader_reads_ahead_only_when_it_holds_no_job(idle: Rig, leader: Leader) -> None:
     local = leader.local
     assert local.lookahead(NOON) == NOON + LOOKAHEAD
     assert local.wake_at(NOON, NOON - 2 * LOOKAHEAD) == NOON - LOOKAHEAD
@@ -232,7 +230,7 @@ async def test_leader_sleeps_until_the_next_job_is_due_and_at_most_a_second(
     assert wait_s == pytest.approx(looks_in_s, abs=0.001)
 
 
-def test_what_was_looked_at_early_waits_for_its_time() -> None:
+def test_job_read_early_waits_for_its_time() -> None:
     due, early = (
         PendingJob(id=name, lane=Lane(), scheduled_time=at, owner=None)
         for name, at in (("due", NOON), ("early", NOON + SOON))

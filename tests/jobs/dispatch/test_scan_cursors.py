@@ -1,4 +1,4 @@
-"""Reading a backlog from where the last read began, on a real server."""
+"""Reading a backlog from the position of the last read, on a real server."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ CHEAP_S = MAX_AGE_S / 1000
 
 
 class Clock:
-    """A clock that goes on by so much whenever it is read: no read is without its price."""
+    """A clock that advances by a fixed step at each reading."""
 
     def __init__(self, step_s: float = MAX_AGE_S / 10) -> None:
         self.time = 0.0
@@ -42,7 +42,7 @@ async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[st
 
 
 async def take(rig: Rig, cursors: ScanCursors, owner: Owner) -> list[str]:
-    """Read, and claim what was found."""
+    """Read once, and claim the jobs found."""
     found = [
         job.id for job in await cursors.first(LANE, LIMIT, NOTHING, await rig.engine.now(), owner)
     ]
@@ -53,7 +53,7 @@ async def take(rig: Rig, cursors: ScanCursors, owner: Owner) -> list[str]:
 
 @pytest.mark.parametrize("owner", [ANY_OWNER, "bob"])
 @pytest.mark.parametrize("seconds", [range(10), [5] * 10, [1, 1, 1, 1, 1, 1, 2, 2, 3, 4]])
-async def test_a_backlog_is_read_in_order_and_to_its_end(
+async def test_backlog_is_read_in_order_to_its_end(
     idle: Rig, seconds: Sequence[int], owner: Owner
 ) -> None:
     ids = await insert(idle, seconds)
@@ -66,7 +66,7 @@ async def test_a_backlog_is_read_in_order_and_to_its_end(
     ]
 
 
-async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig) -> None:
+async def test_job_inserted_before_the_cursor_is_found_within_a_second(idle: Rig) -> None:
     ids = await insert(idle, range(10, 30))
     clock = Clock()
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
@@ -77,7 +77,7 @@ async def test_what_came_before_the_last_read_is_seen_within_a_second(idle: Rig)
     assert await take(idle, cursors, ANY_OWNER) == [late, *ids[8:11]]
 
 
-async def test_reading_on_does_not_put_off_what_came_before(idle: Rig) -> None:
+async def test_continued_reads_do_not_delay_jobs_before_the_cursor(idle: Rig) -> None:
     await insert(idle, range(10, 80))
     clock = Clock()
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
@@ -91,7 +91,7 @@ async def test_reading_on_does_not_put_off_what_came_before(idle: Rig) -> None:
     assert reads > 1
 
 
-async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: Rig) -> None:
+async def test_cheaper_reads_find_jobs_before_the_cursor_sooner(idle: Rig) -> None:
     ids = await insert(idle, range(10, 30))
     clock = Clock(CHEAP_S)
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
@@ -102,7 +102,7 @@ async def test_what_came_before_is_seen_the_sooner_the_less_a_read_costs(idle: R
     assert await take(idle, cursors, ANY_OWNER) == [late, *ids[8:11]]
 
 
-async def test_what_is_due_is_not_passed_over_for_what_is_not(idle: Rig) -> None:
+async def test_due_job_is_not_skipped_for_future_jobs(idle: Rig) -> None:
     (running,) = await insert(idle, [1])
     await insert(idle, range(HOURS_S, HOURS_S + LIMIT))
     cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
@@ -114,7 +114,7 @@ async def test_what_is_due_is_not_passed_over_for_what_is_not(idle: Rig) -> None
     assert found[0].id == due
 
 
-async def test_a_new_lane_is_seen_the_sooner_the_less_asking_costs(idle: Rig) -> None:
+async def test_cheaper_lane_reads_find_a_new_lane_sooner(idle: Rig) -> None:
     clock = Clock(CHEAP_S)
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
     await insert(idle, [1])
@@ -137,7 +137,7 @@ async def test_too_many_scan_cursors_are_all_dropped(
     assert (late in await take(idle, cursors, ANY_OWNER)) is is_dropped
 
 
-async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room(idle: Rig) -> None:
+async def test_job_before_the_cursor_is_found_at_once_when_slots_are_free(idle: Rig) -> None:
     ids = await insert(idle, range(10, 17))
     cursors = ScanCursors(DueJobs(idle.engine.mongo), Clock())
     assert await take(idle, cursors, ANY_OWNER) == ids[:4]
@@ -145,7 +145,7 @@ async def test_what_came_before_the_last_read_is_seen_at_once_when_there_is_room
     assert await take(idle, cursors, ANY_OWNER) == [late, *ids[4:]]
 
 
-async def test_a_new_lane_is_seen_within_a_second_or_when_a_backlog_ends(idle: Rig) -> None:
+async def test_new_lane_is_found_within_a_second_or_when_a_backlog_ends(idle: Rig) -> None:
     clock = Clock()
     cursors = ScanCursors(DueJobs(idle.engine.mongo), clock)
     await insert(idle, [1])

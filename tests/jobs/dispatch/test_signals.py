@@ -1,4 +1,4 @@
-"""What starts work: a ring, or the time of what is due next; and timers, when a ring was lost."""
+"""Work starts at a signal or at the next due time, and by timers when a signal was lost."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def rung(hourly: Settings, idle: Rig) -> AsyncIterator[Rig]:
 
 
 async def later(rig: Rig) -> NewJob:
-    """Plan a job that nobody looks for yet."""
+    """Return a new job that the dispatcher does not read yet."""
     plan = await rig.plan("echo")
     return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
 
@@ -69,7 +69,7 @@ async def test_retry_after_zero_runs_again_at_once(rung: Rig) -> None:
 
 
 @pytest.mark.parametrize("delay_ms", [-60_000, 200])
-async def test_what_asks_to_run_again_at_a_time_does(rung: Rig, delay_ms: int) -> None:
+async def test_job_that_requests_a_retry_time_runs_again(rung: Rig, delay_ms: int) -> None:
     when = await rung.engine.now() + timedelta(milliseconds=delay_ms)
     assert (await rung.run("be_throttled", at=when.isoformat()))["attempt"] == 2
 
@@ -82,7 +82,7 @@ async def test_retry_due_soon_does_not_wait_for_a_poll(rung: Rig) -> None:
     assert (job["state"], job["attempt"]) == ("success", 2)
 
 
-async def test_a_job_that_is_retried_by_hand_waits_for_no_poll(rung: Rig) -> None:
+async def test_manually_retried_job_does_not_wait_for_a_poll(rung: Rig) -> None:
     failed = await rung.run("shout", message="no")
     await rung.engine.retry(failed["_id"])
     await rung.until(lambda: rung.all("jobs", _id=failed["_id"], attempt=2, state="failed"))
@@ -103,7 +103,7 @@ async def test_pause_and_resume_do_not_wait_for_a_poll(hourly: Settings, idle: R
         assert (await idle.ended(job_id))["state"] == "success"
 
 
-async def test_a_job_that_is_handed_back_waits_for_no_poll(rung: Rig, hasty: Settings) -> None:
+async def test_released_job_does_not_wait_for_a_poll(rung: Rig, hasty: Settings) -> None:
     async with WorkerRuntime.open(hasty) as other:
         job_id = (await rung.engine.schedule(await later(rung))).id
         await rung.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)

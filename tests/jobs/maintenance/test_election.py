@@ -1,4 +1,4 @@
-"""A leader that cannot dispatch leaves the lead to another, and goes on if there is none."""
+"""A leader that cannot dispatch steps down for another worker, and continues if there is none."""
 
 import asyncio
 import time

@@ -38,7 +38,7 @@ LIMIT: Final = RateLimit(count=10, per_ms=1_000)
 
 
 def odd_ones(document: Document) -> list[Document]:
-    """Make every damage of a document, each with an id of its own."""
+    """Make one malformed document for each field and kind of value, each with its own id."""
     less = [{k: v for k, v in document.items() if k != field} for field in document]
     odd = [document | {field: value} for field in document for value in ODD.values()]
     made = [{**one, "_id": f"odd-{n}"} for n, one in enumerate([{}, *less, *odd])]
@@ -66,7 +66,7 @@ async def test_workers_start_and_run_jobs_despite_malformed_documents(
         assert (await idle.run("echo", value=1))["state"] == "success"
 
 
-async def test_malformed_workers_keep_nobody_from_learning_which_queues_are_served(
+async def test_malformed_workers_do_not_hide_which_queues_are_served(
     idle: Rig,
 ) -> None:
     await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]})
@@ -79,7 +79,7 @@ async def test_malformed_workers_keep_nobody_from_learning_which_queues_are_serv
     assert "'mine'" in found[0].detail
 
 
-async def test_malformed_pending_jobs_delay_no_other_job(rig: Rig) -> None:
+async def test_malformed_pending_jobs_do_not_delay_other_jobs(rig: Rig) -> None:
     jobs = [job for _, job in damaged("jobs", "mallory")]
     for job in jobs:
         if job.get("scheduledTime") == sound("jobs")["scheduledTime"]:
@@ -91,9 +91,7 @@ async def test_malformed_pending_jobs_delay_no_other_job(rig: Rig) -> None:
 
 @pytest.mark.parametrize("field", QUEUE)
 @pytest.mark.parametrize("odd", ODD)
-async def test_a_queue_has_its_default_where_its_document_is_malformed(
-    idle: Rig, field: str, odd: str
-) -> None:
+async def test_queue_uses_defaults_for_malformed_fields(idle: Rig, field: str, odd: str) -> None:
     await insert(idle, "queues", {**QUEUE, "_id": "default", field: ODD[odd]})
     queue = (await QueueStore(idle.engine.mongo).all())["default"]
     others = {name: value for name, value in QUEUE.items() if name != field}
@@ -104,7 +102,7 @@ async def test_a_queue_has_its_default_where_its_document_is_malformed(
     assert paused.paused
 
 
-async def test_the_fleet_is_made_of_those_whose_heartbeats_are_sound(idle: Rig) -> None:
+async def test_workers_are_listed_despite_malformed_heartbeats(idle: Rig) -> None:
     store = WorkerStore(idle.engine.mongo)
     await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "sound"})
     assert "sound" in [worker.id for worker in await store.find_all()]
@@ -119,7 +117,7 @@ async def test_malformed_leader_document_does_not_prevent_election(idle: Rig, od
     assert await WorkerStore(idle.engine.mongo).acquire_leadership("dispatcher", "w1", 1_000)
 
 
-async def test_a_lease_that_no_worker_takes_is_none(idle: Rig) -> None:
+async def test_malformed_lease_can_be_acquired(idle: Rig) -> None:
     until = datetime.now(UTC) + timedelta(days=365)
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until})
     store = WorkerStore(idle.engine.mongo)
@@ -128,13 +126,15 @@ async def test_a_lease_that_no_worker_takes_is_none(idle: Rig) -> None:
 
 
 @pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # which are offsets
-async def test_due_time_is_the_server_s_where_its_offset_is_malformed(idle: Rig, odd: str) -> None:
+async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
+    idle: Rig, odd: str
+) -> None:
     await insert(idle, "clock", {"_id": "offset", "ms": ODD[odd]})
     assert await idle.engine.clock.offset_ms() == 0
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_a_malformed_rate_holds_up_no_start(idle: Rig, odd: str) -> None:
+async def test_malformed_rate_does_not_delay_starts(idle: Rig, odd: str) -> None:
     buckets, now = RateLimitStore(idle.engine.mongo), await idle.engine.now()
     await insert(idle, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]})
     assert (await buckets.read_quota("b", LIMIT, now)).free > 0
@@ -142,7 +142,7 @@ async def test_a_malformed_rate_holds_up_no_start(idle: Rig, odd: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])
-async def test_a_lane_that_begins_with_malformed_times_has_a_head(idle: Rig, odd: str) -> None:
+async def test_lane_skips_malformed_due_times(idle: Rig, odd: str) -> None:
     odd_times = [sound("jobs", scheduledTime=ODD[odd]) for _ in range(3)]
     await insert(idle, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
     due = DueJobs(idle.engine.mongo)
@@ -194,7 +194,7 @@ ODD_ATTEMPTS: Final[dict[str, Document]] = {
 
 
 @pytest.mark.parametrize("odd", ODD_ATTEMPTS)
-async def test_a_job_whose_attempts_are_no_whole_numbers_fails_and_keeps_no_slot(
+async def test_job_with_malformed_attempts_fails_and_frees_its_slot(
     hasty: Settings, idle: Rig, odd: str
 ) -> None:
     fields: Document = {

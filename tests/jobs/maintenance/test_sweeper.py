@@ -1,4 +1,4 @@
-"""The sweeper looks at each kind of missing work by itself."""
+"""The sweeper runs each repair independently of the others."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def fail() -> int:
     raise RuntimeError("a mistake of ours")
 
 
-async def test_a_repair_that_hangs_or_fails_keeps_no_other_waiting() -> None:
+async def test_repair_that_hangs_or_fails_does_not_delay_others() -> None:
     looks: list[int] = []
 
     async def look() -> int:

@@ -1,4 +1,4 @@
-"""A timeline has a bound, and one document that no transition can update stops nobody else."""
+"""Timelines are bounded, and a document that no transition can update blocks no other job."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 
 
 def spoil(rig: Rig, admin: Database, job_id: str, fields: dict[str, Any]) -> None:
-    """Change a job's document as somebody does who does not know what may stand there."""
+    """Change a job's document to values that Ostinato never writes."""
     admin[rig.engine.settings.database]["jobs"].update_one({"_id": job_id}, {"$set": fields})
 
 
@@ -67,7 +67,7 @@ async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(
     assert len((await idle.job(job_id))["timeline"]) == 508
 
 
-async def test_a_retried_job_has_room_for_all_that_its_attempts_may_bring(
+async def test_retried_job_has_timeline_space_for_all_its_attempts(
     idle: Rig, mongo_admin: Database
 ) -> None:
     job_id = await idle.schedule("fail_twice")
@@ -102,7 +102,7 @@ SPOILED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", SPOILED.values(), ids=SPOILED.keys())
-async def test_a_malformed_job_fails_alone(
+async def test_malformed_job_fails_alone(
     idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
 ) -> None:
     before, bad, after = [await idle.schedule("echo", value=n) for n in range(3)]
@@ -163,7 +163,7 @@ async def test_log_does_not_quote_a_job_rejected_by_a_validator(
     assert "secret" not in repr(line)
 
 
-async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: Rig) -> None:
+async def test_job_with_a_malformed_retry_policy_fails_at_its_first_error(idle: Rig) -> None:
     (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
     attempt = Attempt(replace(claimed, policy={}), keep_ms=1_000)
     outcome = attempt.outcome_of_error({"name": "ValueError"}, lambda: 0.5)
@@ -171,7 +171,7 @@ async def test_a_job_whose_policy_cannot_be_read_fails_at_its_first_error(idle: 
 
 
 @pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}])
-async def test_a_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
+async def test_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
     idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
 ) -> None:
     jobs = [await idle.schedule("count", name=str(n)) for n in range(3)]
@@ -194,7 +194,7 @@ async def test_mutation_too_large_to_complete_does_not_affect_its_batch(
     assert {effect["name"] for effect in await idle.all("effects")} == {"0", "1", "3", "4"}
 
 
-async def test_a_running_job_that_is_damaged_keeps_no_other_from_being_stopped(
+async def test_malformed_running_job_does_not_prevent_stopping_others(
     rig: Rig, mongo_admin: Database
 ) -> None:
     damaged, other = [await rig.schedule("hold") for _ in range(2)]
@@ -207,7 +207,7 @@ async def test_a_running_job_that_is_damaged_keeps_no_other_from_being_stopped(
     gate.opened.set()
 
 
-async def test_a_new_job_that_mongodb_refuses_keeps_no_other_from_being_scheduled(
+async def test_new_job_rejected_by_mongodb_does_not_prevent_scheduling_others(
     idle: Rig, mongo_admin: Database
 ) -> None:
     plans = [replace(await idle.plan("echo"), owner=owner) for owner in ("ann", "bob", "zoe")]

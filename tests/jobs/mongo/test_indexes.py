@@ -1,4 +1,4 @@
-"""An index that is missing is named and built again; until then reads are slow, and right."""
+"""A missing index is reported and rebuilt; until then reads are slow but correct."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -109,7 +109,7 @@ async def test_duplicates_are_reported_and_processes_start(
 
 
 @EVERY_UNIQUE_INDEX
-async def test_a_unique_index_is_built_once_its_duplicates_are_gone(
+async def test_unique_index_is_built_after_its_duplicates_are_removed(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     await double(idle, collection, index)
@@ -118,7 +118,7 @@ async def test_a_unique_index_is_built_once_its_duplicates_are_gone(
 
 
 @EVERY_INDEX
-async def test_an_index_of_the_same_keys_under_another_name_is_named(
+async def test_index_with_the_same_keys_under_another_name_is_reported(
     idle: Rig, collection: str, index: IndexModel
 ) -> None:
     options = {name: each for name, each in index.document.items() if name not in ("key", "name")}

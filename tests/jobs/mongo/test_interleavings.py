@@ -1,4 +1,4 @@
-"""Whatever order the engine's verbs come in, a job's record stays consistent."""
+"""A job's record stays consistent under any order of transitions."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Every transition from every state, as the table of jobs.lifecycle says, against the database."""
+"""Every transition of jobs.lifecycle from every state, against the database."""
 
 import asyncio
 import itertools
@@ -50,7 +50,7 @@ async def make(rig: Rig, name: TransitionName, job_id: str, attempt: int | None 
 
 
 @pytest.mark.parametrize(("state", "name"), list(itertools.product(JobState, TransitionName)))
-async def test_a_transition_is_made_from_its_source_states_only(
+async def test_transition_is_made_only_from_its_source_states(
     idle: Rig, state: JobState, name: TransitionName
 ) -> None:
     job_id = await in_state(idle, state)
@@ -79,7 +79,7 @@ async def test_stale_attempt_changes_nothing(idle: Rig, name: TransitionName, at
 
 
 @pytest.mark.parametrize("name", FENCED)
-async def test_a_fenced_transition_without_its_attempt_raises(name: TransitionName) -> None:
+async def test_fenced_transition_without_its_attempt_raises(name: TransitionName) -> None:
     with pytest.raises(ValueError, match="is fenced: pass `attempt`"):
         transitions.guard(name, ["x"])
 
@@ -87,7 +87,7 @@ async def test_a_fenced_transition_without_its_attempt_raises(name: TransitionNa
 @pytest.mark.parametrize(
     "name", [name for name in TRANSITIONS if TRANSITIONS[name].yields_to_cancel]
 )
-async def test_an_attempt_that_ends_after_a_request_to_cancel_is_canceled(
+async def test_attempt_that_ends_after_a_cancel_request_is_canceled(
     idle: Rig, name: TransitionName
 ) -> None:
     job_id = await in_state(idle, JobState.IN_PROGRESS)
@@ -109,7 +109,7 @@ async def test_outcomes_that_share_a_write_are_independent(idle: Rig) -> None:
     assert states == ["success", "canceled", "pending"]
 
 
-async def test_a_transaction_has_lost_a_job_that_was_canceled_at_the_same_attempt(
+async def test_transaction_loses_a_job_canceled_in_the_same_attempt(
     idle: Rig,
 ) -> None:
     canceled, running = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(2)]
@@ -133,7 +133,7 @@ async def test_only_succeeded_and_canceled_jobs_have_a_purge_time(
     assert ("lease" in job) == (state is JobState.IN_PROGRESS)
 
 
-async def test_a_failed_job_leaves_one_failure_until_it_is_retried(idle: Rig) -> None:
+async def test_failed_job_has_one_failure_record_until_it_is_retried(idle: Rig) -> None:
     job_id = await in_state(idle, JobState.FAILED)
     await idle.complete(ending(job_id, TransitionName.FAIL))
     assert [failure["jobId"] for failure in await idle.all("failures")] == [job_id]
@@ -143,13 +143,13 @@ async def test_a_failed_job_leaves_one_failure_until_it_is_retried(idle: Rig) ->
 
 
 @pytest.mark.parametrize("state", [JobState.PENDING, JobState.IN_PROGRESS, JobState.SUCCESS])
-async def test_only_what_failed_or_was_canceled_can_be_retried(idle: Rig, state: JobState) -> None:
+async def test_only_failed_or_canceled_jobs_can_be_retried(idle: Rig, state: JobState) -> None:
     with pytest.raises(PreconditionFailed, match=state):
         await idle.engine.retry(await in_state(idle, state))
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
-async def test_an_unknown_job_is_not_found(idle: Rig, verb: str) -> None:
+async def test_unknown_job_is_not_found(idle: Rig, verb: str) -> None:
     act: Any = getattr(idle.engine, verb)
     with pytest.raises(NotFound):
         await act("0" * 24)

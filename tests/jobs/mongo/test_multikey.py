@@ -69,7 +69,7 @@ def leave_multikey(mongo_admin: Raw, rig: Rig, field: str) -> None:
 
 
 def multikey_indexes(mongo_admin: Raw, rig: Rig, collection: str) -> set[str]:
-    """Ask the server's catalog, and not by what the product asks."""
+    """Read the server's catalog, independently of the product's query."""
     (found,) = raw(mongo_admin, rig)[collection].aggregate([{"$listCatalog": {}}])
     return {each["spec"]["name"] for each in found["md"]["indexes"] if each["multikey"]}
 
@@ -110,7 +110,7 @@ async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
 
 @pytest.mark.parametrize("owner", [ANY_OWNER, "alice"])
 @pytest.mark.parametrize(("field", "read"), [("scheduledTime", 250), ("owner", 10)])
-async def test_an_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
+async def test_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
     idle: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
 ) -> None:
     await filled(idle, 250, owner="alice")
@@ -124,7 +124,7 @@ async def test_an_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_i
     assert [one["docsExamined"] for one in slow + fast] == [read, 0]
 
 
-async def test_an_array_makes_the_dispatcher_read_every_lane_until_the_index_is_rebuilt(
+async def test_array_makes_the_dispatcher_read_every_lane_until_the_index_is_rebuilt(
     idle: Rig, mongo_admin: Raw
 ) -> None:
     await filled(idle, 250)
@@ -138,7 +138,7 @@ async def test_an_array_makes_the_dispatcher_read_every_lane_until_the_index_is_
     assert fast[0]["keysExamined"] <= 2
 
 
-async def test_a_document_with_an_array_is_logged_once_and_by_its_id(
+async def test_document_with_an_array_is_logged_once_with_its_id(
     idle: Rig, mongo_admin: Raw
 ) -> None:
     document = sound("jobs") | {"scheduledTime": []}
@@ -168,7 +168,7 @@ async def test_another_document_with_an_array_is_logged_as_well(
         assert len(logs) == 2
 
 
-async def test_an_array_in_a_job_that_has_ended_keeps_no_index_of_pending_jobs_multikey(
+async def test_array_in_an_ended_job_does_not_keep_pending_indexes_multikey(
     idle: Rig, mongo_admin: Raw
 ) -> None:
     document = sound("jobs") | {"scheduledTime": []}
@@ -179,9 +179,7 @@ async def test_an_array_in_a_job_that_has_ended_keeps_no_index_of_pending_jobs_m
     assert multikey_indexes(mongo_admin, idle, "jobs") == {"owner_scheduled", "scheduled"}
 
 
-async def test_a_unique_index_is_not_dropped_though_it_is_multikey(
-    idle: Rig, mongo_admin: Raw
-) -> None:
+async def test_multikey_unique_index_is_not_dropped(idle: Rig, mongo_admin: Raw) -> None:
     jobs = raw(mongo_admin, idle)["jobs"]
     jobs.insert_one(sound("jobs") | {"key": ["a", "b"]})
     jobs.delete_many({})
@@ -189,7 +187,7 @@ async def test_a_unique_index_is_not_dropped_though_it_is_multikey(
     assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
 
 
-async def test_an_index_of_another_definition_is_not_replaced(idle: Rig, mongo_admin: Raw) -> None:
+async def test_index_with_another_definition_is_not_replaced(idle: Rig, mongo_admin: Raw) -> None:
     jobs = raw(mongo_admin, idle)["jobs"]
     jobs.drop_index("scheduled")
     jobs.create_index([("scheduledTime", 1)], name="scheduled")
@@ -199,7 +197,7 @@ async def test_an_index_of_another_definition_is_not_replaced(idle: Rig, mongo_a
     assert multikey_indexes(mongo_admin, idle, "jobs") == {"scheduled"}
 
 
-async def test_a_search_that_takes_too_long_says_what_to_run(
+async def test_search_that_times_out_names_the_command_to_run(
     idle: Rig, mongo_admin: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = raw(mongo_admin, idle)["jobs"]
@@ -215,9 +213,7 @@ async def test_a_search_that_takes_too_long_says_what_to_run(
     assert 'db.jobs.dropIndex("due")' in str((await findings(idle))["index jobs.due"].fix)
 
 
-async def test_the_leader_rebuilds_a_multikey_index_while_jobs_run(
-    idle: Rig, mongo_admin: Raw
-) -> None:
+async def test_leader_rebuilds_a_multikey_index_while_jobs_run(idle: Rig, mongo_admin: Raw) -> None:
     later = await idle.engine.now() + timedelta(days=1)
     leave_multikey(mongo_admin, idle, "lane")
     await filled(idle, 1_000, scheduled_time=later)

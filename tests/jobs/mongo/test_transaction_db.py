@@ -1,4 +1,4 @@
-"""A function can read every collection, and write to none that Ostinato manages."""
+"""A function can read every collection, but cannot write those that Ostinato manages."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ WRITES: dict[str, tuple[Any, ...]] = {
 }
 
 
-async def test_every_collection_but_that_of_items_is_kept_by_ostinato() -> None:
+async def test_ostinato_manages_every_collection_except_items() -> None:
     assert {spec.name for spec in COLLECTIONS} - {ITEMS} == set(READ_ONLY)
 
 
@@ -50,7 +50,7 @@ async def test_aggregation_cannot_write(idle: Rig, stage: str) -> None:
     assert await idle.all("requests") == []
 
 
-async def test_a_function_reads_what_ostinato_keeps(idle: Rig) -> None:
+async def test_function_can_read_managed_collections(idle: Rig) -> None:
     job_id = await idle.schedule("echo")
 
     async def body(ctx: Context) -> list[Any]:
@@ -61,7 +61,7 @@ async def test_a_function_reads_what_ostinato_keeps(idle: Rig) -> None:
     assert (found["_id"], found["same"][0]["_id"]) == (job_id, job_id)
 
 
-async def test_a_function_changes_them_by_the_built_in_functions(idle: Rig) -> None:
+async def test_function_changes_managed_collections_through_built_in_functions(idle: Rig) -> None:
     async def body(ctx: Context) -> str:
         await create_with_timeout(ctx, {"what": "ever"})
         return await log_failure(ctx, "it is broken")

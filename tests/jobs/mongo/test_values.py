@@ -1,4 +1,4 @@
-"""What users write arrives as they wrote it, and what cannot be stored hurts nobody else."""
+"""Values of users are stored unchanged, and a value that cannot be stored affects no other job."""
 
 import asyncio
 from dataclasses import replace
@@ -74,7 +74,7 @@ async def test_value_of_a_subclass_is_stored_as_its_base_class(rig: Rig, what: s
     assert (job["state"], repr(job["result"])) == ("success", repr(unusual_values.STORED[what]))
 
 
-def test_an_enum_takes_no_more_room_than_its_value() -> None:
+def test_enum_is_no_larger_than_its_value() -> None:
     stored = ["red"] * 100
     limit_bytes = len(to_json(stored))
     assert (
@@ -98,7 +98,7 @@ async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(rig: Rig, w
 
 
 @pytest.mark.parametrize("what", unusual_values.OPTIONS)
-async def test_options_of_a_job_are_whole_numbers(rig: Rig, what: str) -> None:
+async def test_job_options_must_be_whole_numbers(rig: Rig, what: str) -> None:
     job = await rig.run("plan", what=what)
     assert job.get("error", {}).get("message") == unusual_values.PLANNED[what]
     if job["state"] == "success":
@@ -118,7 +118,7 @@ async def test_options_of_a_job_are_whole_numbers(rig: Rig, what: str) -> None:
         ({"rows": [{"n": Int64(2**40), "id": ID}]}, {"rows": [{"n": 2**40, "id": str(ID)}]}),
     ],
 )
-async def test_a_function_may_give_what_it_read_from_its_own_collection(
+async def test_function_may_return_documents_of_its_own_collection(
     rig: Rig, value: object, expected: object
 ) -> None:
     await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": value})
@@ -140,14 +140,14 @@ async def test_value_without_one_json_form_is_rejected_with_path_and_type(
     assert job["error"]["message"].startswith(message)
 
 
-async def test_values_of_jobs_that_end_together_stay_apart(rig: Rig) -> None:
+async def test_values_of_jobs_that_end_together_are_not_mixed(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value=value) for value in TRICKY * 5))
     jobs = [await rig.ended(job_id) for job_id in ids]
     assert [repr(job["result"]) for job in jobs] == [repr(value) for value in TRICKY * 5]
 
 
 @pytest.mark.parametrize("message", ["$owner", "$$NOW", "a.b", '{"$literal": 1}'])
-async def test_an_error_arrives_unchanged(rig: Rig, message: str) -> None:
+async def test_error_is_stored_unchanged(rig: Rig, message: str) -> None:
     job = await rig.run("shout", message=message)
     failure = (await rig.all("failures"))[0]
     assert {job["error"]["message"], failure["error"]["message"]} == {message}
@@ -156,13 +156,13 @@ async def test_an_error_arrives_unchanged(rig: Rig, message: str) -> None:
 
 
 @pytest.mark.parametrize("behavior", GRIEF)
-async def test_a_function_that_comes_to_grief_fails_once(rig: Rig, behavior: str) -> None:
+async def test_function_with_an_unusual_failure_fails_once(rig: Rig, behavior: str) -> None:
     job = await rig.run("come_to_grief", behavior=behavior)
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"]["name"] == GRIEF[behavior]
 
 
-async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
+async def test_rejected_result_does_not_affect_other_jobs(rig: Rig) -> None:
     bad = [rig.schedule("come_to_grief", behavior=behavior) for behavior in GRIEF]
     good = [rig.schedule("echo", value=number) for number in range(20)]
     ids = await asyncio.gather(*bad, *good)
@@ -171,7 +171,7 @@ async def test_a_bad_result_harms_no_other(rig: Rig) -> None:
     assert {job["attempt"] for job in jobs} == {1}
 
 
-async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
+async def test_step_down_during_a_write_does_not_affect_jobs(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcome_store = OutcomeStore(idle.engine.mongo)
@@ -190,14 +190,14 @@ async def test_a_server_that_steps_down_while_it_writes_harms_no_job(
     assert (await idle.job(claimed.id))["state"] == "success"
 
 
-async def test_large_results_that_come_together_are_all_kept(rig: Rig) -> None:
+async def test_large_results_that_end_together_are_all_stored(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("swell", size=200_000) for _ in range(200)))
     jobs = [await rig.ended(job_id) for job_id in ids]
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**70), {"a\0": 1}, [["\ud800"]]])
-async def test_what_cannot_be_stored_is_refused_at_the_call(idle: Rig, value: Any) -> None:
+async def test_value_that_cannot_be_stored_is_rejected_at_the_call(idle: Rig, value: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         await idle.schedule("echo", value=value)
     assert refused.value.issues[0].path[:2] == ("args", "value")
@@ -206,15 +206,13 @@ async def test_what_cannot_be_stored_is_refused_at_the_call(idle: Rig, value: An
 @pytest.mark.parametrize(
     ("what", "code"), [("circle", "too_deep"), ("well", "too_deep"), ("doubled", "too_long")]
 )
-async def test_arguments_without_an_end_are_refused_at_the_call(
-    idle: Rig, what: str, code: str
-) -> None:
+async def test_endless_arguments_are_rejected_at_the_call(idle: Rig, what: str, code: str) -> None:
     with pytest.raises(BadRequest) as refused:
         await idle.schedule("echo", value=unusual_values.VALUES[what])
     assert [(issue.path, issue.code) for issue in refused.value.issues] == [(("args",), code)]
 
 
-async def test_a_key_that_cannot_be_stored_fails_its_own_call_only(idle: Rig) -> None:
+async def test_key_that_cannot_be_stored_fails_only_its_own_call(idle: Rig) -> None:
     plan = await idle.plan("echo")
     plans = [replace(plan, key=key) for key in ("a", "\ud800", "b")]
     done = await asyncio.gather(*(idle.engine.schedule(p) for p in plans), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A mutation function's effect is there exactly once, or not at all."""
+"""A mutation function takes effect exactly once, or not at all."""
 
 import asyncio
 
@@ -62,7 +62,7 @@ async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("number", "letters"), [(MAX_JOBS + 1, 1), (200, 50_000)])
-async def test_exceeding_the_limits_of_a_transaction_is_a_clear_error(
+async def test_exceeding_transaction_limits_raises_a_clear_error(
     rig: Rig, number: int, letters: int
 ) -> None:
     job_id = await rig.schedule("schedule_many", number=number, letters=letters)
@@ -72,13 +72,13 @@ async def test_exceeding_the_limits_of_a_transaction_is_a_clear_error(
     assert await rig.jobs_of("echo") == []
 
 
-async def test_a_mutation_that_cancels_itself_is_canceled_and_leaves_nothing(rig: Rig) -> None:
+async def test_mutation_that_cancels_its_own_job_is_canceled_and_leaves_nothing(rig: Rig) -> None:
     job = await rig.run("cancel_in_mutation", job_id="")
     assert job["state"] == "canceled"
     assert job["attempt"] == 1
 
 
-async def test_a_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
+async def test_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
     victim = (await rig.run("count", name="a"))["result"]
     assert (await rig.run("cancel_in_mutation", job_id=victim))["result"] is True
     assert (await rig.job(victim))["state"] == "canceled"

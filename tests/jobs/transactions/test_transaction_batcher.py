@@ -1,4 +1,4 @@
-"""Quick mutation functions share a transaction, and none of them can tell."""
+"""Short mutation functions share a transaction, and do not affect each other."""
 
 import asyncio
 from collections import Counter
@@ -26,13 +26,13 @@ IN_TIME_S = 0.3
 
 @pytest.fixture
 def hasty(hasty: Settings) -> Settings:
-    """Return settings with a lease that a busy machine does not let expire: an attempt counts."""
+    """Return settings with a lease that does not expire on a busy machine: tests count attempts."""
     return hasty.model_copy(update={"lease_ms": 60_000})
 
 
 @pytest.fixture
 async def sharing(rig: Rig) -> Rig:
-    """Return an installation whose worker has seen that `share` is quick."""
+    """Return an installation whose worker has recorded that `share` is short."""
     await rig.run("share", name="first")
     return rig
 
@@ -52,7 +52,7 @@ async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
     return noted == Counter(["first", *succeeded])
 
 
-async def test_what_waits_together_is_committed_together(sharing: Rig) -> None:
+async def test_waiting_mutations_are_committed_together(sharing: Rig) -> None:
     jobs = await all_ended(sharing, ["write"] * 40)
     assert len({job["completedAt"] for job in jobs}) < 20
     assert [job["result"] for job in jobs] == [job["args"]["name"] for job in jobs]
@@ -70,7 +70,7 @@ async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, behavior:
     assert await effects_are_those_of(sharing, jobs)
 
 
-async def test_what_often_fails_costs_its_neighbours_nothing(sharing: Rig) -> None:
+async def test_frequently_failing_mutations_do_not_restart_their_batch(sharing: Rig) -> None:
     for name in ("a", "b"):
         await sharing.run("count", name=name, fail=True)
     received, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
@@ -160,7 +160,7 @@ async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeo
     assert await asyncio.gather(*holding) == [True] * len(holding)
 
 
-async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transaction(
+async def test_waiting_mutations_continue_after_a_transaction_is_canceled(
     rig: Rig,
 ) -> None:
     mongo, opened, entered = rig.engine.mongo, asyncio.Event(), asyncio.Event()
@@ -181,7 +181,7 @@ async def test_those_who_wait_are_not_stranded_when_somebody_cancels_a_transacti
 
 
 class OneConflict:
-    """A body that meets a rival the first time."""
+    """A body that conflicts with another transaction at its first run."""
 
     def __init__(self) -> None:
         self._tries = 0
@@ -201,7 +201,7 @@ async def test_time_waiting_for_conflicting_transactions_does_not_count(rig: Rig
     assert await is_kept_once_its_turn_has_come(keeping, mongo.conflict_lock.release)
 
 
-async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -> None:
+async def test_waiting_time_counts_for_internal_transactions(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
     running = asyncio.create_task(run_shielded_transaction(mongo, OneConflict(), IN_TIME_S))
@@ -213,7 +213,7 @@ async def test_time_in_line_counts_for_what_is_no_function_of_a_user(rig: Rig) -
 
 
 class Bodies:
-    """Two bodies: one notes an effect, but fails when it runs again; one minds that effect."""
+    """Two bodies: one writes an effect and fails when rerun; the other fails if it reads it."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
@@ -234,7 +234,7 @@ class Bodies:
         return "kept"
 
 
-async def test_a_failure_is_not_judged_by_what_was_never_kept(rig: Rig) -> None:
+async def test_failure_that_depends_on_an_aborted_write_is_rerun(rig: Rig) -> None:
     mongo = rig.engine.mongo
     shared, bodies = TransactionBatcher(mongo, OutcomeStore(mongo)), Bodies(mongo)
     failed, kept = await asyncio.gather(

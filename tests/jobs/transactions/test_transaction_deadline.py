@@ -27,14 +27,14 @@ def moved_by(timeout: asyncio.Timeout, began: float) -> float:
     return when - began - DEADLINE_S
 
 
-async def test_a_wait_moves_the_deadline_by_its_duration() -> None:
+async def test_wait_extends_the_deadline_by_its_duration() -> None:
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout_at(began + DEADLINE_S) as timeout:
         assert await Deadline(timeout, 30.0).wait_in_queue(turn_after(WAIT_S)) == "turn"
         assert 0.8 * WAIT_S <= moved_by(timeout, began) < 5.0
 
 
-async def test_a_wait_that_fails_moves_the_deadline_by_its_duration() -> None:
+async def test_failed_wait_extends_the_deadline_by_its_duration() -> None:
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout_at(began + DEADLINE_S) as timeout:
         with pytest.raises(ConnectionError):
@@ -52,7 +52,7 @@ async def test_all_waits_of_a_transaction_share_one_budget() -> None:
         assert moved_by(timeout, began) == pytest.approx(1.5 * WAIT_S)
 
 
-async def test_a_wait_ends_at_the_deadline_and_the_rest_of_the_budget() -> None:
+async def test_wait_ends_at_the_deadline_plus_the_remaining_budget() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(WAIT_S) as timeout:
             await Deadline(timeout, WAIT_S).wait_in_queue(turn_after(DEADLINE_S))

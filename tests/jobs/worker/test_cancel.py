@@ -1,4 +1,4 @@
-"""A canceled job stops within two seconds, wherever it is, and schedules nothing that runs."""
+"""A canceled job stops within two seconds, in any state, and schedules nothing that runs."""
 
 import asyncio
 import time
@@ -74,7 +74,7 @@ async def test_mutation_that_ends_after_the_cancel_request_is_canceled_at_once(r
     assert await rig.all("effects") == []
 
 
-async def test_a_second_request_changes_nothing(rig: Rig) -> None:
+async def test_second_cancel_request_changes_nothing(rig: Rig) -> None:
     job_id = await rig.schedule("hold_despite_cancel")
     await gate.reached.wait()
     first, second = await rig.cancel(job_id), await rig.cancel(job_id)
@@ -84,7 +84,7 @@ async def test_a_second_request_changes_nothing(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("name", ["echo", "come_to_grief"])
-async def test_an_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
+async def test_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
     job = await rig.run(name, **({"behavior": "not json"} if name == "come_to_grief" else {}))
     with pytest.raises(PreconditionFailed, match=job["state"]):
         await rig.cancel(job["_id"])
@@ -119,7 +119,7 @@ async def test_action_whose_job_was_taken_over_cannot_schedule_or_commit(
     assert {name: job[name] for name in by_now} == by_now
 
 
-async def test_a_canceled_job_can_run_again_and_schedule(rig: Rig) -> None:
+async def test_canceled_job_can_be_retried_and_schedule(rig: Rig) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=True)
     await gate.reached.wait()
     await rig.cancel(job_id)
@@ -140,7 +140,7 @@ async def test_cancel_never_misses_a_job_that_goes_back_to_pending(rig: Rig) -> 
     assert time.monotonic() - began < 2 * WITHIN
 
 
-async def test_a_job_that_starts_again_between_the_two_guards_is_asked_to_stop(
+async def test_job_restarted_between_the_two_cancel_guards_is_asked_to_stop(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = await idle.schedule("echo")
@@ -178,7 +178,7 @@ async def test_job_canceled_in_the_queue_does_not_start(
 @pytest.mark.parametrize(
     ("why", "state"), [(StopReason.CANCELED, "canceled"), (StopReason.SHUTDOWN, "pending")]
 )
-async def test_an_attempt_that_is_ended_before_its_first_step_is_not_forgotten(
+async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
     idle: Rig, why: StopReason, state: str
 ) -> None:
     job_id = await idle.schedule("shout", message="never")
@@ -213,7 +213,7 @@ async def test_function_cancels_only_jobs_of_its_owner(rig: Rig, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
-async def test_a_function_without_an_owner_cancels_any_job(rig: Rig, name: str) -> None:
+async def test_function_without_an_owner_cancels_any_job(rig: Rig, name: str) -> None:
     victim = await scheduled_by(rig, "bob")
     plan = replace(await rig.plan(name, {"job_id": victim}), owner=None)
     assert (await rig.ended((await rig.engine.schedule(plan)).id))["result"] is True

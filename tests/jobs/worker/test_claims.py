@@ -1,4 +1,4 @@
-"""A claim takes what there is room for, and never more than 8 MiB of arguments."""
+"""A claim takes as many jobs as there are free slots, and at most 8 MiB of arguments."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ from tests.engine.rig import Rig, working
 MIB = 1024 * 1024
 
 
-async def test_one_claim_takes_no_more_than_8_mib_of_arguments(hasty: Settings, idle: Rig) -> None:
+async def test_claim_takes_at_most_8_mib_of_arguments(hasty: Settings, idle: Rig) -> None:
     assert CLAIM_BATCH_SIZE * MAX_ARGS_BYTES <= 8 * MIB
     plan = await idle.plan("hold")
     documents = [
@@ -29,7 +29,7 @@ async def test_one_claim_takes_no_more_than_8_mib_of_arguments(hasty: Settings, 
     assert max(tokens.values()) <= CLAIM_BATCH_SIZE
 
 
-async def test_no_job_brings_more_arguments_than_that_counts_with(idle: Rig) -> None:
+async def test_arguments_beyond_the_assumed_maximum_are_rejected(idle: Rig) -> None:
     await idle.plan("echo", {"value": "x" * (MAX_ARGS_BYTES - 50)})
     with pytest.raises(BadRequest, match="must be at most 65,536"):
         await idle.plan("echo", {"value": "x" * MAX_ARGS_BYTES})

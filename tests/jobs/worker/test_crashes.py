@@ -1,4 +1,4 @@
-"""Workers that are killed, frozen or told to go: real processes, real signals."""
+"""Workers that are killed, frozen or terminated: real processes, real signals."""
 
 import asyncio
 import os
@@ -177,7 +177,7 @@ def heartbeats_at(
 
 
 async def silent_since_long(rig: Rig, worker_id: str) -> None:
-    """Register a worker that has not been heard of for a minute, and holds a job."""
+    """Register a worker whose last heartbeat is a minute old, and which holds a job."""
     mongo, long_ago = rig.engine.mongo, datetime.now(UTC) - timedelta(minutes=1)
     await WorkerStore(mongo).register(worker_id, {"concurrency": 1, "queues": ["default"]})
     await rig.claim(await rig.schedule("wait_for_ever"), worker_id)
@@ -195,21 +195,21 @@ async def silent_since_long(rig: Rig, worker_id: str) -> None:
         pytest.param([1, 2, 3, 4], [60, 0, 0, 0], 4.5, 1, id="it jumped, a while ago"),
     ],
 )
-async def test_who_was_not_answered_for_a_while_declares_nobody_lost(
+async def test_gap_in_own_heartbeats_suspends_declaring_workers_lost(
     idle: Rig, answers: list[float], ahead_s: list[float], now: float, lost: int
 ) -> None:
     await silent_since_long(idle, "ghost")
     assert await lost_workers(idle, heartbeats_at(answers, now, ahead_s)).rescue() == lost
 
 
-async def test_who_seems_silent_itself_declares_nobody_lost(idle: Rig) -> None:
+async def test_worker_whose_own_heartbeat_looks_stale_declares_no_worker_lost(idle: Rig) -> None:
     for worker_id in ("ghost", "leader"):
         await silent_since_long(idle, worker_id)
     heartbeats = heartbeats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
     assert await lost_workers(idle, heartbeats).rescue() == 0
 
 
-async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
+async def test_locked_job_does_not_delay_reclaiming_the_others(
     idle: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Sooner than MongoDB ends the transaction that holds the lock, which it does after 5 s.
@@ -223,7 +223,7 @@ async def test_of_the_jobs_that_somebody_locks_no_other_is_held_up(
     assert states == ["pending", "inProgress", "pending"]
 
 
-async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle: Rig) -> None:
+async def test_reclaiming_a_locked_job_times_out(idle: Rig) -> None:
     job_id = await idle.schedule("hold_in_mutation")
     (job,) = await idle.claim(job_id)
     outcome = Attempt(job, 0).outcome_of_lost_worker(FunctionKind.MUTATION, 1, "ghost")
@@ -233,7 +233,7 @@ async def test_a_job_that_somebody_locks_does_not_hold_up_whoever_reclaims(idle:
     assert (await idle.job(job_id))["state"] == "inProgress"
 
 
-async def test_what_dead_workers_have_locked_of_each_other_is_reclaimed_at_once(idle: Rig) -> None:
+async def test_jobs_that_dead_workers_locked_mutually_are_reclaimed_at_once(idle: Rig) -> None:
     lost = lost_workers(idle)
     jobs = [await idle.schedule("hold_in_mutation") for _ in GHOSTS]
     for ghost, job_id in zip(GHOSTS, jobs, strict=True):

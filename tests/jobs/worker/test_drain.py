@@ -1,4 +1,4 @@
-"""Workers that are told to go finish what they can, and give back the rest at once."""
+"""A draining worker finishes its started jobs where it can, and releases the rest at once."""
 
 import asyncio
 import time
@@ -78,7 +78,7 @@ async def test_draining_worker_finishes_its_job_beyond_its_lease(
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
-async def test_a_draining_worker_still_hears_who_is_canceled(
+async def test_draining_worker_stops_a_job_that_is_canceled(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
@@ -90,7 +90,7 @@ async def test_a_draining_worker_still_hears_who_is_canceled(
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
-async def test_a_stopping_worker_finishes_what_it_has_begun_and_begins_no_more(
+async def test_stopping_worker_finishes_started_jobs_and_starts_no_more(
     idle: Rig, processes: Processes, tmp_path: Path
 ) -> None:
     (worker,) = await started(idle, processes, concurrency=5, drain_timeout_ms=30_000)

@@ -1,4 +1,4 @@
-"""Who blocks the event loop is named, while the loop is still blocked."""
+"""The monitor reports the function that blocks the event loop, while the loop is still blocked."""
 
 import asyncio
 import signal
@@ -44,7 +44,7 @@ async def blocked_by(call: Callable[[], None]) -> None:
     call()
 
 
-async def test_a_warning_names_the_function_that_blocked_the_loop() -> None:
+async def test_warning_names_the_function_that_blocked_the_loop() -> None:
     with capture_logs() as logs:
         async with watched() as watch:
             await asyncio.create_task(blocked_by(wait_in_the_thread), name="job-7")
@@ -56,7 +56,7 @@ async def test_a_warning_names_the_function_that_blocked_the_loop() -> None:
     assert warning["blocked_ms"] >= LIMIT_S * 1000
 
 
-async def test_who_holds_the_interpreter_itself_shows_in_the_lag_at_least() -> None:
+async def test_blocking_the_interpreter_is_measured_as_lag() -> None:
     with capture_logs() as logs:
         async with watched() as watch:
             await asyncio.create_task(blocked_by(compute_in_c), name="job-7")
@@ -65,7 +65,7 @@ async def test_who_holds_the_interpreter_itself_shows_in_the_lag_at_least() -> N
     assert [log["event"] for log in logs if log["sure"]] == []
 
 
-async def test_a_loop_that_runs_warns_of_nobody() -> None:
+async def test_unblocked_loop_logs_no_warning() -> None:
     with capture_logs() as logs:
         async with watched() as watch:
             await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
@@ -84,7 +84,7 @@ async def test_warning_of_a_worker_names_the_blocking_function_and_job(
     assert all(word in line for word in ("functions.blockTheLoop", job_id, "block_the_loop"))
 
 
-async def test_a_stopped_process_blames_nobody(idle: Rig, processes: Processes) -> None:
+async def test_stopped_process_logs_no_blocking_function(idle: Rig, processes: Processes) -> None:
     (worker,) = await started(idle, processes)
     (row,) = await idle.all("workers")
     worker.popen.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""A worker learns with whom a function may share a transaction."""
+"""A worker learns which functions may share a transaction."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ ENDINGS: dict[str, Exception | None] = {
 
 
 def run(stats: FunctionStats, how: str, name: str = "it") -> None:
-    """End a function in this way, at once."""
+    """Record one outcome of a short function."""
     error = ENDINGS[how]
     if error is None:
         with stats.measured(name):
@@ -25,7 +25,7 @@ def run(stats: FunctionStats, how: str, name: str = "it") -> None:
         raise error
 
 
-def test_one_that_was_never_run_runs_alone() -> None:
+def test_function_that_never_ran_gets_its_own_transaction() -> None:
     stats = FunctionStats()
     assert stats.batch_class("it") is BatchClass.SOLO
     run(stats, "well")
@@ -36,7 +36,7 @@ def test_one_that_was_never_run_runs_alone() -> None:
 @pytest.mark.parametrize(
     ("how", "batch_class"), [("raises", BatchClass.SOLO), ("meets a rival", BatchClass.CONTENDED)]
 )
-def test_one_that_often_makes_others_begin_anew_is_kept_from_them(
+def test_function_that_often_restarts_its_batch_is_batched_separately(
     how: str, batch_class: BatchClass
 ) -> None:
     stats = FunctionStats()
@@ -55,7 +55,7 @@ def test_one_that_often_makes_others_begin_anew_is_kept_from_them(
 
 
 @given(st.lists(st.sampled_from(sorted(ENDINGS)), min_size=1))
-def test_how_one_ends_says_nothing_of_another(endings: list[str]) -> None:
+def test_outcomes_of_a_function_do_not_affect_the_batch_class_of_others(endings: list[str]) -> None:
     stats = FunctionStats()
     run(stats, "well", "calm")
     for how in endings:

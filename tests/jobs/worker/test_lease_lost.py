@@ -1,4 +1,4 @@
-"""Workers that live, but were not heard of for longer than their lease: others have their jobs."""
+"""Live workers without a heartbeat for longer than their lease lose their jobs to others."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ async def taken_over(rig: Rig, attempt_log: AttemptLog, job_id: str) -> Document
 
 
 async def goes_on(rig: Rig, worker: Child) -> str:
-    """Wait until a worker has left and come again; returns what it has logged until then."""
+    """Wait until a worker has unregistered and registered again; return its logs until then."""
     log = worker.log
     assert log is not None
     await rig.until(lambda: log.read_text().count("worker.started") == 2, within=WITHIN)
@@ -94,7 +94,7 @@ async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
     assert len([line for line in about if "attempt.superseded" in line]) == 1
 
 
-async def test_a_mutation_that_blocked_the_loop_beyond_the_lease_has_one_effect(
+async def test_mutation_that_blocks_the_loop_beyond_the_lease_takes_effect_once(
     idle: Rig, processes: Processes, attempt_log: AttemptLog
 ) -> None:
     (worker,) = await started(idle, processes)

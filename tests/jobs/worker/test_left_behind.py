@@ -1,4 +1,4 @@
-"""What functions do to the process they run in: threads they leave, tasks they cancel."""
+"""Side effects of functions on their process: threads they leave, tasks they cancel."""
 
 import asyncio
 import subprocess
@@ -38,7 +38,7 @@ async def test_drained_worker_exits_despite_threads_left_by_a_function(
     assert "process_killers.py" in worker.tail()
 
 
-async def test_a_drained_worker_ends_though_a_function_does_not(
+async def test_drained_worker_exits_despite_a_function_that_does_not_end(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)
@@ -48,7 +48,7 @@ async def test_a_drained_worker_ends_though_a_function_does_not(
     assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
 
 
-async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
+async def test_worker_without_leftover_threads_exits_normally(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)
@@ -57,7 +57,7 @@ async def test_a_worker_that_leaves_nothing_behind_ends_by_itself(
     assert "worker.left_running" not in worker.tail()
 
 
-def test_a_worker_that_cannot_write_its_last_lines_ends_all_the_same() -> None:
+def test_worker_that_cannot_write_its_last_log_lines_exits() -> None:
     last = "main.EXIT_TIMEOUT_S = 0; sys.stdout.close(); main._force_exit(0)"
     code = f"import sys; from ostinato.jobs.worker import main; {last}"
     command = [sys.executable, "-c", code]
@@ -80,7 +80,7 @@ async def test_function_that_cancels_all_tasks_does_not_stop_the_worker(
 
 
 class Duties:
-    """Two endless duties, of which a test sees each beginning."""
+    """Two endless tasks; a test can observe each start."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, asyncio.Task[object] | None] = {}
@@ -123,7 +123,7 @@ async def test_canceled_background_task_restarts_and_the_others_continue(
     assert not listen.done()
 
 
-async def test_a_task_or_a_callback_that_exits_ends_no_worker(
+async def test_task_or_callback_that_raises_system_exit_does_not_stop_the_worker(
     idle: Rig, processes: Processes
 ) -> None:
     (worker,) = await started(idle, processes)

@@ -1,4 +1,4 @@
-"""MongoDB away for longer than every lease: nothing is lost, nobody is declared lost."""
+"""A MongoDB outage longer than every lease loses no job, and declares no worker lost."""
 
 import asyncio
 import time
@@ -91,7 +91,7 @@ async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
         await run_transaction(mongo, body, 0.5)
 
 
-async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transaction(
+async def test_abandoned_write_is_not_applied_outside_its_transaction(
     idle: Rig, mongo: Mongo, between: Proxy
 ) -> None:
     async def body(session: Session) -> None:
@@ -107,7 +107,7 @@ async def test_a_write_that_was_given_up_is_not_written_outside_of_its_transacti
     assert await idle.all("effects") == []
 
 
-async def test_leaving_a_transaction_while_the_database_is_away_blocks_nobody(
+async def test_leaving_a_transaction_during_an_outage_does_not_block(
     mongo: Mongo, between: Proxy
 ) -> None:
     async def body(session: Session) -> None:

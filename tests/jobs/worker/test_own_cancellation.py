@@ -1,4 +1,4 @@
-"""A cancellation that we did not ask for is the function's own error; its timeout is not."""
+"""A cancellation that the worker did not request is the function's own error; a timeout is not."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ async def test_action_that_cancels_itself_fails_after_one_start(rig: Rig, behavi
 
 
 @pytest.mark.parametrize("behavior", [*HARMLESS, AS_IT_RETURNS])
-async def test_an_action_that_returns_has_succeeded_whatever_it_asked_of_its_task(
+async def test_action_that_returns_succeeds_even_if_it_canceled_its_task(
     rig: Rig, behavior: str
 ) -> None:
     job = await rig.run("cancel_itself", behavior=behavior)
@@ -40,7 +40,7 @@ async def test_mutation_that_cancels_itself_fails_alone(rig: Rig, behavior: str)
     assert await only_neighbours_left_effects(rig, jobs)
 
 
-async def test_a_mutation_that_swallows_its_own_cancellation_commits(rig: Rig) -> None:
+async def test_mutation_that_swallows_its_own_cancellation_commits(rig: Rig) -> None:
     job = await rig.run("cancel_itself_in_mutation", name="one", behavior="swallowed")
     assert (job["state"], job["attempt"]) == ("success", 1)
 
@@ -68,9 +68,7 @@ async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellati
 
 
 @pytest.mark.parametrize("behavior", ["returns", "raises"])
-async def test_a_mutation_that_is_late_in_a_shared_transaction_takes_nobody_with_it(
-    rig: Rig, behavior: str
-) -> None:
+async def test_mutation_that_times_out_does_not_affect_its_batch(rig: Rig, behavior: str) -> None:
     await rig.run("be_late_in_mutation", name="first")
     jobs = await side_by_side(rig, "be_late_in_mutation", behavior, BRIEF_MS)
     bad = jobs.pop()
@@ -98,7 +96,7 @@ async def test_retry_policy_covers_errors_of_a_client_opened_by_a_mutation(
 async def side_by_side(
     rig: Rig, name: str, behavior: str, timeout_ms: int | None = None
 ) -> list[Document]:
-    """Run some that do well and one that does not, which comes last in the answer."""
+    """Run some mutations that succeed and one that fails, which is last in the result."""
     good = [await rig.plan(name, {"name": str(number)}) for number in range(NEIGHBOURS)]
     bad = replace(
         await rig.plan(name, {"name": "bad", "behavior": behavior}), timeout_ms=timeout_ms

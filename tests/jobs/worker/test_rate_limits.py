@@ -1,4 +1,4 @@
-"""Rate limits: never more starts in a window than allowed, each job with a start of its own."""
+"""Rate limits: never more starts in a window than allowed."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -48,7 +48,7 @@ async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> No
     assert all(later - earlier >= MINUTE / 3 - REAL for earlier, later in pairwise(starts))
 
 
-async def test_the_order_of_a_limited_function_s_jobs_is_kept_until_they_start(rig: Rig) -> None:
+async def test_rate_limited_jobs_start_in_order(rig: Rig) -> None:
     await rig.schedule("three_per_minute")
     await ended_of(rig, "three_per_minute", 1)
     ids = [await rig.schedule("three_per_minute", number=number) for number in range(3)]
@@ -58,7 +58,7 @@ async def test_the_order_of_a_limited_function_s_jobs_is_kept_until_they_start(r
     }
 
 
-async def test_a_key_that_others_stored_as_no_json_stops_nobody(rig: Rig) -> None:
+async def test_job_with_a_non_json_rate_limit_key_does_not_block_others(rig: Rig) -> None:
     plan = await rig.plan("once_per_user", {"userId": "u1"})
     odd = await rig.plan_at(plan, plan.scheduled_time + MINUTE)
     value = {"args.userId": DBRef("users", ObjectId())}
@@ -69,7 +69,7 @@ async def test_a_key_that_others_stored_as_no_json_stops_nobody(rig: Rig) -> Non
     assert (await rig.ended(odd))["state"] == "failed"
 
 
-async def test_each_value_of_the_key_has_a_limit_of_its_own(rig: Rig) -> None:
+async def test_each_value_of_the_key_has_its_own_limit(rig: Rig) -> None:
     ids = [await rig.schedule("once_per_user", userId="u1") for _ in range(3)]
     other = await rig.run("once_per_user", userId="u2")
     assert other["state"] == "success"
@@ -86,7 +86,7 @@ def _due(job: Document) -> datetime:
     return due
 
 
-async def test_a_reserved_start_is_on_the_timeline_and_is_kept(rig: Rig) -> None:
+async def test_reserved_start_is_on_the_timeline_and_is_honored(rig: Rig) -> None:
     await rig.run("once_per_user", userId="u1")
     job_id = await rig.schedule("once_per_user", userId="u1")
 
@@ -104,7 +104,7 @@ async def test_a_reserved_start_is_on_the_timeline_and_is_kept(rig: Rig) -> None
     assert job["timeline"][1]["nextRunAt"] == job["scheduledTime"] <= job["startedAt"]
 
 
-async def test_a_burst_goes_at_once_and_the_rest_is_spread(rig: Rig) -> None:
+async def test_burst_starts_at_once_and_the_rest_is_spread(rig: Rig) -> None:
     for _ in range(5):
         await rig.schedule("in_bursts")
     await ended_of(rig, "in_bursts", 3)
@@ -114,7 +114,7 @@ async def test_a_burst_goes_at_once_and_the_rest_is_spread(rig: Rig) -> None:
     await ended_of(rig, "in_bursts", 5)
 
 
-async def test_what_an_outage_held_up_does_not_start_all_at_once(
+async def test_jobs_delayed_by_an_outage_still_start_within_the_rate_limit(
     hasty: Settings, idle: Rig
 ) -> None:
     for _ in range(5):
@@ -134,7 +134,7 @@ async def _reserved(rig: Rig, number: int) -> bool:
     return len([job for job in waiting if job["lane"].endswith("!")]) == number
 
 
-async def test_a_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -> None:
+async def test_rate_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -> None:
     for done in (1, 2):
         async with working(hasty):
             await idle.schedule("three_per_minute")
@@ -145,7 +145,7 @@ async def test_a_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -
         await idle.engine.advance(MINUTE_MS // 3)
 
 
-async def test_a_retry_is_charged_anew(rig: Rig) -> None:
+async def test_retry_counts_towards_the_rate_limit(rig: Rig) -> None:
     job_id = await rig.schedule("fail_once_a_minute")
 
     async def is_reserved() -> bool:
@@ -174,7 +174,7 @@ async def test_starts_are_exact_for_odd_rates(idle: Rig, limit: RateLimit) -> No
         assert sum(start <= other < start + window for other in starts[n:]) <= limit.count
 
 
-async def test_a_key_of_any_shape_names_a_bucket() -> None:
+async def test_key_of_any_json_type_names_a_bucket() -> None:
     limit = RateLimit(count=1, per_ms=1, key="x")
     values = [None, 1, "1", True, {"a": [1]}, "x" * 10_000]
     assert len({bucket_id("f.f", limit, value) for value in values}) == len(values)
@@ -183,7 +183,7 @@ async def test_a_key_of_any_shape_names_a_bucket() -> None:
 @pytest.mark.parametrize(
     ("count", "per_ms", "burst"), [(0, 1, None), (1, 0, None), (1, 1, 0), (10**7, 1, None)]
 )
-def test_a_rate_that_makes_no_sense_is_refused(count: int, per_ms: int, burst: int | None) -> None:
+def test_invalid_rate_is_rejected(count: int, per_ms: int, burst: int | None) -> None:
     with pytest.raises(ValueError, match="must be"):
         RateLimit(count=count, per_ms=per_ms, burst=burst)
 
@@ -191,7 +191,7 @@ def test_a_rate_that_makes_no_sense_is_refused(count: int, per_ms: int, burst: i
 @pytest.mark.parametrize(
     "fields", [{"timeline": "none"}, {"version": "x", "attempt": "x"}, {"args": None}]
 )
-async def test_a_malformed_job_keeps_no_other_from_its_start(
+async def test_malformed_job_does_not_prevent_other_starts(
     hasty: Settings, idle: Rig, fields: Document
 ) -> None:
     jobs = [await idle.schedule("in_bursts") for _ in range(5)]

@@ -1,4 +1,4 @@
-"""A worker compares what it runs with what it holds, and mends the difference."""
+"""A worker compares its running attempts with its claims in MongoDB, and repairs the difference."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ MANY = 20
 
 @pytest.fixture
 async def worker(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerRuntime]:
-    """Return a worker that does nothing by itself, and finds a difference settled at once."""
+    """Return a worker that does nothing by itself, and acts on a difference at once."""
     monkeypatch.setattr(reconciler, "GRACE_S", 0.0)
     async with WorkerRuntime.open(idle.engine.settings) as worker:
         yield worker
@@ -36,9 +36,7 @@ async def claimed(idle: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
     return [Attempt(job, 9) for job in await idle.claim_all(ids, worker.id)]
 
 
-async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
-    idle: Rig, worker: WorkerRuntime
-) -> None:
+async def test_orphaned_claims_are_released_in_one_write(idle: Rig, worker: WorkerRuntime) -> None:
     orphaned_claims = await claimed(idle, worker, "echo")
     await worker._reconciler.reconcile()
     jobs = [await idle.job(attempt.job_id) for attempt in orphaned_claims]
@@ -46,7 +44,7 @@ async def test_what_was_claimed_unknowingly_is_given_back_in_one_write(
     assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
 
 
-async def test_what_was_claimed_unknowingly_and_canceled_is_kept_like_any_other(
+async def test_canceled_orphaned_claim_is_retained_like_any_canceled_job(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     orphaned_claims = await claimed(idle, worker, "echo")
@@ -76,7 +74,7 @@ async def test_claim_in_flight_is_not_released(
     assert (await idle.ended(job_id))["attempt"] == 1
 
 
-async def test_an_attempt_that_has_returned_is_not_ended_while_that_is_written(
+async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     attempt = (await claimed(idle, worker, "hold"))[0]
@@ -105,7 +103,7 @@ async def test_attempt_with_an_unhashable_number_does_not_hide_orphaned_claims(
     assert {job["state"] for job in jobs} == {"pending"}
 
 
-async def test_a_job_that_ends_while_others_are_given_back_does_no_harm(
+async def test_job_that_ends_while_claims_are_released_is_unaffected(
     idle: Rig, worker: WorkerRuntime
 ) -> None:
     orphaned_claims, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
@@ -138,7 +136,7 @@ async def test_started_attempt_with_unknown_outcome_is_not_restarted(
     assert job["error"]["name"] == "OutcomeLost"
 
 
-async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> None:
+async def test_worker_closed_without_drain_stops_its_running_jobs(idle: Rig) -> None:
     job_id = await idle.schedule("hold")
     async with WorkerRuntime.open(idle.engine.settings) as worker:
         (claimed,) = await idle.claim(job_id, worker.id)
@@ -148,7 +146,7 @@ async def test_a_worker_that_nobody_has_drained_ends_what_it_runs(idle: Rig) -> 
     assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
 
 
-async def test_a_claim_that_is_cancelled_before_it_begins_gives_its_slots_back(
+async def test_claim_cancelled_before_it_begins_releases_its_slots(
     worker: WorkerRuntime,
 ) -> None:
     slots, lane = worker.executor.slots, Lane()

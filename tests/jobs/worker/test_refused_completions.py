@@ -1,4 +1,4 @@
-"""MongoDB refuses how an attempt ended: the function does not run again, and nobody else waits."""
+"""MongoDB rejects an outcome: the function does not run again, and other jobs are unaffected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -30,7 +30,7 @@ MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
 
 @pytest.fixture(scope="module")
 def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of a mongod that fails when it is told to."""
+    """Return the URL of a mongod with fail points enabled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(servers.MONGOD_PARAMETERS, "enableTestCommands", "1")
         start = servers.start_mongod(tmp_path_factory.mktemp("failing"))
@@ -43,7 +43,7 @@ def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def refusing(
     hasty: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
-    """Return an installation with a worker whose MongoDB can be told to refuse what it writes."""
+    """Return an installation with a worker whose MongoDB can be made to reject its writes."""
     monkeypatch.setattr(completer, "MAX_REFUSED_PAUSE_S", 0.2)
     fresh = {"mongo_url": failing_url, "database": f"refused_{new_id()}"}
     settings = hasty.model_copy(update=fresh)
@@ -70,7 +70,7 @@ async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncI
 
 @asynccontextmanager
 async def refusal_of_ends(rig: Rig) -> AsyncIterator[None]:
-    """Keep jobs from ending."""
+    """Reject every update that ends a job, within the block."""
     await validate(rig, {"state": {"$in": ["pending", "inProgress"]}})
     try:
         yield
@@ -107,14 +107,14 @@ async def test_outcome_rejected_by_a_validator_fails_only_its_job(refusing: Rig)
     assert "failed validation" in bad["error"]["message"]
 
 
-async def test_progress_that_is_refused_costs_no_result(refusing: Rig) -> None:
+async def test_rejected_progress_does_not_lose_the_result(refusing: Rig) -> None:
     await validate(refusing, {"progress.total": {"$ne": 2}})
     job = await refusing.run("echo", value="kept")
     assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "kept")
     assert job.get("progress") is None
 
 
-async def test_an_error_that_is_refused_loses_its_traceback_first(refusing: Rig) -> None:
+async def test_rejected_error_is_stored_without_its_traceback(refusing: Rig) -> None:
     await validate(refusing, {"error.traceback": {"$not": {"$type": "string"}}})
     job = await refusing.run("shout", message="no")
     assert (job["state"], job["attempt"]) == ("failed", 1)
@@ -155,7 +155,7 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
     assert job["error"]["name"] == "WorkerLost"
 
 
-async def test_a_mutation_whose_result_is_refused_fails_once_and_harms_no_neighbour(
+async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_its_batch(
     refusing: Rig,
 ) -> None:
     await refusing.run("share", name="first")
@@ -171,7 +171,7 @@ async def test_a_mutation_whose_result_is_refused_fails_once_and_harms_no_neighb
 
 
 @pytest.mark.parametrize("code", MAY_PASS)
-async def test_a_mutation_that_cannot_commit_for_now_runs_again(refusing: Rig, code: int) -> None:
+async def test_mutation_that_temporarily_cannot_commit_runs_again(refusing: Rig, code: int) -> None:
     job_id = await refusing.schedule("hold_in_mutation")
     await gate.reached.wait()
     async with failing(refusing, {"times": 1}, failCommands=["update"], errorCode=code):
@@ -183,7 +183,7 @@ async def test_a_mutation_that_cannot_commit_for_now_runs_again(refusing: Rig, c
     assert [effect["name"] for effect in await refusing.all("effects")] == ["held"]
 
 
-async def test_progress_that_cannot_be_encoded_breaks_neither_attempt_nor_outcome(
+async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcome(
     idle: Rig,
 ) -> None:
     ids = [await idle.schedule("echo") for _ in range(2)]

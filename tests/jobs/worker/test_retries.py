@@ -1,4 +1,4 @@
-"""Actions start at most once per attempt; the policy alone gives them another."""
+"""Actions start at most once per attempt; only the retry policy gives them another."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
@@ -48,7 +48,7 @@ async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
     assert said == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
 
 
-async def test_an_attempt_does_not_start_before_its_time(rig: Rig) -> None:
+async def test_attempt_does_not_start_before_its_time(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     await rig.attempted(job_id, 1)
     await rig.engine.advance(HALF_AN_HOUR_MS - 5_000)
@@ -58,12 +58,12 @@ async def test_an_attempt_does_not_start_before_its_time(rig: Rig) -> None:
     await rig.attempted(job_id, 2)
 
 
-async def test_an_action_without_a_policy_starts_once(rig: Rig) -> None:
+async def test_action_without_a_retry_policy_starts_once(rig: Rig) -> None:
     job = await rig.run("shout", message="no")
     assert (job["state"], job["attempt"], job["maxAttempts"]) == ("failed", 1, 1)
 
 
-async def test_a_retried_job_gets_a_whole_new_round(rig: Rig) -> None:
+async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     await rig.attempted(job_id, 1)
     await rig.cancel(job_id)
@@ -102,7 +102,7 @@ async def test_retry_after_a_datetime_sets_the_next_attempt(rig: Rig) -> None:
     assert job["scheduledTime"] == job["timeline"][-1]["nextRunAt"] == when
 
 
-async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: Rig) -> None:
+async def test_retry_time_is_limited_to_now_and_five_years_ahead(rig: Rig) -> None:
     past = datetime(2001, 1, 1, tzinfo=UTC)
     job = await rig.run("be_throttled", at=past.isoformat())
     assert (job["attempt"], job["scheduledTime"]) == (2, past)
@@ -113,7 +113,7 @@ async def test_a_time_in_the_past_is_at_once_and_one_too_far_is_five_years(rig: 
 
 
 @pytest.mark.parametrize("when", [-1, MAX_DELAY_MS + 1, NAIVE, "soon", 1.5, True])
-def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
+def test_invalid_retry_time_is_rejected(when: object) -> None:
     with pytest.raises(ValueError, match=r"time zone|must be a datetime"):
         RetryAfter(when)  # type: ignore[arg-type]
 
@@ -122,7 +122,7 @@ def test_a_time_that_makes_no_sense_is_refused(when: object) -> None:
     ("at_end", "hours"),
     [(datetime(9999, 12, 31, 23, tzinfo=UTC), -2), (datetime(1, 1, 1, tzinfo=UTC), 2)],
 )
-def test_a_time_that_utc_has_no_date_for_is_the_nearest_that_it_has(
+def test_retry_time_without_a_utc_date_becomes_the_nearest_date(
     at_end: datetime, hours: int
 ) -> None:
     when = RetryAfter(at_end.replace(tzinfo=timezone(timedelta(hours=hours)))).when
@@ -130,7 +130,7 @@ def test_a_time_that_utc_has_no_date_for_is_the_nearest_that_it_has(
     assert abs(when - at_end) <= timedelta(days=1)
 
 
-async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: Rig) -> None:
+async def test_retry_time_that_becomes_invalid_fails_the_job(idle: Rig) -> None:
     (job,) = await idle.claim(await idle.schedule("be_throttled"))
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
@@ -140,7 +140,7 @@ async def test_a_time_to_run_again_that_was_made_senseless_fails_the_job(idle: R
     assert "milliseconds, got 0.5" in outcome.error["message"]
 
 
-def test_a_group_of_errors_is_judged_by_all_in_it() -> None:
+def test_retry_policy_considers_every_error_of_an_exception_group() -> None:
     policy = Retry(retry_on=(OSError,), give_up_on=(PermissionError,))
     inner = ExceptionGroup("inner", [ConnectionError()])
     assert policy.covers(ExceptionGroup("all", [OSError(), inner, RetryAfter(1)]))
@@ -149,7 +149,7 @@ def test_a_group_of_errors_is_judged_by_all_in_it() -> None:
     assert NO_RETRY.covers(SystemExit(3))
 
 
-def test_a_policy_takes_classes_of_errors_only() -> None:
+def test_retry_policy_accepts_only_exception_classes() -> None:
     with pytest.raises(ValueError, match="only exception classes"):
         Retry(give_up_on=("ConnectionError",))  # type: ignore[arg-type]
 
@@ -177,7 +177,7 @@ def test_delays_are_exact_capped_and_within_their_jitter(
 
 
 @pytest.mark.parametrize("failed", range(1, 20))
-def test_jitter_stays_within_its_share(failed: int) -> None:
+def test_jitter_stays_within_its_fraction(failed: int) -> None:
     policy = Retry(retries=19, base_ms=1_000, factor=2, jitter=0.1, max_ms=60_000)
     exact = min(1_000 * 2 ** (failed - 1), 60_000)
     lowest, highest = (policy.delay_ms(failed, iter([share]).__next__) for share in (0.0, 1.0))
@@ -196,7 +196,7 @@ def test_jitter_stays_within_its_share(failed: int) -> None:
         (None, 2, 1, TransitionName.FAIL),
     ],
 )
-async def test_outcome_of_a_job_whose_worker_was_lost(
+async def test_lost_worker_outcome_depends_on_the_function_kind_and_attempts(
     idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
 ) -> None:
     job = await idle.job(await idle.schedule("wait_for_ever"))
@@ -205,7 +205,7 @@ async def test_outcome_of_a_job_whose_worker_was_lost(
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")
 
 
-async def test_failures_are_logged_without_the_message_of_the_error(rig: Rig) -> None:
+async def test_failures_are_logged_without_the_error_message(rig: Rig) -> None:
     with capture_logs() as logs:
         job_id = await rig.schedule("failTwice")
         await rig.attempted(job_id, 1)

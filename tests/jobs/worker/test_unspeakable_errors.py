@@ -1,4 +1,4 @@
-"""Errors that cannot be printed, or not soon, fail their own job only, and only once."""
+"""Errors that cannot be printed, or only slowly, fail only their own job, and only once."""
 
 import sys
 
@@ -12,9 +12,7 @@ from tests.engine.self_cancelling import ENORMOUS, UNSPEAKABLE
 
 @pytest.mark.parametrize("kind", ["", "_in_mutation"])
 @pytest.mark.parametrize("what", UNSPEAKABLE)
-async def test_an_error_that_cannot_be_put_into_words_fails_its_job_once(
-    rig: Rig, what: str, kind: str
-) -> None:
+async def test_unprintable_error_fails_its_job_once(rig: Rig, what: str, kind: str) -> None:
     job = await rig.run(f"raise_unspeakable{kind}", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
     met = {"ValueError"} if what == "_HidesItsClass" else set()  # by whoever asks for its class
@@ -23,12 +21,12 @@ async def test_an_error_that_cannot_be_put_into_words_fails_its_job_once(
 
 
 @pytest.mark.parametrize("what", UNSPEAKABLE)
-def test_a_policy_judges_an_error_that_cannot_be_put_into_words(what: str) -> None:
+def test_retry_policy_applies_to_an_unprintable_error(what: str) -> None:
     assert NO_RETRY.covers(UNSPEAKABLE[what]())
 
 
 @pytest.mark.parametrize("what", ENORMOUS)
-def test_no_more_of_an_enormous_error_is_formatted_than_is_kept(what: str) -> None:
+def test_enormous_error_is_formatted_only_up_to_the_stored_length(what: str) -> None:
     error, calls = ENORMOUS[what](), 0
 
     def count(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""`ostinato worker --processes N`: as many workers, replaced when they die, drained together."""
+"""`ostinato worker --processes N` starts N workers, replaces dead ones and drains them together."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ async def pids(rig: Rig) -> set[int]:
 
 
 async def supervised(rig: Rig, processes: Processes, number: int) -> tuple[Child, set[int]]:
-    """Start a crew and return it with the process ids of its workers, once all work."""
+    """Start a parent process; return it with the process ids of its workers once all are ready."""
     given = {**FAST_SETTINGS, "functions": MODULES, "drain_timeout_ms": 10_000}
     supervisor = processes.worker("--processes", str(number), **given)
 
