@@ -59,7 +59,7 @@ def test_help_names_every_command() -> None:
     assert all(name in shown for name in ("dev", "api", "worker", "functions", "token", "doctor"))
 
 
-def test_importing_ostinato_imports_no_driver_until_a_name_is_asked_for() -> None:
+def test_importing_ostinato_imports_no_driver_before_a_name_is_used() -> None:
     asked = "import ostinato, sys; a = 'pymongo' in sys.modules; ostinato.action"
     asked += "; print(a, 'pymongo' in sys.modules)"
     done = subprocess.run(
@@ -68,7 +68,7 @@ def test_importing_ostinato_imports_no_driver_until_a_name_is_asked_for() -> Non
     assert done.stdout == "False True\n"
 
 
-def test_a_token_carries_subject_roles_and_lifetime() -> None:
+def test_token_contains_subject_roles_and_lifetime() -> None:
     args = ("token", "--sub", "carol", "--role", "admin", "--role", "ops", "--ttl", "60")
     printed = executed(*args, variables={"OSTINATO_JWT_SECRET": JWT_SECRET}).stdout.strip()
     claims = jwt.decode(printed, JWT_SECRET, algorithms=["HS256"])
@@ -76,31 +76,31 @@ def test_a_token_carries_subject_roles_and_lifetime() -> None:
     assert claims["exp"] - claims["iat"] == 60
 
 
-def test_a_token_without_a_secret_says_what_to_set() -> None:
+def test_token_without_a_secret_names_the_variable_to_set() -> None:
     done = ostinato("token", "--sub", "carol")
     assert done.returncode == 1
     assert "set OSTINATO_JWT_SECRET" in done.stderr
 
 
-def test_a_wrong_setting_is_one_line_and_no_traceback() -> None:
+def test_invalid_setting_is_one_line_without_a_traceback() -> None:
     done = ostinato("doctor", variables={"OSTINATO_PORT": "many"})
     assert done.returncode == 1
     assert done.stderr.startswith("OSTINATO_PORT: ")
     assert "Traceback" not in done.stderr
 
 
-def test_a_setting_that_breaks_our_own_rule_gets_our_own_message() -> None:
+def test_invalid_secret_is_reported_with_the_message_of_ostinato() -> None:
     done = ostinato("token", "--sub", "carol", variables={"OSTINATO_JWT_SECRET": "short"})
     assert done.stderr == "OSTINATO_JWT_SECRET: a secret must have at least 32 bytes\n"
 
 
-def test_doctor_is_content_with_the_embedded_servers(settings: Settings) -> None:
+def test_doctor_finds_no_problem_with_the_embedded_servers(settings: Settings) -> None:
     done = ostinato("doctor", variables=environment(settings))
     assert done.returncode == 0, done.stdout
     assert "problem" not in done.stdout
 
 
-def test_doctor_finds_a_variable_that_is_no_setting(settings: Settings) -> None:
+def test_doctor_reports_a_variable_that_is_not_a_setting(settings: Settings) -> None:
     wrong = {"OSTINATO_FUNCTION": "my.module", "OSTINATO_XYZ": "1"}
     done = ostinato("doctor", variables=environment(settings) | wrong)
     assert done.returncode == 1
@@ -109,7 +109,7 @@ def test_doctor_finds_a_variable_that_is_no_setting(settings: Settings) -> None:
     assert "OSTINATO_XYZ is not a setting" in done.stdout
 
 
-def test_doctor_finds_dead_servers_and_says_the_fix(settings: Settings) -> None:
+def test_doctor_reports_unreachable_servers_with_the_fix(settings: Settings) -> None:
     dead = f"127.0.0.1:{free_port()}"
     urls = {"mongo_url": f"mongodb://{dead}/", "redis_url": f"redis://{dead}/0"}
     done = ostinato("doctor", variables=environment(settings.model_copy(update=urls)))
@@ -123,7 +123,7 @@ COMMANDS = pytest.mark.parametrize("command", ["api", "worker", "functions", "de
 
 
 @COMMANDS
-def test_start_up_refuses_a_module_that_does_not_exist(command: str, tmp_path: Path) -> None:
+def test_startup_rejects_a_missing_module(command: str, tmp_path: Path) -> None:
     done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"})
     assert done.returncode == 1
     assert done.stderr == (
@@ -140,7 +140,7 @@ def test_start_up_refuses_a_module_that_does_not_exist(command: str, tmp_path: P
         ("def", "SyntaxError: invalid syntax (mine.py, line 1)"),
     ],
 )
-def test_a_module_that_fails_is_one_line_that_says_where(
+def test_failing_module_is_one_line_that_names_the_place(
     text: str, reason: str, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.py").write_text(text)
@@ -149,7 +149,7 @@ def test_a_module_that_fails_is_one_line_that_says_where(
     assert done.stderr == f"OSTINATO_FUNCTIONS: mine cannot be imported: {reason}\n"
 
 
-def test_doctor_finds_each_module_that_cannot_be_imported(settings: Settings) -> None:
+def test_doctor_reports_each_module_that_cannot_be_imported(settings: Settings) -> None:
     update = {"functions": ("your.module", "no_such.mine")}
     done = ostinato("doctor", variables=environment(settings.model_copy(update=update)))
     assert done.returncode == 1
@@ -159,7 +159,7 @@ def test_doctor_finds_each_module_that_cannot_be_imported(settings: Settings) ->
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
-def test_start_up_refuses_an_unreachable_mongodb(command: str, settings: Settings) -> None:
+def test_startup_fails_with_an_unreachable_mongodb(command: str, settings: Settings) -> None:
     update = {"mongo_url": f"mongodb://127.0.0.1:{free_port()}/"}
     done = ostinato(command, variables=environment(settings.model_copy(update=update)))
     assert done.returncode == 1
@@ -175,7 +175,7 @@ def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) 
     assert "mine.sayHello" in done.stdout
 
 
-def test_batches_are_listed_with_who_may_start_them(tmp_path: Path) -> None:
+def test_batches_are_listed_with_their_required_roles(tmp_path: Path) -> None:
     lines = ["from ostinato import Context, batch", "@batch('orders', roles=('auditor',))"]
     lines += ["async def archive(ctx: Context, items: list) -> None:", '    """Archive a page."""']
     (tmp_path / "mine.py").write_text("\n".join(lines))
@@ -186,7 +186,7 @@ def test_batches_are_listed_with_who_may_start_them(tmp_path: Path) -> None:
 
 
 @COMMANDS
-def test_a_misused_decorator_is_one_line_at_each_start(command: str, tmp_path: Path) -> None:
+def test_misused_decorator_is_one_line_at_startup(command: str, tmp_path: Path) -> None:
     lines = ["from ostinato import Context, action", "@action(retry=3)"]
     lines += ["async def send(ctx: Context) -> None: ..."]
     (tmp_path / "mine.py").write_text("\n".join(lines))
@@ -198,7 +198,7 @@ def test_a_misused_decorator_is_one_line_at_each_start(command: str, tmp_path: P
     )
 
 
-def test_a_user_may_have_packages_named_as_our_folders(tmp_path: Path) -> None:
+def test_user_may_have_packages_named_like_product_folders(tmp_path: Path) -> None:
     for name in ("jobs", "schema", "resolvers"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("MINE = True")

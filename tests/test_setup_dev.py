@@ -109,7 +109,7 @@ def other(tmp_path: Path) -> Iterator[Installation]:
     installation.end()
 
 
-async def test_dev_comes_up_with_tokens_that_work(dev: Installation) -> None:
+async def test_dev_starts_and_prints_valid_tokens(dev: Installation) -> None:
     run = await dev.running()
     description = await run.up()
     assert run.description.stat().st_mode & 0o777 == 0o600
@@ -121,7 +121,7 @@ async def test_dev_comes_up_with_tokens_that_work(dev: Installation) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_stops_everything_within_5_seconds(
+async def test_signal_stops_all_processes_within_5_seconds(
     dev: Installation, number: signal.Signals
 ) -> None:
     run = await dev.running()
@@ -132,7 +132,7 @@ async def test_a_signal_stops_everything_within_5_seconds(
     assert not run.description.exists()
 
 
-async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Installation) -> None:
+async def test_second_run_finds_the_data_of_a_killed_run(dev: Installation) -> None:
     first = await dev.running()
     url = (await first.up())["mongoUrl"]
     with MongoClient[dict[str, str]](url, w="majority") as client:
@@ -146,7 +146,7 @@ async def test_a_second_run_finds_the_data_of_one_that_was_killed(dev: Installat
         assert client["ostinato"]["kept"].count_documents({"name": "x"}) == 1
 
 
-async def test_a_second_instance_is_refused_by_name(other: Installation) -> None:
+async def test_second_instance_is_rejected_with_its_reason(other: Installation) -> None:
     with locked(other.folder):
         second = other.start()
         assert await asyncio.wait_for(second.child.wait(), UP_WITHIN) == 1
@@ -162,7 +162,7 @@ async def test_error_for_a_port_in_use_names_the_fix(other: Installation) -> Non
         assert "choose another port with OSTINATO_PORT" in _flat(run)
 
 
-async def test_a_killed_worker_is_replaced_and_said(dev: Installation) -> None:
+async def test_killed_worker_is_replaced_and_reported(dev: Installation) -> None:
     run = await dev.running()
     killed = run.kill("\0worker")
     await eventually(lambda: run.process("\0worker") not in {None, killed}, UP_WITHIN)
@@ -170,7 +170,7 @@ async def test_a_killed_worker_is_replaced_and_said(dev: Installation) -> None:
     assert run.child.exit_code is None
 
 
-async def test_the_death_of_a_server_stops_all_and_says_so(dev: Installation) -> None:
+async def test_exit_of_a_server_stops_all_and_is_reported(dev: Installation) -> None:
     run = await dev.running()
     children = run.processes()
     run.kill("valkey-server")
@@ -179,7 +179,7 @@ async def test_the_death_of_a_server_stops_all_and_says_so(dev: Installation) ->
     assert [pid for pid in children if runs(pid)] == []
 
 
-def test_the_local_secret_is_kept_and_private(tmp_path: Path) -> None:
+def test_local_secret_is_persistent_and_private(tmp_path: Path) -> None:
     secret = local_secret(tmp_path)
     assert local_secret(tmp_path) == secret
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600

@@ -29,25 +29,25 @@ def _operations() -> list[str]:
 
 
 @pytest.mark.parametrize("document", _operations())
-def test_an_operation_of_the_pages_is_valid(document: str) -> None:
+def test_operations_in_the_docs_are_valid(document: str) -> None:
     sdl = (ROOT / "schema" / "schema.graphql").read_text()
     assert validate(build_schema(sdl), parse(document)) == []
 
 
 @pytest.mark.parametrize("kind", [FunctionOptions, BatchOptions])
-def test_every_option_of_a_function_is_on_its_page(kind: type[object]) -> None:
+def test_every_function_option_is_documented(kind: type[object]) -> None:
     page = (ROOT / "docs" / "functions.md").read_text()
     rows = " ".join(re.findall(r"^\| (`.+?`) \|", page, re.M))
     assert [name for name in kind.__annotations__ if f"`{name}`" not in rows] == []
 
 
-def test_what_a_user_s_module_imports_is_on_the_page_of_functions() -> None:
+def test_every_public_name_is_documented_in_functions_md() -> None:
     page = (ROOT / "docs" / "functions.md").read_text()
     names = set(ostinato.__all__)
     assert {name for name in names if not re.search(rf"\b{name}\b", page)} == set()
 
 
-def test_every_test_that_shows_a_guarantee_exists() -> None:
+def test_every_test_named_in_the_guarantees_exists() -> None:
     table = README.partition("## Guarantees")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (?!guarantee|fault|--)(.+) \|$", GUARANTEES + table, re.M)
     named = [re.findall(r"`([\w/]+\.py)::(\w+)`", row) for row in rows]
@@ -56,7 +56,7 @@ def test_every_test_that_shows_a_guarantee_exists() -> None:
     assert len(rows) > 50
 
 
-def test_each_folder_of_the_product_has_a_folder_of_tests_or_a_row_in_their_readme() -> None:
+def test_every_product_folder_has_tests_or_a_row_in_the_tests_readme() -> None:
     packages = [path.parent for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")]
     rooms = {str(path.relative_to(ROOT)) for path in packages}
     named = set(re.findall(r"`([\w/]+)/`", TESTS_PAGE.read_text()))
@@ -74,7 +74,7 @@ def _has_test(file: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_names_is_there(page: Path) -> None:
+def test_links_and_paths_in_the_docs_exist(page: Path) -> None:
     text = page.read_text()
     linked = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text)
     assert [name for name, _ in linked if not (page.parent / name).exists()] == []
@@ -90,7 +90,7 @@ def _places(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_a_journey_opens_one_file_a_step_and_at_most_ten() -> None:
+def test_journey_names_one_file_per_step_and_at_most_ten() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     journeys = page.partition("## Three journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
     for journey in journeys:
@@ -101,15 +101,15 @@ def test_a_journey_opens_one_file_a_step_and_at_most_ten() -> None:
     assert len(journeys) == 3
 
 
-def test_the_configuration_page_is_what_the_settings_say() -> None:
+def test_configuration_page_is_generated_from_the_settings() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == render_page(), "run: make docs"
 
 
-def test_the_lifecycle_page_is_what_the_moves_say() -> None:
+def test_lifecycle_page_is_generated_from_the_transitions() -> None:
     assert (ROOT / "docs" / "lifecycle.md").read_text() == lifecycle_page.page(), "run: make docs"
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
@@ -135,15 +135,15 @@ def test_every_dependency_is_justified() -> None:
     assert names - justified == set()
 
 
-def test_a_lock_is_installed_as_it_is() -> None:
-    """If pip resolved again, it would find releases newer than the lock, and stop."""
+def test_lock_files_are_installed_without_dependency_resolution() -> None:
+    """If pip resolved dependencies, it would find releases newer than the lock, and stop."""
     installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if ".lock" in line]
     installs = [line for line in installs if " install " in line]
     assert installs != []
     assert [line for line in installs if "--no-deps --require-hashes" not in line] == []
 
 
-def test_every_pin_carries_a_hash() -> None:
+def test_every_pin_has_a_hash() -> None:
     for lock in (ROOT / "deploy").glob("*.lock"):
         pins = re.split(r"^(?=\S+==)", lock.read_text(), flags=re.M)
         assert [pin for pin in pins if "==" in pin and "--hash=sha256:" not in pin] == []

@@ -52,7 +52,7 @@ async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
     await child.stop()
 
 
-async def test_data_is_found_again_by_servers_on_other_ports(
+async def test_data_is_found_by_servers_on_other_ports(
     embedded: EmbeddedServers, tmp_path: Path
 ) -> None:
     with MongoClient[dict[str, Any]](embedded.mongo_url, w="majority") as client:
@@ -68,7 +68,7 @@ async def test_data_is_found_again_by_servers_on_other_ports(
 
 
 @pytest.mark.parametrize("start", [start_mongod, start_valkey])
-async def test_another_server_on_the_port_does_not_pass_for_ours(
+async def test_foreign_server_on_the_port_is_not_mistaken_for_the_embedded_one(
     start: Callable[[Path, int], Awaitable[tuple[Child, str]]], tmp_path: Path
 ) -> None:
     port = free_port()
@@ -80,7 +80,7 @@ async def test_another_server_on_the_port_does_not_pass_for_ours(
         await theirs.stop()
 
 
-async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_for(
+async def test_startup_waits_for_a_replica_set_that_loads_its_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(MONGOD_PARAMETERS, "enableTestCommands", "1")
@@ -96,7 +96,7 @@ async def test_a_replica_set_whose_configuration_is_still_being_read_is_waited_f
         await mongod.stop()
 
 
-async def test_connections_that_mongod_closes_while_it_becomes_primary_are_opened_again(
+async def test_connections_closed_during_the_primary_election_are_reopened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(MONGOD_PARAMETERS, "enableTestCommands", "1")
@@ -117,13 +117,13 @@ async def test_stopping_twice_leaves_no_process(embedded: EmbeddedServers) -> No
     assert all(child.exit_code is not None for child in embedded.children)
 
 
-async def test_given_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
+async def test_external_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
     given = await start_servers(tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url)
     assert given.children == ()
     assert given.mongo_url == servers.mongo_url
 
 
-def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
+def test_embedded_mongod_limits_transactions_and_retains_an_hour_of_oplog(
     mongo_admin: MongoClient[dict[str, Any]],
 ) -> None:
     limit = mongo_admin.admin.command({"getParameter": 1, "transactionLifetimeLimitSeconds": 1})
@@ -133,7 +133,7 @@ def test_the_embedded_mongod_limits_transactions_and_keeps_an_hour_of_history(
 
 
 @pytest.mark.parametrize(("hours", "ok"), [(0.0, False), (0.5, False), (2.0, True)])
-async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
+async def test_inspection_reports_an_oplog_retention_below_an_hour(
     embedded: EmbeddedServers, hours: float, ok: bool
 ) -> None:
     with MongoClient[dict[str, Any]](embedded.mongo_url) as client:
@@ -145,18 +145,18 @@ async def test_a_look_at_mongodb_finds_history_that_may_be_gone_within_the_hour(
     assert ok or "minRetentionHours: 1}" in str(history.fix)
 
 
-def test_the_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
+def test_embedded_valkey_evicts_nothing(redis_admin: Redis) -> None:
     assert redis_admin.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
-async def test_a_second_mongod_on_the_same_data_says_why_it_ended(
+async def test_second_mongod_on_the_same_data_reports_why_it_exited(
     embedded: EmbeddedServers, tmp_path: Path
 ) -> None:
     with pytest.raises(EmbeddedError, match="mongod exited with code"):
         await start_mongod(tmp_path)
 
 
-async def test_a_child_dies_with_a_parent_that_is_killed() -> None:
+async def test_child_exits_when_its_parent_is_killed() -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -168,7 +168,7 @@ async def test_a_child_dies_with_a_parent_that_is_killed() -> None:
     await eventually(lambda: not runs(child))
 
 
-async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+async def test_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     script = "trap '' TERM; echo up; while :; do /bin/sleep 0.1; done"
     child = spawn("stubborn", ["/bin/sh", "-c", script], log=tmp_path / "log")
     await eventually(lambda: child.tail() == "up")
@@ -176,7 +176,7 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
     assert child.exit_description == "stubborn was killed by SIGKILL"
 
 
-async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
+async def test_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
     start = asyncio.create_task(start_mongod(tmp_path))
     await eventually((tmp_path / "mongo" / "mongod.lock").exists)
     start.cancel()
@@ -185,39 +185,39 @@ async def test_a_cancelled_start_leaves_no_process(tmp_path: Path) -> None:
     assert (tmp_path / "mongo" / "mongod.lock").read_text() == ""
 
 
-def test_without_a_program_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_error_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert _in_wheel("no_such_package.inside", "bin/*") is None
     with pytest.raises(EmbeddedError, match="Install it"):
         _on_path("mongod", missing="Install it")
 
 
-def test_a_program_without_its_run_bit_gets_it(tmp_path: Path) -> None:
+def test_program_without_execute_permission_is_made_executable(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.touch(mode=0o644)
     _set_run_bit(program)
     assert program.stat().st_mode & stat.S_IXUSR
 
 
-def test_a_port_in_use_is_named_with_the_variable_that_moves_it() -> None:
+def test_port_in_use_error_names_the_variable_to_change() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(EmbeddedError, match=r"Port .*: address already in use.*OSTINATO_PORT"):
             require_free("127.0.0.1", port, "OSTINATO_PORT")
 
 
-async def test_a_lone_mongod_is_refused_with_the_fix(lone_mongod: str) -> None:
+async def test_standalone_mongod_is_rejected_with_the_fix(lone_mongod: str) -> None:
     reason = await startup_problem(lone_mongod, "x") or ""
     assert "not a member of a replica set" in reason
     assert "rs.initiate()" in reason
 
 
-async def test_an_unreachable_mongod_is_refused_with_the_fix() -> None:
+async def test_unreachable_mongod_is_rejected_with_the_fix() -> None:
     reason = await startup_problem(f"mongodb://127.0.0.1:{free_port()}/", "x") or ""
     assert "correct OSTINATO_MONGO_URL" in reason
 
 
-async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None:
+async def test_standalone_mongod_is_reported_among_other_findings(lone_mongod: str) -> None:
     findings = {finding.subject: finding for finding in await inspect_mongo(lone_mongod, "x")}
     assert findings["replica set"].fix is not None
     assert findings["transaction limit"].detail == "60 s"
@@ -225,7 +225,7 @@ async def test_a_lone_mongod_is_a_finding_among_others(lone_mongod: str) -> None
     assert findings["privileges"].ok
 
 
-async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
+async def test_process_killed_repeatedly_is_not_restarted() -> None:
     said: list[str] = []
     processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append))
     with pytest.raises(EmbeddedError, match="SIGKILL, after 10 restarts in 10 s"):
@@ -234,7 +234,7 @@ async def test_a_process_that_is_killed_again_and_again_is_given_up() -> None:
     assert len(said) == MAX_RESTARTS
 
 
-async def test_a_process_that_is_killed_now_and_then_is_replaced_each_time() -> None:
+async def test_process_killed_occasionally_is_replaced_each_time() -> None:
     said: list[str] = []
     minutes = map((60.0).__mul__, count())
     processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append, minutes.__next__))

@@ -46,7 +46,7 @@ def seen_by(url: str) -> list[object]:
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
+def test_inspection_uses_the_credentials_of_the_processes(options: str) -> None:
     url = f"mongodb://ada:{PASSWORD}@one,two:27018/base?replicaSet=rs0&{options}"
     assert seen_by(direct_url(url)) == seen_by(url)
     assert direct_url(url).startswith(f"mongodb://ada:{PASSWORD}@one/base?")
@@ -62,7 +62,7 @@ def test_the_look_at_mongodb_logs_in_as_the_processes_do(options: str) -> None:
         "",
     ],
 )
-async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url: str) -> None:
+async def test_invalid_mongodb_url_is_rejected_without_showing_its_password(url: str) -> None:
     reason = await startup_problem(url, "x")
     assert "percent-encode special characters in the password" in str(reason)
     assert "OSTINATO_MONGO_URL" in str(reason)
@@ -70,7 +70,7 @@ async def test_a_url_that_is_none_of_mongodb_is_refused_without_its_password(url
     assert [one.fix for one in await inspect_mongo(url, "x")] == [reason]
 
 
-async def test_a_set_of_another_name_is_found_before_the_processes_wait_for_it(
+async def test_wrong_replica_set_name_is_reported_at_once(
     servers: Servers,
 ) -> None:
     url = servers.mongo_url.replace("replicaSet=ostinato", "replicaSet=other")
@@ -81,7 +81,7 @@ async def test_a_set_of_another_name_is_found_before_the_processes_wait_for_it(
 
 
 @pytest.mark.parametrize(("role", "ok"), [("read", False), ("readWrite", True), ("dbOwner", True)])
-async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
+async def test_user_without_privileges_is_rejected_with_the_role_to_grant(
     servers: Servers, mongo_admin: MongoClient[dict[str, Any]], role: str, ok: bool
 ) -> None:
     name = f"user-{uuid4().hex}"
@@ -95,21 +95,21 @@ async def test_a_user_without_rights_is_refused_with_the_role_to_grant(
     assert "grant the user the role readWrite on the database 'other'" in str(reasons[1])
 
 
-def test_a_mongos_is_refused_as_such() -> None:
+def test_mongos_is_rejected_by_name() -> None:
     found = check_topology({"msg": "isdbgrid", "isWritablePrimary": True, "ok": 1.0})
     assert "a mongos of a sharded cluster, which is not supported" in found.detail
     assert "set OSTINATO_MONGO_URL to a replica set that is not part" in str(found.fix)
 
 
 @pytest.mark.parametrize("what", KEYS)
-def test_doctor_judges_keys_as_the_api_does_at_its_start(settings: Settings, what: str) -> None:
+def test_doctor_checks_keys_as_the_api_does_at_startup(settings: Settings, what: str) -> None:
     given = settings.model_copy(update={"cursor_secret": SECRET, **KEYS[what]})
     with pytest.raises(ValueError, match="OSTINATO_JWT_") as refused:
         create_app(given)
     assert check_keys(given).fix == str(refused.value)
 
 
-def test_a_key_set_of_this_machine_is_fine_for_both(settings: Settings) -> None:
+def test_local_jwks_url_is_accepted_by_doctor_and_api(settings: Settings) -> None:
     here = {"jwt_secret": None, "jwt_jwks_url": "http://localhost:9/keys", "cursor_secret": SECRET}
     given = settings.model_copy(update=here)
     assert check_keys(given).ok

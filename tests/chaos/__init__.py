@@ -1,1 +1,1 @@
-"""Tests of the torture: of its checker above all, which must be able to fail."""
+"""Tests of the chaos runs, and mainly of their checker: it must be able to fail."""

@@ -1,4 +1,4 @@
-"""Histories made by hand, in which every promise was kept; the tests break them, one by one."""
+"""Hand-made histories in which every guarantee holds; each test breaks one guarantee."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -68,7 +68,7 @@ def made(
     error: JobError | None = None,
     **changes: Any,
 ) -> Job:
-    """Make a job that has lived so; its mark is its id unless `args` says another."""
+    """Make a job after these transitions; its mark is its id unless `args` has another."""
     events = timeline(transitions, error)
     last = events[-1]
     ended_at = last.at if last.state in FINAL_STATES else None

@@ -1,4 +1,4 @@
-"""A client's log made by hand, in which everything was told; the tests break it, one by one."""
+"""A hand-made client log in which every change arrived; each test breaks it in one place."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,7 +39,7 @@ def message_line(want: Want, kind: str, at: float = EARLY, **message: Any) -> Li
 
 
 def job(want: Want, kind: str, name: str, seq: int, by: int | None = None) -> Line:
-    """Tell of a job's event, with the job as it was at an event that may be a later one."""
+    """Make the message of a job's event; the job may be in the state of a later event."""
     known = {"retried": RETRIED, "done": DONE}[name]
     event = known.timeline[(by or seq) - 1]
     found: dict[str, Any] = {
@@ -57,7 +57,7 @@ def job(want: Want, kind: str, name: str, seq: int, by: int | None = None) -> Li
 
 
 def other(want: Want, kind: str, type_name: str, version: int | None) -> Line:
-    """Tell of what is no job."""
+    """Make the message of a change to another type of record."""
     name = global_id(type_name, type_name.lower())
     found = None if version is None else {"id": name, "version": version}
     return message_line(want, kind, id=name, found=found)
@@ -83,7 +83,7 @@ ARRIVED: Line = {"at": EARLY, "what": What.ARRIVED, "sub": 0}
 
 
 def judged(want: Want, lines: Sequence[Line], *, arrived: bool = True) -> dict[str, list[str]]:
-    """Judge one subscription's log."""
+    """Check one subscription's log."""
     wants = {"at": EARLY, "what": What.WANTS, "sub": 0, "want": asdict(want)}
     end = [ARRIVED] if arrived else []
     return violations([diary("client", [wants, asked(), *lines, *end])], FACTS)

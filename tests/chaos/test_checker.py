@@ -1,4 +1,4 @@
-"""The torture's checker finds what is wrong: each history here has one thing that must not be."""
+"""The chaos checker detects violations: each history here has exactly one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -169,7 +169,7 @@ BROKEN: dict[str, tuple[str, Callable[[], History]]] = {
 }
 
 
-def test_a_history_in_which_all_was_kept_has_no_violation() -> None:
+def test_correct_history_has_no_violation() -> None:
     assert violations(HEALTHY) == {}
 
 
@@ -181,11 +181,11 @@ def test_checker_detects_each_violation(what: str) -> None:
     assert check in in_words(found)
 
 
-def test_every_check_is_shown_to_find_something() -> None:
+def test_every_check_detects_a_violation() -> None:
     assert {check for check, _ in BROKEN.values()} == set(CHECKS)
 
 
-def test_a_third_lost_worker_may_end_a_mutation() -> None:
+def test_mutation_may_fail_after_losing_three_workers() -> None:
     transitions = (
         *(TransitionName.CLAIM, TransitionName.LOSE) * 2,
         TransitionName.CLAIM,
@@ -195,7 +195,7 @@ def test_a_third_lost_worker_may_end_a_mutation() -> None:
     assert violations(history) == {}
 
 
-def test_only_where_mongodb_was_made_to_refuse_outcomes_may_that_end_a_job() -> None:
+def test_outcome_rejection_may_fail_a_job_only_in_runs_that_inject_it() -> None:
     refused = JobError(name="OutcomeRefused", message="")
     job = made("touch", (TransitionName.CLAIM, TransitionName.FAIL), "touch", refused)
     history = replace(with_job(job), failures=HEALTHY.failures | {"touch"})
@@ -203,19 +203,19 @@ def test_only_where_mongodb_was_made_to_refuse_outcomes_may_that_end_a_job() -> 
     assert violations(replace(history, completions_were_refused=True)) == {}
 
 
-def test_an_unknown_call_may_have_made_its_job_or_not() -> None:
+def test_call_with_unknown_outcome_may_or_may_not_have_created_its_job() -> None:
     history = without_job("unknown")
     effects = [one for one in history.effects if one.job != "unknown"]
     assert violations(replace(history, effects=effects)) == {}
 
 
-def test_what_a_canceled_job_schedules_may_be_born_canceled() -> None:
+def test_jobs_scheduled_by_a_canceled_job_may_be_created_canceled() -> None:
     born = replace(child("late", "canceled"), state=made("x", (TransitionName.CANCEL,)).state)
     history = with_job(replace(born, timeline=(replace(born.timeline[0], state=born.state),)))
     assert CANCELLATION not in violations(history)
 
 
-def test_a_paused_cron_counts_what_it_skipped() -> None:
+def test_paused_cron_counts_its_skipped_ticks() -> None:
     cron = replace(CRON, name="one after another", next_run_time=BEGIN + 4.5 * SECOND)
     ticks = [replace(tick(0), id="tick-0"), replace(tick(3), id="tick-3")]
     kept = {name: job for name, job in JOBS.items() if not name.startswith("tick")}

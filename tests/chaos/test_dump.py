@@ -1,4 +1,4 @@
-"""What a run leaves is written down as of one moment."""
+"""A dump of a run shows the database at a single moment."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Interrupter(CommandListener):
                 mongo[self._database][EFFECTS].insert_one({"_id": "late", "job": "a job"})
 
 
-def test_what_happens_while_it_is_written_is_not_in_it(settings: Settings, tmp_path: Path) -> None:
+def test_dump_excludes_writes_made_during_the_dump(settings: Settings, tmp_path: Path) -> None:
     url, name = settings.mongo_url, f"{settings.database}-dump"
     with MongoClient[dict[str, Any]](url, event_listeners=[Interrupter(url, name)]) as mongo:
         database = mongo[name]

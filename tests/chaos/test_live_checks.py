@@ -1,4 +1,4 @@
-"""The live layer's checker finds what is wrong: each log here has one thing that must not be."""
+"""The checker of the live layer detects violations: each log here has exactly one."""
 
 import pytest
 
@@ -153,16 +153,16 @@ def test_complete_log_has_no_violation(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_must_not_be_is_found_in_a_log(name: str) -> None:
+def test_log_checker_detects_each_violation(name: str) -> None:
     want, lines, expected = BAD[name]
     assert expected in judged(want, lines)
 
 
-def test_a_subscription_that_does_not_come_to_the_end_is_found() -> None:
+def test_log_checker_detects_a_subscription_that_misses_the_end() -> None:
     assert list(judged(ALL, WHOLE, arrived=False)) == [checks.STUCK]
 
 
-def test_every_check_is_shown_to_fail() -> None:
+def test_every_log_check_detects_a_violation() -> None:
     promises = {value for name, value in vars(checks).items() if name.isupper() and value != "LEFT"}
     shown = {expected for _, _, expected in BAD.values()}
     assert {each for each in promises if " " in each} - shown == {checks.STUCK}

@@ -1,4 +1,4 @@
-"""What a run of the torture writes past the API is odd enough, and is not judged itself."""
+"""The malformed documents of a chaos run cover every field, and are not checked themselves."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def base(settings: Settings) -> Iterator[Base]:
 
 
 def write_folder(folder: Path, *documents: tuple[str, dict[str, Any]]) -> None:
-    """Write what a run with damaged documents `bad` and `gone` leaves; `gone` was removed."""
+    """Write the files of a run with malformed documents `bad` and `gone`; `gone` was removed."""
     lines = [{"in": name, "document": document} for name, document in documents]
     notes = [
         {"job": one, "attempt": 1, "what": "start", "scheduled": None} for one in ("x", "gone")
@@ -46,7 +46,7 @@ def write_folder(folder: Path, *documents: tuple[str, dict[str, Any]]) -> None:
         (folder / name).write_text(text)
 
 
-def test_damaged_documents_and_what_came_of_them_are_not_judged(tmp_path: Path) -> None:
+def test_malformed_documents_and_their_effects_are_not_checked(tmp_path: Path) -> None:
     child = {**JOB, "_id": "child", "cause": {"kind": "cron", "id": "gone"}}
     grandchild = {**JOB, "_id": "grandchild", "cause": {"kind": "job", "id": "child"}}
     effects = [{"job": job, "attempt": 1} for job in ("bad", "grandchild", "good")]
@@ -64,7 +64,7 @@ def test_damaged_documents_and_what_came_of_them_are_not_judged(tmp_path: Path) 
     assert [note.job for note in found.notes] == ["x"]
 
 
-def test_whatever_a_run_writes_past_the_api_can_be_written_down(
+def test_every_inserted_malformed_document_can_be_dumped(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -79,7 +79,7 @@ def test_whatever_a_run_writes_past_the_api_can_be_written_down(
     assert base["jobs"].count_documents({}) == 0
 
 
-def test_every_field_is_damaged_in_some_document() -> None:
+def test_every_field_is_malformed_in_some_document() -> None:
     documents = malformed.some(Random(1), 60)
     for name, template in malformed.TEMPLATES.items():
         whole = template(Random(1))
@@ -92,7 +92,7 @@ def test_every_field_is_damaged_in_some_document() -> None:
         assert not alike, name
 
 
-def test_a_job_that_is_too_large_can_be_stored_and_not_be_started(
+def test_job_that_is_too_large_can_be_stored_but_not_started(
     base: Base,
 ) -> None:
     jobs, job = base["jobs"], malformed.too_large(Random(1))
@@ -104,7 +104,9 @@ def test_a_job_that_is_too_large_can_be_stored_and_not_be_started(
 
 
 @pytest.mark.parametrize("refusal", [one for one in refused.REFUSALS if one.states])
-def test_a_rule_refuses_some_ends_until_it_is_lifted(base: Base, refusal: refused.Refusal) -> None:
+def test_validator_rejects_some_outcomes_until_it_is_removed(
+    base: Base, refusal: refused.Refusal
+) -> None:
     base["jobs"].insert_many([{**JOB, "_id": f"job-{digit}"} for digit in "09"])
     ended = {"$set": {"state": refusal.states[-1]}}
     base.command(refused.rule(refusal))

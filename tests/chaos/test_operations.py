@@ -1,4 +1,4 @@
-"""What the torture's client is told is logged as ok, failed or unknown, and never guessed."""
+"""The chaos client logs each response as ok, failed or unknown, and never guesses."""
 
 import asyncio
 import json
@@ -61,19 +61,19 @@ async def test_each_call_of_a_document_has_its_own_answer() -> None:
         ({"data": {"a0": None}}, "unknown"),
     ],
 )
-async def test_an_answer_without_data_is_judged_by_its_code(
+async def test_response_without_data_is_classified_by_its_error_code(
     body: dict[str, Any], expected: str
 ) -> None:
     assert await logged_outcomes(answering(**body), ENTER) == [expected]
 
 
-async def test_what_is_no_answer_is_unknown() -> None:
+async def test_response_that_is_not_graphql_is_unknown() -> None:
     assert await logged_outcomes(lambda _: httpx.Response(502, text="Bad Gateway"), ENTER) == [
         "unknown"
     ]
 
 
-async def test_a_call_that_was_never_sent_failed_and_one_that_was_cut_off_is_unknown() -> None:
+async def test_unsent_call_has_failed_and_interrupted_call_is_unknown() -> None:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -87,7 +87,7 @@ async def test_a_call_that_was_never_sent_failed_and_one_that_was_cut_off_is_unk
     assert [answer.answered for answer in found] == [Answered.FAILED, Answered.UNKNOWN]
 
 
-async def test_ids_are_logged_as_the_database_has_them() -> None:
+async def test_ids_are_logged_in_the_form_of_the_database() -> None:
     sent: list[Any] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -105,7 +105,7 @@ async def test_ids_are_logged_as_the_database_has_them() -> None:
     assert sent == [{"a0": ENTER.input, "a1": {"jobId": JOB_ID}}]
 
 
-def test_a_call_that_the_log_has_no_answer_for_is_unknown(tmp_path: Path) -> None:
+def test_call_without_an_answer_in_the_log_is_unknown(tmp_path: Path) -> None:
     log = OperationLog(tmp_path / "log")
     log.end(log.invoke(ENTER), OK)
     log.invoke(CANCEL)
@@ -115,7 +115,7 @@ def test_a_call_that_the_log_has_no_answer_for_is_unknown(tmp_path: Path) -> Non
     assert (cut_off.request, cut_off.answer.answered) == (CANCEL, Answered.UNKNOWN)
 
 
-def test_a_growing_log_is_counted_once_a_line(tmp_path: Path) -> None:
+def test_growing_log_counts_each_complete_line_once(tmp_path: Path) -> None:
     counted = Acknowledged(tmp_path / "log")
     assert counted.count() == 0
     log = OperationLog(tmp_path / "log")
@@ -132,7 +132,7 @@ def test_a_growing_log_is_counted_once_a_line(tmp_path: Path) -> None:
     assert counted.count() == 2
 
 
-def test_the_same_seed_asks_the_same_and_every_mark_is_new() -> None:
+def test_same_seed_makes_the_same_calls_with_new_marks() -> None:
     one, other = Plan("0", Random(1)), Plan("0", Random(1))
     asked = [request for _ in range(50) for request in one.next(0)]
     assert asked == [request for _ in range(50) for request in other.next(0)]
@@ -140,7 +140,7 @@ def test_the_same_seed_asks_the_same_and_every_mark_is_new() -> None:
     assert len(set(marks)) == len(marks)
 
 
-def test_a_keyed_call_is_repeated_until_it_is_answered_and_no_other_is() -> None:
+def test_only_calls_with_a_key_are_repeated_until_answered() -> None:
     plan, unknown = Plan("0", Random(1)), Answer(Answered.UNKNOWN, {})
     keyed = Request(Kind.SCHEDULE, {**ENTER.input, "key": "k"})
     plan.learn(ENTER, unknown, now=0)

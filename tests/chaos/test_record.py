@@ -1,4 +1,4 @@
-"""Runs of several sittings, and of two at once, add up to one record."""
+"""Runs of several sessions, and concurrent runs, add up to one record."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def record(tmp_path: Path) -> Record:
     return Record(tmp_path / "chaos.log", tmp_path / "CHAOS.md")
 
 
-def test_runs_of_several_sittings_add_up(record: Record) -> None:
+def test_runs_of_several_sessions_add_up(record: Record) -> None:
     for seed, recovered_s in enumerate([3.0, 9.0, 4.0]):
         record.add(verdict("flush", seed, recovered_s=recovered_s), AROUND)
     record.add(verdict("worker", 7, "a job is undone"), AROUND)
@@ -56,7 +56,7 @@ def test_runs_of_several_sittings_add_up(record: Record) -> None:
     assert "BROKEN: a job is undone" in text
 
 
-def test_what_people_wrote_stays(record: Record) -> None:
+def test_manually_written_text_is_preserved(record: Record) -> None:
     record.add(verdict(), AROUND)
     record.add(verdict(), AROUND)
     text = record.page.read_text()
@@ -64,7 +64,7 @@ def test_what_people_wrote_stays(record: Record) -> None:
     assert text.endswith(f"\n{END}\n\nWhat people wrote.\n")
 
 
-def test_a_recorded_run_is_read_as_it_was(record: Record) -> None:
+def test_recorded_run_round_trips_through_the_log(record: Record) -> None:
     record.add(verdict("mix", 3, "a key gave two jobs"), AROUND)
     (entry,) = record.read()
     assert entry == Entry.of(verdict("mix", 3, "a key gave two jobs"), AROUND)
@@ -74,7 +74,7 @@ def test_a_recorded_run_is_read_as_it_was(record: Record) -> None:
     )
 
 
-def test_a_run_that_broke_down_counts_and_gives_no_time(record: Record) -> None:
+def test_broken_run_is_counted_without_a_recovery_time(record: Record) -> None:
     record.add(verdict(recovered_s=5.0), AROUND)
     record.add(broken_down("flush", 2, TimeoutError(), 600.0), AROUND)
     text = record.page.read_text()
@@ -82,7 +82,7 @@ def test_a_run_that_broke_down_counts_and_gives_no_time(record: Record) -> None:
     assert f"BROKEN: {NOT_ENDED}" in text
 
 
-def test_two_that_record_at_once_lose_nothing(record: Record) -> None:
+def test_concurrent_recordings_lose_nothing(record: Record) -> None:
     command = [sys.executable, "-c", ADD_MANY, str(record.log), str(record.page)]
     both = [subprocess.Popen([*command, fault], cwd=ROOT) for fault in ("flush", "mix")]
     assert [each.wait(timeout=60) for each in both] == [0, 0]
@@ -93,14 +93,14 @@ def test_two_that_record_at_once_lose_nothing(record: Record) -> None:
     assert "| mix | 40 | 40 |" in record.page.read_text()
 
 
-def test_the_page_is_made_of_the_log(tmp_path: Path) -> None:
+def test_page_is_generated_from_the_log(tmp_path: Path) -> None:
     page = tmp_path / "CHAOS.md"
     page.write_text(Record().page.read_text())
     Record(Record().log, page).renew()
     assert page.read_text() == Record().page.read_text()
 
 
-def test_a_record_says_where_it_was_made() -> None:
+def test_record_names_its_machine_and_versions() -> None:
     around = surroundings()
     assert {"cores", "processor"} <= around.machine.keys()
     assert {"ostinato", "mongod", "Valkey"} <= around.versions.keys()

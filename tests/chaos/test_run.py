@@ -1,4 +1,4 @@
-"""A whole run of the torture, small: it ends well, and what is changed in its files is found."""
+"""A small chaos run succeeds, and a change to its files is detected."""
 
 import json
 import subprocess
@@ -37,13 +37,13 @@ def verdict(folder: Path) -> Verdict:
 
 
 def judge(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Check a run's files in a process that sees nothing else."""
+    """Check a run's files in a separate process."""
     command = [sys.executable, "-m", "benchmarks.chaos.checker", str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def lines_of(folder: Path, collection: str) -> list[str]:
-    """Give the lines of the dump that hold effects, or ordinary jobs that succeeded."""
+    """Return the lines of the dump that contain effects, or ordinary jobs that succeeded."""
     lines = (folder / history.DATABASE).read_text().splitlines()
     found = [(each, json.loads(each)) for each in lines]
     return [
@@ -73,7 +73,7 @@ def test_live_chaos_run_finds_no_violation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_what_is_changed_in_its_files_is_found(
+def test_change_to_the_files_of_a_run_is_detected(
     verdict: Verdict, folder: Path, tmp_path: Path, what: str
 ) -> None:
     collection, change, found = CHANGES[what]
@@ -85,7 +85,7 @@ def test_what_is_changed_in_its_files_is_found(
     assert (judged.returncode, found in judged.stdout) == (1, True), judged.stdout + judged.stderr
 
 
-def test_a_kept_folder_has_its_logs_and_not_the_servers_data(tmp_path: Path) -> None:
+def test_kept_run_folder_has_logs_but_no_server_data(tmp_path: Path) -> None:
     for name in ("mongo", "valkey", "logs"):
         (tmp_path / name).mkdir()
     clean(tmp_path, entirely=False)

@@ -1,4 +1,4 @@
-"""Timelines that follow the table of transitions are legal; whatever is changed in one is seen."""
+"""Timelines that follow the table of transitions are legal; any change to one is detected."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ TO_AN_END = {
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[TransitionName]:
-    """Walk through the table of transitions at random, to an end."""
+    """Choose transitions at random until the job has ended."""
     transitions: list[TransitionName] = []
     state, was_asked = JobState.PENDING, False
     while state not in FINAL_STATES and len(transitions) < STEPS_AT_MOST:
@@ -40,20 +40,20 @@ def lives(draw: st.DrawFn) -> list[TransitionName]:
 
 
 def with_events(job: Job, events: list[JobEvent]) -> Job:
-    """Give the job with other events, numbered anew."""
+    """Return the job with other events, numbered from 1."""
     numbered = (replace(event, seq=number) for number, event in enumerate(events, 1))
     return replace(job, timeline=tuple(numbered))
 
 
 @given(lives())
-def test_every_life_by_the_table_is_legal(transitions: list[TransitionName]) -> None:
+def test_every_timeline_of_allowed_transitions_is_legal(transitions: list[TransitionName]) -> None:
     job = made("j", transitions)
     assert list(flaws(job)) == []
     assert starts(job) == list(range(1, transitions.count(TransitionName.CLAIM) + 1))
 
 
 @given(lives(), st.data())
-def test_a_missing_event_is_seen(transitions: list[TransitionName], data: st.DataObject) -> None:
+def test_missing_event_is_detected(transitions: list[TransitionName], data: st.DataObject) -> None:
     job = made("j", transitions)
     gone = data.draw(st.sampled_from(job.timeline))
     left = [event for event in job.timeline if event is not gone]
@@ -63,7 +63,9 @@ def test_a_missing_event_is_seen(transitions: list[TransitionName], data: st.Dat
 
 
 @given(lives(), st.data())
-def test_a_doubled_event_is_seen(transitions: list[TransitionName], data: st.DataObject) -> None:
+def test_duplicated_event_is_detected(
+    transitions: list[TransitionName], data: st.DataObject
+) -> None:
     job = made("j", transitions)
     doubled = data.draw(st.sampled_from(job.timeline))
     events = [one for event in job.timeline for one in [event] * (1 + (event is doubled))]
@@ -73,7 +75,7 @@ def test_a_doubled_event_is_seen(transitions: list[TransitionName], data: st.Dat
 
 
 @given(lives(), st.data())
-def test_another_attempt_or_state_in_an_event_is_seen(
+def test_changed_attempt_or_state_in_an_event_is_detected(
     transitions: list[TransitionName], data: st.DataObject
 ) -> None:
     job = made("j", transitions)
@@ -97,14 +99,14 @@ def test_another_attempt_or_state_in_an_event_is_seen(
         ({"attempt": 2}, "it is success at attempt 2, but its last event says success at"),
     ],
 )
-def test_a_job_that_does_not_agree_with_its_timeline_is_seen(
+def test_job_that_contradicts_its_timeline_is_detected(
     changes: dict[str, object], flaw: str
 ) -> None:
     (found,) = flaws(replace(made("j"), **changes))  # type: ignore[arg-type]  # by name
     assert found.startswith(flaw)
 
 
-def test_a_start_before_its_due_time_is_seen() -> None:
+def test_start_before_the_due_time_is_detected() -> None:
     job = made("j")
     first, *rest = job.timeline
     late = replace(first, next_run_at=BEGIN + 2 * SECOND)
