@@ -7,7 +7,7 @@ TOGETHER = (
     "tests/browser/test_pages.py",
     "tests/test_setup_dev.py",
     "tests/test_style.py",
-    "tests/jobs/worker/test_refused_completions.py",
+    "tests/jobs/worker/test_rejected_outcomes.py",
     "tests/jobs/arq_queue/test_redis_urls.py",
 )
 """Modules whose tests share what is dear to set up: one worker has them all."""

@@ -68,10 +68,10 @@ async def serves_everybody(settings: Settings, url: str) -> None:
     async with Engine.open(given) as engine, working(given):
         await engine.notifier.ping()
         redis = connect(url, "q")
-        rung = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
+        subscribers = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
         await redis.aclose(close_connection_pool=True)
         assert (await Rig(engine).run("echo"))["state"] == "success"
-        assert rung is not None
+        assert subscribers is not None
 
 
 @pytest.mark.parametrize("user", ["", "default", "odd/user"])

@@ -28,7 +28,7 @@ def hourly(hasty: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-async def rung(hourly: Settings, idle: Rig) -> AsyncIterator[Rig]:
+async def slow_polling(hourly: Settings, idle: Rig) -> AsyncIterator[Rig]:
     """Return an installation whose worker polls once an hour."""
     async with working(hourly):
         await idle.run("echo")
@@ -41,56 +41,58 @@ async def later(rig: Rig) -> NewJob:
     return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
 
 
-async def test_wake_up_message_starts_a_due_job(rung: Rig) -> None:
-    assert (await rung.run("echo"))["state"] == "success"
+async def test_wake_up_message_starts_a_due_job(slow_polling: Rig) -> None:
+    assert (await slow_polling.run("echo"))["state"] == "success"
 
 
-async def test_wake_up_message_starts_all_due_jobs(rung: Rig) -> None:
-    plan = await rung.plan("echo")
+async def test_wake_up_message_starts_all_due_jobs(slow_polling: Rig) -> None:
+    plan = await slow_polling.plan("echo")
     documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
-    await rung.engine.store.insert(documents)
-    rung.engine.notifier.notify(Signal.DUE)
-    states = {(await rung.ended(document["_id"]))["state"] for document in documents}
+    await slow_polling.engine.store.insert(documents)
+    slow_polling.engine.notifier.notify(Signal.DUE)
+    states = {(await slow_polling.ended(document["_id"]))["state"] for document in documents}
     assert states == {"success"}
 
 
-async def test_timer_starts_the_next_due_job(rung: Rig) -> None:
-    plan = await rung.plan("echo")
+async def test_timer_starts_the_next_due_job(slow_polling: Rig) -> None:
+    plan = await slow_polling.plan("echo")
     for delay_ms in (300, 600):
         due = plan.scheduled_time + timedelta(milliseconds=delay_ms)
         for _ in range(2):  # one alone is at hand before its time
-            await rung.plan_at(plan, due)
-    await rung.until(lambda: rung.count_of("echo", "success", at_least=5))
+            await slow_polling.plan_at(plan, due)
+    await slow_polling.until(lambda: slow_polling.count_of("echo", "success", at_least=5))
 
 
-async def test_retry_after_zero_runs_again_at_once(rung: Rig) -> None:
-    job = await rung.run("be_throttled", ms=0)
+async def test_retry_after_zero_runs_again_at_once(slow_polling: Rig) -> None:
+    job = await slow_polling.run("be_throttled", ms=0)
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
 
 @pytest.mark.parametrize("delay_ms", [-60_000, 200])
-async def test_job_that_requests_a_retry_time_runs_again(rung: Rig, delay_ms: int) -> None:
-    when = await rung.engine.now() + timedelta(milliseconds=delay_ms)
-    assert (await rung.run("be_throttled", at=when.isoformat()))["attempt"] == 2
+async def test_job_that_requests_a_retry_time_runs_again(slow_polling: Rig, delay_ms: int) -> None:
+    when = await slow_polling.engine.now() + timedelta(milliseconds=delay_ms)
+    assert (await slow_polling.run("be_throttled", at=when.isoformat()))["attempt"] == 2
 
 
-async def test_retry_due_soon_does_not_wait_for_a_poll(rung: Rig) -> None:
-    job_id = await rung.schedule("fail_once")
+async def test_retry_due_soon_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
+    job_id = await slow_polling.schedule("fail_once")
     await gate.reached.wait()
     gate.opened.set()
-    job = await rung.ended(job_id)
+    job = await slow_polling.ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
 
 
-async def test_manually_retried_job_does_not_wait_for_a_poll(rung: Rig) -> None:
-    failed = await rung.run("shout", message="no")
-    await rung.engine.retry(failed["_id"])
-    await rung.until(lambda: rung.all("jobs", _id=failed["_id"], attempt=2, state="failed"))
+async def test_manually_retried_job_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
+    failed = await slow_polling.run("shout", message="no")
+    await slow_polling.engine.retry(failed["_id"])
+    await slow_polling.until(
+        lambda: slow_polling.all("jobs", _id=failed["_id"], attempt=2, state="failed")
+    )
 
 
-async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(rung: Rig) -> None:
-    ids = [await rung.schedule("four_per_second") for _ in range(4)]
-    assert {(await rung.ended(job_id))["state"] for job_id in ids} == {"success"}
+async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
+    ids = [await slow_polling.schedule("four_per_second") for _ in range(4)]
+    assert {(await slow_polling.ended(job_id))["state"] for job_id in ids} == {"success"}
 
 
 async def test_pause_and_resume_do_not_wait_for_a_poll(hourly: Settings, idle: Rig) -> None:
@@ -103,13 +105,13 @@ async def test_pause_and_resume_do_not_wait_for_a_poll(hourly: Settings, idle: R
         assert (await idle.ended(job_id))["state"] == "success"
 
 
-async def test_released_job_does_not_wait_for_a_poll(rung: Rig, hasty: Settings) -> None:
+async def test_released_job_does_not_wait_for_a_poll(slow_polling: Rig, hasty: Settings) -> None:
     async with WorkerRuntime.open(hasty) as other:
-        job_id = (await rung.engine.schedule(await later(rung))).id
-        await rung.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
-        (claimed,) = await rung.claim(job_id, other.id)
+        job_id = (await slow_polling.engine.schedule(await later(slow_polling))).id
+        await slow_polling.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
+        (claimed,) = await slow_polling.claim(job_id, other.id)
         await other.executor.hand_back_claim((job_id, claimed.info.attempt), 9)
-        assert (await rung.ended(job_id))["attempt"] == 2
+        assert (await slow_polling.ended(job_id))["attempt"] == 2
 
 
 async def test_job_starts_within_2_s_without_a_wake_up_message(rig: Rig) -> None:

@@ -37,7 +37,7 @@ WORKER: Final[Document] = {
 LIMIT: Final = RateLimit(count=10, per_ms=1_000)
 
 
-def odd_ones(document: Document) -> list[Document]:
+def malformed_variants(document: Document) -> list[Document]:
     """Make one malformed document for each field and kind of value, each with its own id."""
     less = [{k: v for k, v in document.items() if k != field} for field in document]
     odd = [document | {field: value} for field in document for value in ODD.values()]
@@ -58,8 +58,8 @@ async def insert(rig: Rig, collection: str, *documents: Document) -> None:
 async def test_workers_start_and_run_jobs_despite_malformed_documents(
     hasty: Settings, idle: Rig
 ) -> None:
-    await insert(idle, "queues", {"_id": "default", "weight": 5}, *odd_ones(QUEUE))
-    await insert(idle, "workers", *odd_ones(WORKER))
+    await insert(idle, "queues", {"_id": "default", "weight": 5}, *malformed_variants(QUEUE))
+    await insert(idle, "workers", *malformed_variants(WORKER))
     await insert(idle, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"})
     await insert(idle, "clock", {"_id": "offset", "ms": "many"})
     async with working(hasty):
@@ -69,7 +69,9 @@ async def test_workers_start_and_run_jobs_despite_malformed_documents(
 async def test_malformed_workers_do_not_hide_which_queues_are_served(
     idle: Rig,
 ) -> None:
-    await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]})
+    await insert(
+        idle, "workers", *malformed_variants(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]}
+    )
     served = await WorkerStore(idle.engine.mongo).find_served_queues(60_000)
     assert {"default", "mine"} <= served
     settings = idle.engine.settings
@@ -104,7 +106,7 @@ async def test_queue_uses_defaults_for_malformed_fields(idle: Rig, field: str, o
 
 async def test_workers_are_listed_despite_malformed_heartbeats(idle: Rig) -> None:
     store = WorkerStore(idle.engine.mongo)
-    await insert(idle, "workers", *odd_ones(WORKER), {**WORKER, "_id": "sound"})
+    await insert(idle, "workers", *malformed_variants(WORKER), {**WORKER, "_id": "sound"})
     assert "sound" in [worker.id for worker in await store.find_all()]
     assert await store.find_unregistered_holders() == []
     assert isinstance(await store.read_fleet(), Fleet)

@@ -176,7 +176,7 @@ def heartbeats_at(
     return heartbeats
 
 
-async def silent_since_long(rig: Rig, worker_id: str) -> None:
+async def add_silent_worker(rig: Rig, worker_id: str) -> None:
     """Register a worker whose last heartbeat is a minute old, and which holds a job."""
     mongo, long_ago = rig.engine.mongo, datetime.now(UTC) - timedelta(minutes=1)
     await WorkerStore(mongo).register(worker_id, {"concurrency": 1, "queues": ["default"]})
@@ -198,13 +198,13 @@ async def silent_since_long(rig: Rig, worker_id: str) -> None:
 async def test_gap_in_own_heartbeats_suspends_declaring_workers_lost(
     idle: Rig, answers: list[float], ahead_s: list[float], now: float, lost: int
 ) -> None:
-    await silent_since_long(idle, "ghost")
+    await add_silent_worker(idle, "ghost")
     assert await lost_workers(idle, heartbeats_at(answers, now, ahead_s)).rescue() == lost
 
 
 async def test_worker_whose_own_heartbeat_looks_stale_declares_no_worker_lost(idle: Rig) -> None:
     for worker_id in ("ghost", "leader"):
-        await silent_since_long(idle, worker_id)
+        await add_silent_worker(idle, worker_id)
     heartbeats = heartbeats_at([1, 2, 3, 4], 4.5, [0, 0, 0, 0])
     assert await lost_workers(idle, heartbeats).rescue() == 0
 

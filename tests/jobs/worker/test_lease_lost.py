@@ -38,7 +38,7 @@ async def taken_over(rig: Rig, attempt_log: AttemptLog, job_id: str) -> Document
     return await rig.job(job_id)
 
 
-async def goes_on(rig: Rig, worker: Child) -> str:
+async def rejoined(rig: Rig, worker: Child) -> str:
     """Wait until a worker has unregistered and registered again; return its logs until then."""
     log = worker.log
     assert log is not None
@@ -64,7 +64,7 @@ async def test_worker_disconnected_from_mongodb_drops_its_jobs_and_gets_a_new_id
     async with working(idle.engine.settings):
         held = await taken_over(idle, attempt_log, job_id)
         between.heal()
-        log = await goes_on(idle, worker)
+        log = await rejoined(idle, worker)
         assert attempt_log.lines == ["1 began", "2 began", "1 was stopped"]
         assert ("worker.lease_lost" in log, "attempt.superseded" in log) == (True, False)
         assert await idle.job(job_id) == held
@@ -82,7 +82,7 @@ async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
     async with working(idle.engine.settings):
         held = await taken_over(idle, attempt_log, job_id)
         attempt_log.let_go(1)
-        log = await goes_on(idle, worker)
+        log = await rejoined(idle, worker)
         assert attempt_log.lines == ["1 began", "2 began", "1 returned"]
         assert await idle.job(job_id) == held
         attempt_log.let_go(2)
@@ -102,7 +102,7 @@ async def test_mutation_that_blocks_the_loop_beyond_the_lease_takes_effect_once(
     async with working(idle.engine.settings):
         job = await idle.ended(job_id, within=WITHIN)
         attempt_log.let_go(1)
-        await goes_on(idle, worker)
+        await rejoined(idle, worker)
     assert attempt_log.lines == ["1 began", "1 returned"]
     assert await idle.job(job_id) == job
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)

@@ -24,7 +24,7 @@ from tests.engine.rig import Rig, state_changes, working
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
-DRAIN_S = 30.0  # the refusal lasts until the worker has gone
+DRAIN_S = 30.0  # rejections last until the worker has exited
 MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
 
 
@@ -40,7 +40,7 @@ def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def refusing(
+async def rejecting(
     hasty: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     """Return an installation with a worker whose MongoDB can be made to reject its writes."""
@@ -52,7 +52,7 @@ async def refusing(
         await engine.mongo.client.drop_database(settings.database)
 
 
-def refusals(logs: list[Any]) -> list[Any]:
+def rejections(logs: list[Any]) -> list[Any]:
     return [line for line in logs if line["event"] == "completion.refused"]
 
 
@@ -69,7 +69,7 @@ async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncI
 
 
 @asynccontextmanager
-async def refusal_of_ends(rig: Rig) -> AsyncIterator[None]:
+async def rejecting_outcomes(rig: Rig) -> AsyncIterator[None]:
     """Reject every update that ends a job, within the block."""
     await validate(rig, {"state": {"$in": ["pending", "inProgress"]}})
     try:
@@ -83,23 +83,23 @@ async def validate(rig: Rig, validator: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("code", MAY_PASS)
-async def test_outcome_is_kept_until_mongodb_accepts_it(refusing: Rig, code: int) -> None:
-    job_id = await refusing.schedule("hold")
+async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting: Rig, code: int) -> None:
+    job_id = await rejecting.schedule("hold")
     await gate.reached.wait()
-    async with failing(refusing, {"times": 3}, failCommands=["update"], errorCode=code):
+    async with failing(rejecting, {"times": 3}, failCommands=["update"], errorCode=code):
         gate.opened.set()
         with capture_logs() as logs:
-            job = await refusing.ended(job_id)
+            job = await rejecting.ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
     assert [line["event"] for line in logs].count("completion.refused") == 3
 
 
-async def test_outcome_rejected_by_a_validator_fails_only_its_job(refusing: Rig) -> None:
-    await validate(refusing, {"result": {"$ne": "bad"}})
+async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting: Rig) -> None:
+    await validate(rejecting, {"result": {"$ne": "bad"}})
     values = [*range(OTHERS), "bad", *range(OTHERS)]
-    ids = await asyncio.gather(*(refusing.schedule("echo", value=value) for value in values))
-    jobs = [await refusing.ended(job_id) for job_id in ids]
+    ids = await asyncio.gather(*(rejecting.schedule("echo", value=value) for value in values))
+    jobs = [await rejecting.ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert state_changes(bad) == [*ONCE, ("inProgress", "failed")]
@@ -107,31 +107,31 @@ async def test_outcome_rejected_by_a_validator_fails_only_its_job(refusing: Rig)
     assert "failed validation" in bad["error"]["message"]
 
 
-async def test_rejected_progress_does_not_lose_the_result(refusing: Rig) -> None:
-    await validate(refusing, {"progress.total": {"$ne": 2}})
-    job = await refusing.run("echo", value="kept")
+async def test_rejected_progress_does_not_lose_the_result(rejecting: Rig) -> None:
+    await validate(rejecting, {"progress.total": {"$ne": 2}})
+    job = await rejecting.run("echo", value="kept")
     assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "kept")
     assert job.get("progress") is None
 
 
-async def test_rejected_error_is_stored_without_its_traceback(refusing: Rig) -> None:
-    await validate(refusing, {"error.traceback": {"$not": {"$type": "string"}}})
-    job = await refusing.run("shout", message="no")
+async def test_rejected_error_is_stored_without_its_traceback(rejecting: Rig) -> None:
+    await validate(rejecting, {"error.traceback": {"$not": {"$type": "string"}}})
+    job = await rejecting.run("shout", message="no")
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"] == {"name": "ValueError", "message": "no", "traceback": None}
 
 
-async def test_function_does_not_run_again_after_its_outcome_is_rejected(refusing: Rig) -> None:
+async def test_function_does_not_run_again_after_its_outcome_is_rejected(rejecting: Rig) -> None:
     ended = {"state": {"$in": ["success", "failed"]}, "functionName": "functions.hold"}
-    await validate(refusing, {"$nor": [ended]})
-    job_id = await refusing.schedule("hold")
+    await validate(rejecting, {"$nor": [ended]})
+    job_id = await rejecting.schedule("hold")
     await gate.reached.wait()
     with capture_logs() as logs:
         gate.opened.set()
-        assert (await refusing.run("echo"))["state"] == "success"
-        await refusing.until(lambda: len(refusals(logs)) > 5)
-    await validate(refusing, {})
-    job = await refusing.ended(job_id)
+        assert (await rejecting.run("echo"))["state"] == "success"
+        await rejecting.until(lambda: len(rejections(logs)) > 5)
+    await validate(rejecting, {})
+    job = await rejecting.ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
@@ -140,12 +140,12 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
     hasty: Settings, idle: Rig
 ) -> None:
     job_id, now = await idle.schedule("hold"), asyncio.get_running_loop().time
-    async with refusal_of_ends(idle):
+    async with rejecting_outcomes(idle):
         with capture_logs() as logs:
             async with working(hasty):
                 await gate.reached.wait()
                 gate.opened.set()
-                await idle.until(lambda: refusals(logs))
+                await idle.until(lambda: rejections(logs))
                 began = now()
         assert now() - began < DRAIN_S
     assert "completion.given_up" in [line["event"] for line in logs]
@@ -156,31 +156,33 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
 
 
 async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_its_batch(
-    refusing: Rig,
+    rejecting: Rig,
 ) -> None:
-    await refusing.run("share", name="first")
-    await validate(refusing, {"result": {"$ne": "bad"}})
+    await rejecting.run("share", name="first")
+    await validate(rejecting, {"result": {"$ne": "bad"}})
     names = [*map(str, range(OTHERS)), "bad", *map(str, range(OTHERS, 2 * OTHERS))]
-    ids = await asyncio.gather(*(refusing.schedule("share", name=name) for name in names))
-    jobs = [await refusing.ended(job_id) for job_id in ids]
+    ids = await asyncio.gather(*(rejecting.schedule("share", name=name) for name in names))
+    jobs = [await rejecting.ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert (bad["state"], bad["attempt"]) == ("failed", 1)
-    noted = [effect["name"] for effect in await refusing.all("effects")]
+    noted = [effect["name"] for effect in await rejecting.all("effects")]
     assert sorted(noted) == sorted(["first", *(name for name in names if name != "bad")])
 
 
 @pytest.mark.parametrize("code", MAY_PASS)
-async def test_mutation_that_temporarily_cannot_commit_runs_again(refusing: Rig, code: int) -> None:
-    job_id = await refusing.schedule("hold_in_mutation")
+async def test_mutation_that_temporarily_cannot_commit_runs_again(
+    rejecting: Rig, code: int
+) -> None:
+    job_id = await rejecting.schedule("hold_in_mutation")
     await gate.reached.wait()
-    async with failing(refusing, {"times": 1}, failCommands=["update"], errorCode=code):
+    async with failing(rejecting, {"times": 1}, failCommands=["update"], errorCode=code):
         gate.opened.set()
-        await refusing.attempted(job_id, 1)
-    await refusing.engine.advance(1_000)
-    job = await refusing.ended(job_id)
+        await rejecting.attempted(job_id, 1)
+    await rejecting.engine.advance(1_000)
+    job = await rejecting.ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
-    assert [effect["name"] for effect in await refusing.all("effects")] == ["held"]
+    assert [effect["name"] for effect in await rejecting.all("effects")] == ["held"]
 
 
 async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcome(
