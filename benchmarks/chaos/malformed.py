@@ -13,6 +13,7 @@ from bson.binary import Binary
 from bson.code import Code
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
+from bson.errors import InvalidBSON
 from bson.int64 import Int64
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
@@ -234,9 +235,12 @@ TEMPLATES: Final[Mapping[str, Callable[[Random], Document]]] = {
 
 
 def insert(base: Base, documents: Iterable[Malformed]) -> None:
-    """Write documents; what an index has no room for is left out."""
+    """Write documents; what an index has no room for is left out.
+
+    The reply to such a write can quote a date that Python does not have.
+    """
     for one in documents:
-        with suppress(WriteError):
+        with suppress(WriteError, InvalidBSON):
             base[one.collection].replace_one(
                 {"_id": one.document["_id"]}, one.document, upsert=True
             )

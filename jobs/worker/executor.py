@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -123,7 +122,7 @@ class Executor:
         await _wait(self._claimer.pending, CLAIM_DRAIN_S)
         await _wait((running.task for running in self.running.values()), drain_s)
         await self.stop_all(StopReason.SHUTDOWN)
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(SHUTDOWN_WRITE_S):
                 outcomes = [
                     one.outcome_after_stop(self._kind_of(one.attempt)) for one in self._executing()
@@ -133,6 +132,19 @@ class Executor:
                 returned = (one.task for one in self.running.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
                 await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
+        except TimeoutError:
+            self._report_unwritten()
+
+    def _report_unwritten(self) -> None:
+        """Log the outcomes that MongoDB has not acknowledged when the worker exits."""
+        for running in self.running.values():
+            if running.has_returned and not running.is_written:
+                log.error(
+                    "completion.given_up",
+                    job_id=running.attempt.job_id,
+                    attempt=running.attempt.number,
+                    error=f"MongoDB did not acknowledge it within {SHUTDOWN_WRITE_S:g} s",
+                )
 
     async def stop_all(self, why: StopReason) -> None:
         """Cancel all running attempts and wait up to STOP_TIMEOUT_S for them to stop."""

@@ -11,14 +11,18 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final
 
+from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.async_tools.cancellation import clear_cancellation
+from ostinato.jobs.async_tools.timeouts import wait_for_event
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.logs import get_log
-from ostinato.jobs.mongo.client import is_transient
+from ostinato.jobs.mongo.client import MongoError, is_transient
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import LeaseLost, WorkerRuntime
 
+MIN_PAUSE_S: Final = 0.5
+MAX_PAUSE_S: Final = 5.0
 EXIT_TIMEOUT_S: Final = 3.0  # for the interpreter's shutdown and the user's exit handlers
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
@@ -45,9 +49,9 @@ async def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then drain.
 
     A worker that was declared lost (suspended, or its event loop blocked, for longer than its
-    lease) abandons its jobs and restarts with a new id, as does a worker whose task was canceled
-    by a function. After the drain the process exits within EXIT_TIMEOUT_S, even if functions
-    left threads or tasks running.
+    lease) abandons its jobs and restarts with a new id. So do a worker whose task was canceled by a
+    function, and one that MongoDB did not answer while it started. After the drain the process
+    exits within EXIT_TIMEOUT_S, even if functions left threads or tasks running.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -55,19 +59,26 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(signum, stop.set)
     exit_code = 1
     try:
+        backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S)
         while not stop.is_set():
-            await _run_once(settings, stop)
+            await _run_once(settings, stop, backoff)
         exit_code = 0
     finally:
         threading.Thread(target=_force_exit, args=(exit_code,), name="leave", daemon=True).start()
 
 
-async def _run_once(settings: Settings, stop: asyncio.Event) -> None:
+async def _run_once(settings: Settings, stop: asyncio.Event, backoff: Backoff) -> None:
     try:
         await run_worker_once(settings, stop)
     except asyncio.CancelledError:  # by a function: signals only set `stop`
         log.error("worker.cancelled")
         await clear_cancellation()
+    except (MongoError, TimeoutError) as error:  # an outage while it started
+        if not is_transient(error):
+            raise
+        pause_s = backoff.next_s()
+        log.warning("worker.not_started", error=str(error), retry_in_s=pause_s)
+        await wait_for_event(stop, pause_s)
 
 
 async def run_worker_once(settings: Settings, stop: asyncio.Event) -> None:

@@ -5,11 +5,14 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
+from ostinato.jobs.async_tools.backoff import Backoff
 from ostinato.jobs.mongo.client import Mongo, Session
 from ostinato.jobs.mongo.transaction import Contended, run_transaction
 from ostinato.jobs.mongo.transaction_db import TransactionDatabase
 from ostinato.jobs.settings import Settings
+from ostinato.jobs.worker.main import _run_once
 from tests.engine.functions import gate
 from tests.engine.proxy import Proxy
 from tests.engine.rig import Rig, working
@@ -153,3 +156,22 @@ async def test_mutation_without_a_reachable_server_runs_again(rig: Rig) -> None:
     job = await rig.ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
     assert [effect["name"] for effect in await rig.all("effects")] == ["one"]
+
+
+async def test_worker_that_starts_during_an_outage_starts_again(
+    hasty: Settings, between: Proxy
+) -> None:
+    settings = hasty.model_copy(update={"mongo_url": between.url})
+    stop, backoff = asyncio.Event(), Backoff(0.0, 0.0)
+    between.cut()
+    with capture_logs() as logs:
+        await _run_once(settings, stop, backoff)
+        between.heal()
+        stop.set()
+        await _run_once(settings, stop, backoff)
+    events = [line["event"] for line in logs]
+    assert [each for each in events if each.startswith("worker.")] == [
+        "worker.not_started",
+        "worker.started",
+        "worker.stopped",
+    ]
