@@ -14,6 +14,7 @@ from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
 from tests.live.reading import JobReadCounter
+from tests.live.scraping import Scraper, scraped
 from tests.live.watching import SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 
@@ -104,3 +105,10 @@ async def watcher_group() -> AsyncIterator[WatcherGroup]:
     watcher_group = WatcherGroup()
     yield watcher_group
     await watcher_group.close()
+
+
+@pytest.fixture
+async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
+    """Return a client of `/metrics`; its module sets the token in `live_settings`."""
+    async with scraped(engine, feed) as scraper:
+        yield scraper

@@ -1,17 +1,14 @@
 """The metrics of the change stream: reopenings, invalidations and lost histories."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from pydantic import SecretStr
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import DocumentChange, WatchedCollection
-from ostinato.jobs.engine import Engine
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.settings import Settings
 from tests.live.breaking import break_stream, lose_history, no_position
-from tests.live.scraping import TOKEN, Scraper, scraped
+from tests.live.scraping import TOKEN, Scraper
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -19,12 +16,6 @@ from tests.processes import eventually
 @pytest.fixture
 def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
-
-
-@pytest.fixture
-async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
-    async with scraped(engine, feed) as scraper:
-        yield scraper
 
 
 async def test_a_broken_stream_is_counted_as_a_reopening(

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,12 +30,6 @@ LABELS = {"state", "kind", "outcome", "code"}
 @pytest.fixture
 def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
-
-
-@pytest.fixture
-async def scraper(engine: Engine, feed: ChangeFeed) -> AsyncIterator[Scraper]:
-    async with scraped(engine, feed) as scraper:
-        yield scraper
 
 
 @pytest.mark.parametrize(
