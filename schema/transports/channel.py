@@ -1,7 +1,11 @@
 """Protocol messages over a WebSocket, with a send timeout and a size limit."""
 
 import asyncio
+from collections.abc import Coroutine, Generator
 from contextlib import suppress
+from functools import partial
+from types import coroutine
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -58,13 +62,24 @@ class Channel:
             return
         text = {"type": "websocket.send", "text": message.decode()}
         try:
-            async with asyncio.timeout(self._send_timeout_s):
-                await self._websocket.send(text)
+            await self._send_in_time(self._websocket.send(text))
         except TimeoutError:
             reason = "Client reads too slowly: read faster, and resume with `after`"
             raise ConnectionClosing(CloseCode.TRY_AGAIN_LATER, reason) from None
         except (WebSocketDisconnect, RuntimeError):  # uvicorn has already closed the connection
             raise ConnectionClosing(None) from None
+
+    async def _send_in_time(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Await `sending`; raises TimeoutError.
+
+        Most sends end without waiting. They are run without a timeout, which costs more than they.
+        """
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return
+        async with asyncio.timeout(self._send_timeout_s):
+            await _run_on(sending, waits_for)
 
     async def close(self, closing: ConnectionClosing) -> None:
         """Close with the code and reason, unless the client has disconnected."""
@@ -73,6 +88,22 @@ class Channel:
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._websocket.close(closing.code, _shortened(closing.reason))
+
+
+@coroutine
+def _run_on(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Run the rest of a coroutine of the current task that waits for the future `waits_for`."""
+    while True:
+        try:
+            result = yield waits_for
+        except BaseException as error:
+            resume = partial(started.throw, error)
+        else:
+            resume = partial(started.send, result)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return
 
 
 def _shortened(reason: str) -> str:

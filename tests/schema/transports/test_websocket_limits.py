@@ -80,6 +80,15 @@ async def test_client_that_stops_reading_is_closed_with_1013_and_removed(ws: Web
         assert await socket.closed() == 1013
 
 
+@pytest.mark.parametrize("ws", BOTH)
+async def test_results_that_wait_for_the_client_to_read_arrive(ws: WebSockets) -> None:
+    size = 500_000  # more than the socket's buffer: each send waits
+    async with serve(make_settings(), ws) as running, running.acknowledged() as socket:
+        await socket.subscribe("flood", f"subscription {{ flood(size: {size}) }}")
+        for _ in range(20):
+            assert (await socket.receive())["payload"] == {"data": {"flood": "x" * size}}
+
+
 async def test_stopping_server_closes_sockets_with_1012() -> None:
     async with serve(make_settings()) as running, running.acknowledged() as socket:
         await socket.subscribe("1", "subscription { ticks }")
