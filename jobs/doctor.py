@@ -12,9 +12,10 @@ from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.registry import registry
 from ostinato.jobs.settings import Mode, Settings
 
-IMPORTABLE = (
-    "correct OSTINATO_FUNCTIONS or the module; modules are imported from the current folder and "
-    "from Ostinato's environment"
+IMPORTABLE = "correct OSTINATO_FUNCTIONS or the module"
+DECLARING = (
+    "put a decorator, such as @action() or @mutation() of ostinato, before its `async def` "
+    "functions, or remove it from OSTINATO_FUNCTIONS"
 )
 
 
@@ -44,11 +45,21 @@ def _unknown(name: str, known: Iterable[str]) -> Finding:
 
 
 def check_functions(settings: Settings) -> list[Finding]:
-    """Import the modules with functions; return one finding per failed import."""
+    """Import the modules with functions; return one finding per failed import or empty module."""
     subject = "functions"
     if problems := import_problems(settings.functions):
         return [Finding(subject=subject, detail=each, fix=IMPORTABLE) for each in problems]
-    return [Finding(subject=subject, detail=f"{len([*registry])} registered")]
+    registered = Finding(subject=subject, detail=f"{len([*registry])} registered")
+    return [registered, *find_empty_modules(settings)]
+
+
+def find_empty_modules(settings: Settings) -> list[Finding]:
+    """Find imported modules that register no function; call it after `import_problems`."""
+    return [
+        Finding(subject="functions", detail=f"{module} registers no function", fix=DECLARING)
+        for module in settings.functions
+        if module in registry.empty_modules
+    ]
 
 
 def check_settings(settings: Settings) -> list[Finding]:

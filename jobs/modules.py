@@ -1,8 +1,11 @@
 """Imports the function modules, built-in and user-defined."""
 
 import importlib
+import pkgutil
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +30,8 @@ def _reason(module: str) -> Iterator[str]:
         registry.load([module])
     except DeclarationError as error:
         yield str(error)
+    except ModuleNotFoundError as error:
+        yield f"{type(error).__name__}: {error}{_hint(module, error.name or '') or _where(error)}"
     except Exception as error:
         yield f"{type(error).__name__}: {error}{_where(error)}"
     else:
@@ -41,6 +46,21 @@ def _late_prefix(module: str) -> Iterator[str]:
             place = f"{PREFIX} is set below it; move that line to the top of "
             yield f"{location_of(function.call)}: {place}{file_of(function.call)}"
             return
+
+
+def _hint(module: str, missing: str) -> str:
+    """Return how to fix a module that was not found; empty if one that it imports is missing."""
+    if missing != module and not module.startswith(f"{missing}."):
+        return ""
+    parent, _, name = missing.rpartition(".")
+    folders = getattr(sys.modules[parent], "__path__", []) if parent else [str(Path.cwd())]
+    near = get_close_matches(name, [each.name for each in pkgutil.iter_modules(folders)], n=1)
+    if near:
+        similar = f"{parent}.{near[0]}" if parent else near[0]
+        return f"; did you mean {similar + module.removeprefix(missing)!r}?"
+    is_searched = not {"", str(Path.cwd())}.isdisjoint(sys.path)
+    where = f"the current folder, {Path.cwd()}, is {'' if is_searched else 'not '}on sys.path"
+    return f"; {where}: run the command in your project's folder, or install the module"
 
 
 def _where(error: Exception) -> str:

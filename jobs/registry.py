@@ -120,6 +120,8 @@ class Registry:
     batches: dict[str, BatchSource] = field(default_factory=dict)
     request_handler: AnyFunction | None = None
     """Processes requests; None for the built-in handler, which returns their data."""
+    empty_modules: set[str] = field(default_factory=set)
+    """Modules that `load` imported and that declared nothing."""
 
     def __iter__(self) -> Iterator[Function]:
         return iter(sorted(self._functions.values(), key=lambda function: function.name))
@@ -183,7 +185,14 @@ class Registry:
     def load(self, modules: Iterable[str]) -> None:
         """Import modules; their decorators register their functions."""
         for module in modules:
+            is_new, before = module not in sys.modules, self._size
             importlib.import_module(module)
+            if is_new and self._size == before:
+                self.empty_modules.add(module)
+
+    @property
+    def _size(self) -> int:
+        return len(self._functions) + len(self.batches) + (self.request_handler is not None)
 
 
 registry: Final = Registry()

@@ -13,7 +13,8 @@ HEAD = """\
 # Configuration
 
 Ostinato reads its settings from environment variables when a process starts. Restart the process to
-pick up changes. This page is generated from `jobs/settings.py` by `make docs`.
+pick up changes. A process logs a warning for each `OSTINATO_` variable that is not a setting. This
+page is generated from `jobs/settings.py` by `make docs`.
 
 | variable | type | default | meaning |
 |---|---|---|---|

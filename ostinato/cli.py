@@ -5,6 +5,7 @@ Commands import their dependencies lazily, so that each one starts fast.
 
 import asyncio
 import gc
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,9 @@ NumberOfProcesses = Annotated[
     int, typer.Option("--processes", min=1, max=256, help="Number of worker processes.")
 ]
 Lifetime = Annotated[int, typer.Option("--ttl", min=1, help="Lifetime in seconds.")]
+Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+"""Whether `ostinato dev` or `ostinato worker --processes` started the process: it has logged the
+warnings about the settings."""
 
 
 def main() -> None:
@@ -50,10 +54,13 @@ def dev(data: Data = Path(".ostinato")) -> None:
 
     from ostinato.jobs.embedded.development import DevServer
     from ostinato.jobs.embedded.process import EmbeddedError
+    from ostinato.jobs.logs import configure_logs
     from ostinato.resolvers.auth import issue_token
 
     settings = _settings()
     _require_functions(settings)
+    configure_logs(settings)
+    _log_warnings(settings)
 
     def sign(secret: str, sub: str, roles: tuple[str, ...]) -> str:
         signing = settings.model_copy(update={"jwt_secret": SecretStr(secret)})
@@ -67,9 +74,9 @@ def dev(data: Data = Path(".ostinato")) -> None:
 
 
 @cli.command()
-def api() -> None:
+def api(supervised: Supervised = False) -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the live page."""
-    settings = _checked_settings()
+    settings = _checked_settings(supervised)
     from ostinato.schema.server.app import create_app
     from ostinato.schema.server.uvicorn_server import listen, serve
 
@@ -88,13 +95,13 @@ def api() -> None:
 
 
 @cli.command()
-def worker(processes: NumberOfProcesses = 1) -> None:
+def worker(processes: NumberOfProcesses = 1, supervised: Supervised = False) -> None:
     """Run jobs until SIGTERM or Ctrl-C."""
-    settings = _checked_settings()
+    settings = _checked_settings(supervised)
     if processes > 1:
         from ostinato.jobs.worker.worker_processes import run_workers
 
-        command = (*COMMAND, "worker")
+        command = (*COMMAND, "worker", "--supervised")
         if not asyncio.run(run_workers(command, processes, settings.drain_timeout_ms)):
             raise typer.Exit(1)
         return
@@ -172,7 +179,7 @@ def tune_gc() -> None:
     gc.freeze()
 
 
-def _checked_settings() -> "Settings":
+def _checked_settings(supervised: bool) -> "Settings":
     """Read the settings of a server process; exit if MongoDB or Redis cannot be used."""
     from ostinato.jobs.arq_queue import connection
     from ostinato.jobs.logs import configure_logs
@@ -181,10 +188,22 @@ def _checked_settings() -> "Settings":
     settings = _settings()
     _require_functions(settings)
     configure_logs(settings)
+    if not supervised:
+        _log_warnings(settings)
     reason = connection.url_problem(settings.redis_url)
     if reason := reason or asyncio.run(startup_problem(settings.mongo_url, settings.database)):
         _exit_with(reason)
     return settings
+
+
+def _log_warnings(settings: "Settings") -> None:
+    """Log variables that are not settings, and modules without functions."""
+    from ostinato.jobs.doctor import check_variables, find_empty_modules
+    from ostinato.jobs.logs import get_log
+
+    log = get_log(__name__)
+    for finding in [*check_variables(os.environ), *find_empty_modules(settings)]:
+        log.warning("setup.problem", detail=finding.detail, fix=finding.fix)
 
 
 def _require_functions(settings: "Settings") -> None:

@@ -1,9 +1,10 @@
 """The command line, run as a process."""
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -109,6 +110,53 @@ def test_doctor_reports_a_variable_that_is_not_a_setting(settings: Settings) -> 
     assert "OSTINATO_XYZ is not a setting" in done.stdout
 
 
+@pytest.fixture
+def failing(settings: Settings) -> Iterator[dict[str, str]]:
+    """Return the variables of a process that logs its warnings and exits."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        update = {"mongo_url": f"mongodb://127.0.0.1:{port}/?timeoutMS=100", "port": port}
+        yield environment(settings.model_copy(update=update))
+
+
+STARTED = pytest.mark.parametrize("command", ["api", "worker", "dev"])
+
+
+@STARTED
+def test_start_warns_once_of_each_variable_that_is_not_a_setting(
+    command: str, failing: dict[str, str], tmp_path: Path
+) -> None:
+    wrong = {"OSTINATO_FUNCTION": "my.module", "OSTINATO_XYZ": "1"}
+    said = ostinato(command, folder=tmp_path, variables=failing | wrong).stderr
+    assert said.count("OSTINATO_FUNCTION is not a setting") == 1
+    assert "did you mean OSTINATO_FUNCTIONS?" in said
+    assert said.count("OSTINATO_XYZ is not a setting") == 1
+
+
+@STARTED
+def test_start_warns_of_a_module_that_registers_no_function(
+    command: str, failing: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("async def send() -> None: ...")
+    (tmp_path / "listing.py").write_text("import tasks")
+    lines = ["from ostinato import Context, action", "@action()"]
+    lines += ["async def send(ctx: Context) -> None: ..."]
+    (tmp_path / "tasks.py").write_text("\n".join(lines))
+    modules = {"OSTINATO_FUNCTIONS": "mine,listing,tasks"}
+    said = ostinato(command, folder=tmp_path, variables=failing | modules).stderr
+    assert said.count("registers no function") == said.count("mine registers no function") == 1
+    assert "put a decorator, such as @action() or @mutation()" in said
+
+
+@pytest.mark.parametrize("command", [["api"], ["worker"]])
+def test_supervised_process_leaves_the_warnings_to_its_parent(
+    command: list[str], failing: dict[str, str]
+) -> None:
+    wrong = {"OSTINATO_FUNCTION": "my.module"}
+    said = ostinato(*command, "--supervised", variables=failing | wrong).stderr
+    assert "is not a setting" not in said
+
+
 def test_doctor_reports_unreachable_servers_with_the_fix(settings: Settings) -> None:
     dead = f"127.0.0.1:{free_port()}"
     urls = {"mongo_url": f"mongodb://{dead}/", "redis_url": f"redis://{dead}/0"}
@@ -127,9 +175,24 @@ def test_startup_rejects_a_missing_module(command: str, tmp_path: Path) -> None:
     done = ostinato(command, folder=tmp_path, variables={"OSTINATO_FUNCTIONS": "no_such.module"})
     assert done.returncode == 1
     assert done.stderr == (
-        "OSTINATO_FUNCTIONS: no_such.module cannot be imported: "
-        "ModuleNotFoundError: No module named 'no_such'\n"
+        "OSTINATO_FUNCTIONS: no_such.module cannot be imported: ModuleNotFoundError: No module "
+        f"named 'no_such'; the current folder, {tmp_path}, is on sys.path: run the command in your "
+        "project's folder, or install the module\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("order", "orders"), ("ordres.mail", "orders.mail"), ("orders.mial", "orders.mail")],
+)
+def test_missing_module_is_reported_with_the_most_similar_one(
+    written: str, meant: str, tmp_path: Path
+) -> None:
+    (tmp_path / "orders").mkdir()
+    for name in ("__init__.py", "mail.py"):
+        (tmp_path / "orders" / name).touch()
+    done = ostinato("functions", folder=tmp_path, variables={"OSTINATO_FUNCTIONS": written})
+    assert f"; did you mean {meant!r}?\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class DevServer:
             stack.push_async_callback(servers.stop)
             description = self._describe(settings, f"{settings.host}:{port}", servers)
             processes = ProcessSupervisor(
-                {name: (*self.command, name) for name in PROCESSES},
+                {name: (*self.command, name, "--supervised") for name in PROCESSES},
                 RestartPolicy(self.echo),
                 self._env(settings, port, description),
             )
