@@ -25,8 +25,8 @@ PAST_HORIZON_MS = (MAX_HORIZON + timedelta(days=1)) // timedelta(milliseconds=1)
 
 Args = Mapping[str, object]
 TickKey = Mapping[str, Any]
-"""Deduplication key, stored as `tick`: at most one job per cron or recurring task and due time.
-Internal."""
+"""Deduplication key, stored as `tick`: at most one job per due time and version of a cron or
+recurring task (and generation, of a task). Internal."""
 
 
 class JobWriter(Protocol):

@@ -87,7 +87,7 @@ class Engine:
                     await asyncio.to_thread(mongo.close)  # blocks until the server replies
 
     async def flush(self) -> None:
-        """Wait for pending writes, up to FLUSH_TIMEOUT_S, and then for their notifications."""
+        """Wait for pending writes, up to FLUSH_TIMEOUT_S, and then for their signals."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.queues.warnings.close()
@@ -128,7 +128,7 @@ class Engine:
         )
 
     async def schedule(self, new: NewJob) -> Job:
-        """Insert a job, batched with concurrent inserts; notify the dispatcher if it is due soon.
+        """Insert a job, batched with concurrent inserts; signal the dispatcher if it is due soon.
 
         If the owner has used the key before, returns the existing job; raises Conflict if its
         function or arguments differ.

@@ -100,7 +100,7 @@ TRANSITIONS: Final[dict[TransitionName, Transition]] = {
         sources=frozenset({_RUNNING}),
         target=_PENDING,
         meaning="the function raised and its policy has attempts left, or an outage or a conflict "
-        "prevented a mutation's commit (then also beyond its policy)",
+        "prevented a mutation's commit (even if its policy has none left)",
         fenced=True,
         yields_to_cancel=True,
         removes=_END_FIELDS,

@@ -20,9 +20,10 @@ separate update.
 - A transition *guarded by its attempt* is restricted to the worker that holds the current attempt.
   The attempt number increases with every start, so a worker with an older attempt cannot end the
   job.
-- *Canceled instead*: if the job's cancellation was requested, the transition leads to `canceled`.
+- *`canceled` instead, if requested*: if the job's cancellation was requested, the transition leads
+  to `canceled`.
 
-| transition | from | to | guarded by its | canceled instead, if asked | when |
+| transition | from | to | guarded by its | `canceled` instead, if requested | when |
 |---|---|---|---|---|---|
 """
 

@@ -261,8 +261,9 @@ class Settings(BaseSettings):
     lease_ms: int = Field(
         6_000,
         ge=200,
-        description="Time without a heartbeat after which a worker counts as lost, in "
-        "milliseconds; at least three times the heartbeat interval.",
+        description="Time without a heartbeat after which a worker's lease expires, in "
+        "milliseconds; at least three times the heartbeat interval. With the default settings, the "
+        "worker is declared lost 3.5 seconds later.",
     )
     sweep_ms: int = Field(
         1_000, ge=50, description="Interval between maintenance sweeps, in milliseconds."

@@ -31,7 +31,7 @@ POLL_INTERVAL_S: Final = 1.0  # maximum delay of a chunk whose signal was lost
 READ_BATCH_SIZE: Final = 1_000  # skipped chunks may precede those this worker can take
 
 TakeChunk = Callable[[list[str], bool, Lane], Awaitable[bool]]
-"""Claims a chunk, given its ids, `notify_after_claim` and lane. Returns whether to notify the
+"""Claims a chunk, given its ids, `notify_after_claim` and lane. Returns whether to signal the
 dispatcher."""
 HasFreeSlot = Callable[[Lane | None], bool]
 """Returns whether a slot is free; with a lane, for a job of that lane."""

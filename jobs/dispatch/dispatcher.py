@@ -136,7 +136,7 @@ class Dispatcher:
         self._served = shares.served
         is_full = queued + sum(shares.granted.values()) >= self._fleet.slots()
         for queue, candidates in found.items():
-            # With all slots taken, workers notify the dispatcher after each claim.
+            # If slots are full or jobs remain, the worker signals the dispatcher after its claim.
             jobs = candidates.jobs[: shares.granted[queue]]
             await self._enqueue(queue, jobs, is_full or candidates.has_backlog)
         if any(shares.granted.values()):

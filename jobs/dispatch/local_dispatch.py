@@ -1,7 +1,7 @@
 """Runs a single due job in the leader's own executor, bypassing Redis.
 
-The leader searches slightly ahead of time, and claims the job at its due time. Like a message in
-Redis, this is only a hint: the claim is authoritative, and an unclaimed job stays pending.
+The leader searches slightly ahead of time, and claims the job at its due time. As with a chunk in
+Redis, only the claim decides whether the job starts; an unclaimed job stays pending.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class LocalExecutor(Protocol):
 
 
 class LocalDispatcher:
-    """Runs jobs in the leader when they become due, usually one, while it is idle."""
+    """Runs a job in the leader at its due time, at most one at a time, while the leader is idle."""
 
     def __init__(self, clock: Clock, executor: LocalExecutor) -> None:
         self._clock = clock

@@ -21,7 +21,7 @@ RELEASE_POLL_MS: Final = 1_000  # how often queued ticks check for the end of th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapResult:
-    """The outcome of the due ticks of a cron."""
+    """What the overlap policy did with the due ticks of a cron."""
 
     active: list[str]
     """Unfinished runs, which the next tick must check; empty if runs may overlap."""
@@ -48,7 +48,7 @@ async def schedule_tick(ctx: Context, cron_id: str, version: int, due: datetime)
 async def start_due_runs(
     ctx: Context, cron: Cron, found: dict[str, Any], due_times: Sequence[datetime]
 ) -> OverlapResult:
-    """Start a run for each due time, oldest first; `found` is the cron's document.
+    """Schedule a run for each due time, oldest first; `found` is the cron's document.
 
     Runs started by one call do not count as overlapping, unless they are queued.
     """

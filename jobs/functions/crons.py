@@ -127,7 +127,7 @@ async def delete_cron(ctx: Context, cron_id: str) -> Cron:
 
 @mutation(name=EXECUTE_CRON, internal=True, retry=CHAIN_RETRY)
 async def execute_cron(ctx: Context, cron_id: str) -> None:
-    """Run the cron's function if it is due, and schedule the next tick."""
+    """Schedule a run for each due time that the policies allow, then the next tick."""
     found = await ctx.db["crons"].find_one({"_id": cron_id, "owner": ctx.owner})
     if found is None or not found["enabled"]:
         return

@@ -99,7 +99,7 @@ COLLECTIONS: Final = (
             ),
             _index(
                 "tick",
-                "crons and recurring tasks: at most one job per scheduled time",
+                "crons and recurring tasks: at most one job per due time and version",
                 "tick",
                 unique=True,
                 partialFilterExpression=_exists("tick"),

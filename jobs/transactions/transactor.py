@@ -141,7 +141,7 @@ class TransactionJobWriter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transactor:
-    """Runs bodies in transactions and notifies workers after they commit."""
+    """Runs bodies in transactions, and signals workers after a commit."""
 
     mongo: Mongo
     store: JobStore

@@ -124,7 +124,7 @@ class Completer:
     ) -> None:
         gives_up = self._closing.is_set() and not will_shrink
         log.error(
-            "completion.given_up" if gives_up else "completion.refused",
+            "completion.given_up" if gives_up else "completion.rejected",
             job_id=outcome.job_id,
             attempt=outcome.attempt,
             transition=outcome.transition.value,

@@ -93,7 +93,7 @@ class Executor:
     async def take_chunk(self, ids: list[str], notify_after_claim: bool, lane: Lane) -> bool:
         """Claim and start a chunk's jobs as slots become free, for at most CLAIM_CHUNK_TIMEOUT_S.
 
-        The others stay pending. Returns whether to notify the dispatcher: if `notify_after_claim`
+        The others stay pending. Returns whether to signal the dispatcher: if `notify_after_claim`
         is set, or jobs of the chunk are left.
         """
         remaining = ids
@@ -158,8 +158,8 @@ class Executor:
     def hand_back_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
         """Hand back an attempt that this worker has claimed but is not running.
 
-        If the attempt has run here and its outcome was never stored, writes that outcome instead:
-        a started attempt is never handed back as unstarted.
+        If the attempt has run here, its outcome was never stored, and the job must not run again,
+        writes its failure instead.
         """
         job_id, attempt = key
         unstarted = Outcome(
@@ -175,7 +175,7 @@ class Executor:
         return [running for running in self.running.values() if not running.has_returned]
 
     def _notify_if_due(self, written: Sequence[Outcome]) -> None:
-        """Wake the dispatcher if one of the jobs is due again soon."""
+        """Signal the dispatcher if one of the jobs is due again soon."""
         if any(map(_is_due_soon, written)):
             self._engine.notifier.notify(Signal.DUE)
 

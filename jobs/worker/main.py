@@ -119,7 +119,7 @@ def _force_exit(exit_code: int) -> None:
     """Exit the process after EXIT_TIMEOUT_S if non-daemon threads keep it alive."""
     threading.Event().wait(EXIT_TIMEOUT_S)
     try:
-        log.warning("worker.left_running", threads=_blocking_threads())
+        log.warning("worker.threads_still_running", threads=_blocking_threads())
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

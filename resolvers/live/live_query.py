@@ -22,7 +22,7 @@ class ResumePoint:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The end of a stream whose messages may be invalid: the client must restart."""
+    """The end of a stream that cannot continue: the session restarts, and a list sends RESET."""
 
 
 M = TypeVar("M")

@@ -1,6 +1,6 @@
 """Broadcasts: send the results of one execution to many subscribers, buffered for slow ones.
 
-The results come from an async generator; `OperationRunner` executes them. A broadcast
+The results come from an async generator of `subscription_runner`, which executes them. A broadcast
 first sends missed changes at the pace of its subscribers, then sends live changes. It retains its
 newest results, so that a client can resume without a new execution.
 """

@@ -58,9 +58,7 @@ async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
     assert sorted(attempts) == [0] * 9 + [1]
 
 
-async def test_pause_takes_effect_soon_without_a_wake_up_message(
-    hasty: Settings, idle: Rig
-) -> None:
+async def test_pause_takes_effect_soon_without_a_signal(hasty: Settings, idle: Rig) -> None:
     async with running_worker(hasty) as worker:
         await idle.run("echo")
         assert (await idle.engine.queues.store.pause("mail")).paused  # without a message

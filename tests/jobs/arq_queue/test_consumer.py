@@ -70,9 +70,7 @@ async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
         await eventually(lambda: taken.ids == [ONE, TWO], within=30)
 
 
-async def test_chunk_is_taken_within_2_s_without_a_wake_up_message(
-    settings: Settings, queue: str
-) -> None:
+async def test_chunk_is_taken_within_2_s_without_a_signal(settings: Settings, queue: str) -> None:
     taken = Taken()
     async with consuming(settings.redis_url, queue, taken) as chunks:
         await chunks.put([ONE], notify_after_claim=False)

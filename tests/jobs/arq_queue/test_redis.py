@@ -1,4 +1,4 @@
-"""Messages in Redis are hints: their loss or corruption loses no job and stops no worker."""
+"""The loss or corruption of signals and chunks in Redis loses no job and stops no worker."""
 
 import asyncio
 import json

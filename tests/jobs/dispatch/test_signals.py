@@ -41,11 +41,11 @@ async def later(rig: Rig) -> NewJob:
     return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
 
 
-async def test_wake_up_message_starts_a_due_job(slow_polling: Rig) -> None:
+async def test_signal_starts_a_due_job(slow_polling: Rig) -> None:
     assert (await slow_polling.run("echo"))["state"] == "success"
 
 
-async def test_wake_up_message_starts_all_due_jobs(slow_polling: Rig) -> None:
+async def test_signal_starts_all_due_jobs(slow_polling: Rig) -> None:
     plan = await slow_polling.plan("echo")
     documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
     await slow_polling.engine.store.insert(documents)
@@ -114,7 +114,7 @@ async def test_released_job_does_not_wait_for_a_poll(slow_polling: Rig, hasty: S
         assert (await slow_polling.ended(job_id))["attempt"] == 2
 
 
-async def test_job_starts_within_2_s_without_a_wake_up_message(rig: Rig) -> None:
+async def test_job_starts_within_2_s_without_a_signal(rig: Rig) -> None:
     await rig.run("echo")
     plan = await rig.plan("echo")
     document = build_job_document(plan, plan.scheduled_time, 9)

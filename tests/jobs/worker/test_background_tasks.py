@@ -79,7 +79,7 @@ async def test_outcome_is_written_after_an_exception_in_its_first_write(
     with capture_logs() as logs:
         job = await rig.run("echo", value=1)
     assert (job["state"], job["attempt"], seam.raised) == ("success", 1, TIMES)
-    assert "completion.refused" in {line["event"] for line in logs}
+    assert "completion.rejected" in {line["event"] for line in logs}
 
 
 async def test_slow_failure_write_does_not_delay_jobs_of_the_same_claim(

@@ -34,7 +34,7 @@ async def test_drained_worker_exits_despite_threads_left_by_a_function(
     await idle.until(lambda: registered(idle, number), within=START_S)
     assert (await idle.run("leave_threads", kind=kind))["state"] == "success"
     assert await ended(worker) == 0
-    assert "worker.left_running" in worker.tail()
+    assert "worker.threads_still_running" in worker.tail()
     assert "process_killers.py" in worker.tail()
 
 
@@ -54,7 +54,7 @@ async def test_worker_without_leftover_threads_exits_normally(
     (worker,) = await started(idle, processes)
     await idle.run("echo")
     assert await ended(worker) == 0
-    assert "worker.left_running" not in worker.tail()
+    assert "worker.threads_still_running" not in worker.tail()
 
 
 def test_worker_that_cannot_write_its_last_log_lines_exits() -> None:

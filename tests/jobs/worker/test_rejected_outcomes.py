@@ -53,7 +53,7 @@ async def rejecting(
 
 
 def rejections(logs: list[Any]) -> list[Any]:
-    return [line for line in logs if line["event"] == "completion.refused"]
+    return [line for line in logs if line["event"] == "completion.rejected"]
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting: Rig, code: in
             job = await rejecting.ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
-    assert [line["event"] for line in logs].count("completion.refused") == 3
+    assert [line["event"] for line in logs].count("completion.rejected") == 3
 
 
 async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting: Rig) -> None:
