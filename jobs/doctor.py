@@ -64,10 +64,11 @@ def find_empty_modules(settings: Settings) -> list[Finding]:
 
 def check_settings(settings: Settings) -> list[Finding]:
     """Find invalid combinations of settings."""
-    return [_cursors(settings), _mode(settings)]
+    return [check_cursor_key(settings), _mode(settings)]
 
 
-def _cursors(settings: Settings) -> Finding:
+def check_cursor_key(settings: Settings) -> Finding:
+    """Check whether the API can sign the cursors of subscriptions."""
     try:
         _ = settings.cursor_key
     except ValueError as error:

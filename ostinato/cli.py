@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ostinato.jobs.registry import BatchSource, Function
     from ostinato.jobs.settings import Settings
 
@@ -76,7 +78,7 @@ def dev(data: Data = Path(".ostinato")) -> None:
 @cli.command()
 def api(supervised: Supervised = False) -> None:
     """Serve GraphQL over HTTP and WebSocket, GraphiQL and the live page."""
-    settings = _checked_settings(supervised)
+    settings = _checked_settings(supervised, _api_problems)
     from ostinato.schema.server.app import create_app
     from ostinato.schema.server.uvicorn_server import listen, serve
 
@@ -179,8 +181,13 @@ def tune_gc() -> None:
     gc.freeze()
 
 
-def _checked_settings(supervised: bool) -> "Settings":
-    """Read the settings of a server process; exit if MongoDB or Redis cannot be used."""
+def _checked_settings(
+    supervised: bool, find_problems: "Callable[[Settings], list[str]]" = lambda _: []
+) -> "Settings":
+    """Read the settings of a server process; exit with one line per problem.
+
+    MongoDB, Redis and `find_problems` are checked.
+    """
     from ostinato.jobs.arq_queue import connection
     from ostinato.jobs.logs import configure_logs
     from ostinato.jobs.mongo.diagnostics import startup_problem
@@ -190,10 +197,22 @@ def _checked_settings(supervised: bool) -> "Settings":
     configure_logs(settings)
     if not supervised:
         _log_warnings(settings)
-    reason = connection.url_problem(settings.redis_url)
-    if reason := reason or asyncio.run(startup_problem(settings.mongo_url, settings.database)):
-        _exit_with(reason)
+    servers = [
+        asyncio.run(startup_problem(settings.mongo_url, settings.database)),
+        connection.url_problem(settings.redis_url),
+    ]
+    if problems := [*filter(None, servers), *find_problems(settings)]:
+        _exit_with("\n".join(problems))
     return settings
+
+
+def _api_problems(settings: "Settings") -> list[str]:
+    """Return what keeps the API from verifying tokens or signing cursors, and the fixes."""
+    from ostinato.jobs.doctor import check_cursor_key
+    from ostinato.resolvers.jwt_keys import check_keys
+
+    findings = (check_keys(settings), check_cursor_key(settings))
+    return [finding.fix for finding in findings if finding.fix]
 
 
 def _log_warnings(settings: "Settings") -> None:

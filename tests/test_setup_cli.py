@@ -229,6 +229,15 @@ def test_startup_fails_with_an_unreachable_mongodb(command: str, settings: Setti
     assert "correct OSTINATO_MONGO_URL" in done.stderr
 
 
+def test_api_reports_everything_that_is_missing_at_once(settings: Settings) -> None:
+    dead = f"mongodb://127.0.0.1:{free_port()}/"
+    update = {"mongo_url": dead, "redis_url": "http://cache", "jwt_secret": None}
+    done = ostinato("api", variables=environment(settings.model_copy(update=update)))
+    assert done.returncode == 1
+    variables = ("MONGO_URL", "REDIS_URL", "JWT_SECRET", "CURSOR_SECRET")
+    assert [name for name in variables if f"OSTINATO_{name}" not in done.stderr] == []
+
+
 def test_functions_of_a_module_in_the_current_folder_are_listed(tmp_path: Path) -> None:
     lines = ["from ostinato import Context, action", "@action(public=True)"]
     lines += ["async def say_hello(ctx: Context) -> None:", '    """Greet."""']

@@ -6,11 +6,14 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
+from ostinato.jobs.logs import get_log
 from ostinato.jobs.settings import Settings
 from ostinato.schema.server.uvicorn_protocols import RawFrameProtocol, with_timeout
 
 BACKLOG = 2_048  # uvicorn's own default
 ARRIVAL_TIMEOUT_FACTOR = 2  # so that the HTTP endpoint's own 408, which has a body, comes first
+
+log = get_log(__name__)
 
 
 class DrainingServer(uvicorn.Server):
@@ -19,6 +22,12 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start uvicorn, then log the address: uvicorn logs none for a socket that it is given."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            log.info("api.serving", url=_url(*listener.getsockname()[:2]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close WebSockets and streams, then shut down uvicorn."""
@@ -61,6 +70,10 @@ def serve(app: Starlette, settings: Settings, listener: socket.socket) -> bool:
         signal.signal(number, stop)
     server.run(sockets=[listener])
     return server.started and not server.force_exit
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def listen(settings: Settings) -> socket.socket:

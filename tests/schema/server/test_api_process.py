@@ -50,6 +50,11 @@ async def test_log_of_the_api_has_no_escape_sequences(api_server: ApiProcess) ->
     assert "x1b" not in said
 
 
+async def test_api_logs_its_address_once_it_serves(api_server: ApiProcess) -> None:
+    said = api_server.child.tail()
+    assert said.count("api.serving") == said.count(f"url={api_server.url}/") == 1
+
+
 def test_port_in_use_is_an_error_before_the_api_starts() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     with taken, pytest.raises(OSError, match="in use"):
