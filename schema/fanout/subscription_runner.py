@@ -196,11 +196,11 @@ class _LiveExecution:
     def snapshot_key(self) -> Hashable | None:
         """Return the key that equal snapshots share; None if the field has no snapshot."""
         fingerprint = self.runner.fingerprint(self.operation, RESUME_ARGS)
-        return self._shared(fingerprint).key if fingerprint.has_snapshot else None
+        return self._identity(fingerprint).key if fingerprint.has_snapshot else None
 
     def changes_key(self) -> Hashable:
         """Return the key that equal streams of changes share."""
-        return self._shared(self._changes_fingerprint()).key
+        return self._identity(self._changes_fingerprint()).key
 
     def opening(self, after: str | None, *, restart: bool, shared: bool) -> ExecutedItems:
         return self._executed(self.query.opening(after, restart=restart), shared)
@@ -211,7 +211,7 @@ class _LiveExecution:
     async def _executed(
         self, items: AsyncGenerator[LiveItem[Any], None], shared: bool
     ) -> ExecutedItems:
-        viewer = self._shared(self._changes_fingerprint()).viewer if shared else self.viewer
+        viewer = self._identity(self._changes_fingerprint()).viewer if shared else self.viewer
         executor = self.runner.executor(self.operation, viewer)
         async with aclosing(items):
             async for item in items:
@@ -224,22 +224,23 @@ class _LiveExecution:
     def _changes_fingerprint(self) -> OperationFingerprint:
         return self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)
 
-    def _shared(self, fingerprint: OperationFingerprint) -> "SharedExecution":
-        return broadcast_key(fingerprint, self.operation.request.variables, self.viewer)
+    def _identity(self, fingerprint: OperationFingerprint) -> "SharedIdentity":
+        return shared_identity(fingerprint, self.operation.request.variables, self.viewer)
 
 
-class SharedExecution(NamedTuple):
-    """The execution that equal subscriptions share."""
+class SharedIdentity(NamedTuple):
+    """What makes subscriptions equal, so that they share one execution."""
 
     key: Hashable
+    """Equal for equal subscriptions."""
     viewer: Viewer | None
     """The viewer that the shared execution runs as."""
 
 
-def broadcast_key(
+def shared_identity(
     fingerprint: OperationFingerprint, variables: Mapping[str, Any] | None, viewer: Viewer | None
-) -> SharedExecution:
-    """Return the key that equal subscriptions share, and the viewer of their shared execution.
+) -> SharedIdentity:
+    """Return the key of equal subscriptions, and the viewer of their shared execution.
 
     The key contains the viewer's id only if a selected field can differ between viewers with the
     same scope and roles.
@@ -252,6 +253,6 @@ def broadcast_key(
     except TypeError:  # an integer over 64 bits: rejected later, by type validation
         values = repr(given).encode()
     if viewer is None or fingerprint.reads_viewer:
-        return SharedExecution((fingerprint.text, values, viewer), viewer)
+        return SharedIdentity((fingerprint.text, values, viewer), viewer)
     shared_viewer = replace(viewer, id=viewer.scope or ANONYMOUS, expires_at=None)
-    return SharedExecution((fingerprint.text, values, shared_viewer), shared_viewer)
+    return SharedIdentity((fingerprint.text, values, shared_viewer), shared_viewer)
