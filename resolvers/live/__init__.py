@@ -1,1 +1,1 @@
-"""Live queries: subscriptions, their feeds, messages and cursors."""
+"""Live queries: the messages of subscriptions, and their cursors."""

@@ -11,10 +11,10 @@ from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.live.list_feed import ListFeed, ListSource
+from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
 from ostinato.resolvers.live.messages import Change, SubscribeOptions
-from ostinato.resolvers.live.object_feed import ObjectFeed, ObjectSource
+from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 
 R = TypeVar("R", Cron, RecurringTask)
 
@@ -37,7 +37,7 @@ def job_changed(
         from_seq=from_seq,
         wants_object=wants_object,
     )
-    return ObjectFeed(ctx, source)
+    return ObjectQuery(ctx, source)
 
 
 def jobs_changed(
@@ -51,19 +51,21 @@ def jobs_changed(
         wanted=ChangeFilter(collection=WatchedCollection.JOBS, owner=scope, job_filter=job_filter),
         read=lambda limit, time: reads.find_newest_jobs(scope, job_filter, limit, time),
     )
-    return ListFeed(ctx, source, options)
+    return ListQuery(ctx, source, options)
 
 
 def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[Change[Cron]]:
     """Follow the viewer's crons; LEFT reports a deleted cron."""
-    return _list_feed(ctx, options, "crons", Cron, WatchedCollection.CRONS)
+    return _list_query(ctx, options, "crons", Cron, WatchedCollection.CRONS)
 
 
 def recurring_tasks_changed(
     ctx: RequestContext, options: SubscribeOptions
 ) -> LiveQuery[Change[RecurringTask]]:
     """Follow the viewer's recurring tasks."""
-    return _list_feed(ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS)
+    return _list_query(
+        ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS
+    )
 
 
 def request_changed(
@@ -78,7 +80,7 @@ def request_changed(
         after=after,
         wants_object=wants_object,
     )
-    return ObjectFeed(ctx, source)
+    return ObjectQuery(ctx, source)
 
 
 def batch_changed(
@@ -93,10 +95,10 @@ def batch_changed(
         after=after,
         wants_object=wants_object,
     )
-    return ObjectFeed(ctx, source)
+    return ObjectQuery(ctx, source)
 
 
-def _list_feed(
+def _list_query(
     ctx: RequestContext,
     options: SubscribeOptions,
     name: str,
@@ -111,4 +113,4 @@ def _list_feed(
         wanted=ChangeFilter(collection=collection, owner=scope),
         read=lambda limit, time: reads.find_newest(kind, scope, limit, time),
     )
-    return ListFeed(ctx, source, options)
+    return ListQuery(ctx, source, options)

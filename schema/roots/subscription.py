@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
-from ostinato.resolvers.live import queries, stats_feed
+from ostinato.resolvers.live import queries, stats_query
 from ostinato.resolvers.live.messages import SubscribeOptions
 from ostinato.schema.fields import Info, strawberry_subscription, unset_to_none
 from ostinato.schema.ids import argument_id
@@ -179,4 +179,4 @@ class Subscription:
             strawberry.argument(description="The time between messages, 500 ms to an hour."),
         ] = DEFAULT_EVERY,
     ) -> AsyncIterable[Stats | None]:
-        return stats_feed.stats_changed(info.context, every_ms).map(Stats.of)
+        return stats_query.stats_changed(info.context, every_ms).map(Stats.of)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import strawberry
 
 from ostinato.jobs import records
-from ostinato.resolvers.live import stats_feed
+from ostinato.resolvers.live import stats_query
 from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
@@ -154,7 +154,7 @@ class Stats:
     )
 
     @classmethod
-    def of(cls, record: stats_feed.Stats) -> Self:
+    def of(cls, record: stats_query.Stats) -> Self:
         counts = record.counts
         return cls(
             event_position=record.event_position,

@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.errors import BadRequest
-from ostinato.resolvers.live.stats_feed import stats_changed
+from ostinato.resolvers.live.stats_query import stats_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import first_message
 from tests.live.watching import ANN, SubscriptionHarness

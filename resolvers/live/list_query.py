@@ -36,7 +36,7 @@ class ListSource(Generic[R]):
     """Read the newest rows, up to a limit, as of a cluster time or later."""
 
 
-class ListFeed(LiveQuery[Change[R]]):
+class ListQuery(LiveQuery[Change[R]]):
     """The live query of a list."""
 
     def __init__(
@@ -65,12 +65,12 @@ class ListFeed(LiveQuery[Change[R]]):
         has_rows = cursor is None and self._options.snapshot
         if restart:  # the feed may be restarting, too
             await self._feed.wait_until_following()
-        async with self._subscribe(None if cursor is None else cursor.position) as changes:
+        async with self._subscribe(None if cursor is None else cursor.position) as subscription:
             is_complete = False
             while not is_complete:
                 if restart:
-                    yield self._reset_message(changes.position)
-                async for item in self._rows_and_ready(changes, limit if has_rows else 0):
+                    yield self._reset_message(subscription.position)
+                async for item in self._rows_and_ready(subscription, limit if has_rows else 0):
                     yield item
                     is_complete = isinstance(item, ResumePoint)
                 restart, has_rows = True, self._options.snapshot
@@ -78,23 +78,25 @@ class ListFeed(LiveQuery[Change[R]]):
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
         """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
         await self._feed.wait_until_following()
-        async with self._subscribe(start.position) as changes:
-            while (batch := await changes.catch_up()) is not None:
+        async with self._subscribe(start.position) as subscription:
+            while (batch := await subscription.catch_up()) is not None:
                 if batch.reset:
                     yield Reset()
                     return
                 for message in await self._messages_for(batch.matched):
                     yield message
-            yield ResumePoint(position=changes.position)
-            async for item in self._live(changes):
+            yield ResumePoint(position=subscription.position)
+            async for item in self._live(subscription):
                 yield item
 
-    async def _live(self, changes: FeedSubscription) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    async def _live(
+        self, subscription: FeedSubscription
+    ) -> AsyncGenerator[LiveItem[Change[R]], None]:
         checkpoint_s = self._settings.checkpoint_ms / 1000
         clock = asyncio.get_running_loop().time
         checkpoint_at = clock() + checkpoint_s
         while True:
-            batch = await changes.next(max(checkpoint_at - clock(), 0))
+            batch = await subscription.next(max(checkpoint_at - clock(), 0))
             if batch.reset:
                 yield Reset()
                 return
@@ -107,7 +109,7 @@ class ListFeed(LiveQuery[Change[R]]):
                 yield message
 
     async def _rows_and_ready(
-        self, changes: FeedSubscription, limit: int
+        self, subscription: FeedSubscription, limit: int
     ) -> AsyncGenerator[Change[R] | ResumePoint, None]:
         """Yield up to `limit` rows, READY, and the changes during the read.
 
@@ -115,15 +117,15 @@ class ListFeed(LiveQuery[Change[R]]):
         """
         buffered: Sequence[MatchedChange] | None = ()
         if limit:
-            position = changes.position
+            position = subscription.position
             page = await self._source.read(limit, time_of(position))
             cursor = self._cursor(position, in_snapshot=True)
             for row in page.items:
                 yield self._row(row, position, cursor)
-            buffered = await self._changed_since(page, changes)
+            buffered = await self._changed_since(page, subscription)
         if buffered is None:
             return
-        end = changes.position  # a reset moves it while the messages are sent
+        end = subscription.position  # a reset moves it while the messages are sent
         missed = await self._messages_for(buffered)
         ready = self._control_message(ChangeKind.READY, end, in_snapshot=bool(missed))
         yield ready
@@ -134,7 +136,7 @@ class ListFeed(LiveQuery[Change[R]]):
         yield ResumePoint(position=end)
 
     async def _changed_since(
-        self, page: Page[R], changes: FeedSubscription
+        self, page: Page[R], subscription: FeedSubscription
     ) -> Sequence[MatchedChange] | None:
         """Return the changes after the page was read; None after a reset.
 
@@ -146,7 +148,7 @@ class ListFeed(LiveQuery[Change[R]]):
         buffered: list[MatchedChange] = []
         within_s = 0.0
         while True:
-            batch = await changes.next(within_s)
+            batch = await subscription.next(within_s)
             if batch.reset:
                 return None
             buffered += [each for each in batch.matched if _is_newer(each.change, versions)]

@@ -28,10 +28,10 @@ def stats_changed(ctx: RequestContext, every_ms: int) -> LiveQuery[Stats]:
 
     Iteration raises BadRequest at `everyMs`.
     """
-    return StatsFeed(ctx, every_ms)
+    return StatsQuery(ctx, every_ms)
 
 
-class StatsFeed(LiveQuery[Stats]):
+class StatsQuery(LiveQuery[Stats]):
     def __init__(self, ctx: RequestContext, every_ms: int) -> None:
         self._ctx = ctx
         self._every_ms = every_ms

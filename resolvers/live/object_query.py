@@ -35,7 +35,7 @@ class ObjectSource(Generic[R]):
     """Whether the selection contains the object."""
 
 
-class ObjectFeed(LiveQuery[Change[R]]):
+class ObjectQuery(LiveQuery[Change[R]]):
     """The live query of one object."""
 
     def __init__(self, ctx: RequestContext, source: ObjectSource[R]) -> None:
@@ -54,25 +54,25 @@ class ObjectFeed(LiveQuery[Change[R]]):
         sent = self._nothing_sent()
         if restart:  # the feed may be restarting, too
             await self._ctx.feed.wait_until_following()
-        async with self._subscribe(None) as changes:
+        async with self._subscribe(None) as subscription:
             cursor = None if after is None else sent.decode(after)
-            found = await self._find(changes.position)
+            found = await self._find(subscription.position)
             if cursor is None or cursor.in_snapshot:
-                yield sent.snapshot(found, changes.position)
+                yield sent.snapshot(found, subscription.position)
                 sent.start_after(found, self._source.from_seq)
             else:
                 sent.seq, sent.version = cursor.seq, cursor.version
             if not restart:
-                yield sent.control_message(ChangeKind.READY, changes.position)
-            for message in sent.missed(found, changes.position):
+                yield sent.control_message(ChangeKind.READY, subscription.position)
+            for message in sent.missed(found, subscription.position):
                 yield message
             current_time = await self._ctx.feed.current_time()
-            while (batch := await changes.catch_up(current_time)) is not None:
+            while (batch := await subscription.catch_up(current_time)) is not None:
                 for message in await self._messages_for(batch, sent):
                     yield message
                 if sent.is_gone:
                     return
-            yield sent.resume_point(changes.position)
+            yield sent.resume_point(subscription.position)
 
     async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
         """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
@@ -80,21 +80,23 @@ class ObjectFeed(LiveQuery[Change[R]]):
         sent.seq, sent.version = start.seq, start.version
         checkpoint_s = self._ctx.engine.settings.checkpoint_ms / 1000
         await self._ctx.feed.wait_until_following()
-        async with self._subscribe(start.position) as changes:
+        async with self._subscribe(start.position) as subscription:
             is_live = False
             while not sent.is_gone:
-                batch = await (changes.next(checkpoint_s) if is_live else changes.catch_up())
-                for item in await self._items_for(batch, changes, sent):
+                batch = await (
+                    subscription.next(checkpoint_s) if is_live else subscription.catch_up()
+                )
+                for item in await self._items_for(batch, subscription, sent):
                     yield item
                 if batch is not None and batch.reset:
                     return
                 is_live = is_live or batch is None
 
     async def _items_for(
-        self, batch: ChangeBatch | None, changes: FeedSubscription, sent: "_Sent[R]"
+        self, batch: ChangeBatch | None, subscription: FeedSubscription, sent: "_Sent[R]"
     ) -> Sequence[LiveItem[Change[R]]]:
         if batch is None:
-            return [sent.resume_point(changes.position)]
+            return [sent.resume_point(subscription.position)]
         return [Reset()] if batch.reset else await self._messages_for(batch, sent)
 
     async def _messages_for(self, batch: ChangeBatch, sent: "_Sent[R]") -> Sequence[Change[R]]:
