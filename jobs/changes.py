@@ -39,7 +39,9 @@ class WatchedCollection(StrEnum):
     BATCHES = "batches"
 
 
-class ChangeType(StrEnum):
+class WriteType(StrEnum):
+    """What a write did to its document."""
+
     INSERTED = "inserted"
     CHANGED = "changed"
     DELETED = "deleted"
@@ -71,7 +73,7 @@ class _Write(NamedTuple):
 
     collection: WatchedCollection
     document_id: str
-    type: ChangeType
+    type: WriteType
     position: Position
     version: int | None = None
     """The document's version after this write; None when it was deleted."""
@@ -103,7 +105,7 @@ class DocumentChange(_Write):
     @property
     def state_before(self) -> MatchState | None:
         """The job's state before this write; None if the write did not change the state."""
-        if self.event_raw is None or self.type is ChangeType.INSERTED:
+        if self.event_raw is None or self.type is WriteType.INSERTED:
             return None
         source = self.event_raw.get("from")
         return MatchState(JobState(source), _due_in(self.event_raw)) if source else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState
+from ostinato.jobs.changes import DocumentChange, MatchState, WriteType
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import JobState
 
@@ -40,7 +40,7 @@ def interval_keys_in(
 ) -> Iterator[IntervalKey] | None:
     """Return the keys of all filters that may match a change; None if any filter may match."""
     after, before = change.state_after, change.state_before or change.state_after
-    if change.type is ChangeType.DELETED or after is None or before is None:
+    if change.type is WriteType.DELETED or after is None or before is None:
         return None
     if with_intervals and (after.due is None or before.due is None):
         return None

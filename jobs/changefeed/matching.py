@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState, Route, WatchedCollection
+from ostinato.jobs.changes import DocumentChange, MatchState, Route, WatchedCollection, WriteType
 from ostinato.jobs.filters import JobFilter
 
 Key: TypeAlias = tuple[str | None, ...]
@@ -102,7 +102,7 @@ def match(wanted: ChangeFilter, change: DocumentChange) -> MatchedChange | None:
         return None
     if job_filter is not None and not _matches_route(job_filter, route):
         return None
-    if change.type is ChangeType.DELETED:
+    if change.type is WriteType.DELETED:
         return MatchedChange(change, removed=True)
     if job_filter is None or not job_filter.can_stop_matching:
         return MatchedChange(change, removed=False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
 from ostinato.jobs.changefeed.ring import Ring
-from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState, Route, WatchedCollection
+from ostinato.jobs.changes import DocumentChange, MatchState, Route, WatchedCollection, WriteType
 from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.mongo.decoding import DecodedBatch, decode_batch, read_routes
@@ -47,7 +47,7 @@ async def resolve_routing(
         key = _key_of(change)
         info = infos.get(key) or _info_from(ring.newest_of(*key), change)
         infos[key] = info._replace(route=change.route or info.route)
-        if infos[key].route is None and change.type is not ChangeType.DELETED:
+        if infos[key].route is None and change.type is not WriteType.DELETED:
             missing_ids[change.collection].add(change.document_id)
     for collection, ids in missing_ids.items():
         found = await read_routes(mongo, collection, ids, changes[-1].position)
@@ -63,7 +63,7 @@ def _key_of(change: DocumentChange) -> DocumentKey:
 def _info_from(newest: DocumentChange | None, change: DocumentChange) -> _DocumentInfo:
     if newest is None:
         return NO_INFO
-    was_deleted = newest.type is ChangeType.DELETED and newest.position < change.position
+    was_deleted = newest.type is WriteType.DELETED and newest.position < change.position
     return _DocumentInfo(newest.route, newest.state_after, is_deleted=was_deleted)
 
 
@@ -71,7 +71,7 @@ def _resolve(change: DocumentChange, infos: dict[DocumentKey, _DocumentInfo]) ->
     """Fill in the route and state of a change, except for a deletion already published."""
     key = _key_of(change)
     info = infos[key]
-    is_deletion = change.type is ChangeType.DELETED
+    is_deletion = change.type is WriteType.DELETED
     if change.route is None and not (is_deletion and info.is_deleted):
         change = change._replace(route=info.route, match_state=info.match_state)
     infos[key] = _DocumentInfo(

@@ -12,12 +12,12 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from ostinato.jobs.changes import (
-    ChangeType,
     DocumentChange,
     MatchState,
     Position,
     Route,
     WatchedCollection,
+    WriteType,
     time_of,
 )
 from ostinato.jobs.malformed import report
@@ -101,7 +101,7 @@ def _minimal_change(event: Document) -> Iterator[DocumentChange]:
         full = event.get("fullDocument")
         is_deleted = event["operationType"] == "delete"
         yield DocumentChange(
-            *_header_of(event, ChangeType.DELETED if is_deleted else ChangeType.CHANGED),
+            *_header_of(event, WriteType.DELETED if is_deleted else WriteType.CHANGED),
             route=_route_of(full) if isinstance(full, Mapping) else None,
         )
 
@@ -117,7 +117,7 @@ def _document_of(event: Document) -> tuple[str, object]:
 def _inserted(event: Document) -> DocumentChange:
     full = event["fullDocument"]
     return DocumentChange(
-        *_header_of(event, ChangeType.INSERTED),
+        *_header_of(event, WriteType.INSERTED),
         version=_version_in(full),
         route=_route_of(full),
         event_raw=_newest_event(full),
@@ -128,7 +128,7 @@ def _inserted(event: Document) -> DocumentChange:
 def _replaced(event: Document) -> DocumentChange:
     full = event["fullDocument"]
     return DocumentChange(
-        *_header_of(event, ChangeType.CHANGED),
+        *_header_of(event, WriteType.CHANGED),
         version=_version_in(full),
         route=_route_of(full),
         event_raw=_newest_event(full),
@@ -142,10 +142,10 @@ def _updated(event: Document) -> DocumentChange:
         fields[name] for name in fields if name.startswith("timeline.") and name[9:].isdigit()
     ]
     if (tombstone := fields.get("deleted")) is not None:
-        return DocumentChange(*_header_of(event, ChangeType.DELETED), route=_route_of(tombstone))
+        return DocumentChange(*_header_of(event, WriteType.DELETED), route=_route_of(tombstone))
     newest = _validated(appended[-1]) if appended else None
     return DocumentChange(
-        *_header_of(event, ChangeType.CHANGED),
+        *_header_of(event, WriteType.CHANGED),
         version=_version_in(fields),
         route=_route_of(newest) if newest else None,
         event_raw=newest,
@@ -154,7 +154,7 @@ def _updated(event: Document) -> DocumentChange:
 
 
 def _deleted(event: Document) -> DocumentChange:
-    return DocumentChange(*_header_of(event, ChangeType.DELETED))
+    return DocumentChange(*_header_of(event, WriteType.DELETED))
 
 
 _DECODERS: Final[dict[str, Callable[[Document], DocumentChange]]] = {
@@ -166,8 +166,8 @@ _DECODERS: Final[dict[str, Callable[[Document], DocumentChange]]] = {
 
 
 def _header_of(
-    event: Document, type_: ChangeType
-) -> tuple[WatchedCollection, str, ChangeType, Position]:
+    event: Document, type_: WriteType
+) -> tuple[WatchedCollection, str, WriteType, Position]:
     return (
         _COLLECTIONS[event["ns"]["coll"]],
         _id_of(event),

@@ -13,9 +13,9 @@ from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.live.messages import (
-    Change,
     ChangeKind,
     EventPosition,
+    LiveMessage,
     SubscribeOptions,
 )
 
@@ -36,7 +36,7 @@ class ListSource(Generic[R]):
     """Read the newest rows, up to a limit, as of a cluster time or later."""
 
 
-class ListQuery(LiveQuery[Change[R]]):
+class ListQuery(LiveQuery[LiveMessage[R]]):
     """The live query of a list."""
 
     def __init__(
@@ -52,7 +52,7 @@ class ListQuery(LiveQuery[Change[R]]):
 
     async def opening(
         self, after: str | None = None, *, restart: bool = False
-    ) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    ) -> AsyncGenerator[LiveItem[LiveMessage[R]], None]:
         """Yield rows, READY and the concurrent changes; on a resume, only READY.
 
         A resume from within a snapshot yields a Reset: the rows must be sent again.
@@ -75,7 +75,7 @@ class ListQuery(LiveQuery[Change[R]]):
                     is_complete = isinstance(item, ResumePoint)
                 restart, has_rows = True, self._options.snapshot
 
-    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[LiveMessage[R]], None]:
         """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
         await self._feed.wait_until_following()
         async with self._subscribe(start.position) as subscription:
@@ -91,7 +91,7 @@ class ListQuery(LiveQuery[Change[R]]):
 
     async def _live(
         self, subscription: FeedSubscription
-    ) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    ) -> AsyncGenerator[LiveItem[LiveMessage[R]], None]:
         checkpoint_s = self._settings.checkpoint_ms / 1000
         clock = asyncio.get_running_loop().time
         checkpoint_at = clock() + checkpoint_s
@@ -110,7 +110,7 @@ class ListQuery(LiveQuery[Change[R]]):
 
     async def _rows_and_ready(
         self, subscription: FeedSubscription, limit: int
-    ) -> AsyncGenerator[Change[R] | ResumePoint, None]:
+    ) -> AsyncGenerator[LiveMessage[R] | ResumePoint, None]:
         """Yield up to `limit` rows, READY, and the changes during the read.
 
         Ends without a ResumePoint after a reset.
@@ -156,19 +156,19 @@ class ListQuery(LiveQuery[Change[R]]):
                 return buffered
             within_s = POLL_S
 
-    async def _messages_for(self, matched: Sequence[MatchedChange]) -> list[Change[R]]:
+    async def _messages_for(self, matched: Sequence[MatchedChange]) -> list[LiveMessage[R]]:
         loaded: Mapping[str, R] = {}
         if matched and self._options.wants_object:
             ids = [each.change.document_id for each in matched]
             loaded = await self._feed.load(self._source.kind, ids, matched[-1].change.position)
         return [self._message(each, loaded.get(each.change.document_id)) for each in matched]
 
-    def _message(self, matched: MatchedChange, found: R | None) -> Change[R]:
+    def _message(self, matched: MatchedChange, found: R | None) -> LiveMessage[R]:
         change, removed = matched
         owner = self._source.wanted.owner
         if found is not None and owner not in (None, found.owner):  # the owner changed
             removed, found = True, None
-        return Change(
+        return LiveMessage(
             cursor=self._cursor(change.position),
             kind=ChangeKind.LEFT if removed else ChangeKind.CHANGED,
             event_position=EventPosition(change.position, change.document_id),
@@ -178,8 +178,8 @@ class ListQuery(LiveQuery[Change[R]]):
             record=found,
         )
 
-    def _row(self, row: R, position: Position, cursor: str) -> Change[R]:
-        return Change(
+    def _row(self, row: R, position: Position, cursor: str) -> LiveMessage[R]:
+        return LiveMessage(
             cursor=cursor,
             kind=ChangeKind.SNAPSHOT,
             event_position=EventPosition(position, row.id),
@@ -188,15 +188,15 @@ class ListQuery(LiveQuery[Change[R]]):
             record=row,
         )
 
-    def _reset_message(self, position: Position) -> Change[R]:
+    def _reset_message(self, position: Position) -> LiveMessage[R]:
         in_snapshot = self._options.snapshot
         return self._control_message(ChangeKind.RESET, position, in_snapshot=in_snapshot)
 
     def _control_message(
         self, kind: ChangeKind, position: Position, *, in_snapshot: bool = False
-    ) -> Change[R]:
+    ) -> LiveMessage[R]:
         cursor = self._cursor(position, in_snapshot=in_snapshot)
-        return Change(cursor=cursor, kind=kind, event_position=EventPosition(position))
+        return LiveMessage(cursor=cursor, kind=kind, event_position=EventPosition(position))
 
     def _subscribe(self, position: Position | None) -> FeedSubscription:
         return self._feed.subscribe(self._source.wanted, position)

@@ -57,7 +57,7 @@ class SubscribeOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Generic[R]):
+class LiveMessage(Generic[R]):
     """One message of a subscription."""
 
     cursor: str

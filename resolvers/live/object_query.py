@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeBatch, ChangeFilter, FeedSubscription, MatchedChange
-from ostinato.jobs.changes import ChangeType, Position, WatchedCollection, time_of
+from ostinato.jobs.changes import Position, WatchedCollection, WriteType, time_of
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
-from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
 
 R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
 
@@ -35,7 +35,7 @@ class ObjectSource(Generic[R]):
     """Whether the selection contains the object."""
 
 
-class ObjectQuery(LiveQuery[Change[R]]):
+class ObjectQuery(LiveQuery[LiveMessage[R]]):
     """The live query of one object."""
 
     def __init__(self, ctx: RequestContext, source: ObjectSource[R]) -> None:
@@ -45,7 +45,7 @@ class ObjectQuery(LiveQuery[Change[R]]):
 
     async def opening(
         self, after: str | None = None, *, restart: bool = False
-    ) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    ) -> AsyncGenerator[LiveItem[LiveMessage[R]], None]:
         """Yield the object, READY, and the events up to the read.
 
         A resume omits the object; `restart` omits READY.
@@ -74,7 +74,7 @@ class ObjectQuery(LiveQuery[Change[R]]):
                     return
             yield sent.resume_point(subscription.position)
 
-    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[Change[R]], None]:
+    async def changes(self, start: ResumePoint) -> AsyncGenerator[LiveItem[LiveMessage[R]], None]:
         """Yield each change after `start`, and a CHECKPOINT after each idle interval."""
         sent = self._nothing_sent()
         sent.seq, sent.version = start.seq, start.version
@@ -94,12 +94,12 @@ class ObjectQuery(LiveQuery[Change[R]]):
 
     async def _items_for(
         self, batch: ChangeBatch | None, subscription: FeedSubscription, sent: "_Sent[R]"
-    ) -> Sequence[LiveItem[Change[R]]]:
+    ) -> Sequence[LiveItem[LiveMessage[R]]]:
         if batch is None:
             return [sent.resume_point(subscription.position)]
         return [Reset()] if batch.reset else await self._messages_for(batch, sent)
 
-    async def _messages_for(self, batch: ChangeBatch, sent: "_Sent[R]") -> Sequence[Change[R]]:
+    async def _messages_for(self, batch: ChangeBatch, sent: "_Sent[R]") -> Sequence[LiveMessage[R]]:
         if batch.reset:  # the object itself contains the missed events
             return list(sent.missed(await self._find(batch.position), batch.position))
         if not batch.matched:
@@ -155,50 +155,54 @@ class _Sent(Generic[R]):
         if from_seq is not None and from_seq <= self.seq:
             self.seq, self.version = from_seq - 1, 0
 
-    def snapshot(self, found: R, position: Position) -> Change[R]:
+    def snapshot(self, found: R, position: Position) -> LiveMessage[R]:
         cursor = self._cursor(position, in_snapshot=True)
-        return self._change(ChangeKind.SNAPSHOT, position, cursor=cursor, found=found)
+        return self._message(ChangeKind.SNAPSHOT, position, cursor=cursor, found=found)
 
-    def control_message(self, kind: ChangeKind, position: Position) -> Change[R]:
+    def control_message(self, kind: ChangeKind, position: Position) -> LiveMessage[R]:
         cursor = self._cursor(position)
-        return Change(cursor=cursor, kind=kind, event_position=EventPosition(position))
+        return LiveMessage(cursor=cursor, kind=kind, event_position=EventPosition(position))
 
-    def missed(self, found: R, position: Position) -> Iterator[Change[R]]:
+    def missed(self, found: R, position: Position) -> Iterator[LiveMessage[R]]:
         """Yield the changes in the object's state that were not sent."""
         if found.version > self.version:
             events = [event for event in _timeline(found) if event.seq > self.seq]
-            yield from self._events(events, found, position=position, version=found.version)
+            yield from self._event_messages(events, found, position=position, version=found.version)
 
-    def changed(self, matched: Sequence[MatchedChange], found: R | None) -> Iterator[Change[R]]:
+    def changed(
+        self, matched: Sequence[MatchedChange], found: R | None
+    ) -> Iterator[LiveMessage[R]]:
         """Yield changes that were not sent, up to a deletion."""
         for change in (each.change for each in matched):
-            if change.type is ChangeType.DELETED:
+            if change.type is WriteType.DELETED:
                 yield self.removal(change.position)
                 return
             if change.version is None or change.version > self.version:
                 is_new = change.event is not None and change.event.seq > self.seq
                 events = [change.event] if is_new and change.event else []
                 version = change.version or self.version
-                yield from self._events(events, found, position=change.position, version=version)
+                yield from self._event_messages(
+                    events, found, position=change.position, version=version
+                )
 
-    def removal(self, position: Position) -> Change[R]:
+    def removal(self, position: Position) -> LiveMessage[R]:
         self.is_gone = True
-        return self._change(ChangeKind.LEFT, position)
+        return self._message(ChangeKind.LEFT, position)
 
-    def _events(
+    def _event_messages(
         self, events: Sequence[JobEvent], found: R | None, *, position: Position, version: int
-    ) -> Iterator[Change[R]]:
+    ) -> Iterator[LiveMessage[R]]:
         """Yield one message per event, or one without an event; the last sets the version."""
         for event in events[:-1]:
             self.seq = event.seq
-            yield self._change(ChangeKind.CHANGED, position, event=event, found=found)
+            yield self._message(ChangeKind.CHANGED, position, event=event, found=found)
         self.version = version
         last = events[-1] if events else None
         if last is not None:
             self.seq = last.seq
-        yield self._change(ChangeKind.CHANGED, position, event=last, found=found)
+        yield self._message(ChangeKind.CHANGED, position, event=last, found=found)
 
-    def _change(
+    def _message(
         self,
         kind: ChangeKind,
         position: Position,
@@ -206,8 +210,8 @@ class _Sent(Generic[R]):
         cursor: str | None = None,
         event: JobEvent | None = None,
         found: R | None = None,
-    ) -> Change[R]:
-        return Change(
+    ) -> LiveMessage[R]:
+        return LiveMessage(
             cursor=cursor or self._cursor(position),
             kind=kind,
             event_position=EventPosition(position, self._source.id),

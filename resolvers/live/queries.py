@@ -13,7 +13,7 @@ from ostinato.jobs.records import Batch, Cron, Job, RecurringTask, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.list_query import ListQuery, ListSource
 from ostinato.resolvers.live.live_query import LiveQuery
-from ostinato.resolvers.live.messages import Change, SubscribeOptions
+from ostinato.resolvers.live.messages import LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.object_query import ObjectQuery, ObjectSource
 
 R = TypeVar("R", Cron, RecurringTask)
@@ -26,7 +26,7 @@ def job_changed(
     after: str | None = None,
     from_seq: int | None = None,
     wants_object: bool = True,
-) -> LiveQuery[Change[Job]]:
+) -> LiveQuery[LiveMessage[Job]]:
     """Follow one job: its current state, READY, then each event, optionally from `from_seq`."""
     source = ObjectSource(
         name="job",
@@ -42,7 +42,7 @@ def job_changed(
 
 def jobs_changed(
     ctx: RequestContext, job_filter: JobFilter, options: SubscribeOptions
-) -> LiveQuery[Change[Job]]:
+) -> LiveQuery[LiveMessage[Job]]:
     """Follow the viewer's matching jobs; LEFT reports a job that no longer matches."""
     reads, scope = ctx.engine.reads, ctx.scope
     source = ListSource(
@@ -54,14 +54,14 @@ def jobs_changed(
     return ListQuery(ctx, source, options)
 
 
-def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[Change[Cron]]:
+def crons_changed(ctx: RequestContext, options: SubscribeOptions) -> LiveQuery[LiveMessage[Cron]]:
     """Follow the viewer's crons; LEFT reports a deleted cron."""
     return _list_query(ctx, options, "crons", Cron, WatchedCollection.CRONS)
 
 
 def recurring_tasks_changed(
     ctx: RequestContext, options: SubscribeOptions
-) -> LiveQuery[Change[RecurringTask]]:
+) -> LiveQuery[LiveMessage[RecurringTask]]:
     """Follow the viewer's recurring tasks."""
     return _list_query(
         ctx, options, "recurringTasks", RecurringTask, WatchedCollection.TASK_CONFIGS
@@ -70,7 +70,7 @@ def recurring_tasks_changed(
 
 def request_changed(
     ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
-) -> LiveQuery[Change[Request]]:
+) -> LiveQuery[LiveMessage[Request]]:
     """Follow one request: its current state, READY, then each change."""
     source = ObjectSource(
         name="request",
@@ -85,7 +85,7 @@ def request_changed(
 
 def batch_changed(
     ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
-) -> LiveQuery[Change[Batch]]:
+) -> LiveQuery[LiveMessage[Batch]]:
     """Follow one batch: its current state, READY, then each change."""
     source = ObjectSource(
         name="batch",
@@ -104,7 +104,7 @@ def _list_query(
     name: str,
     kind: type[R],
     collection: WatchedCollection,
-) -> LiveQuery[Change[R]]:
+) -> LiveQuery[LiveMessage[R]]:
     """Follow all of the viewer's objects of one kind."""
     reads, scope = ctx.engine.reads, ctx.scope
     source = ListSource(

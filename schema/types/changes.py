@@ -7,7 +7,7 @@ import strawberry
 
 from ostinato.jobs import records
 from ostinato.resolvers.live import stats_query
-from ostinato.resolvers.live.messages import Change, ChangeKind, EventPosition
+from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
 from ostinato.schema.ids import global_id
 from ostinato.schema.scalars import Cursor
 from ostinato.schema.types.batch import Batch
@@ -25,7 +25,7 @@ def _id_of(type_name: str, document_id: str | None) -> strawberry.ID | None:
 
 
 @strawberry.type
-class Message:
+class MessageFields:
     """Fields common to all messages."""
 
     event_position: strawberry.Private[EventPosition]
@@ -33,17 +33,17 @@ class Message:
     kind: ChangeKind = strawberry.field(description=KIND)
 
 
-def _fields_of(change: Change[Any]) -> dict[str, Any]:
-    """Return the values of the fields of `Message`."""
+def _fields_of(message: LiveMessage[Any]) -> dict[str, Any]:
+    """Return the values of the fields of `MessageFields`."""
     return {
-        "event_position": change.event_position,
-        "cursor": Cursor(change.cursor),
-        "kind": change.kind,
+        "event_position": message.event_position,
+        "cursor": Cursor(message.cursor),
+        "kind": message.kind,
     }
 
 
 @strawberry.type(description="A message about a job.")
-class JobChange(Message):
+class JobChange(MessageFields):
     job_id: strawberry.ID | None = strawberry.field(
         description="The id of the job; null in READY, CHECKPOINT and RESET."
     )
@@ -57,17 +57,17 @@ class JobChange(Message):
     )
 
     @classmethod
-    def of(cls, change: Change[records.Job]) -> Self:
+    def of(cls, message: LiveMessage[records.Job]) -> Self:
         return cls(
-            **_fields_of(change),
-            job_id=_id_of("Job", change.id),
-            event=None if change.event is None else JobEvent.of(change.event),
-            job=Job.of_optional(change.record),
+            **_fields_of(message),
+            job_id=_id_of("Job", message.id),
+            event=None if message.event is None else JobEvent.of(message.event),
+            job=Job.of_optional(message.record),
         )
 
 
 @strawberry.type(description="A message about a cron.")
-class CronChange(Message):
+class CronChange(MessageFields):
     cron_id: strawberry.ID | None = strawberry.field(
         description="The id of the cron; null in READY, CHECKPOINT and RESET."
     )
@@ -76,16 +76,16 @@ class CronChange(Message):
     )
 
     @classmethod
-    def of(cls, change: Change[records.Cron]) -> Self:
+    def of(cls, message: LiveMessage[records.Cron]) -> Self:
         return cls(
-            **_fields_of(change),
-            cron_id=_id_of("Cron", change.id),
-            cron=Cron.of_optional(change.record),
+            **_fields_of(message),
+            cron_id=_id_of("Cron", message.id),
+            cron=Cron.of_optional(message.record),
         )
 
 
 @strawberry.type(description="A message about a recurring task.")
-class RecurringTaskChange(Message):
+class RecurringTaskChange(MessageFields):
     task_id: str | None = strawberry.field(
         description="The `taskId` of the task; null in READY, CHECKPOINT and RESET."
     )
@@ -94,16 +94,16 @@ class RecurringTaskChange(Message):
     )
 
     @classmethod
-    def of(cls, change: Change[records.RecurringTask]) -> Self:
+    def of(cls, message: LiveMessage[records.RecurringTask]) -> Self:
         return cls(
-            **_fields_of(change),
-            task_id=change.task_id,
-            recurring_task=RecurringTask.of_optional(change.record),
+            **_fields_of(message),
+            task_id=message.task_id,
+            recurring_task=RecurringTask.of_optional(message.record),
         )
 
 
 @strawberry.type(description="A message about a request.")
-class RequestChange(Message):
+class RequestChange(MessageFields):
     request_id: strawberry.ID | None = strawberry.field(
         description="The id of the request; null in READY, CHECKPOINT and RESET."
     )
@@ -112,16 +112,16 @@ class RequestChange(Message):
     )
 
     @classmethod
-    def of(cls, change: Change[records.Request]) -> Self:
+    def of(cls, message: LiveMessage[records.Request]) -> Self:
         return cls(
-            **_fields_of(change),
-            request_id=_id_of("Request", change.id),
-            request=Request.of_optional(change.record),
+            **_fields_of(message),
+            request_id=_id_of("Request", message.id),
+            request=Request.of_optional(message.record),
         )
 
 
 @strawberry.type(description="A message about a batch.")
-class BatchChange(Message):
+class BatchChange(MessageFields):
     batch_id: strawberry.ID | None = strawberry.field(
         description="The id of the batch; null in READY, CHECKPOINT and RESET."
     )
@@ -130,11 +130,11 @@ class BatchChange(Message):
     )
 
     @classmethod
-    def of(cls, change: Change[records.Batch]) -> Self:
+    def of(cls, message: LiveMessage[records.Batch]) -> Self:
         return cls(
-            **_fields_of(change),
-            batch_id=_id_of("Batch", change.id),
-            batch=Batch.of_optional(change.record),
+            **_fields_of(message),
+            batch_id=_id_of("Batch", message.id),
+            batch=Batch.of_optional(message.record),
         )
 
 

@@ -10,7 +10,7 @@ from ostinato.jobs.mongo.client import Mongo
 from ostinato.jobs.records import Job
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.live_query import LiveQuery
-from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 
 TIMEOUT_S = 30.0
@@ -75,11 +75,13 @@ class JobReadCounter:
         return await self.mongo["system.profile"].count_documents(reads)
 
 
-def follow(ctx: RequestContext, after: str | None = None, **options: bool) -> Client[Change[Job]]:
+def follow(
+    ctx: RequestContext, after: str | None = None, **options: bool
+) -> Client[LiveMessage[Job]]:
     return Client(jobs_changed(ctx, ALL, SubscribeOptions(after=after, **options)))
 
 
-def received(changes: list[Change[Job]]) -> list[tuple[str | None, int | None]]:
+def received(changes: list[LiveMessage[Job]]) -> list[tuple[str | None, int | None]]:
     return [(c.id, c.event.seq if c.event else None) for c in changes]
 
 

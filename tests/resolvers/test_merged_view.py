@@ -20,7 +20,7 @@ from ostinato.jobs.mongo.reads import Reads
 from ostinato.jobs.paging import Window
 from ostinato.jobs.records import Job, JobState
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client
@@ -53,7 +53,7 @@ class View:
         self.jobs: dict[str, Job] = {}
         self.seqs: defaultdict[str, list[int]] = defaultdict(list)
 
-    def merge(self, message: Change[Job]) -> None:
+    def merge(self, message: LiveMessage[Job]) -> None:
         self.cursor = message.cursor
         self.is_complete = message.kind not in (ChangeKind.SNAPSHOT, ChangeKind.RESET)
         if message.kind is ChangeKind.RESET:
@@ -81,7 +81,7 @@ class Session:
         self.wanted = ALL
         self.owner = new_id()
         self.ids: list[str] = []
-        self.client: Client[Change[Job]] | None = None
+        self.client: Client[LiveMessage[Job]] | None = None
 
     async def connect(self, feed: ChangeFeed) -> None:
         """Disconnect, connect to the API process of `feed`, and read its first message."""

@@ -9,7 +9,7 @@ from ostinato.jobs.ids import new_id
 from ostinato.jobs.records import BatchState, Job, RequestState
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
-from ostinato.resolvers.live.messages import Change, ChangeKind, SubscribeOptions
+from ostinato.resolvers.live.messages import ChangeKind, LiveMessage, SubscribeOptions
 from ostinato.resolvers.live.queries import (
     batch_changed,
     crons_changed,
@@ -24,7 +24,7 @@ from tests.live.writing import Writer
 ROWS = SubscribeOptions(snapshot=True)
 
 
-def seqs(changes: list[Change[Job]]) -> list[int | None]:
+def seqs(changes: list[LiveMessage[Job]]) -> list[int | None]:
     return [change.event.seq if change.event else None for change in changes]
 
 

@@ -10,7 +10,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
-from ostinato.resolvers.live.messages import Change, ChangeKind
+from ostinato.resolvers.live.messages import ChangeKind, LiveMessage
 from tests.live.breaking import followed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, disconnected, follow, received
@@ -90,6 +90,8 @@ async def test_reader_that_blocks_a_catch_up_stream_is_closed(
     assert [change.id for change in taken] == ids[: len(taken)]
 
 
-async def read_until_closed(client: Client[Change[Job]], taken: list[Change[Job]]) -> None:
+async def read_until_closed(
+    client: Client[LiveMessage[Job]], taken: list[LiveMessage[Job]]
+) -> None:
     while True:
         taken.append(await client.next())

@@ -5,7 +5,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from ostinato.jobs.changes import ChangeType, DocumentChange, Position
+from ostinato.jobs.changes import DocumentChange, Position, WriteType
 from ostinato.jobs.mongo.decoding import decode_batch
 from tests.live.writing import DUE
 
@@ -45,7 +45,7 @@ def seq(change: DocumentChange) -> int | None:
 
 def test_an_update_has_the_event_that_it_appended() -> None:
     change = updated(version=3, **{"timeline.1": entry(2)})
-    assert (seq(change), change.version, change.type) == (2, 3, ChangeType.CHANGED)
+    assert (seq(change), change.version, change.type) == (2, 3, WriteType.CHANGED)
     assert change.route is not None
     assert change.route.owner == "ann"
 
@@ -77,14 +77,14 @@ def test_an_insert_has_its_event_and_no_previous_state() -> None:
 
 def test_a_tombstone_is_decoded_as_a_deletion_with_owner() -> None:
     change = updated(deleted={"owner": "ann"})
-    assert change.type is ChangeType.DELETED
+    assert change.type is WriteType.DELETED
     assert change.route is not None
     assert change.route.owner == "ann"
 
 
 def test_a_delete_event_has_no_owner() -> None:
     change = decoded(operationType="delete")
-    assert (change.type, change.route) == (ChangeType.DELETED, None)
+    assert (change.type, change.route) == (WriteType.DELETED, None)
 
 
 def test_changes_before_a_dropped_collection_are_discarded() -> None:

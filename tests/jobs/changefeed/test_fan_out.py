@@ -10,7 +10,7 @@ from ostinato.jobs.changefeed import ChangeFilter, MatchedChange
 from ostinato.jobs.changefeed.index import SubscriptionIndex
 from ostinato.jobs.changefeed.matching import match
 from ostinato.jobs.changefeed.ring import Ring
-from ostinato.jobs.changes import ChangeType, DocumentChange, Position, Route, WatchedCollection
+from ostinato.jobs.changes import DocumentChange, Position, Route, WatchedCollection, WriteType
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import JobState
 
@@ -34,7 +34,7 @@ def change(
     return DocumentChange(
         collection=WatchedCollection.JOBS,
         document_id=document_id,
-        type=ChangeType.CHANGED,
+        type=WriteType.CHANGED,
         position=Position(f"{position:04}"),
         version=position,
         route=ANN,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter
 from ostinato.jobs.changefeed.matching import MatchedChange
 from ostinato.jobs.changefeed.ring import Ring
-from ostinato.jobs.changes import ChangeType, DocumentChange, Position, WatchedCollection
+from ostinato.jobs.changes import DocumentChange, Position, WatchedCollection, WriteType
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.mongo.change_stream import StreamBatch
 from ostinato.jobs.mongo.decoding import DecodedBatch
@@ -202,7 +202,7 @@ class History:
         positions = [Position(event["_id"]["_data"]) for event in batch.events]
         return DecodedBatch(
             changes=[
-                DocumentChange(WatchedCollection.JOBS, each, ChangeType.CHANGED, each)
+                DocumentChange(WatchedCollection.JOBS, each, WriteType.CHANGED, each)
                 for each in positions
             ]
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ostinato.jobs.changefeed import ChangeFilter
 from ostinato.jobs.changefeed.index import SubscriptionIndex
 from ostinato.jobs.changefeed.matching import match
-from ostinato.jobs.changes import ChangeType, DocumentChange, MatchState, WatchedCollection
+from ostinato.jobs.changes import DocumentChange, MatchState, WatchedCollection, WriteType
 from ostinato.jobs.filters import JobFilter
 from ostinato.jobs.records import JobState
 from tests.jobs.changefeed.test_fan_out import (
@@ -74,7 +74,7 @@ def test_a_deleted_job_leaves_every_filter() -> None:
     groups, listener = SubscriptionIndex(), RecordingListener()
     for watch in (watching(scheduled_from=OUT), watching(states=ENDED)):
         groups.join(watch, listener)
-    groups.publish([change()._replace(type=ChangeType.DELETED)])
+    groups.publish([change()._replace(type=WriteType.DELETED)])
     assert [notice.removed for notice in listener.received] == [True, True]
 
 

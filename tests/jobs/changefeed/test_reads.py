@@ -10,10 +10,10 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changefeed.routing import resolve_routing
 from ostinato.jobs.changes import (
-    ChangeType,
     ClusterTime,
     DocumentChange,
     WatchedCollection,
+    WriteType,
     time_of,
 )
 from ostinato.resolvers.live.messages import SubscribeOptions
@@ -61,7 +61,7 @@ async def test_owner_of_a_change_is_read_after_its_position(
     feed: ChangeFeed, writer: Writer, job_reads: JobReadCounter
 ) -> None:
     position, job_id = feed.position, await writer.job()
-    change = DocumentChange(WatchedCollection.JOBS, job_id, ChangeType.CHANGED, position, version=2)
+    change = DocumentChange(WatchedCollection.JOBS, job_id, WriteType.CHANGED, position, version=2)
     (completed,) = await resolve_routing(writer.mongo, Ring(1), [change])
     assert completed.route is not None
     assert await reaches(job_reads) == [time_of(position)]

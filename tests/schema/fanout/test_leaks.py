@@ -34,7 +34,7 @@ class Change:
     kind: str
 
     @classmethod
-    def of(cls, change: messages.Change[Job]) -> "Change":
+    def of(cls, change: messages.LiveMessage[Job]) -> "Change":
         return cls(event_position=change.event_position, kind=change.kind.name)
 
     @strawberry_field(description="The viewer.")
