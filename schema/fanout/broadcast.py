@@ -19,7 +19,7 @@ from ostinato.schema.fanout.result_buffer import (
     BURST_SIZE,
     MAX_BURST_BYTES,
     BufferLimits,
-    EncodedEvent,
+    PositionedResult,
     ResultBuffer,
 )
 
@@ -27,7 +27,8 @@ GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the 
 MAX_GATHER_S: Final = 1.0
 MAX_DELAY_S: Final = 5.0  # total time that slow subscribers may delay the catch-up of others
 
-ExecutedItem: TypeAlias = EncodedEvent | ResumePoint | Reset
+ExecutedItem: TypeAlias = PositionedResult | ResumePoint | Reset
+"""An item of a live query, with its message executed."""
 ExecutedItems: TypeAlias = AsyncGenerator[ExecutedItem, None]
 
 
@@ -37,16 +38,16 @@ class BroadcastSubscriber(Protocol):
     number: int
     """The number of the next result that it reads from the buffer."""
 
-    def send(self, batch: FrameBatch, fresh: Sequence[EncodedEvent], end: int) -> bool:
+    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end: int) -> bool:
         """Push the results up to `end`; return False if it must read them from the buffer."""
 
     def wake(self) -> None:
         """Resume reading from the buffer."""
 
-    def evict(self, unread: Iterable[EncodedEvent]) -> None:
+    def evict(self, unread: Iterable[PositionedResult]) -> None:
         """Fail, or coalesce the results in `unread`, because the buffer drops them."""
 
-    def skip_to_newest(self, fresh: Iterable[EncodedEvent]) -> None:
+    def skip_to_newest(self, fresh: Iterable[PositionedResult]) -> None:
         """Add new results to those that it coalesces."""
 
 
@@ -82,7 +83,7 @@ class Broadcast:
     @property
     def limit(self) -> int:
         """The maximum number of results buffered for a slow subscriber."""
-        return self._limits.events
+        return self._limits.results
 
     def covers(self, position: Position) -> bool:
         """Return whether this broadcast has, or will have, every result after `position`."""
@@ -102,11 +103,11 @@ class Broadcast:
         """Return the number of the first result after `position`."""
         return min(self._buffer.number_after(position), self.flushed)
 
-    def burst_from(self, number: int) -> Sequence[EncodedEvent]:
+    def burst_from(self, number: int) -> Sequence[PositionedResult]:
         """Return the flushed results from `number` on, up to one burst."""
         return self._buffer.burst(number, self.flushed)
 
-    def at(self, number: int) -> EncodedEvent:
+    def at(self, number: int) -> PositionedResult:
         return self._buffer[number]
 
     def add(self, subscriber: BroadcastSubscriber) -> None:
@@ -169,7 +170,7 @@ class Broadcast:
     async def _send_all(self, items: ExecutedItems, may_go_live: Callable[[], bool]) -> None:
         async with aclosing(items):
             async for item in items:
-                if isinstance(item, EncodedEvent):
+                if isinstance(item, PositionedResult):
                     await self._send(item)
                 elif isinstance(item, ResumePoint) and may_go_live():
                     self.is_live = True
@@ -177,10 +178,10 @@ class Broadcast:
                     self.end = item
                     return
 
-    async def _send(self, event: EncodedEvent) -> None:
-        if self._unflushed_bytes + event.size_bytes > MAX_BURST_BYTES:
+    async def _send(self, result: PositionedResult) -> None:
+        if self._unflushed_bytes + result.size_bytes > MAX_BURST_BYTES:
             await self._send_burst()
-        self._append(event)
+        self._append(result)
         if self._buffer.end - self.flushed >= BURST_SIZE:
             await self._send_burst()
         if not self.is_live:
@@ -191,9 +192,9 @@ class Broadcast:
         self._flush()
         await asyncio.sleep(0)
 
-    def _append(self, event: EncodedEvent) -> None:
-        self._buffer.append(event)
-        self._unflushed_bytes += event.size_bytes
+    def _append(self, result: PositionedResult) -> None:
+        self._buffer.append(result)
+        self._unflushed_bytes += result.size_bytes
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
@@ -209,7 +210,7 @@ class Broadcast:
             return
         self.flushed += len(fresh)
         self._unflushed_bytes = 0
-        batch = FrameBatch([event.encoded.payload for event in fresh])
+        batch = FrameBatch([result.encoded.payload for result in fresh])
         for subscriber in tuple(self._idle):
             if not subscriber.send(batch, fresh, self.flushed):
                 self.mark_busy(subscriber)

@@ -22,8 +22,8 @@ from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 class BroadcastRegistry:
     """The broadcasts of a process, by broadcast key."""
 
-    def __init__(self, max_events: int) -> None:
-        self.limits = BufferLimits(max_events)
+    def __init__(self, max_results: int) -> None:
+        self.limits = BufferLimits(max_results)
         """Buffer limits, shared by all broadcasts."""
         self.executions = FairShare()
         """Rate limit for executions of snapshots and catch-up."""

@@ -16,12 +16,12 @@ MAX_BURST_BYTES: Final = 262_144  # per write; a stalled socket buffers one writ
 MAX_BUFFER_BYTES: Final = 8_388_608  # per broadcast, for slow subscribers
 RETAINED_BYTES: Final = 1_048_576  # per broadcast, for resuming clients
 TOTAL_RETAINED_BYTES: Final = 33_554_432  # for all broadcasts, for resuming clients
-EVENT_OVERHEAD_BYTES: Final = 500  # memory per result in addition to its payload
+RESULT_OVERHEAD_BYTES: Final = 500  # memory per result in addition to its payload
 
 NOWHERE: Final = EventPosition(Position(""))
 
 
-class EncodedEvent(NamedTuple):
+class PositionedResult(NamedTuple):
     """An encoded result and its position in the change history."""
 
     encoded: EncodedResult
@@ -29,14 +29,14 @@ class EncodedEvent(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        return len(self.encoded.payload) + EVENT_OVERHEAD_BYTES
+        return len(self.encoded.payload) + RESULT_OVERHEAD_BYTES
 
 
 @dataclass(slots=True)
 class BufferLimits:
     """The buffer limits of the broadcasts of a process."""
 
-    events: int
+    results: int
     """The maximum number of results per broadcast, for slow subscribers."""
     broadcasts: int = 0
     """The number of broadcasts; updated by the registry."""
@@ -55,55 +55,55 @@ class ResultBuffer:
         self.first = 0
         """The number of the oldest result."""
         self._limits = limits
-        self._events: deque[EncodedEvent] = deque()
+        self._results: deque[PositionedResult] = deque()
         self._bytes = 0
 
-    def __getitem__(self, number: int) -> EncodedEvent:
-        return self._events[number - self.first]
+    def __getitem__(self, number: int) -> PositionedResult:
+        return self._results[number - self.first]
 
-    def __iter__(self) -> Iterator[EncodedEvent]:
-        return iter(self._events)
+    def __iter__(self) -> Iterator[PositionedResult]:
+        return iter(self._results)
 
     @property
     def end(self) -> int:
         """The number of the next result."""
-        return self.first + len(self._events)
+        return self.first + len(self._results)
 
     def is_full(self) -> bool:
         """Return whether the buffer exceeds its limits for slow subscribers."""
-        return len(self._events) > self._limits.events or self._bytes > MAX_BUFFER_BYTES
+        return len(self._results) > self._limits.results or self._bytes > MAX_BUFFER_BYTES
 
     def number_after(self, position: Position) -> int:
         """Return the number of the first result after `position`."""
-        return self.first + bisect_right(self._events, position, key=_position_of)
+        return self.first + bisect_right(self._results, position, key=_position_of)
 
-    def between(self, start: int, end: int) -> Sequence[EncodedEvent]:
-        return list(islice(self._events, start - self.first, end - self.first))
+    def between(self, start: int, end: int) -> Sequence[PositionedResult]:
+        return list(islice(self._results, start - self.first, end - self.first))
 
-    def burst(self, start: int, end: int) -> Sequence[EncodedEvent]:
+    def burst(self, start: int, end: int) -> Sequence[PositionedResult]:
         """Return the results from `start` to `end` that fit in one write, at least one if any."""
-        events = self.between(start, min(end, start + BURST_SIZE))
-        sizes = accumulate(event.size_bytes for event in events)
-        return events[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
+        results = self.between(start, min(end, start + BURST_SIZE))
+        sizes = accumulate(result.size_bytes for result in results)
+        return results[: max(1, sum(size <= MAX_BURST_BYTES for size in sizes))]
 
-    def append(self, event: EncodedEvent) -> None:
-        self._events.append(event)
-        self._bytes += event.size_bytes
+    def append(self, result: PositionedResult) -> None:
+        self._results.append(result)
+        self._bytes += result.size_bytes
 
     def drop_oldest(self) -> None:
-        event = self._events.popleft()
-        self._bytes -= event.size_bytes
-        self.start_position = event.event_position.position
+        result = self._results.popleft()
+        self._bytes -= result.size_bytes
+        self.start_position = result.event_position.position
         self.first += 1
 
     def trim(self, needed: int) -> None:
         """Drop results with numbers below `needed` down to the retention limits."""
         limits = self._limits
         while self.first < needed and (
-            len(self._events) > limits.events // 2 or self._bytes > limits.retained_bytes
+            len(self._results) > limits.results // 2 or self._bytes > limits.retained_bytes
         ):
             self.drop_oldest()
 
 
-def _position_of(event: EncodedEvent) -> Position:
-    return event.event_position.position
+def _position_of(result: PositionedResult) -> Position:
+    return result.event_position.position

@@ -10,7 +10,7 @@ from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import Broadcast
 from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
-from ostinato.schema.fanout.result_buffer import EncodedEvent
+from ostinato.schema.fanout.result_buffer import PositionedResult
 
 Push: TypeAlias = Callable[[FrameBatch], bool]
 """Writes a batch without waiting and returns True; returns False if nothing was written."""
@@ -55,7 +55,7 @@ class Subscriber:
         self._start = start
         self._options = options
         self._is_evicted = False
-        self._pending: dict[str | None, EncodedEvent] | None = None
+        self._pending: dict[str | None, PositionedResult] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.cursor: str | None = None
         """The cursor of the newest delivered result; None before the first."""
@@ -90,9 +90,9 @@ class Subscriber:
                 await self._deliveries.wait_turn()
             if self._push_burst():
                 pass
-            elif (event := self._read()) is not None:
-                self.cursor = event.encoded.cursor
-                return event.encoded
+            elif (result := self._read()) is not None:
+                self.cursor = result.encoded.cursor
+                return result.encoded
             elif not self._broadcast.has_ended:
                 await self._wait()
             elif self._broadcast.error is not None:
@@ -105,7 +105,7 @@ class Subscriber:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def send(self, batch: FrameBatch, fresh: Sequence[EncodedEvent], end: int) -> bool:
+    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end: int) -> bool:
         """Push new results to a waiting subscriber; False if it must read them from the buffer."""
         push = self._options.push
         if push is None or not self._is_new(fresh[0]) or not push(batch):
@@ -113,7 +113,7 @@ class Subscriber:
         self.number, self.cursor = end, fresh[-1].encoded.cursor
         return True
 
-    def evict(self, unread: Iterable[EncodedEvent]) -> None:
+    def evict(self, unread: Iterable[PositionedResult]) -> None:
         """Fail, or coalesce the results in `unread`, because the buffer drops them."""
         if not self._options.coalesce:
             self._is_evicted = True
@@ -121,19 +121,19 @@ class Subscriber:
         self._pending = {}
         self.skip_to_newest(unread)
 
-    def skip_to_newest(self, fresh: Iterable[EncodedEvent]) -> None:
+    def skip_to_newest(self, fresh: Iterable[PositionedResult]) -> None:
         """Retain only the newest result of each object, in change order."""
         pending = self._pending
         if pending is None:
             return
-        for event in filter(self._is_new, fresh):
-            pending.pop(event.event_position.subject, None)
-            pending[event.event_position.subject] = event
+        for result in filter(self._is_new, fresh):
+            pending.pop(result.event_position.subject, None)
+            pending[result.event_position.subject] = result
         if len(pending) > self._broadcast.limit:
             self._pending, self._is_evicted = None, True
 
-    def _is_new(self, event: EncodedEvent) -> bool:
-        return event.event_position.position > self._start.position
+    def _is_new(self, result: PositionedResult) -> bool:
+        return result.event_position.position > self._start.position
 
     def _push_burst(self) -> bool:
         """Push the unread results; False if there are none or pushing is not possible."""
@@ -141,7 +141,7 @@ class Subscriber:
             return False
         waiting = self._broadcast.burst_from(self.number)
         start = self._start.position
-        fresh = [event for event in waiting if event.event_position.position > start]
+        fresh = [result for result in waiting if result.event_position.position > start]
         if not fresh or not self._options.push(
             FrameBatch([each.encoded.payload for each in fresh])
         ):
@@ -150,7 +150,7 @@ class Subscriber:
         self._broadcast.on_progress()
         return True
 
-    def _read(self) -> EncodedEvent | None:
+    def _read(self) -> PositionedResult | None:
         if self._is_evicted:
             raise SlowConsumer(
                 "the client read too slowly: read faster, and resume with your newest cursor"
@@ -162,11 +162,11 @@ class Subscriber:
             self.number = self._broadcast.flushed
             self._broadcast.add(self)
         while self.number < self._broadcast.flushed:
-            event = self._broadcast.at(self.number)
+            result = self._broadcast.at(self.number)
             self.number += 1
             self._broadcast.on_progress()
-            if self._is_new(event):
-                return event
+            if self._is_new(result):
+                return result
         return None
 
     async def _wait(self) -> None:

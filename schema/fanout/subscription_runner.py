@@ -26,7 +26,7 @@ from ostinato.schema.execution.operation_runner import (
 from ostinato.schema.execution.root_fields import AFTER
 from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.result_buffer import NOWHERE, EncodedEvent
+from ostinato.schema.fanout.result_buffer import NOWHERE, PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 
 PER_CLIENT_ARGS: Final = frozenset({AFTER, "snapshot", "first", "coalesce"})
@@ -47,10 +47,10 @@ ANONYMOUS: Final = ""
 class SubscriptionRunner:
     """The subscriptions of a process, and the broadcasts that they share."""
 
-    def __init__(self, runner: OperationRunner, max_events: int) -> None:
-        """Buffer at most `max_events` results per broadcast for slow clients."""
+    def __init__(self, runner: OperationRunner, max_results: int) -> None:
+        """Buffer at most `max_results` results per broadcast for slow clients."""
         self._runner = runner
-        self.broadcasts = BroadcastRegistry(max_events)
+        self.broadcasts = BroadcastRegistry(max_results)
 
     async def results(
         self, operation: Operation, viewer: Viewer | None, push: Push | None = None
@@ -169,7 +169,7 @@ class SubscriptionSession:
         """Yield the results of an unshared execution, until a broadcast can continue."""
         async with aclosing(items):
             async for item in items:
-                if not isinstance(item, EncodedEvent):
+                if not isinstance(item, PositionedResult):
                     self._end = item
                     return
                 self._cursor = item.encoded.cursor
@@ -219,7 +219,7 @@ class _LiveExecution:
                     yield item
                 else:
                     encoded = await self.runner.execute_event(executor, viewer, item)
-                    yield EncodedEvent(encoded, getattr(item, "event_position", NOWHERE))
+                    yield PositionedResult(encoded, getattr(item, "event_position", NOWHERE))
 
     def _changes_fingerprint(self) -> OperationFingerprint:
         return self.runner.fingerprint(self.operation, PER_CLIENT_ARGS)

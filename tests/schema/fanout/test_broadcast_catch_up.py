@@ -19,7 +19,7 @@ from ostinato.schema.fanout.result_buffer import (
     RETAINED_BYTES,
     TOTAL_RETAINED_BYTES,
     BufferLimits,
-    EncodedEvent,
+    PositionedResult,
     ResultBuffer,
 )
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
@@ -50,7 +50,9 @@ class History:
     async def changes(self, start: ResumePoint) -> ExecutedItems:
         for number in range(int(start.position) + 1, self.present + 1):
             self.executed += 1
-            yield EncodedEvent(EncodedResult(b"{}", str(number)), EventPosition(position(number)))
+            yield PositionedResult(
+                EncodedResult(b"{}", str(number)), EventPosition(position(number))
+            )
         yield after(self.present)
         self.is_live = True
         await asyncio.Event().wait()
@@ -170,12 +172,12 @@ async def test_retained_bytes_per_broadcast_decrease_with_their_number(
 def test_buffer_is_limited_by_number_and_bytes() -> None:
     buffer = ResultBuffer(position(0), BufferLimits(LIMIT))
     for number in range(1, LIMIT + 1):
-        buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(number))))
+        buffer.append(PositionedResult(EncodedResult(b"{}", None), EventPosition(position(number))))
     assert not buffer.is_full()
-    buffer.append(EncodedEvent(EncodedResult(b"{}", None), EventPosition(position(LIMIT + 1))))
+    buffer.append(PositionedResult(EncodedResult(b"{}", None), EventPosition(position(LIMIT + 1))))
     assert buffer.is_full()
     buffer = ResultBuffer(position(0), BufferLimits(LIMIT))
     buffer.append(
-        EncodedEvent(EncodedResult(b" " * MAX_BUFFER_BYTES, None), EventPosition(position(1)))
+        PositionedResult(EncodedResult(b" " * MAX_BUFFER_BYTES, None), EventPosition(position(1)))
     )
     assert buffer.is_full()

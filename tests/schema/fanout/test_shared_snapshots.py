@@ -16,7 +16,7 @@ from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import ExecutedItems
 from ostinato.schema.fanout.registry import BroadcastRegistry
-from ostinato.schema.fanout.result_buffer import EncodedEvent
+from ostinato.schema.fanout.result_buffer import PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id
 from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
@@ -140,7 +140,7 @@ class Rows:
             if number == self.number // 2:
                 await self.allowed.wait()
             self.executed += 1
-            yield EncodedEvent(
+            yield PositionedResult(
                 EncodedResult(b"{}", f"{self.reads}-{number}"), place._replace(subject=str(number))
             )
         self.at_once -= 1
