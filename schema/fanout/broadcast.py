@@ -13,7 +13,6 @@ from typing import Final, Protocol, TypeAlias
 from ostinato.jobs.changes import Position
 from ostinato.jobs.errors import Unavailable
 from ostinato.resolvers.live.live_query import Reset, ResumePoint
-from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.result_buffer import (
     BURST_SIZE,
@@ -22,6 +21,7 @@ from ostinato.schema.fanout.result_buffer import (
     PositionedResult,
     ResultBuffer,
 )
+from ostinato.schema.fanout.turn_limiter import TurnLimiter
 
 GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the burst interval
 MAX_GATHER_S: Final = 1.0
@@ -54,7 +54,9 @@ class BroadcastSubscriber(Protocol):
 class Broadcast:
     """Delivers the results of one execution to its subscribers."""
 
-    def __init__(self, start: ResumePoint, limits: BufferLimits, executions: FairShare) -> None:
+    def __init__(
+        self, start: ResumePoint, limits: BufferLimits, execution_limiter: TurnLimiter
+    ) -> None:
         self.is_live = False
         """Whether catch-up is complete: new changes are sent as they happen."""
         self.flushed = 0
@@ -66,7 +68,7 @@ class Broadcast:
         self._start = start
         self._has_started = False
         self._limits = limits
-        self._executions = executions
+        self._execution_limiter = execution_limiter
         self._buffer = ResultBuffer(start.position, limits)
         self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
@@ -185,7 +187,7 @@ class Broadcast:
         if self._buffer.end - self.flushed >= BURST_SIZE:
             await self._send_burst()
         if not self.is_live:
-            await self._executions.wait_turn()
+            await self._execution_limiter.wait_turn()
             await self._wait_for_slowest()
 
     async def _send_burst(self) -> None:

@@ -13,10 +13,10 @@ from itertools import chain
 from ostinato.jobs.changes import Position
 from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.schema.fanout.broadcast import Broadcast, ExecutedItems, task_error
-from ostinato.schema.fanout.fair_share import DELIVERIES_PER_TURN, FairShare
 from ostinato.schema.fanout.result_buffer import BufferLimits
 from ostinato.schema.fanout.shared_snapshots import SharedSnapshots
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
+from ostinato.schema.fanout.turn_limiter import DELIVERIES_PER_TURN, TurnLimiter
 
 
 class BroadcastRegistry:
@@ -25,10 +25,12 @@ class BroadcastRegistry:
     def __init__(self, max_results: int) -> None:
         self.limits = BufferLimits(max_results)
         """Buffer limits, shared by all broadcasts."""
-        self.executions = FairShare()
-        """Rate limit for executions of snapshots and catch-up."""
-        self._deliveries = FairShare(DELIVERIES_PER_TURN)
-        self.snapshots = SharedSnapshots(self.limits, self.executions, self._deliveries)
+        self.execution_limiter = TurnLimiter()
+        """Limits the executions of snapshots and catch-up per turn of the event loop."""
+        self._delivery_limiter = TurnLimiter(DELIVERIES_PER_TURN)
+        self.snapshots = SharedSnapshots(
+            self.limits, self.execution_limiter, self._delivery_limiter
+        )
         self._broadcasts: defaultdict[Hashable, list[Broadcast]] = defaultdict(list)
         self._tasks: dict[Broadcast, asyncio.Task[None]] = {}
 
@@ -50,7 +52,7 @@ class BroadcastRegistry:
         A new broadcast sends the results of `execute`.
         """
         broadcast = self._covering(key, start.position) or self._start(key, start, execute)
-        return Subscriber(broadcast, start, options, self._deliveries)
+        return Subscriber(broadcast, start, options, self._delivery_limiter)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Remove a subscriber; without subscribers, the broadcast ends."""
@@ -76,7 +78,7 @@ class BroadcastRegistry:
     def _start(
         self, key: Hashable, start: ResumePoint, execute: Callable[[ResumePoint], ExecutedItems]
     ) -> Broadcast:
-        broadcast = Broadcast(start, self.limits, self.executions)
+        broadcast = Broadcast(start, self.limits, self.execution_limiter)
         self._broadcasts[key].append(broadcast)
         self.limits.broadcasts += 1
         task = asyncio.create_task(broadcast.run(execute, partial(self._has_no_live, key)))

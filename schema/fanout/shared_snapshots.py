@@ -8,9 +8,9 @@ from typing import Final
 from ostinato.jobs.changes import Position
 from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.schema.fanout.broadcast import Broadcast, ExecutedItems, task_error
-from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.result_buffer import BufferLimits
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
+from ostinato.schema.fanout.turn_limiter import TurnLimiter
 
 START: Final = ResumePoint(position=Position(""))
 
@@ -21,10 +21,12 @@ class SharedSnapshots:
     A snapshot is read and executed once, for all subscribers that joined before it started.
     """
 
-    def __init__(self, limits: BufferLimits, executions: FairShare, deliveries: FairShare) -> None:
+    def __init__(
+        self, limits: BufferLimits, execution_limiter: TurnLimiter, delivery_limiter: TurnLimiter
+    ) -> None:
         self._limits = limits
-        self._executions = executions
-        self._deliveries = deliveries
+        self._execution_limiter = execution_limiter
+        self._delivery_limiter = delivery_limiter
         self._sending: dict[Hashable, asyncio.Task[None]] = {}
         self._waiting: dict[Hashable, Broadcast] = {}
         self._tasks: dict[Broadcast, asyncio.Task[None]] = {}
@@ -37,7 +39,7 @@ class SharedSnapshots:
     ) -> Subscriber:
         """Subscribe to a snapshot that has not started; the caller must `leave` at the end."""
         broadcast = self._waiting.get(key) or self._start(key, execute)
-        return Subscriber(broadcast, START, options, self._deliveries)
+        return Subscriber(broadcast, START, options, self._delivery_limiter)
 
     def leave(self, key: Hashable, subscriber: Subscriber) -> None:
         """Remove a subscriber; without subscribers, the snapshot ends."""
@@ -57,7 +59,7 @@ class SharedSnapshots:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, key: Hashable, execute: Callable[[], ExecutedItems]) -> Broadcast:
-        broadcast = self._waiting[key] = Broadcast(START, self._limits, self._executions)
+        broadcast = self._waiting[key] = Broadcast(START, self._limits, self._execution_limiter)
         task = asyncio.create_task(self._send(key, broadcast, execute))
         task.add_done_callback(partial(self._end, key, broadcast))
         self._tasks[broadcast] = task

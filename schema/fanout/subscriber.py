@@ -8,9 +8,9 @@ from ostinato.jobs.errors import SlowConsumer
 from ostinato.resolvers.live.live_query import Reset, ResumePoint
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import Broadcast
-from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.frames import FrameBatch
 from ostinato.schema.fanout.result_buffer import PositionedResult
+from ostinato.schema.fanout.turn_limiter import TurnLimiter
 
 Push: TypeAlias = Callable[[FrameBatch], bool]
 """Writes a batch without waiting and returns True; returns False if nothing was written."""
@@ -33,7 +33,7 @@ class Subscriber:
 
     __slots__ = (
         "_broadcast",
-        "_deliveries",
+        "_delivery_limiter",
         "_is_evicted",
         "_options",
         "_pending",
@@ -48,10 +48,10 @@ class Subscriber:
         broadcast: Broadcast,
         start: ResumePoint,
         options: DeliveryOptions,
-        deliveries: FairShare,
+        delivery_limiter: TurnLimiter,
     ) -> None:
         self._broadcast = broadcast
-        self._deliveries = deliveries
+        self._delivery_limiter = delivery_limiter
         self._start = start
         self._options = options
         self._is_evicted = False
@@ -87,7 +87,7 @@ class Subscriber:
         """
         while True:
             if self._pending or self.number < self._broadcast.flushed:
-                await self._deliveries.wait_turn()
+                await self._delivery_limiter.wait_turn()
             if self._push_burst():
                 pass
             elif (result := self._read()) is not None:

@@ -83,7 +83,7 @@ class SubscriptionRunner:
         try:
             async for message in messages:
                 yield await self._runner.execute_event(executor, viewer, message)
-                await self.broadcasts.executions.wait_turn()
+                await self.broadcasts.execution_limiter.wait_turn()
         finally:
             if isinstance(messages, AsyncGenerator):
                 await messages.aclose()
@@ -174,7 +174,7 @@ class SubscriptionSession:
                     return
                 self._cursor = item.encoded.cursor
                 yield item.encoded
-                await self._registry.executions.wait_turn()
+                await self._registry.execution_limiter.wait_turn()
 
     def _record_end(self, subscriber: Subscriber) -> None:
         self._cursor = subscriber.cursor or self._cursor

@@ -12,7 +12,6 @@ from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import ExecutedItems
-from ostinato.schema.fanout.fair_share import FairShare
 from ostinato.schema.fanout.registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import (
     MAX_BUFFER_BYTES,
@@ -23,8 +22,9 @@ from ostinato.schema.fanout.result_buffer import (
     ResultBuffer,
 )
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
+from ostinato.schema.fanout.turn_limiter import TurnLimiter
 from tests.processes import eventually
-from tests.schema.fanout.test_fair_share import next_turn
+from tests.schema.fanout.test_turn_limiter import next_turn
 
 LIMIT = 10
 TAKES_ALL = DeliveryOptions(lambda _batch: True)
@@ -151,7 +151,7 @@ async def test_subscriber_ahead_of_its_broadcast_keeps_its_own_resume_point(
     await eventually(lambda: history.is_live)
     groups.join("k", after(80), history.changes, TAKES_ALL)
     catching_up = next(each for each in groups if each is not first.broadcast)
-    ahead = Subscriber(catching_up, after(105), TAKES_ALL, FairShare())
+    ahead = Subscriber(catching_up, after(105), TAKES_ALL, TurnLimiter())
     assert await ahead.next() is None
     assert ahead.end == after(105)
     taking.cancel()

@@ -22,7 +22,7 @@ from ostinato.schema.ids import global_id
 from tests.live.watching import JOBS, Pushed, SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 from tests.processes import eventually
-from tests.schema.fanout.test_fair_share import next_turn
+from tests.schema.fanout.test_turn_limiter import next_turn
 
 SUBSCRIBERS = 60
 ROWS = 20

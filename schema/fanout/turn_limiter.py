@@ -1,4 +1,4 @@
-"""Rate limiting per event loop turn, so that catch-up does not block other tasks."""
+"""A limit per turn of the event loop, so that catch-up does not block other tasks."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ EXECUTIONS_PER_TURN: Final = 3  # results executed per turn of the event loop: a
 DELIVERIES_PER_TURN: Final = 30  # sends per turn, each a result or a burst: also about 1 ms
 
 
-class FairShare:
+class TurnLimiter:
     """Admits `per_turn` callers in each turn of the event loop, in FIFO order."""
 
     def __init__(self, per_turn: int = EXECUTIONS_PER_TURN) -> None:

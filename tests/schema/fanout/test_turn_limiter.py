@@ -1,10 +1,10 @@
-"""FairShare: subscribers that catch up do not block the event loop."""
+"""TurnLimiter: subscribers that catch up do not block the event loop."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from ostinato.schema.fanout.fair_share import EXECUTIONS_PER_TURN, FairShare
+from ostinato.schema.fanout.turn_limiter import EXECUTIONS_PER_TURN, TurnLimiter
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import disconnected
 from tests.live.watching import SubscriptionHarness, Watcher
@@ -32,7 +32,7 @@ async def most_in_a_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -
 
 
 async def test_waiting_tasks_continue_in_order_a_few_per_turn_of_the_loop() -> None:
-    turns, order = FairShare(), list[int]()
+    turns, order = TurnLimiter(), list[int]()
 
     async def come(number: int) -> None:
         await turns.wait_turn()
@@ -44,7 +44,7 @@ async def test_waiting_tasks_continue_in_order_a_few_per_turn_of_the_loop() -> N
 
 
 async def test_canceled_tasks_take_no_turn() -> None:
-    turns = FairShare()
+    turns = TurnLimiter()
     coming = [asyncio.create_task(turns.wait_turn()) for _ in range(3 * EXECUTIONS_PER_TURN)]
     await next_turn()
     for task in coming[EXECUTIONS_PER_TURN:-1]:
