@@ -50,9 +50,9 @@ class LiveQuery(ABC, AsyncIterable[M], Generic[M]):
         """Yield the opening messages, then a ResumePoint.
 
         They are a snapshot if the client wants one and `after` is None, READY, and the changes
-        that happen meanwhile. With `restart`, the client restarts after the message at `after`.
-        Yields only Reset if the cursor cannot be resumed. Ends without a ResumePoint if no messages
-        can follow.
+        that happen meanwhile. With `restart`, the stream was reset; `after` is the cursor of the
+        last message sent. Yields only Reset if the cursor cannot be resumed. Ends without a
+        ResumePoint if no messages can follow.
         """
 
     @abstractmethod

@@ -23,8 +23,9 @@ from ostinato.schema.fanout.result_buffer import (
 )
 from ostinato.schema.fanout.turn_limiter import TurnLimiter
 
-GATHER_S: Final = 0.01  # collects concurrent subscribers; during catch-up, the burst interval
-MAX_GATHER_S: Final = 1.0
+JOIN_WAIT_S: Final = 0.01  # waits this long for the next subscriber before the catch-up
+MAX_JOIN_WAIT_S: Final = 1.0  # in total, while subscribers keep joining
+CATCH_UP_BURST_S: Final = 0.01  # collects results of the catch-up into one write
 MAX_DELAY_S: Final = 5.0  # total time that slow subscribers may delay the catch-up of others
 
 ExecutedItem: TypeAlias = PositionedResult | ResumePoint | Reset
@@ -38,8 +39,8 @@ class BroadcastSubscriber(Protocol):
     number: int
     """The number of the next result that it reads from the buffer."""
 
-    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end: int) -> bool:
-        """Push the results up to `end`; return False if it must read them from the buffer."""
+    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end_number: int) -> bool:
+        """Push the results below `end_number`; return False if the buffer must be read."""
 
     def wake(self) -> None:
         """Resume reading from the buffer."""
@@ -61,7 +62,7 @@ class Broadcast:
         """Whether catch-up is complete: new changes are sent as they happen."""
         self.flushed = 0
         """The end of the flushed results (exclusive): subscribers can read lower numbers."""
-        self.end: ResumePoint | Reset | None = None
+        self.ended_with: ResumePoint | Reset | None = None
         """How it ended: the position to continue from in another broadcast, or a reset."""
         self.error: Exception | None = None
         self.has_ended = False
@@ -72,15 +73,18 @@ class Broadcast:
         self._buffer = ResultBuffer(start.position, limits)
         self._unflushed_bytes = 0
         self._flush_handle: asyncio.Handle | None = None
-        self._idle: dict[BroadcastSubscriber, None] = {}
-        self._busy: set[BroadcastSubscriber] = set()
-        self._overtaken: set[BroadcastSubscriber] = set()
+        self._waiting: dict[BroadcastSubscriber, None] = {}
+        """Subscribers that have read all flushed results."""
+        self._reading: set[BroadcastSubscriber] = set()
+        """Subscribers with unread results in the buffer."""
+        self._evicted: set[BroadcastSubscriber] = set()
+        """Subscribers whose unread results the buffer has dropped."""
         self._progressed = asyncio.Event()
         self._delay_left_s = MAX_DELAY_S
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
-        return len(self._idle) + len(self._busy) + len(self._overtaken)
+        return len(self._waiting) + len(self._reading) + len(self._evicted)
 
     @property
     def limit(self) -> int:
@@ -114,32 +118,32 @@ class Broadcast:
 
     def add(self, subscriber: BroadcastSubscriber) -> None:
         """Add a subscriber, and retain the results from its `number` on."""
-        self._overtaken.discard(subscriber)
-        self._busy.add(subscriber)
+        self._evicted.discard(subscriber)
+        self._reading.add(subscriber)
         self._progressed.set()
 
     def remove(self, subscriber: BroadcastSubscriber) -> None:
-        self._idle.pop(subscriber, None)
-        self._busy.discard(subscriber)
-        self._overtaken.discard(subscriber)
+        self._waiting.pop(subscriber, None)
+        self._reading.discard(subscriber)
+        self._evicted.discard(subscriber)
         self.on_progress()
 
-    def mark_idle(self, subscriber: BroadcastSubscriber) -> None:
+    def mark_waiting(self, subscriber: BroadcastSubscriber) -> None:
         """Record that a subscriber has read all flushed results and is waiting."""
-        self._busy.discard(subscriber)
-        self._idle[subscriber] = None
+        self._reading.discard(subscriber)
+        self._waiting[subscriber] = None
         self.on_progress()
 
-    def mark_busy(self, subscriber: BroadcastSubscriber) -> None:
+    def mark_reading(self, subscriber: BroadcastSubscriber) -> None:
         """Record that a waiting subscriber reads from the buffer again."""
-        if subscriber in self._idle:
-            del self._idle[subscriber]
-            self._busy.add(subscriber)
+        if subscriber in self._waiting:
+            del self._waiting[subscriber]
+            self._reading.add(subscriber)
 
     def on_progress(self) -> None:
         """Record that a subscriber has read a result or has left."""
         self._progressed.set()
-        if not self._busy:
+        if not self._reading:
             self._trim()
 
     async def run(
@@ -155,18 +159,18 @@ class Broadcast:
         await self._send_all(items, lambda: False)
 
     def close(self, error: Exception | None) -> None:
-        """End the broadcast: subscribers read the remaining results, then `error` or `end`."""
+        """End the broadcast: subscribers read the remaining results, then how it ended."""
         self.error, self.has_ended = error, True
         self._flush()
-        for subscriber in self._idle:
+        for subscriber in self._waiting:
             subscriber.wake()
 
     async def _wait_for_joiners(self) -> None:
         """Wait while subscribers keep joining, so that they share one catch-up."""
-        deadline, subscribers = self._loop.time() + MAX_GATHER_S, 0
+        deadline, subscribers = self._loop.time() + MAX_JOIN_WAIT_S, 0
         while len(self) != subscribers and self._loop.time() < deadline:
             subscribers = len(self)
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(JOIN_WAIT_S)
         self._has_started = True
 
     async def _send_all(self, items: ExecutedItems, may_go_live: Callable[[], bool]) -> None:
@@ -177,14 +181,14 @@ class Broadcast:
                 elif isinstance(item, ResumePoint) and may_go_live():
                     self.is_live = True
                 else:
-                    self.end = item
+                    self.ended_with = item
                     return
 
     async def _send(self, result: PositionedResult) -> None:
         if self._unflushed_bytes + result.size_bytes > MAX_BURST_BYTES:
             await self._send_burst()
         self._append(result)
-        if self._buffer.end - self.flushed >= BURST_SIZE:
+        if self._buffer.end_number - self.flushed >= BURST_SIZE:
             await self._send_burst()
         if not self.is_live:
             await self._execution_limiter.wait_turn()
@@ -200,24 +204,24 @@ class Broadcast:
         if self._flush_handle is None and self.is_live:
             self._flush_handle = self._loop.call_soon(self._flush)
         elif self._flush_handle is None:
-            self._flush_handle = self._loop.call_later(GATHER_S, self._flush)
+            self._flush_handle = self._loop.call_later(CATCH_UP_BURST_S, self._flush)
 
     def _flush(self) -> None:
-        """Push new results to idle subscribers, and make them available to the others."""
+        """Push new results to waiting subscribers, and make them available to the others."""
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        fresh = self._buffer.between(self.flushed, self._buffer.end)
+        fresh = self._buffer.between(self.flushed, self._buffer.end_number)
         if not fresh:
             return
         self.flushed += len(fresh)
         self._unflushed_bytes = 0
         batch = FrameBatch([result.encoded.payload for result in fresh])
-        for subscriber in tuple(self._idle):
+        for subscriber in tuple(self._waiting):
             if not subscriber.send(batch, fresh, self.flushed):
-                self.mark_busy(subscriber)
+                self.mark_reading(subscriber)
                 subscriber.wake()
-        for subscriber in self._overtaken:
+        for subscriber in self._evicted:
             subscriber.skip_to_newest(fresh)
         self._trim()
         while self.is_live and self._buffer.is_full():
@@ -231,7 +235,7 @@ class Broadcast:
         while self._buffer.is_full():
             self._flush()
             self._trim()
-            others_wait = bool(self._idle) or len({each.number for each in self._busy}) > 1
+            others_wait = bool(self._waiting) or len({each.number for each in self._reading}) > 1
             if self._buffer.is_full() and others_wait and self._delay_left_s <= 0:
                 self._evict_slowest()
             elif self._buffer.is_full():
@@ -251,13 +255,15 @@ class Broadcast:
 
     def _trim(self) -> None:
         """Drop results that every subscriber has read, except those retained for resuming."""
-        self._buffer.trim(min((each.number for each in self._busy), default=self.flushed))
+        self._buffer.trim(min((each.number for each in self._reading), default=self.flushed))
 
     def _evict_slowest(self) -> None:
         """Drop the oldest result, and evict the subscribers that have not read it."""
-        for subscriber in [each for each in self._busy if each.number == self._buffer.first]:
-            self._busy.discard(subscriber)
-            self._overtaken.add(subscriber)
+        for subscriber in [
+            each for each in self._reading if each.number == self._buffer.first_number
+        ]:
+            self._reading.discard(subscriber)
+            self._evicted.add(subscriber)
             subscriber.evict(self._buffer)
         self._buffer.drop_oldest()
 

@@ -52,22 +52,22 @@ class ResultBuffer:
     def __init__(self, start_position: Position, limits: BufferLimits) -> None:
         self.start_position = start_position
         """The buffer has, or will have, every result after this position."""
-        self.first = 0
+        self.first_number = 0
         """The number of the oldest result."""
         self._limits = limits
         self._results: deque[PositionedResult] = deque()
         self._bytes = 0
 
     def __getitem__(self, number: int) -> PositionedResult:
-        return self._results[number - self.first]
+        return self._results[number - self.first_number]
 
     def __iter__(self) -> Iterator[PositionedResult]:
         return iter(self._results)
 
     @property
-    def end(self) -> int:
+    def end_number(self) -> int:
         """The number of the next result."""
-        return self.first + len(self._results)
+        return self.first_number + len(self._results)
 
     def is_full(self) -> bool:
         """Return whether the buffer exceeds its limits for slow subscribers."""
@@ -75,10 +75,10 @@ class ResultBuffer:
 
     def number_after(self, position: Position) -> int:
         """Return the number of the first result after `position`."""
-        return self.first + bisect_right(self._results, position, key=_position_of)
+        return self.first_number + bisect_right(self._results, position, key=_position_of)
 
     def between(self, start: int, end: int) -> Sequence[PositionedResult]:
-        return list(islice(self._results, start - self.first, end - self.first))
+        return list(islice(self._results, start - self.first_number, end - self.first_number))
 
     def burst(self, start: int, end: int) -> Sequence[PositionedResult]:
         """Return the results from `start` to `end` that fit in one write, at least one if any."""
@@ -94,12 +94,12 @@ class ResultBuffer:
         result = self._results.popleft()
         self._bytes -= result.size_bytes
         self.start_position = result.event_position.position
-        self.first += 1
+        self.first_number += 1
 
     def trim(self, needed: int) -> None:
         """Drop results with numbers below `needed` down to the retention limits."""
         limits = self._limits
-        while self.first < needed and (
+        while self.first_number < needed and (
             len(self._results) > limits.results // 2 or self._bytes > limits.retained_bytes
         ):
             self.drop_oldest()

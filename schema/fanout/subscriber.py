@@ -69,15 +69,15 @@ class Subscriber:
         return self._broadcast
 
     @property
-    def end(self) -> ResumePoint | Reset | None:
+    def ended_with(self) -> ResumePoint | Reset | None:
         """How the broadcast ended: the position to continue from, a reset, or None."""
-        end = self._broadcast.end
+        end = self._broadcast.ended_with
         is_ahead = isinstance(end, ResumePoint) and self._start.position > end.position
         return self._start if is_ahead else end
 
     @property
-    def lost_for_others(self) -> bool:
-        """Whether only subscribers with an earlier start may have lost history."""
+    def others_lost_history(self) -> bool:
+        """Whether the broadcast may have lost only history before this subscriber's start."""
         return self.cursor is None and self._broadcast.starts_before(self._start.position)
 
     async def next(self) -> EncodedResult | None:
@@ -105,12 +105,12 @@ class Subscriber:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end: int) -> bool:
+    def send(self, batch: FrameBatch, fresh: Sequence[PositionedResult], end_number: int) -> bool:
         """Push new results to a waiting subscriber; False if it must read them from the buffer."""
         push = self._options.push
         if push is None or not self._is_new(fresh[0]) or not push(batch):
             return False
-        self.number, self.cursor = end, fresh[-1].encoded.cursor
+        self.number, self.cursor = end_number, fresh[-1].encoded.cursor
         return True
 
     def evict(self, unread: Iterable[PositionedResult]) -> None:
@@ -139,14 +139,14 @@ class Subscriber:
         """Push the unread results; False if there are none or pushing is not possible."""
         if self._options.push is None or self._pending is not None or self._is_evicted:
             return False
-        waiting = self._broadcast.burst_from(self.number)
+        unread = self._broadcast.burst_from(self.number)
         start = self._start.position
-        fresh = [result for result in waiting if result.event_position.position > start]
+        fresh = [result for result in unread if result.event_position.position > start]
         if not fresh or not self._options.push(
             FrameBatch([each.encoded.payload for each in fresh])
         ):
             return False
-        self.number, self.cursor = self.number + len(waiting), fresh[-1].encoded.cursor
+        self.number, self.cursor = self.number + len(unread), fresh[-1].encoded.cursor
         self._broadcast.on_progress()
         return True
 
@@ -171,8 +171,8 @@ class Subscriber:
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
-        self._broadcast.mark_idle(self)
+        self._broadcast.mark_waiting(self)
         try:
             await self._waiter
         finally:
-            self._broadcast.mark_busy(self)
+            self._broadcast.mark_reading(self)

@@ -100,7 +100,7 @@ class SubscriptionSession:
         self._options = DeliveryOptions(push, execution.query.coalesce)
         self._cursor: str | None = None
         """The cursor of the newest result."""
-        self._end: ResumePoint | Reset | None = None
+        self._ended_with: ResumePoint | Reset | None = None
         """How the last source ended: the position to continue from, or a reset."""
 
     async def results(self, last_event_id: str | None) -> AsyncGenerator[EncodedResult, None]:
@@ -111,7 +111,7 @@ class SubscriptionSession:
             async with aclosing(source) as results:
                 async for encoded in results:
                     yield encoded
-            end, self._end = self._end, None
+            end, self._ended_with = self._ended_with, None
             if end is None:
                 return
             source = (
@@ -154,7 +154,7 @@ class SubscriptionSession:
             while (encoded := await subscriber.next()) is not None:
                 yield encoded
         except HistoryLost:
-            others_lost_history = subscriber.lost_for_others
+            others_lost_history = subscriber.others_lost_history
             if not others_lost_history:
                 raise
         finally:
@@ -170,7 +170,7 @@ class SubscriptionSession:
         async with aclosing(items):
             async for item in items:
                 if not isinstance(item, PositionedResult):
-                    self._end = item
+                    self._ended_with = item
                     return
                 self._cursor = item.encoded.cursor
                 yield item.encoded
@@ -178,7 +178,7 @@ class SubscriptionSession:
 
     def _record_end(self, subscriber: Subscriber) -> None:
         self._cursor = subscriber.cursor or self._cursor
-        self._end = subscriber.end
+        self._ended_with = subscriber.ended_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

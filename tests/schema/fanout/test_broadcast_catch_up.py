@@ -114,7 +114,7 @@ async def test_subscriber_behind_retained_events_catches_up_and_joins(
     late = groups.join("k", after(80), history.changes, TAKES_NONE)
     assert await read(late) == list(range(81, 101))
     assert await late.next() is None
-    assert late.end == after(100)
+    assert late.ended_with == after(100)
     again = groups.join("k", after(100), history.changes, TAKES_NONE)
     assert again.broadcast is first.broadcast
     taking.cancel()
@@ -153,7 +153,7 @@ async def test_subscriber_ahead_of_its_broadcast_keeps_its_own_resume_point(
     catching_up = next(each for each in groups if each is not first.broadcast)
     ahead = Subscriber(catching_up, after(105), TAKES_ALL, TurnLimiter())
     assert await ahead.next() is None
-    assert ahead.end == after(105)
+    assert ahead.ended_with == after(105)
     taking.cancel()
 
 
