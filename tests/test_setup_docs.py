@@ -92,13 +92,13 @@ def _places(page: Path) -> set[str]:
 
 def test_journey_names_one_file_per_step_and_at_most_ten() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
-    journeys = page.partition("## Three journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
+    journeys = page.partition("## Four journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
     for journey in journeys:
         steps = re.findall(r"^\d+\. (?:.+\n)+?(?=\d+\. |\n|\Z)", journey, re.M)
         opened = [re.findall(r"`(\S+\.py)`", re.sub(r"\([^()]*\)", "", step)) for step in steps]
         assert [files for files in opened if len(set(files)) > 1] == []
         assert 0 < len({file for files in opened for file in files}) <= 10
-    assert len(journeys) == 3
+    assert len(journeys) == 4
 
 
 def test_configuration_page_is_generated_from_the_settings() -> None:
