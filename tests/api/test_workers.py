@@ -10,7 +10,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.schema.ids import global_id
 from tests.api.conftest import Client
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 from tests.processes import eventually
 
 WORKERS = """{ workers {
@@ -28,7 +28,7 @@ async def has_load(admin: Client, load: dict[str, object]) -> bool:
 async def test_an_admin_sees_running_workers(
     admin: Client, api_settings: Settings, engine: Engine
 ) -> None:
-    async with working(api_settings):
+    async with run_worker(api_settings):
         (worker,) = await eventually(lambda: admin.get(WORKERS))
         assert (worker["host"], worker["pid"]) == (socket.gethostname(), os.getpid())
         assert (worker["slots"], worker["queues"]) == (api_settings.concurrency, ["default"])
@@ -52,13 +52,13 @@ async def test_a_worker_lists_its_running_jobs_until_they_end(
 ) -> None:
     gate.reset()
     holding = engine.settings.model_copy(update={"functions": (HOLDING,), "heartbeat_ms": 100})
-    async with Engine.open(holding) as other, working(holding):
+    async with Engine.open(holding) as other, run_worker(holding):
         rig = Rig(other)
         job_id = await rig.schedule("hold")
         busy = {"running": 1, "runningJobIds": [global_id("Job", job_id)]}
         await eventually(lambda: has_load(admin, busy))
         gate.opened.set()
-        await rig.ended(job_id)
+        await rig.wait_until_ended(job_id)
         await eventually(lambda: has_load(admin, {"running": 0, "runningJobIds": []}))
 
 

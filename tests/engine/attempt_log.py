@@ -30,10 +30,10 @@ class AttemptLog:
         with self._path.open("a") as file:
             file.write(f"{attempt} {what}\n")
 
-    def let_go(self, attempt: int) -> None:
+    def release(self, attempt: int) -> None:
         self._leave_of(attempt).touch()
 
-    def may_go(self, attempt: int) -> bool:
+    def is_released(self, attempt: int) -> bool:
         return self._leave_of(attempt).exists()
 
     def _leave_of(self, attempt: int) -> Path:
@@ -74,7 +74,7 @@ def _attempt_of(ctx: Context) -> int:
 async def _wait(attempt_log: AttemptLog, attempt: int) -> int:
     attempt_log.note(attempt, "began")
     try:
-        await eventually(lambda: attempt_log.may_go(attempt), within=TIMEOUT_S)
+        await eventually(lambda: attempt_log.is_released(attempt), within=TIMEOUT_S)
     except asyncio.CancelledError:
         attempt_log.note(attempt, "was stopped")
         raise
@@ -85,7 +85,7 @@ async def _wait(attempt_log: AttemptLog, attempt: int) -> int:
 def _block(attempt_log: AttemptLog, attempt: int) -> None:
     attempt_log.note(attempt, "began")
     patient_until = time.monotonic() + TIMEOUT_S
-    while not attempt_log.may_go(attempt):
+    while not attempt_log.is_released(attempt):
         assert time.monotonic() < patient_until
         threading.Event().wait(0.02)
     attempt_log.note(attempt, "returned")

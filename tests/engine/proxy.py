@@ -14,7 +14,7 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.url = ""
-        self.arrived = 0
+        self.forwarded_chunks = 0
         """How often something came to be forwarded, in either direction."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
@@ -33,7 +33,7 @@ class Proxy:
         """Forward no bytes, like a stopped server."""
         self._flows.clear()
 
-    def forsake(self) -> None:
+    def blackhole_open_connections(self) -> None:
         """Stall every connection there is and say nothing of it; new ones flow."""
         self._flows.clear()
         self._forsaken.append(self._flows)
@@ -66,7 +66,7 @@ class Proxy:
         self._writers.add(writer)
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
-                self.arrived += 1
+                self.forwarded_chunks += 1
                 await flows.wait()
                 writer.write(data)
                 await writer.drain()

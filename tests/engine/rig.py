@@ -1,4 +1,4 @@
-"""What the engine's tests drive: an engine, and if they want one a worker in this process."""
+"""Test rig of the engine: an engine, and optionally workers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -28,64 +28,64 @@ API = Cause(kind=CauseKind.API)
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """One installation, seen from an engine of its own."""
+    """One installation, with its own engine."""
 
     engine: Engine
 
-    async def plan(self, name: str, args: Mapping[str, object] | None = None) -> NewJob:
+    async def build_job(self, name: str, args: Mapping[str, object] | None = None) -> NewJob:
         function = self.engine.registry.resolve(f"functions.{to_camel_case(name)}")
         now = await self.engine.now()
         bound = function.bind(args or {})
         return NewJob(function=function, args=bound, owner="alice", cause=API, scheduled_time=now)
 
     async def schedule(self, name: str, /, **args: object) -> str:
-        """Schedule a function of the tests for now and return the job's id."""
-        return (await self.engine.schedule(await self.plan(name, args))).id
+        """Schedule a test function for now and return the job's id."""
+        return (await self.engine.schedule(await self.build_job(name, args))).id
 
-    async def plan_at(self, plan: NewJob, when: datetime) -> str:
-        return (await self.engine.schedule(replace(plan, scheduled_time=when))).id
+    async def schedule_at(self, new_job: NewJob, when: datetime) -> str:
+        return (await self.engine.schedule(replace(new_job, scheduled_time=when))).id
 
     async def run(self, name: str, /, **args: object) -> Document:
         """Schedule a function and return its job once it has ended."""
-        return await self.ended(await self.schedule(name, **args))
+        return await self.wait_until_ended(await self.schedule(name, **args))
 
     async def job(self, job_id: str) -> Document:
         found = await self.engine.mongo["jobs"].find_one({"_id": job_id})
         assert found is not None
         return restore_document(found)
 
-    async def reaches(self, job_id: str, *states: str, within: float = 30) -> Document:
+    async def wait_for_state(self, job_id: str, *states: str, within: float = 30) -> Document:
         """Return the job once it is in one of the states."""
 
-        async def look() -> Document | None:
+        async def job_in_state() -> Document | None:
             found = await self.job(job_id)
             return found if found["state"] in states else None
 
-        found = await eventually(look, within)
+        found = await eventually(job_in_state, within)
         assert found is not None
         return found
 
-    async def ended(self, job_id: str, within: float = 30) -> Document:
-        return await self.reaches(job_id, *FINAL_STATES, within=within)
+    async def wait_until_ended(self, job_id: str, within: float = 30) -> Document:
+        return await self.wait_for_state(job_id, *FINAL_STATES, within=within)
 
-    async def attempted(self, job_id: str, attempt: int) -> Document:
-        """Return the job once an attempt has ended and another is to come."""
+    async def wait_for_retry(self, job_id: str, attempt: int) -> Document:
+        """Return the job once this attempt has ended and the next one is pending."""
 
-        async def look() -> Document | None:
+        async def job_before_retry() -> Document | None:
             found = await self.job(job_id)
-            waits = (found["attempt"], found["state"]) == (attempt, "pending")
-            return found if waits else None
+            is_pending = (found["attempt"], found["state"]) == (attempt, "pending")
+            return found if is_pending else None
 
-        found = await eventually(look)
+        found = await eventually(job_before_retry)
         assert found is not None
         return found
 
-    async def until(self, check: Callable[[], object], within: float = 30) -> None:
-        """Wait until a check, or what it awaits, is true."""
+    async def wait_until(self, check: Callable[[], object], within: float = 30) -> None:
+        """Wait until the check returns, or resolves to, a true value."""
         await eventually(check, within)
 
-    async def count_of(self, name: str, state: str, at_least: int = 1) -> bool:
-        return len(await self.jobs_of(name, state=state)) >= at_least
+    async def has_jobs(self, name: str, state: str, at_least: int = 1) -> bool:
+        return len(await self.find_jobs(name, state=state)) >= at_least
 
     async def cancel(self, job_id: str) -> Job:
         return await self.engine.cancel(job_id)
@@ -104,32 +104,32 @@ class Rig:
         found = self.engine.mongo[collection].find(fields, sort=[("_id", 1)])
         return await found.to_list(None)
 
-    async def jobs_of(self, name: str, **fields: object) -> list[Document]:
+    async def find_jobs(self, name: str, **fields: object) -> list[Document]:
         return await self.all("jobs", functionName=f"functions.{to_camel_case(name)}", **fields)
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[None]:
-    """Run a worker in this process, from its start to its orderly end."""
+async def run_worker(settings: Settings) -> AsyncIterator[None]:
+    """Run a worker in this process; drain it on exit."""
     stop = asyncio.Event()
-    life = asyncio.create_task(run_worker_once(settings, stop))
+    running = asyncio.create_task(run_worker_once(settings, stop))
     try:
         yield
     finally:
         stop.set()
-        await life
+        await running
 
 
 @asynccontextmanager
 async def running_worker(settings: Settings) -> AsyncIterator[WorkerRuntime]:
-    """Run a worker in this process and return its parts; it ends without a drain."""
+    """Run a worker in this process and return its runtime; stop it without a drain."""
     async with WorkerRuntime.open(settings) as worker:
-        life = asyncio.create_task(worker.run())
+        running = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def state_changes(job: Document) -> list[tuple[str | None, str]]:
@@ -137,22 +137,22 @@ def state_changes(job: Document) -> list[tuple[str | None, str]]:
     return [(event["from"], event["state"]) for event in job["timeline"]]
 
 
-async def started(
+async def start_workers(
     rig: Rig,
     processes: Processes,
     number: int = 1,
     options: tuple[str, ...] = (),
     **changes: Any,
 ) -> list[Child]:
-    """Start workers like those of `hasty` and return them once they have registered."""
+    """Start workers with the settings of `fast_settings`; return them once they have registered."""
     settings = rig.engine.settings
-    hasty = {name: getattr(settings, name) for name in ("functions", "heartbeat_ms", "lease_ms")}
+    defaults = {name: getattr(settings, name) for name in ("functions", "heartbeat_ms", "lease_ms")}
     before = len(await rig.all("workers"))
-    given = {**hasty, "sweep_ms": 200, "drain_timeout_ms": 300, **changes}
-    workers = [processes.worker(*options, **given) for _ in range(number)]
+    overrides = {**defaults, "sweep_ms": 200, "drain_timeout_ms": 300, **changes}
+    workers = [processes.worker(*options, **overrides) for _ in range(number)]
 
     async def registered() -> bool:
         return len(await rig.all("workers")) >= before + number
 
-    await rig.until(registered, within=START_S)
+    await rig.wait_until(registered, within=START_S)
     return workers

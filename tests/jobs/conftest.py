@@ -8,7 +8,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine import functions
 from tests.engine.proxy import Proxy, proxied
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 
 MODULES = (
     "tests.engine.functions",
@@ -29,7 +29,7 @@ FAST_SETTINGS = {
 
 
 @pytest.fixture
-def hasty(settings: Settings) -> Settings:
+def fast_settings(settings: Settings) -> Settings:
     """Return settings that load the tests' functions and detect lost workers within two seconds."""
     return settings.model_copy(update={"functions": MODULES, **FAST_SETTINGS})
 
@@ -47,23 +47,23 @@ def _fresh_functions() -> None:
 
 
 @pytest.fixture
-async def idle(hasty: Settings) -> AsyncIterator[Rig]:
+async def rig_without_worker(fast_settings: Settings) -> AsyncIterator[Rig]:
     """Return an installation without a worker."""
-    async with Engine.open(hasty) as engine:
+    async with Engine.open(fast_settings) as engine:
         yield Rig(engine)
 
 
 @pytest.fixture
-async def rig(hasty: Settings, idle: Rig) -> AsyncIterator[Rig]:
+async def rig(fast_settings: Settings, rig_without_worker: Rig) -> AsyncIterator[Rig]:
     """Return an installation with a worker in this process."""
-    async with working(hasty):
-        yield idle
+    async with run_worker(fast_settings):
+        yield rig_without_worker
 
 
 @pytest.fixture
-async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+async def mongo_proxy(fast_settings: Settings) -> AsyncIterator[Proxy]:
     """Return a proxy between the engine and MongoDB."""
     # Without directConnection, the driver would connect to the replica set's members directly.
-    base, _, _ = hasty.mongo_url.partition("?")
+    base, _, _ = fast_settings.mongo_url.partition("?")
     async with proxied(f"{base}?directConnection=true") as proxy:
         yield proxy

@@ -21,7 +21,7 @@ def ticks_by_stepping(
         wall = wall_of(minute, zone)
         due = matches(spec, wall) and (every_hour or wall.fold == 0)
         if not every_hour and wall - before > MINUTE:
-            due = due or any(matches(spec, skipped) for skipped in between(before, wall))
+            due = due or any(matches(spec, skipped) for skipped in minutes_between(before, wall))
         if due:
             found.append(minute)
         before = wall
@@ -32,7 +32,7 @@ def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
-def between(earlier: datetime, later: datetime) -> list[datetime]:
+def minutes_between(earlier: datetime, later: datetime) -> list[datetime]:
     return [earlier + step * MINUTE for step in range(1, (later - earlier) // MINUTE)]
 
 

@@ -22,15 +22,15 @@ async def test_result_is_kept_for_a_week_or_its_result_ttl(
     assert job["purgeAt"] - job["completedAt"] == retention
 
 
-async def test_ttl_index_purges_jobs_at_their_purge_time(idle: Rig) -> None:
-    indexes = await idle.engine.mongo["jobs"].index_information()
+async def test_ttl_index_purges_jobs_at_their_purge_time(rig_without_worker: Rig) -> None:
+    indexes = await rig_without_worker.engine.mongo["jobs"].index_information()
     (purge,) = [one for one in indexes.values() if one["key"] == [("purgeAt", 1)]]
     assert purge["expireAfterSeconds"] == 0
 
 
 async def test_jobs_scheduled_by_a_failed_action_remain(rig: Rig) -> None:
     assert (await rig.run("schedule_then_fail"))["state"] == "failed"
-    assert [job["args"] for job in await rig.jobs_of("echo")] == [{"value": "stays"}]
+    assert [job["args"] for job in await rig.find_jobs("echo")] == [{"value": "stays"}]
 
 
 async def test_arguments_scheduled_in_a_transaction_are_limited_in_bytes(rig: Rig) -> None:

@@ -15,7 +15,7 @@ from ostinato.jobs.engine import Engine
 from ostinato.jobs.ids import new_id
 from ostinato.jobs.settings import Settings
 from ostinato.schema.server.app import create_app
-from tests.engine.rig import working
+from tests.engine.rig import run_worker
 from tests.live.hostile import BSON, COUNTS, JSON, NAMES, NO_JSON, TEXTS
 from tests.live.serving import served
 from tests.live.transports import JOB, Caller, Document
@@ -49,7 +49,7 @@ def live_settings(settings: Settings) -> Settings:
 @pytest.fixture
 async def port(live_settings: Settings, engine: Engine) -> AsyncIterator[int]:
     """Run the API and a worker; return the port of the API."""
-    async with working(live_settings), served(create_app(live_settings), live_settings) as port:
+    async with run_worker(live_settings), served(create_app(live_settings), live_settings) as port:
         yield port
 
 

@@ -83,9 +83,9 @@ async def test_finished_jobs_leave_nothing_in_redis(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value="kept") for _ in range(20)))
-    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+    assert {(await rig.wait_until_ended(job_id))["state"] for job_id in ids} == {"success"}
     says_it_lives = f"{queue}:health-check".encode()  # arq's own, with a time to live
-    await rig.until(lambda: redis_admin.keys("*") == [says_it_lives])
+    await rig.wait_until(lambda: redis_admin.keys("*") == [says_it_lives])
     assert redis_admin.ttl(says_it_lives) not in (-1, -2)
 
 

@@ -20,80 +20,81 @@ from tests.processes import eventually
 
 
 @pytest.fixture
-async def between(hasty: Settings) -> AsyncIterator[Proxy]:
+async def redis_proxy(fast_settings: Settings) -> AsyncIterator[Proxy]:
     """Return a proxy in front of Redis."""
-    async with proxied(hasty.redis_url) as proxy:
+    async with proxied(fast_settings.redis_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def notifier(hasty: Settings, between: Proxy) -> AsyncIterator[Notifier]:
+async def notifier(fast_settings: Settings, redis_proxy: Proxy) -> AsyncIterator[Notifier]:
     """Return a notifier that is connected through the proxy."""
-    redis = connect(between.url, "unused")
-    notifier = Notifier(redis, hasty.redis_prefix)
+    redis = connect(redis_proxy.url, "unused")
+    notifier = Notifier(redis, fast_settings.redis_prefix)
     await notifier.ping()
     yield notifier
     await redis.aclose(close_connection_pool=True)
 
 
 async def test_failed_signal_does_not_delay_the_next(
-    notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
+    notifier: Notifier, redis_proxy: Proxy, fast_settings: Settings, redis_admin: Redis
 ) -> None:
     pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
     with pubsub as heard:
-        heard.subscribe(f"{hasty.redis_prefix}:doorbell")
-        between.stall()
+        heard.subscribe(f"{fast_settings.redis_prefix}:doorbell")
+        redis_proxy.stall()
         notifier.notify(Signal.DUE)
         await eventually(lambda: not notifier._pending)
         notifier.notify(Signal.WORK)
-        between.cut()
-        between.heal()
+        redis_proxy.cut()
+        redis_proxy.heal()
         await notifier.close()
         messages = [heard.get_message(timeout=1) for _ in range(4)]
     assert b"work" in [one["data"] for one in messages if one]
 
 
 async def test_dead_connection_is_detected_and_replaced(
-    notifier: Notifier, between: Proxy, hasty: Settings, redis_admin: Redis
+    notifier: Notifier, redis_proxy: Proxy, fast_settings: Settings, redis_admin: Redis
 ) -> None:
     heard: list[Signal] = []
     listening = asyncio.create_task(notifier.listen(heard.append))
     await eventually(lambda: len(heard) == len(Signal))
-    between.forsake()
+    redis_proxy.blackhole_open_connections()
     with capture_logs() as logs:
         await eventually(
             lambda: len(heard) == 2 * len(Signal), within=3 * POLLS_UNTIL_RECONNECT * POLL_S
         )
     assert [(line["event"], "PING" in line["error"]) for line in logs] == [("notifier.lost", True)]
-    ring = partial(redis_admin.publish, f"{hasty.redis_prefix}:doorbell", "work")
+    ring = partial(redis_admin.publish, f"{fast_settings.redis_prefix}:doorbell", "work")
     await eventually(lambda: ring() and Signal.WORK in heard[2 * len(Signal) :])
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
 
 async def test_every_signal_is_repeated_after_a_reconnect(
-    notifier: Notifier, between: Proxy
+    notifier: Notifier, redis_proxy: Proxy
 ) -> None:
     heard: list[Signal] = []
-    between.stall()
-    before = between.arrived
+    redis_proxy.stall()
+    before = redis_proxy.forwarded_chunks
     listening = asyncio.create_task(notifier.listen(heard.append))
-    await eventually(lambda: between.arrived > before)
+    await eventually(lambda: redis_proxy.forwarded_chunks > before)
     assert heard == []
-    between.heal()
+    redis_proxy.heal()
     await eventually(lambda: heard == list(Signal))
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
 
-async def test_responsive_idle_connection_is_kept(notifier: Notifier, between: Proxy) -> None:
+async def test_responsive_idle_connection_is_kept(notifier: Notifier, redis_proxy: Proxy) -> None:
     heard: list[Signal] = []
     listening = asyncio.create_task(notifier.listen(heard.append))
     await eventually(lambda: len(heard) == len(Signal))
-    before = between.arrived
+    before = redis_proxy.forwarded_chunks
     with capture_logs() as logs:  # until it has been asked, and has answered, three times
         await eventually(
-            lambda: between.arrived >= before + 6, within=4 * POLLS_UNTIL_RECONNECT * POLL_S
+            lambda: redis_proxy.forwarded_chunks >= before + 6,
+            within=4 * POLLS_UNTIL_RECONNECT * POLL_S,
         )
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
@@ -101,22 +102,22 @@ async def test_responsive_idle_connection_is_kept(notifier: Notifier, between: P
 
 
 async def test_engine_finishes_submitted_writes_when_its_body_raises(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    plan = await idle.plan("echo")
-    document = build_job_document(plan, plan.scheduled_time, 9)
+    new_job = await rig_without_worker.build_job("echo")
+    document = build_job_document(new_job, new_job.scheduled_time, 9)
     with suppress(ValueError):
-        async with Engine.open(hasty) as engine:
+        async with Engine.open(fast_settings) as engine:
             writing = asyncio.create_task(engine.inserts.submit(document))
             await asyncio.wait({writing}, timeout=0)
             raise ValueError("a failing body")
     assert writing.done()
-    assert (await idle.job(document["_id"]))["state"] == "pending"
+    assert (await rig_without_worker.job(document["_id"]))["state"] == "pending"
 
 
-async def test_engine_sends_its_last_signal_when_its_body_raises(hasty: Settings) -> None:
+async def test_engine_sends_its_last_signal_when_its_body_raises(fast_settings: Settings) -> None:
     with suppress(ValueError):
-        async with Engine.open(hasty) as engine:
+        async with Engine.open(fast_settings) as engine:
             engine.notifier.notify(Signal.DUE)
             publishing = engine.notifier._publishing
             raise ValueError("a failing body")
@@ -124,9 +125,9 @@ async def test_engine_sends_its_last_signal_when_its_body_raises(hasty: Settings
     assert publishing.done()
 
 
-async def test_signal_after_close_opens_no_connection(hasty: Settings) -> None:
-    redis = connect(hasty.redis_url, "unused")
-    notifier = Notifier(redis, hasty.redis_prefix)
+async def test_signal_after_close_opens_no_connection(fast_settings: Settings) -> None:
+    redis = connect(fast_settings.redis_url, "unused")
+    notifier = Notifier(redis, fast_settings.redis_prefix)
     notifier.notify(Signal.DUE)
     await notifier.close()
     await close(redis)

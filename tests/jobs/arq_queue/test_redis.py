@@ -27,7 +27,7 @@ from ostinato.jobs.embedded.servers import start_valkey
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
-from tests.engine.rig import Rig, started
+from tests.engine.rig import Rig, start_workers
 from tests.processes import Processes, eventually
 
 LONG_AGO = 946_684_800_000
@@ -51,17 +51,17 @@ async def test_flush_under_load_loses_no_job(rig: Rig, redis_admin: Redis) -> No
     for _ in range(20):
         ids += await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
         redis_admin.flushdb()
-    jobs = [await rig.ended(job_id, within=30) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id, within=30) for job_id in ids]
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
 
 async def test_flush_loses_no_scheduled_job(rig: Rig, redis_admin: Redis) -> None:
     due = await rig.engine.now() + timedelta(days=2)
-    ids = [await rig.plan_at(await rig.plan("echo"), due) for _ in range(20)]
+    ids = [await rig.schedule_at(await rig.build_job("echo"), due) for _ in range(20)]
     assert redis_admin.keys("arq:job:*") == []
     redis_admin.flushdb()
     await rig.engine.advance(2 * 86_400_000)
-    assert {(await rig.ended(job_id))["state"] for job_id in ids} == {"success"}
+    assert {(await rig.wait_until_ended(job_id))["state"] for job_id in ids} == {"success"}
 
 
 @pytest.mark.parametrize(("name", "payload"), MALFORMED, ids=lambda value: repr(value)[:20])
@@ -72,7 +72,7 @@ async def test_foreign_data_in_the_queue_has_no_effect(
         redis_admin.set(b"arq:job:" + name, payload)
     redis_admin.zadd(queue, {name: LONG_AGO})
     redis_admin.publish(queue.replace("queue", "doorbell"), "work,due")
-    await rig.until(lambda: redis_admin.zscore(queue, name) is None)
+    await rig.wait_until(lambda: redis_admin.zscore(queue, name) is None)
     assert (await rig.run("echo"))["state"] == "success"
 
 
@@ -100,15 +100,15 @@ async def test_stale_and_duplicate_chunks_start_no_job_twice(
     for _ in range(5):
         await ChunkQueue(redis).put([done, "0" * 24], notify_after_claim=False)
     rig.engine.notifier.notify(Signal.WORK)
-    await rig.until(lambda: redis_admin.zcard(queue) == 0)
+    await rig.wait_until(lambda: redis_admin.zcard(queue) == 0)
     await redis.aclose(close_connection_pool=True)
     assert (await rig.job(done))["attempt"] == 1
 
 
 async def test_redis_messages_contain_only_plain_data(
-    idle: Rig, redis_admin: Redis, queue: str
+    rig_without_worker: Rig, redis_admin: Redis, queue: str
 ) -> None:
-    redis = connect(idle.engine.settings.redis_url, queue)
+    redis = connect(rig_without_worker.engine.settings.redis_url, queue)
     await ChunkQueue(redis).put(["0" * 24], notify_after_claim=False)
     await redis.aclose(close_connection_pool=True)
     (key,) = redis_admin.scan_iter("arq:job:*")
@@ -118,10 +118,10 @@ async def test_redis_messages_contain_only_plain_data(
         deserialize(pickle.dumps({}))
 
 
-async def test_scheduling_does_not_wait_for_redis(hasty: Settings) -> None:
+async def test_scheduling_does_not_wait_for_redis(fast_settings: Settings) -> None:
     async with (
-        proxied(hasty.redis_url) as proxy,
-        Engine.open(hasty.model_copy(update={"redis_url": proxy.url})) as engine,
+        proxied(fast_settings.redis_url) as proxy,
+        Engine.open(fast_settings.model_copy(update={"redis_url": proxy.url})) as engine,
     ):
         proxy.stall()
         async with asyncio.timeout(COMMAND_TIMEOUT_S - 1):
@@ -130,34 +130,34 @@ async def test_scheduling_does_not_wait_for_redis(hasty: Settings) -> None:
 
 
 async def test_only_jobs_due_soon_send_a_signal(
-    idle: Rig, hasty: Settings, redis_admin: Redis, queue: str
+    rig_without_worker: Rig, fast_settings: Settings, redis_admin: Redis, queue: str
 ) -> None:
     pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
     with pubsub as heard:
         heard.subscribe(queue.replace("queue", "doorbell"))
-        plan = await idle.plan("echo")
-        await idle.plan_at(plan, plan.scheduled_time + timedelta(days=7))
-        await idle.engine.notifier.close()
-        async with Engine.open(hasty) as engine:  # a closed notifier sends no more signals
+        new_job = await rig_without_worker.build_job("echo")
+        await rig_without_worker.schedule_at(new_job, new_job.scheduled_time + timedelta(days=7))
+        await rig_without_worker.engine.notifier.close()
+        async with Engine.open(fast_settings) as engine:  # a closed notifier sends no more signals
             await Rig(engine).schedule("echo")
         messages = [heard.get_message(timeout=1) for _ in range(4)]
     assert [one["data"] for one in messages if one] == [b"due"]
 
 
 async def test_worker_survives_a_valkey_restart_and_catches_up(
-    hasty: Settings, processes: Processes, tmp_path: Path
+    fast_settings: Settings, processes: Processes, tmp_path: Path
 ) -> None:
     port = free_port()
     valkey, url = await start_valkey(tmp_path, port)
-    async with Engine.open(hasty.model_copy(update={"redis_url": url})) as engine:
+    async with Engine.open(fast_settings.model_copy(update={"redis_url": url})) as engine:
         rig = Rig(engine)
-        (worker,) = await started(rig, processes, redis_url=url)
+        (worker,) = await start_workers(rig, processes, redis_url=url)
         await rig.run("echo")
         valkey.popen.kill()
         await valkey.wait()
         ids = [await rig.schedule("echo") for _ in range(20)]
         valkey, _ = await start_valkey(tmp_path, port)
-        states: set[Any] = {(await rig.ended(job_id))["state"] for job_id in ids}
+        states: set[Any] = {(await rig.wait_until_ended(job_id))["state"] for job_id in ids}
         await valkey.stop()
     assert (states, worker.exit_code) == ({"success"}, None)
 

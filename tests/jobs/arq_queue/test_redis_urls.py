@@ -21,7 +21,7 @@ from ostinato.jobs.embedded.servers import start_valkey
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 
 PASSWORD = "p@ss/w#rd:?%20&é"
 
@@ -65,7 +65,7 @@ async def serves_everybody(settings: Settings, url: str) -> None:
     """Check that doctor, the API's engine and a worker work with a URL."""
     assert [one.fix for one in await inspect_redis(url)] == [None, None]
     given = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
-    async with Engine.open(given) as engine, working(given):
+    async with Engine.open(given) as engine, run_worker(given):
         await engine.notifier.ping()
         redis = connect(url, "q")
         subscribers = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
@@ -76,33 +76,37 @@ async def serves_everybody(settings: Settings, url: str) -> None:
 
 @pytest.mark.parametrize("user", ["", "default", "odd/user"])
 async def test_password_with_special_characters_applies_to_every_connection(
-    hasty: Settings, valkey: str, user: str
+    fast_settings: Settings, valkey: str, user: str
 ) -> None:
     login = f"{quote(user, safe='')}:{quote(PASSWORD, safe='')}"
-    await serves_everybody(hasty, f"redis://{login}@{valkey}")
+    await serves_everybody(fast_settings, f"redis://{login}@{valkey}")
 
 
-async def test_password_and_database_may_be_query_options(hasty: Settings, valkey: str) -> None:
+async def test_password_and_database_may_be_query_options(
+    fast_settings: Settings, valkey: str
+) -> None:
     address = valkey.removesuffix("/0")
     twice = quote(quote(PASSWORD, safe=""), safe="")  # redis-py decodes what was decoded once more
-    await serves_everybody(hasty, f"redis://{address}?db=3&password={twice}")
+    await serves_everybody(fast_settings, f"redis://{address}?db=3&password={twice}")
 
 
 @pytest.mark.parametrize("check", ["ssl_ca_certs={path}", "ssl_cert_reqs=none"])
 async def test_tls_options_apply_to_every_connection(
-    hasty: Settings, certificate: Path, check: str
+    fast_settings: Settings, certificate: Path, check: str
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    async with proxied(hasty.redis_url, tls) as proxy:
+    async with proxied(fast_settings.redis_url, tls) as proxy:
         url = proxy.url.replace("redis://", "rediss://")
-        await serves_everybody(hasty, f"{url}?{check.format(path=certificate)}")
+        await serves_everybody(fast_settings, f"{url}?{check.format(path=certificate)}")
 
 
-async def test_untrusted_certificate_is_rejected(hasty: Settings, certificate: Path) -> None:
+async def test_untrusted_certificate_is_rejected(
+    fast_settings: Settings, certificate: Path
+) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    async with proxied(hasty.redis_url, tls) as proxy:
+    async with proxied(fast_settings.redis_url, tls) as proxy:
         (found,) = await inspect_redis(proxy.url.replace("redis://", "rediss://"))
     assert "CERTIFICATE_VERIFY_FAILED" in found.detail
     assert "OSTINATO_REDIS_URL" in str(found.fix)

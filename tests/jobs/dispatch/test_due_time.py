@@ -10,7 +10,7 @@ import pytest
 
 from ostinato.jobs.engine import Engine
 from ostinato.jobs.settings import Mode, Settings
-from tests.engine.rig import Rig, started, working
+from tests.engine.rig import Rig, run_worker, start_workers
 from tests.processes import Processes
 
 HOUR_MS = 3_600_000
@@ -27,58 +27,73 @@ def set_host_clock(monkeypatch: pytest.MonkeyPatch, off_by_s: float) -> None:
 
 @pytest.mark.parametrize("off_by_s", [-86_400.0 * 365, -7_200.0, 7_200.0, 86_400.0 * 365])
 async def test_wrong_host_clock_starts_no_job_early_or_late(
-    monkeypatch: pytest.MonkeyPatch, hasty: Settings, idle: Rig, off_by_s: float
+    monkeypatch: pytest.MonkeyPatch,
+    fast_settings: Settings,
+    rig_without_worker: Rig,
+    off_by_s: float,
 ) -> None:
     set_host_clock(monkeypatch, off_by_s)
-    async with working(hasty):
-        plan = await idle.plan("echo")
-        later = await idle.plan_at(plan, plan.scheduled_time + timedelta(hours=1))
-        assert (await idle.run("echo"))["state"] == "success"
-        assert (await idle.job(later))["attempt"] == 0
-        await idle.engine.advance(HOUR_MS)
-        assert (await idle.ended(later))["state"] == "success"
+    async with run_worker(fast_settings):
+        new_job = await rig_without_worker.build_job("echo")
+        later = await rig_without_worker.schedule_at(
+            new_job, new_job.scheduled_time + timedelta(hours=1)
+        )
+        assert (await rig_without_worker.run("echo"))["state"] == "success"
+        assert (await rig_without_worker.job(later))["attempt"] == 0
+        await rig_without_worker.engine.advance(HOUR_MS)
+        assert (await rig_without_worker.wait_until_ended(later))["state"] == "success"
 
 
 async def test_job_starts_soon_after_its_due_time_and_never_before(rig: Rig) -> None:
     now = await rig.engine.now()
-    plan = await rig.plan("echo")
-    ids = [await rig.plan_at(plan, now + timedelta(milliseconds=37 * n)) for n in range(30)]
-    for job in [await rig.ended(job_id) for job_id in ids]:
+    new_job = await rig.build_job("echo")
+    ids = [await rig.schedule_at(new_job, now + timedelta(milliseconds=37 * n)) for n in range(30)]
+    for job in [await rig.wait_until_ended(job_id) for job_id in ids]:
         late = job["startedAt"] - job["scheduledTime"]
         assert timedelta(0) <= late < timedelta(seconds=2)
 
 
-async def test_stale_hint_starts_no_job_early(idle: Rig) -> None:
-    plan = await idle.plan("echo")
-    later = await idle.plan_at(plan, plan.scheduled_time + timedelta(seconds=20))
-    assert await idle.claim(later) == []
-    assert (await idle.job(later))["attempt"] == 0
+async def test_stale_hint_starts_no_job_early(rig_without_worker: Rig) -> None:
+    new_job = await rig_without_worker.build_job("echo")
+    later = await rig_without_worker.schedule_at(
+        new_job, new_job.scheduled_time + timedelta(seconds=20)
+    )
+    assert await rig_without_worker.claim(later) == []
+    assert (await rig_without_worker.job(later))["attempt"] == 0
 
 
-async def test_time_offset_applies_to_every_process(idle: Rig, processes: Processes) -> None:
-    await started(idle, processes)
-    async with Engine.open(idle.engine.settings) as other:
-        plan = await idle.plan("what_time")
-        job_id = await idle.plan_at(plan, plan.scheduled_time + timedelta(days=400))
+async def test_time_offset_applies_to_every_process(
+    rig_without_worker: Rig, processes: Processes
+) -> None:
+    await start_workers(rig_without_worker, processes)
+    async with Engine.open(rig_without_worker.engine.settings) as other:
+        new_job = await rig_without_worker.build_job("what_time")
+        job_id = await rig_without_worker.schedule_at(
+            new_job, new_job.scheduled_time + timedelta(days=400)
+        )
         await other.advance(400 * 24 * HOUR_MS)
-        job = await idle.ended(job_id)
-        assert abs(await other.now() - await idle.engine.now()) < timedelta(milliseconds=500)
+        job = await rig_without_worker.wait_until_ended(job_id)
+        assert abs(await other.now() - await rig_without_worker.engine.now()) < timedelta(
+            milliseconds=500
+        )
     assert job["result"]["due"][:19] >= job["scheduledTime"].isoformat()[:19]
-    assert job["result"]["host"] < plan.scheduled_time.isoformat()[:4] + "-12-31T99"
+    assert job["result"]["host"] < new_job.scheduled_time.isoformat()[:4] + "-12-31T99"
 
 
 async def test_production_neither_sets_nor_applies_a_time_offset(
-    idle: Rig, hasty: Settings
+    rig_without_worker: Rig, fast_settings: Settings
 ) -> None:
-    async with Engine.open(hasty.model_copy(update={"mode": Mode.PRODUCTION})) as production:
+    async with Engine.open(
+        fast_settings.model_copy(update={"mode": Mode.PRODUCTION})
+    ) as production:
         with pytest.raises(RuntimeError, match="test and development"):
             await production.advance(1)
-        await idle.engine.advance(HOUR_MS)
-        ahead = await idle.engine.now() - await production.now()
+        await rig_without_worker.engine.advance(HOUR_MS)
+        ahead = await rig_without_worker.engine.now() - await production.now()
         assert abs(ahead - timedelta(hours=1)) < timedelta(seconds=1)
 
 
-async def test_due_time_is_in_whole_milliseconds(idle: Rig) -> None:
-    plan = replace(await idle.plan("echo"))
-    assert plan.scheduled_time.microsecond % 1000 == 0
-    assert plan.scheduled_time.utcoffset() == timedelta(0)
+async def test_due_time_is_in_whole_milliseconds(rig_without_worker: Rig) -> None:
+    new_job = replace(await rig_without_worker.build_job("echo"))
+    assert new_job.scheduled_time.microsecond % 1000 == 0
+    assert new_job.scheduled_time.utcoffset() == timedelta(0)

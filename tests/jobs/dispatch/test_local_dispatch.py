@@ -70,83 +70,89 @@ async def leading(engine: Engine) -> AsyncIterator[Leader]:
 
 
 @pytest.fixture
-async def leader(idle: Rig) -> AsyncIterator[Leader]:
-    async with leading(idle.engine) as leader:
+async def leader(rig_without_worker: Rig) -> AsyncIterator[Leader]:
+    async with leading(rig_without_worker.engine) as leader:
         yield leader
 
 
 @pytest.fixture
-async def clock(idle: Rig) -> StandingClock:
-    return StandingClock(idle.engine.mongo, await idle.engine.now())
+async def clock(rig_without_worker: Rig) -> StandingClock:
+    return StandingClock(rig_without_worker.engine.mongo, await rig_without_worker.engine.now())
 
 
 @pytest.fixture
-async def early_leader(idle: Rig, clock: StandingClock) -> AsyncIterator[Leader]:
+async def early_leader(rig_without_worker: Rig, clock: StandingClock) -> AsyncIterator[Leader]:
     """Return a leader whose time stands still."""
-    async with leading(replace(idle.engine, clock=clock)) as leader:
+    async with leading(replace(rig_without_worker.engine, clock=clock)) as leader:
         yield leader
 
 
 async def due_soon(rig: Rig, clock: StandingClock) -> str:
-    return await rig.plan_at(await rig.plan("echo"), clock.time + SOON)
+    return await rig.schedule_at(await rig.build_job("echo"), clock.time + SOON)
 
 
 async def pending(rig: Rig, delay: timedelta) -> PendingJob:
     """Schedule a job, and return it as the dispatcher reads it."""
-    plan = await rig.plan("echo")
-    job_id = await rig.plan_at(plan, plan.scheduled_time + delay)
+    new_job = await rig.build_job("echo")
+    job_id = await rig.schedule_at(new_job, new_job.scheduled_time + delay)
     due = (await rig.job(job_id))["scheduledTime"]
     return PendingJob(id=job_id, lane=Lane(), scheduled_time=due, owner="alice")
 
 
-async def test_idle_leader_runs_the_only_job_without_redis(idle: Rig, leader: Leader) -> None:
-    job_id = await idle.schedule("echo")
+async def test_idle_leader_runs_the_only_job_without_redis(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
+    job_id = await rig_without_worker.schedule("echo")
     assert await leader.dispatch() == 0
-    assert (await idle.ended(job_id))["state"] == "success"
+    assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "success"
 
 
-async def test_several_jobs_are_sent_to_all_workers(idle: Rig, leader: Leader) -> None:
-    ids = [await idle.schedule("echo") for _ in range(2)]
+async def test_several_jobs_are_sent_to_all_workers(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
+    ids = [await rig_without_worker.schedule("echo") for _ in range(2)]
     assert await leader.dispatch() == 2
-    assert {(await idle.job(job_id))["state"] for job_id in ids} == {"pending"}
+    assert {(await rig_without_worker.job(job_id))["state"] for job_id in ids} == {"pending"}
 
 
 async def test_leader_sends_the_only_job_that_fits_to_all_workers(
-    idle: Rig, leader: Leader
+    rig_without_worker: Rig, leader: Leader
 ) -> None:
     for _ in range(2 * SLOTS - 1):
-        await idle.schedule("echo")
+        await rig_without_worker.schedule("echo")
     assert await leader.dispatch() == 2 * SLOTS - 1
     for _ in range(2):
-        await idle.schedule("echo")
+        await rig_without_worker.schedule("echo")
     assert await leader.dispatch() == 2 * SLOTS
 
 
 async def test_only_job_due_soon_starts_at_its_time_without_redis(
-    idle: Rig, early_leader: Leader, clock: StandingClock
+    rig_without_worker: Rig, early_leader: Leader, clock: StandingClock
 ) -> None:
-    job_id = await due_soon(idle, clock)
+    job_id = await due_soon(rig_without_worker, clock)
     assert await early_leader.dispatch() == 0
     assert early_leader.local.added_to(QueuedJobs({}, {})).ids == {Lane(): frozenset({job_id})}
-    assert (await idle.job(job_id))["state"] == "pending"
+    assert (await rig_without_worker.job(job_id))["state"] == "pending"
     clock.time += SOON
-    job = await idle.ended(job_id)
+    job = await rig_without_worker.wait_until_ended(job_id)
     assert timedelta(0) <= job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)
     assert (await early_leader.chunks.queued()).total == 0
 
 
 async def test_several_jobs_due_soon_are_sent_to_all_workers_when_due(
-    idle: Rig, early_leader: Leader, clock: StandingClock
+    rig_without_worker: Rig, early_leader: Leader, clock: StandingClock
 ) -> None:
     for _ in range(2):
-        await due_soon(idle, clock)
+        await due_soon(rig_without_worker, clock)
     assert await early_leader.dispatch() == 0
     assert early_leader.local.added_to(QueuedJobs({}, {})).total == 0
     clock.time += SOON
     assert await early_leader.dispatch() == 2
 
 
-async def test_failed_claim_is_logged_and_not_retried_at_once(idle: Rig, leader: Leader) -> None:
+async def test_failed_claim_is_logged_and_not_retried_at_once(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
     async def fail() -> bool:
         raise ConnectionError("no")
 
@@ -159,73 +165,85 @@ async def test_failed_claim_is_logged_and_not_retried_at_once(idle: Rig, leader:
 
 
 async def test_leader_holding_a_job_sends_another_to_all_workers_once_due(
-    idle: Rig, leader: Leader
+    rig_without_worker: Rig, leader: Leader
 ) -> None:
-    held = await pending(idle, timedelta(hours=1))
+    held = await pending(rig_without_worker, timedelta(hours=1))
     task = leader.local.run(held)
-    await idle.schedule("echo")
+    await rig_without_worker.schedule("echo")
     assert await leader.dispatch() == 1
     assert not task.done()
 
 
 async def test_leader_running_a_job_sends_the_next_to_all_workers(
-    idle: Rig, leader: Leader
+    rig_without_worker: Rig, leader: Leader
 ) -> None:
-    await idle.schedule("hold")
+    await rig_without_worker.schedule("hold")
     assert await leader.dispatch() == 0
     await gate.reached.wait()
-    await idle.schedule("echo")
+    await rig_without_worker.schedule("echo")
     assert await leader.dispatch() == 1
     gate.opened.set()
 
 
-async def test_held_job_starts_at_its_time_and_never_before(idle: Rig, leader: Leader) -> None:
-    job = await pending(idle, timedelta(milliseconds=300))
+async def test_held_job_starts_at_its_time_and_never_before(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
+    job = await pending(rig_without_worker, timedelta(milliseconds=300))
     assert await leader.local.run(job) is False
-    started = (await idle.ended(job.id))["startedAt"]
+    started = (await rig_without_worker.wait_until_ended(job.id))["startedAt"]
     assert timedelta(0) <= started - job.scheduled_time < timedelta(seconds=2)
 
 
-async def test_held_job_is_not_dispatched_as_well(idle: Rig, leader: Leader) -> None:
-    job = await pending(idle, timedelta(hours=1))
+async def test_held_job_is_not_dispatched_as_well(rig_without_worker: Rig, leader: Leader) -> None:
+    job = await pending(rig_without_worker, timedelta(hours=1))
     assert not leader.local.run(job).done()
     counted = leader.local.added_to(QueuedJobs({}, {}))
     assert (counted.total, counted.ids) == (1, {Lane(): frozenset({job.id})})
 
 
 async def test_local_run_of_a_taken_or_early_job_asks_for_another_read(
-    idle: Rig, leader: Leader
+    rig_without_worker: Rig, leader: Leader
 ) -> None:
-    taken = await pending(idle, timedelta(0))
-    await idle.claim(taken.id, "another")
+    taken = await pending(rig_without_worker, timedelta(0))
+    await rig_without_worker.claim(taken.id, "another")
     assert await leader.local.run(taken) is True
-    later = await pending(idle, timedelta(hours=1))
+    later = await pending(rig_without_worker, timedelta(hours=1))
     assert await leader.local.run(later._replace(scheduled_time=NOON.replace(year=2020))) is True
-    assert (await idle.job(later.id))["attempt"] == 0
+    assert (await rig_without_worker.job(later.id))["attempt"] == 0
 
 
-async def test_stopping_leader_leaves_its_held_job_pending(idle: Rig, leader: Leader) -> None:
-    job = await pending(idle, timedelta(hours=1))
+async def test_stopping_leader_leaves_its_held_job_pending(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
+    job = await pending(rig_without_worker, timedelta(hours=1))
     task = leader.local.run(job)
     await leader.local.close()
     assert task.cancelled()
-    assert (await idle.job(job.id))["state"] == "pending"
+    assert (await rig_without_worker.job(job.id))["state"] == "pending"
 
 
-async def test_leader_reads_ahead_only_when_it_holds_no_job(idle: Rig, leader: Leader) -> None:
+async def test_leader_reads_ahead_only_when_it_holds_no_job(
+    rig_without_worker: Rig, leader: Leader
+) -> None:
     local = leader.local
     assert local.lookahead(NOON) == NOON + LOOKAHEAD
     assert local.wake_at(NOON, NOON - 2 * LOOKAHEAD) == NOON - LOOKAHEAD
     assert local.wake_at(NOON, NOON - SOON) == NOON
-    assert not local.run(await pending(idle, timedelta(hours=1))).done()
+    assert not local.run(await pending(rig_without_worker, timedelta(hours=1))).done()
     assert local.lookahead(NOON) == NOON
 
 
 @pytest.mark.parametrize(("due_in_s", "looks_in_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
 async def test_leader_sleeps_until_the_next_job_is_due_and_at_most_a_second(
-    idle: Rig, early_leader: Leader, clock: StandingClock, due_in_s: float, looks_in_s: float
+    rig_without_worker: Rig,
+    early_leader: Leader,
+    clock: StandingClock,
+    due_in_s: float,
+    looks_in_s: float,
 ) -> None:
-    await idle.plan_at(await idle.plan("echo"), clock.time + timedelta(seconds=due_in_s))
+    await rig_without_worker.schedule_at(
+        await rig_without_worker.build_job("echo"), clock.time + timedelta(seconds=due_in_s)
+    )
     wait_s = await early_leader.dispatcher._try_to_dispatch()
     assert wait_s == pytest.approx(looks_in_s, abs=0.001)
 

@@ -12,33 +12,35 @@ from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, running_worker, working
+from tests.engine.rig import Rig, run_worker, running_worker
 
 HOUR_S = 3_600.0
 MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 
 
 @pytest.fixture
-def hourly(hasty: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def hourly(fast_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Return settings; workers in this process poll once an hour."""
     monkeypatch.setattr("ostinato.jobs.dispatch.dispatcher.POLL_INTERVAL_S", HOUR_S)
     monkeypatch.setattr("ostinato.jobs.dispatch.queue_settings.REFRESH_INTERVAL_S", HOUR_S)
     monkeypatch.setattr("ostinato.jobs.arq_queue.consumer.POLL_INTERVAL_S", HOUR_S)
-    return hasty.model_copy(update={"functions": (*hasty.functions, "tests.engine.limited")})
+    return fast_settings.model_copy(
+        update={"functions": (*fast_settings.functions, "tests.engine.limited")}
+    )
 
 
 @pytest.fixture
-async def slow_polling(hourly: Settings, idle: Rig) -> AsyncIterator[Rig]:
+async def slow_polling(hourly: Settings, rig_without_worker: Rig) -> AsyncIterator[Rig]:
     """Return an installation whose worker polls once an hour."""
-    async with working(hourly):
-        await idle.run("echo")
-        yield idle
+    async with run_worker(hourly):
+        await rig_without_worker.run("echo")
+        yield rig_without_worker
 
 
 async def later(rig: Rig) -> NewJob:
     """Return a new job that the dispatcher does not read yet."""
-    plan = await rig.plan("echo")
-    return replace(plan, scheduled_time=plan.scheduled_time + timedelta(days=1))
+    new_job = await rig.build_job("echo")
+    return replace(new_job, scheduled_time=new_job.scheduled_time + timedelta(days=1))
 
 
 async def test_signal_starts_a_due_job(slow_polling: Rig) -> None:
@@ -46,21 +48,23 @@ async def test_signal_starts_a_due_job(slow_polling: Rig) -> None:
 
 
 async def test_signal_starts_all_due_jobs(slow_polling: Rig) -> None:
-    plan = await slow_polling.plan("echo")
-    documents = [build_job_document(plan, plan.scheduled_time, 9) for _ in range(2)]
+    new_job = await slow_polling.build_job("echo")
+    documents = [build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(2)]
     await slow_polling.engine.store.insert(documents)
     slow_polling.engine.notifier.notify(Signal.DUE)
-    states = {(await slow_polling.ended(document["_id"]))["state"] for document in documents}
+    states = {
+        (await slow_polling.wait_until_ended(document["_id"]))["state"] for document in documents
+    }
     assert states == {"success"}
 
 
 async def test_timer_starts_the_next_due_job(slow_polling: Rig) -> None:
-    plan = await slow_polling.plan("echo")
+    new_job = await slow_polling.build_job("echo")
     for delay_ms in (300, 600):
-        due = plan.scheduled_time + timedelta(milliseconds=delay_ms)
+        due = new_job.scheduled_time + timedelta(milliseconds=delay_ms)
         for _ in range(2):  # one alone is at hand before its time
-            await slow_polling.plan_at(plan, due)
-    await slow_polling.until(lambda: slow_polling.count_of("echo", "success", at_least=5))
+            await slow_polling.schedule_at(new_job, due)
+    await slow_polling.wait_until(lambda: slow_polling.has_jobs("echo", "success", at_least=5))
 
 
 async def test_retry_after_zero_runs_again_at_once(slow_polling: Rig) -> None:
@@ -78,46 +82,50 @@ async def test_retry_due_soon_does_not_wait_for_a_poll(slow_polling: Rig) -> Non
     job_id = await slow_polling.schedule("fail_once")
     await gate.reached.wait()
     gate.opened.set()
-    job = await slow_polling.ended(job_id)
+    job = await slow_polling.wait_until_ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
 
 
 async def test_manually_retried_job_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
     failed = await slow_polling.run("shout", message="no")
     await slow_polling.engine.retry(failed["_id"])
-    await slow_polling.until(
+    await slow_polling.wait_until(
         lambda: slow_polling.all("jobs", _id=failed["_id"], attempt=2, state="failed")
     )
 
 
 async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
     ids = [await slow_polling.schedule("four_per_second") for _ in range(4)]
-    assert {(await slow_polling.ended(job_id))["state"] for job_id in ids} == {"success"}
+    assert {(await slow_polling.wait_until_ended(job_id))["state"] for job_id in ids} == {"success"}
 
 
-async def test_pause_and_resume_do_not_wait_for_a_poll(hourly: Settings, idle: Rig) -> None:
+async def test_pause_and_resume_do_not_wait_for_a_poll(
+    hourly: Settings, rig_without_worker: Rig
+) -> None:
     async with running_worker(hourly) as worker:
-        await idle.run("echo")
-        await idle.engine.queues.pause("default")
-        await idle.until(lambda: worker.queues.is_paused("default"))
-        job_id = await idle.schedule("echo")
-        await idle.engine.queues.resume("default")
-        assert (await idle.ended(job_id))["state"] == "success"
+        await rig_without_worker.run("echo")
+        await rig_without_worker.engine.queues.pause("default")
+        await rig_without_worker.wait_until(lambda: worker.queues.is_paused("default"))
+        job_id = await rig_without_worker.schedule("echo")
+        await rig_without_worker.engine.queues.resume("default")
+        assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "success"
 
 
-async def test_released_job_does_not_wait_for_a_poll(slow_polling: Rig, hasty: Settings) -> None:
-    async with WorkerRuntime.open(hasty) as other:
+async def test_released_job_does_not_wait_for_a_poll(
+    slow_polling: Rig, fast_settings: Settings
+) -> None:
+    async with WorkerRuntime.open(fast_settings) as other:
         job_id = (await slow_polling.engine.schedule(await later(slow_polling))).id
         await slow_polling.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
         (claimed,) = await slow_polling.claim(job_id, other.id)
         await other.executor.hand_back_claim((job_id, claimed.info.attempt), 9)
-        assert (await slow_polling.ended(job_id))["attempt"] == 2
+        assert (await slow_polling.wait_until_ended(job_id))["attempt"] == 2
 
 
 async def test_job_starts_within_2_s_without_a_signal(rig: Rig) -> None:
     await rig.run("echo")
-    plan = await rig.plan("echo")
-    document = build_job_document(plan, plan.scheduled_time, 9)
+    new_job = await rig.build_job("echo")
+    document = build_job_document(new_job, new_job.scheduled_time, 9)
     await rig.engine.store.insert([document])
-    job = await rig.ended(document["_id"])
+    job = await rig.wait_until_ended(document["_id"])
     assert job["startedAt"] - job["scheduledTime"] < timedelta(seconds=2)

@@ -13,7 +13,7 @@ from ostinato.jobs.maintenance.election import ROLE, CannotLead, LeaderElection
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from tests.engine.proxy import proxied
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 from tests.processes import eventually
 
 LEASE_MS = 300
@@ -25,31 +25,31 @@ async def leader_of(rig: Rig) -> str | None:
 
 
 async def test_leader_without_redis_steps_down_for_a_connected_worker(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    astray = hasty.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    astray = fast_settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
     with capture_logs() as logs:
-        async with working(astray):
-            first = await eventually(lambda: leader_of(idle))
-            async with working(hasty):
-                assert (await idle.run("echo"))["state"] == "success"
-                assert await leader_of(idle) not in (None, first)
+        async with run_worker(astray):
+            first = await eventually(lambda: leader_of(rig_without_worker))
+            async with run_worker(fast_settings):
+                assert (await rig_without_worker.run("echo"))["state"] == "success"
+                assert await leader_of(rig_without_worker) not in (None, first)
     stood_back = [one for one in logs if one["event"] == "leader.stepped_down"]
     assert {one["worker_id"] for one in stood_back} == {first}
     assert stood_back[0]["fix"] == "start the server or correct OSTINATO_REDIS_URL"
 
 
 async def test_jobs_run_after_redis_recovers_for_the_only_worker(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    async with proxied(hasty.redis_url) as proxy:
+    async with proxied(fast_settings.redis_url) as proxy:
         proxy.cut()
         with capture_logs() as logs:
-            async with working(hasty.model_copy(update={"redis_url": proxy.url})):
-                job_id = await idle.schedule("echo")
+            async with run_worker(fast_settings.model_copy(update={"redis_url": proxy.url})):
+                job_id = await rig_without_worker.schedule("echo")
                 await eventually(lambda: "leader.stepped_down" in [one["event"] for one in logs])
                 proxy.heal()
-                assert (await idle.ended(job_id))["state"] == "success"
+                assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "success"
 
 
 async def never() -> bool:
@@ -76,7 +76,7 @@ async def standing(
 
 
 async def test_sole_candidate_campaigns_again_after_at_least_two_leases(
-    idle: Rig,
+    rig_without_worker: Rig,
 ) -> None:
     led_at: list[float] = []
 
@@ -84,15 +84,15 @@ async def test_sole_candidate_campaigns_again_after_at_least_two_leases(
         led_at.append(time.monotonic())
         await fail()
 
-    async with standing(idle, try_it, never):
+    async with standing(rig_without_worker, try_it, never):
         await eventually(lambda: len(led_at) == 4)
     pauses = [after - before for before, after in pairwise(led_at)]
     leases = [1_000 * pause // LEASE_MS for pause in pauses]
     assert (leases[0] >= 2, leases[1] >= 3, leases[2] >= 4) == (True, True, True)
 
 
-async def test_leader_that_steps_down_releases_its_lease(idle: Rig) -> None:
-    store = WorkerStore(idle.engine.mongo)
-    async with standing(idle, fail, never):
+async def test_leader_that_steps_down_releases_its_lease(rig_without_worker: Rig) -> None:
+    store = WorkerStore(rig_without_worker.engine.mongo)
+    async with standing(rig_without_worker, fail, never):
         await eventually(lambda: store.acquire_leadership(ROLE, "w2", 60_000))
         assert not await store.acquire_leadership(ROLE, "w1", LEASE_MS)

@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.rate_limits import RateLimitStore, StartRequest
 from ostinato.jobs.mongo.workers import Fleet, WorkerStore
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
-from tests.engine.rig import Document, Rig, working
+from tests.engine.rig import Document, Rig, run_worker
 from tests.malformed import ODD, damaged, sound
 
 PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -56,25 +56,32 @@ async def insert(rig: Rig, collection: str, *documents: Document) -> None:
 
 
 async def test_workers_start_and_run_jobs_despite_malformed_documents(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    await insert(idle, "queues", {"_id": "default", "weight": 5}, *malformed_variants(QUEUE))
-    await insert(idle, "workers", *malformed_variants(WORKER))
-    await insert(idle, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"})
-    await insert(idle, "clock", {"_id": "offset", "ms": "many"})
-    async with working(hasty):
-        assert (await idle.run("echo", value=1))["state"] == "success"
+    await insert(
+        rig_without_worker, "queues", {"_id": "default", "weight": 5}, *malformed_variants(QUEUE)
+    )
+    await insert(rig_without_worker, "workers", *malformed_variants(WORKER))
+    await insert(
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"}
+    )
+    await insert(rig_without_worker, "clock", {"_id": "offset", "ms": "many"})
+    async with run_worker(fast_settings):
+        assert (await rig_without_worker.run("echo", value=1))["state"] == "success"
 
 
 async def test_malformed_workers_do_not_hide_which_queues_are_served(
-    idle: Rig,
+    rig_without_worker: Rig,
 ) -> None:
     await insert(
-        idle, "workers", *malformed_variants(WORKER), {**WORKER, "_id": "a", "queues": ["mine"]}
+        rig_without_worker,
+        "workers",
+        *malformed_variants(WORKER),
+        {**WORKER, "_id": "a", "queues": ["mine"]},
     )
-    served = await WorkerStore(idle.engine.mongo).find_served_queues(60_000)
+    served = await WorkerStore(rig_without_worker.engine.mongo).find_served_queues(60_000)
     assert {"default", "mine"} <= served
-    settings = idle.engine.settings
+    settings = rig_without_worker.engine.settings
     with MongoClient[Document](settings.mongo_url) as client:
         found = inspect_queues(client[settings.database], 60_000)
     assert [one.fix for one in found] == [None]
@@ -88,25 +95,29 @@ async def test_malformed_pending_jobs_do_not_delay_other_jobs(rig: Rig) -> None:
             job["scheduledTime"] = PAST
     await insert(rig, "jobs", *jobs)
     job_id = await rig.schedule("echo", value=1)
-    assert (await rig.ended(job_id, within=30))["state"] == "success"
+    assert (await rig.wait_until_ended(job_id, within=30))["state"] == "success"
 
 
 @pytest.mark.parametrize("field", QUEUE)
 @pytest.mark.parametrize("odd", ODD)
-async def test_queue_uses_defaults_for_malformed_fields(idle: Rig, field: str, odd: str) -> None:
-    await insert(idle, "queues", {**QUEUE, "_id": "default", field: ODD[odd]})
-    queue = (await QueueStore(idle.engine.mongo).all())["default"]
+async def test_queue_uses_defaults_for_malformed_fields(
+    rig_without_worker: Rig, field: str, odd: str
+) -> None:
+    await insert(rig_without_worker, "queues", {**QUEUE, "_id": "default", field: ODD[odd]})
+    queue = (await QueueStore(rig_without_worker.engine.mongo).all())["default"]
     others = {name: value for name, value in QUEUE.items() if name != field}
     assert {name: getattr(queue, name) for name in others} == others
     assert isinstance(queue.paused, bool)
     assert 1 <= queue.weight <= 1_000
-    paused = await QueueStore(idle.engine.mongo).pause("default")
+    paused = await QueueStore(rig_without_worker.engine.mongo).pause("default")
     assert paused.paused
 
 
-async def test_workers_are_listed_despite_malformed_heartbeats(idle: Rig) -> None:
-    store = WorkerStore(idle.engine.mongo)
-    await insert(idle, "workers", *malformed_variants(WORKER), {**WORKER, "_id": "sound"})
+async def test_workers_are_listed_despite_malformed_heartbeats(rig_without_worker: Rig) -> None:
+    store = WorkerStore(rig_without_worker.engine.mongo)
+    await insert(
+        rig_without_worker, "workers", *malformed_variants(WORKER), {**WORKER, "_id": "sound"}
+    )
     assert "sound" in [worker.id for worker in await store.find_all()]
     assert await store.find_unregistered_holders() == []
     assert isinstance(await store.read_fleet(), Fleet)
@@ -114,56 +125,69 @@ async def test_workers_are_listed_despite_malformed_heartbeats(idle: Rig) -> Non
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_malformed_leader_document_does_not_prevent_election(idle: Rig, odd: str) -> None:
-    await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]})
-    assert await WorkerStore(idle.engine.mongo).acquire_leadership("dispatcher", "w1", 1_000)
+async def test_malformed_leader_document_does_not_prevent_election(
+    rig_without_worker: Rig, odd: str
+) -> None:
+    await insert(
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]}
+    )
+    assert await WorkerStore(rig_without_worker.engine.mongo).acquire_leadership(
+        "dispatcher", "w1", 1_000
+    )
 
 
-async def test_malformed_lease_can_be_acquired(idle: Rig) -> None:
+async def test_malformed_lease_can_be_acquired(rig_without_worker: Rig) -> None:
     until = datetime.now(UTC) + timedelta(days=365)
-    await insert(idle, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until})
-    store = WorkerStore(idle.engine.mongo)
+    await insert(
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until}
+    )
+    store = WorkerStore(rig_without_worker.engine.mongo)
     assert await store.acquire_leadership("dispatcher", "w1", 60_000)
     assert not await store.acquire_leadership("dispatcher", "w2", 60_000)
 
 
 @pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # which are offsets
 async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
-    idle: Rig, odd: str
+    rig_without_worker: Rig, odd: str
 ) -> None:
-    await insert(idle, "clock", {"_id": "offset", "ms": ODD[odd]})
-    assert await idle.engine.clock.offset_ms() == 0
+    await insert(rig_without_worker, "clock", {"_id": "offset", "ms": ODD[odd]})
+    assert await rig_without_worker.engine.clock.offset_ms() == 0
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_malformed_rate_does_not_delay_starts(idle: Rig, odd: str) -> None:
-    buckets, now = RateLimitStore(idle.engine.mongo), await idle.engine.now()
-    await insert(idle, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]})
+async def test_malformed_rate_does_not_delay_starts(rig_without_worker: Rig, odd: str) -> None:
+    buckets, now = (
+        RateLimitStore(rig_without_worker.engine.mongo),
+        await rig_without_worker.engine.now(),
+    )
+    await insert(
+        rig_without_worker, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]}
+    )
     assert (await buckets.read_quota("b", LIMIT, now)).free > 0
     assert (await buckets.acquire("b", LIMIT, StartRequest(new=1, reserved=0), 0)).start_now == 1
 
 
 @pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])
-async def test_lane_skips_malformed_due_times(idle: Rig, odd: str) -> None:
+async def test_lane_skips_malformed_due_times(rig_without_worker: Rig, odd: str) -> None:
     odd_times = [sound("jobs", scheduledTime=ODD[odd]) for _ in range(3)]
-    await insert(idle, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
-    due = DueJobs(idle.engine.mongo)
+    await insert(rig_without_worker, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
+    due = DueJobs(rig_without_worker.engine.mongo)
     ((lane, at),) = (await due.lane_heads("default")).items()
     assert at == PAST
     assert [job.scheduled_time for job in await due.find_first(lane, 2, frozenset())] == [PAST]
-    assert await due.count_due("default", await idle.engine.now()) == 1
+    assert await due.count_due("default", await rig_without_worker.engine.now()) == 1
 
 
 @pytest.mark.parametrize(
     "make_id", ["{:03}".format, lambda n: Code(str(n)), lambda n: DBRef("a", {"b": n})]
 )
 async def test_jobs_with_ids_of_another_type_do_not_block_others(
-    idle: Rig, make_id: Callable[[int], object]
+    rig_without_worker: Rig, make_id: Callable[[int], object]
 ) -> None:
     odd = [sound("jobs", scheduledTime=PAST, _id=make_id(n)) for n in range(20)]
     job = sound("jobs", scheduledTime=PAST + timedelta(days=1))
-    await insert(idle, "jobs", *odd, job)
-    due = DueJobs(idle.engine.mongo)
+    await insert(rig_without_worker, "jobs", *odd, job)
+    due = DueJobs(rig_without_worker.engine.mongo)
     ((lane, _),) = (await due.lane_heads("default")).items()
     found: list[Any] = []
     for _ in range(10):
@@ -172,15 +196,17 @@ async def test_jobs_with_ids_of_another_type_do_not_block_others(
 
 
 async def test_repaired_pending_job_is_found_again(
-    idle: Rig, monkeypatch: pytest.MonkeyPatch
+    rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.mongo.due_jobs.QUARANTINE_S", 0)
     job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
-    await insert(idle, "jobs", job)
-    due = DueJobs(idle.engine.mongo)
+    await insert(rig_without_worker, "jobs", job)
+    due = DueJobs(rig_without_worker.engine.mongo)
     (lane,) = await due.lane_heads("default")
     assert await due.find_first(lane, 1, frozenset()) == []
-    await idle.engine.mongo["jobs"].update_one({"_id": job["_id"]}, {"$set": {"owner": "ann"}})
+    await rig_without_worker.engine.mongo["jobs"].update_one(
+        {"_id": job["_id"]}, {"$set": {"owner": "ann"}}
+    )
     assert [found.id for found in await due.find_first(lane, 1, frozenset())] == [job["_id"]]
 
 
@@ -197,16 +223,14 @@ ODD_ATTEMPTS: Final[dict[str, Document]] = {
 
 @pytest.mark.parametrize("odd", ODD_ATTEMPTS)
 async def test_job_with_malformed_attempts_fails_and_frees_its_slot(
-    hasty: Settings, idle: Rig, odd: str
+    fast_settings: Settings, rig_without_worker: Rig, odd: str
 ) -> None:
-    fields: Document = {
-        "functionName": "functions.shout",
-        "args": {"message": "no"},
-        "scheduledTime": PAST,
-    }
-    await insert(idle, "jobs", *(sound("jobs", **fields, **ODD_ATTEMPTS[odd]) for _ in range(2)))
-    async with working(hasty.model_copy(update={"concurrency": 1})):
-        assert (await idle.run("echo", value=1))["state"] == "success"
-        await idle.until(lambda: idle.count_of("shout", "failed", 2))
-    jobs = await idle.jobs_of("shout")
+    rig = rig_without_worker
+    call: Document = {"functionName": "functions.shout", "args": {"message": "no"}}
+    job = call | {"scheduledTime": PAST} | ODD_ATTEMPTS[odd]
+    await insert(rig, "jobs", *(sound("jobs", **job) for _ in range(2)))
+    async with run_worker(fast_settings.model_copy(update={"concurrency": 1})):
+        assert (await rig.run("echo", value=1))["state"] == "success"
+        await rig.wait_until(lambda: rig.has_jobs("shout", "failed", 2))
+    jobs = await rig.find_jobs("shout")
     assert all("whole number" in str(job["error"]) or odd == "huge" for job in jobs)

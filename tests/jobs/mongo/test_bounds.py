@@ -18,7 +18,7 @@ from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 
 Database = MongoClient[dict[str, Any]]
 LARGEST_BYTES = 16 * 1024 * 1024
@@ -51,42 +51,42 @@ async def lengthen(rig: Rig, admin: Database, job_id: str, events: int) -> None:
 
 
 async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(
-    idle: Rig, mongo_admin: Database
+    rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
-    job_id = await idle.schedule("echo")
-    await lengthen(idle, mongo_admin, job_id, MAX_EVENTS - 101)
+    job_id = await rig_without_worker.schedule("echo")
+    await lengthen(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 101)
 
     async def go_on() -> None:
         for _ in range(MAX_EVENTS):
-            await idle.cancel(job_id)
-            await idle.engine.retry(job_id)
+            await rig_without_worker.cancel(job_id)
+            await rig_without_worker.engine.retry(job_id)
 
     with pytest.raises(PreconditionFailed, match="has 508 of at most 512 events") as refused:
         await go_on()
     assert "schedule a new job" in str(refused.value)
-    assert len((await idle.job(job_id))["timeline"]) == 508
+    assert len((await rig_without_worker.job(job_id))["timeline"]) == 508
 
 
 async def test_retried_job_has_timeline_space_for_all_its_attempts(
-    idle: Rig, mongo_admin: Database
+    rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
-    job_id = await idle.schedule("fail_twice")
-    await idle.cancel(job_id)
-    await lengthen(idle, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
-    await idle.engine.retry(job_id)
-    await idle.cancel(job_id)
+    job_id = await rig_without_worker.schedule("fail_twice")
+    await rig_without_worker.cancel(job_id)
+    await lengthen(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
+    await rig_without_worker.engine.retry(job_id)
+    await rig_without_worker.cancel(job_id)
     with pytest.raises(PreconditionFailed, match="of at most 512 events"):
-        await idle.engine.retry(job_id)
+        await rig_without_worker.engine.retry(job_id)
 
 
 async def test_job_with_a_full_timeline_fails_without_starting(
     rig: Rig, mongo_admin: Database
 ) -> None:
-    plan = await rig.plan("hold")
-    job_id = await rig.plan_at(plan, plan.scheduled_time.replace(year=2100))
+    new_job = await rig.build_job("hold")
+    job_id = await rig.schedule_at(new_job, new_job.scheduled_time.replace(year=2100))
     await lengthen(rig, mongo_admin, job_id, MAX_EVENTS - 2)
-    spoil(rig, mongo_admin, job_id, {"scheduledTime": plan.scheduled_time})
-    job = await rig.ended(job_id, within=30)
+    spoil(rig, mongo_admin, job_id, {"scheduledTime": new_job.scheduled_time})
+    job = await rig.wait_until_ended(job_id, within=30)
     assert (job["state"], job["error"]["name"]) == ("failed", "TimelineFull")
     assert (len(job["timeline"]), gate.visits) == (MAX_EVENTS, 0)
     assert [failure["jobId"] for failure in await rig.all("failures")] == [job_id]
@@ -103,14 +103,16 @@ SPOILED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", SPOILED.values(), ids=SPOILED.keys())
 async def test_malformed_job_fails_alone(
-    idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
+    rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database, fields: dict[str, Any]
 ) -> None:
-    before, bad, after = [await idle.schedule("echo", value=n) for n in range(3)]
-    spoil(idle, mongo_admin, bad, fields)
-    async with working(hasty):
-        assert [(await idle.ended(one, 30))["state"] for one in (before, after)] == ["success"] * 2
-        await idle.reaches(bad, "failed", within=30)
-    assert [failure["jobId"] for failure in await idle.all("failures")] == [bad]
+    before, bad, after = [await rig_without_worker.schedule("echo", value=n) for n in range(3)]
+    spoil(rig_without_worker, mongo_admin, bad, fields)
+    async with run_worker(fast_settings):
+        assert [
+            (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in (before, after)
+        ] == ["success"] * 2
+        await rig_without_worker.wait_for_state(bad, "failed", within=30)
+    assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [bad]
 
 
 @pytest.mark.parametrize(
@@ -118,15 +120,23 @@ async def test_malformed_job_fails_alone(
     [("filler", 8), ("args.value", 8), ("timeline.0.filler", 8), ("filler", 500), ("filler", 900)],
 )
 async def test_job_too_large_to_start_or_complete_fails_alone(
-    idle: Rig, hasty: Settings, mongo_admin: Database, field: str, left_bytes: int
+    rig_without_worker: Rig,
+    fast_settings: Settings,
+    mongo_admin: Database,
+    field: str,
+    left_bytes: int,
 ) -> None:
-    before, bad, after = [await idle.schedule("echo", value="x" * 200) for _ in range(3)]
-    await swell(idle, mongo_admin, bad, field, left_bytes)
-    async with working(hasty):
-        assert [(await idle.ended(one, 30))["state"] for one in (before, after)] == ["success"] * 2
-        job = await idle.reaches(bad, "failed", within=30)
+    before, bad, after = [
+        await rig_without_worker.schedule("echo", value="x" * 200) for _ in range(3)
+    ]
+    await swell(rig_without_worker, mongo_admin, bad, field, left_bytes)
+    async with run_worker(fast_settings):
+        assert [
+            (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in (before, after)
+        ] == ["success"] * 2
+        job = await rig_without_worker.wait_for_state(bad, "failed", within=30)
     assert job["error"]["name"] == "DocumentTooLarge"
-    assert [failure["jobId"] for failure in await idle.all("failures")] == [bad]
+    assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [bad]
 
 
 @contextmanager
@@ -140,31 +150,38 @@ def refusing(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[N
 
 
 async def test_unwritable_jobs_do_not_block_their_lane(
-    idle: Rig, hasty: Settings, mongo_admin: Database
+    rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database
 ) -> None:
-    bad = [await idle.schedule("echo") for _ in range(12)]
-    good = [await idle.schedule("echo") for _ in range(3)]
-    narrow = hasty.model_copy(update={"concurrency": 2})
-    with refusing(mongo_admin, hasty.database, {"_id": {"$nin": bad}}):
-        async with working(narrow):
-            assert [(await idle.ended(one, 30))["state"] for one in good] == ["success"] * 3
-    assert {(await idle.job(one))["state"] for one in bad} == {"pending"}
+    bad = [await rig_without_worker.schedule("echo") for _ in range(12)]
+    good = [await rig_without_worker.schedule("echo") for _ in range(3)]
+    narrow = fast_settings.model_copy(update={"concurrency": 2})
+    with refusing(mongo_admin, fast_settings.database, {"_id": {"$nin": bad}}):
+        async with run_worker(narrow):
+            assert [
+                (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in good
+            ] == ["success"] * 3
+    assert {(await rig_without_worker.job(one))["state"] for one in bad} == {"pending"}
 
 
 async def test_log_does_not_quote_a_job_rejected_by_a_validator(
-    idle: Rig, mongo_admin: Database
+    rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
-    job_id = await idle.schedule("echo", value="secret")
+    job_id = await rig_without_worker.schedule("echo", value="secret")
     rule = {"args.value": {"$ne": "secret"}}
-    with refusing(mongo_admin, idle.engine.settings.database, rule), capture_logs() as logs:
-        await idle.claim(job_id)
+    with (
+        refusing(mongo_admin, rig_without_worker.engine.settings.database, rule),
+        capture_logs() as logs,
+    ):
+        await rig_without_worker.claim(job_id)
     (line,) = [line for line in logs if line["event"] == "job.unwritable"]
     assert line["job_id"] == job_id
     assert "secret" not in repr(line)
 
 
-async def test_job_with_a_malformed_retry_policy_fails_at_its_first_error(idle: Rig) -> None:
-    (claimed,) = await idle.claim(await idle.schedule("fail_twice"))
+async def test_job_with_a_malformed_retry_policy_fails_at_its_first_error(
+    rig_without_worker: Rig,
+) -> None:
+    (claimed,) = await rig_without_worker.claim(await rig_without_worker.schedule("fail_twice"))
     attempt = Attempt(replace(claimed, policy={}), keep_ms=1_000)
     outcome = attempt.outcome_of_error({"name": "ValueError"}, lambda: 0.5)
     assert outcome.transition is TransitionName.FAIL
@@ -172,58 +189,75 @@ async def test_job_with_a_malformed_retry_policy_fails_at_its_first_error(idle: 
 
 @pytest.mark.parametrize("fields", [{"timeline": "none"}, {"args": None}])
 async def test_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
-    idle: Rig, hasty: Settings, mongo_admin: Database, fields: dict[str, Any]
+    rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database, fields: dict[str, Any]
 ) -> None:
-    jobs = [await idle.schedule("count", name=str(n)) for n in range(3)]
+    jobs = [await rig_without_worker.schedule("count", name=str(n)) for n in range(3)]
     for job_id in jobs:
-        await idle.claim(job_id, "gone")
-    spoil(idle, mongo_admin, jobs[1], fields)
-    async with working(hasty):
-        assert [(await idle.ended(jobs[n], 30))["state"] for n in (0, 2)] == ["success"] * 2
-        await idle.until(lambda: state_of(mongo_admin, hasty, jobs[1]) == "failed", 30)
+        await rig_without_worker.claim(job_id, "gone")
+    spoil(rig_without_worker, mongo_admin, jobs[1], fields)
+    async with run_worker(fast_settings):
+        assert [
+            (await rig_without_worker.wait_until_ended(jobs[n], 30))["state"] for n in (0, 2)
+        ] == ["success"] * 2
+        await rig_without_worker.wait_until(
+            lambda: state_of(mongo_admin, fast_settings, jobs[1]) == "failed", 30
+        )
 
 
 async def test_mutation_too_large_to_complete_does_not_affect_its_batch(
-    idle: Rig, hasty: Settings, mongo_admin: Database
+    rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database
 ) -> None:
-    jobs = [await idle.schedule("count", name=str(n)) for n in range(5)]
-    await swell(idle, mongo_admin, jobs[2], "filler", 500)
-    async with working(hasty):
-        ended = [await idle.ended(job_id, 30) for job_id in jobs]
+    jobs = [await rig_without_worker.schedule("count", name=str(n)) for n in range(5)]
+    await swell(rig_without_worker, mongo_admin, jobs[2], "filler", 500)
+    async with run_worker(fast_settings):
+        ended = [await rig_without_worker.wait_until_ended(job_id, 30) for job_id in jobs]
     assert [job["state"] for job in ended] == ["success"] * 2 + ["failed"] + ["success"] * 2
-    assert {effect["name"] for effect in await idle.all("effects")} == {"0", "1", "3", "4"}
+    assert {effect["name"] for effect in await rig_without_worker.all("effects")} == {
+        "0",
+        "1",
+        "3",
+        "4",
+    }
 
 
 async def test_malformed_running_job_does_not_prevent_stopping_others(
     rig: Rig, mongo_admin: Database
 ) -> None:
     damaged, other = [await rig.schedule("hold") for _ in range(2)]
-    await rig.until(lambda: gate.visits == 2)
+    await rig.wait_until(lambda: gate.visits == 2)
     spoil(rig, mongo_admin, damaged, {"attempt": ["x"]})
     (worker,) = await rig.all("workers")
     await rig.cancel(other)
-    assert (await rig.ended(other, 30))["state"] == "canceled"
+    assert (await rig.wait_until_ended(other, 30))["state"] == "canceled"
     assert [one["_id"] for one in await rig.all("workers")] == [worker["_id"]]
     gate.opened.set()
 
 
 async def test_new_job_rejected_by_mongodb_does_not_prevent_scheduling_others(
-    idle: Rig, mongo_admin: Database
+    rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
-    plans = [replace(await idle.plan("echo"), owner=owner) for owner in ("ann", "bob", "zoe")]
-    planned = (idle.engine.schedule(plan) for plan in plans)
-    with refusing(mongo_admin, idle.engine.settings.database, {"owner": {"$ne": "bob"}}):
+    new_jobs = [
+        replace(await rig_without_worker.build_job("echo"), owner=owner)
+        for owner in ("ann", "bob", "zoe")
+    ]
+    planned = (rig_without_worker.engine.schedule(new_job) for new_job in new_jobs)
+    with refusing(
+        mongo_admin, rig_without_worker.engine.settings.database, {"owner": {"$ne": "bob"}}
+    ):
         done = await asyncio.gather(*planned, return_exceptions=True)
     assert [isinstance(one, Job) for one in done] == [True, False, True]
-    assert {job["owner"] for job in await idle.jobs_of("echo")} == {"ann", "zoe"}
+    assert {job["owner"] for job in await rig_without_worker.find_jobs("echo")} == {"ann", "zoe"}
 
 
 async def test_error_for_a_rejected_new_job_does_not_quote_it(
-    idle: Rig, mongo_admin: Database
+    rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
-    plan = await idle.plan("echo", {"value": "secret"})
+    new_job = await rig_without_worker.build_job("echo", {"value": "secret"})
     failed = pytest.raises(WriteError, match="Document failed validation")
     rule = {"args.value": {"$ne": "secret"}}
-    with refusing(mongo_admin, idle.engine.settings.database, rule), failed as refused:
-        await idle.engine.schedule(plan)
+    with (
+        refusing(mongo_admin, rig_without_worker.engine.settings.database, rule),
+        failed as refused,
+    ):
+        await rig_without_worker.engine.schedule(new_job)
     assert "secret" not in repr(refused.value)

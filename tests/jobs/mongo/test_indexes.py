@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.indexes import (
     index_name,
     is_unique,
 )
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 
 INDEXES = [(spec.name, index) for spec in COLLECTIONS for index in spec.indexes]
 UNIQUE = [(collection, index) for collection, index in INDEXES if is_unique(index)]
@@ -33,16 +33,16 @@ EVERY_UNIQUE_INDEX = pytest.mark.parametrize(("collection", "index"), UNIQUE, id
 
 
 @pytest.fixture(autouse=True)
-async def _as_before(idle: Rig) -> AsyncIterator[None]:
+async def _as_before(rig_without_worker: Rig) -> AsyncIterator[None]:
     """Restore the indexes that other tests rely on."""
     yield
     for spec in COLLECTIONS:
-        await idle.engine.mongo[spec.name].delete_many({})
+        await rig_without_worker.engine.mongo[spec.name].delete_many({})
         if indexes.find_missing(
-            spec.indexes, await idle.engine.mongo[spec.name].index_information()
+            spec.indexes, await rig_without_worker.engine.mongo[spec.name].index_information()
         ):
-            await idle.engine.mongo[spec.name].drop_indexes()
-    await ensure_collections(idle.engine.mongo)
+            await rig_without_worker.engine.mongo[spec.name].drop_indexes()
+    await ensure_collections(rig_without_worker.engine.mongo)
 
 
 async def findings(rig: Rig) -> list[Finding]:
@@ -66,41 +66,43 @@ async def double(rig: Rig, collection: str, index: IndexModel) -> None:
 
 @EVERY_INDEX
 async def test_dropped_index_is_reported_and_rebuilt(
-    idle: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
     name = index_name(index)
-    await idle.engine.mongo[collection].drop_index(name)
-    (found,) = await findings(idle)
+    await rig_without_worker.engine.mongo[collection].drop_index(name)
+    (found,) = await findings(rig_without_worker)
     assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
     assert "is missing" in found.detail
-    assert await build_missing_indexes(idle.engine.mongo) == 1
-    assert name in await names(idle, collection)
-    assert [one.detail for one in await findings(idle)] == ["all exist"]
+    assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
+    assert name in await names(rig_without_worker, collection)
+    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_INDEX
 async def test_startup_rebuilds_an_index_with_different_keys(
-    idle: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
     name = index_name(index)
-    await idle.engine.mongo[collection].drop_index(name)
-    await idle.engine.mongo[collection].create_index([("other", 1)], name=name)
-    (found,) = await findings(idle)
+    await rig_without_worker.engine.mongo[collection].drop_index(name)
+    await rig_without_worker.engine.mongo[collection].create_index([("other", 1)], name=name)
+    (found,) = await findings(rig_without_worker)
     assert found.detail == "has other keys or options"
-    assert await build_missing_indexes(idle.engine.mongo) == 0  # it may be of another version
-    await ensure_collections(idle.engine.mongo)
-    assert [one.detail for one in await findings(idle)] == ["all exist"]
+    assert (
+        await build_missing_indexes(rig_without_worker.engine.mongo) == 0
+    )  # it may be of another version
+    await ensure_collections(rig_without_worker.engine.mongo)
+    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_UNIQUE_INDEX
 async def test_duplicates_are_reported_and_processes_start(
-    idle: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
-    await double(idle, collection, index)
-    (found,) = await findings(idle)
+    await double(rig_without_worker, collection, index)
+    (found,) = await findings(rig_without_worker)
     with capture_logs() as logs:
-        async with Engine.open(idle.engine.settings):
-            assert await build_missing_indexes(idle.engine.mongo) == 0
+        async with Engine.open(rig_without_worker.engine.settings):
+            assert await build_missing_indexes(rig_without_worker.engine.mongo) == 0
     logged = [one["found"] for one in logs if one["event"] == "index.unbuilt"]
     assert logged == [found.detail] * 2
     assert "2 documents have" in found.detail
@@ -110,52 +112,54 @@ async def test_duplicates_are_reported_and_processes_start(
 
 @EVERY_UNIQUE_INDEX
 async def test_unique_index_is_built_after_its_duplicates_are_removed(
-    idle: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
-    await double(idle, collection, index)
-    await idle.engine.mongo[collection].delete_one({"_id": "2" * 24})
-    assert await build_missing_indexes(idle.engine.mongo) == 1
+    await double(rig_without_worker, collection, index)
+    await rig_without_worker.engine.mongo[collection].delete_one({"_id": "2" * 24})
+    assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
 
 
 @EVERY_INDEX
 async def test_index_with_the_same_keys_under_another_name_is_reported(
-    idle: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
     options = {name: each for name, each in index.document.items() if name not in ("key", "name")}
-    await idle.engine.mongo[collection].drop_index(index_name(index))
+    await rig_without_worker.engine.mongo[collection].drop_index(index_name(index))
     keys = list(index.document["key"].items())
-    await idle.engine.mongo[collection].create_index(keys, name="by_hand", **options)
+    await rig_without_worker.engine.mongo[collection].create_index(keys, name="by_hand", **options)
     with capture_logs() as logs:
-        await ensure_collections(idle.engine.mongo)
-    (found,) = await findings(idle)
+        await ensure_collections(rig_without_worker.engine.mongo)
+    (found,) = await findings(rig_without_worker)
     assert found.detail == "exists under the name 'by_hand'"
     assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
     assert [one["found"] for one in logs if one["event"] == "index.unbuilt"] == [found.detail]
 
 
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
-async def test_jobs_run_and_cancel_without_a_hinted_index(idle: Rig, name: str) -> None:
-    settings = idle.engine.settings.model_copy(update={"sweep_ms": 600_000})
-    async with working(settings):
-        await idle.run("echo")
-        await idle.engine.mongo["jobs"].drop_index(name)
-        assert (await idle.run("echo"))["state"] == "success"
-        job_id = await idle.schedule("wait_for_ever")
-        await idle.reaches(job_id, "inProgress")
-        await idle.cancel(job_id)
-        assert (await idle.ended(job_id))["state"] == "canceled"
-        assert name not in await names(idle, "jobs")
+async def test_jobs_run_and_cancel_without_a_hinted_index(
+    rig_without_worker: Rig, name: str
+) -> None:
+    settings = rig_without_worker.engine.settings.model_copy(update={"sweep_ms": 600_000})
+    async with run_worker(settings):
+        await rig_without_worker.run("echo")
+        await rig_without_worker.engine.mongo["jobs"].drop_index(name)
+        assert (await rig_without_worker.run("echo"))["state"] == "success"
+        job_id = await rig_without_worker.schedule("wait_for_ever")
+        await rig_without_worker.wait_for_state(job_id, "inProgress")
+        await rig_without_worker.cancel(job_id)
+        assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "canceled"
+        assert name not in await names(rig_without_worker, "jobs")
 
 
-async def test_leader_rebuilds_dropped_indexes(idle: Rig) -> None:
-    settings = idle.engine.settings.model_copy(update={"sweep_ms": 50})
-    async with working(settings):
-        await idle.run("echo")
+async def test_leader_rebuilds_dropped_indexes(rig_without_worker: Rig) -> None:
+    settings = rig_without_worker.engine.settings.model_copy(update={"sweep_ms": 50})
+    async with run_worker(settings):
+        await rig_without_worker.run("echo")
         for collection, index in INDEXES:
-            await idle.engine.mongo[collection].drop_index(index_name(index))
+            await rig_without_worker.engine.mongo[collection].drop_index(index_name(index))
 
         async def whole() -> bool:
-            found = {spec.name: await names(idle, spec.name) for spec in COLLECTIONS}
+            found = {spec.name: await names(rig_without_worker, spec.name) for spec in COLLECTIONS}
             return all(index_name(index) in found[where] for where, index in INDEXES)
 
-        await idle.until(whole, within=30)
+        await rig_without_worker.wait_until(whole, within=30)

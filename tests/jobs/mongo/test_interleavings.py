@@ -133,9 +133,9 @@ class Interleavings(RuleBasedStateMachine):
         assert [failure["_id"] for failure in failures] == failed
 
 
-def test_any_order_of_transitions_keeps_a_job_consistent(hasty: Settings) -> None:
+def test_any_order_of_transitions_keeps_a_job_consistent(fast_settings: Settings) -> None:
     with asyncio.Runner() as runner:
-        opened = Engine.open(hasty)
+        opened = Engine.open(fast_settings)
         Interleavings.runner, Interleavings.rig = runner, Rig(runner.run(opened.__aenter__()))
         try:
             run_state_machine_as_test(Interleavings, settings=ONCE)

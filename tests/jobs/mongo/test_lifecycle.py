@@ -51,12 +51,14 @@ async def make(rig: Rig, name: TransitionName, job_id: str, attempt: int | None 
 
 @pytest.mark.parametrize(("state", "name"), list(itertools.product(JobState, TransitionName)))
 async def test_transition_is_made_only_from_its_source_states(
-    idle: Rig, state: JobState, name: TransitionName
+    rig_without_worker: Rig, state: JobState, name: TransitionName
 ) -> None:
-    job_id = await in_state(idle, state)
-    before = await idle.job(job_id)
-    made = await make(idle, name, job_id, before["attempt"] if TRANSITIONS[name].fenced else None)
-    after = await idle.job(job_id)
+    job_id = await in_state(rig_without_worker, state)
+    before = await rig_without_worker.job(job_id)
+    made = await make(
+        rig_without_worker, name, job_id, before["attempt"] if TRANSITIONS[name].fenced else None
+    )
+    after = await rig_without_worker.job(job_id)
     assert made == is_allowed(name, state)
     if made:
         assert state_changes(after)[-1] == (state, TRANSITIONS[name].target)
@@ -70,12 +72,14 @@ async def test_transition_is_made_only_from_its_source_states(
 
 @pytest.mark.parametrize("name", FENCED)
 @pytest.mark.parametrize("attempt", [0, 2])
-async def test_stale_attempt_changes_nothing(idle: Rig, name: TransitionName, attempt: int) -> None:
-    job_id = await in_state(idle, JobState.IN_PROGRESS)
-    before = await idle.job(job_id)
-    assert await idle.complete(ending(job_id, name, attempt)) == {job_id}
-    assert await idle.job(job_id) == before
-    assert await idle.all("failures") == []
+async def test_stale_attempt_changes_nothing(
+    rig_without_worker: Rig, name: TransitionName, attempt: int
+) -> None:
+    job_id = await in_state(rig_without_worker, JobState.IN_PROGRESS)
+    before = await rig_without_worker.job(job_id)
+    assert await rig_without_worker.complete(ending(job_id, name, attempt)) == {job_id}
+    assert await rig_without_worker.job(job_id) == before
+    assert await rig_without_worker.all("failures") == []
 
 
 @pytest.mark.parametrize("name", FENCED)
@@ -88,35 +92,37 @@ async def test_fenced_transition_without_its_attempt_raises(name: TransitionName
     "name", [name for name in TRANSITIONS if TRANSITIONS[name].yields_to_cancel]
 )
 async def test_attempt_that_ends_after_a_cancel_request_is_canceled(
-    idle: Rig, name: TransitionName
+    rig_without_worker: Rig, name: TransitionName
 ) -> None:
-    job_id = await in_state(idle, JobState.IN_PROGRESS)
-    await idle.cancel(job_id)
-    await idle.complete(ending(job_id, name))
-    job = await idle.job(job_id)
+    job_id = await in_state(rig_without_worker, JobState.IN_PROGRESS)
+    await rig_without_worker.cancel(job_id)
+    await rig_without_worker.complete(ending(job_id, name))
+    job = await rig_without_worker.job(job_id)
     assert (job["state"], job.get("result"), job.get("error")) == ("canceled", None, None)
     assert job["purgeAt"] is not None
-    assert await idle.all("failures") == []
+    assert await rig_without_worker.all("failures") == []
 
 
-async def test_outcomes_that_share_a_write_are_independent(idle: Rig) -> None:
-    plain, asked, lost = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(3)]
-    await idle.cancel(asked)
-    await idle.complete(ending(lost, TransitionName.HAND_BACK))
+async def test_outcomes_that_share_a_write_are_independent(rig_without_worker: Rig) -> None:
+    plain, asked, lost = [
+        await in_state(rig_without_worker, JobState.IN_PROGRESS) for _ in range(3)
+    ]
+    await rig_without_worker.cancel(asked)
+    await rig_without_worker.complete(ending(lost, TransitionName.HAND_BACK))
     succeeded = [ending(job_id, TransitionName.SUCCEED) for job_id in (plain, asked, lost)]
-    assert await OutcomeStore(idle.engine.mongo).write(succeeded, 0) == {lost}
-    states = [(await idle.job(job_id))["state"] for job_id in (plain, asked, lost)]
+    assert await OutcomeStore(rig_without_worker.engine.mongo).write(succeeded, 0) == {lost}
+    states = [(await rig_without_worker.job(job_id))["state"] for job_id in (plain, asked, lost)]
     assert states == ["success", "canceled", "pending"]
 
 
 async def test_transaction_loses_a_job_canceled_in_the_same_attempt(
-    idle: Rig,
+    rig_without_worker: Rig,
 ) -> None:
-    canceled, running = [await in_state(idle, JobState.IN_PROGRESS) for _ in range(2)]
-    await idle.cancel(canceled)
-    await idle.complete(ending(canceled, TransitionName.STOP))
+    canceled, running = [await in_state(rig_without_worker, JobState.IN_PROGRESS) for _ in range(2)]
+    await rig_without_worker.cancel(canceled)
+    await rig_without_worker.complete(ending(canceled, TransitionName.STOP))
     ends = [ending(job_id, TransitionName.SUCCEED) for job_id in (canceled, running)]
-    mongo = idle.engine.mongo
+    mongo = rig_without_worker.engine.mongo
 
     async def finish(session: Session) -> set[str]:
         return await OutcomeStore(mongo).write_in_transaction(session, ends, 0)
@@ -126,37 +132,43 @@ async def test_transaction_loses_a_job_canceled_in_the_same_attempt(
 
 @pytest.mark.parametrize("state", JobState)
 async def test_only_succeeded_and_canceled_jobs_have_a_purge_time(
-    idle: Rig, state: JobState
+    rig_without_worker: Rig, state: JobState
 ) -> None:
-    job = await idle.job(await in_state(idle, state))
+    job = await rig_without_worker.job(await in_state(rig_without_worker, state))
     assert ("purgeAt" in job) == (state in (JobState.SUCCESS, JobState.CANCELED))
     assert ("lease" in job) == (state is JobState.IN_PROGRESS)
 
 
-async def test_failed_job_has_one_failure_record_until_it_is_retried(idle: Rig) -> None:
-    job_id = await in_state(idle, JobState.FAILED)
-    await idle.complete(ending(job_id, TransitionName.FAIL))
-    assert [failure["jobId"] for failure in await idle.all("failures")] == [job_id]
-    revived = await idle.engine.retry(job_id)
+async def test_failed_job_has_one_failure_record_until_it_is_retried(
+    rig_without_worker: Rig,
+) -> None:
+    job_id = await in_state(rig_without_worker, JobState.FAILED)
+    await rig_without_worker.complete(ending(job_id, TransitionName.FAIL))
+    assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [job_id]
+    revived = await rig_without_worker.engine.retry(job_id)
     assert (revived.state, revived.error, revived.max_attempts) == (JobState.PENDING, None, 2)
-    assert await idle.all("failures") == []
+    assert await rig_without_worker.all("failures") == []
 
 
 @pytest.mark.parametrize("state", [JobState.PENDING, JobState.IN_PROGRESS, JobState.SUCCESS])
-async def test_only_failed_or_canceled_jobs_can_be_retried(idle: Rig, state: JobState) -> None:
+async def test_only_failed_or_canceled_jobs_can_be_retried(
+    rig_without_worker: Rig, state: JobState
+) -> None:
     with pytest.raises(PreconditionFailed, match=state):
-        await idle.engine.retry(await in_state(idle, state))
+        await rig_without_worker.engine.retry(await in_state(rig_without_worker, state))
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
-async def test_unknown_job_is_not_found(idle: Rig, verb: str) -> None:
-    act: Any = getattr(idle.engine, verb)
+async def test_unknown_job_is_not_found(rig_without_worker: Rig, verb: str) -> None:
+    act: Any = getattr(rig_without_worker.engine, verb)
     with pytest.raises(NotFound):
         await act("0" * 24)
 
 
-async def test_concurrent_claims_start_one_attempt(idle: Rig) -> None:
-    job_id = await idle.schedule("echo")
-    claims = await asyncio.gather(*(idle.claim(job_id, f"w{number}") for number in range(8)))
+async def test_concurrent_claims_start_one_attempt(rig_without_worker: Rig) -> None:
+    job_id = await rig_without_worker.schedule("echo")
+    claims = await asyncio.gather(
+        *(rig_without_worker.claim(job_id, f"w{number}") for number in range(8))
+    )
     assert [len(claim) for claim in claims].count(1) == 1
-    assert (await idle.job(job_id))["attempt"] == 1
+    assert (await rig_without_worker.job(job_id))["attempt"] == 1

@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.diagnostics import inspect_mongo
 from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
 from ostinato.jobs.mongo.indexes import index_name
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
-from tests.engine.rig import Document, Rig, working
+from tests.engine.rig import Document, Rig, run_worker
 from tests.jobs.dispatch.test_dispatch import filled
 from tests.malformed import SOUND, sound
 from tests.profiling import profiled
@@ -83,67 +83,71 @@ async def findings(rig: Rig) -> dict[str, Finding]:
 
 @EVERY_INDEX
 async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_kept(
-    idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
+    rig_without_worker: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
     documents = malformed(collection, index)
-    raw(mongo_admin, idle)[collection].insert_many(documents)
-    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
+    raw(mongo_admin, rig_without_worker)[collection].insert_many(documents)
+    found = (await findings(rig_without_worker))[f"index {collection}.{index_name(index)}"]
     assert all(repr(document["_id"]) in found.detail for document in documents)
     assert "delete these documents" in str(found.fix)
-    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
-    assert index_name(index) in multikey_indexes(mongo_admin, idle, collection)
+    assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() == 0
+    assert index_name(index) in multikey_indexes(mongo_admin, rig_without_worker, collection)
 
 
 @EVERY_INDEX
 async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
-    idle: Rig, mongo_admin: Raw, collection: str, index: IndexModel
+    rig_without_worker: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
-    raw(mongo_admin, idle)[collection].insert_many(malformed(collection, index))
-    raw(mongo_admin, idle)[collection].delete_many({})
-    found = (await findings(idle))[f"index {collection}.{index_name(index)}"]
+    raw(mongo_admin, rig_without_worker)[collection].insert_many(malformed(collection, index))
+    raw(mongo_admin, rig_without_worker)[collection].delete_many({})
+    found = (await findings(rig_without_worker))[f"index {collection}.{index_name(index)}"]
     assert "no document has one now" in found.detail
-    assert await MultikeyIndexes(idle.engine.mongo).rebuild() > 0
+    assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() > 0
     unique = {index_name(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
-    assert multikey_indexes(mongo_admin, idle, collection) <= unique
-    assert (await findings(idle))["indexes"].ok
+    assert multikey_indexes(mongo_admin, rig_without_worker, collection) <= unique
+    assert (await findings(rig_without_worker))["indexes"].ok
 
 
 @pytest.mark.parametrize("owner", [ANY_OWNER, "alice"])
 @pytest.mark.parametrize(("field", "read"), [("scheduledTime", 250), ("owner", 10)])
 async def test_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
-    idle: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
+    rig_without_worker: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
 ) -> None:
-    await filled(idle, 250, owner="alice")
-    leave_multikey(mongo_admin, idle, field)
-    due = DueJobs(idle.engine.mongo)
-    async with profiled(idle.engine.mongo) as slow:
+    await filled(rig_without_worker, 250, owner="alice")
+    leave_multikey(mongo_admin, rig_without_worker, field)
+    due = DueJobs(rig_without_worker.engine.mongo)
+    async with profiled(rig_without_worker.engine.mongo) as slow:
         assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
-    await MultikeyIndexes(idle.engine.mongo).rebuild()
-    async with profiled(idle.engine.mongo) as fast:
+    await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild()
+    async with profiled(rig_without_worker.engine.mongo) as fast:
         assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
     assert [one["docsExamined"] for one in slow + fast] == [read, 0]
 
 
 async def test_array_makes_the_dispatcher_read_every_lane_until_the_index_is_rebuilt(
-    idle: Rig, mongo_admin: Raw
+    rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
-    await filled(idle, 250)
-    leave_multikey(mongo_admin, idle, "lane")
-    async with profiled(idle.engine.mongo) as slow:
-        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
-    await MultikeyIndexes(idle.engine.mongo).rebuild()
-    async with profiled(idle.engine.mongo) as fast:
-        assert (await DueJobs(idle.engine.mongo).lane_heads("default")).keys() == {Lane()}
+    await filled(rig_without_worker, 250)
+    leave_multikey(mongo_admin, rig_without_worker, "lane")
+    async with profiled(rig_without_worker.engine.mongo) as slow:
+        assert (await DueJobs(rig_without_worker.engine.mongo).lane_heads("default")).keys() == {
+            Lane()
+        }
+    await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild()
+    async with profiled(rig_without_worker.engine.mongo) as fast:
+        assert (await DueJobs(rig_without_worker.engine.mongo).lane_heads("default")).keys() == {
+            Lane()
+        }
     assert slow[0]["keysExamined"] >= 250
     assert fast[0]["keysExamined"] <= 2
 
 
 async def test_document_with_an_array_is_logged_once_with_its_id(
-    idle: Rig, mongo_admin: Raw
+    rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
     document = sound("jobs") | {"scheduledTime": []}
-    raw(mongo_admin, idle)["jobs"].insert_one(document)
-    watch = MultikeyIndexes(idle.engine.mongo)
+    raw(mongo_admin, rig_without_worker)["jobs"].insert_one(document)
+    watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:
         assert [await watch.rebuild() for _ in range(3)] == [0, 0, 0]
     named = {one["index"]: one for one in logs if one["event"] == "index.multikey"}
@@ -155,10 +159,10 @@ async def test_document_with_an_array_is_logged_once_with_its_id(
 
 
 async def test_another_document_with_an_array_is_logged_as_well(
-    idle: Rig, mongo_admin: Raw
+    rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
-    jobs = raw(mongo_admin, idle)["jobs"]
-    watch = MultikeyIndexes(idle.engine.mongo)
+    jobs = raw(mongo_admin, rig_without_worker)["jobs"]
+    watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     for document in (sound("jobs") | {"lane": []}, sound("jobs") | {"lane": ["a"]}):
         jobs.delete_many({})
         jobs.insert_one(document)
@@ -169,55 +173,68 @@ async def test_another_document_with_an_array_is_logged_as_well(
 
 
 async def test_array_in_an_ended_job_does_not_keep_pending_indexes_multikey(
-    idle: Rig, mongo_admin: Raw
+    rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
     document = sound("jobs") | {"scheduledTime": []}
-    jobs = raw(mongo_admin, idle)["jobs"]
+    jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     jobs.insert_one(document)
     jobs.update_one({"_id": document["_id"]}, {"$set": {"state": "canceled"}})
-    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 2
-    assert multikey_indexes(mongo_admin, idle, "jobs") == {"owner_scheduled", "scheduled"}
+    assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() == 2
+    assert multikey_indexes(mongo_admin, rig_without_worker, "jobs") == {
+        "owner_scheduled",
+        "scheduled",
+    }
 
 
-async def test_multikey_unique_index_is_not_dropped(idle: Rig, mongo_admin: Raw) -> None:
-    jobs = raw(mongo_admin, idle)["jobs"]
+async def test_multikey_unique_index_is_not_dropped(
+    rig_without_worker: Rig, mongo_admin: Raw
+) -> None:
+    jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     jobs.insert_one(sound("jobs") | {"key": ["a", "b"]})
     jobs.delete_many({})
-    assert multikey_indexes(mongo_admin, idle, "jobs") == {"owner_key"}
-    assert await MultikeyIndexes(idle.engine.mongo).rebuild() == 0
+    assert multikey_indexes(mongo_admin, rig_without_worker, "jobs") == {"owner_key"}
+    assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() == 0
 
 
-async def test_index_with_another_definition_is_not_replaced(idle: Rig, mongo_admin: Raw) -> None:
-    jobs = raw(mongo_admin, idle)["jobs"]
+async def test_index_with_another_definition_is_not_replaced(
+    rig_without_worker: Rig, mongo_admin: Raw
+) -> None:
+    jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     jobs.drop_index("scheduled")
     jobs.create_index([("scheduledTime", 1)], name="scheduled")
     jobs.insert_one(sound("jobs") | {"scheduledTime": []})
     jobs.delete_many({})
-    await MultikeyIndexes(idle.engine.mongo).rebuild()
-    assert multikey_indexes(mongo_admin, idle, "jobs") == {"scheduled"}
+    await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild()
+    assert multikey_indexes(mongo_admin, rig_without_worker, "jobs") == {"scheduled"}
 
 
 async def test_search_that_times_out_names_the_command_to_run(
-    idle: Rig, mongo_admin: Raw, monkeypatch: pytest.MonkeyPatch
+    rig_without_worker: Rig, mongo_admin: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = raw(mongo_admin, idle)["jobs"]
-    await filled(idle, 5_000)
+    jobs = raw(mongo_admin, rig_without_worker)["jobs"]
+    await filled(rig_without_worker, 5_000)
     jobs.insert_one(sound("jobs") | {"lane": []})
     monkeypatch.setattr(multikey, "SEARCH_TIMEOUT_MS", 1)
-    watch = MultikeyIndexes(idle.engine.mongo)
+    watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:
         assert [await watch.rebuild() for _ in range(2)] == [0, 0]
     assert [one["index"] for one in logs] == ["index jobs.due", "index jobs.fair"]
     find = 'db.jobs.find({"state": "pending", "$or": [{"lane": {"$type": "array"}}]})'
     assert find in logs[0]["fix"]
-    assert 'db.jobs.dropIndex("due")' in str((await findings(idle))["index jobs.due"].fix)
+    assert 'db.jobs.dropIndex("due")' in str(
+        (await findings(rig_without_worker))["index jobs.due"].fix
+    )
 
 
-async def test_leader_rebuilds_a_multikey_index_while_jobs_run(idle: Rig, mongo_admin: Raw) -> None:
-    later = await idle.engine.now() + timedelta(days=1)
-    leave_multikey(mongo_admin, idle, "lane")
-    await filled(idle, 1_000, scheduled_time=later)
-    async with working(idle.engine.settings):
-        assert (await idle.run("echo"))["state"] == "success"
-        await idle.until(lambda: not multikey_indexes(mongo_admin, idle, "jobs"), within=30)
-        assert (await idle.run("echo"))["state"] == "success"
+async def test_leader_rebuilds_a_multikey_index_while_jobs_run(
+    rig_without_worker: Rig, mongo_admin: Raw
+) -> None:
+    later = await rig_without_worker.engine.now() + timedelta(days=1)
+    leave_multikey(mongo_admin, rig_without_worker, "lane")
+    await filled(rig_without_worker, 1_000, scheduled_time=later)
+    async with run_worker(rig_without_worker.engine.settings):
+        assert (await rig_without_worker.run("echo"))["state"] == "success"
+        await rig_without_worker.wait_until(
+            lambda: not multikey_indexes(mongo_admin, rig_without_worker, "jobs"), within=30
+        )
+        assert (await rig_without_worker.run("echo"))["state"] == "success"

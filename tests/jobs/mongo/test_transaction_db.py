@@ -28,44 +28,46 @@ async def test_ostinato_manages_every_collection_except_items() -> None:
 @pytest.mark.parametrize("verb", WRITES)
 @pytest.mark.parametrize("name", [*READ_ONLY, "system.views"])
 async def test_mutation_cannot_write_collections_managed_by_ostinato(
-    idle: Rig, name: str, verb: str
+    rig_without_worker: Rig, name: str, verb: str
 ) -> None:
     async def body(ctx: Context) -> None:
         await getattr(ctx.db[name], verb)(*WRITES[verb])
 
     with pytest.raises(PermissionError, match=f"may read '{name}' but not write to it: "):
-        await idle.engine.transact("alice", body)
-    assert await idle.all(name) == []
+        await rig_without_worker.engine.transact("alice", body)
+    assert await rig_without_worker.all(name) == []
 
 
 @pytest.mark.parametrize("stage", ["$out", "$merge"])
-async def test_aggregation_cannot_write(idle: Rig, stage: str) -> None:
-    await idle.schedule("echo")
+async def test_aggregation_cannot_write(rig_without_worker: Rig, stage: str) -> None:
+    await rig_without_worker.schedule("echo")
 
     async def body(ctx: Context) -> None:
         await ctx.db["jobs"].aggregate([{stage: "requests"}])
 
     with pytest.raises(Exception, match=r"transaction"):
-        await idle.engine.transact("alice", body)
-    assert await idle.all("requests") == []
+        await rig_without_worker.engine.transact("alice", body)
+    assert await rig_without_worker.all("requests") == []
 
 
-async def test_function_can_read_managed_collections(idle: Rig) -> None:
-    job_id = await idle.schedule("echo")
+async def test_function_can_read_managed_collections(rig_without_worker: Rig) -> None:
+    job_id = await rig_without_worker.schedule("echo")
 
     async def body(ctx: Context) -> list[Any]:
         joined = {"from": "jobs", "localField": "_id", "foreignField": "_id", "as": "same"}
         return await ctx.db["jobs"].aggregate([{"$lookup": joined}])
 
-    (found,) = await idle.engine.transact("alice", body)
+    (found,) = await rig_without_worker.engine.transact("alice", body)
     assert (found["_id"], found["same"][0]["_id"]) == (job_id, job_id)
 
 
-async def test_function_changes_managed_collections_through_built_in_functions(idle: Rig) -> None:
+async def test_function_changes_managed_collections_through_built_in_functions(
+    rig_without_worker: Rig,
+) -> None:
     async def body(ctx: Context) -> str:
         await create_with_timeout(ctx, {"what": "ever"})
         return await log_failure(ctx, "it is broken")
 
-    failure_id = await idle.engine.transact("alice", body)
-    assert [failure["_id"] for failure in await idle.all("failures")] == [failure_id]
-    assert [request["owner"] for request in await idle.all("requests")] == ["alice"]
+    failure_id = await rig_without_worker.engine.transact("alice", body)
+    assert [failure["_id"] for failure in await rig_without_worker.all("failures")] == [failure_id]
+    assert [request["owner"] for request in await rig_without_worker.all("requests")] == ["alice"]

@@ -142,7 +142,7 @@ async def test_value_without_one_json_form_is_rejected_with_path_and_type(
 
 async def test_values_of_jobs_that_end_together_are_not_mixed(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value=value) for value in TRICKY * 5))
-    jobs = [await rig.ended(job_id) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
     assert [repr(job["result"]) for job in jobs] == [repr(value) for value in TRICKY * 5]
 
 
@@ -166,15 +166,16 @@ async def test_rejected_result_does_not_affect_other_jobs(rig: Rig) -> None:
     bad = [rig.schedule("come_to_grief", behavior=behavior) for behavior in GRIEF]
     good = [rig.schedule("echo", value=number) for number in range(20)]
     ids = await asyncio.gather(*bad, *good)
-    jobs = [await rig.ended(job_id) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
     assert [job["state"] for job in jobs] == ["failed"] * len(bad) + ["success"] * len(good)
     assert {job["attempt"] for job in jobs} == {1}
 
 
 async def test_step_down_during_a_write_does_not_affect_jobs(
-    idle: Rig, monkeypatch: pytest.MonkeyPatch
+    rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome_store = OutcomeStore(idle.engine.mongo)
+    rig = rig_without_worker
+    outcome_store = OutcomeStore(rig.engine.mongo)
     jobs, met = outcome_store._jobs, [WriteError("Not primary while writing", 189)]
     update = jobs.update_many
 
@@ -184,36 +185,42 @@ async def test_step_down_during_a_write_does_not_affect_jobs(
         return await update(*args, **options)
 
     monkeypatch.setattr(jobs, "update_many", interrupted)
-    (claimed,) = await idle.claim(await idle.schedule("echo"))
+    (claimed,) = await rig.claim(await rig.schedule("echo"))
     outcome = Attempt(claimed, 9).outcome_of_success(1)
-    await Completer(outcome_store, idle.engine.clock, lambda _: None).complete(outcome)
-    assert (await idle.job(claimed.id))["state"] == "success"
+    await Completer(outcome_store, rig.engine.clock, lambda _: None).complete(outcome)
+    assert (await rig.job(claimed.id))["state"] == "success"
 
 
 async def test_large_results_that_end_together_are_all_stored(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("swell", size=200_000) for _ in range(200)))
-    jobs = [await rig.ended(job_id) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**70), {"a\0": 1}, [["\ud800"]]])
-async def test_value_that_cannot_be_stored_is_rejected_at_the_call(idle: Rig, value: Any) -> None:
+async def test_value_that_cannot_be_stored_is_rejected_at_the_call(
+    rig_without_worker: Rig, value: Any
+) -> None:
     with pytest.raises(BadRequest) as refused:
-        await idle.schedule("echo", value=value)
+        await rig_without_worker.schedule("echo", value=value)
     assert refused.value.issues[0].path[:2] == ("args", "value")
 
 
 @pytest.mark.parametrize(
     ("what", "code"), [("circle", "too_deep"), ("well", "too_deep"), ("doubled", "too_long")]
 )
-async def test_endless_arguments_are_rejected_at_the_call(idle: Rig, what: str, code: str) -> None:
+async def test_endless_arguments_are_rejected_at_the_call(
+    rig_without_worker: Rig, what: str, code: str
+) -> None:
     with pytest.raises(BadRequest) as refused:
-        await idle.schedule("echo", value=unusual_values.VALUES[what])
+        await rig_without_worker.schedule("echo", value=unusual_values.VALUES[what])
     assert [(issue.path, issue.code) for issue in refused.value.issues] == [(("args",), code)]
 
 
-async def test_key_that_cannot_be_stored_fails_only_its_own_call(idle: Rig) -> None:
-    plan = await idle.plan("echo")
-    plans = [replace(plan, key=key) for key in ("a", "\ud800", "b")]
-    done = await asyncio.gather(*(idle.engine.schedule(p) for p in plans), return_exceptions=True)
+async def test_key_that_cannot_be_stored_fails_only_its_own_call(rig_without_worker: Rig) -> None:
+    new_job = await rig_without_worker.build_job("echo")
+    new_jobs = [replace(new_job, key=key) for key in ("a", "\ud800", "b")]
+    done = await asyncio.gather(
+        *(rig_without_worker.engine.schedule(p) for p in new_jobs), return_exceptions=True
+    )
     assert [isinstance(one, Exception) for one in done] == [False, True, False]

@@ -16,7 +16,7 @@ async def test_writes_and_jobs_commit_with_the_success_of_the_mutation(rig: Rig)
     job = await rig.run("count", name="a")
     assert state_changes(job) == [*RUN, ("inProgress", "success")]
     assert [effect["name"] for effect in await rig.all("effects")] == ["a"]
-    scheduled = await rig.jobs_of("echo")
+    scheduled = await rig.find_jobs("echo")
     assert [one["_id"] for one in scheduled] == [job["result"]]
     assert scheduled[0]["cause"] == {"kind": "job", "id": job["_id"]}
     assert (scheduled[0]["state"], scheduled[0]["owner"]) == ("pending", "alice")
@@ -26,7 +26,7 @@ async def test_mutation_that_raises_fails_and_leaves_nothing(rig: Rig) -> None:
     job = await rig.run("count", name="a", fail=True)
     assert state_changes(job) == [*RUN, ("inProgress", "failed")]
     assert (job["error"]["name"], job["error"]["message"]) == ("ValueError", "a")
-    assert [await rig.all("effects"), await rig.jobs_of("echo")] == [[], []]
+    assert [await rig.all("effects"), await rig.find_jobs("echo")] == [[], []]
     assert [failure["jobId"] for failure in await rig.all("failures")] == [job["_id"]]
 
 
@@ -35,7 +35,7 @@ async def test_conflict_reruns_the_body_within_the_attempt(rig: Rig) -> None:
     await gate.reached.wait()
     assert (await rig.run("read_then_write"))["result"] == 1
     gate.opened.set()
-    job = await rig.ended(slow)
+    job = await rig.wait_until_ended(slow)
     assert (job["state"], job["result"], job["attempt"]) == ("success", 2, 1)
     assert calls == ["read"] * 3
 
@@ -43,7 +43,7 @@ async def test_conflict_reruns_the_body_within_the_attempt(rig: Rig) -> None:
 async def test_conflicting_mutations_each_take_effect_once(rig: Rig) -> None:
     gate.visits = 1
     ids = await asyncio.gather(*(rig.schedule("read_then_write") for _ in range(12)))
-    results = [(await rig.ended(job_id))["result"] for job_id in ids]
+    results = [(await rig.wait_until_ended(job_id))["result"] for job_id in ids]
     assert sorted(results) == list(range(1, 13))
     assert [one["value"] for one in await rig.all("counters")] == [12]
 
@@ -57,8 +57,8 @@ async def test_mutation_that_times_out_fails_and_leaves_no_writes(rig: Rig) -> N
 
 async def test_one_transaction_schedules_a_thousand_jobs(rig: Rig) -> None:
     job_id = await rig.schedule("schedule_many", number=MAX_JOBS)
-    assert (await rig.ended(job_id, within=30))["result"] == MAX_JOBS
-    assert len(await rig.jobs_of("echo")) == MAX_JOBS
+    assert (await rig.wait_until_ended(job_id, within=30))["result"] == MAX_JOBS
+    assert len(await rig.find_jobs("echo")) == MAX_JOBS
 
 
 @pytest.mark.parametrize(("number", "letters"), [(MAX_JOBS + 1, 1), (200, 50_000)])
@@ -66,10 +66,10 @@ async def test_exceeding_transaction_limits_raises_a_clear_error(
     rig: Rig, number: int, letters: int
 ) -> None:
     job_id = await rig.schedule("schedule_many", number=number, letters=letters)
-    job = await rig.ended(job_id, within=30)
+    job = await rig.wait_until_ended(job_id, within=30)
     assert (job["state"], job["error"]["name"]) == ("failed", PayloadTooLarge.__name__)
     assert "at most 1,000 jobs with 8,388,608 bytes" in job["error"]["message"]
-    assert await rig.jobs_of("echo") == []
+    assert await rig.find_jobs("echo") == []
 
 
 async def test_mutation_that_cancels_its_own_job_is_canceled_and_leaves_nothing(rig: Rig) -> None:
@@ -102,7 +102,7 @@ async def test_task_that_outlives_its_mutation_cannot_schedule_or_cancel(
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
-    assert (job["state"], await rig.jobs_of("echo")) == ("success", [])
+    assert (job["state"], await rig.find_jobs("echo")) == ("success", [])
 
 
 @pytest.mark.parametrize("behavior", ["swallow", "swallow twice", "swallow and cancel"])

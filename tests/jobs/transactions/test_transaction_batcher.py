@@ -18,16 +18,16 @@ from ostinato.jobs.mongo.transaction import (
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
 from tests.engine.functions import calls, gate
-from tests.engine.rig import Document, Rig, working
+from tests.engine.rig import Document, Rig, run_worker
 
 WRITERS = 12
 IN_TIME_S = 0.3
 
 
 @pytest.fixture
-def hasty(hasty: Settings) -> Settings:
+def fast_settings(fast_settings: Settings) -> Settings:
     """Return settings with a lease that does not expire on a busy machine: tests count attempts."""
-    return hasty.model_copy(update={"lease_ms": 60_000})
+    return fast_settings.model_copy(update={"lease_ms": 60_000})
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
         rig.schedule("share", name=name, behavior=behavior)
         for name, behavior in zip(names, ways, strict=True)
     )
-    return [await rig.ended(job_id, within=60) for job_id in await asyncio.gather(*asked)]
+    return [
+        await rig.wait_until_ended(job_id, within=60) for job_id in await asyncio.gather(*asked)
+    ]
 
 
 async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
@@ -79,7 +81,9 @@ async def test_frequently_failing_mutations_do_not_restart_their_batch(sharing: 
         *(sharing.schedule("share", name=name, behavior="tell") for name in received),
         *(sharing.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
     )
-    ended = Counter([(await sharing.ended(job_id, within=60))["state"] for job_id in jobs])
+    ended = Counter(
+        [(await sharing.wait_until_ended(job_id, within=60))["state"] for job_id in jobs]
+    )
     assert ended == {"failed": 2 * WRITERS, "success": WRITERS}
     assert sorted(call for call in calls if isinstance(call, str)) == sorted(received)
 
@@ -87,20 +91,20 @@ async def test_frequently_failing_mutations_do_not_restart_their_batch(sharing: 
 async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", behavior="hold")
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
-    await sharing.until(gate.reached.is_set)
+    await sharing.wait_until(gate.reached.is_set)
     await sharing.cancel(held)
-    ended = [await sharing.ended(job_id) for job_id in [held, *others]]
+    ended = [await sharing.wait_until_ended(job_id) for job_id in [held, *others]]
     assert [job["state"] for job in ended] == ["canceled", *["success"] * WRITERS]
     assert await effects_are_those_of(sharing, ended)
 
 
 async def test_mutation_whose_job_was_taken_over_does_not_affect_its_batch(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", behavior="hold")
-    await sharing.until(gate.reached.is_set)
+    await sharing.wait_until(gate.reached.is_set)
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
     await sharing.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
     gate.opened.set()
-    jobs = [await sharing.ended(job_id) for job_id in others]
+    jobs = [await sharing.wait_until_ended(job_id) for job_id in others]
     assert [job["state"] for job in jobs] == ["success"] * WRITERS
     assert await effects_are_those_of(sharing, jobs)
 
@@ -112,7 +116,7 @@ async def test_mutations_wait_for_a_conflicting_transaction_of_another_client(sh
         await mongo["effects"].insert_one({"_id": "the same", "name": "rival"}, session=session)
         ways = ["write"] * WRITERS + ["break"]
         running = asyncio.ensure_future(all_ended(sharing, ways))
-        await sharing.until(lambda: sharing.count_of("share", "success", at_least=1 + WRITERS))
+        await sharing.wait_until(lambda: sharing.has_jobs("share", "success", at_least=1 + WRITERS))
         await session.abort_transaction()
     jobs = await running
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
@@ -246,9 +250,9 @@ async def test_failure_that_depends_on_an_aborted_write_is_rerun(rig: Rig) -> No
 
 
 async def test_conflicting_mutations_of_two_workers_succeed_at_the_first_attempt(
-    sharing: Rig, hasty: Settings
+    sharing: Rig, fast_settings: Settings
 ) -> None:
-    async with working(hasty):
+    async with run_worker(fast_settings):
         jobs = await all_ended(sharing, ["count"] * 150)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     (counter,) = await sharing.all("counters")

@@ -16,7 +16,7 @@ from ostinato.jobs.mongo.poisoned_jobs import PoisonedJobs
 from ostinato.jobs.mongo.queues import QueueStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 
 SEAMS: Final[dict[str, tuple[object, str]]] = {
     "heartbeat": (WorkerStore, "heartbeat"),
@@ -63,9 +63,9 @@ async def test_background_task_continues_after_an_exception(
     seam = Seam(getattr(place, method))
     with capture_logs() as logs:
         monkeypatch.setattr(place, method, lambda *args, **options: seam(*args, **options))
-        await rig.until(lambda: seam.raised == TIMES, within=30)
+        await rig.wait_until(lambda: seam.raised == TIMES, within=30)
         job_id = await rig.schedule("echo", value=2)
-        assert (await rig.ended(job_id, within=30))["state"] == "success"
+        assert (await rig.wait_until_ended(job_id, within=30))["state"] == "success"
     (after,) = await rig.all("workers")
     assert after["_id"] == before["_id"]
     assert "error" in {line["log_level"] for line in logs}, logs
@@ -83,12 +83,14 @@ async def test_outcome_is_written_after_an_exception_in_its_first_write(
 
 
 async def test_slow_failure_write_does_not_delay_jobs_of_the_same_claim(
-    idle: Rig, hasty: Settings, monkeypatch: pytest.MonkeyPatch
+    rig_without_worker: Rig, fast_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, good = [await idle.schedule("echo", value=n) for n in range(2)]
-    await idle.engine.mongo["jobs"].update_one({"_id": bad}, {"$set": {"cause": None}})
+    bad, good = [await rig_without_worker.schedule("echo", value=n) for n in range(2)]
+    await rig_without_worker.engine.mongo["jobs"].update_one(
+        {"_id": bad}, {"$set": {"cause": None}}
+    )
     seam = Seam(PoisonedJobs.fail, TimeoutError, times=1)
     monkeypatch.setattr(PoisonedJobs, "fail", lambda *args: seam(*args))
-    async with working(hasty):
-        assert (await idle.ended(good, within=30))["attempt"] == 1
+    async with run_worker(fast_settings):
+        assert (await rig_without_worker.wait_until_ended(good, within=30))["attempt"] == 1
     assert seam.raised == 1

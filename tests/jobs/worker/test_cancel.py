@@ -26,8 +26,8 @@ WITHIN = 2.0
 
 async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
     due = await rig.engine.now() + timedelta(hours=1)
-    plan = await rig.plan("shout", {"message": "never"})
-    job = await rig.plan_at(plan, due)
+    new_job = await rig.build_job("shout", {"message": "never"})
+    job = await rig.schedule_at(new_job, due)
     assert (await rig.cancel(job)).state is JobState.CANCELED
     await rig.engine.advance(2 * 3_600_000)
     await rig.run("echo")
@@ -37,19 +37,19 @@ async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
 @pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_for_ever"])
 async def test_canceled_running_job_stops(rig: Rig, name: str) -> None:
     job_id = await rig.schedule(name)
-    await rig.reaches(job_id, "inProgress")
+    await rig.wait_for_state(job_id, "inProgress")
     asked = await rig.cancel(job_id)
     assert (asked.state, asked.cancel_requested_at is not None) == (JobState.IN_PROGRESS, True)
-    job = await rig.ended(job_id, within=WITHIN)
+    job = await rig.wait_until_ended(job_id, within=WITHIN)
     assert state_changes(job)[-2:] == [("inProgress", "inProgress"), ("inProgress", "canceled")]
     assert (await rig.all("effects"), await rig.all("failures")) == ([], [])
 
 
 async def test_canceled_running_job_stops_without_redis(rig: Rig) -> None:
     job_id = await rig.schedule("wait_for_ever")
-    await rig.reaches(job_id, "inProgress")
+    await rig.wait_for_state(job_id, "inProgress")
     await rig.engine.store.cancel(job_id, 0)
-    assert (await rig.ended(job_id, within=WITHIN))["state"] == "canceled"
+    assert (await rig.wait_until_ended(job_id, within=WITHIN))["state"] == "canceled"
 
 
 async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_result(
@@ -58,9 +58,9 @@ async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_re
     job_id = await rig.schedule("hold_despite_cancel")
     await gate.reached.wait()
     await rig.cancel(job_id)
-    await rig.until(lambda: calls == ["asked to stop"])
+    await rig.wait_until(lambda: calls == ["asked to stop"])
     gate.opened.set()
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     assert (job["state"], job.get("result")) == ("canceled", None)
 
 
@@ -69,7 +69,7 @@ async def test_mutation_that_ends_after_the_cancel_request_is_canceled_at_once(r
     await gate.reached.wait()
     await rig.engine.store.cancel(job_id, 0)
     gate.opened.set()
-    job = await rig.ended(job_id, within=30)
+    job = await rig.wait_until_ended(job_id, within=30)
     assert job["state"] == "canceled"
     assert await rig.all("effects") == []
 
@@ -80,7 +80,7 @@ async def test_second_cancel_request_changes_nothing(rig: Rig) -> None:
     first, second = await rig.cancel(job_id), await rig.cancel(job_id)
     assert first.version == second.version
     gate.opened.set()
-    await rig.ended(job_id)
+    await rig.wait_until_ended(job_id)
 
 
 @pytest.mark.parametrize("name", ["echo", "come_to_grief"])
@@ -98,8 +98,8 @@ async def test_jobs_scheduled_by_a_canceled_action_are_created_canceled(
     job_id = await rig.schedule("schedule_when_canceled", directly=directly)
     await gate.reached.wait()
     await rig.cancel(job_id)
-    assert (await rig.ended(job_id))["state"] == "canceled"
-    (late,) = await rig.jobs_of("echo")
+    assert (await rig.wait_until_ended(job_id))["state"] == "canceled"
+    (late,) = await rig.find_jobs("echo")
     assert (state_changes(late), "purgeAt" in late) == ([(None, "canceled")], True)
 
 
@@ -113,8 +113,8 @@ async def test_action_whose_job_was_taken_over_cannot_schedule_or_commit(
     far = {"scheduledTime": datetime(2100, 1, 1, tzinfo=UTC)}
     await rig.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {**far, **by_now}})
     gate.opened.set()
-    await rig.until(lambda: calls == ["AttemptLost"])
-    assert await rig.jobs_of("echo") == []
+    await rig.wait_until(lambda: calls == ["AttemptLost"])
+    assert await rig.find_jobs("echo") == []
     job = await rig.job(job_id)
     assert {name: job[name] for name in by_now} == by_now
 
@@ -123,53 +123,53 @@ async def test_canceled_job_can_be_retried_and_schedule(rig: Rig) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=True)
     await gate.reached.wait()
     await rig.cancel(job_id)
-    await rig.ended(job_id)
+    await rig.wait_until_ended(job_id)
     gate.opened.set()
     await rig.engine.retry(job_id)
-    assert (await rig.ended(job_id))["state"] == "success"
-    assert sorted(one["state"] for one in await rig.jobs_of("echo"))[0] == "canceled"
-    await rig.until(lambda: rig.count_of("echo", "success"))
+    assert (await rig.wait_until_ended(job_id))["state"] == "success"
+    assert sorted(one["state"] for one in await rig.find_jobs("echo"))[0] == "canceled"
+    await rig.wait_until(lambda: rig.has_jobs("echo", "success"))
 
 
 async def test_cancel_never_misses_a_job_that_goes_back_to_pending(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("fail_twice") for _ in range(30)))
     began = time.monotonic()
     await asyncio.gather(*map(rig.cancel, ids))
-    jobs = [await rig.ended(job_id, within=WITHIN) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id, within=WITHIN) for job_id in ids]
     assert {job["state"] for job in jobs} == {"canceled"}
     assert time.monotonic() - began < 2 * WITHIN
 
 
-async def test_job_restarted_between_the_two_cancel_guards_is_asked_to_stop(
-    idle: Rig, monkeypatch: pytest.MonkeyPatch
+async def test_job_restarted_between_the_two_cancel_guards_is_still_canceled(
+    rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = await idle.schedule("echo")
-    await idle.claim(job_id)
-    back = Outcome(job_id=job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=9)
-    overtaking: list[Coroutine[Any, Any, Any]] = [idle.complete(back), idle.claim(job_id)]
-    jobs = idle.engine.store._jobs
-    update = jobs.find_one_and_update
+    rig = rig_without_worker
+    job_id = await rig.schedule("echo")
+    await rig.claim(job_id)
+    hand_back = Outcome(job_id=job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=9)
+    interleaved: list[Coroutine[Any, Any, Any]] = [rig.complete(hand_back), rig.claim(job_id)]
+    update = (jobs := rig.engine.store._jobs).find_one_and_update
 
-    async def overtaken(*args: Any, **options: Any) -> Any:
+    async def interrupted_update(*args: Any, **options: Any) -> Any:
         found = await update(*args, **options)
-        if overtaking:
-            await overtaking.pop(0)
+        if interleaved:
+            await interleaved.pop(0)
         return found
 
-    monkeypatch.setattr(jobs, "find_one_and_update", overtaken)
-    assert (await idle.cancel(job_id)).cancel_requested_at is not None
+    monkeypatch.setattr(jobs, "find_one_and_update", interrupted_update)
+    assert (await rig.cancel(job_id)).cancel_requested_at is not None
 
 
 async def test_job_canceled_in_the_queue_does_not_start(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("wait_for_ever") for _ in range(100)))
-    await rig.until(lambda: rig.count_of("wait_for_ever", "inProgress", at_least=100))
+    await rig.wait_until(lambda: rig.has_jobs("wait_for_ever", "inProgress", at_least=100))
     waiting = await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
-    await rig.until(lambda: redis_admin.zcard(queue) != 0)
+    await rig.wait_until(lambda: redis_admin.zcard(queue) != 0)
     await asyncio.gather(*map(rig.cancel, waiting))
     await asyncio.gather(*map(rig.cancel, ids))
-    await rig.until(lambda: redis_admin.zcard(queue) == 0)
+    await rig.wait_until(lambda: redis_admin.zcard(queue) == 0)
     assert (await rig.run("echo"))["state"] == "success"
     never = [(None, "pending"), ("pending", "canceled")]
     assert [state_changes(await rig.job(one)) for one in waiting] == [never] * 20
@@ -179,15 +179,15 @@ async def test_job_canceled_in_the_queue_does_not_start(
     ("why", "state"), [(StopReason.CANCELED, "canceled"), (StopReason.SHUTDOWN, "pending")]
 )
 async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
-    idle: Rig, why: StopReason, state: str
+    rig_without_worker: Rig, why: StopReason, state: str
 ) -> None:
-    job_id = await idle.schedule("shout", message="never")
-    async with WorkerRuntime.open(idle.engine.settings) as worker:
-        (claimed,) = await idle.claim(job_id, worker.id)
+    job_id = await rig_without_worker.schedule("shout", message="never")
+    async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
+        (claimed,) = await rig_without_worker.claim(job_id, worker.id)
         worker.executor._start(Attempt(claimed, 9), Lane())
         worker.executor.running[job_id].cancel(why)
         await worker.executor.running[job_id].task
-    assert (await idle.job(job_id))["state"] == state
+    assert (await rig_without_worker.job(job_id))["state"] == state
 
 
 @pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
@@ -215,12 +215,12 @@ async def test_function_cancels_only_jobs_of_its_owner(rig: Rig, name: str) -> N
 @pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
 async def test_function_without_an_owner_cancels_any_job(rig: Rig, name: str) -> None:
     victim = await scheduled_by(rig, "bob")
-    plan = replace(await rig.plan(name, {"job_id": victim}), owner=None)
-    assert (await rig.ended((await rig.engine.schedule(plan)).id))["result"] is True
+    new_job = replace(await rig.build_job(name, {"job_id": victim}), owner=None)
+    assert (await rig.wait_until_ended((await rig.engine.schedule(new_job)).id))["result"] is True
     assert (await rig.job(victim))["state"] == "canceled"
 
 
 async def scheduled_by(rig: Rig, owner: str | None) -> str:
     """Schedule a job of that owner that is due in an hour."""
-    plan = replace(await rig.plan("echo"), owner=owner)
-    return await rig.plan_at(plan, await rig.engine.now() + timedelta(hours=1))
+    new_job = replace(await rig.build_job("echo"), owner=owner)
+    return await rig.schedule_at(new_job, await rig.engine.now() + timedelta(hours=1))

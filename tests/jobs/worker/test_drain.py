@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.jobs.settings import Settings
-from tests.engine.rig import Rig, started, state_changes, working
+from tests.engine.rig import Rig, run_worker, start_workers, state_changes
 from tests.processes import Processes
 
 LEASE_AND_GRACE_S = 3.0
@@ -19,89 +19,94 @@ LEASE_AND_GRACE_S = 3.0
     ("name", "state"), [("wait_for_ever", "pending"), ("wait_for_ever_once", "failed")]
 )
 async def test_stopping_worker_returns_its_jobs_at_once(
-    idle: Rig, processes: Processes, name: str, state: str
+    rig_without_worker: Rig, processes: Processes, name: str, state: str
 ) -> None:
-    (worker,) = await started(idle, processes)
+    (worker,) = await start_workers(rig_without_worker, processes)
     for _ in range(20):
-        await idle.schedule(name)
-    await idle.until(lambda: idle.count_of(name, "inProgress", 20))
+        await rig_without_worker.schedule(name)
+    await rig_without_worker.wait_until(lambda: rig_without_worker.has_jobs(name, "inProgress", 20))
     worker.popen.terminate()
     assert await asyncio.wait_for(worker.wait(), 30) == 0
-    assert [job["state"] for job in await idle.jobs_of(name)] == [state] * 20
-    assert await idle.all("workers") == []
+    assert [job["state"] for job in await rig_without_worker.find_jobs(name)] == [state] * 20
+    assert await rig_without_worker.all("workers") == []
 
 
 async def test_mutation_interrupted_by_the_drain_deadline_is_rolled_back_and_pending(
-    idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
+    rig_without_worker: Rig, processes: Processes, fast_settings: Settings, tmp_path: Path
 ) -> None:
-    (worker,) = await started(idle, processes, mutation_timeout_ms=60_000)
-    job_id = await idle.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
-    await idle.until((tmp_path / "reached").exists)
+    (worker,) = await start_workers(rig_without_worker, processes, mutation_timeout_ms=60_000)
+    job_id = await rig_without_worker.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
+    await rig_without_worker.wait_until((tmp_path / "reached").exists)
     worker.popen.terminate()
     assert await asyncio.wait_for(worker.wait(), 30) == 0
-    handed_back = await idle.job(job_id)
+    handed_back = await rig_without_worker.job(job_id)
     assert state_changes(handed_back)[1:] == [("pending", "inProgress"), ("inProgress", "pending")]
-    assert await idle.all("effects") == []
-    async with working(hasty):
-        job = await idle.ended(job_id)
+    assert await rig_without_worker.all("effects") == []
+    async with run_worker(fast_settings):
+        job = await rig_without_worker.wait_until_ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
-    assert [effect["times"] for effect in await idle.all("effects")] == [1]
+    assert [effect["times"] for effect in await rig_without_worker.all("effects")] == [1]
 
 
 async def test_mutation_interrupted_in_its_hundredth_attempt_fails_without_writes(
-    idle: Rig, processes: Processes, tmp_path: Path
+    rig_without_worker: Rig, processes: Processes, tmp_path: Path
 ) -> None:
-    job_id = await idle.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
-    await idle.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {"attempt": 99}})
-    (worker,) = await started(idle, processes, mutation_timeout_ms=60_000)
-    await idle.until((tmp_path / "reached").exists)
+    job_id = await rig_without_worker.schedule("wait_in_mutation", name=str(tmp_path / "reached"))
+    await rig_without_worker.engine.mongo["jobs"].update_one(
+        {"_id": job_id}, {"$set": {"attempt": 99}}
+    )
+    (worker,) = await start_workers(rig_without_worker, processes, mutation_timeout_ms=60_000)
+    await rig_without_worker.wait_until((tmp_path / "reached").exists)
     worker.popen.terminate()
     assert await asyncio.wait_for(worker.wait(), 30) == 0
-    job = await idle.job(job_id)
+    job = await rig_without_worker.job(job_id)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 100, "WorkerStopped")
-    assert await idle.all("effects") == []
+    assert await rig_without_worker.all("effects") == []
 
 
 async def test_draining_worker_finishes_its_job_beyond_its_lease(
-    idle: Rig, processes: Processes, hasty: Settings, tmp_path: Path
+    rig_without_worker: Rig, processes: Processes, fast_settings: Settings, tmp_path: Path
 ) -> None:
-    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
-    job_id = await idle.schedule("wait_for_file", name=str(tmp_path / "go"))
-    await idle.until(lambda: idle.all("jobs", _id=job_id, progress={"$ne": None}))
+    (worker,) = await start_workers(rig_without_worker, processes, drain_timeout_ms=20_000)
+    job_id = await rig_without_worker.schedule("wait_for_file", name=str(tmp_path / "go"))
+    await rig_without_worker.wait_until(
+        lambda: rig_without_worker.all("jobs", _id=job_id, progress={"$ne": None})
+    )
     worker.popen.terminate()
-    async with working(hasty):
+    async with run_worker(fast_settings):
         later = time.monotonic() + LEASE_AND_GRACE_S + 1
-        await idle.until(lambda: time.monotonic() > later)
+        await rig_without_worker.wait_until(lambda: time.monotonic() > later)
         (tmp_path / "go").touch()
-        job = await idle.ended(job_id)
+        job = await rig_without_worker.wait_until_ended(job_id)
     assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "found")
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
 async def test_draining_worker_stops_a_job_that_is_canceled(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes, drain_timeout_ms=20_000)
-    job_id = await idle.schedule("wait_for_ever")
-    await idle.reaches(job_id, "inProgress")
+    (worker,) = await start_workers(rig_without_worker, processes, drain_timeout_ms=20_000)
+    job_id = await rig_without_worker.schedule("wait_for_ever")
+    await rig_without_worker.wait_for_state(job_id, "inProgress")
     worker.popen.terminate()
-    await idle.cancel(job_id)
-    assert (await idle.ended(job_id, within=30))["state"] == "canceled"
+    await rig_without_worker.cancel(job_id)
+    assert (await rig_without_worker.wait_until_ended(job_id, within=30))["state"] == "canceled"
     assert await asyncio.wait_for(worker.wait(), 30) == 0
 
 
 async def test_stopping_worker_finishes_started_jobs_and_starts_no_more(
-    idle: Rig, processes: Processes, tmp_path: Path
+    rig_without_worker: Rig, processes: Processes, tmp_path: Path
 ) -> None:
-    (worker,) = await started(idle, processes, concurrency=5, drain_timeout_ms=30_000)
-    ids = [await idle.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
-    await idle.until(lambda: idle.count_of("wait_for_file", "inProgress", 5))
+    rig = rig_without_worker
+    (worker,) = await start_workers(rig, processes, concurrency=5, drain_timeout_ms=30_000)
+    ids = [await rig.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
+    await rig.wait_until(lambda: rig.has_jobs("wait_for_file", "inProgress", 5))
     worker.popen.terminate()
-    await idle.until(partial(has_resigned, idle))
-    ids += [await idle.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
+    await rig.wait_until(partial(has_resigned, rig))
+    ids += [await rig.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(20)]
     (tmp_path / "go").touch()
     assert await asyncio.wait_for(worker.wait(), 60) == 0
-    jobs = [await idle.job(job_id) for job_id in ids]
+    jobs = [await rig.job(job_id) for job_id in ids]
     ends = Counter((job["state"], job["attempt"]) for job in jobs)
     assert ends == {("success", 1): 5, ("pending", 0): 35}
 

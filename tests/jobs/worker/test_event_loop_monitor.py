@@ -11,7 +11,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from ostinato.jobs.worker.event_loop_monitor import EventLoopMonitor, LogFields
-from tests.engine.rig import Rig, started
+from tests.engine.rig import Rig, start_workers
 from tests.processes import Processes
 
 LIMIT_S = 0.2
@@ -75,22 +75,24 @@ async def test_unblocked_loop_logs_no_warning() -> None:
 
 
 async def test_warning_of_a_worker_names_the_blocking_function_and_job(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
-    job_id = await idle.schedule("block_the_loop", ms=1_500)
-    await idle.until(lambda: "loop.blocked" in worker.tail())
+    (worker,) = await start_workers(rig_without_worker, processes)
+    job_id = await rig_without_worker.schedule("block_the_loop", ms=1_500)
+    await rig_without_worker.wait_until(lambda: "loop.blocked" in worker.tail())
     (line,) = [line for line in worker.tail().splitlines() if "loop.blocked" in line]
     assert all(word in line for word in ("functions.blockTheLoop", job_id, "block_the_loop"))
 
 
-async def test_stopped_process_logs_no_blocking_function(idle: Rig, processes: Processes) -> None:
-    (worker,) = await started(idle, processes)
-    (row,) = await idle.all("workers")
+async def test_stopped_process_logs_no_blocking_function(
+    rig_without_worker: Rig, processes: Processes
+) -> None:
+    (worker,) = await start_workers(rig_without_worker, processes)
+    (row,) = await rig_without_worker.all("workers")
     worker.popen.send_signal(signal.SIGSTOP)
-    await idle.until(lambda: _is_silent(idle, row))
+    await rig_without_worker.wait_until(lambda: _is_silent(rig_without_worker, row))
     worker.popen.send_signal(signal.SIGCONT)
-    await idle.until(lambda: _is_heard(idle, row))
+    await rig_without_worker.wait_until(lambda: _is_heard(rig_without_worker, row))
     assert "loop.blocked" not in worker.tail()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ostinato.jobs.async_tools.supervision import run_all
 from ostinato.jobs.embedded.process import Child
-from tests.engine.rig import Rig, started
+from tests.engine.rig import Rig, start_workers
 from tests.processes import ROOT, START_S, Processes
 
 ENDED_S = 30.0
@@ -27,32 +27,34 @@ async def registered(rig: Rig, number: int) -> bool:
 @pytest.mark.parametrize("kind", ["thread", "pool", "default pool"])
 @pytest.mark.parametrize("number", [1, 2])
 async def test_drained_worker_exits_despite_threads_left_by_a_function(
-    idle: Rig, processes: Processes, kind: str, number: int
+    rig_without_worker: Rig, processes: Processes, kind: str, number: int
 ) -> None:
     options = ("--processes", str(number))
-    (worker,) = await started(idle, processes, options=options)
-    await idle.until(lambda: registered(idle, number), within=START_S)
-    assert (await idle.run("leave_threads", kind=kind))["state"] == "success"
+    (worker,) = await start_workers(rig_without_worker, processes, options=options)
+    await rig_without_worker.wait_until(
+        lambda: registered(rig_without_worker, number), within=START_S
+    )
+    assert (await rig_without_worker.run("leave_threads", kind=kind))["state"] == "success"
     assert await ended(worker) == 0
     assert "worker.threads_still_running" in worker.tail()
     assert "process_killers.py" in worker.tail()
 
 
 async def test_drained_worker_exits_despite_a_function_that_does_not_end(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
-    job_id = await idle.schedule("hold_despite_cancel")
-    await idle.reaches(job_id, "inProgress")
+    (worker,) = await start_workers(rig_without_worker, processes)
+    job_id = await rig_without_worker.schedule("hold_despite_cancel")
+    await rig_without_worker.wait_for_state(job_id, "inProgress")
     assert await ended(worker) == 0
-    assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
+    assert (await rig_without_worker.job(job_id))["error"]["name"] == "WorkerStopped"
 
 
 async def test_worker_without_leftover_threads_exits_normally(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
-    await idle.run("echo")
+    (worker,) = await start_workers(rig_without_worker, processes)
+    await rig_without_worker.run("echo")
     assert await ended(worker) == 0
     assert "worker.threads_still_running" not in worker.tail()
 
@@ -65,17 +67,21 @@ def test_worker_that_cannot_write_its_last_log_lines_exits() -> None:
 
 
 async def test_function_that_cancels_all_tasks_does_not_stop_the_worker(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
-    held = [await idle.schedule("wait_for_ever_once") for _ in range(3)]
-    await idle.until(lambda: idle.count_of("wait_for_ever_once", "inProgress", 3))
-    assert (await idle.run("cancel_everything"))["state"] == "success"
-    assert {(await idle.ended(job_id, START_S))["state"] for job_id in held} == {"failed"}
-    later = await idle.schedule("wait_for_ever_once")
-    await idle.reaches(later, "inProgress", within=START_S)
-    await idle.cancel(later)
-    assert (await idle.ended(later, START_S))["state"] == "canceled"
+    (worker,) = await start_workers(rig_without_worker, processes)
+    held = [await rig_without_worker.schedule("wait_for_ever_once") for _ in range(3)]
+    await rig_without_worker.wait_until(
+        lambda: rig_without_worker.has_jobs("wait_for_ever_once", "inProgress", 3)
+    )
+    assert (await rig_without_worker.run("cancel_everything"))["state"] == "success"
+    assert {
+        (await rig_without_worker.wait_until_ended(job_id, START_S))["state"] for job_id in held
+    } == {"failed"}
+    later = await rig_without_worker.schedule("wait_for_ever_once")
+    await rig_without_worker.wait_for_state(later, "inProgress", within=START_S)
+    await rig_without_worker.cancel(later)
+    assert (await rig_without_worker.wait_until_ended(later, START_S))["state"] == "canceled"
     assert await ended(worker) == 0
 
 
@@ -124,11 +130,11 @@ async def test_canceled_background_task_restarts_and_the_others_continue(
 
 
 async def test_task_or_callback_that_raises_system_exit_does_not_stop_the_worker(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    (worker,) = await started(idle, processes)
+    (worker,) = await start_workers(rig_without_worker, processes)
     for behavior in ("task", "callback", "stop"):
-        job = await idle.run("leave_exit", behavior=behavior)
+        job = await rig_without_worker.run("leave_exit", behavior=behavior)
         assert (job["state"], job["result"], job["attempt"]) == ("success", "lived", 1)
     assert worker.popen.poll() is None
     assert await ended(worker) == 0

@@ -7,10 +7,11 @@ import pytest
 from ostinato.jobs.embedded.process import Child
 from tests.engine.attempt_log import AttemptLog
 from tests.engine.proxy import Proxy
-from tests.engine.rig import Document, Rig, started, state_changes, working
+from tests.engine.rig import Document, Rig, run_worker, start_workers, state_changes
 from tests.processes import Processes
 
 WITHIN = 30.0
+DRAIN_MS = 40_000  # only dropped jobs stop earlier
 TAKEN_OVER = [
     (None, "pending"),
     ("pending", "inProgress"),
@@ -28,13 +29,13 @@ def attempt_log(tmp_path: Path) -> AttemptLog:
 async def begun(rig: Rig, attempt_log: AttemptLog, name: str) -> str:
     """Schedule a function and wait until the only worker runs it; returns the job's id."""
     job_id = await rig.schedule(name, name=attempt_log.name)
-    await rig.until(lambda: attempt_log.lines == ["1 began"])
+    await rig.wait_until(lambda: attempt_log.lines == ["1 began"])
     return job_id
 
 
 async def taken_over(rig: Rig, attempt_log: AttemptLog, job_id: str) -> Document:
     """Wait until the second attempt has begun beside the first; returns the job."""
-    await rig.until(lambda: attempt_log.lines == ["1 began", "2 began"], within=WITHIN)
+    await rig.wait_until(lambda: attempt_log.lines == ["1 began", "2 began"], within=WITHIN)
     return await rig.job(job_id)
 
 
@@ -42,7 +43,7 @@ async def rejoined(rig: Rig, worker: Child) -> str:
     """Wait until a worker has unregistered and registered again; return its logs until then."""
     log = worker.log
     assert log is not None
-    await rig.until(lambda: log.read_text().count("worker.started") == 2, within=WITHIN)
+    await rig.wait_until(lambda: log.read_text().count("worker.started") == 2, within=WITHIN)
     return log.read_text()
 
 
@@ -55,38 +56,42 @@ def holder_of(job: Document, attempt: int) -> str:
 
 @pytest.mark.parametrize("failure", ["cut", "stall"])
 async def test_worker_disconnected_from_mongodb_drops_its_jobs_and_gets_a_new_id(
-    idle: Rig, processes: Processes, between: Proxy, attempt_log: AttemptLog, failure: str
+    rig_without_worker: Rig,
+    processes: Processes,
+    mongo_proxy: Proxy,
+    attempt_log: AttemptLog,
+    failure: str,
 ) -> None:
-    # With a long drain, only a worker that drops its jobs stops them in time.
-    (worker,) = await started(idle, processes, mongo_url=between.url, drain_timeout_ms=40_000)
-    job_id = await begun(idle, attempt_log, "log_attempts")
-    getattr(between, failure)()
-    async with working(idle.engine.settings):
-        held = await taken_over(idle, attempt_log, job_id)
-        between.heal()
-        log = await rejoined(idle, worker)
+    rig, url = rig_without_worker, mongo_proxy.url
+    (worker,) = await start_workers(rig, processes, mongo_url=url, drain_timeout_ms=DRAIN_MS)
+    job_id = await begun(rig, attempt_log, "log_attempts")
+    getattr(mongo_proxy, failure)()
+    async with run_worker(rig.engine.settings):
+        held = await taken_over(rig, attempt_log, job_id)
+        mongo_proxy.heal()
+        log = await rejoined(rig, worker)
         assert attempt_log.lines == ["1 began", "2 began", "1 was stopped"]
         assert ("worker.lease_lost" in log, "attempt.superseded" in log) == (True, False)
-        assert await idle.job(job_id) == held
-        attempt_log.let_go(2)
-        job = await idle.ended(job_id)
+        assert await rig.job(job_id) == held
+        attempt_log.release(2)
+        job = await rig.wait_until_ended(job_id)
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
-    assert holder_of(await idle.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
+    assert holder_of(await rig.run("echo"), 1) not in {holder_of(job, 1), holder_of(job, 2)}
 
 
 async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
-    idle: Rig, processes: Processes, attempt_log: AttemptLog
+    rig_without_worker: Rig, processes: Processes, attempt_log: AttemptLog
 ) -> None:
-    (worker,) = await started(idle, processes)
-    job_id = await begun(idle, attempt_log, "block_at_first")
-    async with working(idle.engine.settings):
-        held = await taken_over(idle, attempt_log, job_id)
-        attempt_log.let_go(1)
-        log = await rejoined(idle, worker)
+    (worker,) = await start_workers(rig_without_worker, processes)
+    job_id = await begun(rig_without_worker, attempt_log, "block_at_first")
+    async with run_worker(rig_without_worker.engine.settings):
+        held = await taken_over(rig_without_worker, attempt_log, job_id)
+        attempt_log.release(1)
+        log = await rejoined(rig_without_worker, worker)
         assert attempt_log.lines == ["1 began", "2 began", "1 returned"]
-        assert await idle.job(job_id) == held
-        attempt_log.let_go(2)
-        job = await idle.ended(job_id)
+        assert await rig_without_worker.job(job_id) == held
+        attempt_log.release(2)
+        job = await rig_without_worker.wait_until_ended(job_id)
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
     about = [line for line in log.splitlines() if job_id in line]
     (blocked,) = [line for line in about if "loop.blocked" in line]
@@ -95,15 +100,15 @@ async def test_result_is_rejected_after_blocking_the_loop_beyond_the_lease(
 
 
 async def test_mutation_that_blocks_the_loop_beyond_the_lease_takes_effect_once(
-    idle: Rig, processes: Processes, attempt_log: AttemptLog
+    rig_without_worker: Rig, processes: Processes, attempt_log: AttemptLog
 ) -> None:
-    (worker,) = await started(idle, processes)
-    job_id = await begun(idle, attempt_log, "block_in_mutation")
-    async with working(idle.engine.settings):
-        job = await idle.ended(job_id, within=WITHIN)
-        attempt_log.let_go(1)
-        await rejoined(idle, worker)
+    (worker,) = await start_workers(rig_without_worker, processes)
+    job_id = await begun(rig_without_worker, attempt_log, "block_in_mutation")
+    async with run_worker(rig_without_worker.engine.settings):
+        job = await rig_without_worker.wait_until_ended(job_id, within=WITHIN)
+        attempt_log.release(1)
+        await rejoined(rig_without_worker, worker)
     assert attempt_log.lines == ["1 began", "1 returned"]
-    assert await idle.job(job_id) == job
+    assert await rig_without_worker.job(job_id) == job
     assert (job["result"], state_changes(job)) == (2, TAKEN_OVER)
-    assert [effect["attempt"] for effect in await idle.all("effects")] == [2]
+    assert [effect["attempt"] for effect in await rig_without_worker.all("effects")] == [2]

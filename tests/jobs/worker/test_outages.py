@@ -15,27 +15,27 @@ from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.main import _run_once
 from tests.engine.functions import gate
 from tests.engine.proxy import Proxy
-from tests.engine.rig import Rig, working
+from tests.engine.rig import Rig, run_worker
 from tests.processes import eventually
 
-OUTAGE_S = 4.0  # longer than lease and grace of the hasty settings together
+OUTAGE_S = 4.0  # longer than the lease and the grace period of `fast_settings`
 
 
 @pytest.fixture
-async def proxy(hasty: Settings, between: Proxy) -> AsyncIterator[Proxy]:
+async def proxy(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Proxy]:
     """Run a worker that sees MongoDB through a proxy."""
-    async with working(hasty.model_copy(update={"mongo_url": between.url})):
-        yield between
-        between.heal()
+    async with run_worker(fast_settings.model_copy(update={"mongo_url": mongo_proxy.url})):
+        yield mongo_proxy
+        mongo_proxy.heal()
 
 
 @pytest.fixture
-async def mongo(hasty: Settings, between: Proxy) -> AsyncIterator[Mongo]:
+async def mongo(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Mongo]:
     """Return a connection that goes through the proxy."""
-    mongo = Mongo.connect(hasty.model_copy(update={"mongo_url": between.url}), "test")
+    mongo = Mongo.connect(fast_settings.model_copy(update={"mongo_url": mongo_proxy.url}), "test")
     await mongo.ping()
     yield mongo
-    between.heal()
+    mongo_proxy.heal()
     await mongo.ping()
     await mongo.sessions.close()
     await asyncio.to_thread(mongo.close)
@@ -43,39 +43,39 @@ async def mongo(hasty: Settings, between: Proxy) -> AsyncIterator[Mongo]:
 
 async def outage_over(rig: Rig, proxy: Proxy) -> None:
     end = time.monotonic() + OUTAGE_S
-    await rig.until(lambda: time.monotonic() > end)
+    await rig.wait_until(lambda: time.monotonic() > end)
     proxy.heal()
 
 
 @pytest.mark.parametrize("failure", ["cut", "stall"])
 async def test_mongodb_outage_loses_no_job_and_no_worker(
-    idle: Rig, proxy: Proxy, failure: str
+    rig_without_worker: Rig, proxy: Proxy, failure: str
 ) -> None:
-    running = [await idle.schedule(name) for name in ("hold", "hold_in_mutation")]
-    await idle.until(lambda: gate.visits == 2)
+    running = [await rig_without_worker.schedule(name) for name in ("hold", "hold_in_mutation")]
+    await rig_without_worker.wait_until(lambda: gate.visits == 2)
     getattr(proxy, failure)()
-    pending = [await idle.schedule("echo") for _ in range(20)]
+    pending = [await rig_without_worker.schedule("echo") for _ in range(20)]
     gate.opened.set()
-    await outage_over(idle, proxy)
-    jobs = [await idle.ended(job_id) for job_id in [*running, *pending]]
+    await outage_over(rig_without_worker, proxy)
+    jobs = [await rig_without_worker.wait_until_ended(job_id) for job_id in [*running, *pending]]
     assert [job["state"] for job in jobs] == ["success"] * 22, jobs[1]
     assert jobs[0]["attempt"] == 1
     errors = [
         event["error"]["name"] for job in jobs for event in job["timeline"] if "error" in event
     ]
     assert "WorkerLost" not in errors
-    assert len(await idle.all("effects")) == 1
+    assert len(await rig_without_worker.all("effects")) == 1
 
 
 async def test_mutation_that_times_out_after_an_outage_runs_again(
-    mongo: Mongo, between: Proxy
+    mongo: Mongo, mongo_proxy: Proxy
 ) -> None:
     began = time.monotonic()
 
     async def body(session: Session) -> None:
-        between.cut()
+        mongo_proxy.cut()
         await eventually(lambda: mongo.primary_monitor.was_unavailable_since(began))
-        between.heal()
+        mongo_proxy.heal()
         await asyncio.Event().wait()
 
     with pytest.raises(Contended, match="no primary"):
@@ -83,11 +83,11 @@ async def test_mutation_that_times_out_after_an_outage_runs_again(
 
 
 async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
-    mongo: Mongo, between: Proxy
+    mongo: Mongo, mongo_proxy: Proxy
 ) -> None:
     async def body(session: Session) -> None:
-        between.stall()
-        asyncio.get_running_loop().call_later(1.0, between.heal)
+        mongo_proxy.stall()
+        asyncio.get_running_loop().call_later(1.0, mongo_proxy.heal)
         await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended, match="had not responded"):
@@ -95,27 +95,27 @@ async def test_mutation_waiting_for_an_unresponsive_database_may_run_again(
 
 
 async def test_abandoned_write_is_not_applied_outside_its_transaction(
-    idle: Rig, mongo: Mongo, between: Proxy
+    rig_without_worker: Rig, mongo: Mongo, mongo_proxy: Proxy
 ) -> None:
     async def body(session: Session) -> None:
-        between.cut()
+        mongo_proxy.cut()
         await eventually(lambda: not mongo.client.delegate.nodes)
         await TransactionDatabase(mongo, session)["effects"].insert_one({"_id": "one"})
 
     with pytest.raises(Contended):
         await run_transaction(mongo, body, 0.5)
-    between.heal()
+    mongo_proxy.heal()
     await mongo.ping()
     await mongo.sessions.close()
-    assert await idle.all("effects") == []
+    assert await rig_without_worker.all("effects") == []
 
 
 async def test_leaving_a_transaction_during_an_outage_does_not_block(
-    mongo: Mongo, between: Proxy
+    mongo: Mongo, mongo_proxy: Proxy
 ) -> None:
     async def body(session: Session) -> None:
         await mongo["effects"].insert_one({"_id": "one"}, session=session)
-        between.cut()
+        mongo_proxy.cut()
         await asyncio.Event().wait()
 
     began = time.monotonic()
@@ -124,11 +124,11 @@ async def test_leaving_a_transaction_during_an_outage_does_not_block(
     assert time.monotonic() - began < 3.0
 
 
-async def test_unanswered_commit_may_run_again(mongo: Mongo, between: Proxy) -> None:
+async def test_unanswered_commit_may_run_again(mongo: Mongo, mongo_proxy: Proxy) -> None:
     async def body(session: Session) -> None:
         await mongo["effects"].insert_one({"_id": "one"}, session=session)
-        between.stall()
-        asyncio.get_running_loop().call_later(1.0, between.heal)
+        mongo_proxy.stall()
+        asyncio.get_running_loop().call_later(1.0, mongo_proxy.heal)
 
     with pytest.raises(Contended, match="had not responded"):
         await run_transaction(mongo, body, 0.5)
@@ -141,32 +141,32 @@ async def test_mutation_that_conflicts_until_its_timeout_runs_again(rig: Rig) ->
         session.start_transaction()
         await counters.update_one(where, {"$set": {"value": 10}}, session=session)
         job_id = await rig.schedule("conflict_once")
-        await rig.attempted(job_id, 1)
+        await rig.wait_for_retry(job_id, 1)
         await session.commit_transaction()
     await rig.engine.advance(1_000)
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     assert (job["state"], job["result"], job["attempt"]) == ("success", 11, 2)
     assert job["timeline"][2]["error"]["name"] == "Contended"
 
 
 async def test_mutation_without_a_reachable_server_runs_again(rig: Rig) -> None:
     job_id = await rig.schedule("share", name="one", behavior="away")
-    await rig.attempted(job_id, 1)
+    await rig.wait_for_retry(job_id, 1)
     await rig.engine.advance(1_000)
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
     assert [effect["name"] for effect in await rig.all("effects")] == ["one"]
 
 
 async def test_worker_that_starts_during_an_outage_starts_again(
-    hasty: Settings, between: Proxy
+    fast_settings: Settings, mongo_proxy: Proxy
 ) -> None:
-    settings = hasty.model_copy(update={"mongo_url": between.url})
+    settings = fast_settings.model_copy(update={"mongo_url": mongo_proxy.url})
     stop, backoff = asyncio.Event(), Backoff(0.0, 0.0)
-    between.cut()
+    mongo_proxy.cut()
     with capture_logs() as logs:
         await _run_once(settings, stop, backoff)
-        between.heal()
+        mongo_proxy.heal()
         stop.set()
         await _run_once(settings, stop, backoff)
     events = [line["event"] for line in logs]

@@ -59,9 +59,9 @@ async def test_timed_out_action_fails_however_it_handles_cancellation(
 async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellation(
     rig: Rig, behavior: str
 ) -> None:
-    plan = await rig.plan("be_late_in_mutation", {"name": "late", "behavior": behavior})
-    late = await rig.engine.schedule(replace(plan, timeout_ms=BRIEF_MS))
-    job = await rig.ended(late.id)
+    new_job = await rig.build_job("be_late_in_mutation", {"name": "late", "behavior": behavior})
+    late = await rig.engine.schedule(replace(new_job, timeout_ms=BRIEF_MS))
+    job = await rig.wait_until_ended(late.id)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "TimeoutError")
     assert job["error"]["message"] == "functions.beLateInMutation took longer than 1500 ms"
     assert await rig.all("effects") == []
@@ -97,14 +97,14 @@ async def side_by_side(
     rig: Rig, name: str, behavior: str, timeout_ms: int | None = None
 ) -> list[Document]:
     """Run some mutations that succeed and one that fails, which is last in the result."""
-    good = [await rig.plan(name, {"name": str(number)}) for number in range(NEIGHBOURS)]
+    good = [await rig.build_job(name, {"name": str(number)}) for number in range(NEIGHBOURS)]
     bad = replace(
-        await rig.plan(name, {"name": "bad", "behavior": behavior}), timeout_ms=timeout_ms
+        await rig.build_job(name, {"name": "bad", "behavior": behavior}), timeout_ms=timeout_ms
     )
     middle = NEIGHBOURS // 2
-    jobs = [await rig.engine.schedule(plan) for plan in [*good[:middle], bad, *good[middle:]]]
+    jobs = [await rig.engine.schedule(new_job) for new_job in [*good[:middle], bad, *good[middle:]]]
     jobs.append(jobs.pop(middle))
-    return [await rig.ended(job.id, within=30) for job in jobs]
+    return [await rig.wait_until_ended(job.id, within=30) for job in jobs]
 
 
 async def only_neighbours_left_effects(rig: Rig, neighbours: list[Document]) -> bool:

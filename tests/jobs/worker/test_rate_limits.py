@@ -11,7 +11,7 @@ from ostinato.jobs.mongo.rate_limits import EPOCH, RateLimitStore, StartRequest,
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
-from tests.engine.rig import Document, Rig, state_changes, working
+from tests.engine.rig import Document, Rig, run_worker, state_changes
 
 MILLISECOND = timedelta(milliseconds=1)
 MINUTE = timedelta(milliseconds=MINUTE_MS)
@@ -23,7 +23,7 @@ async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
     """Return the function's jobs that have ended, once there are so many."""
 
     async def look() -> list[Document]:
-        found = await rig.jobs_of(name, completedAt={"$ne": None})
+        found = await rig.find_jobs(name, completedAt={"$ne": None})
         return found if len(found) >= number else []
 
     found: list[Document] = []
@@ -32,7 +32,7 @@ async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
         found[:] = await look()
         return bool(found)
 
-    await rig.until(check)
+    await rig.wait_until(check)
     assert len(found) == number
     return found
 
@@ -44,7 +44,7 @@ async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> No
         await ended_of(rig, "three_per_minute", done)
         await rig.run("echo")
         await rig.engine.advance(MINUTE_MS // 3)
-    starts = sorted(job["startedAt"] for job in await rig.jobs_of("three_per_minute"))
+    starts = sorted(job["startedAt"] for job in await rig.find_jobs("three_per_minute"))
     assert all(later - earlier >= MINUTE / 3 - REAL for earlier, later in pairwise(starts))
 
 
@@ -59,14 +59,14 @@ async def test_rate_limited_jobs_start_in_order(rig: Rig) -> None:
 
 
 async def test_job_with_a_non_json_rate_limit_key_does_not_block_others(rig: Rig) -> None:
-    plan = await rig.plan("once_per_user", {"userId": "u1"})
-    odd = await rig.plan_at(plan, plan.scheduled_time + MINUTE)
+    new_job = await rig.build_job("once_per_user", {"userId": "u1"})
+    odd = await rig.schedule_at(new_job, new_job.scheduled_time + MINUTE)
     value = {"args.userId": DBRef("users", ObjectId())}
     await rig.engine.mongo["jobs"].update_one({"_id": odd}, {"$set": value})
-    other = await rig.plan_at(plan, plan.scheduled_time + MINUTE)
+    other = await rig.schedule_at(new_job, new_job.scheduled_time + MINUTE)
     await rig.engine.advance(MINUTE_MS)
-    assert (await rig.ended(other))["state"] == "success"
-    assert (await rig.ended(odd))["state"] == "failed"
+    assert (await rig.wait_until_ended(other))["state"] == "success"
+    assert (await rig.wait_until_ended(odd))["state"] == "failed"
 
 
 async def test_each_value_of_the_key_has_its_own_limit(rig: Rig) -> None:
@@ -76,7 +76,7 @@ async def test_each_value_of_the_key_has_its_own_limit(rig: Rig) -> None:
     await ended_of(rig, "once_per_user", 2)
     waiting = [await rig.job(job_id) for job_id in ids]
     waiting = sorted((job for job in waiting if job["state"] == "pending"), key=_due)
-    (first,) = await rig.jobs_of("once_per_user", state="success", **{"args.userId": "u1"})
+    (first,) = await rig.find_jobs("once_per_user", state="success", **{"args.userId": "u1"})
     waits = [job["scheduledTime"] - first["startedAt"] for job in waiting]
     assert all(abs(wait - n * MINUTE) < REAL for n, wait in enumerate(waits, 1))
 
@@ -93,9 +93,9 @@ async def test_reserved_start_is_on_the_timeline_and_is_honored(rig: Rig) -> Non
     async def is_reserved() -> bool:
         return bool((await rig.job(job_id))["lane"].endswith("!"))
 
-    await rig.until(is_reserved)
+    await rig.wait_until(is_reserved)
     await rig.engine.advance(MINUTE_MS)
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     assert state_changes(job)[1:] == [
         ("pending", "pending"),
         ("pending", "inProgress"),
@@ -115,34 +115,36 @@ async def test_burst_starts_at_once_and_the_rest_is_spread(rig: Rig) -> None:
 
 
 async def test_jobs_delayed_by_an_outage_still_start_within_the_rate_limit(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     for _ in range(5):
-        await idle.schedule("once_per_user", userId="u")
-    async with working(hasty):
-        await ended_of(idle, "once_per_user", 1)
-        await idle.until(lambda: _reserved(idle, 4))
-    await idle.engine.advance(10 * MINUTE_MS)
-    async with working(hasty):
-        await ended_of(idle, "once_per_user", 2)
-        await idle.run("echo")
-        await ended_of(idle, "once_per_user", 2)
+        await rig_without_worker.schedule("once_per_user", userId="u")
+    async with run_worker(fast_settings):
+        await ended_of(rig_without_worker, "once_per_user", 1)
+        await rig_without_worker.wait_until(lambda: _reserved(rig_without_worker, 4))
+    await rig_without_worker.engine.advance(10 * MINUTE_MS)
+    async with run_worker(fast_settings):
+        await ended_of(rig_without_worker, "once_per_user", 2)
+        await rig_without_worker.run("echo")
+        await ended_of(rig_without_worker, "once_per_user", 2)
 
 
 async def _reserved(rig: Rig, number: int) -> bool:
-    waiting = await rig.jobs_of("once_per_user", state="pending")
+    waiting = await rig.find_jobs("once_per_user", state="pending")
     return len([job for job in waiting if job["lane"].endswith("!")]) == number
 
 
-async def test_rate_limit_survives_a_change_of_leader(hasty: Settings, idle: Rig) -> None:
+async def test_rate_limit_survives_a_change_of_leader(
+    fast_settings: Settings, rig_without_worker: Rig
+) -> None:
     for done in (1, 2):
-        async with working(hasty):
-            await idle.schedule("three_per_minute")
-            await idle.schedule("three_per_minute")
-            await ended_of(idle, "three_per_minute", done)
-            await idle.run("echo")
-        await ended_of(idle, "three_per_minute", done)
-        await idle.engine.advance(MINUTE_MS // 3)
+        async with run_worker(fast_settings):
+            await rig_without_worker.schedule("three_per_minute")
+            await rig_without_worker.schedule("three_per_minute")
+            await ended_of(rig_without_worker, "three_per_minute", done)
+            await rig_without_worker.run("echo")
+        await ended_of(rig_without_worker, "three_per_minute", done)
+        await rig_without_worker.engine.advance(MINUTE_MS // 3)
 
 
 async def test_retry_counts_towards_the_rate_limit(rig: Rig) -> None:
@@ -152,19 +154,19 @@ async def test_retry_counts_towards_the_rate_limit(rig: Rig) -> None:
         job = await rig.job(job_id)
         return (job["attempt"], job["state"], job["lane"][-1]) == (1, "pending", "!")
 
-    await rig.until(is_reserved)
+    await rig.wait_until(is_reserved)
     await rig.engine.advance(MINUTE_MS)
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     starts = [event["at"] for event in job["timeline"] if event["state"] == "inProgress"]
     assert starts[1] - starts[0] >= MINUTE - REAL
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
 
 @pytest.mark.parametrize("limit", [RateLimit(count=7, per_ms=1_000), RateLimit(count=3, per_ms=1)])
-async def test_starts_are_exact_for_odd_rates(idle: Rig, limit: RateLimit) -> None:
+async def test_starts_are_exact_for_odd_rates(rig_without_worker: Rig, limit: RateLimit) -> None:
     request = StartRequest(new=71, reserved=0)
-    grant = await RateLimitStore(idle.engine.mongo).acquire("odd", limit, request, 0)
-    (bucket,) = await idle.all("buckets")
+    grant = await RateLimitStore(rig_without_worker.engine.mongo).acquire("odd", limit, request, 0)
+    (bucket,) = await rig_without_worker.all("buckets")
     granted_at = EPOCH + timedelta(milliseconds=bucket["at"] // limit.count)
     starts = [granted_at] * grant.start_now + [*grant.start_at]
     window = timedelta(milliseconds=limit.per_ms)
@@ -192,14 +194,16 @@ def test_invalid_rate_is_rejected(count: int, per_ms: int, burst: int | None) ->
     "fields", [{"timeline": "none"}, {"version": "x", "attempt": "x"}, {"args": None}]
 )
 async def test_malformed_job_does_not_prevent_other_starts(
-    hasty: Settings, idle: Rig, fields: Document
+    fast_settings: Settings, rig_without_worker: Rig, fields: Document
 ) -> None:
-    jobs = [await idle.schedule("in_bursts") for _ in range(5)]
-    await idle.engine.mongo["jobs"].update_one({"_id": jobs[3]}, {"$set": fields})
-    async with working(hasty):
+    jobs = [await rig_without_worker.schedule("in_bursts") for _ in range(5)]
+    await rig_without_worker.engine.mongo["jobs"].update_one({"_id": jobs[3]}, {"$set": fields})
+    async with run_worker(fast_settings):
         for job_id in jobs[:3]:
-            assert (await idle.ended(job_id, 30))["state"] == "success"
-        await idle.until(partial(idle.all, "jobs", lane={"$regex": "!$"}), 30)
-        await idle.engine.advance(MINUTE_MS)
-        assert (await idle.ended(jobs[4], 30))["state"] == "success"
-        assert (await idle.ended(jobs[3], 30))["state"] == "failed"
+            assert (await rig_without_worker.wait_until_ended(job_id, 30))["state"] == "success"
+        await rig_without_worker.wait_until(
+            partial(rig_without_worker.all, "jobs", lane={"$regex": "!$"}), 30
+        )
+        await rig_without_worker.engine.advance(MINUTE_MS)
+        assert (await rig_without_worker.wait_until_ended(jobs[4], 30))["state"] == "success"
+        assert (await rig_without_worker.wait_until_ended(jobs[3], 30))["state"] == "failed"

@@ -1,4 +1,4 @@
-"""A worker compares its running attempts with its claims in MongoDB, and repairs the difference."""
+"""A worker compares its running attempts with its claims in MongoDB and repairs differences."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,65 +24,69 @@ MANY = 20
 
 
 @pytest.fixture
-async def worker(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerRuntime]:
-    """Return a worker that does nothing by itself, and acts on a difference at once."""
+async def worker(
+    rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[WorkerRuntime]:
+    """Return a worker without background tasks, whose reconciler has no grace period."""
     monkeypatch.setattr(reconciler, "GRACE_S", 0.0)
-    async with WorkerRuntime.open(idle.engine.settings) as worker:
+    async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
         yield worker
 
 
-async def claimed(idle: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
-    ids = await asyncio.gather(*(idle.schedule(name) for _ in range(MANY)))
-    return [Attempt(job, 9) for job in await idle.claim_all(ids, worker.id)]
+async def claim_many(rig: Rig, worker: WorkerRuntime, name: str) -> list[Attempt]:
+    ids = await asyncio.gather(*(rig.schedule(name) for _ in range(MANY)))
+    return [Attempt(job, 9) for job in await rig.claim_all(ids, worker.id)]
 
 
-async def test_orphaned_claims_are_released_in_one_write(idle: Rig, worker: WorkerRuntime) -> None:
-    orphaned_claims = await claimed(idle, worker, "echo")
+async def test_orphaned_claims_are_released_in_one_write(
+    rig_without_worker: Rig, worker: WorkerRuntime
+) -> None:
+    orphaned_claims = await claim_many(rig_without_worker, worker, "echo")
     await worker._reconciler.reconcile()
-    jobs = [await idle.job(attempt.job_id) for attempt in orphaned_claims]
+    jobs = [await rig_without_worker.job(attempt.job_id) for attempt in orphaned_claims]
     assert {(job["state"], job["maxAttempts"]) for job in jobs} == {("pending", 2)}
     assert len({job["timeline"][-1]["at"] for job in jobs}) == 1
 
 
 async def test_canceled_orphaned_claim_is_retained_like_any_canceled_job(
-    idle: Rig, worker: WorkerRuntime
+    rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
-    orphaned_claims = await claimed(idle, worker, "echo")
-    await idle.cancel(orphaned_claims[0].job_id)
+    orphaned_claims = await claim_many(rig_without_worker, worker, "echo")
+    await rig_without_worker.cancel(orphaned_claims[0].job_id)
     await worker._reconciler.reconcile()
-    job = await idle.job(orphaned_claims[0].job_id)
+    job = await rig_without_worker.job(orphaned_claims[0].job_id)
     assert job["state"] == "canceled"
     assert job["purgeAt"] - job["completedAt"] == timedelta(days=7)
 
 
 async def test_claim_in_flight_is_not_released(
-    idle: Rig, worker: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
+    rig_without_worker: Rig, worker: WorkerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered, find_claimed = asyncio.Event(), JobStore._find_claimed
 
-    async def late(*args: Any) -> list[ClaimedJob | MalformedJob]:
+    async def delayed_find_claimed(*args: Any) -> list[ClaimedJob | MalformedJob]:
         await answered.wait()
         return await find_claimed(*args)
 
-    monkeypatch.setattr(JobStore, "_find_claimed", late)
-    job_id = await idle.schedule("echo")
+    monkeypatch.setattr(JobStore, "_find_claimed", delayed_find_claimed)
+    job_id = await rig_without_worker.schedule("echo")
     chunk = asyncio.create_task(worker.executor.take_chunk([job_id], False, Lane()))
-    await idle.reaches(job_id, "inProgress")
+    await rig_without_worker.wait_for_state(job_id, "inProgress")
     await worker._reconciler.reconcile()
     answered.set()
     await chunk
-    assert (await idle.ended(job_id))["attempt"] == 1
+    assert (await rig_without_worker.wait_until_ended(job_id))["attempt"] == 1
 
 
 async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
-    idle: Rig, worker: WorkerRuntime
+    rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
-    attempt = (await claimed(idle, worker, "hold"))[0]
+    attempt = (await claim_many(rig_without_worker, worker, "hold"))[0]
     worker.executor._start(attempt, Lane())
     await gate.reached.wait()
     running = worker.executor.running[attempt.job_id]
     running.has_returned = True
-    await idle.cancel(attempt.job_id)
+    await rig_without_worker.cancel(attempt.job_id)
     await worker._reconciler.reconcile()
     assert running.stop_reason is None
     running.has_returned = False
@@ -91,67 +95,72 @@ async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
 
 
 async def test_attempt_with_an_unhashable_number_does_not_hide_orphaned_claims(
-    idle: Rig, worker: WorkerRuntime
+    rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
-    odd, *orphaned_claims = await claimed(idle, worker, "hold")
+    odd, *orphaned_claims = await claim_many(rig_without_worker, worker, "hold")
     where = {"_id": odd.job_id}
-    await idle.engine.mongo["jobs"].update_one(where, {"$set": {"attempt": Decimal128("1")}})
+    await rig_without_worker.engine.mongo["jobs"].update_one(
+        where, {"$set": {"attempt": Decimal128("1")}}
+    )
     worker.executor._start(odd, Lane())
     await gate.reached.wait()
     await worker._reconciler.reconcile()
-    jobs = [await idle.job(attempt.job_id) for attempt in orphaned_claims]
+    jobs = [await rig_without_worker.job(attempt.job_id) for attempt in orphaned_claims]
     assert {job["state"] for job in jobs} == {"pending"}
 
 
-async def test_job_that_ends_while_claims_are_released_is_unaffected(
-    idle: Rig, worker: WorkerRuntime
+async def test_job_handed_back_during_reconciliation_stays_pending(
+    rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
-    orphaned_claims, lost = await claimed(idle, worker, "echo"), await claimed(idle, worker, "hold")
-    for attempt in lost:
+    rig = rig_without_worker
+    orphaned_claims = await claim_many(rig, worker, "echo")
+    handed_back = await claim_many(rig, worker, "hold")
+    for attempt in handed_back:
         worker.executor._start(attempt, Lane())
-    await idle.until(lambda: gate.visits == MANY)
-    for attempt in lost:
-        back = Outcome(
-            job_id=attempt.job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=0
-        )
-        await idle.complete(back)
+    await rig.wait_until(lambda: gate.visits == MANY)
+    for attempt in handed_back:
+        await rig.complete(handing_back(attempt))
     gate.opened.set()
     await worker._reconciler.reconcile()
-    states = [(await idle.job(attempt.job_id))["state"] for attempt in [*orphaned_claims, *lost]]
+    states = [(await rig.job(attempt.job_id))["state"] for attempt in orphaned_claims + handed_back]
     assert set(states) == {"pending"}
 
 
+def handing_back(attempt: Attempt) -> Outcome:
+    return Outcome(job_id=attempt.job_id, attempt=1, transition=TransitionName.HAND_BACK, keep_ms=0)
+
+
 async def test_started_attempt_with_unknown_outcome_is_not_restarted(
-    idle: Rig, worker: WorkerRuntime
+    rig_without_worker: Rig, worker: WorkerRuntime
 ) -> None:
-    job_id = await idle.schedule("hold")
-    (claimed,) = await idle.claim(job_id, worker.id)
+    job_id = await rig_without_worker.schedule("hold")
+    (claimed,) = await rig_without_worker.claim(job_id, worker.id)
     worker.executor._start(Attempt(claimed, 9), Lane())
     await gate.reached.wait()
     worker.executor.running[job_id].cancel(StopReason.LEASE_LOST)
-    await idle.until(lambda: not worker.executor.running)
+    await rig_without_worker.wait_until(lambda: not worker.executor.running)
     await worker._reconciler.reconcile()
-    job = await idle.job(job_id)
+    job = await rig_without_worker.job(job_id)
     assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
     assert job["error"]["name"] == "OutcomeLost"
 
 
-async def test_worker_closed_without_drain_stops_its_running_jobs(idle: Rig) -> None:
-    job_id = await idle.schedule("hold")
-    async with WorkerRuntime.open(idle.engine.settings) as worker:
-        (claimed,) = await idle.claim(job_id, worker.id)
+async def test_worker_closed_without_drain_stops_its_running_jobs(rig_without_worker: Rig) -> None:
+    job_id = await rig_without_worker.schedule("hold")
+    async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
+        (claimed,) = await rig_without_worker.claim(job_id, worker.id)
         worker.executor._start(Attempt(claimed, 9), Lane())
         await gate.reached.wait()
     assert not worker.executor.running
-    assert (await idle.job(job_id))["error"]["name"] == "WorkerStopped"
+    assert (await rig_without_worker.job(job_id))["error"]["name"] == "WorkerStopped"
 
 
 async def test_claim_cancelled_before_it_begins_releases_its_slots(
     worker: WorkerRuntime,
 ) -> None:
     slots, lane = worker.executor.slots, Lane()
-    room = await slots.acquire(lane, 3)
-    claim = worker.executor._claimer.start([str(number) for number in range(room)], lane)
+    acquired = await slots.acquire(lane, 3)
+    claim = worker.executor._claimer.start([str(number) for number in range(acquired)], lane)
     claim.cancel()
     await asyncio.gather(claim, return_exceptions=True)
     assert slots.taken == 0

@@ -20,7 +20,7 @@ from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.progress import ProgressReport
 from tests.engine.functions import gate
-from tests.engine.rig import Rig, state_changes, working
+from tests.engine.rig import Rig, run_worker, state_changes
 
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
@@ -41,13 +41,13 @@ def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def rejecting(
-    hasty: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
+    fast_settings: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     """Return an installation with a worker whose MongoDB can be made to reject its writes."""
     monkeypatch.setattr(completer, "MAX_REFUSED_PAUSE_S", 0.2)
     fresh = {"mongo_url": failing_url, "database": f"refused_{new_id()}"}
-    settings = hasty.model_copy(update=fresh)
-    async with Engine.open(settings) as engine, working(settings):
+    settings = fast_settings.model_copy(update=fresh)
+    async with Engine.open(settings) as engine, run_worker(settings):
         yield Rig(engine)
         await engine.mongo.client.drop_database(settings.database)
 
@@ -89,7 +89,7 @@ async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting: Rig, code: in
     async with failing(rejecting, {"times": 3}, failCommands=["update"], errorCode=code):
         gate.opened.set()
         with capture_logs() as logs:
-            job = await rejecting.ended(job_id)
+            job = await rejecting.wait_until_ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
     assert [line["event"] for line in logs].count("completion.rejected") == 3
@@ -99,7 +99,7 @@ async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting: Rig
     await validate(rejecting, {"result": {"$ne": "bad"}})
     values = [*range(OTHERS), "bad", *range(OTHERS)]
     ids = await asyncio.gather(*(rejecting.schedule("echo", value=value) for value in values))
-    jobs = [await rejecting.ended(job_id) for job_id in ids]
+    jobs = [await rejecting.wait_until_ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert state_changes(bad) == [*ONCE, ("inProgress", "failed")]
@@ -129,28 +129,28 @@ async def test_function_does_not_run_again_after_its_outcome_is_rejected(rejecti
     with capture_logs() as logs:
         gate.opened.set()
         assert (await rejecting.run("echo"))["state"] == "success"
-        await rejecting.until(lambda: len(rejections(logs)) > 5)
+        await rejecting.wait_until(lambda: len(rejections(logs)) > 5)
     await validate(rejecting, {})
-    job = await rejecting.ended(job_id)
+    job = await rejecting.wait_until_ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
 
 async def test_stopping_worker_does_not_retry_rejected_completions(
-    hasty: Settings, idle: Rig
+    fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    job_id, now = await idle.schedule("hold"), asyncio.get_running_loop().time
-    async with rejecting_outcomes(idle):
+    job_id, now = await rig_without_worker.schedule("hold"), asyncio.get_running_loop().time
+    async with rejecting_outcomes(rig_without_worker):
         with capture_logs() as logs:
-            async with working(hasty):
+            async with run_worker(fast_settings):
                 await gate.reached.wait()
                 gate.opened.set()
-                await idle.until(lambda: rejections(logs))
+                await rig_without_worker.wait_until(lambda: rejections(logs))
                 began = now()
         assert now() - began < DRAIN_S
     assert "completion.given_up" in [line["event"] for line in logs]
-    async with working(hasty):
-        job = await idle.ended(job_id, within=30)
+    async with run_worker(fast_settings):
+        job = await rig_without_worker.wait_until_ended(job_id, within=30)
     assert (job["state"], job["attempt"], gate.visits) == ("failed", 1, 1)
     assert job["error"]["name"] == "WorkerLost"
 
@@ -162,7 +162,7 @@ async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_
     await validate(rejecting, {"result": {"$ne": "bad"}})
     names = [*map(str, range(OTHERS)), "bad", *map(str, range(OTHERS, 2 * OTHERS))]
     ids = await asyncio.gather(*(rejecting.schedule("share", name=name) for name in names))
-    jobs = [await rejecting.ended(job_id) for job_id in ids]
+    jobs = [await rejecting.wait_until_ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert (bad["state"], bad["attempt"]) == ("failed", 1)
@@ -178,23 +178,25 @@ async def test_mutation_that_temporarily_cannot_commit_runs_again(
     await gate.reached.wait()
     async with failing(rejecting, {"times": 1}, failCommands=["update"], errorCode=code):
         gate.opened.set()
-        await rejecting.attempted(job_id, 1)
+        await rejecting.wait_for_retry(job_id, 1)
     await rejecting.engine.advance(1_000)
-    job = await rejecting.ended(job_id)
+    job = await rejecting.wait_until_ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
     assert [effect["name"] for effect in await rejecting.all("effects")] == ["held"]
 
 
 async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcome(
-    idle: Rig,
+    rig_without_worker: Rig,
 ) -> None:
-    ids = [await idle.schedule("echo") for _ in range(2)]
-    claimed = [Attempt((await idle.claim(job_id))[0], 9) for job_id in ids]
-    report = ProgressReport(idle.engine.store, ids[0], 1)
+    ids = [await rig_without_worker.schedule("echo") for _ in range(2)]
+    claimed = [Attempt((await rig_without_worker.claim(job_id))[0], 9) for job_id in ids]
+    report = ProgressReport(rig_without_worker.engine.store, ids[0], 1)
     await report.write(Progress(done=2**70, total=None, message=None))
     first = replace(claimed[0].outcome_of_success(1), progress=report.unwritten)
     complete = Completer(
-        OutcomeStore(idle.engine.mongo), idle.engine.clock, lambda _: None
+        OutcomeStore(rig_without_worker.engine.mongo),
+        rig_without_worker.engine.clock,
+        lambda _: None,
     ).complete
     assert all(await asyncio.gather(complete(first), complete(claimed[1].outcome_of_success(2))))
-    assert [(await idle.job(job_id))["result"] for job_id in ids] == [1, 2]
+    assert [(await rig_without_worker.job(job_id))["result"] for job_id in ids] == [1, 2]

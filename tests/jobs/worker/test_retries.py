@@ -24,12 +24,12 @@ HALF_AN_HOUR = timedelta(milliseconds=HALF_AN_HOUR_MS)
 async def test_retries_start_at_exact_times_and_every_attempt_is_on_the_timeline(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     for attempt, delay in ((1, HALF_AN_HOUR), (2, 2 * HALF_AN_HOUR)):
-        job = await rig.attempted(job_id, attempt)
+        job = await rig.wait_for_retry(job_id, attempt)
         event = job["timeline"][-1]
         assert event["nextRunAt"] - event["at"] == delay == job["scheduledTime"] - event["at"]
         assert event["error"]["message"] == f"attempt {attempt}"
         await rig.engine.advance(delay // timedelta(milliseconds=1))
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     again = [("pending", "inProgress"), ("inProgress", "pending")]
     expected = [(None, "pending"), *again * 2, again[0], ("inProgress", "success")]
     assert state_changes(job) == expected
@@ -40,9 +40,9 @@ async def test_retries_start_at_exact_times_and_every_attempt_is_on_the_timeline
 async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
     for attempt in (1, 2):
-        await rig.attempted(job_id, attempt)
+        await rig.wait_for_retry(job_id, attempt)
         await rig.engine.advance(attempt * HALF_AN_HOUR_MS)
-    job = await rig.ended(job_id)
+    job = await rig.wait_until_ended(job_id)
     (worker,) = await rig.all("workers")
     said = [(event["attempt"], event.get("worker")) for event in job["timeline"]]
     assert said == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
@@ -50,12 +50,12 @@ async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
 
 async def test_attempt_does_not_start_before_its_time(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
-    await rig.attempted(job_id, 1)
+    await rig.wait_for_retry(job_id, 1)
     await rig.engine.advance(HALF_AN_HOUR_MS - 5_000)
     await rig.run("echo")
     assert (await rig.job(job_id))["state"] == "pending"
     await rig.engine.advance(5_000)
-    await rig.attempted(job_id, 2)
+    await rig.wait_for_retry(job_id, 2)
 
 
 async def test_action_without_a_retry_policy_starts_once(rig: Rig) -> None:
@@ -65,11 +65,11 @@ async def test_action_without_a_retry_policy_starts_once(rig: Rig) -> None:
 
 async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     job_id = await rig.schedule("fail_twice")
-    await rig.attempted(job_id, 1)
+    await rig.wait_for_retry(job_id, 1)
     await rig.cancel(job_id)
     revived = await rig.engine.retry(job_id)
     assert revived.max_attempts == 1 + 3
-    job = await rig.attempted(job_id, 2)
+    job = await rig.wait_for_retry(job_id, 2)
     assert job["timeline"][-1]["nextRunAt"] - job["timeline"][-1]["at"] == HALF_AN_HOUR
 
 
@@ -78,27 +78,27 @@ async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     [("ConnectionError", "pending"), ("PermissionError", "failed"), ("ValueError", "failed")],
 )
 async def test_policy_selects_which_errors_are_retried(rig: Rig, error: str, state: str) -> None:
-    job = await rig.reaches(await rig.schedule("meet", error=error), state)
+    job = await rig.wait_for_state(await rig.schedule("meet", error=error), state)
     if state == "pending":
-        job = await rig.attempted(job["_id"], 1)
+        job = await rig.wait_for_retry(job["_id"], 1)
     assert (job["attempt"], job["error"]["name"]) == (1, error)
     assert len(await rig.all("failures")) == (state == "failed")
 
 
 async def test_retry_after_milliseconds_sets_the_next_attempt(rig: Rig) -> None:
-    job = await rig.attempted(await rig.schedule("be_throttled", ms=90_001), 1)
+    job = await rig.wait_for_retry(await rig.schedule("be_throttled", ms=90_001), 1)
     event = job["timeline"][-1]
     assert job["scheduledTime"] - event["at"] == timedelta(milliseconds=90_001)
     assert event["error"]["message"] == "429 Too Many Requests"
     await rig.engine.advance(90_001)
-    ended = await rig.ended(job["_id"])
+    ended = await rig.wait_until_ended(job["_id"])
     assert (ended["state"], ended["attempt"]) == ("failed", 2)
     assert await rig.all("effects") == []
 
 
 async def test_retry_after_a_datetime_sets_the_next_attempt(rig: Rig) -> None:
     when = (await rig.engine.now()) + timedelta(days=3, milliseconds=7)
-    job = await rig.attempted(await rig.schedule("be_throttled", at=when.isoformat()), 1)
+    job = await rig.wait_for_retry(await rig.schedule("be_throttled", at=when.isoformat()), 1)
     assert job["scheduledTime"] == job["timeline"][-1]["nextRunAt"] == when
 
 
@@ -107,7 +107,7 @@ async def test_retry_time_is_limited_to_now_and_five_years_ahead(rig: Rig) -> No
     job = await rig.run("be_throttled", at=past.isoformat())
     assert (job["attempt"], job["scheduledTime"]) == (2, past)
     far = datetime(9000, 1, 1, tzinfo=UTC)
-    job = await rig.attempted(await rig.schedule("be_throttled", at=far.isoformat()), 1)
+    job = await rig.wait_for_retry(await rig.schedule("be_throttled", at=far.isoformat()), 1)
     wait = job["scheduledTime"] - job["timeline"][-1]["at"]
     assert wait == timedelta(milliseconds=MAX_DELAY_MS)
 
@@ -130,8 +130,8 @@ def test_retry_time_without_a_utc_date_becomes_the_nearest_date(
     assert abs(when - at_end) <= timedelta(days=1)
 
 
-async def test_retry_time_that_becomes_invalid_fails_the_job(idle: Rig) -> None:
-    (job,) = await idle.claim(await idle.schedule("be_throttled"))
+async def test_retry_time_that_becomes_invalid_fails_the_job(rig_without_worker: Rig) -> None:
+    (job,) = await rig_without_worker.claim(await rig_without_worker.schedule("be_throttled"))
     asked = RetryAfter(1)
     asked.when = 0.5  # type: ignore[assignment]
     outcome = Attempt(job, 9).outcome_of_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
@@ -197,9 +197,13 @@ def test_jitter_stays_within_its_fraction(failed: int) -> None:
     ],
 )
 async def test_lost_worker_outcome_depends_on_the_function_kind_and_attempts(
-    idle: Rig, kind: FunctionKind | None, number: int, times_lost: int, name: TransitionName
+    rig_without_worker: Rig,
+    kind: FunctionKind | None,
+    number: int,
+    times_lost: int,
+    name: TransitionName,
 ) -> None:
-    job = await idle.job(await idle.schedule("wait_for_ever"))
+    job = await rig_without_worker.job(await rig_without_worker.schedule("wait_for_ever"))
     attempt = Attempt(claimed_job_from({**job, "attempt": number}), 9)
     outcome = attempt.outcome_of_lost_worker(kind, times_lost, "w")
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")
@@ -208,9 +212,9 @@ async def test_lost_worker_outcome_depends_on_the_function_kind_and_attempts(
 async def test_failures_are_logged_without_the_error_message(rig: Rig) -> None:
     with capture_logs() as logs:
         job_id = await rig.schedule("failTwice")
-        await rig.attempted(job_id, 1)
+        await rig.wait_for_retry(job_id, 1)
         failed = await rig.run("shout", message="secret")
-        await rig.until(lambda: "job.failed" in [line["event"] for line in logs])
+        await rig.wait_until(lambda: "job.failed" in [line["event"] for line in logs])
     about = {line["event"]: line for line in logs}
     retried, ended = about["attempt.failed"], about["job.failed"]
     assert (retried["job_id"], retried["attempt"]) == (job_id, 1)

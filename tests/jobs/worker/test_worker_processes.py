@@ -28,39 +28,46 @@ async def supervised(rig: Rig, processes: Processes, number: int) -> tuple[Child
     return supervisor, await eventually(all_there, within=START_S)
 
 
-async def test_killed_worker_process_is_replaced(idle: Rig, processes: Processes) -> None:
-    supervisor, first = await supervised(idle, processes, 2)
+async def test_killed_worker_process_is_replaced(
+    rig_without_worker: Rig, processes: Processes
+) -> None:
+    supervisor, first = await supervised(rig_without_worker, processes, 2)
     assert supervisor.popen.pid not in first
     os.kill(min(first), signal.SIGKILL)
 
     async def replaced() -> bool:
-        found = await pids(idle)
+        found = await pids(rig_without_worker)
         return len(found) == 2 and min(first) not in found
 
-    await idle.until(replaced, within=START_S)
+    await rig_without_worker.wait_until(replaced, within=START_S)
     assert "worker.replaced" in supervisor.tail()
-    assert (await idle.run("echo"))["state"] == "success"
+    assert (await rig_without_worker.run("echo"))["state"] == "success"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 async def test_parent_process_that_is_stopped_drains_all_its_workers(
-    idle: Rig, processes: Processes, tmp_path: Path, signum: signal.Signals
+    rig_without_worker: Rig, processes: Processes, tmp_path: Path, signum: signal.Signals
 ) -> None:
-    supervisor, workers = await supervised(idle, processes, 2)
-    jobs = [await idle.schedule("wait_for_file", name=str(tmp_path / "go")) for _ in range(4)]
+    supervisor, workers = await supervised(rig_without_worker, processes, 2)
+    jobs = [
+        await rig_without_worker.schedule("wait_for_file", name=str(tmp_path / "go"))
+        for _ in range(4)
+    ]
     for job_id in jobs:
-        await idle.reaches(job_id, "inProgress")
+        await rig_without_worker.wait_for_state(job_id, "inProgress")
     supervisor.popen.send_signal(signum)
     (tmp_path / "go").touch()
-    assert {(await idle.ended(job_id))["state"] for job_id in jobs} == {"success"}
-    await idle.until(lambda: supervisor.exit_code == 0)
+    assert {(await rig_without_worker.wait_until_ended(job_id))["state"] for job_id in jobs} == {
+        "success"
+    }
+    await rig_without_worker.wait_until(lambda: supervisor.exit_code == 0)
     assert not any(map(runs, workers))
-    assert await idle.all("workers") == []
+    assert await rig_without_worker.all("workers") == []
 
 
 async def test_workers_end_when_their_parent_process_is_killed(
-    idle: Rig, processes: Processes
+    rig_without_worker: Rig, processes: Processes
 ) -> None:
-    supervisor, workers = await supervised(idle, processes, 2)
+    supervisor, workers = await supervised(rig_without_worker, processes, 2)
     supervisor.popen.kill()
-    await idle.until(lambda: not any(map(runs, workers)))
+    await rig_without_worker.wait_until(lambda: not any(map(runs, workers)))
