@@ -90,6 +90,27 @@ def _places(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def _terms(text: str) -> list[str]:
+    tables = re.findall(r"^\| term \| meaning \|\n\|---\|---\|\n((?:\|.+\n)+)", text, re.M)
+    return [term for table in tables for term in re.findall(r"^\| ([^|]+) \|", table, re.M)]
+
+
+def test_each_term_is_defined_once() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text()
+    operating = _terms((ROOT / "docs" / "operating.md").read_text())
+    link = re.search(r"\(operating\.md#terms\) defines ([^.]+)\.", architecture)
+    assert link is not None
+    assert set(re.findall(r"\*([^*]+)\*", link[1])) == set(operating)
+    terms = [*operating, *_terms(architecture)]
+    assert len(terms) == len(set(terms)) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_call_a_signal_a_signal(page: Path) -> None:
+    others = re.compile(r"\b(wake-ups?|doorbells?|hints?)\b", re.I)
+    assert others.findall(page.read_text()) == []
+
+
 def test_journey_names_one_file_per_step_and_at_most_ten() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     journeys = page.partition("## Four journeys")[2].partition("\n## ")[0].split("\n### ")[1:]
