@@ -23,6 +23,11 @@ COMMAND: Final = (sys.executable, "-P", "-m", "ostinato")
 """Starts this command line in a child process. -P ignores modules of the current folder."""
 GC_THRESHOLDS: Final = (50_000, 10, 10)
 """A full collection takes 100 ms with many sockets and a full ring."""
+DEV_FOLDER: Final = Path(".ostinato")
+SERVERS_AND_KEYS: Final = frozenset(
+    {"mongo_url", "redis_url", "jwt_secret", "jwt_public_key", "jwt_jwks_url"}
+)
+"""If none of these is set, `doctor` and `token` use those of a running `ostinato dev`."""
 DEVELOPMENT_TOKEN_S = 30 * 86_400  # a bookmark of GraphiQL keeps working for a month
 
 cli = typer.Typer(
@@ -50,7 +55,7 @@ def main() -> None:
 
 
 @cli.command()
-def dev(data: Data = Path(".ostinato")) -> None:
+def dev(data: Data = DEV_FOLDER) -> None:
     """Start MongoDB, Valkey, the API and a worker, and print a token. Ctrl-C stops them."""
     from pydantic import SecretStr
 
@@ -130,22 +135,28 @@ def functions() -> None:
 
 @cli.command()
 def token(sub: Subject, role: Roles = None, ttl: Lifetime = 3_600) -> None:
-    """Sign a token for a user with OSTINATO_JWT_SECRET and print it."""
+    """Sign a token for a user with OSTINATO_JWT_SECRET and print it.
+
+    Without that setting, the secret of a running `ostinato dev` is used.
+    """
     from ostinato.resolvers.auth import issue_token
 
     try:
-        typer.echo(issue_token(_settings(), sub, tuple(role or ()), ttl))
+        typer.echo(issue_token(_settings_of_dev(), sub, tuple(role or ()), ttl))
     except ValueError as error:
         _exit_with(str(error))
 
 
 @cli.command()
 def doctor() -> None:
-    """Check settings, functions, MongoDB and Redis, and print how to fix each problem."""
+    """Check settings, functions, MongoDB and Redis, and print how to fix each problem.
+
+    If no server and no key is set, those of a running `ostinato dev` are checked.
+    """
     from ostinato.jobs.doctor import diagnose
     from ostinato.resolvers.jwt_keys import check_keys
 
-    settings = _settings()
+    settings = _settings_of_dev()
     findings = [check_keys(settings), *asyncio.run(diagnose(settings))]
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.ok else 'problem'}  {finding.subject}: {finding.detail}")
@@ -172,6 +183,28 @@ def _settings() -> "Settings":
     except ValidationError as error:
         lines = (f"OSTINATO_{_name(each['loc'])}: {plain_message(each)}" for each in error.errors())
         _exit_with("\n".join(lines))
+
+
+def _settings_of_dev() -> "Settings":
+    """Read the settings; without servers and keys, add those of a running `ostinato dev`."""
+    settings = _settings()
+    if settings.model_fields_set & SERVERS_AND_KEYS or not (DEV_FOLDER / "dev.json").exists():
+        return settings
+    from pydantic import SecretStr
+
+    from ostinato.jobs.embedded.data_folder import local_secret, running_description
+    from ostinato.resolvers.auth import is_signed_with
+
+    running = running_description(DEV_FOLDER)
+    if running is None:
+        return settings
+    update: dict[str, object] = {"mongo_url": running["mongoUrl"], "redis_url": running["redisUrl"]}
+    secret = local_secret(DEV_FOLDER)
+    if is_signed_with(running["token"], secret):  # otherwise dev uses OSTINATO_JWT_SECRET
+        update["jwt_secret"] = SecretStr(secret)
+    what = "the servers and the secret" if "jwt_secret" in update else "the servers"
+    typer.echo(f"Using {what} of the running `ostinato dev` ({DEV_FOLDER.resolve()})", err=True)
+    return settings.model_copy(update=update)
 
 
 def tune_gc() -> None:

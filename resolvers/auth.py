@@ -148,6 +148,15 @@ def issue_token(
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")
 
 
+def is_signed_with(token: str, secret: str) -> bool:
+    """Return whether `token` has an HS256 signature of this secret, even if it has expired."""
+    try:
+        jwt.PyJWS().decode(token, secret, algorithms=["HS256"])
+    except jwt.PyJWTError:
+        return False
+    return True
+
+
 def bearer_token(authorization: object) -> str | None:
     """Parse `Bearer <token>`; returns None if the header is missing; raises Unauthorized."""
     if authorization is None or authorization == "":

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from pymongo import MongoClient
 
 from ostinato.jobs.embedded.data_folder import local_secret, locked
 from ostinato.jobs.embedded.process import Child, free_port, spawn
+from ostinato.jobs.settings import Settings
+from ostinato.resolvers.auth import issue_token
+from tests.conftest import JWT_SECRET
 from tests.processes import OSTINATO, TLS, eventually, runs
+from tests.test_setup_cli import ostinato
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
 DOWN_WITHIN = 30.0
@@ -93,10 +98,14 @@ class Installation:
             self._run.child.popen.wait(DOWN_WITHIN)
 
 
+def issued_with(secret: str) -> str:
+    return issue_token(Settings(jwt_secret=SecretStr(secret)), "alice")
+
+
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Return the run that tests share, since each run starts three servers."""
-    installation = Installation(tmp_path_factory.mktemp("dev") / "data")
+    installation = Installation(tmp_path_factory.mktemp("dev") / ".ostinato")
     yield installation
     installation.end()
 
@@ -118,6 +127,41 @@ async def test_dev_starts_and_prints_valid_tokens(dev: Installation) -> None:
             headers = {"authorization": f"Bearer {description[token]}"}
             reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)
             assert reply.json()["data"]["viewer"]["id"], reply.text
+
+
+async def test_token_is_signed_with_the_secret_of_a_running_dev(dev: Installation) -> None:
+    description = await (await dev.running()).up()
+    done = await asyncio.to_thread(ostinato, "token", "--sub", "carol", folder=dev.folder.parent)
+    assert f"Using the servers and the secret of the running `ostinato dev` ({dev.folder})" in (
+        done.stderr
+    )
+    headers = {"authorization": f"Bearer {done.stdout.strip()}"}
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
+        reply = await client.post(description["graphqlUrl"], json=VIEWER, headers=headers)
+    assert reply.json()["data"]["viewer"]["id"] == "carol"
+
+
+async def test_doctor_checks_the_servers_of_a_running_dev(dev: Installation) -> None:
+    await dev.running()
+    done = await asyncio.to_thread(ostinato, "doctor", folder=dev.folder.parent)
+    assert done.returncode == 0, done.stdout
+    assert local_secret(dev.folder) not in done.stdout + done.stderr
+
+
+def test_token_does_not_use_the_secret_of_a_killed_or_another_dev(tmp_path: Path) -> None:
+    folder = tmp_path / ".ostinato"
+    folder.mkdir()
+    other = {"mongoUrl": "", "redisUrl": "", "token": issued_with(JWT_SECRET)}
+    (folder / "dev.json").write_text(
+        json.dumps({**other, "token": issued_with(local_secret(folder))})
+    )
+    token = ("token", "--sub", "carol")
+    assert "Using" not in ostinato(*token, folder=tmp_path).stderr
+    with locked(folder):
+        (folder / "dev.json").write_text(json.dumps(other))
+        assert "set OSTINATO_JWT_SECRET" in ostinato(*token, folder=tmp_path).stderr
+        given = {"OSTINATO_JWT_SECRET": JWT_SECRET}
+        assert ostinato(*token, folder=tmp_path, variables=given).stderr == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

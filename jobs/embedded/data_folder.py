@@ -57,6 +57,18 @@ def dev_description(folder: Path, description: Mapping[str, str]) -> Iterator[No
         path.unlink(missing_ok=True)
 
 
+def running_description(folder: Path) -> dict[str, str] | None:
+    """Read `dev.json`; returns None unless `ostinato dev` is running on the folder."""
+    try:
+        description: dict[str, str] = json.loads((folder / "dev.json").read_text())
+        with locked(folder):
+            return None  # left by a killed run
+    except FileNotFoundError:
+        return None
+    except EmbeddedError:
+        return description
+
+
 def delete_description(folder: Path) -> None:
     """Delete the description left by a killed run."""
     (folder / "dev.json").unlink(missing_ok=True)
