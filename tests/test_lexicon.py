@@ -12,7 +12,7 @@ RETIRED = {
     "bell": "signal",
     "bookmark": "scan cursor",
     "bookmarks": "scan cursors",
-    "company": "batch class",
+    "company": "sharing class",
     "crew": "process supervisor",
     "deaf": "unresponsive",
     "deposed": "lease lost",

@@ -22,12 +22,12 @@ from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
 from ostinato.jobs.registry import retention_ms
 from ostinato.jobs.settings import Mode
-from ostinato.jobs.transactions.batcher import TransactionBatcher
+from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
 from ostinato.jobs.worker.completer import Completer
 from ostinato.jobs.worker.function_runner import FunctionRunner
-from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
+from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.running_attempt import AttemptKey, RunningAttempt, StopReason
 from ostinato.jobs.worker.slots import ClaimSlots, Slots
@@ -53,14 +53,14 @@ class Executor:
         self._engine = engine
         self._queues = queues
         self._slot_freed = slot_freed
-        self._batchers = {
-            batch_class: TransactionBatcher(engine.mongo, outcome_store)
-            for batch_class in (BatchClass.ANY, BatchClass.CONTENDED)
+        self._shared_transactions = {
+            sharing_class: SharedTransactions(engine.mongo, outcome_store)
+            for sharing_class in (SharingClass.ANY, SharingClass.CONTENDED)
         }
         self._runner = FunctionRunner(
             engine=engine,
             outcome_store=outcome_store,
-            batchers=self._batchers,
+            shared_transactions=self._shared_transactions,
             stats=FunctionStats(),
         )
         self._completer = Completer(outcome_store, engine.clock, self._notify_if_due)
@@ -131,7 +131,9 @@ class Executor:
                 await asyncio.gather(self._completer.close(), *final_writes)
                 returned = (one.task for one in self.running.values() if one.has_returned)
                 await asyncio.gather(*returned, *self._handing_back, return_exceptions=True)
-                await asyncio.gather(*(batcher.close() for batcher in self._batchers.values()))
+                await asyncio.gather(
+                    *(shared.close() for shared in self._shared_transactions.values())
+                )
         except TimeoutError:
             self._report_unwritten()
 

@@ -30,10 +30,10 @@ from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import Cause, CauseKind, FunctionKind, JobInfo, Json
 from ostinato.jobs.registry import Function, FunctionRef, time_limit_ms
 from ostinato.jobs.retry import RetryAfter
-from ostinato.jobs.transactions.batcher import TransactionBatcher
+from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, function_log
 from ostinato.jobs.worker.attempt import Attempt
-from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
+from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.progress import ProgressReport
 from ostinato.jobs.worker.stored_errors import (
     describe_exception,
@@ -106,7 +106,7 @@ class FunctionRunner:
 
     engine: Engine
     outcome_store: OutcomeStore
-    batchers: Mapping[BatchClass, TransactionBatcher]
+    shared_transactions: Mapping[SharingClass, SharedTransactions]
     stats: FunctionStats
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
@@ -201,8 +201,8 @@ class FunctionRunner:
             has_returned = True
             return result
 
-        batcher = self.batchers.get(self._batch_class_of(function, attempt))
-        write_last = batcher.finish if batcher else self.outcome_store.write_last
+        shared = self.shared_transactions.get(self._sharing_class_of(function, attempt))
+        write_last = shared.finish if shared else self.outcome_store.write_last
         timeout_ms = self._timeout_ms(function, attempt)
         try:
             await self.engine.transactor.run(
@@ -210,7 +210,7 @@ class FunctionRunner:
                 body,
                 AttemptFence(self.engine, write_last, attempt, progress),
                 timeout_ms=timeout_ms,
-                run_body=batcher.run if batcher else None,
+                run_body=shared.run if shared else None,
             )
         except DeadlineExceeded as error:
             raise _deadline_exceeded(function, timeout_ms) from error.__cause__
@@ -219,9 +219,9 @@ class FunctionRunner:
                 raise CommitRefused(summarize(error)) from error
             raise
 
-    def _batch_class_of(self, function: Function, attempt: Attempt) -> BatchClass:
-        # A retry runs in its own transaction, so that it cannot abort another batch.
-        return self.stats.batch_class(function.name) if attempt.number == 1 else BatchClass.SOLO
+    def _sharing_class_of(self, function: Function, attempt: Attempt) -> SharingClass:
+        # A retry runs in its own transaction, so that it cannot abort the others.
+        return self.stats.sharing_class(function.name) if attempt.number == 1 else SharingClass.SOLO
 
     async def _act(self, function: Function, attempt: Attempt, progress: ProgressReport) -> Outcome:
         job, engine = attempt.info, self.engine

@@ -14,12 +14,12 @@ FREQUENT_RATE: Final = 0.1  # share of runs
 RATE_WEIGHT: Final = 0.1  # a single failure counts as frequent until a success
 
 
-class BatchClass(Enum):
+class SharingClass(Enum):
     """Groups of functions whose bodies may share a transaction."""
 
     ANY = auto()
     CONTENDED = auto()
-    """Often conflicting, batched only with each other: a conflict restarts the whole batch."""
+    """Often conflicting, so they share only with each other: a conflict restarts all members."""
     SOLO = auto()
 
 
@@ -31,15 +31,15 @@ class FunctionStats:
         self._failure_rates: dict[str, float] = {}
         self._conflict_rates: dict[str, float] = {}
 
-    def batch_class(self, name: str) -> BatchClass:
-        """Return the batch class of a function."""
+    def sharing_class(self, name: str) -> SharingClass:
+        """Return the functions with which a function may share a transaction."""
         is_quick = self._mean_s.get(name, QUICK_S) < QUICK_S  # unknown counts as slow
         if not is_quick or self._failure_rates.get(name, 0.0) >= FREQUENT_RATE:
-            return BatchClass.SOLO
+            return SharingClass.SOLO
         return (
-            BatchClass.CONTENDED
+            SharingClass.CONTENDED
             if self._conflict_rates.get(name, 0.0) >= FREQUENT_RATE
-            else BatchClass.ANY
+            else SharingClass.ANY
         )
 
     @contextmanager

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import OperationFailure
 
-from ostinato.jobs.worker.function_stats import BatchClass, FunctionStats
+from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 
 LABEL = {"errorLabels": ["TransientTransactionError"]}
 ENDINGS: dict[str, Exception | None] = {
@@ -27,37 +27,40 @@ def run(stats: FunctionStats, how: str, name: str = "it") -> None:
 
 def test_function_that_never_ran_gets_its_own_transaction() -> None:
     stats = FunctionStats()
-    assert stats.batch_class("it") is BatchClass.SOLO
+    assert stats.sharing_class("it") is SharingClass.SOLO
     run(stats, "well")
-    assert stats.batch_class("it") is BatchClass.ANY
-    assert stats.batch_class("another") is BatchClass.SOLO
+    assert stats.sharing_class("it") is SharingClass.ANY
+    assert stats.sharing_class("another") is SharingClass.SOLO
 
 
 @pytest.mark.parametrize(
-    ("how", "batch_class"), [("raises", BatchClass.SOLO), ("meets a rival", BatchClass.CONTENDED)]
+    ("how", "sharing_class"),
+    [("raises", SharingClass.SOLO), ("meets a rival", SharingClass.CONTENDED)],
 )
-def test_function_that_often_restarts_its_batch_is_batched_separately(
-    how: str, batch_class: BatchClass
+def test_function_that_often_conflicts_shares_only_with_other_such_functions(
+    how: str, sharing_class: SharingClass
 ) -> None:
     stats = FunctionStats()
     run(stats, "well")
     run(stats, how)
-    assert stats.batch_class("it") is batch_class
+    assert stats.sharing_class("it") is sharing_class
     run(stats, "well")
-    assert stats.batch_class("it") is BatchClass.ANY, "once is not often"
+    assert stats.sharing_class("it") is SharingClass.ANY, "once is not often"
     for _ in range(20):
         run(stats, how)
         run(stats, "well")
-    assert stats.batch_class("it") is batch_class
+    assert stats.sharing_class("it") is sharing_class
     for _ in range(30):
         run(stats, "well")
-    assert stats.batch_class("it") is BatchClass.ANY
+    assert stats.sharing_class("it") is SharingClass.ANY
 
 
 @given(st.lists(st.sampled_from(sorted(ENDINGS)), min_size=1))
-def test_outcomes_of_a_function_do_not_affect_the_batch_class_of_others(endings: list[str]) -> None:
+def test_outcomes_of_a_function_do_not_affect_the_sharing_class_of_others(
+    endings: list[str],
+) -> None:
     stats = FunctionStats()
     run(stats, "well", "calm")
     for how in endings:
         run(stats, how, "wild")
-    assert stats.batch_class("calm") is BatchClass.ANY
+    assert stats.sharing_class("calm") is SharingClass.ANY

@@ -16,7 +16,10 @@ from ostinato.jobs.mongo.transaction import (
     run_transaction,
 )
 from ostinato.jobs.settings import Settings
-from ostinato.jobs.transactions.batcher import MAX_CONCURRENT_BATCHES, TransactionBatcher
+from ostinato.jobs.transactions.shared_transactions import (
+    MAX_CONCURRENT_TRANSACTIONS,
+    SharedTransactions,
+)
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, run_worker
 
@@ -63,7 +66,7 @@ async def test_waiting_mutations_are_committed_together(sharing: Rig) -> None:
 
 
 @pytest.mark.parametrize("behavior", ["raise", "hold", "break", "swallow", "swallow twice"])
-async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, behavior: str) -> None:
+async def test_failed_mutation_does_not_affect_the_others(sharing: Rig, behavior: str) -> None:
     await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
     await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
     jobs = await all_ended(sharing, ["write"] * WRITERS + [behavior] + ["write"] * WRITERS)
@@ -72,7 +75,7 @@ async def test_failed_mutation_does_not_affect_its_batch(sharing: Rig, behavior:
     assert await effects_are_those_of(sharing, jobs)
 
 
-async def test_frequently_failing_mutations_do_not_restart_their_batch(sharing: Rig) -> None:
+async def test_frequently_failing_mutations_do_not_restart_the_others(sharing: Rig) -> None:
     for name in ("a", "b"):
         await sharing.run("count", name=name, fail=True)
     received, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
@@ -88,7 +91,7 @@ async def test_frequently_failing_mutations_do_not_restart_their_batch(sharing: 
     assert sorted(call for call in calls if isinstance(call, str)) == sorted(received)
 
 
-async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None:
+async def test_canceled_mutation_does_not_affect_the_others(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", behavior="hold")
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
     await sharing.wait_until(gate.reached.is_set)
@@ -98,7 +101,7 @@ async def test_canceled_mutation_does_not_affect_its_batch(sharing: Rig) -> None
     assert await effects_are_those_of(sharing, ended)
 
 
-async def test_mutation_whose_job_was_taken_over_does_not_affect_its_batch(sharing: Rig) -> None:
+async def test_mutation_whose_job_was_taken_over_does_not_affect_the_others(sharing: Rig) -> None:
     held = await sharing.schedule("share", name="held", behavior="hold")
     await sharing.wait_until(gate.reached.is_set)
     others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
@@ -132,7 +135,7 @@ async def test_timeout_after_a_conflict_counts_as_contention(rig: Rig) -> None:
         raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
 
     with pytest.raises(Contended):
-        await TransactionBatcher(mongo, OutcomeStore(mongo)).run(conflict_then_wait, 0.3)
+        await SharedTransactions(mongo, OutcomeStore(mongo)).run(conflict_then_wait, 0.3)
 
 
 async def is_kept_once_its_turn_has_come(
@@ -148,7 +151,7 @@ async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeo
     rig: Rig,
 ) -> None:
     mongo, opened = rig.engine.mongo, asyncio.Event()
-    shared = TransactionBatcher(mongo, OutcomeStore(mongo))
+    shared = SharedTransactions(mongo, OutcomeStore(mongo))
 
     async def hold(_session: Session) -> bool:
         return await opened.wait()
@@ -157,7 +160,7 @@ async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeo
         return "kept"
 
     holding = [
-        asyncio.create_task(shared.run(hold, 10.0)) for _ in range(MAX_CONCURRENT_BATCHES + 1)
+        asyncio.create_task(shared.run(hold, 10.0)) for _ in range(MAX_CONCURRENT_TRANSACTIONS + 1)
     ]
     keeping = asyncio.create_task(shared.run(keep, IN_TIME_S))
     assert await is_kept_once_its_turn_has_come(keeping, opened.set)
@@ -168,14 +171,14 @@ async def test_waiting_mutations_continue_after_a_transaction_is_canceled(
     rig: Rig,
 ) -> None:
     mongo, opened, entered = rig.engine.mongo, asyncio.Event(), asyncio.Event()
-    shared = TransactionBatcher(mongo, OutcomeStore(mongo))
+    shared = SharedTransactions(mongo, OutcomeStore(mongo))
 
     async def hold(_session: Session) -> str:
         entered.set()
         await opened.wait()
         return "kept"
 
-    number = MAX_CONCURRENT_BATCHES + 3
+    number = MAX_CONCURRENT_TRANSACTIONS + 3
     running = [asyncio.create_task(shared.run(hold, 30.0)) for _ in range(number)]
     await entered.wait()
     for runner in list(shared._runners):
@@ -240,7 +243,7 @@ class Bodies:
 
 async def test_failure_that_depends_on_an_aborted_write_is_rerun(rig: Rig) -> None:
     mongo = rig.engine.mongo
-    shared, bodies = TransactionBatcher(mongo, OutcomeStore(mongo)), Bodies(mongo)
+    shared, bodies = SharedTransactions(mongo, OutcomeStore(mongo)), Bodies(mongo)
     failed, kept = await asyncio.gather(
         shared.run(bodies.fail_the_second_time, 4.0),
         shared.run(bodies.fail_beside_it, 4.0),

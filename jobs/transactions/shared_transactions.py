@@ -1,7 +1,7 @@
-"""Batches fast mutation functions into one transaction, so that they share its commit.
+"""Shared transactions: fast mutation functions run in one transaction and share its commit.
 
 Each body runs in its own task, sequentially, on one session. If one fails, the transaction aborts
-and the others are rerun in the next batch; the batch size halves after each abort.
+and the others are rerun in the next one; the number of members halves after each abort.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ from ostinato.jobs.outcome import Outcome
 T = TypeVar("T")
 
 MAX_MEMBERS: Final = 50
-MAX_CONCURRENT_BATCHES: Final = 2  # one commits while the other runs
+MAX_CONCURRENT_TRANSACTIONS: Final = 2  # one commits while the other runs
 TURNS_TIMEOUT_S: Final = 0.25  # no body starts after this: the first one waits for the commit
-MAX_CONFLICTS: Final = 3  # after this, a body runs alone: each conflict restarts the whole batch
-GROWTH: Final = 5  # added to the batch size after a commit; an abort halves it
+MAX_CONFLICTS: Final = 3  # after this, a body runs alone: each conflict restarts all members
+GROWTH: Final = 5  # added to the number of members after a commit; an abort halves it
 FIRST_PAUSE_S: Final = 0.005
 MAX_PAUSE_S: Final = 0.1
 
@@ -52,7 +52,7 @@ class _Decision(Enum):
     SOLO = auto()
 
 
-class _BatchResult(Enum):
+class _TransactionResult(Enum):
     COMMITTED = auto()
     FAILED = auto()
     CONFLICTED = auto()
@@ -87,7 +87,7 @@ class _Member:
 
 
 @dataclass(slots=True, eq=False)
-class _Batch:
+class _SharedTransaction:
     """One transaction and its members."""
 
     session: Session
@@ -96,7 +96,7 @@ class _Batch:
     offset_ms: int = 0
 
 
-class TransactionBatcher:
+class SharedTransactions:
     """Like `run_transaction`, with several bodies in one transaction."""
 
     def __init__(self, mongo: Mongo, outcome_store: OutcomeStore) -> None:
@@ -104,14 +104,14 @@ class TransactionBatcher:
         self._outcome_store = outcome_store
         self._waiting: deque[_Member] = deque()
         self._runners: set[asyncio.Task[None]] = set()
-        self._open: dict[int, _Batch] = {}  # by id(session), which is unhashable
+        self._open: dict[int, _SharedTransaction] = {}  # by id(session), which is unhashable
         self._size = MAX_MEMBERS
         self._is_closing = False
 
     async def run(self, body: Body[T], timeout_s: float) -> T:
         """Commit the writes of `body` exactly once, or raise and write nothing.
 
-        The body is rerun if another member of its batch fails. Raises like `run_transaction`.
+        The body is rerun if another member of its transaction fails. Raises like `run_transaction`.
         """
         began, timeout = time.monotonic(), asyncio.timeout(timeout_s)
         member, decision = _Member(), _Decision.RETRY
@@ -122,7 +122,7 @@ class TransactionBatcher:
                 deadline = Deadline(timeout, MAX_QUEUE_TIME_S)
                 while decision is _Decision.RETRY and conflicts < MAX_CONFLICTS:
                     member, attempts = _Member(), attempts + 1
-                    decision, result = await self._join_batch(member, body, deadline)
+                    decision, result = await self._join(member, body, deadline)
                     conflicts += member.conflicted
         except Exception as error:  # a user's body may turn the timeout into any other error
             if not timeout.expired():
@@ -132,20 +132,20 @@ class TransactionBatcher:
             raise error_class(f"no commit within {timeout_s} s") from error
         if result is not None:
             return result[0]
-        # With the full timeout: time spent in batches does not count.
+        # With the full timeout: time spent in shared transactions does not count.
         queue_time_s = deadline.queue_time_s
         return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
     async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
         """Write an outcome as the last write of its transaction; False if the attempt is lost.
 
-        In a batch, outcomes are written together after all bodies, and this returns True.
+        A shared transaction writes all outcomes after the last body; then this returns True.
         """
-        batch = self._open.get(id(session))
-        if batch is None:
+        shared = self._open.get(id(session))
+        if shared is None:
             return await self._outcome_store.write_last(session, outcome, offset_ms)
-        batch.outcomes.append(outcome)
-        batch.offset_ms = offset_ms
+        shared.outcomes.append(outcome)
+        shared.offset_ms = offset_ms
         return True
 
     async def close(self) -> None:
@@ -154,8 +154,8 @@ class TransactionBatcher:
         await asyncio.gather(*self._runners, return_exceptions=True)
 
     def _ensure_runner(self) -> None:
-        if len(self._runners) < MAX_CONCURRENT_BATCHES:
-            runner = asyncio.create_task(self._run_batches(), name="transaction-batch")
+        if len(self._runners) < MAX_CONCURRENT_TRANSACTIONS:
+            runner = asyncio.create_task(self._run_transactions(), name="shared transaction")
             self._runners.add(runner)
             runner.add_done_callback(self._runner_done)
 
@@ -168,7 +168,7 @@ class TransactionBatcher:
     def _was_unavailable_since(self, began: float) -> bool:
         return self._mongo.primary_monitor.was_unavailable_since(began)
 
-    async def _join_batch(
+    async def _join(
         self, member: _Member, body: Body[T], deadline: Deadline
     ) -> tuple[_Decision, tuple[T] | None]:
         self._waiting.append(member)
@@ -196,15 +196,15 @@ class TransactionBatcher:
         decision = await member.decision
         return decision, (result,) if decision is _Decision.COMMITTED else None
 
-    async def _run_batches(self) -> None:
-        last = _BatchResult.COMMITTED
+    async def _run_transactions(self) -> None:
+        last = _TransactionResult.COMMITTED
         backoff = Backoff(FIRST_PAUSE_S, MAX_PAUSE_S, jitter=(0, 1))
         try:
             while self._waiting:
-                async with conflict_lock(self._mongo, last is _BatchResult.CONFLICTED):
-                    last = await self._run_next_batch()
+                async with conflict_lock(self._mongo, last is _TransactionResult.CONFLICTED):
+                    last = await self._run_next()
                 self._resize(last)
-                if last is not _BatchResult.CONFLICTED:
+                if last is not _TransactionResult.CONFLICTED:
                     backoff.reset()
                     continue
                 await backoff.wait()
@@ -214,10 +214,10 @@ class TransactionBatcher:
         finally:  # immediately: a new member must not rely on an ending runner
             self._runners -= {asyncio.current_task()}
 
-    async def _run_next_batch(self) -> _BatchResult:
+    async def _run_next(self) -> _TransactionResult:
         group = self._next_group()
         try:
-            return await self._run_batch(group)
+            return await self._run_transaction(group)
         finally:  # requeue members that did not run
             self._waiting.extendleft(reversed(group))
 
@@ -226,52 +226,52 @@ class TransactionBatcher:
         size = min(len(self._waiting), self._size)
         return deque(self._waiting.popleft() for _ in range(size))
 
-    def _resize(self, last: _BatchResult) -> None:
-        if last is _BatchResult.COMMITTED:
+    def _resize(self, last: _TransactionResult) -> None:
+        if last is _TransactionResult.COMMITTED:
             self._size = min(self._size + GROWTH, MAX_MEMBERS)
         else:
             self._size = max(self._size // 2, 1)
 
-    async def _run_batch(self, group: deque[_Member]) -> _BatchResult:
+    async def _run_transaction(self, group: deque[_Member]) -> _TransactionResult:
         """Run one transaction and set the decision of each member."""
         async with self._mongo.sessions.open() as session:
-            batch = self._open[id(session)] = _Batch(session)
+            shared = self._open[id(session)] = _SharedTransaction(session)
             try:
                 begin(session)
-                if await self._run_members(batch, group) and await self._write(batch):
+                if await self._run_members(shared, group) and await self._write(shared):
                     await commit(self._mongo, session)
-                    _decide(batch.members, _Decision.COMMITTED)
-                    return _BatchResult.COMMITTED
+                    _decide(shared.members, _Decision.COMMITTED)
+                    return _TransactionResult.COMMITTED
                 await self._mongo.sessions.abort(session)
             except (MongoError, *ENCODING_ERRORS) as error:
-                _decide(batch.members, _decision_after(error))
-                return _BatchResult.CONFLICTED
+                _decide(shared.members, _decision_after(error))
+                return _TransactionResult.CONFLICTED
             finally:
                 del self._open[id(session)]
-                _decide(batch.members, _Decision.RETRY)
-        has_conflicted = any(member.conflicted for member in batch.members)
-        return _BatchResult.CONFLICTED if has_conflicted else _BatchResult.FAILED
+                _decide(shared.members, _Decision.RETRY)
+        has_conflicted = any(member.conflicted for member in shared.members)
+        return _TransactionResult.CONFLICTED if has_conflicted else _TransactionResult.FAILED
 
-    async def _run_members(self, batch: _Batch, group: deque[_Member]) -> bool:
+    async def _run_members(self, shared: _SharedTransaction, group: deque[_Member]) -> bool:
         """Run the bodies sequentially until TURNS_TIMEOUT_S; returns False if one failed."""
         deadline = time.monotonic() + TURNS_TIMEOUT_S
         while group and time.monotonic() < deadline:
             member = group.popleft()
             if member.turn.done():  # its caller was canceled
                 continue
-            member.is_first = not batch.members
-            batch.members.append(member)
-            member.turn.set_result(batch.session)
+            member.is_first = not shared.members
+            shared.members.append(member)
+            member.turn.set_result(shared.session)
             if not await member.done:
                 return False
-            await self._mongo.sessions.wait_idle(batch.session)
+            await self._mongo.sessions.wait_idle(shared.session)
         return True
 
-    async def _write(self, batch: _Batch) -> bool:
+    async def _write(self, shared: _SharedTransaction) -> bool:
         """Write all outcomes; returns False if an attempt is lost, which its solo run detects."""
-        session, outcomes = batch.session, batch.outcomes
+        session, outcomes = shared.session, shared.outcomes
         return not await self._outcome_store.write_in_transaction(
-            session, outcomes, batch.offset_ms
+            session, outcomes, shared.offset_ms
         )
 
 
