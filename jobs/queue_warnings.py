@@ -51,9 +51,9 @@ class _QueueStatus:
 class QueueWarnings:
     """Reads the state of the queues at most once per CACHE_TTL_S."""
 
-    def __init__(self, workers: WorkerStore, queues: QueueStore, lease_ms: int) -> None:
+    def __init__(self, workers: WorkerStore, queue_store: QueueStore, lease_ms: int) -> None:
         self._workers = workers
-        self._queues = queues
+        self._queue_store = queue_store
         self._lease_ms = lease_ms
         self._status = SingleFlight(self._read)
         self._logged: dict[str, WarningCode] = {}
@@ -88,7 +88,7 @@ class QueueWarnings:
 
     async def _read(self) -> _QueueStatus:
         served = await self._workers.find_served_queues(self._lease_ms)
-        paused = {name for name, queue in (await self._queues.all()).items() if queue.paused}
+        paused = {name for name, queue in (await self._queue_store.all()).items() if queue.paused}
         return _QueueStatus(served, frozenset(paused))
 
 

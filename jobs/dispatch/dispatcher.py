@@ -35,13 +35,13 @@ class Dispatcher:
         engine: Engine,
         chunks: ChunkQueue,
         workers: WorkerStore,
-        queues: QueueSettings,
+        queue_settings: QueueSettings,
         local: LocalDispatcher,
     ) -> None:
         self._engine = engine
         self._chunks = chunks
         self._workers = workers
-        self._queues = queues
+        self._queue_settings = queue_settings
         self._local = local
         self._finder = CandidateFinder(engine)
         self._wake = asyncio.Event()
@@ -69,7 +69,7 @@ class Dispatcher:
     async def dispatch(self) -> datetime | None:
         """Dispatch once; return the due time of the next job, None if unknown."""
         await self._read_fleet()
-        in_redis = await self._chunks.queued(self._queues.is_paused)
+        in_redis = await self._chunks.queued(self._queue_settings.is_paused)
         queued = self._local.added_to(in_redis)
         # Twice the slots, so that the next job is queued before a slot is freed.
         capacity = 2 * self._fleet.slots() - queued.total
@@ -129,7 +129,7 @@ class Dispatcher:
     ) -> None:
         """Enqueue candidates in Redis, in proportion to the weights of the queues."""
         demands = {
-            queue: Demand(len(candidates.jobs), self._queues.weight_of(queue))
+            queue: Demand(len(candidates.jobs), self._queue_settings.weight_of(queue))
             for queue, candidates in found.items()
         }
         shares = weighted_share(capacity, demands, self._served)
@@ -148,7 +148,7 @@ class Dispatcher:
         capacities = {
             queue: min(capacity, 2 * self._fleet.slots(queue) - queued.of_queue(queue))
             for queue in self._fleet.queues()
-            if not self._queues.is_paused(queue)
+            if not self._queue_settings.is_paused(queue)
         }
         open_queues = [queue for queue, free in capacities.items() if free > 0]
         self._finder.skipped = self._fleet.unwritable() | self._engine.store.poisoned.unwritable()

@@ -118,15 +118,15 @@ class JobStore:
         if unwritable and not (ids := [job_id for job_id in ids if job_id not in unwritable]):
             return []
 
-        async def start(some: Sequence[str]) -> None:
+        async def claim(some: Sequence[str]) -> None:
             nonlocal modified
-            modified += await self._start(some, {"worker": worker, "token": token}, offset_ms)
+            modified += await self._claim_some(some, {"worker": worker, "token": token}, offset_ms)
 
-        rejected = await write_bisecting(ids, start)
+        rejected = await write_bisecting(ids, claim)
         await self._fail_rejected(rejected, offset_ms)
         return await self._find_claimed(ids, token) if modified or rejected else []
 
-    async def _start(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
+    async def _claim_some(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
         now = transitions.now(offset_ms)
         updated = await self._jobs.update_many(
             {

@@ -75,8 +75,8 @@ class Claimer:
         self.pending: dict[asyncio.Task[None], list[str]] = {}
         """Job ids by claim, for claims in flight or with jobs not yet started."""
 
-    def start(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
-        """Claim `ids`; the caller has acquired one slot for each."""
+    def start_claim(self, ids: list[str], lane: Lane) -> asyncio.Task[None]:
+        """Claim `ids` in a new task; the caller has acquired one slot for each."""
         claim_slots = ClaimSlots(self._slots, lane, len(ids))
         claim = asyncio.create_task(self._claim(ids, claim_slots), name="claim")
         self.pending[claim] = ids

@@ -47,11 +47,15 @@ class Executor:
     """Claims and runs jobs, writes their outcomes, and stops them on request."""
 
     def __init__(
-        self, engine: Engine, worker_id: str, queues: QueueSettings, slot_freed: Callable[[], None]
+        self,
+        engine: Engine,
+        worker_id: str,
+        queue_settings: QueueSettings,
+        slot_freed: Callable[[], None],
     ) -> None:
         outcome_store = OutcomeStore(engine.mongo, poisoned=engine.store.poisoned)
         self._engine = engine
-        self._queues = queues
+        self._queue_settings = queue_settings
         self._slot_freed = slot_freed
         self._shared_transactions = {
             sharing_class: SharedTransactions(engine.mongo, outcome_store)
@@ -106,7 +110,7 @@ class Executor:
                 ):
                     part, remaining = remaining[:acquired], remaining[acquired:]
                     # A claim in flight takes effect even if this chunk times out.
-                    await asyncio.shield(self._claimer.start(part, lane))
+                    await asyncio.shield(self._claimer.start_claim(part, lane))
         except TimeoutError:
             return True
         return notify_after_claim or bool(remaining)
@@ -190,7 +194,7 @@ class Executor:
 
     def _is_serving(self, lane: Lane) -> bool:
         is_own = lane.queue in self._engine.settings.queues
-        return is_own and not self._queues.is_paused(lane.queue)
+        return is_own and not self._queue_settings.is_paused(lane.queue)
 
     async def _start_claimed(self, job: ClaimedJob | MalformedJob, claim_slots: ClaimSlots) -> None:
         if isinstance(job, MalformedJob):

@@ -53,8 +53,10 @@ class WorkerRuntime:
         self.id = worker_id
         self.engine = engine
         self._redis = connect(settings.redis_url, queue_name)
-        self.queues = QueueSettings(engine.mongo, self._queues_changed)
-        self.executor = Executor(engine, worker_id, self.queues, lambda: self._consumer.wake())
+        self.queue_settings = QueueSettings(engine.mongo, self._queues_changed)
+        self.executor = Executor(
+            engine, worker_id, self.queue_settings, lambda: self._consumer.wake()
+        )
         self._consumer = Consumer(
             lambda: connect(settings.redis_url, queue_name),
             self.executor.take_chunk,
@@ -65,7 +67,7 @@ class WorkerRuntime:
         self._loop_monitor = EventLoopMonitor(settings.lease_ms / 2000, self._describe)
         local = LocalDispatcher(engine.clock, self.executor)
         self._dispatcher = Dispatcher(
-            engine, ChunkQueue(self._redis), engine.workers, self.queues, local
+            engine, ChunkQueue(self._redis), engine.workers, self.queue_settings, local
         )
         self._heartbeats = HeartbeatHistory(settings.lease_ms / 2000)
         rescuer = WorkerRescuer(engine, engine.workers, worker_id, self._heartbeats)
@@ -104,7 +106,7 @@ class WorkerRuntime:
             self._run_liveness,
             partial(keep_running, "leadership", self._election.run),
             partial(keep_running, "consumer", self._consumer.run),
-            partial(keep_running, "queue watch", self.queues.run),
+            partial(keep_running, "queue watch", self.queue_settings.run),
         )
 
     async def _run_liveness(self) -> None:
@@ -147,7 +149,7 @@ class WorkerRuntime:
             case Signal.WORK:
                 self._consumer.wake()
             case Signal.QUEUES:
-                self.queues.wake()
+                self.queue_settings.wake()
             case Signal.CANCEL:
                 self._reconciler.wake()
 
@@ -156,7 +158,7 @@ class WorkerRuntime:
         self._consumer.wake()
 
     async def _register(self) -> None:
-        await self.queues.refresh()
+        await self.queue_settings.refresh()
         settings = self.engine.settings
         await self.engine.workers.register(
             self.id,

@@ -105,7 +105,7 @@ async def test_pause_and_resume_do_not_wait_for_a_poll(
     async with running_worker(hourly) as worker:
         await rig_without_worker.run("echo")
         await rig_without_worker.engine.queues.pause("default")
-        await rig_without_worker.wait_until(lambda: worker.queues.is_paused("default"))
+        await rig_without_worker.wait_until(lambda: worker.queue_settings.is_paused("default"))
         job_id = await rig_without_worker.schedule("echo")
         await rig_without_worker.engine.queues.resume("default")
         assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "success"

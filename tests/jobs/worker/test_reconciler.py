@@ -160,7 +160,7 @@ async def test_claim_cancelled_before_it_begins_releases_its_slots(
 ) -> None:
     slots, lane = worker.executor.slots, Lane()
     acquired = await slots.acquire(lane, 3)
-    claim = worker.executor._claimer.start([str(number) for number in range(acquired)], lane)
+    claim = worker.executor._claimer.start_claim([str(number) for number in range(acquired)], lane)
     claim.cancel()
     await asyncio.gather(claim, return_exceptions=True)
     assert slots.taken == 0
