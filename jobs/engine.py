@@ -35,7 +35,7 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.new_job import NewJob
 from ostinato.jobs.queues import Queues
 from ostinato.jobs.records import Failure, Job, JobInfo, JobState
-from ostinato.jobs.registry import Registry, registry, retention_ms
+from ostinato.jobs.registry import Registry, registry, retention_ms_of
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.transactions.transactor import ExecutionIdentity, Transactor
 
@@ -176,8 +176,8 @@ class Engine:
         """
         offset_ms = await self.clock.offset_ms()
         function = self.registry.get(failure.function_name)
-        keep_ms = retention_ms(function, self.settings)
-        resolved = await self.store.resolve_failure(failure.id, keep_ms, offset_ms)
+        retention_ms = retention_ms_of(function, self.settings)
+        resolved = await self.store.resolve_failure(failure.id, retention_ms, offset_ms)
         if resolved is None:
             raise NotFound("the failure has already been resolved")
         return resolved

@@ -15,7 +15,7 @@ class Outcome:
     job_id: str
     attempt: int
     transition: TransitionName
-    keep_ms: int
+    retention_ms: int
     """Retention of the job, if the transition is final."""
     result: Json = None
     error: dict[str, Any] | None = None

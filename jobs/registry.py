@@ -198,7 +198,7 @@ class Registry:
 registry: Final = Registry()
 
 
-def retention_ms(function: Function | None, settings: Settings) -> int:
+def retention_ms_of(function: Function | None, settings: Settings) -> int:
     """Return how long a job is kept after it has ended; `function` is None if it is unknown."""
     if function is None or function.result_ttl_ms is None:
         return settings.purge_after_ms

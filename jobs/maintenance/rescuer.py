@@ -14,7 +14,7 @@ from ostinato.jobs.mongo.client import MongoError
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.outcome import Outcome
-from ostinato.jobs.registry import retention_ms
+from ostinato.jobs.registry import retention_ms_of
 from ostinato.jobs.settings import Settings
 from ostinato.jobs.worker.attempt import Attempt
 
@@ -152,6 +152,6 @@ class WorkerRescuer:
 
     def _decide(self, job: LostJob, worker_id: str) -> Outcome:
         function = self._engine.registry.get(job.claimed.info.function_name)
-        attempt = Attempt(job.claimed, retention_ms(function, self._engine.settings))
+        attempt = Attempt(job.claimed, retention_ms_of(function, self._engine.settings))
         kind = function.kind if function else None
         return attempt.outcome_of_lost_worker(kind, job.times_lost, worker_id)

@@ -51,7 +51,7 @@ class StoredJob:
         return read_as(job_from, self._document)
 
 
-def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[str, Any]:
+def build_job_document(new: NewJob, created_at: datetime, retention_ms: int) -> dict[str, Any]:
     """Build the document of a new job, including its first event."""
     # Indexed fields come first: on each update, MongoDB scans for them from the front.
     document: dict[str, Any] = {
@@ -78,7 +78,7 @@ def build_job_document(new: NewJob, created_at: datetime, keep_ms: int) -> dict[
         document["key"] = new.key
     if new.canceled:
         document["completedAt"] = created_at
-        document["purgeAt"] = created_at + timedelta(milliseconds=keep_ms)
+        document["purgeAt"] = created_at + timedelta(milliseconds=retention_ms)
     elif new.tick is not None:
         document["tick"] = new.tick
     document["timeline"] = [first_event(document)]

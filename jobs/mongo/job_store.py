@@ -54,10 +54,10 @@ class Ownership(Enum):
 class JobStore:
     """The `jobs` collection: inserts, claims, cancellations and retries."""
 
-    def __init__(self, mongo: Mongo, keep_ms: int) -> None:
+    def __init__(self, mongo: Mongo, retention_ms: int) -> None:
         self._mongo = mongo
         self._jobs = mongo[JOBS]
-        self._keep_ms = keep_ms
+        self._retention_ms = retention_ms
         self.poisoned = PoisonedJobs(mongo)
 
     async def insert(self, documents: Sequence[Document]) -> dict[int, PyMongoError | None]:
@@ -208,7 +208,7 @@ class JobStore:
         at = transitions.now(offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
             {**transitions.guard(TransitionName.CANCEL, [job_id]), **owner_filter},
-            transitions.pipeline(TransitionName.CANCEL, at, keep_ms=self._keep_ms),
+            transitions.pipeline(TransitionName.CANCEL, at, retention_ms=self._retention_ms),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -258,21 +258,21 @@ class JobStore:
         return retried
 
     async def resolve_failure(
-        self, failure_id: str, keep_ms: int, offset_ms: int
+        self, failure_id: str, retention_ms: int, offset_ms: int
     ) -> Failure | None:
-        """Delete a failure; if its job is still failed, schedule its purge after `keep_ms`.
+        """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
 
         Returns the failure, or None if it does not exist; raises Malformed after the deletion.
         """
 
         async def body(session: Session) -> Document | None:
-            return await self._resolve_failure(session, failure_id, keep_ms, offset_ms)
+            return await self._resolve_failure(session, failure_id, retention_ms, offset_ms)
 
         failure = await run_shielded_transaction(self._mongo, body)
         return None if failure is None else read_as(failure_from, restore_document(failure))
 
     async def _resolve_failure(
-        self, session: Session, failure_id: str, keep_ms: int, offset_ms: int
+        self, session: Session, failure_id: str, retention_ms: int, offset_ms: int
     ) -> Document | None:
         where = {"_id": failure_id}
         failures = self._mongo[FAILURES]
@@ -283,7 +283,7 @@ class JobStore:
                 [
                     {
                         "$set": {
-                            "purgeAt": {"$add": [transitions.now(offset_ms), keep_ms]},
+                            "purgeAt": {"$add": [transitions.now(offset_ms), retention_ms]},
                             "version": {"$add": ["$version", 1]},
                         }
                     }

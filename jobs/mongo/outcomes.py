@@ -119,7 +119,7 @@ class OutcomeStore:
         at = transitions.now(offset_ms)
         stopped = await self._jobs.update_many(
             transitions.cancel_requested_guard(_ids(group), group[0].attempt),
-            transitions.pipeline(TransitionName.STOP, at, keep_ms=group[0].keep_ms),
+            transitions.pipeline(TransitionName.STOP, at, retention_ms=group[0].retention_ms),
             session=session,
         )
         return stopped.matched_count
@@ -171,7 +171,7 @@ def _group_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     alike: dict[Any, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         kind = (outcome.progress is None, outcome.due_at is None)
-        alike[outcome.transition, outcome.attempt, outcome.keep_ms, kind].append(outcome)
+        alike[outcome.transition, outcome.attempt, outcome.retention_ms, kind].append(outcome)
     return [
         group[start : start + LOOKUP_BATCH_SIZE]
         for group in alike.values()
@@ -193,7 +193,7 @@ def _pipeline(group: Sequence[Outcome], offset_ms: int) -> transitions.Pipeline:
         fields["error"] = event["error"] = _each(group, [outcome.error for outcome in group])
     if transition.due is Due.LATER:
         fields["scheduledTime"] = event["nextRunAt"] = _due(group, at)
-    return transitions.pipeline(name, at, fields, event, group[0].keep_ms)
+    return transitions.pipeline(name, at, fields, event, group[0].retention_ms)
 
 
 def _due(group: Sequence[Outcome], at: transitions.Expression) -> transitions.Expression:

@@ -108,14 +108,14 @@ def pipeline(
     at: Expression,
     fields: Fields | None = None,
     event: Fields | None = None,
-    keep_ms: Expression = 0,
+    retention_ms: Expression = 0,
 ) -> Pipeline:
     """Build the update of a transition: state, version, `fields`, and one event with `event`.
 
-    `at` is scheduler time; `keep_ms` is the retention after a final transition.
+    `at` is scheduler time; `retention_ms` is the retention after a final transition.
     """
     transition = TRANSITIONS[name]
-    changes = {**_changes(transition, at, keep_ms), **(fields or {})}
+    changes = {**_changes(transition, at, retention_ms), **(fields or {})}
     next_run = {"nextRunAt": at} if transition.due is Due.NOW else {}
     return [{"$set": _stage(transition.target, at, changes, {**next_run, **(event or {})})}]
 
@@ -152,7 +152,7 @@ def _stage(target: JobState, at: Expression, fields: Fields, event: Fields) -> d
     }
 
 
-def _changes(transition: Transition, at: Expression, keep_ms: Expression) -> dict[str, Any]:
+def _changes(transition: Transition, at: Expression, retention_ms: Expression) -> dict[str, Any]:
     """Return a transition's field updates."""
     changes: dict[str, Any] = dict.fromkeys(transition.stamps, at)
     changes |= dict.fromkeys(transition.removes, REMOVE)
@@ -163,7 +163,7 @@ def _changes(transition: Transition, at: Expression, keep_ms: Expression) -> dic
     if transition.restores_attempt:
         changes["maxAttempts"] = {"$max": ["$maxAttempts", {"$add": ["$attempt", 1]}]}
     if transition.starts_retention:
-        changes["purgeAt"] = {"$add": [at, keep_ms]}
+        changes["purgeAt"] = {"$add": [at, retention_ms]}
     return changes
 
 

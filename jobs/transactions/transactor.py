@@ -76,7 +76,7 @@ class TransactionJobWriter:
     """The job of the action that runs the transaction: it may have been canceled, or lost."""
     created_at: datetime
     offset_ms: int
-    keep_ms: int
+    retention_ms: int
     documents: dict[str, Document] = field(default_factory=dict)
     size_bytes: int = 0
     """Size of the arguments as JSON."""
@@ -91,7 +91,7 @@ class TransactionJobWriter:
         self._require_open()
         is_canceled = await self.caller_ownership() is Ownership.CANCEL_REQUESTED
         new = replace(new, canceled=is_canceled)
-        document = build_job_document(new, self.created_at, self.keep_ms)
+        document = build_job_document(new, self.created_at, self.retention_ms)
         self._require_open()  # the body may have ended during the read
         self.size_bytes += len(to_json(new.args))
         if len(self.documents) >= MAX_JOBS or self.size_bytes > MAX_BYTES:
@@ -185,7 +185,7 @@ class Transactor:
                 caller=identity.job if fence is None else None,
                 created_at=created_at,
                 offset_ms=offset_ms,
-                keep_ms=self.settings.purge_after_ms,
+                retention_ms=self.settings.purge_after_ms,
             )
             context = self._context(identity, writer)
             try:

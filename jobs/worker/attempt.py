@@ -27,7 +27,7 @@ class Attempt:
     """One attempt of a claimed job."""
 
     claimed: ClaimedJob
-    keep_ms: int
+    retention_ms: int
     """Retention of the job, if this attempt ends it."""
 
     @property
@@ -158,7 +158,7 @@ class Attempt:
             job_id=self.job_id,
             attempt=self.number,
             transition=transition,
-            keep_ms=self.keep_ms,
+            retention_ms=self.retention_ms,
             result=result,
             error=error,
             delay_ms=delay_ms,

@@ -20,7 +20,7 @@ from ostinato.jobs.mongo.claimed_jobs import ClaimedJob, MalformedJob
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.outcome import Outcome
 from ostinato.jobs.records import FunctionKind, JobState
-from ostinato.jobs.registry import retention_ms
+from ostinato.jobs.registry import retention_ms_of
 from ostinato.jobs.settings import Mode
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
@@ -161,7 +161,7 @@ class Executor:
         for running in self._executing():
             log.warning("attempt.unresponsive", job_id=running.attempt.job_id)
 
-    def hand_back_claim(self, key: AttemptKey, keep_ms: int) -> "asyncio.Task[bool]":
+    def hand_back_claim(self, key: AttemptKey, retention_ms: int) -> "asyncio.Task[bool]":
         """Hand back an attempt that this worker has claimed but is not running.
 
         If the attempt has run here, its outcome was never stored, and the job must not run again,
@@ -169,7 +169,10 @@ class Executor:
         """
         job_id, attempt = key
         unstarted = Outcome(
-            job_id=job_id, attempt=attempt, transition=TransitionName.HAND_BACK, keep_ms=keep_ms
+            job_id=job_id,
+            attempt=attempt,
+            transition=TransitionName.HAND_BACK,
+            retention_ms=retention_ms,
         )
         outcome = self._unknown_outcomes.get(key, unstarted)
         task = asyncio.create_task(self._completer.complete(outcome), name=f"hand-back-{job_id}")
@@ -203,7 +206,7 @@ class Executor:
             await self._engine.store.poisoned.fail_malformed(job, offset_ms)
             return
         function = self._engine.registry.get(job.info.function_name)
-        attempt = Attempt(job, retention_ms(function, self._engine.settings))
+        attempt = Attempt(job, retention_ms_of(function, self._engine.settings))
         if self._is_closing:
             claim_slots.release(1)
             await self._completer.complete(attempt.outcome_of_hand_back())

@@ -87,8 +87,8 @@ class LeaseReconciler:
         if not orphaned_claims:
             return
         log.warning("claim.orphaned", job_ids=[job_id for job_id, _ in sorted(orphaned_claims)])
-        keep_ms = self._engine.settings.purge_after_ms  # applies if the job was canceled
+        retention_ms = self._engine.settings.purge_after_ms  # applies if the job was canceled
         handing_back = [
-            self._executor.hand_back_claim(key, keep_ms) for key in sorted(orphaned_claims)
+            self._executor.hand_back_claim(key, retention_ms) for key in sorted(orphaned_claims)
         ]
         await asyncio.wait(handing_back, timeout=HAND_BACK_TIMEOUT_S)

@@ -92,7 +92,7 @@ class Interleavings(RuleBasedStateMachine):
             job_id=job_id,
             attempt=attempt,
             transition=name,
-            keep_ms=9,
+            retention_ms=9,
             error=stored_error("E", "$owner"),
         )
         self.do(self.rig.complete(outcome))

@@ -37,14 +37,14 @@ async def in_state(rig: Rig, state: JobState) -> str:
 
 def ending(job_id: str, name: TransitionName, attempt: int = 1) -> Outcome:
     error = stored_error("ValueError", "no")
-    return Outcome(job_id=job_id, attempt=attempt, transition=name, keep_ms=1000, error=error)
+    return Outcome(job_id=job_id, attempt=attempt, transition=name, retention_ms=1000, error=error)
 
 
 async def make(rig: Rig, name: TransitionName, job_id: str, attempt: int | None = None) -> int:
     """Make a transition as the engine does: guard and pipeline; return how many jobs matched."""
     changed = await rig.engine.mongo["jobs"].update_one(
         transitions.guard(name, [job_id], attempt),
-        transitions.pipeline(name, "$$NOW", keep_ms=1000),
+        transitions.pipeline(name, "$$NOW", retention_ms=1000),
     )
     return changed.matched_count
 
