@@ -156,14 +156,14 @@ class Engine:
     async def retry(self, job_id: str) -> Job:
         """Make a failed or canceled job pending again, due now, with a new set of attempts;
         delete its failure. Raises NotFound, or PreconditionFailed in any other state."""
-        offset_ms = await self.clock.offset_ms()
+        clock_offset_ms = await self.clock.offset_ms()
         before = await self.store.find(job_id)
         if before is not None and before.attempt + before.retries >= MAX_ATTEMPTS:
             raise PreconditionFailed(
                 f"the job has started {before.attempt} times; {MAX_ATTEMPTS} attempts are "
                 "allowed in total: schedule a new one"
             )
-        retried = await self.store.retry(job_id, offset_ms)
+        retried = await self.store.retry(job_id, clock_offset_ms)
         if retried is None:
             raise await self._why_not_retried(job_id)
         self.notifier.notify(Signal.DUE)
@@ -174,10 +174,10 @@ class Engine:
 
         Raises NotFound if the failure is already resolved or its job was retried.
         """
-        offset_ms = await self.clock.offset_ms()
+        clock_offset_ms = await self.clock.offset_ms()
         function = self.registry.get(failure.function_name)
         retention_ms = retention_ms_of(function, self.settings)
-        resolved = await self.store.resolve_failure(failure.id, retention_ms, offset_ms)
+        resolved = await self.store.resolve_failure(failure.id, retention_ms, clock_offset_ms)
         if resolved is None:
             raise NotFound("the failure has already been resolved")
         return resolved

@@ -54,18 +54,18 @@ class HeartbeatHistory:
         self._gap_s = gap_s
         self._now = now
         self._since = self._last = NEVER
-        self._clock_offset_s = 0.0
+        self._server_minus_host_s = 0.0
 
     def record(self, at: datetime) -> None:
         """Record a heartbeat that MongoDB acknowledged at server time `at`."""
         now = self._now()
-        clock_offset_s = at.timestamp() - now
+        server_minus_host_s = at.timestamp() - now
         if (
             now - self._last > self._gap_s
-            or abs(clock_offset_s - self._clock_offset_s) > self._gap_s
+            or abs(server_minus_host_s - self._server_minus_host_s) > self._gap_s
         ):
             self._since = now
-        self._last, self._clock_offset_s = now, clock_offset_s
+        self._last, self._server_minus_host_s = now, server_minus_host_s
 
     def healthy_for(self, seconds: float) -> bool:
         """Return whether heartbeats have succeeded without a gap for the last `seconds`."""
@@ -128,26 +128,26 @@ class WorkerRescuer:
         """Rescue jobs of a lost worker; returns how many. A malformed job fails."""
         outcomes: list[Outcome] = []
         failed = 0
-        offset_ms = await self._engine.clock.offset_ms()
+        clock_offset_ms = await self._engine.clock.offset_ms()
         for job in held:
             if isinstance(job, MalformedJob):
-                failed += await self._engine.store.poisoned.fail_malformed(job, offset_ms)
+                failed += await self._engine.store.poisoned.fail_malformed(job, clock_offset_ms)
             else:
                 outcomes.append(self._decide(job, worker_id))
-        return failed + (await self._write(outcomes, offset_ms) if outcomes else 0)
+        return failed + (await self._write(outcomes, clock_offset_ms) if outcomes else 0)
 
-    async def _write(self, outcomes: Sequence[Outcome], offset_ms: int) -> int:
+    async def _write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> int:
         """Write all at once or, if some are locked, one by one; returns how many were written."""
         with suppress(TimeoutError):
             return len(outcomes) - len(
-                await self._outcome_store.write_bisecting(outcomes, offset_ms)
+                await self._outcome_store.write_bisecting(outcomes, clock_offset_ms)
             )
         written, deadline = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
             if time.monotonic() > deadline:
                 break
             with suppress(TimeoutError):
-                written += not await self._single.write_bisecting([outcome], offset_ms)
+                written += not await self._single.write_bisecting([outcome], clock_offset_ms)
         return written
 
     def _decide(self, job: LostJob, worker_id: str) -> Outcome:

@@ -186,12 +186,12 @@ class DueJobs:
         return counted
 
     async def find_claimable(
-        self, ids: Sequence[str], key: str | None, offset_ms: int
+        self, ids: Sequence[str], key: str | None, clock_offset_ms: int
     ) -> list[ClaimableJob]:
         """Return the pending, due jobs among `ids`, in the given order, with the value of the
         argument `key`."""
         fields = ["lane", "version"] if key is None else ["lane", "version", f"args.{key}"]
-        due = {"$expr": {"$lte": ["$scheduledTime", transitions.now(offset_ms)]}}
+        due = {"$expr": {"$lte": ["$scheduledTime", transitions.now(clock_offset_ms)]}}
         found = self._jobs.find({**PENDING, "_id": {"$in": list(ids)}, **due}, fields)
         rows = {row["_id"]: row for row in await found.to_list(None)}
         return [_claimable(rows[job_id], key) for job_id in ids if job_id in rows]

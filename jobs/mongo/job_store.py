@@ -105,13 +105,12 @@ class JobStore:
         return _stored(await self._jobs.find_one({"owner": owner, "key": key}))
 
     async def claim(
-        self, ids: Sequence[str], worker: str, token: str, offset_ms: int
+        self, ids: Sequence[str], worker: str, token: str, clock_offset_ms: int
     ) -> list[ClaimedJob | MalformedJob]:
         """Start the next attempt of the pending jobs among `ids` that are due, by server time.
 
-        Returns these jobs. `token` must be unique per call.
-
-        A job whose document cannot be updated fails.
+        Returns these jobs. `token` must be unique per call. A job whose document cannot be updated
+        fails.
         """
         modified = 0
         unwritable = self.poisoned.unwritable()
@@ -120,14 +119,16 @@ class JobStore:
 
         async def claim(some: Sequence[str]) -> None:
             nonlocal modified
-            modified += await self._claim_some(some, {"worker": worker, "token": token}, offset_ms)
+            modified += await self._claim_some(
+                some, {"worker": worker, "token": token}, clock_offset_ms
+            )
 
         rejected = await write_bisecting(ids, claim)
-        await self._fail_rejected(rejected, offset_ms)
+        await self._fail_rejected(rejected, clock_offset_ms)
         return await self._find_claimed(ids, token) if modified or rejected else []
 
-    async def _claim_some(self, ids: Sequence[str], lease: Document, offset_ms: int) -> int:
-        now = transitions.now(offset_ms)
+    async def _claim_some(self, ids: Sequence[str], lease: Document, clock_offset_ms: int) -> int:
+        now = transitions.now(clock_offset_ms)
         updated = await self._jobs.update_many(
             {
                 **transitions.guard(TransitionName.CLAIM, ids),
@@ -154,9 +155,9 @@ class JobStore:
         found = self._jobs.find({"_id": {"$in": list(ids)}, "lease.token": token}, CLAIMED_FIELDS)
         return [read_claimed(document) for document in await found.to_list(None)]
 
-    async def reserve(self, starts: Mapping[str, datetime], offset_ms: int) -> None:
+    async def reserve(self, starts: Mapping[str, datetime], clock_offset_ms: int) -> None:
         """Postpone due jobs to the starts reserved by their function's rate limit."""
-        now = transitions.now(offset_ms)
+        now = transitions.now(clock_offset_ms)
         start = transitions.value_by_id(list(starts), list(starts.values()))
         update = transitions.pipeline(
             TransitionName.RESERVE,
@@ -173,18 +174,18 @@ class JobStore:
             is_due = {"$expr": {"$lte": ["$scheduledTime", now]}}
             await self._jobs.update_many({**guard, **is_due}, update)
 
-        await self._fail_rejected(await write_bisecting(list(starts), write), offset_ms)
+        await self._fail_rejected(await write_bisecting(list(starts), write), clock_offset_ms)
 
     async def _fail_rejected(
-        self, rejected: Sequence[tuple[str, PyMongoError]], offset_ms: int
+        self, rejected: Sequence[tuple[str, PyMongoError]], clock_offset_ms: int
     ) -> None:
         for job_id, error in rejected:
-            await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, offset_ms)
+            await self.poisoned.fail(HeldJob(job_id, JobState.PENDING), error, clock_offset_ms)
 
     async def cancel(
         self,
         job_id: str,
-        offset_ms: int,
+        clock_offset_ms: int,
         session: Session | None = None,
         *,
         owner: str | None = None,
@@ -195,7 +196,9 @@ class JobStore:
         belong to `owner` (if given).
         """
         owner_filter = owned_by(owner)
-        while (changed := await self._try_cancel(job_id, owner_filter, offset_ms, session)) is None:
+        while (
+            changed := await self._try_cancel(job_id, owner_filter, clock_offset_ms, session)
+        ) is None:
             # The job may have been rescheduled and restarted between the two guards.
             is_open = {"_id": job_id, "state": {"$nin": sorted(FINAL_STATES)}, **owner_filter}
             if await self._jobs.find_one(is_open, {"_id": 1}, session=session) is None:
@@ -203,9 +206,9 @@ class JobStore:
         return StoredJob(changed)
 
     async def _try_cancel(
-        self, job_id: str, owner_filter: Document, offset_ms: int, session: Session | None
+        self, job_id: str, owner_filter: Document, clock_offset_ms: int, session: Session | None
     ) -> Document | None:
-        at = transitions.now(offset_ms)
+        at = transitions.now(clock_offset_ms)
         canceled: Document | None = await self._jobs.find_one_and_update(
             {**transitions.guard(TransitionName.CANCEL, [job_id]), **owner_filter},
             transitions.pipeline(TransitionName.CANCEL, at, retention_ms=self._retention_ms),
@@ -227,19 +230,19 @@ class JobStore:
         requested_before = {**running, "cancelRequestedAt": {"$ne": None}}
         return await self._jobs.find_one(requested_before, session=session)
 
-    async def retry(self, job_id: str, offset_ms: int) -> StoredJob | None:
+    async def retry(self, job_id: str, clock_offset_ms: int) -> StoredJob | None:
         """Requeue a failed or canceled job with another round of attempts; delete its failure.
 
         Returns None in any other state, or if the timeline has no capacity for the round.
         """
 
         async def body(session: Session) -> Document | None:
-            return await self._retry(session, job_id, offset_ms)
+            return await self._retry(session, job_id, clock_offset_ms)
 
         return _stored(await run_shielded_transaction(self._mongo, body))
 
-    async def _retry(self, session: Session, job_id: str, offset_ms: int) -> Document | None:
-        at = transitions.now(offset_ms)
+    async def _retry(self, session: Session, job_id: str, clock_offset_ms: int) -> Document | None:
+        at = transitions.now(clock_offset_ms)
         retried: Document | None = await self._jobs.find_one_and_update(
             {
                 **transitions.guard(TransitionName.REVIVE, [job_id]),
@@ -258,7 +261,7 @@ class JobStore:
         return retried
 
     async def resolve_failure(
-        self, failure_id: str, retention_ms: int, offset_ms: int
+        self, failure_id: str, retention_ms: int, clock_offset_ms: int
     ) -> Failure | None:
         """Delete a failure; if its job is still failed, schedule its purge after `retention_ms`.
 
@@ -266,13 +269,13 @@ class JobStore:
         """
 
         async def body(session: Session) -> Document | None:
-            return await self._resolve_failure(session, failure_id, retention_ms, offset_ms)
+            return await self._resolve_failure(session, failure_id, retention_ms, clock_offset_ms)
 
         failure = await run_shielded_transaction(self._mongo, body)
         return None if failure is None else read_as(failure_from, restore_document(failure))
 
     async def _resolve_failure(
-        self, session: Session, failure_id: str, retention_ms: int, offset_ms: int
+        self, session: Session, failure_id: str, retention_ms: int, clock_offset_ms: int
     ) -> Document | None:
         where = {"_id": failure_id}
         failures = self._mongo[FAILURES]
@@ -283,7 +286,7 @@ class JobStore:
                 [
                     {
                         "$set": {
-                            "purgeAt": {"$add": [transitions.now(offset_ms), retention_ms]},
+                            "purgeAt": {"$add": [transitions.now(clock_offset_ms), retention_ms]},
                             "version": {"$add": ["$version", 1]},
                         }
                     }

@@ -33,57 +33,57 @@ class OutcomeStore:
         self._timeout_s = timeout_s
         self._poisoned = poisoned or PoisonedJobs(mongo)
 
-    async def write(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
+    async def write(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
         """Write outcomes; returns the ids of jobs whose attempt was lost.
 
         Idempotent: the guard matches each outcome once. Raises TimeoutError if a job stays locked.
         """
         lost: set[str] = set()
         for group in _group_alike(outcomes):
-            if await self._write(group, offset_ms) < len(group):
+            if await self._write(group, clock_offset_ms) < len(group):
                 lost |= await self._find_lost(group)
         return lost
 
-    async def write_bisecting(self, outcomes: Sequence[Outcome], offset_ms: int) -> set[str]:
+    async def write_bisecting(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
         """Write outcomes; after a rejection, bisect to isolate the document and fail its job.
 
         Returns the ids of jobs that could not be failed either; raises like `write`.
         """
-        rejected = await write_bisecting(outcomes, lambda some: self.write(some, offset_ms))
+        rejected = await write_bisecting(outcomes, lambda some: self.write(some, clock_offset_ms))
         return {
             outcome.job_id
             for outcome, error in rejected
-            if not await self.fail_poisoned(outcome, error, offset_ms)
+            if not await self.fail_poisoned(outcome, error, clock_offset_ms)
         }
 
-    async def fail_poisoned(self, outcome: Outcome, error: Exception, offset_ms: int) -> bool:
+    async def fail_poisoned(self, outcome: Outcome, error: Exception, clock_offset_ms: int) -> bool:
         """Fail a job whose outcome was rejected; returns False if MongoDB rejects that write."""
         held = HeldJob(outcome.job_id, JobState.IN_PROGRESS, outcome.attempt)
-        return await self._poisoned.fail(held, error, offset_ms)
+        return await self._poisoned.fail(held, error, clock_offset_ms)
 
-    async def write_last(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
+    async def write_last(self, session: Session, outcome: Outcome, clock_offset_ms: int) -> bool:
         """Write a success as the last write of its transaction; False if the attempt is lost."""
-        return not await self.write_in_transaction(session, [outcome], offset_ms)
+        return not await self.write_in_transaction(session, [outcome], clock_offset_ms)
 
     async def write_in_transaction(
-        self, session: Session, outcomes: Sequence[Outcome], offset_ms: int
+        self, session: Session, outcomes: Sequence[Outcome], clock_offset_ms: int
     ) -> set[str]:
         """Write successes in a transaction; returns the ids of jobs whose attempt was lost or whose
         cancellation was requested. If there are any, the caller must abort the transaction."""
         lost: set[str] = set()
         for group in _group_alike(outcomes):
-            if await self._update(group, offset_ms, session) < len(group):
+            if await self._update(group, clock_offset_ms, session) < len(group):
                 lost |= await self._find_lost(group, session) or set(_ids(group))
         return lost
 
-    async def _write(self, group: Sequence[Outcome], offset_ms: int) -> int:
+    async def _write(self, group: Sequence[Outcome], clock_offset_ms: int) -> int:
         """Write one group; a write outside a transaction waits for locked jobs."""
         fails = group[0].transition is TransitionName.FAIL
         if not fails and self._timeout_s is None:
-            return await self._write_or_stop(group, offset_ms)
+            return await self._write_or_stop(group, clock_offset_ms)
 
         async def body(session: Session) -> int:
-            matched = await self._write_or_stop(group, offset_ms, session)
+            matched = await self._write_or_stop(group, clock_offset_ms, session)
             if fails:
                 await self._record_failures(session, group)
             return matched
@@ -91,32 +91,32 @@ class OutcomeStore:
         return await run_shielded_transaction(self._mongo, body, self._timeout_s or TIMEOUT_S)
 
     async def _write_or_stop(
-        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
+        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None = None
     ) -> int:
         """Write outcomes, or stop the jobs whose cancellation was requested.
 
         The two writes leave no gap: a cancel request is never withdrawn, so a job skipped by the
         first write is matched by the second. Returns the number of matched jobs.
         """
-        matched = await self._update(group, offset_ms, session)
+        matched = await self._update(group, clock_offset_ms, session)
         if matched < len(group) and TRANSITIONS[group[0].transition].yields_to_cancel:
-            matched += await self._stop_canceled(group, offset_ms, session)
+            matched += await self._stop_canceled(group, clock_offset_ms, session)
         return matched
 
     async def _update(
-        self, group: Sequence[Outcome], offset_ms: int, session: Session | None = None
+        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None = None
     ) -> int:
         changed = await self._jobs.update_many(
             transitions.guard(group[0].transition, _ids(group), group[0].attempt),
-            _pipeline(group, offset_ms),
+            _pipeline(group, clock_offset_ms),
             session=session,
         )
         return changed.matched_count
 
     async def _stop_canceled(
-        self, group: Sequence[Outcome], offset_ms: int, session: Session | None
+        self, group: Sequence[Outcome], clock_offset_ms: int, session: Session | None
     ) -> int:
-        at = transitions.now(offset_ms)
+        at = transitions.now(clock_offset_ms)
         stopped = await self._jobs.update_many(
             transitions.cancel_requested_guard(_ids(group), group[0].attempt),
             transitions.pipeline(TransitionName.STOP, at, retention_ms=group[0].retention_ms),
@@ -179,9 +179,9 @@ def _group_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     ]
 
 
-def _pipeline(group: Sequence[Outcome], offset_ms: int) -> transitions.Pipeline:
+def _pipeline(group: Sequence[Outcome], clock_offset_ms: int) -> transitions.Pipeline:
     """Build a group's update; the transition determines the fields."""
-    name, at = group[0].transition, transitions.now(offset_ms)
+    name, at = group[0].transition, transitions.now(clock_offset_ms)
     transition = TRANSITIONS[name]
     fields: dict[str, Any] = {}
     event: dict[str, Any] = {}

@@ -101,14 +101,16 @@ class PoisonedJobs:
         """Return the quarantined jobs: they could not be failed, and are skipped for a minute."""
         return self._unwritable.keys()
 
-    async def fail(self, held: HeldJob, cause: Exception, offset_ms: int) -> bool:
+    async def fail(self, held: HeldJob, cause: Exception, clock_offset_ms: int) -> bool:
         """Fail a job and record its failure; returns False if MongoDB rejects all updates."""
         if held.job_id in self.unwritable():
             return False
         error, rejection = _stored_error(cause), cause
         by_constraint = isinstance(cause, OperationFailure) and cause.code in CONSTRAINT_CODES
         updates = (
-            [] if by_constraint else transitions.fail_pipelines(transitions.now(offset_ms), error)
+            []
+            if by_constraint
+            else transitions.fail_pipelines(transitions.now(clock_offset_ms), error)
         )
         for update in updates:
             try:
@@ -123,9 +125,9 @@ class PoisonedJobs:
         self._quarantine(held.job_id, rejection)
         return False
 
-    async def fail_malformed(self, job: MalformedJob, offset_ms: int) -> bool:
+    async def fail_malformed(self, job: MalformedJob, clock_offset_ms: int) -> bool:
         """Fail a running job that cannot be decoded; returns like `fail`."""
-        return await self.fail(HeldJob(job.id, JobState.IN_PROGRESS), job.error, offset_ms)
+        return await self.fail(HeldJob(job.id, JobState.IN_PROGRESS), job.error, clock_offset_ms)
 
     def _quarantine(self, job_id: str, rejection: Exception) -> None:
         if len(self._unwritable.keys()) < MAX_LOGGED:

@@ -51,10 +51,10 @@ class RateLimitStore:
         self._buckets = mongo[BUCKETS]
 
     async def acquire(
-        self, bucket: str, limit: RateLimit, request: "StartRequest", offset_ms: int
+        self, bucket: str, limit: RateLimit, request: "StartRequest", clock_offset_ms: int
     ) -> Grant:
         """Reserve starts for new jobs and count the starts that are allowed now, in one write."""
-        pipeline = _acquire_pipeline(limit, request, transitions.now(offset_ms))
+        pipeline = _acquire_pipeline(limit, request, transitions.now(clock_offset_ms))
         while True:
             try:
                 row: Document = await self._buckets.find_one_and_update(

@@ -66,9 +66,9 @@ def literal(value: object) -> Expression:
     return {"$literal": value}
 
 
-def now(offset_ms: int) -> Expression:
+def now(clock_offset_ms: int) -> Expression:
     """Build the expression for scheduler time: the server's clock plus the test offset."""
-    return {"$add": ["$$NOW", offset_ms]} if offset_ms else "$$NOW"
+    return {"$add": ["$$NOW", clock_offset_ms]} if clock_offset_ms else "$$NOW"
 
 
 def value_by_id(ids: Sequence[str], values: Sequence[object]) -> Expression:

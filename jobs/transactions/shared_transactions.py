@@ -93,7 +93,7 @@ class _SharedTransaction:
     session: Session
     members: list[_Member] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    offset_ms: int = 0
+    clock_offset_ms: int = 0
 
 
 class SharedTransactions:
@@ -136,16 +136,16 @@ class SharedTransactions:
         queue_time_s = deadline.queue_time_s
         return await run_transaction(self._mongo, body, timeout_s, queue_time_s=queue_time_s)
 
-    async def finish(self, session: Session, outcome: Outcome, offset_ms: int) -> bool:
+    async def finish(self, session: Session, outcome: Outcome, clock_offset_ms: int) -> bool:
         """Write an outcome as the last write of its transaction; False if the attempt is lost.
 
         A shared transaction writes all outcomes after the last body; then this returns True.
         """
         shared = self._open.get(id(session))
         if shared is None:
-            return await self._outcome_store.write_last(session, outcome, offset_ms)
+            return await self._outcome_store.write_last(session, outcome, clock_offset_ms)
         shared.outcomes.append(outcome)
-        shared.offset_ms = offset_ms
+        shared.clock_offset_ms = clock_offset_ms
         return True
 
     async def close(self) -> None:
@@ -271,7 +271,7 @@ class SharedTransactions:
         """Write all outcomes; returns False if an attempt is lost, which its solo run detects."""
         session, outcomes = shared.session, shared.outcomes
         return not await self._outcome_store.write_in_transaction(
-            session, outcomes, shared.offset_ms
+            session, outcomes, shared.clock_offset_ms
         )
 
 

@@ -75,7 +75,7 @@ class TransactionJobWriter:
     caller: JobInfo | None
     """The job of the action that runs the transaction: it may have been canceled, or lost."""
     created_at: datetime
-    offset_ms: int
+    clock_offset_ms: int
     retention_ms: int
     documents: dict[str, Document] = field(default_factory=dict)
     size_bytes: int = 0
@@ -106,7 +106,7 @@ class TransactionJobWriter:
         self._require_open()
         if self.documents.pop(job_id, None) is not None:
             return True
-        canceling = self.store.cancel(job_id, self.offset_ms, self.session, owner=owner)
+        canceling = self.store.cancel(job_id, self.clock_offset_ms, self.session, owner=owner)
         changed = await self.database.track(canceling)
         if changed is not None and changed.state is JobState.IN_PROGRESS:
             self.canceled.add(job_id)
@@ -170,7 +170,7 @@ class Transactor:
         Raises TimeoutError after `timeout_ms` of real time, excluding the wait for the conflict
         lock, and propagates errors of the fence.
         """
-        offset_ms = await self.clock.offset_ms()
+        clock_offset_ms = await self.clock.offset_ms()
         created_at = await self.clock.now()
         writer: TransactionJobWriter | None = None
 
@@ -184,7 +184,7 @@ class Transactor:
                 session=session,
                 caller=identity.job if fence is None else None,
                 created_at=created_at,
-                offset_ms=offset_ms,
+                clock_offset_ms=clock_offset_ms,
                 retention_ms=self.settings.purge_after_ms,
             )
             context = self._context(identity, writer)

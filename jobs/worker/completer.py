@@ -114,8 +114,8 @@ class Completer:
         if not isinstance(error, OutcomeRefused) or not rejects_content(error.error):
             return False
         try:
-            offset_ms = await self._clock.offset_ms()
-            return await self._outcome_store.fail_poisoned(outcome, error.error, offset_ms)
+            clock_offset_ms = await self._clock.offset_ms()
+            return await self._outcome_store.fail_poisoned(outcome, error.error, clock_offset_ms)
         except (MongoError, TimeoutError):
             return False
 

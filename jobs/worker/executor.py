@@ -202,8 +202,8 @@ class Executor:
     async def _start_claimed(self, job: ClaimedJob | MalformedJob, claim_slots: ClaimSlots) -> None:
         if isinstance(job, MalformedJob):
             claim_slots.release(1)
-            offset_ms = await self._engine.clock.offset_ms()
-            await self._engine.store.poisoned.fail_malformed(job, offset_ms)
+            clock_offset_ms = await self._engine.clock.offset_ms()
+            await self._engine.store.poisoned.fail_malformed(job, clock_offset_ms)
             return
         function = self._engine.registry.get(job.info.function_name)
         attempt = Attempt(job, retention_ms_of(function, self._engine.settings))
