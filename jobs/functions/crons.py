@@ -6,6 +6,7 @@ from typing import Any
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import cron_from, schedule_document
+from ostinato.jobs.due_ticks import decide_ticks
 from ostinato.jobs.errors import Conflict, Malformed, NotFound, PreconditionFailed
 from ostinato.jobs.functions.cron_ticks import (
     EXECUTE_CRON,
@@ -25,7 +26,6 @@ from ostinato.jobs.functions.job_chain import (
 from ostinato.jobs.functions.new_cron import NewCron, validate_cron, with_default_name
 from ostinato.jobs.json_values import format_instant
 from ostinato.jobs.malformed import read_as
-from ostinato.jobs.misfire import resolve_misfires
 from ostinato.jobs.records import Cron, JsonObject, Schedule
 from ostinato.jobs.schedules import first_run
 
@@ -133,11 +133,12 @@ async def execute_cron(ctx: Context, cron_id: str) -> None:
         return
     cron, now = cron_from(found), await effective_now(ctx)
     if now < cron.next_run_time:
-        await _wait(ctx, cron, found)
+        await _ensure_tick(ctx, cron, found)
         return
-    decided = resolve_misfires(cron.schedule, cron.next_run_time, now, cron.catch_up)
+    decided = decide_ticks(cron.schedule, cron.next_run_time, now, cron.catch_up)
     done = await start_due_runs(ctx, cron, found, decided.runs)
     ended = cron.end_at is not None and decided.next_run >= cron.end_at
+    # Another tick is pending if this one had failed, was replaced by the sweeper, and is retried.
     await cancel_if_active(ctx, cron.scheduler_job_id)
     fields = {
         "enabled": not ended,
@@ -195,7 +196,7 @@ async def change(ctx: Context, found: dict[str, Any], fields: dict[str, Any]) ->
     return cron_from(await update_document(ctx, "crons", found, fields))
 
 
-async def _wait(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
+async def _ensure_tick(ctx: Context, cron: Cron, found: dict[str, Any]) -> None:
     """Schedule a tick at the cron's due time, unless one is pending."""
     if await is_active(ctx, cron.scheduler_job_id):
         return

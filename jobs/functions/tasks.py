@@ -5,6 +5,7 @@ from typing import Any, Final
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
+from ostinato.jobs.due_ticks import decide_ticks
 from ostinato.jobs.errors import BadRequest, NotFound
 from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.job_chain import (
@@ -17,7 +18,6 @@ from ostinato.jobs.functions.job_chain import (
 )
 from ostinato.jobs.functions.new_cron import with_default_name
 from ostinato.jobs.json_values import format_instant
-from ostinato.jobs.misfire import resolve_misfires
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import (
     CatchUpPolicy,
@@ -98,7 +98,7 @@ async def start_recurring_task(
     if found is None or await is_active(ctx, found["schedulerJobId"]):
         return
     now = max(await effective_now(ctx), found["nextRunTime"])
-    decided = resolve_misfires(
+    decided = decide_ticks(
         IntervalSchedule(ms=interval_ms), found["nextRunTime"], now, CatchUpPolicy.LATEST
     )
     await _run_function(ctx, found)

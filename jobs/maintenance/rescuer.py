@@ -140,14 +140,14 @@ class WorkerRescuer:
         """Write all at once or, if some are locked, one by one; returns how many were written."""
         with suppress(TimeoutError):
             return len(outcomes) - len(
-                await self._outcome_store.write_bisecting(outcomes, clock_offset_ms)
+                await self._outcome_store.write_or_fail_poisoned(outcomes, clock_offset_ms)
             )
         written, deadline = 0, time.monotonic() + RESCUE_TIMEOUT_S
         for outcome in outcomes:
             if time.monotonic() > deadline:
                 break
             with suppress(TimeoutError):
-                written += not await self._single.write_bisecting([outcome], clock_offset_ms)
+                written += not await self._single.write_or_fail_poisoned([outcome], clock_offset_ms)
         return written
 
     def _decide(self, job: LostJob, worker_id: str) -> Outcome:

@@ -44,7 +44,9 @@ class OutcomeStore:
                 lost |= await self._find_lost(group)
         return lost
 
-    async def write_bisecting(self, outcomes: Sequence[Outcome], clock_offset_ms: int) -> set[str]:
+    async def write_or_fail_poisoned(
+        self, outcomes: Sequence[Outcome], clock_offset_ms: int
+    ) -> set[str]:
         """Write outcomes; after a rejection, bisect to isolate the document and fail its job.
 
         Returns the ids of jobs that could not be failed either; raises like `write`.

@@ -73,7 +73,8 @@ class TransactionJobWriter:
     database: TransactionDatabase
     session: Session
     caller: JobInfo | None
-    """The job of the action that runs the transaction: it may have been canceled, or lost."""
+    """The job of the action that called `ctx.run_mutation`; None in a mutation's own transaction,
+    whose fence checks the attempt, and in the API."""
     created_at: datetime
     clock_offset_ms: int
     retention_ms: int

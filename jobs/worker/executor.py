@@ -235,6 +235,7 @@ class Executor:
 
         The loss of ownership may have been a stale read during a failover.
         """
+        # None for a mutation: either it has committed its success, or it may run again.
         outcome = attempt.outcome_of_lost_write(self._kind_of(attempt))
         if outcome is not None:
             self._unknown_outcomes[attempt.job_id, attempt.number] = outcome

@@ -132,7 +132,8 @@ class FunctionRunner:
                 case never:
                     assert_never(never)
         except AttemptLost:
-            # It was canceled, or another attempt owns the job and the guard rejects this outcome.
+            # A mutation was aborted. If its cancellation was requested, `stop` applies; if another
+            # attempt owns the job, the guard of `stop` matches nothing.
             log.info("attempt.lost", job_id=attempt.job_id, attempt=attempt.number)
             return attempt.outcome_of_stop() if function.kind is FunctionKind.MUTATION else None
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Applies the catch-up policy to missed ticks, and computes the next tick. No I/O."""
+"""Decides which due ticks of a schedule run, by its catch-up policy. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,32 +8,30 @@ from typing import Final, assert_never
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 from ostinato.jobs.schedules import next_run, ticks
 
-MISFIRE_GRACE: Final = timedelta(
-    seconds=15
-)  # enough for another worker to take over the tick of a lost one
+MAX_LATENESS: Final = timedelta(seconds=15)  # another worker takes over a lost one's tick in 11 s
 MAX_RUNS_PER_TICK: Final = 500  # all jobs of a tick are inserted in one transaction
 MAX_COUNTED_TICKS: Final = 10_000  # for cronspecs: one week of minutes takes 0.3 s to count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MisfireDecision:
-    """The ticks to run and to skip."""
+class TickDecision:
+    """The due ticks to run and to skip, and the tick after them."""
 
     runs: tuple[datetime, ...]
-    """The scheduled times to run now, oldest first."""
+    """The ticks to run now, oldest first."""
     skipped: int
-    """Number of scheduled times that are not run."""
+    """The number of ticks that are not run."""
     next_run: datetime
-    """The first scheduled time after the current time."""
+    """The first tick after the current time."""
 
 
-def resolve_misfires(
+def decide_ticks(
     schedule: Schedule, due: datetime, now: datetime, policy: CatchUpPolicy
-) -> MisfireDecision:
-    """Decide which scheduled times to run, from `due` (the oldest not yet run) to `now`.
+) -> TickDecision:
+    """Decide which ticks run, from `due` (the oldest not yet run) to `now`.
 
-    `skip` runs the newest if it is at most 15 s late, `latest` the newest, `all` the newest 500.
-    For a cronspec, at most 10,000 missed ticks are counted.
+    `skip` runs the newest if it is at most MAX_LATENESS late, `latest` the newest, `all` the newest
+    500. For a cronspec, at most 10,000 ticks are counted.
     """
     count, newest = _missed(schedule, due, now)
     if policy is CatchUpPolicy.ALL:
@@ -41,11 +39,11 @@ def resolve_misfires(
     elif policy is CatchUpPolicy.LATEST:
         runs = newest[-1:]
     elif policy is CatchUpPolicy.SKIP:
-        runs = tuple(tick for tick in newest[-1:] if now - tick <= MISFIRE_GRACE)
+        runs = tuple(tick for tick in newest[-1:] if now - tick <= MAX_LATENESS)
     else:
         assert_never(policy)
     following = next_run(schedule, newest[-1] if isinstance(schedule, IntervalSchedule) else now)
-    return MisfireDecision(runs=runs, skipped=count - len(runs), next_run=following)
+    return TickDecision(runs=runs, skipped=count - len(runs), next_run=following)
 
 
 def _missed(schedule: Schedule, due: datetime, now: datetime) -> tuple[int, tuple[datetime, ...]]:

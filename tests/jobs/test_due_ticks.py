@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.jobs.misfire import (
+from ostinato.jobs.due_ticks import (
     MAX_COUNTED_TICKS,
     MAX_RUNS_PER_TICK,
-    MisfireDecision,
-    resolve_misfires,
+    TickDecision,
+    decide_ticks,
 )
 from ostinato.jobs.records import CatchUpPolicy, CronSchedule, IntervalSchedule, Schedule
 
@@ -22,15 +22,15 @@ SECONDLY = CronSchedule(cronspec="* * * * * *")
 minutely = pytest.mark.parametrize("schedule", MINUTELY)
 
 
-def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> MisfireDecision:
-    return resolve_misfires(schedule, DUE, DUE + by, policy)
+def late(schedule: Schedule, by: timedelta, policy: CatchUpPolicy) -> TickDecision:
+    return decide_ticks(schedule, DUE, DUE + by, policy)
 
 
 @minutely
 @pytest.mark.parametrize("policy", CatchUpPolicy)
 def test_a_tick_on_time_runs_with_every_policy(schedule: Schedule, policy: CatchUpPolicy) -> None:
     decided = late(schedule, timedelta(milliseconds=3), policy)
-    assert decided == MisfireDecision(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
+    assert decided == TickDecision(runs=(DUE,), skipped=0, next_run=DUE + MINUTE)
 
 
 @minutely
@@ -43,23 +43,19 @@ def test_all_runs_every_missed_tick(schedule: Schedule) -> None:
 @minutely
 def test_latest_runs_the_newest_missed_tick_and_counts_the_others(schedule: Schedule) -> None:
     decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.LATEST)
-    assert decided == MisfireDecision(
-        runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE
-    )
+    assert decided == TickDecision(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
 
 
 @minutely
 def test_skip_counts_all_missed_ticks(schedule: Schedule) -> None:
     decided = late(schedule, 3.5 * MINUTE, CatchUpPolicy.SKIP)
-    assert decided == MisfireDecision(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
+    assert decided == TickDecision(runs=(), skipped=4, next_run=DUE + 4 * MINUTE)
 
 
 @minutely
 def test_skip_runs_the_newest_tick_if_it_is_on_time(schedule: Schedule) -> None:
     decided = late(schedule, 3 * MINUTE, CatchUpPolicy.SKIP)
-    assert decided == MisfireDecision(
-        runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE
-    )
+    assert decided == TickDecision(runs=(DUE + 3 * MINUTE,), skipped=3, next_run=DUE + 4 * MINUTE)
 
 
 @minutely
@@ -87,7 +83,7 @@ def test_ticks_of_an_interval_do_not_drift_and_are_all_counted(
     ms: int, late_ms: int, policy: CatchUpPolicy
 ) -> None:
     interval, now = timedelta(milliseconds=ms), DUE + timedelta(milliseconds=late_ms)
-    decided = resolve_misfires(IntervalSchedule(ms=ms), DUE, now, policy)
+    decided = decide_ticks(IntervalSchedule(ms=ms), DUE, now, policy)
     assert (decided.next_run - DUE) % interval == timedelta(0)
     assert now < decided.next_run <= now + interval
     assert len(decided.runs) + decided.skipped == (decided.next_run - DUE) // interval
