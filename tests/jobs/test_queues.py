@@ -50,7 +50,9 @@ async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
         ids = [await in_queue(rig_without_worker, "hold", "mail") for _ in range(10)]
         await gate.reached.wait()
         await rig_without_worker.engine.queues.pause("mail")
-        await rig_without_worker.wait_until(lambda: worker.queue_settings.is_paused("mail"), within=30)
+        await rig_without_worker.wait_until(
+            lambda: worker.queue_settings.is_paused("mail"), within=30
+        )
         gate.opened.set()
         await rig_without_worker.wait_until(lambda: worker.executor.slots.taken == 0)
         await rig_without_worker.run("echo")
@@ -66,7 +68,9 @@ async def test_pause_takes_effect_soon_without_a_signal(
         assert (
             await rig_without_worker.engine.queues.store.pause("mail")
         ).paused  # without a message
-        await rig_without_worker.wait_until(lambda: worker.queue_settings.is_paused("mail"), within=30)
+        await rig_without_worker.wait_until(
+            lambda: worker.queue_settings.is_paused("mail"), within=30
+        )
         job_id = await in_queue(rig_without_worker, "echo", "mail")
         await rig_without_worker.run("echo")
         assert (await rig_without_worker.job(job_id))["attempt"] == 0

@@ -204,7 +204,7 @@ async def test_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
         )
 
 
-async def test_mutation_too_large_to_complete_does_not_affect_its_batch(
+async def test_mutation_too_large_to_complete_does_not_affect_the_others(
     rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database
 ) -> None:
     jobs = [await rig_without_worker.schedule("count", name=str(n)) for n in range(5)]

@@ -68,7 +68,7 @@ async def test_timed_out_mutation_leaves_no_writes_however_it_handles_cancellati
 
 
 @pytest.mark.parametrize("behavior", ["returns", "raises"])
-async def test_mutation_that_times_out_does_not_affect_its_batch(rig: Rig, behavior: str) -> None:
+async def test_mutation_that_times_out_does_not_affect_the_others(rig: Rig, behavior: str) -> None:
     await rig.run("be_late_in_mutation", name="first")
     jobs = await side_by_side(rig, "be_late_in_mutation", behavior, BRIEF_MS)
     bad = jobs.pop()

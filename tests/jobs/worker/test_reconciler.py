@@ -127,7 +127,9 @@ async def test_job_handed_back_during_reconciliation_stays_pending(
 
 
 def handing_back(attempt: Attempt) -> Outcome:
-    return Outcome(job_id=attempt.job_id, attempt=1, transition=TransitionName.HAND_BACK, retention_ms=0)
+    return Outcome(
+        job_id=attempt.job_id, attempt=1, transition=TransitionName.HAND_BACK, retention_ms=0
+    )
 
 
 async def test_started_attempt_with_unknown_outcome_is_not_restarted(

@@ -155,7 +155,7 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
     assert job["error"]["name"] == "WorkerLost"
 
 
-async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_its_batch(
+async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_the_others(
     rejecting: Rig,
 ) -> None:
     await rejecting.run("share", name="first")
