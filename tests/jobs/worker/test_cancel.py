@@ -146,10 +146,8 @@ async def test_job_restarted_between_the_two_cancel_guards_is_still_canceled(
     rig = rig_without_worker
     job_id = await rig.schedule("echo")
     await rig.claim(job_id)
-    hand_back = Outcome(
-        job_id=job_id, attempt=1, transition=TransitionName.HAND_BACK, retention_ms=9
-    )
-    interleaved: list[Coroutine[Any, Any, Any]] = [rig.complete(hand_back), rig.claim(job_id)]
+    back = Outcome(job_id=job_id, attempt=1, transition=TransitionName.HAND_BACK, retention_ms=9)
+    interleaved: list[Coroutine[Any, Any, Any]] = [rig.complete(back), rig.claim(job_id)]
     update = (jobs := rig.engine.store._jobs).find_one_and_update
 
     async def interrupted_update(*args: Any, **options: Any) -> Any:
