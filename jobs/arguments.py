@@ -4,6 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -17,7 +18,12 @@ from ostinato.jobs.errors import BadRequest, Issue
 from ostinato.jobs.json_values import NotJson, TooLarge, require_bounded, to_json_value
 from ostinato.jobs.records import JsonObject
 
+MAX_SUGGESTIONS: Final = 10  # comparing thousands of names would block the event loop
+MAX_NAME_CHARS: Final = 64  # of a name that is compared
 MAX_ARGS_BYTES: Final = 64 * 1024  # also the limit of a request's data and of an item
+
+UNKNOWN_ARGUMENT: Final = "extra_forbidden"
+"""Pydantic's type of the error."""
 
 _CONFIG: Final = ConfigDict(
     extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=False
@@ -60,7 +66,20 @@ class Arguments:
             return self.model.model_validate(args)
         except ValidationError as error:
             issues = issues_of(error, "args")
+            if len(issues) <= MAX_SUGGESTIONS:
+                issues = [self._explained(issue) for issue in issues]
             raise BadRequest(f"invalid arguments: {issues[0].message}", issues) from None
+
+    def _explained(self, issue: Issue) -> Issue:
+        """Suggest the most similar argument for one that does not exist."""
+        if issue.code != UNKNOWN_ARGUMENT or len(issue.path) != 2:
+            return issue
+        given = str(issue.path[-1])
+        near = get_close_matches(to_camel(given[:MAX_NAME_CHARS]), self.names, n=1)
+        known = f"use {', '.join(sorted(self.names))}" if self.names else "the function takes none"
+        hint = f": did you mean {near[0]!r}?" if near else f"; {known}"
+        message = f"args.{given}: there is no argument {shown(given)}{hint}"
+        return Issue(path=issue.path, message=message, code=issue.code)
 
 
 def build_arguments(call: Callable[..., Awaitable[Any]]) -> Arguments:

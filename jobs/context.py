@@ -209,11 +209,18 @@ class Context:
     clock: Clock
     log: Log
     """Logs events with fields, `ctx.log.info("page.read", rows=10)`, and adds the job's id."""
-    job: JobInfo | None = None
-    """The running job; None in an API write."""
+    running_job: JobInfo | None = None
+    """The job that runs the function; None in an API write. Functions read `job`."""
     database: TransactionDatabase | None = None
     mutation_runner: RunMutation | None = None
     report_progress: ReportProgress | None = None
+
+    @property
+    def job(self) -> JobInfo:
+        """The running job; raises WrongKind in an API write, such as `startBatch`."""
+        if self.running_job is None:
+            raise WrongKind("an API write has no ctx.job: use ctx.owner, or schedule a function")
+        return self.running_job
 
     @property
     def db(self) -> TransactionDatabase:

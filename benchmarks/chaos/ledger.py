@@ -116,19 +116,16 @@ async def tick(ctx: Context, mark: str) -> None:
 
 
 async def _effect(ctx: Context, mark: str) -> None:
-    assert ctx.job is not None
     written = {"_id": ctx.new_id(), "job": ctx.job.id, "attempt": ctx.job.attempt, "mark": mark}
     await ctx.db[EFFECTS].insert_one(written)
 
 
 def _attempt(ctx: Context) -> int:
-    assert ctx.job is not None
     return ctx.job.attempt
 
 
 def _note(ctx: Context, what: str, scheduled: str | None = None) -> None:
     """Append a line in one write: a kill leaves it whole or not at all."""
-    assert ctx.job is not None
     line = {
         "job": ctx.job.id,
         "attempt": ctx.job.attempt,

@@ -36,7 +36,7 @@ async def fetch(ctx: Context, url: str) -> int:
     async with httpx.AsyncClient() as http:
         response = await http.get(url)
     status = response.status_code
-    ctx.log.info("fetched", url=url, status=status, attempt=ctx.job and ctx.job.attempt)
+    ctx.log.info("fetched", url=url, status=status, attempt=ctx.job.attempt)
     response.raise_for_status()
     return status
 

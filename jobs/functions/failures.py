@@ -21,7 +21,7 @@ async def log_failure(
     ctx: Context, error: str, data: JsonValue = None, attempts: Attempts = 1
 ) -> str:
     """Insert a failure and return its id; `attempts` is the number of attempts made."""
-    function_name = ctx.job.function_name if ctx.job else "errors.logFailure"
+    function_name = ctx.running_job.function_name if ctx.running_job else "errors.logFailure"
     return await record_failure(ctx, function_name, Exception(error), data, attempts)
 
 

@@ -36,7 +36,7 @@ async def find_active_jobs(ctx: Context, job_ids: Iterable[str]) -> list[str]:
 
 async def is_active(ctx: Context, job_id: str | None) -> bool:
     """Return whether a job other than the running one has not ended."""
-    if job_id is None or (ctx.job is not None and job_id == ctx.job.id):
+    if job_id is None or (ctx.running_job is not None and job_id == ctx.running_job.id):
         return False
     return bool(await find_active_jobs(ctx, [job_id]))
 
@@ -44,7 +44,7 @@ async def is_active(ctx: Context, job_id: str | None) -> bool:
 async def effective_now(ctx: Context) -> datetime:
     """Return scheduler time, or the running job's due time if the local clock lags."""
     now = await ctx.now()
-    return max(now, ctx.job.scheduled_time) if ctx.job else now
+    return max(now, ctx.running_job.scheduled_time) if ctx.running_job else now
 
 
 async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> datetime:

@@ -222,7 +222,7 @@ class Transactor:
             settings=self.settings,
             clock=self.clock,
             log=function_log(identity.job),
-            job=identity.job,
+            running_job=identity.job,
             database=writer.database,
             report_progress=identity.report_progress,
         )

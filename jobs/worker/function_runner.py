@@ -235,7 +235,7 @@ class FunctionRunner:
             settings=engine.settings,
             clock=engine.clock,
             log=function_log(job),
-            job=job,
+            running_job=job,
             mutation_runner=self._mutation_caller(identity),
             report_progress=progress.write,
         )

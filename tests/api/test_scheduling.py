@@ -86,6 +86,28 @@ async def test_all_invalid_arguments_are_reported_together(ann: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("function", "name", "hint"),
+    [
+        ("greet", "nme", ": did you mean 'name'?"),
+        ("greet", "Times", ": did you mean 'times'?"),
+        ("greet", "xyz", "; use name, times"),
+        ("callOut", "name", "; the function takes none"),
+    ],
+)
+async def test_a_similar_argument_is_suggested_for_an_unknown_one(
+    ann: Client, function: str, name: str, hint: str
+) -> None:
+    given = {"functionName": f"functions.{function}", "args": {name: 1}}
+    issues = (await ann(op.SCHEDULE_JOB, input=given)).issues
+    message = f"args.{name}: there is no argument {name!r}{hint}"
+    assert {
+        "path": ["input", "args", name],
+        "message": message,
+        "code": "extra_forbidden",
+    } in issues
+
+
+@pytest.mark.parametrize(
     ("function", "roles", "code"),
     [
         ("functions.hidden", (), "FORBIDDEN"),

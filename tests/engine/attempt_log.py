@@ -67,7 +67,6 @@ async def block_in_mutation(ctx: Context, name: str) -> int:
 
 
 def _attempt_of(ctx: Context) -> int:
-    assert ctx.job is not None
     return ctx.job.attempt
 
 

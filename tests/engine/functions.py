@@ -131,7 +131,7 @@ async def come_to_grief(ctx: Context, behavior: str) -> object:
 @mutation(public=True)
 async def count(ctx: Context, name: str, fail: bool = False) -> str:
     """Note an effect, and schedule a job that must exist if and only if the note does."""
-    calls.append(ctx.job.attempt if ctx.job else 0)
+    calls.append(ctx.job.attempt)
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     scheduled = await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": name})
     if fail:
@@ -184,7 +184,6 @@ async def hold_in_mutation(ctx: Context) -> None:
 @mutation(public=True)
 async def cancel_in_mutation(ctx: Context, job_id: str) -> bool:
     """Cancel a job from a mutation; with an empty id, itself."""
-    assert ctx.job is not None
     return await ctx.scheduler.cancel(job_id or ctx.job.id)
 
 
@@ -203,7 +202,6 @@ async def cancel_given(ctx: Context, job_id: JsonValue) -> bool:
 @action(public=True, retry=Retry(retries=2, base_ms=HALF_AN_HOUR_MS))
 async def fail_twice(ctx: Context) -> str:
     """Succeed at the third attempt."""
-    assert ctx.job is not None
     if ctx.job.attempt < 3:
         raise ConnectionError(f"attempt {ctx.job.attempt}")
     return "at last"
@@ -212,7 +210,6 @@ async def fail_twice(ctx: Context) -> str:
 @action(public=True, retry=Retry(retries=1, base_ms=200))
 async def fail_once(ctx: Context) -> str:
     """Wait at the gate and fail; succeed at the second attempt, soon after the first."""
-    assert ctx.job is not None
     if ctx.job.attempt == 1:
         await gate.pass_through()
         raise ConnectionError("the first attempt")

@@ -39,7 +39,6 @@ async def freeze(ctx: Context, name: str) -> str:
 @mutation(public=True, name="functions.die")
 async def die(ctx: Context, when: str, name: str) -> None:
     """Have one effect; at the first attempt, kill the process before, during or after commit."""
-    assert ctx.job is not None
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     await ctx.scheduler.run_after(AN_HOUR_MS, "functions.echo", {"value": name})
     if ctx.job.attempt == 1:

@@ -24,7 +24,7 @@ async def share(ctx: Context, name: str, behavior: str = "write") -> str:
         await ctx.db["effects"].insert_one({"_id": "the same"})
     if behavior in WRITES:
         await WRITES[behavior](ctx)
-    if behavior == "away" and ctx.job and ctx.job.attempt == 1:
+    if behavior == "away" and ctx.job.attempt == 1:
         await ctx.db.track(_find_no_server())
     if behavior == "tell":
         calls.append(name)

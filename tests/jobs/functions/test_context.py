@@ -5,6 +5,8 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
+from ostinato.jobs.context import Context
+from ostinato.jobs.errors import WrongKind
 from ostinato.jobs.records import JobState
 from tests.jobs.functions.world import World
 
@@ -45,3 +47,11 @@ async def test_a_call_not_allowed_for_its_kind_fails_the_job_with_advice(
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert advice in job.error.message
+
+
+async def test_an_api_write_has_no_job(world: World) -> None:
+    async def body(ctx: Context) -> str:
+        return ctx.job.id
+
+    with pytest.raises(WrongKind, match=r"an API write has no ctx\.job: use ctx\.owner"):
+        await world.do(body)
