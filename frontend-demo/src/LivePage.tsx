@@ -8,7 +8,7 @@ import { connect } from './access/client';
 import type { Api } from './access/client';
 import { useConnection } from './access/ConnectionChip';
 import type { Access } from './access/access';
-import { useWelcome } from './access/useWelcome';
+import { useViewer } from './access/useViewer';
 
 type LivePageProps = { access: Access; onRefused: () => void };
 
@@ -29,16 +29,16 @@ export function LivePage({ access, onRefused }: LivePageProps) {
 
 function LiveContent({ api, access, onRefused }: LivePageProps & { api: Api }) {
   const state = useConnection(api.connection);
-  const welcome = useWelcome(state);
+  const viewer = useViewer(state);
   useEffect(() => {
     if (state === 'refused') onRefused();
   }, [state, onRefused]);
   return (
     <>
-      <PageHead connection={api.connection} viewer={welcome.viewer} pasted={access.pasted} />
+      <PageHead connection={api.connection} viewer={viewer.id} pasted={access.pasted} />
       <main className="page">
-        <CronsPanel functions={welcome.functions} />
-        <JobsPanel functions={welcome.functions} />
+        <CronsPanel functions={viewer.functions} />
+        <JobsPanel functions={viewer.functions} />
       </main>
     </>
   );

@@ -7,7 +7,7 @@ import 'graphiql/style.css';
 import './styles/base.css';
 import './styles/form.css';
 import './styles/graphiql.css';
-import { EndWithTab } from './EndWithTab';
+import { StopOnTabChange } from './StopOnTabChange';
 import { examples } from './graphiqlExamples';
 import { authorization } from './access/access';
 import type { Access } from './access/access';
@@ -34,7 +34,7 @@ function Explorer({ access }: { access: Access }) {
     >
       <GraphiQL.Logo>
         <a href="/">Ostinato</a>
-        <EndWithTab />
+        <StopOnTabChange />
       </GraphiQL.Logo>
     </GraphiQL>
   );

@@ -11,7 +11,7 @@ function PauseOrResume({ cron }: { cron: Cron }) {
   return (
     <ActionButton
       label={cron.enabled ? 'Pause' : 'Resume'}
-      of={`cron ${cron.name}`}
+      target={`cron ${cron.name}`}
       error={error}
       disabled={fetching}
       onClick={() => void change({ input: { cronId: cron.id } })}
@@ -26,7 +26,7 @@ function DeleteCron({ cron }: { cron: Cron }) {
     <span onBlur={() => setAsked(false)}>
       <ActionButton
         label={asked ? 'Really delete?' : 'Delete'}
-        of={`cron ${cron.name}`}
+        target={`cron ${cron.name}`}
         error={error}
         disabled={fetching}
         danger={asked}

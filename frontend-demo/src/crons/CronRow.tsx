@@ -1,12 +1,12 @@
 /** A cron: its schedule, last and next run, and actions. */
 import { memo } from 'react';
 import { Since, Until } from '../time/Instant';
-import { duration } from '../time/words';
+import { formatDuration } from '../time/format';
 import { CronActions } from './CronActions';
 import type { Cron } from './cronsFeed';
 
 function ScheduleText({ schedule }: { schedule: Cron['schedule'] }) {
-  if (schedule.__typename === 'IntervalSchedule') return <>every {duration(schedule.ms)}</>;
+  if (schedule.__typename === 'IntervalSchedule') return <>every {formatDuration(schedule.ms)}</>;
   return (
     <>
       <code>{schedule.cronspec}</code> {schedule.tz}
@@ -23,8 +23,8 @@ function CronRowView({ cron }: { cron: Cron }) {
     >
       <div className="row-main">
         <p className="row-title">
-          {/* The key restarts the beat at each tick. */}
-          <span key={cron.lastRunTime} className="beat" aria-hidden="true" />
+          {/* A new key restarts the pulse animation at each tick. */}
+          <span key={cron.lastRunTime} className="pulse" aria-hidden="true" />
           <strong>{cron.name}</strong>
           {!cron.enabled && <span className="tag">paused</span>}
         </p>

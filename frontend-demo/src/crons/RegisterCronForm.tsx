@@ -1,10 +1,10 @@
 /** The form to register a cron: name, schedule and function. */
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { FunctionFields, NOT_JSON, readFunction } from '../form/FunctionFields';
+import { FunctionFields, INVALID_JSON_MESSAGE, readFunction } from '../form/FunctionFields';
 import type { Runnable } from '../form/functions';
-import { problemAt } from '../form/issues';
-import { NOT_MS, readMs } from '../form/milliseconds';
+import { fieldIssue } from '../form/issues';
+import { INVALID_MS_MESSAGE, readMs } from '../form/milliseconds';
 import { useSubmit } from '../form/useSubmit';
 import { RegisterCronDocument } from '../generated';
 import { ScheduleFields } from './ScheduleFields';
@@ -20,12 +20,12 @@ function readSchedule(values: FormData, intervalMs: number | null) {
 }
 
 export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) {
-  const { problems, sending, refuse, send } = useSubmit(RegisterCronDocument, FIELDS);
+  const { issues, sending, refuse, send } = useSubmit(RegisterCronDocument, FIELDS);
   const submit = async (values: FormData): Promise<void> => {
     const chosen = readFunction(values);
     const intervalMs = readMs(values.get('intervalMs'));
-    if (!chosen) return refuse(problemAt('args', NOT_JSON));
-    if (intervalMs === 'invalid') return refuse(problemAt('intervalMs', NOT_MS));
+    if (!chosen) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
+    if (intervalMs === 'invalid') return refuse(fieldIssue('intervalMs', INVALID_MS_MESSAGE));
     const name = String(values.get('name'));
     const accepted = await send({ input: { name, ...chosen, ...readSchedule(values, intervalMs) } });
     if (accepted) onClose();
@@ -35,15 +35,15 @@ export function RegisterCronForm({ functions, onClose }: RegisterCronFormProps) 
       label="Register a cron"
       action="Register"
       sending={sending}
-      problems={problems}
+      issues={issues}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
-      <Field name="name" label="Name" hint="Unique among your crons" problems={problems}>
+      <Field name="name" label="Name" hint="Unique among your crons" issues={issues}>
         {(control) => <input {...control} autoComplete="off" />}
       </Field>
-      <ScheduleFields problems={problems} />
-      <FunctionFields functions={functions} problems={problems} completed />
+      <ScheduleFields issues={issues} />
+      <FunctionFields functions={functions} issues={issues} serverFillsDefaults />
     </FormFrame>
   );
 }

@@ -4,7 +4,7 @@ import type { CombinedError } from '@urql/core';
 type ActionButtonProps = {
   label: string;
   /** What it acts on, for screen readers. */
-  of: string;
+  target: string;
   error: CombinedError | undefined;
   disabled: boolean;
   danger?: boolean;
@@ -15,13 +15,13 @@ function reason(error: CombinedError): string {
   return error.graphQLErrors[0]?.message ?? 'The API is not reachable.';
 }
 
-export function ActionButton({ label, of, error, disabled, danger, onClick }: ActionButtonProps) {
+export function ActionButton({ label, target, error, disabled, danger, onClick }: ActionButtonProps) {
   return (
     <>
       <button
         type="button"
         className={danger ? 'small danger' : 'small'}
-        aria-label={`${label} ${of}`}
+        aria-label={`${label} ${target}`}
         disabled={disabled}
         onClick={onClick}
       >

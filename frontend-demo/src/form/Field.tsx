@@ -1,7 +1,7 @@
 /** A labelled form control with its hint and its errors. */
 import { useId } from 'react';
 import type { ReactNode } from 'react';
-import type { Problems } from './issues';
+import type { FormIssues } from './issues';
 
 export type ControlProps = {
   id: string;
@@ -14,13 +14,13 @@ type FieldProps = {
   name: string;
   label: string;
   hint?: string;
-  problems: Problems;
+  issues: FormIssues;
   children: (control: ControlProps) => ReactNode;
 };
 
-export function Field({ name, label, hint, problems, children }: FieldProps) {
+export function Field({ name, label, hint, issues, children }: FieldProps) {
   const id = useId();
-  const messages = problems.fields.get(name) ?? [];
+  const messages = issues.fields.get(name) ?? [];
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>

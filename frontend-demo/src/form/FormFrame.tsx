@@ -1,13 +1,13 @@
 /** The frame of every form: its errors at the top, its buttons at the bottom. */
 import { useEffect, useRef } from 'react';
 import type { ReactNode } from 'react';
-import type { Problems } from './issues';
+import type { FormIssues } from './issues';
 
 type FormFrameProps = {
   label: string;
   action: string;
   sending: boolean;
-  problems: Problems;
+  issues: FormIssues;
   onSubmit: (values: FormData) => void;
   onCancel: () => void;
   children: ReactNode;
@@ -19,7 +19,7 @@ export function FormFrame(props: FormFrameProps) {
     form.current?.querySelector<HTMLElement>(selector)?.focus();
   };
   useEffect(() => focus('input, select, textarea'), []);
-  useEffect(() => focus('[aria-invalid="true"]'), [props.problems]);
+  useEffect(() => focus('[aria-invalid="true"]'), [props.issues]);
   return (
     <form
       ref={form}
@@ -31,7 +31,7 @@ export function FormFrame(props: FormFrameProps) {
         props.onSubmit(new FormData(event.currentTarget));
       }}
     >
-      {props.problems.form.map((message) => (
+      {props.issues.form.map((message) => (
         <p key={message} role="alert" className="issue banner">
           {message}
         </p>

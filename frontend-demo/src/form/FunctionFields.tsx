@@ -1,15 +1,15 @@
 /** The fields to select a function and enter its arguments as JSON. */
 import { useState } from 'react';
 import { Field } from './Field';
-import { DEFAULT_FUNCTION, firstArguments } from './functions';
+import { DEFAULT_FUNCTION, initialArguments } from './functions';
 import type { Runnable } from './functions';
-import type { Problems } from './issues';
+import type { FormIssues } from './issues';
 
 type FunctionFieldsProps = {
   functions: Runnable[];
-  problems: Problems;
+  issues: FormIssues;
   /** Whether the server fills in the arguments of the default function. */
-  completed?: boolean;
+  serverFillsDefaults?: boolean;
 };
 
 const MAX_ROWS = 9;
@@ -28,20 +28,20 @@ function summary({ description }: Runnable): string {
   return description.split('\n', 1)[0] ?? '';
 }
 
-export const NOT_JSON = 'This is not JSON. Example: {"name": "report"}';
+export const INVALID_JSON_MESSAGE = 'This is not JSON. Example: {"name": "report"}';
 
-export function FunctionFields({ functions, problems, completed = false }: FunctionFieldsProps) {
+export function FunctionFields({ functions, issues, serverFillsDefaults = false }: FunctionFieldsProps) {
   const preferred = functions.find((each) => each.name === DEFAULT_FUNCTION) ?? functions[0];
   const [chosen, setChosen] = useState<string | null>(null);
   const runnable = functions.find((each) => each.name === chosen) ?? preferred;
   const name = runnable?.name ?? '';
-  const args = completed && name === DEFAULT_FUNCTION ? '{}' : firstArguments(runnable);
+  const args = serverFillsDefaults && name === DEFAULT_FUNCTION ? '{}' : initialArguments(runnable);
   return (
     <>
       <Field
         name="functionName"
         label="Function"
-        problems={problems}
+        issues={issues}
         hint={runnable ? summary(runnable) : 'You may not run any function.'}
       >
         {(control) => (
@@ -54,7 +54,7 @@ export function FunctionFields({ functions, problems, completed = false }: Funct
           </select>
         )}
       </Field>
-      <Field name="args" label="Arguments" hint="A JSON object" problems={problems}>
+      <Field name="args" label="Arguments" hint="A JSON object" issues={issues}>
         {(control) => (
           <textarea
             {...control}

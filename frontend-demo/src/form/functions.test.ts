@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { firstArguments } from './functions';
+import { initialArguments } from './functions';
 import type { Runnable } from './functions';
 
 function first(argsSchema: object): unknown {
-  return JSON.parse(firstArguments({ argsSchema } as Runnable));
+  return JSON.parse(initialArguments({ argsSchema } as Runnable));
 }
 
 test('first arguments have what is required and leave out what is not', () => {
@@ -18,5 +18,5 @@ test('first arguments follow a reference and prefer an example', () => {
 });
 
 test('a function without arguments gets an empty object', () => {
-  expect(firstArguments(undefined)).toBe('{}');
+  expect(initialArguments(undefined)).toBe('{}');
 });

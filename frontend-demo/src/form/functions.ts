@@ -1,9 +1,9 @@
 /** The functions that the user may run, and initial arguments for them. */
-import type { WelcomeQuery } from '../generated';
+import type { ViewerQuery } from '../generated';
 
-export type Runnable = NonNullable<WelcomeQuery['functions']>[number];
+export type Runnable = NonNullable<ViewerQuery['functions']>[number];
 
-/** The default function of crons; its `name` defaults to the cron's name. */
+/** The default function of crons; its argument `name` defaults to the cron's name. */
 export const DEFAULT_FUNCTION = 'tasks.runTask';
 
 /** The part of JSON Schema that is needed for initial values. */
@@ -18,29 +18,29 @@ type Schema = {
   required?: string[];
 };
 
-const BLANKS: Record<string, unknown> = { integer: 1, number: 1, boolean: false, array: [] };
+const INITIAL_VALUES: Record<string, unknown> = { integer: 1, number: 1, boolean: false, array: [] };
 
-function referred(schema: Schema, root: Schema): Schema {
+function resolveRef(schema: Schema, root: Schema): Schema {
   const name = schema.$ref?.split('/').at(-1);
   return (name && root.$defs?.[name]) || schema;
 }
 
-function firstValue(name: string, given: Schema, root: Schema): unknown {
-  const schema = referred(given, root);
+function initialValue(name: string, given: Schema, root: Schema): unknown {
+  const schema = resolveRef(given, root);
   const known = schema.examples?.[0] ?? schema.default ?? schema.enum?.[0];
   if (known !== undefined) return known;
-  if (schema.type === 'object') return requiredOf(schema, root);
-  return BLANKS[schema.type ?? 'string'] ?? name;
+  if (schema.type === 'object') return requiredProperties(schema, root);
+  return INITIAL_VALUES[schema.type ?? 'string'] ?? name;
 }
 
-function requiredOf({ properties = {}, required = [] }: Schema, root: Schema): object {
+function requiredProperties({ properties = {}, required = [] }: Schema, root: Schema): object {
   return Object.fromEntries(
-    required.map((name) => [name, firstValue(name, properties[name] ?? {}, root)]),
+    required.map((name) => [name, initialValue(name, properties[name] ?? {}, root)]),
   );
 }
 
 /** Return the required arguments of the function's schema, with initial values to edit. */
-export function firstArguments(runnable: Runnable | undefined): string {
+export function initialArguments(runnable: Runnable | undefined): string {
   const schema = (runnable?.argsSchema ?? {}) as Schema;
-  return JSON.stringify(requiredOf(schema, schema), null, 2);
+  return JSON.stringify(requiredProperties(schema, schema), null, 2);
 }

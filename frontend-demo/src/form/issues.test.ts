@@ -1,7 +1,7 @@
 import { CombinedError } from '@urql/core';
 import { GraphQLError } from 'graphql';
 import { expect, test } from 'vitest';
-import { problemsOf } from './issues';
+import { toFormIssues } from './issues';
 import type { Issue } from './issues';
 
 const KNOWN = ['name', 'intervalMs', 'args'];
@@ -21,37 +21,37 @@ test('each issue is shown at its field, also several at one field', () => {
     issue(['input', 'name'], 'Not a name.'),
     issue(['input', 'intervalMs'], 'Too small.'),
   );
-  const { fields, form } = problemsOf(error, KNOWN);
+  const { fields, form } = toFormIssues(error, KNOWN);
   expect(fields.get('name')).toEqual(['Too short.', 'Not a name.']);
   expect(fields.get('intervalMs')).toEqual(['Too small.']);
   expect(form).toEqual([]);
 });
 
 test('an issue inside the arguments is shown at the arguments, with its path', () => {
-  const { fields } = problemsOf(badRequest(issue(['input', 'args', 'items', 0], 'Missing.')), KNOWN);
+  const { fields } = toFormIssues(badRequest(issue(['input', 'args', 'items', 0], 'Missing.')), KNOWN);
   expect(fields.get('args')).toEqual(['items.0: Missing.']);
 });
 
 test('the path at the start of a message is not repeated', () => {
   const missing = issue(['input', 'args', 'to'], 'args.to: field required');
   const wrong = issue(['input', 'name'], 'name: too long');
-  const { fields } = problemsOf(badRequest(missing, wrong), KNOWN);
+  const { fields } = toFormIssues(badRequest(missing, wrong), KNOWN);
   expect([fields.get('args'), fields.get('name')]).toEqual([['to: field required'], ['too long']]);
 });
 
 test('an issue of a field that is not in the form is shown at its top, with the name', () => {
-  expect(problemsOf(badRequest(issue(['input', 'tz'], 'Unknown.')), KNOWN).form).toEqual(['tz: Unknown.']);
-  expect(problemsOf(badRequest(issue(['input'], 'Either.')), KNOWN).form).toEqual(['Either.']);
+  expect(toFormIssues(badRequest(issue(['input', 'tz'], 'Unknown.')), KNOWN).form).toEqual(['tz: Unknown.']);
+  expect(toFormIssues(badRequest(issue(['input'], 'Either.')), KNOWN).form).toEqual(['Either.']);
 });
 
 test('an error without issues is shown at the top of the form', () => {
   const conflict = new GraphQLError('There is one already.', { extensions: { code: 'CONFLICT' } });
-  expect(problemsOf(new CombinedError({ graphQLErrors: [conflict] }), KNOWN).form).toEqual([
+  expect(toFormIssues(new CombinedError({ graphQLErrors: [conflict] }), KNOWN).form).toEqual([
     'There is one already.',
   ]);
 });
 
 test('an unreachable API has its own message', () => {
   const error = new CombinedError({ networkError: new TypeError('Failed to fetch') });
-  expect(problemsOf(error, KNOWN).form).toEqual(['The API is not reachable. Try again.']);
+  expect(toFormIssues(error, KNOWN).form).toEqual(['The API is not reachable. Try again.']);
 });

@@ -3,9 +3,9 @@ import type { CombinedError } from '@urql/core';
 
 export type Issue = { path: (string | number)[]; message: string; code: string };
 
-export type Problems = { fields: ReadonlyMap<string, string[]>; form: string[] };
+export type FormIssues = { fields: ReadonlyMap<string, string[]>; form: string[] };
 
-export const NO_PROBLEMS: Problems = { fields: new Map(), form: [] };
+export const NO_ISSUES: FormIssues = { fields: new Map(), form: [] };
 
 /** Remove the path from the start of a message: the form shows it at that field. */
 function withoutPath(message: string, path: Issue['path']): string {
@@ -21,7 +21,7 @@ function locate({ path, message }: Issue): { field: string | null; text: string 
   return { field: typeof field === 'string' ? field : null, text };
 }
 
-function collect(issues: Issue[], known: readonly string[]): Problems {
+function collect(issues: Issue[], known: readonly string[]): FormIssues {
   const fields = new Map<string, string[]>();
   const form: string[] = [];
   for (const issue of issues) {
@@ -40,16 +40,16 @@ function issuesOf(extensions: Record<string, unknown>): Issue[] {
 }
 
 /** Assign the server's issues to the `known` fields of a form; the others go to its top. */
-export function problemsOf(error: CombinedError, known: readonly string[]): Problems {
-  if (error.networkError) return { ...NO_PROBLEMS, form: ['The API is not reachable. Try again.'] };
+export function toFormIssues(error: CombinedError, known: readonly string[]): FormIssues {
+  if (error.networkError) return { ...NO_ISSUES, form: ['The API is not reachable. Try again.'] };
   const issues = error.graphQLErrors.flatMap(({ extensions }) => issuesOf(extensions));
   const rest = error.graphQLErrors
     .filter(({ extensions }) => issuesOf(extensions).length === 0)
     .map(({ message }) => message);
-  const problems = collect(issues, known);
-  return { ...problems, form: [...problems.form, ...rest] };
+  const { fields, form } = collect(issues, known);
+  return { fields, form: [...form, ...rest] };
 }
 
-export function problemAt(field: string, message: string): Problems {
+export function fieldIssue(field: string, message: string): FormIssues {
   return { fields: new Map([[field, [message]]]), form: [] };
 }

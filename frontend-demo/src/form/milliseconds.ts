@@ -1,6 +1,6 @@
 /** Parses a number of milliseconds from a form field. */
 
-export const NOT_MS = 'Enter a whole number of milliseconds, such as 1000.';
+export const INVALID_MS_MESSAGE = 'Enter a whole number of milliseconds, such as 1000.';
 
 /** An empty field is null; anything but a whole number is `invalid`. The server checks the range. */
 export function readMs(value: FormDataEntryValue | null): number | null | 'invalid' {

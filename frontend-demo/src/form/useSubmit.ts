@@ -2,13 +2,13 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import type { AnyVariables, DocumentInput } from '@urql/core';
-import { NO_PROBLEMS, problemsOf } from './issues';
-import type { Problems } from './issues';
+import { NO_ISSUES, toFormIssues } from './issues';
+import type { FormIssues } from './issues';
 
 type Submit<Variables> = {
-  problems: Problems;
+  issues: FormIssues;
   sending: boolean;
-  refuse: (problems: Problems) => void;
+  refuse: (issues: FormIssues) => void;
   /** Send; resolves to whether the server accepted it. */
   send: (variables: Variables) => Promise<boolean>;
 };
@@ -18,11 +18,11 @@ export function useSubmit<Data, Variables extends AnyVariables>(
   fields: readonly string[],
 ): Submit<Variables> {
   const [{ fetching }, execute] = useMutation(document);
-  const [problems, setProblems] = useState(NO_PROBLEMS);
+  const [issues, setIssues] = useState(NO_ISSUES);
   const send = async (variables: Variables): Promise<boolean> => {
     const { error } = await execute(variables);
-    setProblems(error ? problemsOf(error, fields) : NO_PROBLEMS);
+    setIssues(error ? toFormIssues(error, fields) : NO_ISSUES);
     return !error;
   };
-  return { problems, sending: fetching, refuse: setProblems, send };
+  return { issues, sending: fetching, refuse: setIssues, send };
 }

@@ -9,7 +9,7 @@ function CancelJob({ job }: { job: Job }) {
   return (
     <ActionButton
       label="Cancel"
-      of={`job ${job.functionName}`}
+      target={`job ${job.functionName}`}
       error={error}
       disabled={fetching || job.cancelRequestedAt !== null}
       onClick={() => void cancel({ input: { jobId: job.id } })}
@@ -22,7 +22,7 @@ function RetryJob({ job }: { job: Job }) {
   return (
     <ActionButton
       label="Retry"
-      of={`job ${job.functionName}`}
+      target={`job ${job.functionName}`}
       error={error}
       disabled={fetching}
       onClick={() => void retry({ input: { jobId: job.id } })}

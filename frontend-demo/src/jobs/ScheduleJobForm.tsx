@@ -2,10 +2,10 @@
 import { ScheduleJobDocument } from '../generated';
 import { Field } from '../form/Field';
 import { FormFrame } from '../form/FormFrame';
-import { FunctionFields, NOT_JSON, readFunction } from '../form/FunctionFields';
+import { FunctionFields, INVALID_JSON_MESSAGE, readFunction } from '../form/FunctionFields';
 import type { Runnable } from '../form/functions';
-import { problemAt } from '../form/issues';
-import { NOT_MS, readMs } from '../form/milliseconds';
+import { fieldIssue } from '../form/issues';
+import { INVALID_MS_MESSAGE, readMs } from '../form/milliseconds';
 import { useSubmit } from '../form/useSubmit';
 
 type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };
@@ -13,12 +13,12 @@ type ScheduleJobFormProps = { functions: Runnable[]; onClose: () => void };
 const FIELDS = ['functionName', 'args', 'runAfterMs'];
 
 export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
-  const { problems, sending, refuse, send } = useSubmit(ScheduleJobDocument, FIELDS);
+  const { issues, sending, refuse, send } = useSubmit(ScheduleJobDocument, FIELDS);
   const submit = async (values: FormData): Promise<void> => {
     const chosen = readFunction(values);
     const runAfterMs = readMs(values.get('runAfterMs'));
-    if (!chosen) return refuse(problemAt('args', NOT_JSON));
-    if (runAfterMs === 'invalid') return refuse(problemAt('runAfterMs', NOT_MS));
+    if (!chosen) return refuse(fieldIssue('args', INVALID_JSON_MESSAGE));
+    if (runAfterMs === 'invalid') return refuse(fieldIssue('runAfterMs', INVALID_MS_MESSAGE));
     await send({ input: { ...chosen, runAfterMs } });
   };
   return (
@@ -26,12 +26,12 @@ export function ScheduleJobForm({ functions, onClose }: ScheduleJobFormProps) {
       label="Schedule a job"
       action="Schedule"
       sending={sending}
-      problems={problems}
+      issues={issues}
       onSubmit={(values) => void submit(values)}
       onCancel={onClose}
     >
-      <FunctionFields functions={functions} problems={problems} />
-      <Field name="runAfterMs" label="Delay (ms)" hint="0 runs it immediately" problems={problems}>
+      <FunctionFields functions={functions} issues={issues} />
+      <Field name="runAfterMs" label="Delay (ms)" hint="0 runs it immediately" issues={issues}>
         {(control) => <input {...control} inputMode="numeric" defaultValue="0" />}
       </Field>
     </FormFrame>

@@ -1,25 +1,25 @@
 /** Relative times that update; the tooltip shows the exact time. */
 import { useNow } from './now';
-import { since, until } from './words';
+import { formatSince, formatUntil } from './format';
 
 type InstantProps = { at: string; before?: string };
-type Words = (at: number, now: number) => string;
+type Format = (at: number, now: number) => string;
 
-function Instant({ at, before = '', words }: InstantProps & { words: Words }) {
+function Instant({ at, before = '', format }: InstantProps & { format: Format }) {
   const now = useNow();
   const instant = new Date(at);
   return (
     <time dateTime={at} title={instant.toLocaleString()}>
       {before}
-      {words(instant.getTime(), now)}
+      {format(instant.getTime(), now)}
     </time>
   );
 }
 
 export function Since(props: InstantProps) {
-  return <Instant {...props} words={since} />;
+  return <Instant {...props} format={formatSince} />;
 }
 
 export function Until(props: InstantProps) {
-  return <Instant {...props} words={until} />;
+  return <Instant {...props} format={formatUntil} />;
 }

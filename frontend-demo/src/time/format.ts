@@ -14,18 +14,18 @@ function coarse(ms: number): string {
 }
 
 /** For a past instant; one in the future of this clock is `just now`. */
-export function since(at: number, now: number): string {
+export function formatSince(at: number, now: number): string {
   return now - at < 1_000 ? 'just now' : `${coarse(now - at)} ago`;
 }
 
 /** For a due time; an overdue one is `… ago`. */
-export function until(at: number, now: number): string {
+export function formatUntil(at: number, now: number): string {
   if (Math.abs(at - now) < 1_000) return 'now';
-  return at > now ? `in ${coarse(at - now)}` : since(at, now);
+  return at > now ? `in ${coarse(at - now)}` : formatSince(at, now);
 }
 
 /** Exact: 1500 is `1.5 s`, 5400000 is `1.5 h`, 61000 is `61 s`. */
-export function duration(ms: number): string {
+export function formatDuration(ms: number): string {
   const unit = UNITS.find((candidate) => ms >= candidate.ms && Number.isInteger((ms / candidate.ms) * 10));
   return unit ? `${ms / unit.ms} ${unit.name}` : `${ms} ms`;
 }

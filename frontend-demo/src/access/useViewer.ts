@@ -2,36 +2,36 @@
 import { useEffect, useState } from 'react';
 import { useClient } from 'urql';
 import type { Runnable } from '../form/functions';
-import { WelcomeDocument } from '../generated';
+import { ViewerDocument } from '../generated';
 import type { ConnectionState } from './connection';
 
-export type Welcome = {
-  viewer: string;
+export type Viewer = {
+  id: string;
   /** Null until loaded. */
   functions: Runnable[] | null;
 };
 
 const RETRY_AFTER_MS = 1_000;
 
-export function useWelcome(state: ConnectionState): Welcome {
+export function useViewer(state: ConnectionState): Viewer {
   const client = useClient();
-  const [welcome, setWelcome] = useState<Welcome>({ viewer: '', functions: null });
+  const [viewer, setViewer] = useState<Viewer>({ id: '', functions: null });
   const [failures, setFailures] = useState(0);
   useEffect(() => {
     if (state !== 'live') return;
     let retry: ReturnType<typeof setTimeout> | undefined;
-    const { unsubscribe } = client.query(WelcomeDocument, {}).subscribe(({ data }) => {
+    const { unsubscribe } = client.query(ViewerDocument, {}).subscribe(({ data }) => {
       if (!data?.functions) {
         retry = setTimeout(() => setFailures(failures + 1), RETRY_AFTER_MS);
         return;
       }
       const functions = data.functions.filter(({ callable }) => callable);
-      setWelcome({ viewer: data.viewer?.id ?? '', functions });
+      setViewer({ id: data.viewer?.id ?? '', functions });
     });
     return () => {
       clearTimeout(retry);
       unsubscribe();
     };
   }, [client, state, failures]);
-  return welcome;
+  return viewer;
 }

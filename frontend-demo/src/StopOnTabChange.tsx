@@ -2,7 +2,7 @@
 import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect } from 'react';
 
-export function EndWithTab() {
+export function StopOnTabChange() {
   const { tabs, activeTabIndex } = useGraphiQL(pick('tabs', 'activeTabIndex'));
   const { stop } = useGraphiQLActions();
   const tab = tabs[activeTabIndex]?.id;

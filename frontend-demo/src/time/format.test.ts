@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { duration, since, until } from './words';
+import { formatDuration, formatSince, formatUntil } from './format';
 
 test.each([
   [0, 'just now'],
@@ -8,7 +8,7 @@ test.each([
   [60_000, '1 min ago'],
   [200_000_000, '2 d ago'],
 ])('what happened %i ms ago happened %s', (age, words) => {
-  expect(since(1_000_000 - age, 1_000_000)).toBe(words);
+  expect(formatSince(1_000_000 - age, 1_000_000)).toBe(words);
 });
 
 test.each([
@@ -17,7 +17,7 @@ test.each([
   [7_200_000, 'in 2 h'],
   [-5_000, '5 s ago'],
 ])('what is due %i ms from now is due %s', (ahead, words) => {
-  expect(until(1_000_000 + ahead, 1_000_000)).toBe(words);
+  expect(formatUntil(1_000_000 + ahead, 1_000_000)).toBe(words);
 });
 
 test.each([
@@ -28,5 +28,5 @@ test.each([
   [5_400_000, '1.5 h'],
   [604_800_000, '7 d'],
 ])('%i ms is a duration of %s', (ms, words) => {
-  expect(duration(ms)).toBe(words);
+  expect(formatDuration(ms)).toBe(words);
 });
