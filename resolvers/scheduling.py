@@ -17,7 +17,7 @@ from ostinato.resolvers.functions import require_callable_function
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
+class JobToSchedule:
     """A job to schedule; due immediately by default."""
 
     function_name: str
@@ -45,14 +45,14 @@ async def failures(ctx: RequestContext, window: Window) -> Page[Failure]:
     return await ctx.engine.reads.find_page(Failure, ctx.scope, window)
 
 
-async def schedule_job(ctx: RequestContext, request: JobRequest) -> Job:
+async def schedule_job(ctx: RequestContext, wanted: JobToSchedule) -> Job:
     """Schedule a function that the viewer can use; the job belongs to the viewer.
 
     Raises BadRequest, Forbidden, or Conflict if the key was used with other arguments.
     """
-    function = require_callable_function(ctx, request.function_name)
-    args = function.bind(request.args)
-    due = due_time(request, await ctx.now())
+    function = require_callable_function(ctx, wanted.function_name)
+    args = function.bind(wanted.args)
+    due = due_time(wanted, await ctx.now())
     scheduled = await ctx.engine.schedule(
         NewJob(
             function=function,
@@ -60,13 +60,13 @@ async def schedule_job(ctx: RequestContext, request: JobRequest) -> Job:
             owner=ctx.viewer.id,
             cause=Cause(kind=CauseKind.API),
             scheduled_time=due,
-            key=request.key,
-            queue=request.queue,
-            priority=request.priority,
-            timeout_ms=request.timeout_ms,
+            key=wanted.key,
+            queue=wanted.queue,
+            priority=wanted.priority,
+            timeout_ms=wanted.timeout_ms,
         )
     )
-    await ctx.engine.queues.warnings.report(request.queue)
+    await ctx.engine.queues.warnings.report(wanted.queue)
     return scheduled
 
 
@@ -84,14 +84,14 @@ async def queue_warnings(
     return [] if warning is None else [warning]
 
 
-def due_time(request: JobRequest, now: datetime) -> datetime:
+def due_time(wanted: JobToSchedule, now: datetime) -> datetime:
     """Return a job's scheduled time; raises BadRequest if it is too far ahead."""
-    if request.run_at is None:
-        return now + timedelta(milliseconds=request.run_after_ms or 0)
-    if request.run_at - now > MAX_HORIZON:
-        message = f"runAt: {format_instant(request.run_at)} is more than five years away"
+    if wanted.run_at is None:
+        return now + timedelta(milliseconds=wanted.run_after_ms or 0)
+    if wanted.run_at - now > MAX_HORIZON:
+        message = f"runAt: {format_instant(wanted.run_at)} is more than five years away"
         raise BadRequest.at("runAt", message=message, code="too_far")
-    return request.run_at
+    return wanted.run_at
 
 
 async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
@@ -99,7 +99,7 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 
     Raises NotFound, or PreconditionFailed for an ended or internal job.
     """
-    await _ordinary_job(ctx, job_id, "canceled")
+    await _require_not_internal(ctx, job_id, "canceled")
     return await ctx.engine.cancel(job_id)
 
 
@@ -108,7 +108,7 @@ async def retry_job(ctx: RequestContext, job_id: str) -> Job:
 
     Raises NotFound, or PreconditionFailed in any other state or for an internal job.
     """
-    await _ordinary_job(ctx, job_id, "retried")
+    await _require_not_internal(ctx, job_id, "retried")
     return await ctx.engine.retry(job_id)
 
 
@@ -117,11 +117,10 @@ async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
     return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
 
 
-async def _ordinary_job(ctx: RequestContext, job_id: str, verb: str) -> Job:
+async def _require_not_internal(ctx: RequestContext, job_id: str, verb: str) -> None:
     found = await job(ctx, job_id)
     if found.internal:
         raise PreconditionFailed(
             f"{found.function_name} belongs to the system and cannot be {verb}: pause its cron, "
             "stop its task, or cancel its batch"
         )
-    return found

@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.test_style import PYTHON, ROOT
 
 RETIRED = {
+    "batcher": "shared transactions",
+    "batchers": "shared transactions",
     "beats": "heartbeats",
     "bell": "signal",
     "bookmark": "scan cursor",
@@ -32,6 +34,9 @@ RETIRED = {
     "mend": "repair",
     "mended": "repaired",
     "mends": "repairs",
+    "misfire": "due ticks",
+    "misfires": "due ticks",
+    "overtaken": "evicted",
     "patience": "backoff, or timeout",
     "rival": "conflict",
     "rivals": "conflicts",

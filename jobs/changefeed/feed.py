@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from ostinato.jobs.async_tools.supervision import SupervisedTask
+from ostinato.jobs.changefeed.feed_subscription import FeedSubscription
 from ostinato.jobs.changefeed.index import SubscriptionIndex
 from ostinato.jobs.changefeed.matching import ChangeFilter
 from ostinato.jobs.changefeed.probe import HeadProbe
 from ostinato.jobs.changefeed.replay import ReplayPool
 from ostinato.jobs.changefeed.ring import Ring
 from ostinato.jobs.changefeed.routing import decode_and_resolve
-from ostinato.jobs.changefeed.subscription import FeedSubscription
 from ostinato.jobs.changes import BEGINNING, ClusterTime, DocumentChange, Position
 from ostinato.jobs.errors import HistoryLost, Unavailable
 from ostinato.jobs.logs import get_log

@@ -25,7 +25,7 @@ from ostinato.schema.execution.operation_runner import (
 )
 from ostinato.schema.execution.root_fields import AFTER
 from ostinato.schema.fanout.broadcast import ExecutedItems
-from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import NOWHERE, PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Push, Subscriber
 

@@ -11,7 +11,7 @@ from ostinato.jobs import filters, records
 from ostinato.jobs.errors import Issue
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import CauseKind, JobState
-from ostinato.resolvers.scheduling import JobRequest
+from ostinato.resolvers.scheduling import JobToSchedule
 from ostinato.schema.fields import unset_to_none
 from ostinato.schema.inputs.limits import (
     Delay,
@@ -72,9 +72,9 @@ class ScheduleJobInput:
             yield Issue(path=("runAfterMs",), message=message, code="exclusive")
             yield Issue(path=("runAt",), message=message, code="exclusive")
 
-    def to_plain(self) -> JobRequest:
+    def to_plain(self) -> JobToSchedule:
         """Convert the validated input for the use case."""
-        return JobRequest(
+        return JobToSchedule(
             function_name=self.function_name,
             args=cast("records.JsonObject", self.args or {}),
             run_after_ms=self.run_after_ms,
@@ -122,7 +122,7 @@ class JobFilter:
         default=UNSET, description="Only jobs due before this time."
     )
 
-    def to_record(self) -> filters.JobFilter:
+    def to_plain(self) -> filters.JobFilter:
         """Convert the validated filter for the use case."""
         return filters.JobFilter(
             states=None if self.states is None else tuple(dict.fromkeys(self.states)),

@@ -100,7 +100,7 @@ class Query:
         order = order_by or filters.JobOrder.NEWEST
         validated = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
-        ).to_record()
+        ).to_plain()
         paging = PageRequest(first=first, after=after, last=last, before=before)
         window = paging.window(cursor_order(order))
         return job_connection(await scheduling.jobs(info.context, validated, order, window), order)

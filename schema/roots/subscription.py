@@ -104,7 +104,7 @@ class Subscription:
     ) -> AsyncIterable[JobChange | None]:
         wanted = validate_argument(
             info, unset_to_none(filter_by) or JobFilter(), "filter"
-        ).to_record()
+        ).to_plain()
         options = SubscribeOptions(
             after=unset_to_none(after),
             snapshot=snapshot,

@@ -13,7 +13,7 @@ from ostinato.jobs.changefeed import ChangeFeedStats
 from ostinato.jobs.cluster_stats import ClusterStats
 from ostinato.jobs.records import JobState
 from ostinato.schema.execution.operation_metrics import OperationMetrics
-from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.transports.connections import ConnectionRegistry
 
 Rows: TypeAlias = Iterable[tuple[Sequence[str], float]]

@@ -20,7 +20,7 @@ from ostinato.jobs.errors import Unauthorized, Unavailable
 from ostinato.jobs.logs import get_log
 from ostinato.resolvers.auth import bearer_token
 from ostinato.schema.execution.operation_metrics import OperationMetrics
-from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.server.metric_families import (
     change_feed_metrics,
     client_metrics,

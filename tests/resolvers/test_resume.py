@@ -79,7 +79,7 @@ async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
     cursor, reader, pause = await disconnected(as_viewer()), asyncio.current_task(), asyncio.sleep
     job_id = await writer.run()
 
-    async def overtaken(delay: float) -> None:
+    async def sleep_while_the_ring_moves_on(delay: float) -> None:
         if not delay and asyncio.current_task() is reader:
             monkeypatch.undo()
             await writer.run()
@@ -89,7 +89,7 @@ async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
     await followed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
-        monkeypatch.setattr(asyncio, "sleep", overtaken)
+        monkeypatch.setattr(asyncio, "sleep", sleep_while_the_ring_moves_on)
         assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
 
 

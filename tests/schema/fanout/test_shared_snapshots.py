@@ -15,7 +15,7 @@ from ostinato.resolvers.live.live_query import ResumePoint
 from ostinato.resolvers.live.messages import EventPosition
 from ostinato.schema.execution.encoding import EncodedResult
 from ostinato.schema.fanout.broadcast import ExecutedItems
-from ostinato.schema.fanout.registry import BroadcastRegistry
+from ostinato.schema.fanout.broadcast_registry import BroadcastRegistry
 from ostinato.schema.fanout.result_buffer import PositionedResult
 from ostinato.schema.fanout.subscriber import DeliveryOptions, Subscriber
 from ostinato.schema.ids import global_id

@@ -48,9 +48,14 @@ class FeedView(Protocol):
 class FeedSubscription:
     """The matching changes after a position, each exactly once and in order, for one reader.
 
-    It is a listener of the feed's index and of a replay.
-    A live subscription buffers unread matches only while the ring still has them; a slower reader
-    continues in a replay.
+    It is in one of three states:
+    - reading the ring, the first state: with its last part, it becomes live;
+    - replaying, as a listener of a replay, if the ring no longer has its position: at the end, it
+      reads the ring;
+    - live, as a listener of the feed's index: it buffers unread matches while the ring has them;
+      after an overflow, it reads the ring again, or replays.
+
+    A reset moves it to the ring, at the feed's position; an error ends it. Both are reported first.
     """
 
     def __init__(self, feed: FeedView, wanted: ChangeFilter, after: Position) -> None:
@@ -93,9 +98,10 @@ class FeedSubscription:
         return batch
 
     async def catch_up(self, until: ClusterTime = BEGINNING) -> ChangeBatch | None:
-        """Return the next batch, or None once all matches up to `until` have been returned.
+        """Return the next batch, or None once all matches up to a target have been returned.
 
-        Ignores later changes: otherwise it would never catch up under load.
+        The target is the feed's position at the first call at which the feed has reached `until`.
+        Later changes do not move it: otherwise the reader would never catch up under load.
         """
         batch = None
         while batch is None and not self._has_caught_up(until):
@@ -158,6 +164,7 @@ class FeedSubscription:
         return self._target is not None and self._target <= self.position <= self._feed.position
 
     async def _step(self, deadline: float) -> ChangeBatch | None:
+        """Take the next step in the current state; None: the state changed, so call again."""
         if self._error is not None:
             raise self._error
         if self._is_reset:
