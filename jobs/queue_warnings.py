@@ -23,6 +23,7 @@ class WarningCode(StrEnum):
     QUEUE_NOT_SERVED = "queueNotServed"
     QUEUE_PAUSED = "queuePaused"
     NOTHING_TO_PROCESS = "nothingToProcess"
+    UNKNOWN_FUNCTION = "unknownFunction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

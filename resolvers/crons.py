@@ -8,6 +8,7 @@ from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.malformed import report
 from ostinato.jobs.paging import Page, Window
+from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.context import RequestContext, not_found
 from ostinato.resolvers.functions import require_callable_function
@@ -94,6 +95,17 @@ def _next_runs(record: Cron, now: datetime, count: int) -> list[datetime]:
         else schedules.first_run(record.schedule, now, record.start_at)
     )
     return [first, *schedules.next_runs(record.schedule, first, count - 1)]
+
+
+def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
+    """Return a warning if a cron's function is not registered in this process."""
+    if ctx.engine.registry.get(record.function_name) is not None:
+        return []
+    message = (
+        f"there is no function {record.function_name!r}: each tick adds a failure instead of a job "
+        "until the function exists again (OSTINATO_FUNCTIONS names its module); or delete the cron"
+    )
+    return [SchedulingWarning(code=WarningCode.UNKNOWN_FUNCTION, message=message)]
 
 
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:

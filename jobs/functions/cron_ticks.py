@@ -9,6 +9,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.job_chain import MAX_HOP, find_active_jobs
+from ostinato.jobs.logs import LogThrottle
 from ostinato.jobs.records import Cause, CauseKind, Cron, OverlapPolicy
 from ostinato.jobs.schedules import with_jitter
 
@@ -17,6 +18,9 @@ RELEASE_QUEUED: Final = "crons.releaseQueued"
 """The names of two functions in `crons`, which imports this module."""
 MAX_QUEUED_TICKS: Final = 100  # further ticks are skipped and counted
 RELEASE_POLL_MS: Final = 1_000  # how often queued ticks check for the end of the previous run
+LOG_PERIOD_S: Final = 3_600.0  # even for a cron that ticks every second
+
+_throttle = LogThrottle(LOG_PERIOD_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ async def _start(ctx: Context, cron: Cron, due_times: Sequence[datetime]) -> lis
             for due in due_times
         ]
     except BadRequest as error:
-        ctx.log.error("cron.not_executed", cron_id=cron.id, reason=str(error))
+        if _throttle.allows((cron.id, reason := str(error))):
+            ctx.log.error("cron.not_executed", cron_id=cron.id, reason=reason)
         await record_failure(ctx, cron.function_name, error, cron.args)
         return []

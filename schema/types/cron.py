@@ -14,7 +14,7 @@ from ostinato.schema.fields import Info, strawberry_field
 from ostinato.schema.ids import global_id
 from ostinato.schema.pagination import After, Connection, First, PageRequest
 from ostinato.schema.scalars import Milliseconds, SafeInt
-from ostinato.schema.types.job import Job, job_connection
+from ostinato.schema.types.job import Job, SchedulingWarning, job_connection
 from ostinato.schema.types.record_proxy import Node, NodeProxy
 
 
@@ -111,6 +111,15 @@ class Cron(NodeProxy[records.Cron], Node):
         return await crons.next_runs(
             info.context, self.record, DEFAULT_RUNS if count is None else count
         )
+
+    @strawberry_field(
+        description="Why its ticks create no job: its function does not exist any more. Empty if "
+        "it does.",
+        shared=True,
+    )
+    def warnings(self, info: Info) -> list[SchedulingWarning]:
+        found = crons.warnings_of(info.context, self.record)
+        return [SchedulingWarning.of(warning) for warning in found]
 
     @strawberry_field(description="The jobs that it created, newest first.", shared=True)
     async def runs(self, info: Info, first: First = UNSET, after: After = UNSET) -> Connection[Job]:

@@ -66,6 +66,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, dict[str, str]]]] = {
             "QUEUE_NOT_SERVED": "No running worker takes jobs from the queue.",
             "QUEUE_PAUSED": "The queue is paused.",
             "NOTHING_TO_PROCESS": "The batch found no documents to process.",
+            "UNKNOWN_FUNCTION": "The function of the cron does not exist any more.",
         },
     ),
     BatchState: (

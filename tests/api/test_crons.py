@@ -67,6 +67,19 @@ async def test_a_cron_is_found_by_its_name(ann: Client) -> None:
     assert found["id"] == cron["id"]
 
 
+async def test_a_cron_has_a_warning_while_its_function_does_not_exist(
+    ann: Client, documents: Documents
+) -> None:
+    await documents.cron(functionName="functions.deleted")
+    await documents.cron(functionName="functions.greet")
+    found = await ann.get("{ crons { nodes { functionName warnings { code message } } } }")
+    warnings = {node["functionName"]: node["warnings"] for node in found["nodes"]}
+    (warning,) = warnings["functions.deleted"]
+    assert warning["code"] == "UNKNOWN_FUNCTION"
+    assert "there is no function 'functions.deleted'" in warning["message"]
+    assert warnings["functions.greet"] == []
+
+
 @pytest.mark.parametrize("arguments", ["", '(id: "x", name: "n")'])
 async def test_a_cron_is_looked_up_by_either_id_or_name(ann: Client, arguments: str) -> None:
     answer = await ann(f"{{ cron{arguments} {{ id }} }}")

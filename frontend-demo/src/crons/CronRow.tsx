@@ -35,6 +35,11 @@ function CronRowView({ cron }: { cron: Cron }) {
           {cron.enabled && <Until at={cron.nextRunTime} before="next " />}
           {cron.lastRunTime ? <Since at={cron.lastRunTime} before="ran " /> : <span>never ran</span>}
         </p>
+        {cron.warnings.map(({ message }) => (
+          <p key={message} className="row-note row-warning">
+            {message}
+          </p>
+        ))}
       </div>
       <CronActions cron={cron} />
     </li>

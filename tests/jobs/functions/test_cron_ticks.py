@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from ostinato.jobs.functions.crons import execute_cron, pause_cron, repair_cron
 from ostinato.jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
 from tests.jobs.functions.test_crons import TICK, pending_ticks, register
@@ -216,6 +218,19 @@ async def test_an_unregistered_function_logs_a_failure_and_its_cron_continues(wo
     assert (failure["owner"], failure["error"]["name"]) == ("alice", "BadRequest")
     assert (after["skippedTicks"], after["enabled"]) == (1, True)
     assert await pending_ticks(world) == 1
+
+
+async def test_a_cron_whose_function_no_longer_exists_is_logged_once(world: World) -> None:
+    cron = await register(world)
+    gone = {"$set": {"functionName": "gone.function"}}
+    await world.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
+    with capture_logs() as lines:
+        for _ in range(2):
+            await world.advance(MINUTE)
+    [line] = [line for line in lines if line["event"] == "cron.not_executed"]
+    assert line["cron_id"] == cron.id
+    assert "gone.function" in line["reason"]
+    assert len(await world.all("failures", functionName="gone.function")) == 2
 
 
 async def test_cron_with_a_lost_tick_is_repaired_once(world_without_worker: World) -> None:
