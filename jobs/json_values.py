@@ -111,7 +111,7 @@ def to_json_form(value: object) -> object:
     Extensible: a module registers a converter for each of its classes.
     """
     kind = type(value).__name__
-    raise NotJson(f"is {kind}, which is not JSON: convert it, with str() for example")
+    raise NotJson(f"has type {kind}, which is not JSON: convert it, for example with str()")
 
 
 @to_json_form.register

@@ -147,6 +147,7 @@ class Operations:
             return
 
         def push(batch: FrameBatch) -> bool:
+            # True after its end: the results are dropped.
             return running.is_over or self._channel.push(batch.with_prefix(prefix))
 
         async with aclosing(self._subscriptions.results(operation, viewer, push)) as results:

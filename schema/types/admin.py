@@ -53,8 +53,8 @@ class Worker:
     )
     started_at: datetime = strawberry.field(description="When it registered.")
     heard_at: datetime = strawberry.field(
-        description="When its latest heartbeat arrived. After a lease (6 seconds by default) "
-        "without a heartbeat, its jobs are reassigned."
+        description="When its latest heartbeat arrived. After 9.5 seconds without a heartbeat (by "
+        "default), its jobs become pending again; jobs that must not run twice fail."
     )
 
     @classmethod

@@ -136,7 +136,7 @@ REFUSED: dict[str, str] = {
     "well": "result must not nest deeper than 32 levels, or contain itself",
     "doubled": "result must be at most 262,144 bytes as JSON",
     "same key twice": "result has the key '1' twice",
-    "not json": "result.rows.1 is set, which is not JSON: convert it, with str() for example",
+    "not json": "result.rows.1 has type set, which is not JSON: convert it, for example with str()",
 }
 """Why the others are not."""
 

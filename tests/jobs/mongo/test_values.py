@@ -135,7 +135,7 @@ async def test_value_without_one_json_form_is_rejected_with_path_and_type(
 ) -> None:
     await rig.engine.mongo["notes"].insert_one({"_id": "note", "value": {"rows": [value]}})
     job = await rig.run("read_note")
-    message = f"result.rows.0 is {type(value).__name__}, which is not JSON"
+    message = f"result.rows.0 has type {type(value).__name__}, which is not JSON"
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"]["message"].startswith(message)
 
