@@ -247,7 +247,7 @@ class Context:
     ) -> None:
         """Report the job's progress; a mutation's progress becomes visible when it commits.
 
-        Raises NotJson unless both numbers are whole and within ±2^53.
+        Raises NotJson unless both numbers are whole and within ±(2^53 - 1).
         """
         progress = build_progress(done, total, message)
         if self.report_progress is not None:

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from ostinato.jobs.errors import Malformed
+from ostinato.jobs.json_values import MAX_COUNT
 from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.records import Job, Progress
 
@@ -17,8 +18,8 @@ Document = Mapping[str, Any]
 
 LOG_PERIOD_S: Final = 3_600.0  # even for a document that is read every second
 FIX: Final = "repair or delete it in MongoDB"
-INT32: Final = 2**31
-SAFE_INTEGER: Final = 2**53  # JavaScript cannot represent all larger integers
+INT32: Final = (-(2**31), 2**31 - 1)  # the range of GraphQL's Int
+SAFE_INTEGERS: Final = (-MAX_COUNT, MAX_COUNT)
 EXACT_TYPES: Final = frozenset({int, bool})  # the driver returns more than 32 bits as an Int64
 LARGE_COUNTS: Final = frozenset({"done", "total", "processed", "skipped_ticks"})
 """Counts that can exceed 32 bits."""
@@ -171,11 +172,11 @@ def _fits(present: type, allowed: tuple[type, ...]) -> bool:
 def _require_whole(name: str, number: float | None) -> None:
     if number is None:
         return
-    maximum = SAFE_INTEGER if name.endswith("ms") or name in LARGE_COUNTS else INT32
-    if not (-maximum <= number < maximum and number % 1 == 0):
-        raise ValueError(
-            f"{_stored_name(name)} must be a whole number within ±{maximum}, got {number}"
-        )
+    is_large = name.endswith("ms") or name in LARGE_COUNTS
+    minimum, maximum = SAFE_INTEGERS if is_large else INT32
+    if not (minimum <= number <= maximum and number % 1 == 0):
+        bounds = f"from {minimum} to {maximum}"
+        raise ValueError(f"{_stored_name(name)} must be a whole number {bounds}, got {number}")
 
 
 def _mismatch(present: type, allowed: tuple[type, ...]) -> str:

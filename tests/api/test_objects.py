@@ -141,7 +141,7 @@ async def test_counts_beyond_32_bits_are_exact(ann: Client, documents: Documents
     assert cron == {"skippedTicks": many}
 
 
-@pytest.mark.parametrize("done", ["half", 0.5, 2**60, None, {"n": 1}, Decimal128("1")])
+@pytest.mark.parametrize("done", ["half", 0.5, 2**53, -(2**53), None, {"n": 1}, Decimal128("1")])
 async def test_invalid_progress_fails_only_its_own_field(
     ann: Client, documents: Documents, done: Any
 ) -> None:

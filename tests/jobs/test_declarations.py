@@ -2,10 +2,15 @@
 
 import itertools
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from ostinato.jobs.arguments import build_arguments
+from ostinato.jobs.context import Context
 from ostinato.jobs.modules import BUILT_IN, import_problems
 from ostinato.jobs.registry import registry
 
@@ -183,6 +188,16 @@ def test_the_error_for_a_misused_decorator_names_the_function_the_mistake_and_th
 )
 def test_valid_declarations_are_accepted(write: Write, text: str) -> None:
     assert import_problems([write(text)]) == []
+
+
+async def test_an_argument_may_have_any_type_that_json_can_represent() -> None:
+    async def pay(ctx: Context, amount: Decimal, day: date, payment: UUID) -> None: ...
+
+    stored = {"amount": "1.10", "day": "2030-01-31", "payment": str(UUID(int=1))}
+    arguments = build_arguments(pay)
+    assert arguments.bind({**stored}) == stored
+    called = {"amount": Decimal("1.10"), "day": date(2030, 1, 31), "payment": UUID(int=1)}
+    assert arguments.unpack({**stored}) == called
 
 
 @pytest.mark.parametrize("policy", ["Retry(retries='3')", "RateLimit(count=True, per_ms=1)"])

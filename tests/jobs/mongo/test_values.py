@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
@@ -11,7 +13,7 @@ from pydantic_core import to_json
 from pymongo.errors import WriteError
 
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.json_values import to_json_value
+from ostinato.jobs.json_values import NotJson, to_json_value
 from ostinato.jobs.mongo.outcomes import OutcomeStore
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.completer import Completer
@@ -138,6 +140,13 @@ async def test_value_without_one_json_form_is_rejected_with_path_and_type(
     message = f"result.rows.0 has type {type(value).__name__}, which is not JSON"
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"]["message"].startswith(message)
+
+
+@pytest.mark.parametrize("value", [Decimal("1.10"), NOON.date(), UUID(int=1)])
+def test_result_of_a_type_that_only_arguments_may_have_is_rejected(value: object) -> None:
+    message = rf"result\.rows has type {type(value).__name__}, which is not JSON: convert it"
+    with pytest.raises(NotJson, match=message):
+        to_json_value({"rows": value}, "result")
 
 
 async def test_values_of_jobs_that_end_together_are_not_mixed(rig: Rig) -> None:
