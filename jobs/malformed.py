@@ -77,9 +77,14 @@ def report(collection: str, document_id: object, error: Exception) -> None:
             "document.malformed",
             collection=collection,
             document_id=document_id if isinstance(document_id, str) else repr(document_id),
-            error=_problem(error.__cause__ or error),
+            error=problem_of(error),
             fix=FIX,
         )
+
+
+def problem_of(error: Exception) -> str:
+    """Return what is wrong with a document, without its id and the fix."""
+    return _problem(error.__cause__ or error)
 
 
 def _problem(error: BaseException) -> str:

@@ -7,12 +7,14 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from ostinato.jobs.mongo import malformed_diagnostics
 from ostinato.jobs.mongo.diagnostics import direct_url, inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import check_topology
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import check_keys
 from ostinato.schema.server.app import create_app
 from tests.conftest import JWT_SECRET, Servers
+from tests.malformed import FAR, sound
 
 OPTIONS = (
     "tls=true&tlsInsecure=true",
@@ -78,6 +80,36 @@ async def test_wrong_replica_set_name_is_reported_at_once(
     found = {one.subject: one for one in await inspect_mongo(url, "x")}
     assert found["replica set"].detail == "member of ostinato"
     assert not found["members of the set"].ok
+
+
+async def test_malformed_documents_are_counted_and_named(
+    settings: Settings, mongo_admin: MongoClient[dict[str, Any]]
+) -> None:
+    base = mongo_admin[settings.database]
+    broken = [sound("jobs", version="two") for _ in range(4)]
+    base.jobs.insert_many([sound("jobs"), *broken, sound("jobs")])
+    base.crons.insert_one(sound("crons", nextRunTime=FAR, _id=5))
+    named = ", ".join(repr(document["_id"]) for document in reversed(broken[1:]))
+    found = await inspect_mongo(settings.mongo_url, settings.database)
+    jobs, crons = (one.detail for one in found if one.subject == "documents")
+    assert jobs == (
+        f"jobs: 4 of the newest 6 are malformed: {named} (version must be a whole number, got a "
+        "string)"
+    )
+    assert crons.startswith("crons: 1 of the newest 1 are malformed: 5 (")
+
+
+async def test_search_for_malformed_documents_is_bounded(
+    settings: Settings, mongo_admin: MongoClient[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongo_admin[settings.database].jobs.insert_many([sound("jobs") for _ in range(5)])
+    for limit in ("MAX_DOCUMENTS", "MAX_DURATION_S"):
+        with monkeypatch.context() as patch:
+            patch.setattr(malformed_diagnostics, limit, 1e-9 if limit == "MAX_DURATION_S" else 2)
+            found = await inspect_mongo(settings.mongo_url, settings.database)
+        (finding,) = [one for one in found if one.subject == "documents"]
+        expected = 1 if limit == "MAX_DURATION_S" else 2
+        assert finding.detail.startswith(f"{expected} checked, the newest of each collection")
 
 
 @pytest.mark.parametrize(("role", "ok"), [("read", False), ("readWrite", True), ("dbOwner", True)])

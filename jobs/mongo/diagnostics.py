@@ -18,6 +18,7 @@ from pymongo.uri_parser import parse_uri
 from ostinato.jobs.findings import Finding
 from ostinato.jobs.mongo import indexes, multikey
 from ostinato.jobs.mongo.collections import COLLECTIONS
+from ostinato.jobs.mongo.malformed_diagnostics import inspect_documents
 from ostinato.jobs.mongo.queue_diagnostics import inspect_queues
 from ostinato.jobs.mongo.replica_set import check_topology
 
@@ -103,6 +104,7 @@ def _inspect(mongo_url: str, database: str, lease_ms: int) -> list[Finding]:
                 _skew(abs((hello["localTime"] - now).total_seconds())),
                 *_indexes(client[database]),
                 *inspect_queues(client[database], lease_ms),
+                *inspect_documents(client[database]),
             ]
     except ValueError as error:
         return [Finding(subject="MongoDB", detail="cannot be connected to", fix=str(error))]

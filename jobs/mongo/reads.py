@@ -54,19 +54,23 @@ R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request, Failure)
 
 
 @dataclass(frozen=True, slots=True)
-class _RecordReader:
+class RecordReader:
     """The collection and decoder of a record type."""
 
     collection: str
     decode: Callable[[Mapping[str, object]], object]
 
+    def decode_document(self, document: Document) -> object:
+        """Decode a document; raises Malformed."""
+        record = read_as(self.decode, restore_document(document))
+        if not is_id(document["_id"]):  # unusable as an argument or a cursor
+            raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
+        return record
+
     def record_of(self, document: Document) -> object:
         """Decode a document; logs and raises Malformed."""
         try:
-            record = read_as(self.decode, restore_document(document))
-            if not is_id(document["_id"]):  # unusable as an argument or a cursor
-                raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
-            return record
+            return self.decode_document(document)
         except Malformed as error:
             report(self.collection, document["_id"], error)
             raise
@@ -82,13 +86,13 @@ class _RecordReader:
         return records
 
 
-_READERS: Final[dict[type, _RecordReader]] = {
-    Job: _RecordReader(JOBS, job_from),
-    Cron: _RecordReader(CRONS, cron_from),
-    RecurringTask: _RecordReader(TASK_CONFIGS, recurring_task_from),
-    Batch: _RecordReader(BATCHES, batch_from),
-    Request: _RecordReader(REQUESTS, request_from),
-    Failure: _RecordReader(FAILURES, failure_from),
+READERS: Final[dict[type, RecordReader]] = {
+    Job: RecordReader(JOBS, job_from),
+    Cron: RecordReader(CRONS, cron_from),
+    RecurringTask: RecordReader(TASK_CONFIGS, recurring_task_from),
+    Batch: RecordReader(BATCHES, batch_from),
+    Request: RecordReader(REQUESTS, request_from),
+    Failure: RecordReader(FAILURES, failure_from),
 }
 
 
@@ -108,7 +112,7 @@ class Reads:
         """Return the owner's records with these ids, by id, in one query."""
         if not ids:
             return {}
-        reader = _READERS[kind]
+        reader = READERS[kind]
         query = owned_by(owner) | {"_id": {"$in": list(ids)}}
         find = partial(self.mongo[reader.collection].find, query, batch_size=len(ids) + 1)
         found = await self.mongo.causal_read(find, min_cluster_time)
@@ -116,7 +120,7 @@ class Reads:
 
     async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""
-        reader = _READERS[kind]
+        reader = READERS[kind]
         document = await self.mongo[reader.collection].find_one(owned_by(owner) | fields)
         return None if document is None else cast("R", reader.record_of(document))
 
@@ -182,7 +186,7 @@ class Reads:
         malformed: set[str] = set()
         async for document in self.mongo.database.aggregate(pipeline):
             try:
-                job = cast("Job", _READERS[Job].record_of(document))
+                job = cast("Job", READERS[Job].record_of(document))
                 found[str(job.cause.id)].append(job)
             except Malformed:  # unknown cause: an array can match several ids
                 malformed |= found.keys()
@@ -199,7 +203,7 @@ class Reads:
         window: Window,
         min_cluster_time: ClusterTime | None = None,
     ) -> Page[R]:
-        reader = _READERS[kind]
+        reader = READERS[kind]
         skipped: list[object] = []
         while True:
             documents = await self._found(reader.collection, find, min_cluster_time)
