@@ -15,6 +15,7 @@ from ostinato.jobs.arguments import Arguments
 from ostinato.jobs.declarations import DeclarationError, file_of, location_of, shown
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.lanes import Lane
+from ostinato.jobs.nearest import candidates
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.records import FunctionKind, JsonObject, Schedule
 from ostinato.jobs.retry import Retry
@@ -219,7 +220,9 @@ def unknown_function(name: str, known: Iterable[str] = ()) -> BadRequest:
 
     `known` must contain only names that the caller may see.
     """
-    similarity, best = max(((_similarity(name, each), each) for each in known), default=(0.0, ""))
+    similarity, best = max(
+        ((_similarity(name, each), each) for each in candidates(name, known)), default=(0.0, "")
+    )
     hint = f": did you mean {best!r}?" if similarity >= MIN_SIMILARITY else ";"
     message = f"there is no function {name!r}{hint} `functions` lists those that exist"
     return BadRequest.at("functionName", message=message, code="unknown_function")

@@ -177,6 +177,23 @@ class Settings(BaseSettings):
         50, ge=1, description="Maximum number of aliased fields in a document."
     )
     max_directives: int = Field(50, ge=1, description="Maximum number of directives in a document.")
+    max_cost: int = Field(
+        5_000,
+        ge=500,
+        description="Maximum cost of an operation, in points (docs/security.md): about the number "
+        "of fields in its largest possible response.",
+    )
+    max_response_bytes: int = Field(
+        10_485_760,
+        ge=262_144,
+        description="Maximum size of the response to a query or mutation, in bytes.",
+    )
+    max_operations_per_user: int = Field(
+        100,
+        ge=1,
+        description="Maximum number of queries and mutations that one user runs at once in one API "
+        "process.",
+    )
     max_operations_per_socket: int = Field(
         100, ge=1, description="Maximum number of open operations on one WebSocket."
     )

@@ -10,7 +10,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import ClusterTime
 from ostinato.jobs.context import Context
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.errors import Malformed, NotFound, Unauthorized
+from ostinato.jobs.errors import Malformed, NotFound, PayloadTooLarge, Unauthorized
 from ostinato.jobs.records import Batch, Cron, Failure, Job, RecurringTask, Request
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.loaders import Loaders
@@ -30,12 +30,14 @@ NOUNS = {
 
 @dataclass(kw_only=True)
 class RequestContext:
-    """The context of one request or socket; holds no state that can become stale."""
+    """The context of one operation or event; holds no state that can become stale."""
 
     caller: Viewer | None
     """None without a token."""
     engine: Engine
     feed: ChangeFeed = field(repr=False)
+    _charged: int = 0
+    """The points charged for lists whose size only the stored objects tell."""
 
     @property
     def viewer(self) -> Viewer:
@@ -47,6 +49,16 @@ class RequestContext:
     def require_viewer(self) -> None:
         """Raise Unauthorized without a token; for use cases that do not read the viewer."""
         _ = self.viewer
+
+    def charge(self, points: int) -> None:
+        """Add to the cost of the operation; raises PayloadTooLarge beyond the limit."""
+        self._charged += points
+        limit = self.engine.settings.max_cost
+        if self._charged > limit:
+            raise PayloadTooLarge(
+                f"the timelines in the response cost more than {limit} points: request smaller "
+                "pages, or raise OSTINATO_MAX_COST on the server"
+            )
 
     @property
     def scope(self) -> str | None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ostinato.jobs import schedules
+from ostinato.jobs.async_tools.cpu_thread import run_in_cpu_thread
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.functions import crons as functions
 from ostinato.jobs.functions.new_cron import NewCron
@@ -81,7 +82,7 @@ async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datet
         raise BadRequest.at("count", message=message, code="out_of_range")
     now = await ctx.now()
     try:
-        runs = _next_runs(record, now, count)
+        runs = await run_in_cpu_thread(lambda: _next_runs(record, now, count))
     except Exception as error:  # a malformed schedule can raise anything
         report("crons", record.id, error)
         return []
@@ -111,4 +112,5 @@ def warnings_of(ctx: RequestContext, record: Cron) -> list[SchedulingWarning]:
 async def preview_cron(ctx: RequestContext, schedule: Schedule, count: int) -> list[datetime]:
     """Return the next ticks of a schedule that starts now."""
     ctx.require_viewer()
-    return schedules.next_runs(schedule, await ctx.now(), count)
+    now = await ctx.now()
+    return await run_in_cpu_thread(lambda: schedules.next_runs(schedule, now, count))

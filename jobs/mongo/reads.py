@@ -6,6 +6,7 @@ snapshot of a read is at least as new as `min_cluster_time`.
 Malformed documents are logged and omitted from lists; reads by id return Malformed for them.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +48,7 @@ from ostinato.jobs.records import (
     Request,
 )
 
+MAX_DECODING_S: Final = 0.005  # without letting other tasks run
 MALFORMED_BATCH_SIZE: Final = 100  # skipped per additional find
 MAX_MALFORMED: Final = 2_000  # skipped per page
 
@@ -58,11 +60,11 @@ class RecordReader:
     """The collection and decoder of a record type."""
 
     collection: str
-    decode: Callable[[Mapping[str, object]], object]
+    record_from: Callable[[Mapping[str, object]], object]
 
     def decode_document(self, document: Document) -> object:
         """Decode a document; raises Malformed."""
-        record = read_as(self.decode, restore_document(document))
+        record = read_as(self.record_from, restore_document(document))
         if not is_id(document["_id"]):  # unusable as an argument or a cursor
             raise Malformed(f"_id {document['_id']!r} must have 24 hexadecimal digits")
         return record
@@ -75,15 +77,23 @@ class RecordReader:
             report(self.collection, document["_id"], error)
             raise
 
-    def records_of(self, documents: Iterable[Document]) -> "Mapping[str, object]":
-        """Decode documents, by id; malformed ones map to their error."""
-        records: dict[str, object] = {}
+    async def decode(self, documents: Iterable[Document]) -> "list[object]":
+        """Decode documents, in order; malformed ones become their error.
+
+        Lets other tasks run every few milliseconds: a job with a full timeline takes 4 ms.
+        """
+        decoded: list[object] = []
+        clock = asyncio.get_running_loop().time
+        yield_at = clock() + MAX_DECODING_S
         for document in documents:
             try:
-                records[document["_id"]] = self.record_of(document)
+                decoded.append(self.record_of(document))
             except Malformed as error:
-                records[document["_id"]] = error
-        return records
+                decoded.append(error)
+            if clock() > yield_at:
+                await asyncio.sleep(0)
+                yield_at = clock() + MAX_DECODING_S
+        return decoded
 
 
 READERS: Final[dict[type, RecordReader]] = {
@@ -116,7 +126,10 @@ class Reads:
         query = owned_by(owner) | {"_id": {"$in": list(ids)}}
         find = partial(self.mongo[reader.collection].find, query, batch_size=len(ids) + 1)
         found = await self.mongo.causal_read(find, min_cluster_time)
-        return cast("Mapping[str, R | Malformed]", reader.records_of(found))
+        ids_found = [document["_id"] for document in found]
+        return dict(
+            zip(ids_found, cast("list[R | Malformed]", await reader.decode(found)), strict=True)
+        )
 
     async def find_one(self, kind: type[R], owner: str | None, **fields: str) -> R | None:
         """Return the record whose fields have these values; raises Malformed."""
@@ -209,11 +222,11 @@ class Reads:
             documents = await self._found(reader.collection, find, min_cluster_time)
             valid: list[R] = []
             malformed: list[object] = []
-            for document in documents:
-                try:
-                    valid.append(cast("R", reader.record_of(document)))
-                except Malformed:
+            for document, decoded in zip(documents, await reader.decode(documents), strict=True):
+                if isinstance(decoded, Malformed):
                     malformed.append(document["_id"])
+                else:
+                    valid.append(cast("R", decoded))
             if not malformed or len(documents) < find.limit or len(valid) > window.limit:
                 return build_page(valid, window)
             skipped += malformed

@@ -4,7 +4,9 @@ This includes the events of subscriptions; schema/fanout decides which clients s
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections import Counter
+from collections.abc import AsyncIterable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -13,7 +15,7 @@ from graphql import ExecutionResult, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 from strawberry import Schema
 
-from ostinato.jobs.errors import BadRequest, TimedOut
+from ostinato.jobs.errors import BadRequest, PayloadTooLarge, TimedOut, TooManyRequests
 from ostinato.jobs.json_values import replace_surrogates
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
@@ -35,6 +37,7 @@ from ostinato.schema.execution.root_fields import after_argument
 from ostinato.schema.execution.strawberry_internals import core_schema
 
 MAX_WRITTEN_DEPTH = 200  # maximum of the encoder
+RETRY_AFTER_MS = 1_000
 
 ContextFactory = Callable[[Viewer | None], object]
 OperationExecutor: TypeAlias = Executor[Any]
@@ -74,6 +77,10 @@ class OperationRunner:
         self._schema = schema
         self._create_context = create_context
         self._timeout_s = settings.request_timeout_ms / 1_000
+        self._max_response_bytes = settings.max_response_bytes
+        self.max_running = settings.max_operations_per_user
+        self._running: Counter[str | None] = Counter()
+        """The number of running queries and mutations by user."""
         limits = DocumentLimits.of(settings)
         path = settings.operations_file
         self._documents = DocumentCache(
@@ -85,31 +92,52 @@ class OperationRunner:
         self._hide_suggestions = not settings.introspection
         self.metrics = OperationMetrics()
 
-    def prepare(self, request: OperationRequest) -> Operation:
+    async def prepare(self, request: OperationRequest) -> Operation:
         """Parse and validate the document, and select the operation; raises RequestRejected."""
         with self.metrics.count_rejection(None):
-            prepared = self._documents.prepare(request.query, request.extensions)
+            prepared = await self._documents.prepare(request.query, request.extensions)
             kind = prepared.operations.get(request.operation_name)
             if kind is None:
                 raise RequestRejected([format_exception(_unknown_operation(request))])
+            name, variables = request.operation_name, request.variables or {}
+            self._documents.check_cost(prepared, name, variables)
             return Operation(request=request, prepared=prepared, kind=kind)
 
     async def run(self, operation: Operation, viewer: Viewer | None) -> bytes:
         """Execute a query or mutation and return the response as JSON; raises RequestRejected."""
-        with self.metrics.count_rejection(operation.kind):
+        with self.metrics.count_rejection(operation.kind), self._counted(viewer):
             executor = self.executor(operation, viewer)
+            response = await self._run(executor)
+        self.metrics.count_response(operation.kind, response.errors)
+        return response.payload
+
+    async def _run(self, executor: OperationExecutor) -> _Response:
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = executor.execute_operation()
                 if isawaitable(result):
                     result = await result
         except TimeoutError:
-            response = _error_response(self._timed_out())
-        else:
-            # The schema has no @defer or @stream, so there is always a single result.
-            response = _encode_response(cast("ExecutionResult", result))
-        self.metrics.count_response(operation.kind, response.errors)
-        return response.payload
+            return _error_response(self._timed_out())
+        # The schema has no @defer or @stream, so there is always a single result.
+        response = _encode_response(cast("ExecutionResult", result))
+        if len(response.payload) > self._max_response_bytes:
+            return _error_response(self._too_large(len(response.payload)))
+        return response
+
+    @contextmanager
+    def _counted(self, viewer: Viewer | None) -> Iterator[None]:
+        """Count a running operation of the viewer; raises RequestRejected beyond the limit."""
+        user = None if viewer is None else viewer.id
+        if self._running[user] >= self.max_running:
+            raise RequestRejected([format_exception(self._too_many())])
+        self._running[user] += 1
+        try:
+            yield
+        finally:
+            self._running[user] -= 1
+            if not self._running[user]:
+                del self._running[user]
 
     async def execute_event(
         self, executor: OperationExecutor, viewer: Viewer | None, message: object
@@ -160,6 +188,20 @@ class OperationRunner:
             "applied: check its outcome, then send a smaller request, or raise "
             "OSTINATO_REQUEST_TIMEOUT_MS on the server"
         )
+
+    def _too_large(self, size_bytes: int) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"the response has {size_bytes} bytes, and the limit is {self._max_response_bytes}; a "
+            "mutation was applied: request smaller pages or fewer fields, or raise "
+            "OSTINATO_MAX_RESPONSE_BYTES on the server"
+        )
+
+    def _too_many(self) -> TooManyRequests:
+        message = (
+            f"you already have {self.max_running} operations running: wait for one, or raise "
+            "OSTINATO_MAX_OPERATIONS_PER_USER on the server"
+        )
+        return TooManyRequests(message, RETRY_AFTER_MS)
 
     def executor(self, operation: Operation, viewer: Viewer | None) -> OperationExecutor:
         """Create an executor for one viewer; raises RequestRejected for invalid variables."""

@@ -85,6 +85,7 @@ class SchedulingWarning(RecordProxy[queue_warnings.SchedulingWarning]):
     message: str = strawberry.field(description="The problem and how to fix it.")
 
 
+EVENT_COST = 3  # points for an event of a timeline
 TIMED_ORDERS = (JobOrder.SCHEDULED_ASC, JobOrder.SCHEDULED_DESC)
 CauseRef = Annotated["Cause", strawberry.lazy("ostinato.schema.types.cause")]
 
@@ -135,8 +136,9 @@ class Job(NodeProxy[records.Job], Node):
     def result(self) -> JSON | None:
         return None if self.record.result is None else JSON(self.record.result)
 
-    @strawberry_field(description="All changes of its state, oldest first.")
-    def timeline(self) -> list[JobEvent]:
+    @strawberry_field(description="All changes of its state, oldest first.", shared=True)
+    def timeline(self, info: Info) -> list[JobEvent]:
+        info.context.charge(EVENT_COST * len(self.record.timeline))
         return [JobEvent.of(event) for event in self.record.timeline]
 
     @strawberry_field(description="Its progress; null if its function does not report any.")

@@ -1,7 +1,7 @@
 """Clients of subscriptions, from the GraphQL document to the encoded messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -109,6 +109,14 @@ class SubscriptionHarness:
         self, query: str = JOBS, viewer: Viewer = ANN, push: Push | None = None, **variables: Any
     ) -> Watcher:
         """Subscribe with the variables of the operation."""
-        operation = self.runner.prepare(OperationRequest(query=query, variables=variables))
+        request = OperationRequest(query=query, variables=variables)
+        return Watcher(self._results(request, viewer, push))
+
+    async def _results(
+        self, request: OperationRequest, viewer: Viewer, push: Push | None
+    ) -> AsyncGenerator[EncodedResult, None]:
+        operation = await self.runner.prepare(request)
         assert operation.kind is OperationType.SUBSCRIPTION
-        return Watcher(self.subscriptions.results(operation, viewer, push))
+        async with aclosing(self.subscriptions.results(operation, viewer, push)) as results:
+            async for result in results:
+                yield result

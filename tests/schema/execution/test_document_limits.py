@@ -2,11 +2,17 @@
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 from graphql import get_introspection_query, parse
 
-from ostinato.schema.execution.document_limits import DocumentLimits, check_limits
+from ostinato.schema.execution.document_limits import (
+    DocumentLimits,
+    LimitExceeded,
+    check_cost,
+    check_limits,
+)
 from ostinato.schema.execution.documents import MAX_CACHE_CHARS, DocumentCache, RequestRejected
 from ostinato.schema.execution.encoding import MAX_DEPTH, InvalidJson, decode_json
 from ostinato.schema.execution.operation_request import OperationRequest
@@ -36,11 +42,8 @@ HOSTILE = {
     "deep inline fragments": "{" + "... {" * 300 + "hello" + "}" * 300 + "}",
     "thousand errors": "{" + " ".join(f"helo{n}" for n in range(900)) + "}",
     "lists in lists in lists": "{" + "rows(first: 100) { nodes { " * 3 + "name" + " } }" * 3 + "}",
-    "lists of as many as a variable says": "query($n: Int) { "
-    + "rows(last: $n) { edges { node { " * 3
-    + "name"
-    + " } } }" * 3
-    + "}",
+    "many definitions": "{ hello } "
+    + "".join(f"fragment F{n} on Query {{ hello }} " for n in range(150)),
     "lists in lists by fragments": "{ ...F0 } "
     + "".join(f"fragment F{n} on Query {{ rows {{ nodes {{ ...F{n + 1} }} }} }} " for n in range(5))
     + "fragment F5 on Query { name }",
@@ -55,6 +58,10 @@ HOSTILE = {
 }
 
 
+def _limits() -> DocumentLimits:
+    return DocumentLimits.of(make_settings())
+
+
 @pytest.fixture
 def documents() -> DocumentCache:
     settings = make_settings()
@@ -62,12 +69,12 @@ def documents() -> DocumentCache:
 
 
 @pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_document_is_rejected_quickly_with_a_code(
+async def test_hostile_document_is_rejected_quickly_with_a_code(
     documents: DocumentCache, source: str
 ) -> None:
     started = time.process_time()
     with pytest.raises(RequestRejected) as caught:
-        documents.prepare(source)
+        await documents.prepare(source)
     assert time.process_time() - started < 1
     codes = {error["extensions"]["code"] for error in caught.value.errors}
     assert codes <= {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
@@ -77,55 +84,104 @@ NESTED = [name for name in HOSTILE if "list" in name and "deep" not in name]
 
 
 @pytest.mark.parametrize("name", NESTED)
-def test_nested_lists_over_the_limit_are_rejected(documents: DocumentCache, name: str) -> None:
-    with pytest.raises(RequestRejected, match="more than 100000 fields on list items"):
-        documents.prepare(HOSTILE[name])
+async def test_nested_lists_over_the_limit_are_rejected(
+    documents: DocumentCache, name: str
+) -> None:
+    with pytest.raises(RequestRejected, match=r"may cost \d+ points, and the limit is 5000"):
+        await documents.prepare(HOSTILE[name])
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "introspection" in name])
-def test_aliases_in_introspection_are_rejected(documents: DocumentCache, name: str) -> None:
+async def test_aliases_in_introspection_are_rejected(documents: DocumentCache, name: str) -> None:
     with pytest.raises(RequestRejected, match="introspection fields cannot have aliases"):
-        documents.prepare(HOSTILE[name])
+        await documents.prepare(HOSTILE[name])
 
 
-def test_introspection_query_of_tools_is_accepted(documents: DocumentCache) -> None:
+async def test_introspection_query_of_tools_is_accepted(documents: DocumentCache) -> None:
     query = get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
         schema_description=True,
         input_value_deprecation=True,
     )
-    assert documents.prepare(query).operations
+    assert (await documents.prepare(query)).operations
 
 
-def test_a_list_of_lists_is_accepted() -> None:
-    fields = "id state attempt functionName createdAt"
-    source = f"""query($n: Int) {{
-        jobs(first: $n) {{ nodes {{ children(first: $n) {{ nodes {{ {fields} }} }} }} }}
-    }}"""
-    check_limits(parse(source), DocumentLimits.of(make_settings()))
+@pytest.mark.parametrize(
+    ("variables", "default", "is_accepted"),
+    [
+        ({"n": 20}, "", True),
+        ({"n": 100}, "", False),
+        ({"n": -100}, "", False),
+        ({"n": 10**30}, "", False),
+        ({"n": None}, "", True),
+        ({}, "", True),
+        ({}, " = 100", False),
+        ({"n": 20}, " = 100", True),
+        ({"n": "any"}, "", True),
+    ],
+)
+def test_cost_of_lists_depends_on_the_variables(
+    variables: dict[str, object], default: str, is_accepted: bool
+) -> None:
+    inner = "children(first: $n) { edges { node { id state attempt queue functionName } } }"
+    rows = f"jobs(first: $n) {{ nodes {{ {inner} }} }}"
+    document, limits = parse(f"query($n: Int{default}) {{ {rows} }}"), _limits()
+    assert check_limits(document, limits)
+    if is_accepted:
+        check_cost(document, None, variables, limits)
+    else:
+        with pytest.raises(LimitExceeded, match="points, and the limit is 5000"):
+            check_cost(document, None, variables, limits)
 
 
-def test_document_larger_than_the_cache_is_prepared_without_caching(
+@pytest.mark.parametrize(
+    ("source", "variables", "cost"),
+    [
+        ("{ job(id: 1) { id state } }", {}, 3),
+        ("{ jobs { nodes { id } } }", {}, 22),
+        ("{ jobs(last: 7) { edges { node { id } } pageInfo { hasNextPage } } }", {}, 18),
+        ("{ job(id: 1) { args result } }", {}, 16),
+        ("{ job(id: 1) { timeline { seq at } } }", {}, 12),
+        ("{ crons(first: 3) { nodes { nextRuns } } }", {}, 80),
+        ("{ crons(first: 3) { nodes { nextRuns(count: 100) } } }", {}, 1_505),
+        ("{ previewCron(input: {count: 7}) }", {}, 535),
+        ("query($i: I!) { previewCron(input: $i) }", {"i": {"count": 9}}, 545),
+        ("query($i: I!) { previewCron(input: $i) }", {"i": {}}, 525),
+        ("query($n: Int) { previewCron(input: {count: $n}) }", {"n": 1_000}, 1_000),
+        ("mutation { a: cancelJob { id } b: cancelJob { id } }", {}, 104),
+        ("{ ...F ...F } fragment F on Query { job(id: 1) { id } }", {}, 4),
+    ],
+)
+def test_cost_counts_what_is_computed_and_sent(
+    source: str, variables: dict[str, object], cost: int
+) -> None:
+    limits = _limits()
+    check_cost(parse(source), None, variables, replace(limits, cost=cost))
+    with pytest.raises(LimitExceeded, match=f"may cost {cost} points"):
+        check_cost(parse(source), None, variables, replace(limits, cost=cost - 1))
+
+
+async def test_document_larger_than_the_cache_is_prepared_without_caching(
     documents: DocumentCache,
 ) -> None:
     source = "{ hello }" + " " * MAX_CACHE_CHARS
-    assert documents.prepare(source) is not documents.prepare(source)
+    assert await documents.prepare(source) is not await documents.prepare(source)
 
 
-def test_introspection_can_be_disabled() -> None:
+async def test_introspection_can_be_disabled() -> None:
     limits = DocumentLimits.of(make_settings())
     documents = DocumentCache(example_schema, limits, introspection=False)
     with pytest.raises(RequestRejected, match="introspection"):
-        documents.prepare("{ __schema { queryType { name } } }")
+        await documents.prepare("{ __schema { queryType { name } } }")
 
 
 @pytest.mark.parametrize("introspection", [True, False])
-def test_names_are_suggested_only_if_introspection_is_enabled(introspection: bool) -> None:
+async def test_names_are_suggested_only_if_introspection_is_enabled(introspection: bool) -> None:
     limits = DocumentLimits.of(make_settings())
     documents = DocumentCache(example_schema, limits, introspection=introspection)
     with pytest.raises(RequestRejected) as caught:
-        documents.prepare("{ helo }")
+        await documents.prepare("{ helo }")
     assert ("Did you mean 'hello'?" in str(caught.value)) is introspection
 
 
@@ -135,31 +191,34 @@ async def test_names_of_input_fields_are_not_suggested_without_introspection() -
     query = "mutation($input: ItemInput!) { add(input: $input) }"
     given = OperationRequest(query=query, variables={"input": {"name": "x", "sises": []}})
     with pytest.raises(RequestRejected) as caught:
-        await runner.run(runner.prepare(given), None)
+        await runner.run(await runner.prepare(given), None)
     assert "sises" in str(caught.value)
     assert "Did you mean" not in str(caught.value)
 
 
-def test_fields_of_a_shared_fragment_are_counted_for_each_operation(
+async def test_fields_of_a_shared_fragment_are_counted_for_each_operation(
     documents: DocumentCache,
 ) -> None:
     names = " ".join(f"f{n}" for n in range(200))
     operations = " ".join(f"query Q{n} {{ ...F }}" for n in range(40))
     with pytest.raises(RequestRejected, match="too many operations and fragments"):
-        documents.prepare(f"fragment F on Query {{ {names} }} {operations}")
+        await documents.prepare(f"fragment F on Query {{ {names} }} {operations}")
 
 
-def test_repeated_document_is_prepared_once(documents: DocumentCache) -> None:
-    assert documents.prepare("{ hello }") is documents.prepare("{ hello }")
+async def test_repeated_document_is_prepared_once(documents: DocumentCache) -> None:
+    assert await documents.prepare("{ hello }") is await documents.prepare("{ hello }")
 
 
-def test_least_recently_used_documents_are_dropped_first(documents: DocumentCache) -> None:
-    kept, dropped = documents.prepare("{ kept: hello }"), documents.prepare("{ dropped: hello }")
+async def test_least_recently_used_documents_are_dropped_first(documents: DocumentCache) -> None:
+    kept, dropped = (
+        await documents.prepare("{ kept: hello }"),
+        await documents.prepare("{ dropped: hello }"),
+    )
     for number in range(11):
-        documents.prepare("{ kept: hello }")
-        documents.prepare(f"{{ hello }} # {number}" + "#" * 100_000)
-    assert documents.prepare("{ kept: hello }") is kept
-    assert documents.prepare("{ dropped: hello }") is not dropped
+        await documents.prepare("{ kept: hello }")
+        await documents.prepare(f"{{ hello }} # {number}" + "#" * 100_000)
+    assert await documents.prepare("{ kept: hello }") is kept
+    assert await documents.prepare("{ dropped: hello }") is not dropped
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

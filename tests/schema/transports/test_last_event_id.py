@@ -1,5 +1,6 @@
 """The `Last-Event-ID` header and the `after` argument of a subscription."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -23,17 +24,21 @@ INLINE = "subscription($a: Cursor) { ... { ... on Subscription { cronsChanged(af
 INLINE += " } cronsChanged(after: $a) { kind } } }"
 
 
-def _operation(query: str, **variables: Any) -> Operation:
+async def _prepared(query: str, **variables: Any) -> Operation:
     name = "S" if query == VARIABLE else None
     request = OperationRequest(query=query, variables=variables, operation_name=name)
-    return RUNNER.prepare(request)
+    return await RUNNER.prepare(request)
+
+
+def _operation(query: str, **variables: Any) -> Operation:
+    return asyncio.run(_prepared(query, **variables))
 
 
 @pytest.mark.parametrize("last_event_id", [None, ""])
 async def test_missing_last_event_id_does_not_change_the_operation(
     last_event_id: str | None,
 ) -> None:
-    operation = _operation(LITERAL)
+    operation = await _prepared(LITERAL)
     assert apply_last_event_id(operation, last_event_id) is operation
 
 
@@ -85,4 +90,4 @@ async def test_conditional_root_field_is_rejected(root: str, directive: str) -> 
     query = f"subscription($x: Boolean!) {{ {selected} }}"
     query += " fragment F on Subscription { cronsChanged { kind } }"
     with pytest.raises(RequestRejected, match="must not use `@skip` or `@include`"):
-        _operation(query, x=True)
+        await _prepared(query, x=True)

@@ -1,0 +1,193 @@
+"""What one request can cost the others: how long it keeps the event loop busy, and its size.
+
+The unit of time is a page of 100 jobs with 12 fields, about 10 ms, measured in the same run. No
+rejected request may block the event loop for much longer than that, and no accepted request for
+more than about 50 ms.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from ostinato.jobs.changefeed import ChangeFeed
+from ostinato.jobs.engine import Engine
+from ostinato.resolvers.auth import Viewer
+from ostinato.resolvers.context import RequestContext
+from ostinato.schema.build import graphql_schema
+from ostinato.schema.execution.documents import RequestRejected
+from ostinato.schema.execution.operation_request import OperationRequest
+from ostinato.schema.execution.operation_runner import OperationRunner
+from tests.api.documents import Documents
+from tests.malformed import JOB, sound
+
+ANN = Viewer(id="ann")
+FIELDS = "id version functionName state scheduledTime createdAt startedAt completedAt queue"
+PAGE = f"{{ jobs(first: 100) {{ nodes {{ {FIELDS} priority attempt maxAttempts }} }} }}"
+MAX_ACCEPTED_UNITS = 6
+MAX_REJECTED_UNITS = 2
+RARE = "0 0 29 2 1#5"
+
+
+def _aliased(count: int, field: str) -> str:
+    return "{" + " ".join(f"a{n}: {field.replace('%', str(n))}" for n in range(count)) + "}"
+
+
+def _fragments(count: int) -> str:
+    return "{ viewer { id } } " + " ".join(f"fragment F{n} on Job {{ id }}" for n in range(count))
+
+
+REJECTED = {
+    "ticks of rare dates": _aliased(49, f'previewCron(input: {{cronspec: "{RARE}", count: 100}})'),
+    "ticks of many crons": "{ crons(first: 100) { nodes { nextRuns(count: 100) } } }",
+    "arguments of many jobs": _aliased(49, "jobs(first: 100) { nodes { args } }"),
+    "timelines of many jobs": _aliased(15, "jobs(first: 100) { nodes { timeline { seq at } } }"),
+    "unused fragments": _fragments(700),
+    "a list of 4,900 tokens": "{ job(id: [" + "1 " * 4_900 + "]) { id } }",
+    "many misspelled fields": "{ jobs { nodes {"
+    + " ".join(f"scheduledTim{n}" for n in range(900))
+    + "} } }",
+    "many misspelled arguments": _aliased(49, "jobs(firs%: 1) { nodes { id } }"),
+    "many unknown types": "query("
+    + " ".join(f"$a{n}: Jobb{n}" for n in range(600))
+    + ") { viewer { id } }",
+    "many operations": " ".join(f"query Q{n} {{ viewer {{ id }} }}" for n in range(600)),
+    "too many tokens": "{" + "a " * 6_000 + "}",
+}
+ACCEPTED = {
+    "ticks of rare dates": _aliased(
+        4, 'previewCron(input: {cronspec: "% 0 29 2 1#5", count: 100})'
+    ),
+    "ticks of many crons": "{ crons(first: 100) { nodes { nextRuns(count: 5) } } }",
+    "unknown time zones": _aliased(
+        9, 'previewCron(input: {cronspec: "@daily", tz: "Europe/Berlim%"})'
+    ),
+    "long timelines": _aliased(15, "jobs(last: 20) { nodes { timeline { seq } } }"),
+    "many names of functions": "mutation "
+    + _aliased(49, 'scheduleJob(input: {functionName: "functions.ech%"}) { job { id } }'),
+    "introspection": "{ __schema { types { name fields { name args { name } type { name } } } } }",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """Measures how long operations block the event loop."""
+
+    runner: OperationRunner
+
+    async def response(self, query: str, viewer: Viewer | None = ANN) -> Any:
+        """Return the decoded response, or the errors of a rejected operation."""
+        try:
+            operation = await self.runner.prepare(OperationRequest(query=query))
+            return orjson.loads(await self.runner.run(operation, viewer))
+        except RequestRejected as rejected:
+            return rejected.errors
+
+    async def longest_s(self, query: str) -> float:
+        """Return the processor time of the longest callback of the event loop."""
+        with measured_callbacks() as durations_s:
+            await asyncio.create_task(self.response(query))
+        return max(durations_s)
+
+    async def units(self, query: str) -> float:
+        """Return the longest time in which nothing else ran, in pages of jobs."""
+        return await self.longest_s(query) / min([await self.longest_s(PAGE) for _ in range(5)])
+
+
+@contextmanager
+def measured_callbacks() -> Iterator[list[float]]:
+    """Collect the processor time of each callback of the event loop, in seconds."""
+    durations_s: list[float] = []
+    run: Callable[[asyncio.Handle], None] = asyncio.Handle._run
+
+    def measured(handle: asyncio.Handle) -> None:
+        started = time.thread_time()
+        run(handle)
+        durations_s.append(time.thread_time() - started)
+
+    gc.disable()
+    asyncio.Handle._run = measured  # type: ignore[method-assign,assignment]
+    try:
+        yield durations_s
+    finally:
+        asyncio.Handle._run = run  # type: ignore[method-assign,assignment]
+        gc.enable()
+
+
+@pytest.fixture
+async def meter(engine: Engine) -> AsyncIterator[Meter]:
+    event = JOB["timeline"][0]
+    timeline = [event | {"seq": seq} for seq in range(1, 512)]
+    schedule = {"kind": "cron", "cronspec": RARE, "tz": "Europe/Berlin"}
+    await engine.mongo["jobs"].insert_many(
+        sound("jobs", "ann") | {"timeline": timeline[: 512 if number < 20 else 3]}
+        for number in range(100)
+    )
+    await engine.mongo["crons"].insert_many(
+        sound("crons", "ann") | {"name": f"cron {number}", "schedule": schedule}
+        for number in range(100)
+    )
+    async with ChangeFeed(engine.mongo, engine.settings) as feed:
+        yield Meter(
+            runner=OperationRunner(
+                graphql_schema,
+                engine.settings,
+                lambda viewer: RequestContext(caller=viewer, engine=engine, feed=feed),
+            )
+        )
+
+
+@pytest.mark.parametrize("query", REJECTED.values(), ids=REJECTED.keys())
+async def test_rejected_operation_does_not_block_the_event_loop(meter: Meter, query: str) -> None:
+    (error,) = (await meter.response(query))[:1]
+    assert error["extensions"]["code"] in {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
+    u = await meter.units(query)
+    print("UNITS", u)
+    assert u < MAX_REJECTED_UNITS
+
+
+@pytest.mark.parametrize("query", ACCEPTED.values(), ids=ACCEPTED.keys())
+async def test_accepted_operation_does_not_block_the_event_loop(meter: Meter, query: str) -> None:
+    u = await meter.units(query)
+    print("UNITS", u)
+    assert u < MAX_ACCEPTED_UNITS
+    assert "data" in await meter.response(query)
+
+
+async def test_timelines_are_charged_by_their_length(meter: Meter) -> None:
+    response = await meter.response(
+        "{ jobs(first: 100) { nodes { timeline { seq } } } viewer { id } }"
+    )
+    (error,) = response["errors"]
+    assert error["extensions"]["code"] == "PAYLOAD_TOO_LARGE"
+    assert error["path"][0] == "jobs"
+    assert response["data"] == {"jobs": None, "viewer": {"id": "ann"}}
+
+
+async def test_response_over_the_limit_is_replaced_by_an_error(
+    meter: Meter, documents: Documents
+) -> None:
+    for _ in range(50):
+        await documents.job(result="x" * 250_000)
+    response = await meter.response("{ jobs(first: 50) { nodes { result } } }")
+    assert response["data"] is None
+    assert response["errors"][0]["extensions"]["code"] == "PAYLOAD_TOO_LARGE"
+    assert "the limit is 10485760" in response["errors"][0]["message"]
+    assert len((await meter.response("{ jobs(first: 10) { nodes { result } } }"))["data"]) == 1
+
+
+async def test_operations_of_a_user_at_once_are_limited(meter: Meter) -> None:
+    query, limit = "{ viewer { id } jobs { nodes { id } } }", meter.runner.max_running
+    of_ann = [meter.response(query) for _ in range(limit + 5)]
+    responses = await asyncio.gather(*of_ann, meter.response(query, Viewer(id="bob")))
+    rejected = [each for each in responses if isinstance(each, list)]
+    assert len(rejected) == 5
+    assert rejected[0][0]["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfterMs": 1_000}
+    assert responses[-1]["data"]["viewer"] == {"id": "bob"}
+    assert "data" in await meter.response("{ viewer { id } }")
