@@ -47,7 +47,7 @@ async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 30.0
         await asyncio.sleep(POLL_S)
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Tell whether a process exists and has not ended (a zombie has)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -18,7 +18,7 @@ from ostinato.jobs.embedded.process import Child, free_port, spawn
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from tests.conftest import JWT_SECRET
-from tests.processes import OSTINATO, TLS, eventually, runs
+from tests.processes import OSTINATO, TLS, eventually, is_running
 from tests.test_setup_cli import ostinato
 
 UP_WITHIN = 40.0  # seconds, on a busy machine
@@ -61,7 +61,7 @@ class Run:
 
     def process(self, word: str) -> int | None:
         """Return the child with this word on its command line, None if there is none."""
-        lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in self.processes() if runs(pid)}
+        lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in self.processes() if is_running(pid)}
         return next((pid for pid, path in lines.items() if word in path.read_text()), None)
 
     def kill(self, word: str) -> int:
@@ -172,7 +172,7 @@ async def test_signal_stops_all_processes_within_5_seconds(
     children = run.processes()
     assert len(children) == 4
     assert await run.end(number) == 0, run.child.tail()
-    assert [pid for pid in children if runs(pid)] == []
+    assert [pid for pid in children if is_running(pid)] == []
     assert not run.description.exists()
 
 
@@ -183,7 +183,7 @@ async def test_second_run_finds_the_data_of_a_killed_run(dev: Installation) -> N
         client["ostinato"]["kept"].insert_one({"name": "x"})
     children = first.processes()
     await first.end(signal.SIGKILL)
-    await eventually(lambda: not any(runs(pid) for pid in children))
+    await eventually(lambda: not any(is_running(pid) for pid in children))
     second = dev.start()
     await eventually(lambda: not second.description.exists())
     with MongoClient[dict[str, str]]((await second.up())["mongoUrl"]) as client:
@@ -220,7 +220,7 @@ async def test_exit_of_a_server_stops_all_and_is_reported(dev: Installation) -> 
     run.kill("valkey-server")
     assert await asyncio.wait_for(run.child.wait(), DOWN_WITHIN) == 1
     assert "Unexpected: valkey was killed by SIGKILL" in _flat(run)
-    assert [pid for pid in children if runs(pid)] == []
+    assert [pid for pid in children if is_running(pid)] == []
 
 
 def test_local_secret_is_persistent_and_private(tmp_path: Path) -> None:
@@ -241,4 +241,4 @@ async def test_run_whose_terminal_was_closed_stops_at_a_signal(
     await run.up()
     processes = run.processes()
     await run.end(number)
-    await eventually(lambda: not any(map(runs, processes)), DOWN_WITHIN)
+    await eventually(lambda: not any(map(is_running, processes)), DOWN_WITHIN)

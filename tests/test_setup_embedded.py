@@ -22,7 +22,7 @@ from ostinato.jobs.embedded.servers import MONGOD_PARAMETERS, start_mongod, star
 from ostinato.jobs.mongo.diagnostics import inspect_mongo, startup_problem
 from ostinato.jobs.mongo.replica_set import NOT_YET_INITIALIZED, make_primary
 from tests.conftest import Servers
-from tests.processes import ROOT, eventually, runs
+from tests.processes import ROOT, eventually, is_running
 
 KILLED = ("/bin/sh", "-c", "kill -9 $$")
 PARENT = """
@@ -162,10 +162,10 @@ async def test_child_exits_when_its_parent_is_killed() -> None:
     )
     assert parent.stdout is not None
     child = int(await parent.stdout.readline())
-    assert runs(child)
+    assert is_running(child)
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
-    await eventually(lambda: not runs(child))
+    await eventually(lambda: not is_running(child))
 
 
 async def test_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Owns the rigs of the engine's tests, and the functions that they run."""
+"""Test rig of the engine, and the functions that the tests run."""

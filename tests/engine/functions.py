@@ -1,4 +1,4 @@
-"""The functions that the engine's tests run, loaded in this process and in real workers."""
+"""Functions for the engine tests, loaded in the test process and in worker processes."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ HALF_AN_HOUR_MS = 30 * 60 * 1000
 
 
 class Gate:
-    """Holds a function until a test lets it go, and tells the test that it has come."""
+    """Blocks functions until a test opens it, and reports their arrival to the test."""
 
     def __init__(self) -> None:
         self.reset()
@@ -36,26 +36,26 @@ class Gate:
 
 gate = Gate()
 calls: list[Any] = []
-"""What functions in this process say of their runs; emptied before each test."""
+"""Entries added by functions in this process; cleared before each test."""
 
 
-class Unspeakable(Exception):
-    """An error whose own text cannot be read."""
+class Unprintable(Exception):
+    """An error whose `__str__` raises."""
 
     def __str__(self) -> str:
-        raise RuntimeError("no words")
+        raise RuntimeError("no text")
 
 
 @action(public=True)
 async def echo(ctx: Context, value: JsonValue = None) -> JsonValue:
-    """Return the value, and report it as progress."""
+    """Report the value as progress, and return it."""
     await ctx.progress(1, 2, str(value)[:100])
     return value
 
 
 @mutation(public=True)
 async def echo_in_mutation(ctx: Context, value: JsonValue = None) -> JsonValue:
-    """Store the value, schedule it, and give it back."""
+    """Store the value, schedule `echo` with it, and return it."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "value": value})
     await ctx.progress(1, 2, str(value)[:100])
     await ctx.scheduler.run_after(0, echo, {"value": value})
@@ -64,32 +64,32 @@ async def echo_in_mutation(ctx: Context, value: JsonValue = None) -> JsonValue:
 
 @mutation(public=True)
 async def read_note(ctx: Context) -> object:
-    """Return what another client wrote to one of the user's own collections."""
+    """Return a value that another client wrote to a collection of the user."""
     found = await ctx.db["notes"].find_one({"_id": "note"})
     return found and found["value"]
 
 
 @action(public=True)
-async def give(ctx: Context, what: str) -> object:
-    """Return a value of subclasses of the built-in types, or one without an end."""
+async def return_value(ctx: Context, what: str) -> object:
+    """Return one of the unusual values: an instance of a subclass, or an endless structure."""
     return unusual_values.VALUES[what]
 
 
 @action(public=True)
-async def show(ctx: Context, what: str) -> None:
-    """Report progress as one of the calls in `unusual_values` does."""
+async def report_progress(ctx: Context, what: str) -> None:
+    """Report progress with one of the unusual arguments."""
     await ctx.progress(*unusual_values.PROGRESS[what])
 
 
 @action(public=True)
-async def plan(ctx: Context, what: str) -> str:
-    """Schedule with one of the options in `unusual_values`."""
+async def schedule_with_options(ctx: Context, what: str) -> str:
+    """Schedule a job with one of the unusual options."""
     return await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, **unusual_values.OPTIONS[what])
 
 
 @action(public=True)
-async def swell(ctx: Context, size: int) -> str:
-    """Wait for the others, then give a long text: the results of many are written together."""
+async def return_large_text(ctx: Context, size: int) -> str:
+    """Return a long text once 100 runs have started, so that their results are written together."""
     gate.visits += 1
     if gate.visits >= 100:
         gate.opened.set()
@@ -98,31 +98,31 @@ async def swell(ctx: Context, size: int) -> str:
 
 
 @action(public=True)
-async def shout(ctx: Context, message: str) -> None:
+async def fail_with(ctx: Context, message: str) -> None:
     """Fail with the message."""
     raise ValueError(message)
 
 
 RESULTS: dict[str, object] = {
     "huge integer": 2**70,
-    "not a number": float("nan"),
+    "NaN": float("nan"),
     "null in a key": {"a\0b": 1},
-    "half a character": "\ud800",
-    "too much": "x" * 300_000,
+    "lone surrogate": "\ud800",
+    "too large": "x" * 300_000,
     "not json": object(),
 }
 ERRORS: dict[str, BaseException] = {
-    "half a character in an error": ValueError("\ud800"),
-    "odd text in an error": ValueError(unusual_values.Loud("quiet")),
-    "unspeakable error": Unspeakable(),
-    "leaves": SystemExit(3),
+    "lone surrogate in an error": ValueError("\ud800"),
+    "misreported text in an error": ValueError(unusual_values.MisleadingStr("quiet")),
+    "unprintable error": Unprintable(),
+    "system exit": SystemExit(3),
     "cancels itself": asyncio.CancelledError(),
 }
 
 
 @action(public=True)
-async def come_to_grief(ctx: Context, behavior: str) -> object:
-    """End in one of the ways that a careless function finds."""
+async def end_abnormally(ctx: Context, behavior: str) -> object:
+    """Raise an unusual error, or return a value that cannot be stored."""
     if behavior in ERRORS:
         raise ERRORS[behavior]
     return RESULTS[behavior]
@@ -130,7 +130,7 @@ async def come_to_grief(ctx: Context, behavior: str) -> object:
 
 @mutation(public=True)
 async def count(ctx: Context, name: str, fail: bool = False) -> str:
-    """Note an effect, and schedule a job that must exist if and only if the note does."""
+    """Insert an effect, and schedule a job that must exist if and only if the effect does."""
     calls.append(ctx.job.attempt)
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     scheduled = await ctx.scheduler.run_after(HALF_AN_HOUR_MS, echo, {"value": name})
@@ -141,7 +141,7 @@ async def count(ctx: Context, name: str, fail: bool = False) -> str:
 
 @mutation(public=True, timeout_ms=10_000)
 async def read_then_write(ctx: Context) -> int:
-    """Raise a counter by reading it first: two at once conflict."""
+    """Read a counter, then increment it: concurrent runs conflict."""
     found = await ctx.db["counters"].find_one({"_id": "one"})
     calls.append("read")
     if gate.visits == 0:
@@ -153,7 +153,7 @@ async def read_then_write(ctx: Context) -> int:
 
 @mutation(public=True, timeout_ms=500)
 async def conflict_once(ctx: Context) -> int:
-    """Raise the counter, with little patience."""
+    """Increment the counter, with a short timeout."""
     where = {"_id": "one"}
     await ctx.db["counters"].update_one(where, {"$inc": {"value": 1}}, upsert=True)
     found = await ctx.db["counters"].find_one(where)
@@ -169,8 +169,8 @@ async def schedule_many(ctx: Context, number: int, letters: int = 1) -> int:
 
 
 @mutation(public=True)
-async def schedule_badly(ctx: Context, name: str, args: JsonValue = None) -> None:
-    """Schedule a function by name with whatever arguments."""
+async def schedule_by_name(ctx: Context, name: str, args: JsonValue = None) -> None:
+    """Schedule a function by name with arguments of any type."""
     await ctx.scheduler.run_after(0, name, args if isinstance(args, dict) else {})
 
 
@@ -183,19 +183,19 @@ async def hold_in_mutation(ctx: Context) -> None:
 
 @mutation(public=True)
 async def cancel_in_mutation(ctx: Context, job_id: str) -> bool:
-    """Cancel a job from a mutation; with an empty id, itself."""
+    """Cancel a job from a mutation: its own job if the id is empty."""
     return await ctx.scheduler.cancel(job_id or ctx.job.id)
 
 
 @mutation(public=True)
-async def cancel_given_in_mutation(ctx: Context, job_id: JsonValue) -> bool:
-    """Cancel whatever a client names, as a careless function does."""
+async def cancel_by_id_in_mutation(ctx: Context, job_id: JsonValue) -> bool:
+    """Cancel a job with an id from a client, without checking its type."""
     return await ctx.scheduler.cancel(cast("str", job_id))
 
 
 @action(public=True)
-async def cancel_given(ctx: Context, job_id: JsonValue) -> bool:
-    """Do the same from an action."""
+async def cancel_by_id(ctx: Context, job_id: JsonValue) -> bool:
+    """Like `cancel_by_id_in_mutation`, but from an action."""
     return await ctx.scheduler.cancel(cast("str", job_id))
 
 
@@ -217,15 +217,15 @@ async def fail_once(ctx: Context) -> str:
 
 
 @action(public=True, retry=Retry(retry_on=(OSError,), give_up_on=(PermissionError,)))
-async def meet(ctx: Context, error: str) -> None:
-    """Raise an error that the policy covers, or does not."""
+async def raise_named(ctx: Context, error: str) -> None:
+    """Raise an error of this class; the retry policy covers some of them."""
     classes = {"ConnectionError": ConnectionError, "PermissionError": PermissionError}
     raise classes.get(error, ValueError)(error)
 
 
 @mutation(public=True, retry=Retry(retries=1, retry_on=(OSError,)))
-async def be_throttled(ctx: Context, ms: int = 0, at: datetime | None = None) -> None:
-    """Ask to run again after a time, or at a time; nothing of this attempt may stay."""
+async def request_retry(ctx: Context, ms: int = 0, at: datetime | None = None) -> None:
+    """Insert an effect, and raise RetryAfter with a delay or a time, which rolls it back."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "throttled"})
     raise RetryAfter(at or ms, "429 Too Many Requests")
 
@@ -239,43 +239,43 @@ async def hold(ctx: Context) -> str:
 
 @action(public=True)
 async def hold_despite_cancel(ctx: Context) -> str:
-    """Wait at the gate, whoever asks for an end."""
+    """Wait at the gate, and ignore cancellation."""
     waiting = asyncio.ensure_future(gate.pass_through())
     while not waiting.done():
         try:
             await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            calls.append("asked to stop")
+            calls.append("canceled")
     return "let go"
 
 
 @action(public=True, retry=Retry(retries=1, base_ms=0))
-async def wait_for_ever(ctx: Context) -> None:
-    """Run until somebody stops it; it may be started once more."""
+async def wait_forever(ctx: Context) -> None:
+    """Run until it is canceled; one retry is allowed."""
     await asyncio.Event().wait()
 
 
 @action(public=True)
 async def wait_for_file(ctx: Context, name: str) -> str:
-    """Report that it runs, until a file exists."""
+    """Report progress, and wait until a file exists."""
     await ctx.progress(0)
     await eventually(Path(name).exists, within=60)
     return "found"
 
 
 @action(public=True)
-async def wait_for_ever_once(ctx: Context) -> None:
-    """Run until somebody stops it."""
+async def wait_forever_once(ctx: Context) -> None:
+    """Run until it is canceled."""
     await asyncio.Event().wait()
 
 
 @action(public=True)
 async def block_the_loop(ctx: Context, ms: int) -> None:
-    """Wait as no coroutine should."""
+    """Block the event loop."""
     threading.Event().wait(ms / 1000)
 
 
 @action(public=True)
-async def what_time(ctx: Context) -> dict[str, str]:
+async def read_clocks(ctx: Context) -> dict[str, str]:
     """Return due time as the function sees it, and the host's clock."""
     return {"due": (await ctx.now()).isoformat(), "host": datetime.now(UTC).isoformat()}

@@ -1,4 +1,4 @@
-"""Functions that kill or freeze their process: for real workers only, never for a test's own."""
+"""Functions that kill or freeze their process, for worker processes only."""
 
 import asyncio
 import os
@@ -14,14 +14,14 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action, mutation
 
 AN_HOUR_MS = 3_600_000
-MORE_THAN_A_POOL_HAS = 100
-left_alone: list["asyncio.Future[None]"] = []
+MORE_THREADS_THAN_A_POOL = 100
+abandoned: list["asyncio.Future[None]"] = []
 KILLED_COMMANDS = {"commitTransaction"}
 
 
 @mutation(public=True, name="functions.waitInMutation")
 async def wait_in_mutation(ctx: Context, name: str) -> None:
-    """Write and, unless the file is there, make it and hang inside the transaction for ever."""
+    """Write; unless the file exists, create it and hang inside the transaction."""
     await ctx.db["effects"].update_one({"_id": name}, {"$inc": {"times": 1}}, upsert=True)
     if not Path(name).exists():
         Path(name).touch()
@@ -30,45 +30,45 @@ async def wait_in_mutation(ctx: Context, name: str) -> None:
 
 @action(public=True, name="functions.freeze")
 async def freeze(ctx: Context, name: str) -> str:
-    """At the first attempt, stop the whole process as SIGSTOP does; then try to succeed."""
+    """Stop the process with SIGSTOP; return a result if it is continued."""
     Path(name).write_text(str(os.getpid()))
     os.kill(os.getpid(), signal.SIGSTOP)
     return "stale"
 
 
-@mutation(public=True, name="functions.die")
-async def die(ctx: Context, when: str, name: str) -> None:
-    """Have one effect; at the first attempt, kill the process before, during or after commit."""
+@mutation(public=True, name="functions.killProcess")
+async def kill_process(ctx: Context, when: str, name: str) -> None:
+    """Insert an effect; in the first attempt, kill the process before, during or after commit."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     await ctx.scheduler.run_after(AN_HOUR_MS, "functions.echo", {"value": name})
     if ctx.job.attempt == 1:
         if when == "before":
-            _die()
-        assassin.when = when
+            _kill_process()
+        process_killer.when = when
 
 
-@action(public=True, name="functions.dieOutside")
-async def die_outside(ctx: Context) -> None:
-    """Kill the process, each time."""
-    _die()
+@action(public=True, name="functions.killProcessInAction")
+async def kill_process_in_action(ctx: Context) -> None:
+    """Kill the process in every attempt."""
+    _kill_process()
 
 
-@mutation(public=True, name="functions.dieAlways")
-async def die_always(ctx: Context) -> None:
-    """Kill the process, each time."""
-    _die()
+@mutation(public=True, name="functions.killProcessAlways")
+async def kill_process_always(ctx: Context) -> None:
+    """Kill the process in every attempt."""
+    _kill_process()
 
 
 @action(public=True, name="functions.leaveThreads")
 async def leave_threads(ctx: Context, kind: str) -> None:
-    """Leave threads that never end, and that an exit of the interpreter waits for."""
+    """Leave threads that never end, for which the interpreter waits on exit."""
     if kind == "thread":
-        threading.Thread(target=_wait_for_ever).start()
+        threading.Thread(target=_wait_forever).start()
     elif kind == "pool":
-        ThreadPoolExecutor().submit(_wait_for_ever)
+        ThreadPoolExecutor().submit(_wait_forever)
     else:
         wait = asyncio.get_running_loop().run_in_executor
-        left_alone.extend(wait(None, _wait_for_ever) for _ in range(MORE_THAN_A_POOL_HAS))
+        abandoned.extend(wait(None, _wait_forever) for _ in range(MORE_THREADS_THAN_A_POOL))
 
 
 @action(public=True, name="functions.leaveExit")
@@ -76,7 +76,7 @@ async def leave_exit(ctx: Context, behavior: str) -> str:
     """Exit or stop the loop outside of the call."""
     loop = asyncio.get_running_loop()
     if behavior == "task":
-        left_alone.append(asyncio.ensure_future(_exit()))
+        abandoned.append(asyncio.ensure_future(_exit()))
     elif behavior == "callback":
         loop.call_soon(sys.exit, 5)
     else:
@@ -84,37 +84,37 @@ async def leave_exit(ctx: Context, behavior: str) -> str:
     later = loop.create_future()
     loop.call_later(0.05, later.set_result, None)
     await later
-    return "lived"
+    return "survived"
 
 
 async def _exit() -> None:
     sys.exit(9)
 
 
-def _wait_for_ever() -> None:
+def _wait_forever() -> None:
     threading.Event().wait()
 
 
-def _die() -> None:
+def _kill_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Assassin(monitoring.CommandListener):
-    """Kills the process around a commit: `during` it is on its way, `after` it has happened."""
+class ProcessKiller(monitoring.CommandListener):
+    """Kills the process when a commit is sent (`during`) or has succeeded (`after`)."""
 
     when: str | None = None
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if self.when == "during" and event.command_name in KILLED_COMMANDS:
-            _die()
+            _kill_process()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         if self.when == "after" and event.command_name in KILLED_COMMANDS:
-            _die()
+            _kill_process()
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Ignore failed commands."""
 
 
-assassin = Assassin()
-monitoring.register(assassin)
+process_killer = ProcessKiller()
+monitoring.register(process_killer)

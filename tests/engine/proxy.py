@@ -15,17 +15,17 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.url = ""
         self.forwarded_chunks = 0
-        """How often something came to be forwarded, in either direction."""
+        """The number of chunks received for forwarding, in either direction."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._accepted: set[asyncio.Task[None] | None] = set()
         self._flows = _flowing()
-        self._forsaken: list[asyncio.Event] = []
-        self._refuses = False
+        self._blackholed: list[asyncio.Event] = []
+        self._rejects = False
 
     def cut(self) -> None:
-        """Close every connection, and each new one at once."""
-        self._refuses = True
+        """Close all connections, and new ones immediately."""
+        self._rejects = True
         for writer in self._writers:
             writer.close()
 
@@ -34,31 +34,33 @@ class Proxy:
         self._flows.clear()
 
     def blackhole_open_connections(self) -> None:
-        """Stall every connection there is and say nothing of it; new ones flow."""
+        """Stall the open connections without closing them; new connections work."""
         self._flows.clear()
-        self._forsaken.append(self._flows)
+        self._blackholed.append(self._flows)
         self._flows = _flowing()
 
     def heal(self) -> None:
-        self._refuses = False
-        for flows in (self._flows, *self._forsaken):
+        self._rejects = False
+        for flows in (self._flows, *self._blackholed):
             flows.set()
 
-    async def end(self) -> None:
-        """Close what is open and wait until it is."""
+    async def close(self) -> None:
+        """Close all connections, and wait until they are closed."""
         self.heal()
         self.cut()
         await asyncio.gather(*filter(None, self._accepted), return_exceptions=True)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._accepted.add(asyncio.current_task())
-        if self._refuses:
+        if self._rejects:
             writer.close()
             await writer.wait_closed()
             return
         flows = self._flows
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pump(reader, back, flows), self._pump(there, writer, flows))
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(
+            self._pump(reader, upstream_writer, flows), self._pump(upstream_reader, writer, flows)
+        )
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
@@ -84,9 +86,9 @@ def _flowing() -> asyncio.Event:
 
 @asynccontextmanager
 async def proxied(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
-    """Open a proxy before the server of a URL, and give it with a URL of its own.
+    """Open a proxy for the server of a URL; `proxy.url` is its own URL.
 
-    With `tls` it speaks TLS to its clients.
+    With `tls`, clients connect to it over TLS.
     """
     target = urlsplit(url).port
     assert target is not None
@@ -97,5 +99,5 @@ async def proxied(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[
         yield proxy
     finally:
         server.close()
-        await proxy.end()
+        await proxy.close()
         await server.wait_closed()

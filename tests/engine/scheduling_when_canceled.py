@@ -1,4 +1,4 @@
-"""An action that goes on when it was told to stop, or has lost its job."""
+"""An action that schedules a job after it was canceled or has lost its job."""
 
 from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import action
@@ -7,7 +7,7 @@ from tests.engine.functions import calls, echo, gate, schedule_many
 
 @action(public=True, name="functions.scheduleWhenCanceled")
 async def schedule_when_canceled(ctx: Context, directly: bool, number: int = 1) -> None:
-    """Wait to be stopped, then schedule a job all the same."""
+    """Wait at the gate, then schedule a job even if canceled."""
     try:
         await gate.pass_through()
     finally:

@@ -1,4 +1,4 @@
-"""Functions that cancel themselves or others, or make something else of their timeout."""
+"""Functions that cancel themselves or other tasks, or replace their timeout by another outcome."""
 
 import asyncio
 import sys
@@ -12,22 +12,22 @@ from ostinato.jobs.decorators import action, mutation
 from tests.engine.functions import gate
 
 
-def _myself() -> "asyncio.Task[object]":
+def _own_task() -> "asyncio.Task[object]":
     task = asyncio.current_task()
     assert task is not None
     return task
 
 
 async def _later() -> None:
-    asyncio.get_running_loop().call_later(0.01, _myself().cancel)
+    asyncio.get_running_loop().call_later(0.01, _own_task().cancel)
     await asyncio.Event().wait()
 
 
-async def _again_while_it_cleans_up() -> None:
+async def _again_during_cleanup() -> None:
     try:
         await _later()
     finally:
-        _myself().cancel()
+        _own_task().cancel()
 
 
 async def _by_a_child() -> None:
@@ -53,33 +53,33 @@ async def _swallowed() -> None:
         return
 
 
-async def _once_it_has_returned() -> None:
-    asyncio.get_running_loop().call_soon(_myself().cancel)
+async def _after_return() -> None:
+    asyncio.get_running_loop().call_soon(_own_task().cancel)
 
 
-async def _as_it_returns() -> None:
-    _myself().cancel()
+async def _on_return() -> None:
+    _own_task().cancel()
 
 
 Behavior = Callable[[], Awaitable[None]]
-ENDING: dict[str, Behavior] = {
+FAILING: dict[str, Behavior] = {
     "later": _later,
-    "again while it cleans up": _again_while_it_cleans_up,
+    "again during cleanup": _again_during_cleanup,
     "by a child": _by_a_child,
     "in a group": _in_a_group,
     "under a timeout": _under_a_timeout,
 }
 HARMLESS: dict[str, Behavior] = {
     "swallowed": _swallowed,
-    "once it has returned": _once_it_has_returned,
+    "after return": _after_return,
 }
-AS_IT_RETURNS = "as it returns"
-BEHAVIORS = {**ENDING, **HARMLESS, AS_IT_RETURNS: _as_it_returns}
+ON_RETURN = "on return"
+BEHAVIORS = {**FAILING, **HARMLESS, ON_RETURN: _on_return}
 
 
 @action(public=True, name="functions.cancelItself")
 async def cancel_itself(ctx: Context, behavior: str) -> str:
-    """Count the start, then cancel the own task."""
+    """Count the start, then cancel its own task."""
     gate.visits += 1
     await BEHAVIORS[behavior]()
     return "done"
@@ -87,7 +87,7 @@ async def cancel_itself(ctx: Context, behavior: str) -> str:
 
 @mutation(public=True, name="functions.cancelItselfInMutation")
 async def cancel_itself_in_mutation(ctx: Context, name: str, behavior: str = "") -> str:
-    """Note an effect, then cancel the own task."""
+    """Insert an effect, then cancel its own task."""
     gate.visits += 1
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     if behavior:
@@ -97,8 +97,8 @@ async def cancel_itself_in_mutation(ctx: Context, name: str, behavior: str = "")
 
 @action(public=True, name="functions.cancelEverything")
 async def cancel_everything(ctx: Context) -> None:
-    """Cancel every other task of the worker, as careless cleaning up does."""
-    for task in asyncio.all_tasks() - {_myself()}:
+    """Cancel every other task of the worker, like an incorrect cleanup."""
+    for task in asyncio.all_tasks() - {_own_task()}:
         task.cancel()
 
 
@@ -107,36 +107,36 @@ async def _late(behavior: str) -> str:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         if behavior == "raises":
-            raise ValueError("cleaning up failed") from None
+            raise ValueError("cleanup failed") from None
         if behavior == "cancels itself":
-            _myself().cancel()
+            _own_task().cancel()
             raise
     return "late"
 
 
-@action(public=True, name="functions.beLate", timeout_ms=50)
-async def be_late(ctx: Context, behavior: str) -> str:
-    """Take longer than the timeout, and make something else of it."""
+@action(public=True, name="functions.exceedTimeout", timeout_ms=50)
+async def exceed_timeout(ctx: Context, behavior: str) -> str:
+    """Exceed the timeout, and handle the cancellation in this way."""
     return await _late(behavior)
 
 
-@mutation(public=True, name="functions.beLateInMutation", timeout_ms=10_000)
-async def be_late_in_mutation(ctx: Context, name: str, behavior: str = "") -> str:
-    """Note an effect, then take longer than the timeout if a way is given."""
+@mutation(public=True, name="functions.exceedTimeoutInMutation", timeout_ms=10_000)
+async def exceed_timeout_in_mutation(ctx: Context, name: str, behavior: str = "") -> str:
+    """Insert an effect; with a behavior, exceed the timeout."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     return await _late(behavior) if behavior else "in time"
 
 
-@action(public=True, name="functions.meetATimeout")
-async def meet_a_timeout(ctx: Context) -> None:
-    """Meet a timeout of something else, without a word."""
+@action(public=True, name="functions.raiseInnerTimeout")
+async def raise_inner_timeout(ctx: Context) -> None:
+    """Raise the TimeoutError of an inner timeout, which has no message."""
     async with asyncio.timeout(0.01):
         await asyncio.Event().wait()
 
 
 @mutation(public=True, name="functions.useOwnClient")
 async def use_own_client(ctx: Context, label: str = "") -> None:
-    """Note an effect, then meet what a client of one's own raises."""
+    """Insert an effect, then raise an error of the user's own MongoDB client."""
     gate.visits += 1
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": "own"})
     error = AutoReconnect("the other cluster is away")
@@ -149,14 +149,14 @@ def _exit(_: object) -> NoReturn:
     sys.exit(3)
 
 
-def _refuse(_: object) -> NoReturn:
-    raise ValueError("not to be had")
+def _raise(_: object) -> NoReturn:
+    raise ValueError("not available")
 
 
 _Exits = type("_Exits", (Exception,), {"__str__": _exit})
 _CancelledExits = type("_CancelledExits", (asyncio.CancelledError,), {"__str__": _exit})
-_HidesItsClass = type("_HidesItsClass", (Exception,), {"__class__": property(_refuse)})
-_HidesItsNotes = type("_HidesItsNotes", (Exception,), {"__notes__": property(_refuse)})
+_HidesItsClass = type("_HidesItsClass", (Exception,), {"__class__": property(_raise)})
+_HidesItsNotes = type("_HidesItsNotes", (Exception,), {"__notes__": property(_raise)})
 _Nameless = type("_Nameless", (type,), {"__name__": property(lambda _: 5)})
 _WithoutName = _Nameless("_WithoutName", (Exception,), {})
 
@@ -175,7 +175,7 @@ def _chained(length: int) -> Exception:
     return error
 
 
-UNSPEAKABLE: dict[str, Callable[[], BaseException]] = {
+UNPRINTABLE: dict[str, Callable[[], BaseException]] = {
     "_Exits": _Exits,
     "_CancelledExits": _CancelledExits,
     "_HidesItsClass": _HidesItsClass,
@@ -184,19 +184,19 @@ UNSPEAKABLE: dict[str, Callable[[], BaseException]] = {
     "SyntaxError": lambda: SyntaxError("bad", ("t.html", 3, 5, b"text")),  # type: ignore[arg-type]
     "ExceptionGroup": lambda: _nested(3_000),
 }
-ENORMOUS: dict[str, Callable[[], BaseException]] = {
+HUGE: dict[str, Callable[[], BaseException]] = {
     "chain": lambda: _chained(100_000),
     "group": lambda: ExceptionGroup("wide", [ValueError(number) for number in range(100_000)]),
 }
 
 
-@action(public=True, name="functions.raiseUnspeakable")
-async def raise_unspeakable(ctx: Context, what: str) -> None:
-    """Raise an error that cannot be put into words."""
-    raise UNSPEAKABLE[what]()
+@action(public=True, name="functions.raiseUnprintable")
+async def raise_unprintable(ctx: Context, what: str) -> None:
+    """Raise an error that cannot be printed."""
+    raise UNPRINTABLE[what]()
 
 
-@mutation(public=True, name="functions.raiseUnspeakableInMutation")
-async def raise_unspeakable_in_mutation(ctx: Context, what: str) -> None:
-    """Raise an error that cannot be put into words."""
-    raise UNSPEAKABLE[what]()
+@mutation(public=True, name="functions.raiseUnprintableInMutation")
+async def raise_unprintable_in_mutation(ctx: Context, what: str) -> None:
+    """Raise an error that cannot be printed."""
+    raise UNPRINTABLE[what]()

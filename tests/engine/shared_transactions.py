@@ -1,4 +1,4 @@
-"""A mutation function that notes an effect, and may then go wrong in several ways."""
+"""A mutation that inserts an effect, and then fails or misbehaves on request."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,35 +12,35 @@ from ostinato.jobs.decorators import mutation
 from tests.engine.functions import calls, gate
 
 
-@mutation(public=True, name="functions.share", timeout_ms=4_000)
-async def share(ctx: Context, name: str, behavior: str = "write") -> str:
-    """Note an effect, beside others in the same transaction; fail or wait after it, if told."""
+@mutation(public=True, name="functions.insertEffect", timeout_ms=4_000)
+async def insert_effect(ctx: Context, name: str, behavior: str = "write") -> str:
+    """Insert an effect, in a transaction shared with other jobs; then behave as requested."""
     await ctx.db["effects"].insert_one({"_id": ctx.new_id(), "name": name})
     if behavior == "raise":
         raise ValueError(name)
     if behavior == "hold":
         await gate.pass_through()
-    if behavior == "break":
+    if behavior == "duplicate key":
         await ctx.db["effects"].insert_one({"_id": "the same"})
     if behavior in WRITES:
         await WRITES[behavior](ctx)
-    if behavior == "away" and ctx.job.attempt == 1:
-        await ctx.db.track(_find_no_server())
-    if behavior == "tell":
+    if behavior == "no server" and ctx.job.attempt == 1:
+        await ctx.db.track(_raise_no_server())
+    if behavior == "record":
         calls.append(name)
     if behavior in LINGERING:
         calls.append(asyncio.create_task(LINGERING[behavior](ctx)))
     return name
 
 
-async def _insert_anyway(ctx: Context) -> None:
-    """Insert what is there already, and go on as if that did not matter."""
+async def _insert_duplicate(ctx: Context) -> None:
+    """Insert a duplicate, and ignore the error."""
     with suppress(DuplicateKeyError):
         await ctx.db["effects"].insert_one({"_id": "the same"})
 
 
-async def _find_no_server() -> None:
-    """Raise what the driver does when no server is left."""
+async def _raise_no_server() -> None:
+    """Raise the error that the driver raises without a reachable server."""
     raise ConfigurationError("Sessions are not supported by this MongoDB deployment")
 
 
@@ -67,12 +67,12 @@ async def _cancel_late(ctx: Context) -> None:
 
 
 async def _insert_twice(ctx: Context) -> None:
-    await _insert_anyway(ctx)
-    await _insert_anyway(ctx)
+    await _insert_duplicate(ctx)
+    await _insert_duplicate(ctx)
 
 
 async def _insert_and_cancel(ctx: Context) -> None:
-    await _insert_anyway(ctx)
+    await _insert_duplicate(ctx)
     await ctx.scheduler.cancel("0" * 24)
 
 
@@ -84,7 +84,7 @@ LINGERING: Final[dict[str, Behavior]] = {
 }
 WRITES: Final[dict[str, Behavior]] = {
     "count": _count,
-    "swallow": _insert_anyway,
+    "swallow": _insert_duplicate,
     "swallow twice": _insert_twice,
     "swallow and cancel": _insert_and_cancel,
 }

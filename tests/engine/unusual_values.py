@@ -1,4 +1,4 @@
-"""Values that functions give: subclasses of the built-in types, and structures without an end."""
+"""Values returned by functions: subclasses of the built-in types, and endless structures."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ class Point(NamedTuple):
     y: float
 
 
-class Endless(list[Any]):
-    """A list of two that goes on for ever for whoever asks it."""
+class EndlessList(list[Any]):
+    """A list of two items whose iterator and length are endless."""
 
     def __iter__(self) -> Iterator[Any]:
         return count()
@@ -37,8 +37,8 @@ class Endless(list[Any]):
         return 2**62
 
 
-class Evasive(dict[str, Any]):
-    """An object that says something else to each who asks."""
+class MisleadingDict(dict[str, Any]):
+    """A dict whose `items` raises and whose iterator is endless."""
 
     def items(self) -> NoReturn:
         raise RuntimeError("no items")
@@ -47,13 +47,13 @@ class Evasive(dict[str, Any]):
         return map(str, count())
 
 
-class Loud(str):
-    """A text that is not what it says it is."""
+class MisleadingStr(str):
+    """A str whose `__str__` and `__eq__` misreport its value."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        return "LOUD"
+        return "misleading"
 
     def __eq__(self, _: object) -> bool:
         return False
@@ -61,8 +61,8 @@ class Loud(str):
     __hash__ = str.__hash__
 
 
-class Whole(int):
-    """A number that equals nothing and is never in order."""
+class UncomparableInt(int):
+    """An int whose comparisons and `__index__` raise."""
 
     def __index__(self) -> int:
         raise RuntimeError("no index")
@@ -76,23 +76,26 @@ class Whole(int):
         return self
 
 
-def circle() -> list[Any]:
-    ring: list[Any] = []
-    ring.append(ring)
-    return ring
-
-
-def well(levels: int) -> list[Any]:
+def self_containing_list() -> list[Any]:
     value: list[Any] = []
-    for _ in range(levels):
+    value.append(value)
+    return value
+
+
+def nested_list(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
         value = [value]
     return value
 
 
-def doubled(levels: int) -> list[Any]:
-    """Make a list that holds its part twice at each level: small in memory, endless as JSON."""
+def doubling_list(depth: int) -> list[Any]:
+    """Build a list that contains the same list twice at each level.
+
+    It is small in memory, but has 2^depth items as JSON.
+    """
     value: list[Any] = ["x"]
-    for _ in range(levels):
+    for _ in range(depth):
         value = [value, value]
     return value
 
@@ -105,13 +108,13 @@ VALUES: dict[str, Any] = {
     "named tuple": Point(2**31, 0.5),
     "ordered": OrderedDict(a=1),
     "default": defaultdict(int, a=1),
-    "list": Endless([1, 2]),
-    "dict": Evasive(a=1),
-    "text": Loud("quiet"),
-    "number": Whole(5),
-    "circle": circle(),
-    "well": well(5_000),
-    "doubled": doubled(31),
+    "list": EndlessList([1, 2]),
+    "dict": MisleadingDict(a=1),
+    "text": MisleadingStr("quiet"),
+    "number": UncomparableInt(5),
+    "self-containing list": self_containing_list(),
+    "deeply nested list": nested_list(5_000),
+    "doubling list": doubling_list(31),
     "same key twice": {1: "a", "1": "b"},
     "not json": {"rows": [1, {2}]},
 }
@@ -129,59 +132,60 @@ STORED: dict[str, object] = {
     "text": "quiet",
     "number": 5,
 }
-"""What of them is stored."""
+"""The stored form of each accepted value."""
 
-REFUSED: dict[str, str] = {
-    "circle": "result must not nest deeper than 32 levels, or contain itself",
-    "well": "result must not nest deeper than 32 levels, or contain itself",
-    "doubled": "result must be at most 262,144 bytes as JSON",
+REJECTED: dict[str, str] = {
+    "self-containing list": "result must not nest deeper than 32 levels, or contain itself",
+    "deeply nested list": "result must not nest deeper than 32 levels, or contain itself",
+    "doubling list": "result must be at most 262,144 bytes as JSON",
     "same key twice": "result has the key '1' twice",
     "not json": "result.rows.1 has type set, which is not JSON: convert it, for example with str()",
 }
-"""Why the others are not."""
+"""The error message for each rejected value."""
 
 PROGRESS: dict[str, tuple[Any, ...]] = {
-    "large": (3_000_000_000, Level.HIGH, Loud("quiet")),
-    "number of MongoDB": (Int64(5), Int64(2**40)),
-    "whole": (5.0, 2**53 - 1),
+    "large": (3_000_000_000, Level.HIGH, MisleadingStr("quiet")),
+    "bson Int64": (Int64(5), Int64(2**40)),
+    "integral float": (5.0, 2**53 - 1),
     "least": (-(2**53) + 1,),
     "too small": (-(2**53),),
     "fraction": (0.5,),
     "text": ("1", 2),
     "too large": (1, 2**53),
-    "not a number": (float("nan"),),
-    "yes": (True,),
+    "NaN": (float("nan"),),
+    "bool": (True,),
     "message": (1, 2, ["deep"]),
-    "endless message": (1, 2, "x" * 100_000),
+    "long message": (1, 2, "x" * 100_000),
 }
-SHOWN: dict[str, Any] = {
+EXPECTED_PROGRESS: dict[str, Any] = {
     "large": {"done": 3_000_000_000, "total": 3_000_000_000, "message": "quiet"},
-    "number of MongoDB": {"done": 5, "total": 2**40, "message": None},
-    "whole": {"done": 5, "total": 2**53 - 1, "message": None},
+    "bson Int64": {"done": 5, "total": 2**40, "message": None},
+    "integral float": {"done": 5, "total": 2**53 - 1, "message": None},
     "least": {"done": -(2**53) + 1, "total": None, "message": None},
     "too small": f"progress.done must be -{2**53 - 1} to {2**53 - 1}, got -{2**53}",
     "fraction": "progress.done must be a whole number, got 0.5",
     "text": "progress.done must be a whole number, got a value of type str",
     "too large": f"progress.total must be -{2**53 - 1} to {2**53 - 1}, got {2**53}",
-    "not a number": "progress.done must be a whole number, got nan",
-    "yes": "progress.done must be a whole number, got a value of type bool",
+    "NaN": "progress.done must be a whole number, got nan",
+    "bool": "progress.done must be a whole number, got a value of type bool",
     "message": "progress.message must be text, got a value of type list",
-    "endless message": "progress.message must be at most 65,536 bytes as JSON",
+    "long message": "progress.message must be at most 65,536 bytes as JSON",
 }
-"""What each shows, or why it is refused."""
+"""The stored progress of each call, or the error message."""
 
 OPTIONS: dict[str, Any] = {
-    "numbers of MongoDB": {"priority": Int64(2), "timeout_ms": Int64(2_000)},
-    "whole": {"priority": 2.0, "timeout_ms": 2_000.0},
+    "bson Int64": {"priority": Int64(2), "timeout_ms": Int64(2_000)},
+    "integral float": {"priority": 2.0, "timeout_ms": 2_000.0},
     "fraction": {"priority": 2.5},
     "text": {"timeout_ms": "2000"},
-    "beyond": {"priority": 10, "timeout_ms": 2**63},
+    "out of range": {"priority": 10, "timeout_ms": 2**63},
 }
-PLANNED: dict[str, str | None] = {
-    "numbers of MongoDB": None,
-    "whole": None,
+OPTION_ERRORS: dict[str, str | None] = {
+    "bson Int64": None,
+    "integral float": None,
     "fraction": "priority must be a whole number, got 2.5",
     "text": "timeoutMs must be a whole number, got a value of type str",
-    "beyond": f"priority must be 0 to 9, got 10; timeoutMs must be 1 to 86400000, got {2**63}",
+    "out of range": "priority must be 0 to 9, got 10; timeoutMs must be 1 to 86400000, "
+    f"got {2**63}",
 }
-"""Why each is refused; None if it is not."""
+"""The error message for each; None if it is accepted."""

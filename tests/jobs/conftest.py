@@ -10,7 +10,7 @@ from tests.engine import functions
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.rig import Rig, run_worker
 
-MODULES = (
+FUNCTION_MODULES = (
     "tests.engine.functions",
     "tests.engine.process_killers",
     "tests.engine.attempt_log",
@@ -31,7 +31,7 @@ FAST_SETTINGS = {
 @pytest.fixture
 def fast_settings(settings: Settings) -> Settings:
     """Return settings that load the tests' functions and detect lost workers within two seconds."""
-    return settings.model_copy(update={"functions": MODULES, **FAST_SETTINGS})
+    return settings.model_copy(update={"functions": FUNCTION_MODULES, **FAST_SETTINGS})
 
 
 @pytest.fixture

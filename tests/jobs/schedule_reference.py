@@ -1,4 +1,4 @@
-"""A second implementation of cronspecs for the tests: it checks every minute."""
+"""A reference implementation of cronspecs that checks every minute."""
 
 from calendar import monthrange
 from datetime import datetime, timedelta
@@ -10,25 +10,25 @@ NAMES = {"sun": "0", "mon": "1", "tue": "2", "wed": "3", "thu": "4", "fri": "5",
 BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
 
-def ticks_by_stepping(
+def find_ticks_by_stepping(
     spec: str, zone: ZoneInfo, after: datetime, until: datetime
 ) -> list[datetime]:
     """Find the ticks in (after, until]; local times change by whole minutes."""
     every_hour = spec.split()[1] in ("*", "0-23")
     minute = after.replace(second=0, microsecond=0)
-    before, found = wall_of(minute, zone), []
+    before, found = to_local(minute, zone), []
     while (minute := minute + MINUTE) <= until:
-        wall = wall_of(minute, zone)
-        due = matches(spec, wall) and (every_hour or wall.fold == 0)
-        if not every_hour and wall - before > MINUTE:
-            due = due or any(matches(spec, skipped) for skipped in minutes_between(before, wall))
+        local = to_local(minute, zone)
+        due = matches(spec, local) and (every_hour or local.fold == 0)
+        if not every_hour and local - before > MINUTE:
+            due = due or any(matches(spec, skipped) for skipped in minutes_between(before, local))
         if due:
             found.append(minute)
-        before = wall
+        before = local
     return found
 
 
-def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
+def to_local(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
@@ -36,17 +36,17 @@ def minutes_between(earlier: datetime, later: datetime) -> list[datetime]:
     return [earlier + step * MINUTE for step in range(1, (later - earlier) // MINUTE)]
 
 
-def matches(spec: str, wall: datetime) -> bool:
+def matches(spec: str, local: datetime) -> bool:
     """Apply crontab(5): a day matches by either field if neither starts with `*`."""
     minute, hour, day, month, weekday = spec.split()
-    last = monthrange(wall.year, wall.month)[1]
-    by_day = wall.day in values(day.replace("L", str(last)), 2)
-    by_weekday = wall.isoweekday() % 7 in values(weekday, 4)
+    last = monthrange(local.year, local.month)[1]
+    by_day = local.day in values(day.replace("L", str(last)), 2)
+    by_weekday = local.isoweekday() % 7 in values(weekday, 4)
     both = not day.startswith("*") and not weekday.startswith("*")
     return (
-        wall.minute in values(minute, 0)
-        and wall.hour in values(hour, 1)
-        and wall.month in values(month, 3)
+        local.minute in values(minute, 0)
+        and local.hour in values(hour, 1)
+        and local.month in values(month, 3)
         and ((by_day or by_weekday) if both else (by_day and by_weekday))
     )
 

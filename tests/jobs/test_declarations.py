@@ -121,13 +121,13 @@ HANDLERS = {
     f"@request_handler\n{BARE}": "a request handler is called with (ctx, data), but it takes (ctx)",
 }
 
-numbers = itertools.count()
+module_numbers = itertools.count()
 Write = Callable[..., str]
 
 
 @pytest.fixture
-def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Write:
-    """Return a function that writes a module and returns its name; declarations are reset later."""
+def write_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Write:
+    """Return a function that writes a module and returns its name; restore the registry later."""
     registry.load([BUILT_IN])
     for field in ("_functions", "static_crons", "batches"):
         monkeypatch.setattr(registry, field, dict(getattr(registry, field)))
@@ -135,14 +135,14 @@ def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Write:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    def write_module(text: str, name: str = "", head: str = IMPORTS) -> str:
-        name = name or f"declared_{next(numbers)}"
+    def write_file(text: str, name: str = "", head: str = IMPORTS) -> str:
+        name = name or f"declared_{next(module_numbers)}"
         path = tmp_path / f"{name.replace('.', '/')}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(head + text + "\n")
         return name
 
-    return write_module
+    return write_file
 
 
 def problem_of(name: str) -> str:
@@ -152,17 +152,17 @@ def problem_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_invalid_option_is_rejected(write: Write, option: str) -> None:
-    name = write(f"@action({option})\n{FUNCTION}")
+def test_an_invalid_option_is_rejected(write_module: Write, option: str) -> None:
+    name = write_module(f"@action({option})\n{FUNCTION}")
     start = f"{name} cannot be imported: {name}.send ({name}.py:2): {OPTIONS[option]}"
     assert problem_of(name).startswith(start)
 
 
 @pytest.mark.parametrize("text", [*SIGNATURES, *CRONS, *HANDLERS])
 def test_the_error_for_a_misused_decorator_names_the_function_the_mistake_and_the_fix(
-    write: Write, text: str
+    write_module: Write, text: str
 ) -> None:
-    name = write(text)
+    name = write_module(text)
     problem = problem_of(name)
     assert problem.startswith(f"{name} cannot be imported: {name}.")
     assert {**SIGNATURES, **CRONS, **HANDLERS}[text] in problem
@@ -186,8 +186,8 @@ def test_the_error_for_a_misused_decorator_names_the_function_the_mistake_and_th
         ),
     ],
 )
-def test_valid_declarations_are_accepted(write: Write, text: str) -> None:
-    assert import_problems([write(text)]) == []
+def test_valid_declarations_are_accepted(write_module: Write, text: str) -> None:
+    assert import_problems([write_module(text)]) == []
 
 
 async def test_an_argument_may_have_any_type_that_json_can_represent() -> None:
@@ -201,21 +201,30 @@ async def test_an_argument_may_have_any_type_that_json_can_represent() -> None:
 
 
 @pytest.mark.parametrize("policy", ["Retry(retries='3')", "RateLimit(count=True, per_ms=1)"])
-def test_a_policy_with_a_value_of_an_invalid_type_is_rejected(write: Write, policy: str) -> None:
-    assert "must be a whole number, got" in problem_of(write(f"POLICY = {policy}"))
+def test_a_policy_with_a_value_of_an_invalid_type_is_rejected(
+    write_module: Write, policy: str
+) -> None:
+    assert "must be a whole number, got" in problem_of(write_module(f"POLICY = {policy}"))
 
 
-def test_a_module_may_set_the_prefix_of_its_names(write: Write) -> None:
+def test_a_module_may_set_the_prefix_of_its_names(write_module: Write) -> None:
     text = f"__ostinato_module__ = 'orders'\n@action()\n{FUNCTION}"
-    assert import_problems([write(text, "shop.tasks"), write(text.replace("orders", "x"))]) == []
+    assert (
+        import_problems(
+            [write_module(text, "shop.tasks"), write_module(text.replace("orders", "x"))]
+        )
+        == []
+    )
     assert registry.get("orders.send")
     assert registry.get("x.send")
 
 
-def test_the_error_for_two_modules_of_one_name_names_both_files_and_the_fixes(write: Write) -> None:
+def test_the_error_for_two_modules_of_one_name_names_both_files_and_the_fixes(
+    write_module: Write,
+) -> None:
     text = f"@action()\n{FUNCTION}"
-    assert import_problems([write(text, "sales.mail")]) == []
-    problem = problem_of(write(text, "billing.mail"))
+    assert import_problems([write_module(text, "sales.mail")]) == []
+    problem = problem_of(write_module(text, "billing.mail"))
     assert problem.endswith(
         "billing.mail.send (billing/mail.py:2): the name 'mail.send' is taken by sales.mail.send "
         "(sales/mail.py:2); write __ostinato_module__ = 'billing' at the top of billing/mail.py, "
@@ -223,19 +232,19 @@ def test_the_error_for_two_modules_of_one_name_names_both_files_and_the_fixes(wr
     )
 
 
-def test_defining_a_function_twice_is_rejected(write: Write) -> None:
-    name = write(f"@action()\n{FUNCTION}\n@action()\n{FUNCTION}")
+def test_defining_a_function_twice_is_rejected(write_module: Write) -> None:
+    name = write_module(f"@action()\n{FUNCTION}\n@action()\n{FUNCTION}")
     assert f"the name '{name}.send' is taken by {name}.send ({name}.py:2)" in problem_of(name)
 
 
 @pytest.mark.parametrize("prefix", ["'my-orders'", "5", "'a.b'", "''"])
-def test_an_invalid_prefix_is_rejected(write: Write, prefix: str) -> None:
-    problem = problem_of(write(f"__ostinato_module__ = {prefix}\n@action()\n{FUNCTION}"))
+def test_an_invalid_prefix_is_rejected(write_module: Write, prefix: str) -> None:
+    problem = problem_of(write_module(f"__ostinato_module__ = {prefix}\n@action()\n{FUNCTION}"))
     assert f"__ostinato_module__ must be a name such as 'orders', got {prefix}" in problem
 
 
-def test_a_prefix_below_a_function_is_rejected(write: Write) -> None:
-    name = write(f"@action()\n{FUNCTION}\n__ostinato_module__ = 'late'")
+def test_a_prefix_below_a_function_is_rejected(write_module: Write) -> None:
+    name = write_module(f"@action()\n{FUNCTION}\n__ostinato_module__ = 'late'")
     assert f"__ostinato_module__ is set below it; move that line to the top of {name}.py" in (
         problem_of(name)
     )

@@ -13,7 +13,7 @@ from tests.engine.functions import gate
 from tests.engine.rig import Rig, run_worker, running_worker
 
 
-async def in_queue(rig: Rig, name: str, queue: str) -> str:
+async def schedule_in_queue(rig: Rig, name: str, queue: str) -> str:
     new_job = replace(await rig.build_job(name), queue=queue)
     return (await rig.engine.schedule(new_job)).id
 
@@ -27,7 +27,7 @@ async def test_jobs_of_a_paused_queue_stay_pending_until_it_is_resumed(rig: Rig)
     assert (await rig.engine.queues.pause("mail")).paused
     for _ in range(5):
         await rig.run("echo")
-    job_id = await in_queue(rig, "echo", "mail")
+    job_id = await schedule_in_queue(rig, "echo", "mail")
     for _ in range(5):
         await rig.run("echo")
     assert (await rig.job(job_id))["attempt"] == 0
@@ -36,7 +36,7 @@ async def test_jobs_of_a_paused_queue_stay_pending_until_it_is_resumed(rig: Rig)
 
 
 async def test_running_job_finishes_when_its_queue_is_paused(rig: Rig) -> None:
-    running = await in_queue(rig, "hold", "mail")
+    running = await schedule_in_queue(rig, "hold", "mail")
     await gate.reached.wait()
     await rig.engine.queues.pause("mail")
     gate.opened.set()
@@ -47,7 +47,7 @@ async def test_job_queued_in_redis_does_not_start_after_its_queue_is_paused(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     async with running_worker(fast_settings.model_copy(update={"concurrency": 1})) as worker:
-        ids = [await in_queue(rig_without_worker, "hold", "mail") for _ in range(10)]
+        ids = [await schedule_in_queue(rig_without_worker, "hold", "mail") for _ in range(10)]
         await gate.reached.wait()
         await rig_without_worker.engine.queues.pause("mail")
         await rig_without_worker.wait_until(
@@ -71,7 +71,7 @@ async def test_pause_takes_effect_soon_without_a_signal(
         await rig_without_worker.wait_until(
             lambda: worker.queue_settings.is_paused("mail"), within=30
         )
-        job_id = await in_queue(rig_without_worker, "echo", "mail")
+        job_id = await schedule_in_queue(rig_without_worker, "echo", "mail")
         await rig_without_worker.run("echo")
         assert (await rig_without_worker.job(job_id))["attempt"] == 0
 
@@ -80,7 +80,7 @@ async def test_a_pause_applies_to_workers_that_start_later(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     await rig_without_worker.engine.queues.pause("mail")
-    job_id = await in_queue(rig_without_worker, "echo", "mail")
+    job_id = await schedule_in_queue(rig_without_worker, "echo", "mail")
     async with run_worker(fast_settings):
         await rig_without_worker.run("echo")
         assert (await rig_without_worker.job(job_id))["attempt"] == 0
@@ -108,11 +108,11 @@ async def test_every_known_queue_is_listed_with_its_due_jobs_and_workers(
 ) -> None:
     await rig_without_worker.engine.queues.resume("quiet", weight=2)
     for queue in ("mail", "mail", "other"):
-        await in_queue(rig_without_worker, "echo", queue)
+        await schedule_in_queue(rig_without_worker, "echo", queue)
     async with WorkerRuntime.open(fast_settings):
         seen = [
-            (one.name, one.pending_due, one.workers)
-            for one in await rig_without_worker.engine.queues.all()
+            (queue.name, queue.pending_due, queue.workers)
+            for queue in await rig_without_worker.engine.queues.all()
         ]
     assert seen == [("default", 0, 1), ("mail", 2, 1), ("other", 1, 0), ("quiet", 0, 0)]
 
@@ -151,7 +151,7 @@ async def test_the_leader_logs_an_unserved_queue_with_due_jobs_once(
 ) -> None:
     later = replace(await rig.build_job("echo"), queue="later")
     await rig.schedule_at(later, later.scheduled_time + timedelta(hours=1))
-    await in_queue(rig, "echo", "other")
+    await schedule_in_queue(rig, "echo", "other")
     with capture_logs() as lines:
         for _ in range(3):
             await rig.engine.queues.report_unserved()

@@ -24,8 +24,8 @@ async def test_result_is_kept_for_a_week_or_its_result_ttl(
 
 async def test_ttl_index_purges_jobs_at_their_purge_time(rig_without_worker: Rig) -> None:
     indexes = await rig_without_worker.engine.mongo["jobs"].index_information()
-    (purge,) = [one for one in indexes.values() if one["key"] == [("purgeAt", 1)]]
-    assert purge["expireAfterSeconds"] == 0
+    (ttl_index,) = [index for index in indexes.values() if index["key"] == [("purgeAt", 1)]]
+    assert ttl_index["expireAfterSeconds"] == 0
 
 
 async def test_jobs_scheduled_by_a_failed_action_remain(rig: Rig) -> None:
@@ -33,6 +33,8 @@ async def test_jobs_scheduled_by_a_failed_action_remain(rig: Rig) -> None:
     assert [job["args"] for job in await rig.find_jobs("echo")] == [{"value": "stays"}]
 
 
-async def test_arguments_scheduled_in_a_transaction_are_limited_in_bytes(rig: Rig) -> None:
+async def test_total_argument_bytes_of_jobs_scheduled_in_a_transaction_are_limited(
+    rig: Rig,
+) -> None:
     job = await rig.run("schedule_wide_characters", number=150)
     assert (job["state"], job["error"]["name"]) == ("failed", PayloadTooLarge.__name__)

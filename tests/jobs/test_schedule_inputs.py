@@ -35,7 +35,7 @@ def test_missing_schedule_is_an_error() -> None:
     assert issues(None, None) == [("intervalMs", "required"), ("cronspec", "required")]
 
 
-def test_giving_both_schedules_is_an_error() -> None:
+def test_both_schedules_together_are_an_error() -> None:
     assert issues(1_000, "* * * * *") == [("intervalMs", "exclusive"), ("cronspec", "exclusive")]
 
 

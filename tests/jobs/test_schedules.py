@@ -15,7 +15,7 @@ from ostinato.jobs.schedules import (
     parse_schedule,
     with_jitter,
 )
-from tests.jobs.schedule_reference import ticks_by_stepping
+from tests.jobs.schedule_reference import find_ticks_by_stepping
 
 NOW = datetime(2026, 5, 4, 10, 0, 30, 250_000, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -29,12 +29,12 @@ def runs(spec: str, tz: str, after: str, count: int = 3) -> list[str]:
 
 
 def field(low: int, high: int, *more: str) -> st.SearchStrategy[str]:
-    """Draw one field: often `*`, else a step, or a list of values and ranges."""
+    """Return a strategy for a field: often `*`, else a step, or a list of values and ranges."""
     value = st.integers(low, high).map(str)
     span = st.tuples(st.integers(low, high - 1), st.integers(1, 7)).map(
         lambda pair: f"{pair[0]}-{min(pair[0] + pair[1], high)}"
     )
-    step = st.integers(2, 20).map(lambda every: f"*/{every}")
+    step = st.integers(2, 20).map(lambda size: f"*/{size}")
     listed = st.lists(value | span, min_size=1, max_size=3).map(",".join)
     return st.one_of(st.just("*"), st.just("*"), listed, step, *map(st.just, more))
 
@@ -42,8 +42,8 @@ def field(low: int, high: int, *more: str) -> st.SearchStrategy[str]:
 CRONSPECS = st.tuples(
     field(0, 59), field(0, 23), field(1, 28, "L"), field(1, 12), field(0, 6, "mon-fri", "sun")
 ).map(" ".join)
-# A day around a change of the clocks: by an hour, by half an hour, at midnight, southern, none.
-PLACES = st.sampled_from(
+# Days with a clock change: an hour, half an hour, at midnight, southern hemisphere, none.
+ZONES_AND_DAYS = st.sampled_from(
     [
         ("Europe/Berlin", "2026-03-29"),
         ("Europe/Berlin", "2026-10-25"),
@@ -61,28 +61,28 @@ PLACES = st.sampled_from(
 
 
 @settings(max_examples=60)
-@given(CRONSPECS, PLACES, st.integers(0, 2 * 86_400))
+@given(CRONSPECS, ZONES_AND_DAYS, st.integers(0, 2 * 86_400))
 @example("*/15 * * * *", ("Europe/Berlin", "2026-10-25"), 0)
 @example("30 2 * * *", ("Europe/Berlin", "2026-03-29"), 0)
 @example("0 * * * *", ("Australia/Lord_Howe", "2026-10-04"), 0)
 @example("0 0 L * *", ("UTC", "2028-02-29"), 0)
 @example("* * */2 * 0-6", ("Europe/Berlin", "2026-03-29"), 0)
 def test_cronspec_ticks_equal_those_found_by_stepping_through_every_minute(
-    spec: str, place: tuple[str, str], offset_s: int
+    spec: str, zone_and_day: tuple[str, str], offset_s: int
 ) -> None:
-    zone, day = place
+    zone, day = zone_and_day
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY + timedelta(seconds=offset_s)
-    expected = ticks_by_stepping(spec, ZoneInfo(zone), start, start + 2 * DAY)
+    expected = find_ticks_by_stepping(spec, ZoneInfo(zone), start, start + 2 * DAY)
     found = next_runs(CronSchedule(cronspec=spec, tz=zone), start, len(expected) + 1)
     assert found[:-1] == expected[: len(found) - 1]
     assert found[-1] > start + 2 * DAY or len(found) == 1_000
 
 
-@given(CRONSPECS, PLACES, st.integers(0, 2 * 86_400_000))
+@given(CRONSPECS, ZONES_AND_DAYS, st.integers(0, 2 * 86_400_000))
 def test_next_runs_are_in_the_future_and_in_order(
-    spec: str, place: tuple[str, str], offset_ms: int
+    spec: str, zone_and_day: tuple[str, str], offset_ms: int
 ) -> None:
-    zone, day = place
+    zone, day = zone_and_day
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - DAY
     start += timedelta(milliseconds=offset_ms)
     found = [start, *next_runs(CronSchedule(cronspec=spec, tz=zone), start, 20)]

@@ -19,8 +19,8 @@ from tests.engine.rig import Rig
 FIVE_YEARS_MS = 5 * 365 * 24 * 3_600_000
 
 
-async def scheduled(rig: Rig, **call: Any) -> str:
-    """Call `run_after`, or `run_at` if a time is given, in a transaction of the API."""
+async def schedule_with(rig: Rig, **call: Any) -> str:
+    """Call `run_after`, or `run_at` with the argument `when`, in a transaction of the API."""
 
     async def body(ctx: Context) -> str:
         name, args = call.get("name", "functions.echo"), call.get("args", {})
@@ -51,7 +51,7 @@ async def test_an_invalid_call_is_rejected_with_its_issue(
     rig_without_worker: Rig, call: dict[str, Any], path: tuple[str, ...]
 ) -> None:
     with pytest.raises(BadRequest) as raised:
-        await scheduled(rig_without_worker, **call)
+        await schedule_with(rig_without_worker, **call)
     assert [issue.path for issue in raised.value.issues] == [path]
     assert await rig_without_worker.all("jobs") == []
 
@@ -61,7 +61,7 @@ async def test_a_cause_that_is_not_plain_text_is_rejected(
     rig_without_worker: Rig, cause: Cause
 ) -> None:
     with pytest.raises(BadRequest) as raised:
-        await scheduled(rig_without_worker, options={"cause": cause})
+        await schedule_with(rig_without_worker, options={"cause": cause})
     assert [issue.path for issue in raised.value.issues] == [("cause",)]
     assert await rig_without_worker.all("jobs") == []
 
@@ -69,14 +69,14 @@ async def test_a_cause_that_is_not_plain_text_is_rejected(
 async def test_a_string_of_a_subclass_is_stored_as_a_plain_string(rig_without_worker: Rig) -> None:
     name, queue = Code("functions.echo"), Code("default")
     job = await rig_without_worker.job(
-        await scheduled(rig_without_worker, name=name, options={"queue": queue})
+        await schedule_with(rig_without_worker, name=name, options={"queue": queue})
     )
     assert [type(job[field]) for field in ("functionName", "queue", "lane")] == [str] * 3
     assert job["queue"] == "default"
 
 
 async def test_function_with_an_invalid_schedule_call_fails_at_the_call(rig: Rig) -> None:
-    job = await rig.run("schedule_badly", name="functions.nothing")
+    job = await rig.run("schedule_by_name", name="functions.nothing")
     assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
 
 
@@ -90,38 +90,42 @@ async def test_all_issues_of_a_call_are_reported_together(rig_without_worker: Ri
 
 async def test_the_error_message_names_the_invalid_argument(rig_without_worker: Rig) -> None:
     with pytest.raises(BadRequest, match=r"args\.number: field required"):
-        await scheduled(rig_without_worker, name="functions.scheduleMany")
+        await schedule_with(rig_without_worker, name="functions.scheduleMany")
 
 
 async def test_job_scheduled_in_the_past_runs_at_once_and_keeps_its_scheduled_time(
     rig: Rig,
 ) -> None:
     past = (await rig.engine.now()) - timedelta(days=400)
-    job = await rig.wait_until_ended(await scheduled(rig, when=past))
+    job = await rig.wait_until_ended(await schedule_with(rig, when=past))
     assert (job["state"], job["scheduledTime"]) == ("success", past)
 
 
 async def test_a_job_within_five_years_is_accepted(rig_without_worker: Rig) -> None:
-    job = await rig_without_worker.job(await scheduled(rig_without_worker, delay_ms=FIVE_YEARS_MS))
+    job = await rig_without_worker.job(
+        await schedule_with(rig_without_worker, delay_ms=FIVE_YEARS_MS)
+    )
     ahead = job["scheduledTime"] - job["createdAt"] - timedelta(milliseconds=FIVE_YEARS_MS)
     assert timedelta(0) <= ahead < timedelta(seconds=1)
 
 
-async def keyed(rig: Rig, value: object, key: str = "$key", owner: str = "alice") -> NewJob:
+async def build_keyed_job(
+    rig: Rig, value: object, key: str = "$key", owner: str = "alice"
+) -> NewJob:
     return replace(await rig.build_job("echo", {"value": value}), key=key, owner=owner)
 
 
 async def test_same_key_returns_the_same_job(rig_without_worker: Rig) -> None:
-    new_jobs = [await keyed(rig_without_worker, 1) for _ in range(10)]
+    new_jobs = [await build_keyed_job(rig_without_worker, 1) for _ in range(10)]
     first = await asyncio.gather(*map(rig_without_worker.engine.schedule, new_jobs))
     second = await rig_without_worker.engine.schedule(new_jobs[0])
     assert {job.id for job in [*first, second]} == {first[0].id}
 
 
 async def test_owners_may_use_the_same_key(rig_without_worker: Rig) -> None:
-    mine = await rig_without_worker.engine.schedule(await keyed(rig_without_worker, 1))
+    mine = await rig_without_worker.engine.schedule(await build_keyed_job(rig_without_worker, 1))
     theirs = await rig_without_worker.engine.schedule(
-        await keyed(rig_without_worker, 2, owner="bob")
+        await build_keyed_job(rig_without_worker, 2, owner="bob")
     )
     assert mine.id != theirs.id
 
@@ -130,13 +134,13 @@ async def test_owners_may_use_the_same_key(rig_without_worker: Rig) -> None:
 async def test_a_key_with_other_arguments_is_a_conflict(
     rig_without_worker: Rig, other: object
 ) -> None:
-    await rig_without_worker.engine.schedule(await keyed(rig_without_worker, 1))
+    await rig_without_worker.engine.schedule(await build_keyed_job(rig_without_worker, 1))
     with pytest.raises(Conflict, match="key"):
-        await rig_without_worker.engine.schedule(await keyed(rig_without_worker, other))
+        await rig_without_worker.engine.schedule(await build_keyed_job(rig_without_worker, other))
 
 
 async def test_a_key_of_another_function_is_a_conflict(rig_without_worker: Rig) -> None:
-    await rig_without_worker.engine.schedule(await keyed(rig_without_worker, 1))
+    await rig_without_worker.engine.schedule(await build_keyed_job(rig_without_worker, 1))
     other = replace(
         await rig_without_worker.build_job("echo_in_mutation", {"value": 1}), key="$key"
     )

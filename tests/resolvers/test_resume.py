@@ -14,7 +14,7 @@ from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import crons_changed, jobs_changed
-from tests.live.breaking import followed
+from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import disconnected, first_message, follow, received
 from tests.live.watching import SubscriptionHarness
@@ -33,7 +33,7 @@ async def test_missed_changes_come_from_the_ring(
 ) -> None:
     cursor = await disconnected(as_viewer())
     job_id = await writer.run()
-    await followed(feed)
+    await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
         assert (await client.next()).kind is ChangeKind.READY
         assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
@@ -45,7 +45,7 @@ async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await writer.run() for _ in range(5)]
-    await followed(feed)
+    await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert received(await client.take(15)) == [(i, seq) for i in ids for seq in (1, 2, 3)]
@@ -63,7 +63,7 @@ async def test_failed_catch_up_ends_its_subscription_and_the_client_can_resume(
 ) -> None:
     cursor = await disconnected(as_viewer())
     ids = [await writer.run() for _ in range(5)]
-    await followed(feed)
+    await wait_until_processed(feed)
     ended = pytest.raises(Unavailable, match="resume from your last cursor")
     with monkeypatch.context() as patch, ended:
         patch.setattr(replay, "decode_and_resolve", fail)
@@ -83,10 +83,10 @@ async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
         if not delay and asyncio.current_task() is reader:
             monkeypatch.undo()
             await writer.run()
-            await followed(feed)
+            await wait_until_processed(feed)
         await pause(delay)
 
-    await followed(feed)
+    await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         monkeypatch.setattr(asyncio, "sleep", sleep_while_the_ring_moves_on)
@@ -100,7 +100,7 @@ async def test_concurrent_resumes_share_a_catch_up_stream(
     for _ in range(20):
         cursors.append(await disconnected(as_viewer()))
         await writer.job()
-    await followed(feed)
+    await wait_until_processed(feed)
     clients = [follow(as_viewer(), cursor) for cursor in cursors]
     for client in clients:
         await client.ready()
@@ -172,9 +172,9 @@ async def test_cursor_older_than_the_history_is_history_lost(
 ) -> None:
     rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
-    await followed_writes(feed, writer, 1)
+    await write_and_process(feed, writer, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(feed, writer, 6)
+    await write_and_process(feed, writer, 6)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
         await client.ready()
@@ -192,9 +192,9 @@ async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up
 ) -> None:
     rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
-    await followed_writes(feed, writer, 1)
+    await write_and_process(feed, writer, 1)
     alive = await disconnected(as_viewer())
-    await followed_writes(feed, writer, 6)
+    await write_and_process(feed, writer, 6)
     async with harness.watch(after=lost) as gone, harness.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
         ended, received = await asyncio.gather(gone.next(), watcher.take(6), return_exceptions=True)
@@ -203,11 +203,11 @@ async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up
         assert len({message["jobId"] for message in received}) == 6
 
 
-async def followed_writes(feed: ChangeFeed, writer: Writer, count: int) -> None:
+async def write_and_process(feed: ChangeFeed, writer: Writer, count: int) -> None:
     """Write jobs and wait until the feed has processed them."""
     for _ in range(count):
         await writer.job()
-    await followed(feed)
+    await wait_until_processed(feed)
 
 
 async def test_position_that_mongodb_rejects_is_history_lost(

@@ -11,7 +11,7 @@ from ostinato.jobs.errors import SlowConsumer
 from ostinato.jobs.records import Job
 from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage
-from tests.live.breaking import followed
+from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, disconnected, follow, received
 from tests.live.writing import Writer
@@ -32,7 +32,7 @@ async def test_slow_reader_continues_from_the_history(
         assert (await client.next()).id == first
         for _ in range(10):
             await writer.run()
-        await followed(feed)
+        await wait_until_processed(feed)
         assert len(set(received(await client.take(30)))) == 30
 
 
@@ -57,7 +57,7 @@ async def test_subscriptions_are_removed_when_clients_leave(
     cursor = await disconnected(as_viewer())
     for _ in range(6):
         await writer.job()
-    await followed(feed)
+    await wait_until_processed(feed)
     for after in (None, cursor):
         async with follow(as_viewer(), after) as client:
             await client.ready()
@@ -80,7 +80,7 @@ async def test_reader_that_blocks_a_catch_up_stream_is_closed(
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
     cursor = await disconnected(as_viewer())
     ids = [await writer.job() for _ in range(12)]
-    await followed(feed)
+    await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         taken = [await client.next()]

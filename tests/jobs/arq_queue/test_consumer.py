@@ -1,4 +1,4 @@
-"""The consumer takes chunks out of Redis without signals and without a dispatcher."""
+"""The consumer takes chunks from Redis without signals and without a dispatcher."""
 
 import asyncio
 import gc
@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ from tests.processes import eventually
 ONE, TWO = "1" * 24, "2" * 24
 
 
-class Taken:
-    """Takes every chunk that it is given."""
+class RecordingTaker:
+    """Records the ids of all chunks."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -38,7 +39,7 @@ class Taken:
 
 
 @asynccontextmanager
-async def consuming(url: str, queue: str, taken: Taken) -> AsyncIterator[ChunkQueue]:
+async def consuming(url: str, queue: str, taken: RecordingTaker) -> AsyncIterator[ChunkQueue]:
     """Run a consumer that gets no signals; yield its queue."""
     consumer = Consumer(lambda: connect(url, queue), taken.take, lambda _: True, lambda: None)
     redis = connect(url, queue)
@@ -55,7 +56,7 @@ async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
     settings: Settings, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.arq_queue.connection.COMMAND_TIMEOUT_S", 0.5)
-    taken = Taken()
+    taken = RecordingTaker()
     async with (
         proxied(settings.redis_url) as proxy,
         consuming(proxy.url, queue, taken) as chunks,
@@ -71,7 +72,7 @@ async def test_consumer_detects_a_stopped_redis_and_continues_after_recovery(
 
 
 async def test_chunk_is_taken_within_2_s_without_a_signal(settings: Settings, queue: str) -> None:
-    taken = Taken()
+    taken = RecordingTaker()
     async with consuming(settings.redis_url, queue, taken) as chunks:
         await chunks.put([ONE], notify_after_claim=False)
         await eventually(lambda: taken.ids == [ONE])
@@ -84,15 +85,15 @@ async def test_finished_jobs_leave_nothing_in_redis(
 ) -> None:
     ids = await asyncio.gather(*(rig.schedule("echo", value="kept") for _ in range(20)))
     assert {(await rig.wait_until_ended(job_id))["state"] for job_id in ids} == {"success"}
-    says_it_lives = f"{queue}:health-check".encode()  # arq's own, with a time to live
-    await rig.wait_until(lambda: redis_admin.keys("*") == [says_it_lives])
-    assert redis_admin.ttl(says_it_lives) not in (-1, -2)
+    health_check = f"{queue}:health-check".encode()  # written by arq, with a TTL
+    await rig.wait_until(lambda: redis_admin.keys("*") == [health_check])
+    assert redis_admin.ttl(health_check) not in (-1, -2)
 
 
 async def test_stale_arq_abort_entry_has_no_effect(
     settings: Settings, queue: str, redis_admin: Redis
 ) -> None:
-    redis, taken = connect(settings.redis_url, queue), Taken()
+    redis, taken = connect(settings.redis_url, queue), RecordingTaker()
     await ChunkQueue(redis).put([ONE], notify_after_claim=False)
     await redis.aclose(close_connection_pool=True)
     (chunk,) = redis_admin.zscan_iter(queue)
@@ -116,7 +117,7 @@ def test_chunk_abandoned_with_its_connection_is_not_logged_as_a_failure(
 
 async def test_failure_that_no_task_awaits_is_not_reported() -> None:
     reported: list[Any] = []
-    gc.collect()  # what other tests have left
+    gc.collect()  # of objects from other tests
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     worker = object.__new__(_ArqWorker)
     worker.finishing = set()
@@ -131,7 +132,7 @@ async def test_failure_that_no_task_awaits_is_not_reported() -> None:
 
 
 class Clients:
-    """Remember the clients that a consumer connects."""
+    """Connects clients, and records them."""
 
     def __init__(self, url: str, queue: str) -> None:
         self.url, self.queue = url, queue
@@ -143,15 +144,17 @@ class Clients:
 
     def connected(self) -> list[AbstractConnection]:
         pools = [client.connection_pool for client in self.all]
-        each = [[*pool._available_connections, *pool._in_use_connections] for pool in pools]
-        return [connection for some in each for connection in some if connection.is_connected]
+        connections = chain.from_iterable(
+            [*pool._available_connections, *pool._in_use_connections] for pool in pools
+        )
+        return [connection for connection in connections if connection.is_connected]
 
 
 @pytest.mark.parametrize("turns", range(12))
 async def test_consumer_canceled_again_while_it_closes_leaves_no_connection(
     settings: Settings, queue: str, turns: int
 ) -> None:
-    taken, clients = Taken(), Clients(settings.redis_url, queue)
+    taken, clients = RecordingTaker(), Clients(settings.redis_url, queue)
     redis = clients.connect()
     for _ in range(20):
         await ChunkQueue(redis).put([ONE], notify_after_claim=False)
@@ -162,6 +165,6 @@ async def test_consumer_canceled_again_while_it_closes_leaves_no_connection(
     await eventually(lambda: taken.ids)
     while not running.done():
         running.cancel()
-        for _ in range(turns + 1):  # of the event loop
+        for _ in range(turns + 1):  # turns of the event loop
             await asyncio.wait({running}, timeout=0)
     assert clients.connected() == []

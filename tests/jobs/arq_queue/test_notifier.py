@@ -1,4 +1,4 @@
-"""The last signals of an engine, and signals that Redis does not receive."""
+"""Tests of the notifier: lost signals, reconnects and closing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,9 +39,9 @@ async def notifier(fast_settings: Settings, redis_proxy: Proxy) -> AsyncIterator
 async def test_failed_signal_does_not_delay_the_next(
     notifier: Notifier, redis_proxy: Proxy, fast_settings: Settings, redis_admin: Redis
 ) -> None:
-    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
-    with pubsub as heard:
-        heard.subscribe(f"{fast_settings.redis_prefix}:doorbell")
+    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py does not annotate pubsub()
+    with pubsub as subscription:
+        subscription.subscribe(f"{fast_settings.redis_prefix}:doorbell")
         redis_proxy.stall()
         notifier.notify(Signal.DUE)
         await eventually(lambda: not notifier._pending)
@@ -49,24 +49,24 @@ async def test_failed_signal_does_not_delay_the_next(
         redis_proxy.cut()
         redis_proxy.heal()
         await notifier.close()
-        messages = [heard.get_message(timeout=1) for _ in range(4)]
-    assert b"work" in [one["data"] for one in messages if one]
+        messages = [subscription.get_message(timeout=1) for _ in range(4)]
+    assert b"work" in [message["data"] for message in messages if message]
 
 
 async def test_dead_connection_is_detected_and_replaced(
     notifier: Notifier, redis_proxy: Proxy, fast_settings: Settings, redis_admin: Redis
 ) -> None:
-    heard: list[Signal] = []
-    listening = asyncio.create_task(notifier.listen(heard.append))
-    await eventually(lambda: len(heard) == len(Signal))
+    received: list[Signal] = []
+    listening = asyncio.create_task(notifier.listen(received.append))
+    await eventually(lambda: len(received) == len(Signal))
     redis_proxy.blackhole_open_connections()
     with capture_logs() as logs:
         await eventually(
-            lambda: len(heard) == 2 * len(Signal), within=3 * POLLS_UNTIL_RECONNECT * POLL_S
+            lambda: len(received) == 2 * len(Signal), within=3 * POLLS_UNTIL_RECONNECT * POLL_S
         )
     assert [(line["event"], "PING" in line["error"]) for line in logs] == [("notifier.lost", True)]
-    ring = partial(redis_admin.publish, f"{fast_settings.redis_prefix}:doorbell", "work")
-    await eventually(lambda: ring() and Signal.WORK in heard[2 * len(Signal) :])
+    publish_work = partial(redis_admin.publish, f"{fast_settings.redis_prefix}:doorbell", "work")
+    await eventually(lambda: publish_work() and Signal.WORK in received[2 * len(Signal) :])
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
@@ -74,34 +74,34 @@ async def test_dead_connection_is_detected_and_replaced(
 async def test_every_signal_is_repeated_after_a_reconnect(
     notifier: Notifier, redis_proxy: Proxy
 ) -> None:
-    heard: list[Signal] = []
+    received: list[Signal] = []
     redis_proxy.stall()
     before = redis_proxy.forwarded_chunks
-    listening = asyncio.create_task(notifier.listen(heard.append))
+    listening = asyncio.create_task(notifier.listen(received.append))
     await eventually(lambda: redis_proxy.forwarded_chunks > before)
-    assert heard == []
+    assert received == []
     redis_proxy.heal()
-    await eventually(lambda: heard == list(Signal))
+    await eventually(lambda: received == list(Signal))
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
 
 async def test_responsive_idle_connection_is_kept(notifier: Notifier, redis_proxy: Proxy) -> None:
-    heard: list[Signal] = []
-    listening = asyncio.create_task(notifier.listen(heard.append))
-    await eventually(lambda: len(heard) == len(Signal))
+    received: list[Signal] = []
+    listening = asyncio.create_task(notifier.listen(received.append))
+    await eventually(lambda: len(received) == len(Signal))
     before = redis_proxy.forwarded_chunks
-    with capture_logs() as logs:  # until it has been asked, and has answered, three times
+    with capture_logs() as logs:  # until three PINGs have been answered: 6 chunks
         await eventually(
             lambda: redis_proxy.forwarded_chunks >= before + 6,
             within=4 * POLLS_UNTIL_RECONNECT * POLL_S,
         )
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    assert (logs, heard) == ([], list(Signal))
+    assert (logs, received) == ([], list(Signal))
 
 
-async def test_engine_finishes_submitted_writes_when_its_body_raises(
+async def test_engine_finishes_submitted_writes_when_the_with_block_raises(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     new_job = await rig_without_worker.build_job("echo")
@@ -110,17 +110,19 @@ async def test_engine_finishes_submitted_writes_when_its_body_raises(
         async with Engine.open(fast_settings) as engine:
             writing = asyncio.create_task(engine.inserts.submit(document))
             await asyncio.wait({writing}, timeout=0)
-            raise ValueError("a failing body")
+            raise ValueError("the with block fails")
     assert writing.done()
     assert (await rig_without_worker.job(document["_id"]))["state"] == "pending"
 
 
-async def test_engine_sends_its_last_signal_when_its_body_raises(fast_settings: Settings) -> None:
+async def test_engine_sends_its_last_signal_when_the_with_block_raises(
+    fast_settings: Settings,
+) -> None:
     with suppress(ValueError):
         async with Engine.open(fast_settings) as engine:
             engine.notifier.notify(Signal.DUE)
             publishing = engine.notifier._publishing
-            raise ValueError("a failing body")
+            raise ValueError("the with block fails")
     assert publishing is not None
     assert publishing.done()
 

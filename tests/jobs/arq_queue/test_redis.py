@@ -132,16 +132,16 @@ async def test_scheduling_does_not_wait_for_redis(fast_settings: Settings) -> No
 async def test_only_jobs_due_soon_send_a_signal(
     rig_without_worker: Rig, fast_settings: Settings, redis_admin: Redis, queue: str
 ) -> None:
-    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # untyped there
-    with pubsub as heard:
-        heard.subscribe(queue.replace("queue", "doorbell"))
+    pubsub = redis_admin.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py does not annotate pubsub()
+    with pubsub as subscription:
+        subscription.subscribe(queue.replace("queue", "doorbell"))
         new_job = await rig_without_worker.build_job("echo")
         await rig_without_worker.schedule_at(new_job, new_job.scheduled_time + timedelta(days=7))
         await rig_without_worker.engine.notifier.close()
         async with Engine.open(fast_settings) as engine:  # a closed notifier sends no more signals
             await Rig(engine).schedule("echo")
-        messages = [heard.get_message(timeout=1) for _ in range(4)]
-    assert [one["data"] for one in messages if one] == [b"due"]
+        messages = [subscription.get_message(timeout=1) for _ in range(4)]
+    assert [message["data"] for message in messages if message] == [b"due"]
 
 
 async def test_worker_survives_a_valkey_restart_and_catches_up(
@@ -171,7 +171,7 @@ def test_reconnect_delays_grow_until_a_connection_lasts() -> None:
 def test_connection_closed_during_a_write_counts_as_a_redis_failure(
     settings: Settings,
 ) -> None:
-    async def write_to_a_closed_one() -> None:
+    async def write_to_a_closed_connection() -> None:
         connection: Any = Connection(port=urlsplit(settings.redis_url).port or 0)
         await connection.connect()
         transport = connection._writer.transport
@@ -181,4 +181,4 @@ def test_connection_closed_during_a_write_counts_as_a_redis_failure(
             await connection.send_command("PING")
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(write_to_a_closed_one())
+        runner.run(write_to_a_closed_connection())

@@ -45,7 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
     address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
+    certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
@@ -57,18 +57,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     private = serialization.PrivateFormat.PKCS8
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     text = key.private_bytes(pem, private, serialization.NoEncryption())
-    path.write_bytes(text + made.public_bytes(pem))
+    path.write_bytes(text + certificate.public_bytes(pem))
     return path
 
 
-async def serves_everybody(settings: Settings, url: str) -> None:
+async def check_every_client(settings: Settings, url: str) -> None:
     """Check that doctor, the API's engine and a worker work with a URL."""
-    assert [one.fix for one in await inspect_redis(url)] == [None, None]
-    given = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
-    async with Engine.open(given) as engine, run_worker(given):
+    assert [finding.fix for finding in await inspect_redis(url)] == [None, None]
+    url_settings = settings.model_copy(update={"redis_url": url, "sweep_ms": 60_000})
+    async with Engine.open(url_settings) as engine, run_worker(url_settings):
         await engine.notifier.ping()
         redis = connect(url, "q")
-        subscribers = await redis.pubsub_numsub(f"{given.redis_prefix}:doorbell")
+        subscribers = await redis.pubsub_numsub(f"{url_settings.redis_prefix}:doorbell")
         await redis.aclose(close_connection_pool=True)
         assert (await Rig(engine).run("echo"))["state"] == "success"
         assert subscribers is not None
@@ -79,15 +79,15 @@ async def test_password_with_special_characters_applies_to_every_connection(
     fast_settings: Settings, valkey: str, user: str
 ) -> None:
     login = f"{quote(user, safe='')}:{quote(PASSWORD, safe='')}"
-    await serves_everybody(fast_settings, f"redis://{login}@{valkey}")
+    await check_every_client(fast_settings, f"redis://{login}@{valkey}")
 
 
 async def test_password_and_database_may_be_query_options(
     fast_settings: Settings, valkey: str
 ) -> None:
     address = valkey.removesuffix("/0")
-    twice = quote(quote(PASSWORD, safe=""), safe="")  # redis-py decodes what was decoded once more
-    await serves_everybody(fast_settings, f"redis://{address}?db=3&password={twice}")
+    twice = quote(quote(PASSWORD, safe=""), safe="")  # redis-py decodes it twice
+    await check_every_client(fast_settings, f"redis://{address}?db=3&password={twice}")
 
 
 @pytest.mark.parametrize("check", ["ssl_ca_certs={path}", "ssl_cert_reqs=none"])
@@ -98,7 +98,7 @@ async def test_tls_options_apply_to_every_connection(
     tls.load_cert_chain(certificate)
     async with proxied(fast_settings.redis_url, tls) as proxy:
         url = proxy.url.replace("redis://", "rediss://")
-        await serves_everybody(fast_settings, f"{url}?{check.format(path=certificate)}")
+        await check_every_client(fast_settings, f"{url}?{check.format(path=certificate)}")
 
 
 async def test_untrusted_certificate_is_rejected(
@@ -113,7 +113,7 @@ async def test_untrusted_certificate_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("http://127.0.0.1/", "rediss:// for TLS"),
         ("redis://:pa:ss@w#rd@127.0.0.1:6379/0", "percent-encode special characters"),
@@ -124,10 +124,10 @@ async def test_untrusted_certificate_is_rejected(
         ("rediss://127.0.0.1/0?ssl_ca_certs=/no/such/file", "No such file"),
     ],
 )
-async def test_invalid_url_is_rejected_with_the_fix(url: str, said: str) -> None:
+async def test_invalid_url_is_rejected_with_the_fix(url: str, expected: str) -> None:
     reason = url_problem(url)
     assert reason is not None
-    assert said in reason
+    assert expected in reason
     assert "OSTINATO_REDIS_URL" in reason
     assert "pa:ss" not in reason
     (found,) = await inspect_redis(url)
@@ -143,4 +143,4 @@ async def test_wrong_password_is_distinguished_from_an_unreachable_server(valkey
     with capture_logs() as logs:
         await Notifier(redis, "x").warn_if_unreachable()
     await redis.aclose(close_connection_pool=True)
-    assert [(one["event"], one["fix"]) for one in logs] == [("redis.unreachable", found.fix)]
+    assert [(line["event"], line["fix"]) for line in logs] == [("redis.unreachable", found.fix)]

@@ -10,25 +10,25 @@ from ostinato.jobs.async_tools.cancellation import reraise_if_cancelled
 from ostinato.jobs.async_tools.timeouts import response_timeout, wait_for_event
 
 
-async def swallow_one_cancellation(begun: asyncio.Event) -> None:
-    begun.set()
+async def swallow_one_cancellation(started: asyncio.Event) -> None:
+    started.set()
     with suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("waits_for_event", [True, False])
 async def test_loop_ends_although_its_cancellation_was_swallowed(waits_for_event: bool) -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def loop() -> None:
         while True:
-            await swallow_one_cancellation(begun)
+            await swallow_one_cancellation(started)
             if waits_for_event:
                 await wait_for_event(asyncio.Event(), 60)
             reraise_if_cancelled()
 
     task = asyncio.create_task(loop())
-    await begun.wait()
+    await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)

@@ -1,4 +1,4 @@
-"""Each item of a group commit gets its own answer, in order and independent of the others."""
+"""Each item of a group commit gets its own result, in order and independent of the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,43 +24,43 @@ class Ledger:
         return [item * 2 if item > 0 else ValueError(item) for item in items]
 
 
-async def submitted(ledger: Ledger, items: list[int], limit: int) -> list[int | BaseException]:
+async def submit_all(ledger: Ledger, items: list[int], limit: int) -> list[int | BaseException]:
     group: GroupCommit[int, int] = GroupCommit(ledger.commit, limit)
-    answers = await asyncio.gather(*map(group.submit, items), return_exceptions=True)
+    results = await asyncio.gather(*map(group.submit, items), return_exceptions=True)
     await group.close()
-    return answers
+    return results
 
 
 @given(items=lists(integers(-3, 9), max_size=30), limit=integers(1, 7))
-def test_each_item_gets_its_own_answer_in_order(items: list[int], limit: int) -> None:
+def test_each_item_gets_its_own_result_in_order(items: list[int], limit: int) -> None:
     ledger = Ledger()
-    answers = asyncio.run(submitted(ledger, items, limit))
+    results = asyncio.run(submit_all(ledger, items, limit))
     assert [item for group in ledger.groups for item in group] == items
     assert all(len(group) <= limit for group in ledger.groups)
     for group in ledger.groups:
         for item in group:
-            answer = answers.pop(0)
+            result = results.pop(0)
             expected = ConnectionError if 0 in group else int if item > 0 else ValueError
-            assert isinstance(answer, expected)
-            assert not isinstance(answer, int) or answer == item * 2
+            assert isinstance(result, expected)
+            assert not isinstance(result, int) or result == item * 2
 
 
 async def test_items_submitted_together_share_a_write() -> None:
     ledger = Ledger()
-    await submitted(ledger, list(range(1, 101)), 1_000)
+    await submit_all(ledger, list(range(1, 101)), 1_000)
     assert len(ledger.groups) == 1
 
 
 async def test_canceled_caller_leaves_its_item_and_does_not_affect_others() -> None:
     ledger = Ledger()
     group: GroupCommit[int, int] = GroupCommit(ledger.commit, 10)
-    impatient, patient = (asyncio.create_task(group.submit(item)) for item in (1, 2))
-    await asyncio.wait({impatient}, timeout=0)
-    impatient.cancel()
-    assert await patient == 4
+    canceled, waiting = (asyncio.create_task(group.submit(item)) for item in (1, 2))
+    await asyncio.wait({canceled}, timeout=0)
+    canceled.cancel()
+    assert await waiting == 4
     assert ledger.groups == [[1, 2]]
     with pytest.raises(asyncio.CancelledError):
-        await impatient
+        await canceled
 
 
 async def test_canceled_write_leaves_no_caller_waiting() -> None:
@@ -69,8 +69,8 @@ async def test_canceled_write_leaves_no_caller_waiting() -> None:
     await asyncio.wait(submitting, timeout=0)
     assert group._flusher is not None
     group._flusher.cancel()
-    answers = await asyncio.gather(*submitting, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [Interrupted, Interrupted]
+    results = await asyncio.gather(*submitting, return_exceptions=True)
+    assert [type(result) for result in results] == [Interrupted, Interrupted]
     assert await group.submit(3) == 6
 
 
@@ -81,5 +81,5 @@ async def test_close_succeeds_when_the_last_write_is_canceled() -> None:
     assert group._flusher is not None
     group._flusher.cancel()
     await group.close()
-    (answer,) = await asyncio.gather(submitting, return_exceptions=True)
-    assert isinstance(answer, Interrupted)
+    (result,) = await asyncio.gather(submitting, return_exceptions=True)
+    assert isinstance(result, Interrupted)

@@ -9,7 +9,7 @@ from ostinato.jobs.async_tools.batch_loader import BatchLoader
 
 
 class Reader:
-    """Return the double of each number, None for 0, and record the keys of each read."""
+    """Returns the double of each number, nothing for 0, and records the keys of each read."""
 
     def __init__(self) -> None:
         self.reads: list[list[int]] = []
@@ -51,8 +51,8 @@ async def test_load_without_a_key_returns_none_without_a_read(read: Reader) -> N
 
 async def test_load_of_many_keys_joins_the_read_of_its_turn(read: Reader) -> None:
     loader = BatchLoader(read)
-    one, many = await asyncio.gather(loader.load(1), loader.load_many([0, 2]))
-    assert (one, many, read.reads) == (2, {1: 2, 2: 4}, [[0, 1, 2]])
+    single, many = await asyncio.gather(loader.load(1), loader.load_many([0, 2]))
+    assert (single, many, read.reads) == (2, {1: 2, 2: 4}, [[0, 1, 2]])
 
 
 async def test_load_of_no_keys_reads_nothing(read: Reader) -> None:
@@ -78,7 +78,7 @@ async def test_load_during_a_read_starts_the_next_read(read: Reader) -> None:
 async def test_failed_read_fails_all_waiters(read: Reader) -> None:
     loader, read.error = BatchLoader(read), ValueError("away")
     found = await asyncio.gather(loader.load(1), loader.load(2), return_exceptions=True)
-    assert [str(each) for each in found] == ["away", "away"]
+    assert [str(error) for error in found] == ["away", "away"]
 
 
 async def test_waiter_survives_a_canceled_reader(read: Reader) -> None:

@@ -10,11 +10,11 @@ from tests.processes import eventually
 
 
 class LeaderChanged(Exception):
-    """An exception that the task passes on to its awaiter."""
+    """An exception that the task reraises."""
 
 
 class Failing:
-    """Raise the given exceptions one after the other, and then run for ever."""
+    """Raises the exceptions one after another, and then runs forever."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)
@@ -27,14 +27,14 @@ class Failing:
         await asyncio.Event().wait()
 
 
-async def end(task: "asyncio.Task[None]") -> None:
+async def cancel_and_wait(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("a mistake"), ExceptionGroup("two", [KeyError("a"), OSError("b")])]
+    "error", [RuntimeError("a bug"), ExceptionGroup("two", [KeyError("a"), OSError("b")])]
 )
 async def test_failed_task_is_logged_and_restarted(error: Exception) -> None:
     failing = Failing(error)
@@ -43,14 +43,14 @@ async def test_failed_task_is_logged_and_restarted(error: Exception) -> None:
         await eventually(lambda: failing.starts == 2, within=30)
     (line,) = logs
     assert (line["event"], line["task"], line["exc_info"]) == ("task.failed", "dispatcher", error)
-    await end(task)
+    await cancel_and_wait(task)
 
 
 async def test_cancellation_raised_inside_the_task_restarts_it() -> None:
-    failing = Failing(asyncio.CancelledError("of something below"))
+    failing = Failing(asyncio.CancelledError("raised inside"))
     task = asyncio.create_task(keep_running("consumer", failing.run))
     await eventually(lambda: failing.starts == 2, within=30)
-    await end(task)
+    await cancel_and_wait(task)
 
 
 async def test_exception_to_reraise_ends_the_task() -> None:
@@ -66,19 +66,19 @@ async def test_restart_delays_grow_up_to_a_maximum() -> None:
         task = asyncio.create_task(keep_running("heartbeat", failing.run, max_pause_s=0.2))
         await eventually(lambda: failing.starts == 5, within=30)
     assert [line["retry_in_s"] for line in logs] == [0.1, 0.2, 0.2, 0.2]
-    await end(task)
+    await cancel_and_wait(task)
 
 
 async def test_task_is_dead_after_failing_repeatedly_for_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
-    failing = Failing(RuntimeError("a mistake"))
+    failing = Failing(RuntimeError("a bug"))
     supervised = SupervisedTask("hub", failing.run)
     assert not supervised.is_dead
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: supervised.is_dead, within=30)
-    await end(task)
+    await cancel_and_wait(task)
 
 
 async def test_task_that_runs_long_enough_is_no_longer_dead(
@@ -86,9 +86,9 @@ async def test_task_that_runs_long_enough_is_no_longer_dead(
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.UNHEALTHY_AFTER_S", 0)
     monkeypatch.setattr("ostinato.jobs.async_tools.supervision.STEADY_S", 0)
-    failing = Failing(RuntimeError("a mistake"))
+    failing = Failing(RuntimeError("a bug"))
     supervised = SupervisedTask("hub", failing.run)
     task = asyncio.create_task(supervised.run())
     await eventually(lambda: failing.starts == 2, within=30)
     assert not supervised.is_dead
-    await end(task)
+    await cancel_and_wait(task)

@@ -7,10 +7,10 @@ import pytest
 from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import WatchedCollection
 from ostinato.jobs.settings import Settings
-from tests.live.breaking import followed
+from tests.live.breaking import wait_until_processed
 from tests.live.writing import Writer
 
-MOST = 3
+MAX_RECEIVED = 3
 WATCH = ChangeFilter(collection=WatchedCollection.JOBS, owner="ann")
 
 
@@ -22,7 +22,7 @@ def live_settings(settings: Settings) -> Settings:
 async def write_and_deliver(feed: ChangeFeed, writer: Writer) -> None:
     """Write a job, and wait until the feed has delivered its change."""
     await writer.job()
-    await followed(feed)
+    await wait_until_processed(feed)
 
 
 async def test_catching_up_ends_although_changes_continue(feed: ChangeFeed, writer: Writer) -> None:
@@ -33,7 +33,7 @@ async def test_catching_up_ends_although_changes_continue(feed: ChangeFeed, writ
     async with feed.subscribe(WATCH, after) as changes:
         while (delivery := await changes.catch_up()) is not None:
             received += len(delivery.matched)
-            assert received <= MOST
+            assert received <= MAX_RECEIVED
             await write_and_deliver(feed, writer)
         assert received == 1
         assert [len((await changes.next(1)).matched)] == [1]
@@ -52,8 +52,8 @@ async def test_position_after_catching_up_loses_and_repeats_no_change(
 
 async def live(*subscriptions: FeedSubscription) -> None:
     """Make the subscriptions wait for live changes."""
-    for each in subscriptions:
-        assert not (await each.next(0.01)).matched
+    for subscription in subscriptions:
+        assert not (await subscription.next(0.01)).matched
 
 
 async def test_change_that_arrives_when_the_wait_ends_is_sent(

@@ -90,8 +90,12 @@ def test_ring_finds_by_owner_document_and_collection(
     watch: ChangeFilter, positions: list[str]
 ) -> None:
     ring = Ring(capacity=10)
-    for each in (change(1), change(2, "j2")._replace(route=Route(owner="bob")), change(3)):
-        ring.append(each)
+    for document_change in (
+        change(1),
+        change(2, "j2")._replace(route=Route(owner="bob")),
+        change(3),
+    ):
+        ring.append(document_change)
     assert [c.position for c in ring.after(watch.partition_key, Position(""), 10)] == positions
 
 
@@ -163,8 +167,8 @@ def test_only_filters_that_may_match_are_candidates_for_a_change(
         groups.join(watch, listener)
     claimed = change(1, "j1", event(JobState.IN_PROGRESS, JobState.PENDING))
     assert list(groups.candidates(claimed)) == []
-    for each in MATCHES:
-        groups.join(each, listener)
+    for watch in MATCHES:
+        groups.join(watch, listener)
     assert set(groups.candidates(claimed)) == set(MATCHES)
     for watch in (*wanted, *MATCHES):
         groups.leave(watch, listener)

@@ -7,7 +7,7 @@ from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.changes import DocumentChange, WatchedCollection
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.jobs.settings import Settings
-from tests.live.breaking import break_stream, lose_history, no_position
+from tests.live.breaking import break_stream, lose_history, unknown_position
 from tests.live.scraping import TOKEN, Scraper
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -21,41 +21,41 @@ def live_settings(settings: Settings) -> Settings:
 async def test_a_broken_stream_is_counted_as_a_reopening(
     scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await followed(feed, writer)
+    await write_and_process(feed, writer)
     before = await scraper.scrape()
     await break_stream(feed, writer.mongo)
     await eventually(lambda: feed.stats.reopened > before["ostinato_hub_reopenings_total"])
     after = await scraper.scrape()
-    assert moved(before, after) == {"hub_reopenings_total": 1}
+    assert increases(before, after) == {"hub_reopenings_total": 1}
 
 
 async def test_a_dropped_database_is_counted_as_an_invalidation(
     scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    await followed(feed, writer)
+    await write_and_process(feed, writer)
     before = await scraper.scrape()
     await writer.mongo.client.drop_database(writer.mongo.database.name)
     await ensure_collections(writer.mongo)
     await eventually(lambda: feed.stats.reopened > before["ostinato_hub_reopenings_total"])
-    risen = moved(before, await scraper.scrape())
-    assert risen["hub_invalidations_total"] == risen["hub_reopenings_total"] == 1
-    assert risen["hub_resets_total"] >= 1
-    assert "hub_histories_lost_total" not in risen
+    increased = increases(before, await scraper.scrape())
+    assert increased["hub_invalidations_total"] == increased["hub_reopenings_total"] == 1
+    assert increased["hub_resets_total"] >= 1
+    assert "hub_histories_lost_total" not in increased
 
 
 async def test_lost_history_is_counted_and_the_stream_continues(
     scraper: Scraper, feed: ChangeFeed, writer: Writer
 ) -> None:
-    nowhere = await no_position(feed, writer)
-    await followed(feed, writer)
+    unknown = await unknown_position(feed, writer)
+    await write_and_process(feed, writer)
     before = await scraper.scrape()
-    await lose_history(feed, writer.mongo, nowhere)
+    await lose_history(feed, writer.mongo, unknown)
     await eventually(lambda: feed.stats.resets > before["ostinato_hub_resets_total"])
-    risen = moved(before, await scraper.scrape())
-    assert risen["hub_histories_lost_total"] == risen["hub_resets_total"] == 1
+    increased = increases(before, await scraper.scrape())
+    assert increased["hub_histories_lost_total"] == increased["hub_resets_total"] == 1
 
 
-async def followed(feed: ChangeFeed, writer: Writer) -> DocumentChange:
+async def write_and_process(feed: ChangeFeed, writer: Writer) -> DocumentChange:
     """Write a job, and wait until the feed has processed it and all earlier writes."""
     job_id = await writer.job()
     await eventually(lambda: feed.ring.newest_of(WatchedCollection.JOBS, job_id), within=30)
@@ -64,10 +64,10 @@ async def followed(feed: ChangeFeed, writer: Writer) -> DocumentChange:
     return found
 
 
-def moved(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+def increases(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
     """Return the increases of the feed's counters, without those that have not changed."""
-    feed = {name: figure for name, figure in now.items() if name.startswith("ostinato_hub_")}
-    risen = {
-        name: figure - before[name] for name, figure in feed.items() if name.endswith("_total")
+    feed = {name: value for name, value in now.items() if name.startswith("ostinato_hub_")}
+    increased = {
+        name: value - before[name] for name, value in feed.items() if name.endswith("_total")
     }
-    return {name.removeprefix("ostinato_"): figure for name, figure in risen.items() if figure}
+    return {name.removeprefix("ostinato_"): value for name, value in increased.items() if value}

@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.decoding import DecodedBatch
 from ostinato.jobs.mongo.indexes import ensure_collections
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
-from tests.live.breaking import followed, lose_history, no_position
+from tests.live.breaking import lose_history, unknown_position, wait_until_processed
 from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, disconnected, follow, received
 from tests.live.writing import Writer
@@ -47,12 +47,12 @@ async def next_turn() -> None:
 async def run_without_listeners(feed: ChangeFeed, writer: Writer) -> str:
     """Run a job (three changes), and wait until the feed has processed it."""
     job_id = await writer.run()
-    await followed(feed)
+    await wait_until_processed(feed)
     return job_id
 
 
 async def test_changes_without_listeners_are_not_decoded(feed: ChangeFeed, writer: Writer) -> None:
-    await followed(feed)  # history of earlier tests
+    await wait_until_processed(feed)  # history of earlier tests
     before = feed.stats.ring
     await run_without_listeners(feed, writer)
     assert feed.stats.ring == before + 3
@@ -65,7 +65,7 @@ async def test_resumed_subscription_gets_changes_from_before_it_connected(
     cursor = await disconnected(as_viewer())
     job_id = await run_without_listeners(feed, writer)
     await writer.progress(job_id, done=1)
-    await followed(feed)
+    await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
         await client.ready()
         assert received(await client.take(3)) == [(job_id, 1), (job_id, 2), (job_id, 3)]
@@ -88,7 +88,7 @@ async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors
 ) -> None:
     cursor = await disconnected(as_viewer())
     await writer.mongo["jobs"].drop()
-    await followed(feed)
+    await wait_until_processed(feed)
     await ensure_collections(writer.mongo)
     async with (
         Client(jobs_changed(as_viewer(), JobFilter(), SubscribeOptions())) as fresh,
@@ -101,10 +101,10 @@ async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors
 
 
 async def test_a_reset_is_delivered_before_later_changes(feed: ChangeFeed, writer: Writer) -> None:
-    await followed(feed)
+    await wait_until_processed(feed)
     after = feed.position
     await writer.mongo["jobs"].drop()
-    await followed(feed)
+    await wait_until_processed(feed)
     await ensure_collections(writer.mongo)
     await run_without_listeners(feed, writer)
     async with feed.subscribe(WATCH, after) as changes:
@@ -116,12 +116,12 @@ async def test_a_reset_is_delivered_before_later_changes(feed: ChangeFeed, write
 async def test_undecoded_changes_lost_by_the_feed_are_replayed_from_mongodb(
     feed: ChangeFeed, writer: Writer
 ) -> None:
-    nowhere = await no_position(feed, writer)
-    await followed(feed)
+    unknown = await unknown_position(feed, writer)
+    await wait_until_processed(feed)
     after = feed.position
     await run_without_listeners(feed, writer)
     before = feed.stats.resets  # an earlier test may have dropped a collection
-    await lose_history(feed, writer.mongo, nowhere)
+    await lose_history(feed, writer.mongo, unknown)
     await eventually(lambda: feed.stats.resets > before)
     async with feed.subscribe(WATCH, after) as changes:
         missed: list[MatchedChange] = []
@@ -172,7 +172,11 @@ class History:
     @property
     def after_start(self) -> list[Position]:
         """Return the positions that the ring must hold."""
-        return [each for each in map(place, range(self.count)) if each > self.ring.start]
+        return [
+            position
+            for position in map(position_at, range(self.count))
+            if position > self.ring.start
+        ]
 
     async def step(self, name: str, number: int) -> None:
         reading = None if name == "put" else asyncio.create_task(self.read())
@@ -192,7 +196,7 @@ class History:
     def _lose(self, number: int) -> None:
         """Skip changes, like a feed that has lost its history."""
         self.count += number
-        self.ring.clear(place(self.count - 1))
+        self.ring.clear(position_at(self.count - 1))
 
     async def read(self) -> None:
         await self.ring.decode_pending(self._decode, self._publish)
@@ -202,8 +206,8 @@ class History:
         positions = [Position(event["_id"]["_data"]) for event in batch.events]
         return DecodedBatch(
             changes=[
-                DocumentChange(WatchedCollection.JOBS, each, WriteType.CHANGED, each)
-                for each in positions
+                DocumentChange(WatchedCollection.JOBS, position, WriteType.CHANGED, position)
+                for position in positions
             ]
         )
 
@@ -212,10 +216,10 @@ class History:
             self.ring.append(change)
 
 
-def place(number: int) -> Position:
+def position_at(number: int) -> Position:
     return Position(f"{number:04}")
 
 
 def batch_of(numbers: Iterable[int]) -> StreamBatch:
-    events = [RawBSONDocument(bson.encode({"_id": {"_data": place(n)}})) for n in numbers]
-    return StreamBatch(events=events, position=place(max(numbers, default=0)))
+    events = [RawBSONDocument(bson.encode({"_id": {"_data": position_at(n)}})) for n in numbers]
+    return StreamBatch(events=events, position=position_at(max(numbers, default=0)))

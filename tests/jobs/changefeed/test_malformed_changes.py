@@ -163,7 +163,7 @@ async def test_failed_change_feed_restarts_and_resets_its_subscriptions(
         (matched,) = (await changes.next(30)).matched
         assert matched.change.document_id == job_id
     assert not feed.is_dead
-    assert "task.failed" in [each["event"] for each in logs]
+    assert "task.failed" in [line["event"] for line in logs]
 
 
 @pytest.mark.parametrize("snapshot", [True, False])
@@ -201,18 +201,19 @@ async def test_subscription_to_one_job_continues_after_a_restart_of_the_change_f
 async def test_subscribers_of_a_broadcast_start_over_after_a_restart_of_the_change_feed(
     harness: SubscriptionHarness, writer: Writer, raising: Publisher
 ) -> None:
-    async with harness.watch() as one, harness.watch() as two:
-        first = [await each.start_waiting() for each in (one, two)]
+    async with harness.watch() as first, harness.watch() as second:
+        watchers = (first, second)
+        waiting = [await watcher.start_waiting() for watcher in watchers]
         await writer.job()
-        await asyncio.gather(*first)
+        await asyncio.gather(*waiting)
         raising.raises = True
         await writer.job()
-        for each in (one, two):
-            while (await each.next())["kind"] != "RESET":
+        for watcher in watchers:
+            while (await watcher.next())["kind"] != "RESET":
                 pass
-            await each.ready()
+            await watcher.ready()
         job_id = global_id("Job", await writer.job())
-        assert [(await each.next())["jobId"] for each in (one, two)] == [job_id, job_id]
+        assert [(await watcher.next())["jobId"] for watcher in watchers] == [job_id, job_id]
 
 
 async def test_a_failed_probe_of_the_stream_is_repeated(feed: ChangeFeed, writer: Writer) -> None:

@@ -99,18 +99,18 @@ changes = st.builds(
 
 @given(st.lists(st.tuples(filters, st.booleans())), st.one_of(changes, st.builds(change)))
 def test_candidates_include_every_matching_filter(
-    wanted: list[tuple[JobFilter, bool]], happened: DocumentChange
+    filters_and_leaves: list[tuple[JobFilter, bool]], event_change: DocumentChange
 ) -> None:
     groups, listener, watches = SubscriptionIndex(), RecordingListener(), set[ChangeFilter]()
-    for job_filter, another_leaves in wanted:
+    for job_filter, removes_one in filters_and_leaves:
         watches.add(watch := ChangeFilter(collection=WatchedCollection.JOBS, job_filter=job_filter))
         groups.join(watch, listener)
-        if another_leaves:
-            groups.leave(gone := min(watches, key=hash), listener)
-            watches.discard(gone)
-    found = list(groups.candidates(happened))
+        if removes_one:
+            groups.leave(removed := min(watches, key=hash), listener)
+            watches.discard(removed)
+    found = list(groups.candidates(event_change))
     assert len(found) == len(set(found))
-    assert set(found) >= {watch for watch in watches if match(watch, happened) is not None}
+    assert set(found) >= {watch for watch in watches if match(watch, event_change) is not None}
 
 
 def window(start: int, end: int) -> ChangeFilter:

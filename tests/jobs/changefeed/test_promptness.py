@@ -26,7 +26,7 @@ async def feed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield feed
 
 
-async def test_snapshot_is_ready_before_a_quiet_stream_answers(
+async def test_snapshot_is_ready_before_a_quiet_stream_replies(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
     ids = [await writer.job() for _ in range(3)]

@@ -23,37 +23,37 @@ from tests.live.reading import ALL, Client, JobReadCounter
 from tests.live.writing import Writer
 
 
-async def reaches(job_reads: JobReadCounter) -> Sequence[ClusterTime]:
+async def read_times(job_reads: JobReadCounter) -> Sequence[ClusterTime]:
     """Return the `afterClusterTime` of each read of jobs, in order."""
-    asked = {"op": "query", "ns": job_reads.mongo["jobs"].full_name}
-    rows = await job_reads.mongo["system.profile"].find(asked).sort("ts").to_list(None)
+    queries = {"op": "query", "ns": job_reads.mongo["jobs"].full_name}
+    rows = await job_reads.mongo["system.profile"].find(queries).sort("ts").to_list(None)
     times = [row["command"]["readConcern"]["afterClusterTime"] for row in rows]
-    return [(each.time, each.inc) for each in times]
+    return [(cluster_time.time, cluster_time.inc) for cluster_time in times]
 
 
 async def test_snapshots_and_objects_are_not_older_than_sent_changes(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, job_reads: JobReadCounter
 ) -> None:
-    begun = time_of(feed.position)
+    started_at = time_of(feed.position)
     async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
         await client.ready()
         await writer.job()
         change = await client.next()
-    snapshot, *_, found = await reaches(job_reads)
-    assert snapshot >= begun
+    snapshot, *_, found = await read_times(job_reads)
+    assert snapshot >= started_at
     assert found >= time_of(change.event_position.position)
 
 
 async def test_reads_of_one_job_are_not_older_than_its_sent_changes(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, job_reads: JobReadCounter
 ) -> None:
-    job_id, begun = await writer.job(), time_of(feed.position)
+    job_id, started_at = await writer.job(), time_of(feed.position)
     async with Client(job_changed(as_viewer(), job_id)) as client:
         await client.ready()
         await writer.claim(job_id)
         change = await client.next()
-    snapshot, *_, found = await reaches(job_reads)
-    assert snapshot >= begun
+    snapshot, *_, found = await read_times(job_reads)
+    assert snapshot >= started_at
     assert found >= time_of(change.event_position.position)
 
 
@@ -64,4 +64,4 @@ async def test_owner_of_a_change_is_read_after_its_position(
     change = DocumentChange(WatchedCollection.JOBS, job_id, WriteType.CHANGED, position, version=2)
     (completed,) = await resolve_routing(writer.mongo, Ring(1), [change])
     assert completed.route is not None
-    assert await reaches(job_reads) == [time_of(position)]
+    assert await read_times(job_reads) == [time_of(position)]

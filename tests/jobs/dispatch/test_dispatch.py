@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,13 +26,13 @@ from tests.engine.limited import counter
 from tests.engine.rig import Rig, run_worker
 from tests.profiling import profiled
 
-PLANNED = 20_000
+FUTURE_JOBS = 20_000
 BACKLOG = 10_000
-RUNNING_OR_QUEUED = 3  # times the slots: what runs, and as much as two rounds of it in Redis
+RUNNING_OR_QUEUED = 3  # times the slots: running jobs, and up to two rounds of them in Redis
 LANES = [Lane(), Lane(priority=5), Lane(function="f.f")]
 
 
-async def filled(rig: Rig, number: int, **changes: Any) -> list[str]:
+async def insert_jobs(rig: Rig, number: int, **changes: Any) -> list[str]:
     """Insert many jobs at once and return their ids."""
     new_job = replace(await rig.build_job("echo"), **changes)
     documents = [build_job_document(new_job, new_job.scheduled_time, 9) for _ in range(number)]
@@ -75,8 +76,11 @@ async def in_redis(rig_without_worker: Rig) -> dict[Lane, int]:
 async def test_future_jobs_add_no_dispatcher_reads(rig_without_worker: Rig) -> None:
     later = await rig_without_worker.engine.now() + timedelta(days=7)
     for lane in LANES:
-        await filled(
-            rig_without_worker, PLANNED // len(LANES), priority=lane.priority, scheduled_time=later
+        await insert_jobs(
+            rig_without_worker,
+            FUTURE_JOBS // len(LANES),
+            priority=lane.priority,
+            scheduled_time=later,
         )
     async with profiled(rig_without_worker.engine.mongo) as reads:
         assert await chosen(rig_without_worker, 100) == []
@@ -88,22 +92,20 @@ async def test_future_jobs_add_no_dispatcher_reads(rig_without_worker: Rig) -> N
 
 @pytest.mark.parametrize(
     ("owner", "hint", "documents"),
-    [(ANY_OWNER, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="nobody")],
+    [(ANY_OWNER, "due", 0), ("alice", "fair", 0), pytest.param(None, "fair", 10, id="no owner")],
 )
 async def test_due_jobs_of_a_lane_are_read_from_the_index(
     rig_without_worker: Rig, owner: Owner, hint: str, documents: int
 ) -> None:
-    for planned_for in ("alice", "bob", None):
-        await filled(rig_without_worker, 250, owner=planned_for)
-    due, now = DueJobs(rig_without_worker.engine.mongo), await rig_without_worker.engine.now()
-    (first,) = await due.find_first(Lane(), 1, frozenset(), owner)
-    places = (
-        None,
-        ScanPosition(now - timedelta(days=1), None),
-        ScanPosition(first.scheduled_time, first.id),
-    )
-    async with profiled(rig_without_worker.engine.mongo) as reads:
-        found = [await due.find_first(Lane(), 10, frozenset(), owner, place) for place in places]
+    mongo, now = rig_without_worker.engine.mongo, await rig_without_worker.engine.now()
+    for job_owner in ("alice", "bob", None):
+        await insert_jobs(rig_without_worker, 250, owner=job_owner)
+    (first,) = await DueJobs(mongo).find_first(Lane(), 1, frozenset(), owner)
+    yesterday = ScanPosition(now - timedelta(days=1), None)
+    positions = (None, yesterday, ScanPosition(first.scheduled_time, first.id))
+    async with profiled(mongo) as reads:
+        find = partial(DueJobs(mongo).find_first, Lane(), 10, frozenset(), owner)
+        found = [await find(position) for position in positions]
     assert [len(jobs) for jobs in found] == [10, 10, 10]
     assert [read["command"]["hint"] for read in reads] == [hint] * 3
     assert [(read["keysExamined"], read["docsExamined"]) for read in reads] == [(10, documents)] * 3
@@ -113,7 +115,7 @@ async def test_next_due_time_is_known_for_every_lane(rig_without_worker: Rig) ->
     now = await rig_without_worker.engine.now()
     times = [now + timedelta(hours=hours) for hours in (3, 2, 1)]
     for lane, at in zip(LANES, times, strict=True):
-        await filled(rig_without_worker, 1, priority=lane.priority, scheduled_time=at)
+        await insert_jobs(rig_without_worker, 1, priority=lane.priority, scheduled_time=at)
     candidates = await CandidateFinder(rig_without_worker.engine).find("default", now, 10, 1, {})
     assert (candidates.jobs, candidates.next_at) == ((), times[2])
 
@@ -122,9 +124,9 @@ async def test_higher_priorities_start_first_and_waiting_raises_priority(
     rig_without_worker: Rig,
 ) -> None:
     now = await rig_without_worker.engine.now()
-    old = await filled(rig_without_worker, 1, scheduled_time=now - timedelta(minutes=6))
-    fresh = await filled(rig_without_worker, 2)
-    urgent = await filled(rig_without_worker, 2, priority=5)
+    old = await insert_jobs(rig_without_worker, 1, scheduled_time=now - timedelta(minutes=6))
+    fresh = await insert_jobs(rig_without_worker, 2)
+    urgent = await insert_jobs(rig_without_worker, 2, priority=5)
     assert await chosen(rig_without_worker, 5) == [*old, *urgent, *fresh]
 
 
@@ -132,7 +134,7 @@ async def test_queues_share_all_slots_by_weight(
     rig_without_worker: Rig, dispatcher: Dispatcher
 ) -> None:
     for queue in ("a", "b"):
-        await filled(rig_without_worker, 100, queue=queue)
+        await insert_jobs(rig_without_worker, 100, queue=queue)
     await dispatcher.dispatch()
     assert await in_redis(rig_without_worker) == {Lane(queue="a"): 15, Lane(queue="b"): 5}
 
@@ -140,17 +142,17 @@ async def test_queues_share_all_slots_by_weight(
 async def test_idle_queue_leaves_its_slots_to_others(
     rig_without_worker: Rig, dispatcher: Dispatcher
 ) -> None:
-    await filled(rig_without_worker, 2, queue="a")
-    await filled(rig_without_worker, 100, queue="b")
-    await filled(rig_without_worker, 100, queue="served-by-nobody")
+    await insert_jobs(rig_without_worker, 2, queue="a")
+    await insert_jobs(rig_without_worker, 100, queue="b")
+    await insert_jobs(rig_without_worker, 100, queue="unserved")
     await dispatcher.dispatch()
     assert await in_redis(rig_without_worker) == {Lane(queue="a"): 2, Lane(queue="b"): 18}
 
 
 async def test_owners_take_turns_in_a_backlog(rig_without_worker: Rig) -> None:
-    alice = await filled(rig_without_worker, 5_000, owner="alice")
-    bob = await filled(rig_without_worker, 40, owner="bob")
-    carol = await filled(rig_without_worker, 1, owner="carol")
+    alice = await insert_jobs(rig_without_worker, 5_000, owner="alice")
+    bob = await insert_jobs(rig_without_worker, 40, owner="bob")
+    carol = await insert_jobs(rig_without_worker, 1, owner="carol")
     now_chosen = await chosen(rig_without_worker, 61)
     assert len(now_chosen) == len(set(now_chosen)) == 61
     assert set(carol) <= set(now_chosen)
@@ -158,17 +160,17 @@ async def test_owners_take_turns_in_a_backlog(rig_without_worker: Rig) -> None:
 
 
 async def test_owners_beyond_one_read_all_get_their_turn(rig_without_worker: Rig) -> None:
-    await filled(rig_without_worker, 500, owner="alice")
-    others = [(await filled(rig_without_worker, 3, owner=f"owner-{n}"))[0] for n in range(40)]
-    surveyor, now = (
+    await insert_jobs(rig_without_worker, 500, owner="alice")
+    others = [(await insert_jobs(rig_without_worker, 3, owner=f"owner-{n}"))[0] for n in range(40)]
+    finder, now = (
         CandidateFinder(rig_without_worker.engine),
         await rig_without_worker.engine.now(),
     )
     seen: set[str] = set()
     for _ in range(10):
-        candidates = await surveyor.find("default", now, 20, 1, {Lane(): frozenset(seen)})
+        candidates = await finder.find("default", now, 20, 1, {Lane(): frozenset(seen)})
         seen |= {job.id for job in candidates.jobs}
-        surveyor.mark_served("default", candidates.jobs[-1])
+        finder.mark_served("default", candidates.jobs[-1])
     assert set(others) <= seen
 
 
@@ -176,14 +178,14 @@ async def test_backlog_of_one_owner_does_not_delay_jobs_of_another(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
     rig = rig_without_worker
-    await filled(rig, BACKLOG, owner="alice")
+    await insert_jobs(rig, BACKLOG, owner="alice")
     jobs, alices = rig.engine.mongo["jobs"], {"owner": "alice"}
     async with run_worker(fast_settings):
         await rig.wait_until(lambda: jobs.count_documents({**alices, "state": "success"}, skip=500))
         bobs = (await rig.engine.schedule(replace(await rig.build_job("echo"), owner="bob"))).id
-        here_at = await rig.engine.now()
+        scheduled_at = await rig.engine.now()
         bobs_start = (await rig.wait_until_ended(bobs))["startedAt"]
-        meanwhile = {"$gt": here_at, "$lt": bobs_start}
+        meanwhile = {"$gt": scheduled_at, "$lt": bobs_start}
         first = await jobs.count_documents({**alices, "startedAt": meanwhile})
         before = await jobs.count_documents({**alices, "startedAt": {"$lt": bobs_start}})
     assert first <= RUNNING_OR_QUEUED * fast_settings.concurrency
@@ -193,21 +195,20 @@ async def test_backlog_of_one_owner_does_not_delay_jobs_of_another(
 async def test_worker_takes_only_jobs_of_its_own_queues(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
+    rig = rig_without_worker
     queues = {name: fast_settings.model_copy(update={"queues": (name,)}) for name in ("a", "b")}
     async with run_worker(queues["a"]), run_worker(queues["b"]):
-        ids = {name: await filled(rig_without_worker, 30, queue=name) for name in ("a", "b", "c")}
-        await rig_without_worker.engine.advance(0)
+        ids = {name: await insert_jobs(rig, 30, queue=name) for name in ("a", "b", "c")}
+        await rig.engine.advance(0)
         workers = {
             name: {
-                (await rig_without_worker.wait_until_ended(job_id))["timeline"][1]["worker"]
+                (await rig.wait_until_ended(job_id))["timeline"][1]["worker"]
                 for job_id in ids[name]
             }
             for name in ("a", "b")
         }
         assert len(workers["a"]) == len(workers["b"]) == len(workers["a"] | workers["b"]) - 1
-        assert {(await rig_without_worker.job(job_id))["state"] for job_id in ids["c"]} == {
-            "pending"
-        }
+        assert {(await rig.job(job_id))["state"] for job_id in ids["c"]} == {"pending"}
 
 
 async def test_concurrency_limit_is_kept_and_does_not_delay_other_functions(
@@ -244,14 +245,14 @@ async def test_redis_holds_about_twice_the_concurrency_limit_of_a_function(
 async def test_limited_backlog_does_not_hide_a_new_lane_while_slots_are_free(
     rig_without_worker: Rig,
 ) -> None:
-    surveyor = CandidateFinder(rig_without_worker.engine)
+    finder = CandidateFinder(rig_without_worker.engine)
     for _ in range(20):
         await rig_without_worker.schedule("three_at_once")
     now = await rig_without_worker.engine.now()
-    assert len((await surveyor.find("default", now, 50, 1, {})).jobs) == 2 * 3
+    assert len((await finder.find("default", now, 50, 1, {})).jobs) == 2 * 3
     echo = await rig_without_worker.schedule("echo")
     now = await rig_without_worker.engine.now()
-    candidates = await surveyor.find("default", now, 50, 1, {})
+    candidates = await finder.find("default", now, 50, 1, {})
     assert echo in {job.id for job in candidates.jobs}
 
 
@@ -264,7 +265,7 @@ async def test_timeout_of_a_job_ends_its_attempt(rig: Rig) -> None:
 
 async def test_reads_of_a_queue_find_no_jobs_of_other_queues(rig_without_worker: Rig) -> None:
     for queue in ("mail", "mail-2", "mails"):
-        await filled(rig_without_worker, 1, queue=queue)
+        await insert_jobs(rig_without_worker, 1, queue=queue)
     due = DueJobs(rig_without_worker.engine.mongo)
     assert set(await due.lane_heads("mail")) == {Lane(queue="mail")}
     assert await due.lane_heads("mai") == {}

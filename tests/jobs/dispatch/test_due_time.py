@@ -16,23 +16,23 @@ from tests.processes import Processes
 HOUR_MS = 3_600_000
 
 
-def set_host_clock(monkeypatch: pytest.MonkeyPatch, off_by_s: float) -> None:
+def set_host_clock(monkeypatch: pytest.MonkeyPatch, offset_s: float) -> None:
     """Make the host's clock wrong, for Ostinato and for arq."""
     real, real_ns = time.time, time.time_ns
-    monkeypatch.setattr(time, "time", lambda: real() + off_by_s)
-    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(off_by_s * 1e9))
+    monkeypatch.setattr(time, "time", lambda: real() + offset_s)
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(offset_s * 1e9))
     for module in (arq.worker, arq.connections):
-        monkeypatch.setattr(module, "timestamp_ms", lambda: int((real() + off_by_s) * 1000))
+        monkeypatch.setattr(module, "timestamp_ms", lambda: int((real() + offset_s) * 1000))
 
 
-@pytest.mark.parametrize("off_by_s", [-86_400.0 * 365, -7_200.0, 7_200.0, 86_400.0 * 365])
+@pytest.mark.parametrize("offset_s", [-86_400.0 * 365, -7_200.0, 7_200.0, 86_400.0 * 365])
 async def test_wrong_host_clock_starts_no_job_early_or_late(
     monkeypatch: pytest.MonkeyPatch,
     fast_settings: Settings,
     rig_without_worker: Rig,
-    off_by_s: float,
+    offset_s: float,
 ) -> None:
-    set_host_clock(monkeypatch, off_by_s)
+    set_host_clock(monkeypatch, offset_s)
     async with run_worker(fast_settings):
         new_job = await rig_without_worker.build_job("echo")
         later = await rig_without_worker.schedule_at(
@@ -67,7 +67,7 @@ async def test_time_offset_applies_to_every_process(
 ) -> None:
     await start_workers(rig_without_worker, processes)
     async with Engine.open(rig_without_worker.engine.settings) as other:
-        new_job = await rig_without_worker.build_job("what_time")
+        new_job = await rig_without_worker.build_job("read_clocks")
         job_id = await rig_without_worker.schedule_at(
             new_job, new_job.scheduled_time + timedelta(days=400)
         )

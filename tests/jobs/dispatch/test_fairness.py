@@ -55,7 +55,9 @@ def limits() -> LaneLimits:
 @given(demands, st.integers(0, 120))
 def test_no_slot_is_unused_while_a_queue_has_jobs(wanted: dict[str, Demand], room: int) -> None:
     shares = weighted_share(room, wanted, {})
-    assert sum(shares.granted.values()) == min(room, sum(one.wanted for one in wanted.values()))
+    assert sum(shares.granted.values()) == min(
+        room, sum(demand.wanted for demand in wanted.values())
+    )
     assert all(shares.granted[name] <= wanted[name].wanted for name in wanted)
 
 
@@ -66,26 +68,26 @@ def test_weights_are_kept_within_one_job_over_any_rounds(
     weights: dict[str, int], rooms: list[int]
 ) -> None:
     served: dict[str, float] = {}
-    had: Counter[str] = Counter()
+    granted: Counter[str] = Counter()
     for room in rooms:
         shares = weighted_share(
             room, {name: Demand(room, weights[name]) for name in weights}, served
         )
         served = shares.served if room else served
-        had.update(shares.granted)
-    by_weight = [had[name] / weights[name] for name in weights]
+        granted.update(shares.granted)
+    by_weight = [granted[name] / weights[name] for name in weights]
     assert max(by_weight) - min(by_weight) <= 1 / min(weights.values()) + 1e-9
 
 
 @given(st.dictionaries(names, st.integers(1, 9), min_size=2))
 def test_every_queue_gets_a_turn_with_a_single_slot(weights: dict[str, int]) -> None:
     served: dict[str, float] = {}
-    had: Counter[str] = Counter()
+    granted: Counter[str] = Counter()
     for _ in range(sum(weights.values()) + len(weights)):
         shares = weighted_share(1, {name: Demand(9, weights[name]) for name in weights}, served)
         served = shares.served
-        had.update(shares.granted)
-    assert all(had[name] >= 1 for name in weights)
+        granted.update(shares.granted)
+    assert all(granted[name] >= 1 for name in weights)
 
 
 def test_idle_queue_accumulates_no_credit() -> None:
@@ -114,31 +116,42 @@ def test_round_robin_uses_all_slots_and_gives_owners_equal_shares(
 ) -> None:
     chosen = round_robin(jobs, room, LaneLimits(), after)
     assert len(chosen) == min(room, len(jobs))
-    had, wanted = Counter(one.owner for one in chosen), Counter(one.owner for one in jobs)
-    least = min((had[owner] for owner in wanted if had[owner] < wanted[owner]), default=room)
-    assert all(had[owner] <= least + 1 for owner in wanted)
+    granted, wanted = (
+        Counter(pending.owner for pending in chosen),
+        Counter(pending.owner for pending in jobs),
+    )
+    least = min(
+        (granted[owner] for owner in wanted if granted[owner] < wanted[owner]), default=room
+    )
+    assert all(granted[owner] <= least + 1 for owner in wanted)
 
 
 @given(queues_of_jobs, st.integers(1, 60), st.sampled_from(["ann", "bob", "cy"]))
 def test_jobs_of_one_owner_are_chosen_by_rank(
     jobs: list[PendingJob], room: int, owner: str
 ) -> None:
-    own = [one for one in round_robin(jobs, room, LaneLimits(), None) if one.owner == owner]
-    assert own == sorted((one for one in jobs if one.owner == owner), key=rank)[: len(own)]
+    own = [
+        pending for pending in round_robin(jobs, room, LaneLimits(), None) if pending.owner == owner
+    ]
+    assert (
+        own == sorted((pending for pending in jobs if pending.owner == owner), key=rank)[: len(own)]
+    )
 
 
 @given(queues_of_jobs, st.booleans())
 def test_function_limits_are_kept_and_do_not_delay_other_functions(
-    jobs: list[PendingJob], fairly: bool
+    jobs: list[PendingJob], by_owner: bool
 ) -> None:
     ordered = sorted(jobs, key=rank)
     chosen = (
-        round_robin(ordered, 60, limits(), None) if fairly else by_rank([ordered], 60, limits())
+        round_robin(ordered, 60, limits(), None) if by_owner else by_rank([ordered], 60, limits())
     )
-    inside = [one for one in chosen if one.lane.limit_lane == LIMITED]
-    assert len(inside) <= 5
-    assert sum(not one.lane.has_reservation for one in inside) <= 3
-    assert {one.id for one in jobs if one.lane.function is None} <= {one.id for one in chosen}
+    limited = [pending for pending in chosen if pending.lane.limit_lane == LIMITED]
+    assert len(limited) <= 5
+    assert sum(not pending.lane.has_reservation for pending in limited) <= 3
+    assert {pending.id for pending in jobs if pending.lane.function is None} <= {
+        pending.id for pending in chosen
+    }
 
 
 @given(st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True), lanes)

@@ -43,7 +43,7 @@ class Leader:
         return (await self.chunks.queued()).total
 
 
-class StandingClock(Clock):
+class ManualClock(Clock):
     """A clock that a test sets."""
 
     def __init__(self, mongo: Mongo, time: datetime) -> None:
@@ -55,8 +55,8 @@ class StandingClock(Clock):
 
 
 @asynccontextmanager
-async def leading(engine: Engine) -> AsyncIterator[Leader]:
-    """Open a leader that dispatches only on request, and takes nothing out of Redis."""
+async def open_leader(engine: Engine) -> AsyncIterator[Leader]:
+    """Open a leader that dispatches only on request, and takes no jobs from Redis."""
     await WorkerStore(engine.mongo).register("w", {"concurrency": SLOTS, "queues": ["default"]})
     redis = connect(engine.settings.redis_url, f"{engine.settings.redis_prefix}:queue")
     queues = QueueSettings(engine.mongo, lambda: None)
@@ -71,23 +71,23 @@ async def leading(engine: Engine) -> AsyncIterator[Leader]:
 
 @pytest.fixture
 async def leader(rig_without_worker: Rig) -> AsyncIterator[Leader]:
-    async with leading(rig_without_worker.engine) as leader:
+    async with open_leader(rig_without_worker.engine) as leader:
         yield leader
 
 
 @pytest.fixture
-async def clock(rig_without_worker: Rig) -> StandingClock:
-    return StandingClock(rig_without_worker.engine.mongo, await rig_without_worker.engine.now())
+async def clock(rig_without_worker: Rig) -> ManualClock:
+    return ManualClock(rig_without_worker.engine.mongo, await rig_without_worker.engine.now())
 
 
 @pytest.fixture
-async def early_leader(rig_without_worker: Rig, clock: StandingClock) -> AsyncIterator[Leader]:
-    """Return a leader whose time stands still."""
-    async with leading(replace(rig_without_worker.engine, clock=clock)) as leader:
+async def early_leader(rig_without_worker: Rig, clock: ManualClock) -> AsyncIterator[Leader]:
+    """Return a leader with a manual clock."""
+    async with open_leader(replace(rig_without_worker.engine, clock=clock)) as leader:
         yield leader
 
 
-async def due_soon(rig: Rig, clock: StandingClock) -> str:
+async def due_soon(rig: Rig, clock: ManualClock) -> str:
     return await rig.schedule_at(await rig.build_job("echo"), clock.time + SOON)
 
 
@@ -127,7 +127,7 @@ async def test_leader_sends_the_only_job_that_fits_to_all_workers(
 
 
 async def test_only_job_due_soon_starts_at_its_time_without_redis(
-    rig_without_worker: Rig, early_leader: Leader, clock: StandingClock
+    rig_without_worker: Rig, early_leader: Leader, clock: ManualClock
 ) -> None:
     job_id = await due_soon(rig_without_worker, clock)
     assert await early_leader.dispatch() == 0
@@ -140,7 +140,7 @@ async def test_only_job_due_soon_starts_at_its_time_without_redis(
 
 
 async def test_several_jobs_due_soon_are_sent_to_all_workers_when_due(
-    rig_without_worker: Rig, early_leader: Leader, clock: StandingClock
+    rig_without_worker: Rig, early_leader: Leader, clock: ManualClock
 ) -> None:
     for _ in range(2):
         await due_soon(rig_without_worker, clock)
@@ -233,19 +233,19 @@ async def test_leader_reads_ahead_only_when_it_holds_no_job(
     assert local.lookahead(NOON) == NOON
 
 
-@pytest.mark.parametrize(("due_in_s", "looks_in_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
+@pytest.mark.parametrize(("due_in_s", "expected_s"), [(0.3, 0.29), (0.9, 0.89), (9.0, 1.0)])
 async def test_leader_sleeps_until_the_next_job_is_due_and_at_most_a_second(
     rig_without_worker: Rig,
     early_leader: Leader,
-    clock: StandingClock,
+    clock: ManualClock,
     due_in_s: float,
-    looks_in_s: float,
+    expected_s: float,
 ) -> None:
     await rig_without_worker.schedule_at(
         await rig_without_worker.build_job("echo"), clock.time + timedelta(seconds=due_in_s)
     )
     wait_s = await early_leader.dispatcher._try_to_dispatch()
-    assert wait_s == pytest.approx(looks_in_s, abs=0.001)
+    assert wait_s == pytest.approx(expected_s, abs=0.001)
 
 
 def test_job_read_early_waits_for_its_time() -> None:
@@ -253,7 +253,7 @@ def test_job_read_early_waits_for_its_time() -> None:
         PendingJob(id=name, lane=Lane(), scheduled_time=at, owner=None)
         for name, at in (("due", NOON), ("early", NOON + SOON))
     )
-    looked = Candidates(jobs=(due, early), has_backlog=False, next_at=NOON + timedelta(hours=1))
-    candidates = looked.due_by(NOON)
+    read_early = Candidates(jobs=(due, early), has_backlog=False, next_at=NOON + timedelta(hours=1))
+    candidates = read_early.due_by(NOON)
     assert (candidates.jobs, candidates.next_at) == ((due,), early.scheduled_time)
-    assert looked.due_by(NOON + LOOKAHEAD) is looked
+    assert read_early.due_by(NOON + LOOKAHEAD) is read_early

@@ -38,7 +38,7 @@ async def insert(rig: Rig, seconds: Sequence[int], priority: int = 0) -> list[st
     new_jobs = [
         replace(new_job, scheduled_time=start + timedelta(seconds=second)) for second in seconds
     ]
-    documents = [build_job_document(one, one.scheduled_time, 9) for one in new_jobs]
+    documents = [build_job_document(new_job, new_job.scheduled_time, 9) for new_job in new_jobs]
     await rig.engine.store.insert(documents)
     return [str(document["_id"]) for document in documents]
 

@@ -19,7 +19,7 @@ MADE_DUE = [{"$set": {"scheduledTime": "$$NOW"}}]
 
 
 @pytest.fixture
-def hourly(fast_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def hourly_polling(fast_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Return settings; workers in this process poll once an hour."""
     monkeypatch.setattr("ostinato.jobs.dispatch.dispatcher.POLL_INTERVAL_S", HOUR_S)
     monkeypatch.setattr("ostinato.jobs.dispatch.queue_settings.REFRESH_INTERVAL_S", HOUR_S)
@@ -30,14 +30,14 @@ def hourly(fast_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings
 
 
 @pytest.fixture
-async def slow_polling(hourly: Settings, rig_without_worker: Rig) -> AsyncIterator[Rig]:
+async def slow_polling(hourly_polling: Settings, rig_without_worker: Rig) -> AsyncIterator[Rig]:
     """Return an installation whose worker polls once an hour."""
-    async with run_worker(hourly):
+    async with run_worker(hourly_polling):
         await rig_without_worker.run("echo")
         yield rig_without_worker
 
 
-async def later(rig: Rig) -> NewJob:
+async def far_job(rig: Rig) -> NewJob:
     """Return a new job that the dispatcher does not read yet."""
     new_job = await rig.build_job("echo")
     return replace(new_job, scheduled_time=new_job.scheduled_time + timedelta(days=1))
@@ -62,20 +62,20 @@ async def test_timer_starts_the_next_due_job(slow_polling: Rig) -> None:
     new_job = await slow_polling.build_job("echo")
     for delay_ms in (300, 600):
         due = new_job.scheduled_time + timedelta(milliseconds=delay_ms)
-        for _ in range(2):  # one alone is at hand before its time
+        for _ in range(2):  # a single job would be held before its due time
             await slow_polling.schedule_at(new_job, due)
     await slow_polling.wait_until(lambda: slow_polling.has_jobs("echo", "success", at_least=5))
 
 
 async def test_retry_after_zero_runs_again_at_once(slow_polling: Rig) -> None:
-    job = await slow_polling.run("be_throttled", ms=0)
+    job = await slow_polling.run("request_retry", ms=0)
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
 
 @pytest.mark.parametrize("delay_ms", [-60_000, 200])
 async def test_job_that_requests_a_retry_time_runs_again(slow_polling: Rig, delay_ms: int) -> None:
     when = await slow_polling.engine.now() + timedelta(milliseconds=delay_ms)
-    assert (await slow_polling.run("be_throttled", at=when.isoformat()))["attempt"] == 2
+    assert (await slow_polling.run("request_retry", at=when.isoformat()))["attempt"] == 2
 
 
 async def test_retry_due_soon_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
@@ -87,7 +87,7 @@ async def test_retry_due_soon_does_not_wait_for_a_poll(slow_polling: Rig) -> Non
 
 
 async def test_manually_retried_job_does_not_wait_for_a_poll(slow_polling: Rig) -> None:
-    failed = await slow_polling.run("shout", message="no")
+    failed = await slow_polling.run("fail_with", message="no")
     await slow_polling.engine.retry(failed["_id"])
     await slow_polling.wait_until(
         lambda: slow_polling.all("jobs", _id=failed["_id"], attempt=2, state="failed")
@@ -100,9 +100,9 @@ async def test_start_delayed_by_a_rate_limit_does_not_wait_for_a_poll(slow_polli
 
 
 async def test_pause_and_resume_do_not_wait_for_a_poll(
-    hourly: Settings, rig_without_worker: Rig
+    hourly_polling: Settings, rig_without_worker: Rig
 ) -> None:
-    async with running_worker(hourly) as worker:
+    async with running_worker(hourly_polling) as worker:
         await rig_without_worker.run("echo")
         await rig_without_worker.engine.queues.pause("default")
         await rig_without_worker.wait_until(lambda: worker.queue_settings.is_paused("default"))
@@ -115,7 +115,7 @@ async def test_released_job_does_not_wait_for_a_poll(
     slow_polling: Rig, fast_settings: Settings
 ) -> None:
     async with WorkerRuntime.open(fast_settings) as other:
-        job_id = (await slow_polling.engine.schedule(await later(slow_polling))).id
+        job_id = (await slow_polling.engine.schedule(await far_job(slow_polling))).id
         await slow_polling.engine.mongo["jobs"].update_one({"_id": job_id}, MADE_DUE)
         (claimed,) = await slow_polling.claim(job_id, other.id)
         await other.executor.hand_back_claim((job_id, claimed.info.attempt), 9)

@@ -27,16 +27,18 @@ async def leader_of(rig: Rig) -> str | None:
 async def test_leader_without_redis_steps_down_for_a_connected_worker(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
-    astray = fast_settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    without_redis = fast_settings.model_copy(
+        update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"}
+    )
     with capture_logs() as logs:
-        async with run_worker(astray):
+        async with run_worker(without_redis):
             first = await eventually(lambda: leader_of(rig_without_worker))
             async with run_worker(fast_settings):
                 assert (await rig_without_worker.run("echo"))["state"] == "success"
                 assert await leader_of(rig_without_worker) not in (None, first)
-    stood_back = [one for one in logs if one["event"] == "leader.stepped_down"]
-    assert {one["worker_id"] for one in stood_back} == {first}
-    assert stood_back[0]["fix"] == "start the server or correct OSTINATO_REDIS_URL"
+    stepped_down = [line for line in logs if line["event"] == "leader.stepped_down"]
+    assert {line["worker_id"] for line in stepped_down} == {first}
+    assert stepped_down[0]["fix"] == "start the server or correct OSTINATO_REDIS_URL"
 
 
 async def test_jobs_run_after_redis_recovers_for_the_only_worker(
@@ -47,7 +49,7 @@ async def test_jobs_run_after_redis_recovers_for_the_only_worker(
         with capture_logs() as logs:
             async with run_worker(fast_settings.model_copy(update={"redis_url": proxy.url})):
                 job_id = await rig_without_worker.schedule("echo")
-                await eventually(lambda: "leader.stepped_down" in [one["event"] for one in logs])
+                await eventually(lambda: "leader.stepped_down" in [line["event"] for line in logs])
                 proxy.heal()
                 assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "success"
 
@@ -57,14 +59,14 @@ async def never() -> bool:
 
 
 async def fail() -> None:
-    raise CannotLead("Redis is away", "start it")
+    raise CannotLead("Redis is unreachable", "start it")
 
 
 @asynccontextmanager
-async def standing(
+async def run_candidate(
     rig: Rig, duty: Callable[[], Awaitable[None]], can_lead: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[None]:
-    """Have a worker stand for election, whose duty and whose means are given."""
+    """Run a candidate with this duty and this check for leadership."""
     store = WorkerStore(rig.engine.mongo)
     leadership = LeaderElection(store, "w1", LEASE_MS, (duty,), can_lead)
     running = asyncio.create_task(leadership.run())
@@ -80,11 +82,11 @@ async def test_sole_candidate_campaigns_again_after_at_least_two_leases(
 ) -> None:
     led_at: list[float] = []
 
-    async def try_it() -> None:
+    async def lead() -> None:
         led_at.append(time.monotonic())
         await fail()
 
-    async with standing(rig_without_worker, try_it, never):
+    async with run_candidate(rig_without_worker, lead, never):
         await eventually(lambda: len(led_at) == 4)
     pauses = [after - before for before, after in pairwise(led_at)]
     leases = [1_000 * pause // LEASE_MS for pause in pauses]
@@ -93,6 +95,6 @@ async def test_sole_candidate_campaigns_again_after_at_least_two_leases(
 
 async def test_leader_that_steps_down_releases_its_lease(rig_without_worker: Rig) -> None:
     store = WorkerStore(rig_without_worker.engine.mongo)
-    async with standing(rig_without_worker, fail, never):
+    async with run_candidate(rig_without_worker, fail, never):
         await eventually(lambda: store.acquire_leadership(ROLE, "w2", 60_000))
         assert not await store.acquire_leadership(ROLE, "w1", LEASE_MS)

@@ -1,5 +1,4 @@
-"""Documents that Ostinato did not write stop no worker: of queues, workers, the lead, due time,
-rates, and pending jobs."""
+"""Malformed documents stop no worker: queues, workers, leaders, due times, rates, pending jobs."""
 
 import math
 from collections.abc import Callable
@@ -38,10 +37,11 @@ LIMIT: Final = RateLimit(count=10, per_ms=1_000)
 
 
 def malformed_variants(document: Document) -> list[Document]:
-    """Make one malformed document for each field and kind of value, each with its own id."""
-    less = [{k: v for k, v in document.items() if k != field} for field in document]
+    """Build a malformed document for each field and type of value, with distinct ids."""
+    incomplete = [{k: v for k, v in document.items() if k != field} for field in document]
     odd = [document | {field: value} for field in document for value in ODD.values()]
-    made = [{**one, "_id": f"odd-{n}"} for n, one in enumerate([{}, *less, *odd])]
+    variants = [{}, *incomplete, *odd]
+    made = [{**variant, "_id": f"odd-{n}"} for n, variant in enumerate(variants)]
     return [
         *made,
         *(
@@ -63,7 +63,7 @@ async def test_workers_start_and_run_jobs_despite_malformed_documents(
     )
     await insert(rig_without_worker, "workers", *malformed_variants(WORKER))
     await insert(
-        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": 7, "until": "for ever"}
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": 7, "until": "forever"}
     )
     await insert(rig_without_worker, "clock", {"_id": "offset", "ms": "many"})
     async with run_worker(fast_settings):
@@ -84,7 +84,7 @@ async def test_malformed_workers_do_not_hide_which_queues_are_served(
     settings = rig_without_worker.engine.settings
     with MongoClient[Document](settings.mongo_url) as client:
         found = inspect_queues(client[settings.database], 60_000)
-    assert [one.fix for one in found] == [None]
+    assert [finding.fix for finding in found] == [None]
     assert "'mine'" in found[0].detail
 
 
@@ -129,7 +129,7 @@ async def test_malformed_leader_document_does_not_prevent_election(
     rig_without_worker: Rig, odd: str
 ) -> None:
     await insert(
-        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": ODD[odd]}
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "dead", "until": ODD[odd]}
     )
     assert await WorkerStore(rig_without_worker.engine.mongo).acquire_leadership(
         "dispatcher", "w1", 1_000
@@ -139,14 +139,14 @@ async def test_malformed_leader_document_does_not_prevent_election(
 async def test_malformed_lease_can_be_acquired(rig_without_worker: Rig) -> None:
     until = datetime.now(UTC) + timedelta(days=365)
     await insert(
-        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "ghost", "until": until}
+        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "dead", "until": until}
     )
     store = WorkerStore(rig_without_worker.engine.mongo)
     assert await store.acquire_leadership("dispatcher", "w1", 60_000)
     assert not await store.acquire_leadership("dispatcher", "w2", 60_000)
 
 
-@pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # which are offsets
+@pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # both are valid offsets
 async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
     rig_without_worker: Rig, odd: str
 ) -> None:
@@ -192,7 +192,7 @@ async def test_jobs_with_ids_of_another_type_do_not_block_others(
     found: list[Any] = []
     for _ in range(10):
         found += await due.find_first(lane, 5, frozenset())
-    assert job["_id"] in [one.id for one in found]
+    assert job["_id"] in [job.id for job in found]
 
 
 async def test_repaired_pending_job_is_found_again(
@@ -212,7 +212,7 @@ async def test_repaired_pending_job_is_found_again(
 
 ODD_ATTEMPTS: Final[dict[str, Document]] = {
     "decimal attempt": {"attempt": Decimal128("0")},
-    "no number": {"attempt": math.nan},
+    "NaN attempt": {"attempt": math.nan},
     "decimal": {"maxAttempts": Decimal128("3")},
     "text": {"maxAttempts": "three"},
     "code": {"maxAttempts": Code("3")},
@@ -226,11 +226,11 @@ async def test_job_with_malformed_attempts_fails_and_frees_its_slot(
     fast_settings: Settings, rig_without_worker: Rig, odd: str
 ) -> None:
     rig = rig_without_worker
-    call: Document = {"functionName": "functions.shout", "args": {"message": "no"}}
+    call: Document = {"functionName": "functions.failWith", "args": {"message": "no"}}
     job = call | {"scheduledTime": PAST} | ODD_ATTEMPTS[odd]
     await insert(rig, "jobs", *(sound("jobs", **job) for _ in range(2)))
     async with run_worker(fast_settings.model_copy(update={"concurrency": 1})):
         assert (await rig.run("echo", value=1))["state"] == "success"
-        await rig.wait_until(lambda: rig.has_jobs("shout", "failed", 2))
-    jobs = await rig.find_jobs("shout")
+        await rig.wait_until(lambda: rig.has_jobs("fail_with", "failed", 2))
+    jobs = await rig.find_jobs("fail_with")
     assert all("whole number" in str(job["error"]) or odd == "huge" for job in jobs)

@@ -12,17 +12,17 @@ async def hang() -> int:
 
 
 async def fail() -> int:
-    raise RuntimeError("a mistake of ours")
+    raise RuntimeError("a bug")
 
 
 async def test_repair_that_hangs_or_fails_does_not_delay_others() -> None:
-    looks: list[int] = []
+    runs: list[int] = []
 
-    async def look() -> int:
-        looks.append(1)
+    async def repair() -> int:
+        runs.append(1)
         return 0
 
-    sweeper = Sweeper({"hanging": hang, "failing": fail, "quick": look}, every_ms=1)
+    sweeper = Sweeper({"hanging": hang, "failing": fail, "quick": repair}, every_ms=1)
     sweeping = asyncio.create_task(sweeper.run())
-    await eventually(lambda: len(looks) > 2)
+    await eventually(lambda: len(runs) > 2)
     sweeping.cancel()

@@ -21,49 +21,51 @@ from tests.engine.functions import gate
 from tests.engine.rig import Rig, run_worker
 
 Database = MongoClient[dict[str, Any]]
-LARGEST_BYTES = 16 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 
-def spoil(rig: Rig, admin: Database, job_id: str, fields: dict[str, Any]) -> None:
+def corrupt(rig: Rig, admin: Database, job_id: str, fields: dict[str, Any]) -> None:
     """Change a job's document to values that Ostinato never writes."""
     admin[rig.engine.settings.database]["jobs"].update_one({"_id": job_id}, {"$set": fields})
 
 
 def state_of(admin: Database, settings: Settings, job_id: str) -> str:
-    """Read a job's state only: the rest may not be decodable."""
+    """Read only the state of a job, whose other fields may not be decodable."""
     found = admin[settings.database]["jobs"].find_one({"_id": job_id}, {"state": 1})
     assert found is not None
     return str(found["state"])
 
 
-async def swell(rig: Rig, admin: Database, job_id: str, field: str, left_bytes: int) -> None:
+async def grow_document(
+    rig: Rig, admin: Database, job_id: str, field: str, left_bytes: int
+) -> None:
     """Grow a document until only a few bytes are left below 16 MB."""
-    spoil(rig, admin, job_id, {field: ""})
+    corrupt(rig, admin, job_id, {field: ""})
     size = len(encode(await rig.job(job_id)))
-    spoil(rig, admin, job_id, {field: "x" * (LARGEST_BYTES - size - left_bytes)})
+    corrupt(rig, admin, job_id, {field: "x" * (MAX_DOCUMENT_BYTES - size - left_bytes)})
 
 
-async def lengthen(rig: Rig, admin: Database, job_id: str, events: int) -> None:
-    """Repeat the first event of a job until its timeline has so many."""
+async def extend_timeline(rig: Rig, admin: Database, job_id: str, events: int) -> None:
+    """Repeat the first event of a job until its timeline has this many events."""
     first = (await rig.job(job_id))["timeline"][0]
     timeline = [{**first, "seq": n + 1} for n in range(events)]
-    spoil(rig, admin, job_id, {"timeline": timeline, "version": events})
+    corrupt(rig, admin, job_id, {"timeline": timeline, "version": events})
 
 
 async def test_cancel_and_retry_cycles_end_at_the_timeline_limit(
     rig_without_worker: Rig, mongo_admin: Database
 ) -> None:
     job_id = await rig_without_worker.schedule("echo")
-    await lengthen(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 101)
+    await extend_timeline(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 101)
 
-    async def go_on() -> None:
+    async def cancel_and_retry() -> None:
         for _ in range(MAX_EVENTS):
             await rig_without_worker.cancel(job_id)
             await rig_without_worker.engine.retry(job_id)
 
-    with pytest.raises(PreconditionFailed, match="has 508 of at most 512 events") as refused:
-        await go_on()
-    assert "schedule a new job" in str(refused.value)
+    with pytest.raises(PreconditionFailed, match="has 508 of at most 512 events") as raised:
+        await cancel_and_retry()
+    assert "schedule a new job" in str(raised.value)
     assert len((await rig_without_worker.job(job_id))["timeline"]) == 508
 
 
@@ -72,7 +74,7 @@ async def test_retried_job_has_timeline_space_for_all_its_attempts(
 ) -> None:
     job_id = await rig_without_worker.schedule("fail_twice")
     await rig_without_worker.cancel(job_id)
-    await lengthen(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
+    await extend_timeline(rig_without_worker, mongo_admin, job_id, MAX_EVENTS - 3 * 3 - 2)
     await rig_without_worker.engine.retry(job_id)
     await rig_without_worker.cancel(job_id)
     with pytest.raises(PreconditionFailed, match="of at most 512 events"):
@@ -84,32 +86,33 @@ async def test_job_with_a_full_timeline_fails_without_starting(
 ) -> None:
     new_job = await rig.build_job("hold")
     job_id = await rig.schedule_at(new_job, new_job.scheduled_time.replace(year=2100))
-    await lengthen(rig, mongo_admin, job_id, MAX_EVENTS - 2)
-    spoil(rig, mongo_admin, job_id, {"scheduledTime": new_job.scheduled_time})
+    await extend_timeline(rig, mongo_admin, job_id, MAX_EVENTS - 2)
+    corrupt(rig, mongo_admin, job_id, {"scheduledTime": new_job.scheduled_time})
     job = await rig.wait_until_ended(job_id, within=30)
     assert (job["state"], job["error"]["name"]) == ("failed", "TimelineFull")
     assert (len(job["timeline"]), gate.visits) == (MAX_EVENTS, 0)
     assert [failure["jobId"] for failure in await rig.all("failures")] == [job_id]
 
 
-SPOILED: dict[str, dict[str, Any]] = {
-    "no list in its timeline": {"timeline": "none"},
-    "no number of attempts": {"attempt": "many"},
-    "no version": {"version": None},
-    "no arguments": {"args": None},
-    "no cause": {"cause": None},
+MALFORMED_FIELDS: dict[str, dict[str, Any]] = {
+    "text as timeline": {"timeline": "none"},
+    "text as attempt": {"attempt": "many"},
+    "null as version": {"version": None},
+    "null as arguments": {"args": None},
+    "null as cause": {"cause": None},
 }
 
 
-@pytest.mark.parametrize("fields", SPOILED.values(), ids=SPOILED.keys())
+@pytest.mark.parametrize("fields", MALFORMED_FIELDS.values(), ids=MALFORMED_FIELDS.keys())
 async def test_malformed_job_fails_alone(
     rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database, fields: dict[str, Any]
 ) -> None:
     before, bad, after = [await rig_without_worker.schedule("echo", value=n) for n in range(3)]
-    spoil(rig_without_worker, mongo_admin, bad, fields)
+    corrupt(rig_without_worker, mongo_admin, bad, fields)
     async with run_worker(fast_settings):
         assert [
-            (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in (before, after)
+            (await rig_without_worker.wait_until_ended(job_id, 30))["state"]
+            for job_id in (before, after)
         ] == ["success"] * 2
         await rig_without_worker.wait_for_state(bad, "failed", within=30)
     assert [failure["jobId"] for failure in await rig_without_worker.all("failures")] == [bad]
@@ -129,10 +132,11 @@ async def test_job_too_large_to_start_or_complete_fails_alone(
     before, bad, after = [
         await rig_without_worker.schedule("echo", value="x" * 200) for _ in range(3)
     ]
-    await swell(rig_without_worker, mongo_admin, bad, field, left_bytes)
+    await grow_document(rig_without_worker, mongo_admin, bad, field, left_bytes)
     async with run_worker(fast_settings):
         assert [
-            (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in (before, after)
+            (await rig_without_worker.wait_until_ended(job_id, 30))["state"]
+            for job_id in (before, after)
         ] == ["success"] * 2
         job = await rig_without_worker.wait_for_state(bad, "failed", within=30)
     assert job["error"]["name"] == "DocumentTooLarge"
@@ -140,7 +144,7 @@ async def test_job_too_large_to_start_or_complete_fails_alone(
 
 
 @contextmanager
-def refusing(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[None]:
+def rejecting_writes(admin: Database, database: str, rule: dict[str, Any]) -> Iterator[None]:
     """Make MongoDB reject every write of jobs that do not match."""
     admin[database].command("collMod", "jobs", validator=rule)
     try:
@@ -155,12 +159,12 @@ async def test_unwritable_jobs_do_not_block_their_lane(
     bad = [await rig_without_worker.schedule("echo") for _ in range(12)]
     good = [await rig_without_worker.schedule("echo") for _ in range(3)]
     narrow = fast_settings.model_copy(update={"concurrency": 2})
-    with refusing(mongo_admin, fast_settings.database, {"_id": {"$nin": bad}}):
+    with rejecting_writes(mongo_admin, fast_settings.database, {"_id": {"$nin": bad}}):
         async with run_worker(narrow):
             assert [
-                (await rig_without_worker.wait_until_ended(one, 30))["state"] for one in good
+                (await rig_without_worker.wait_until_ended(job_id, 30))["state"] for job_id in good
             ] == ["success"] * 3
-    assert {(await rig_without_worker.job(one))["state"] for one in bad} == {"pending"}
+    assert {(await rig_without_worker.job(job_id))["state"] for job_id in bad} == {"pending"}
 
 
 async def test_log_does_not_quote_a_job_rejected_by_a_validator(
@@ -169,7 +173,7 @@ async def test_log_does_not_quote_a_job_rejected_by_a_validator(
     job_id = await rig_without_worker.schedule("echo", value="secret")
     rule = {"args.value": {"$ne": "secret"}}
     with (
-        refusing(mongo_admin, rig_without_worker.engine.settings.database, rule),
+        rejecting_writes(mongo_admin, rig_without_worker.engine.settings.database, rule),
         capture_logs() as logs,
     ):
         await rig_without_worker.claim(job_id)
@@ -194,7 +198,7 @@ async def test_malformed_job_of_a_lost_worker_fails_and_the_others_run_again(
     jobs = [await rig_without_worker.schedule("count", name=str(n)) for n in range(3)]
     for job_id in jobs:
         await rig_without_worker.claim(job_id, "gone")
-    spoil(rig_without_worker, mongo_admin, jobs[1], fields)
+    corrupt(rig_without_worker, mongo_admin, jobs[1], fields)
     async with run_worker(fast_settings):
         assert [
             (await rig_without_worker.wait_until_ended(jobs[n], 30))["state"] for n in (0, 2)
@@ -208,7 +212,7 @@ async def test_mutation_too_large_to_complete_does_not_affect_the_others(
     rig_without_worker: Rig, fast_settings: Settings, mongo_admin: Database
 ) -> None:
     jobs = [await rig_without_worker.schedule("count", name=str(n)) for n in range(5)]
-    await swell(rig_without_worker, mongo_admin, jobs[2], "filler", 500)
+    await grow_document(rig_without_worker, mongo_admin, jobs[2], "filler", 500)
     async with run_worker(fast_settings):
         ended = [await rig_without_worker.wait_until_ended(job_id, 30) for job_id in jobs]
     assert [job["state"] for job in ended] == ["success"] * 2 + ["failed"] + ["success"] * 2
@@ -225,11 +229,11 @@ async def test_malformed_running_job_does_not_prevent_stopping_others(
 ) -> None:
     damaged, other = [await rig.schedule("hold") for _ in range(2)]
     await rig.wait_until(lambda: gate.visits == 2)
-    spoil(rig, mongo_admin, damaged, {"attempt": ["x"]})
+    corrupt(rig, mongo_admin, damaged, {"attempt": ["x"]})
     (worker,) = await rig.all("workers")
     await rig.cancel(other)
     assert (await rig.wait_until_ended(other, 30))["state"] == "canceled"
-    assert [one["_id"] for one in await rig.all("workers")] == [worker["_id"]]
+    assert [row["_id"] for row in await rig.all("workers")] == [worker["_id"]]
     gate.opened.set()
 
 
@@ -241,11 +245,11 @@ async def test_new_job_rejected_by_mongodb_does_not_prevent_scheduling_others(
         for owner in ("ann", "bob", "zoe")
     ]
     planned = (rig_without_worker.engine.schedule(new_job) for new_job in new_jobs)
-    with refusing(
+    with rejecting_writes(
         mongo_admin, rig_without_worker.engine.settings.database, {"owner": {"$ne": "bob"}}
     ):
-        done = await asyncio.gather(*planned, return_exceptions=True)
-    assert [isinstance(one, Job) for one in done] == [True, False, True]
+        results = await asyncio.gather(*planned, return_exceptions=True)
+    assert [isinstance(result, Job) for result in results] == [True, False, True]
     assert {job["owner"] for job in await rig_without_worker.find_jobs("echo")} == {"ann", "zoe"}
 
 
@@ -256,8 +260,8 @@ async def test_error_for_a_rejected_new_job_does_not_quote_it(
     failed = pytest.raises(WriteError, match="Document failed validation")
     rule = {"args.value": {"$ne": "secret"}}
     with (
-        refusing(mongo_admin, rig_without_worker.engine.settings.database, rule),
-        failed as refused,
+        rejecting_writes(mongo_admin, rig_without_worker.engine.settings.database, rule),
+        failed as raised,
     ):
         await rig_without_worker.engine.schedule(new_job)
-    assert "secret" not in repr(refused.value)
+    assert "secret" not in repr(raised.value)

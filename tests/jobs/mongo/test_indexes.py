@@ -33,7 +33,7 @@ EVERY_UNIQUE_INDEX = pytest.mark.parametrize(("collection", "index"), UNIQUE, id
 
 
 @pytest.fixture(autouse=True)
-async def _as_before(rig_without_worker: Rig) -> AsyncIterator[None]:
+async def _restored_indexes(rig_without_worker: Rig) -> AsyncIterator[None]:
     """Restore the indexes that other tests rely on."""
     yield
     for spec in COLLECTIONS:
@@ -49,15 +49,15 @@ async def findings(rig: Rig) -> list[Finding]:
     """Return the findings of `doctor` about indexes."""
     settings = rig.engine.settings
     found = await inspect_mongo(settings.mongo_url, settings.database)
-    return [one for one in found if one.subject.startswith("index")]
+    return [finding for finding in found if finding.subject.startswith("index")]
 
 
 async def names(rig: Rig, collection: str) -> set[str]:
     return set(await rig.engine.mongo[collection].index_information())
 
 
-async def double(rig: Rig, collection: str, index: IndexModel) -> None:
-    """Drop a unique index and insert two documents of which it allows one."""
+async def insert_duplicates(rig: Rig, collection: str, index: IndexModel) -> None:
+    """Drop a unique index and insert two documents with the same keys."""
     await rig.engine.mongo[collection].drop_index(index_name(index))
     same = {field: {"a": 1} if field == "tick" else "same" for field in index.document["key"]}
     documents: list[dict[str, Any]] = [{"_id": f"{n}" * 24, **same} for n in (1, 2)]
@@ -75,7 +75,7 @@ async def test_dropped_index_is_reported_and_rebuilt(
     assert "is missing" in found.detail
     assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
     assert name in await names(rig_without_worker, collection)
-    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
+    assert [finding.detail for finding in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_INDEX
@@ -89,21 +89,21 @@ async def test_startup_rebuilds_an_index_with_different_keys(
     assert found.detail == "has other keys or options"
     assert (
         await build_missing_indexes(rig_without_worker.engine.mongo) == 0
-    )  # it may be of another version
+    )  # another version may use it
     await ensure_collections(rig_without_worker.engine.mongo)
-    assert [one.detail for one in await findings(rig_without_worker)] == ["all exist"]
+    assert [finding.detail for finding in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_UNIQUE_INDEX
 async def test_duplicates_are_reported_and_processes_start(
     rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
-    await double(rig_without_worker, collection, index)
+    await insert_duplicates(rig_without_worker, collection, index)
     (found,) = await findings(rig_without_worker)
     with capture_logs() as logs:
         async with Engine.open(rig_without_worker.engine.settings):
             assert await build_missing_indexes(rig_without_worker.engine.mongo) == 0
-    logged = [one["found"] for one in logs if one["event"] == "index.unbuilt"]
+    logged = [line["found"] for line in logs if line["event"] == "index.unbuilt"]
     assert logged == [found.detail] * 2
     assert "2 documents have" in found.detail
     assert f"(_id: {'1' * 24}, {'2' * 24})" in found.detail
@@ -114,7 +114,7 @@ async def test_duplicates_are_reported_and_processes_start(
 async def test_unique_index_is_built_after_its_duplicates_are_removed(
     rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
-    await double(rig_without_worker, collection, index)
+    await insert_duplicates(rig_without_worker, collection, index)
     await rig_without_worker.engine.mongo[collection].delete_one({"_id": "2" * 24})
     assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
 
@@ -123,7 +123,9 @@ async def test_unique_index_is_built_after_its_duplicates_are_removed(
 async def test_index_with_the_same_keys_under_another_name_is_reported(
     rig_without_worker: Rig, collection: str, index: IndexModel
 ) -> None:
-    options = {name: each for name, each in index.document.items() if name not in ("key", "name")}
+    options = {
+        name: option for name, option in index.document.items() if name not in ("key", "name")
+    }
     await rig_without_worker.engine.mongo[collection].drop_index(index_name(index))
     keys = list(index.document["key"].items())
     await rig_without_worker.engine.mongo[collection].create_index(keys, name="by_hand", **options)
@@ -132,7 +134,7 @@ async def test_index_with_the_same_keys_under_another_name_is_reported(
     (found,) = await findings(rig_without_worker)
     assert found.detail == "exists under the name 'by_hand'"
     assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
-    assert [one["found"] for one in logs if one["event"] == "index.unbuilt"] == [found.detail]
+    assert [line["found"] for line in logs if line["event"] == "index.unbuilt"] == [found.detail]
 
 
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])
@@ -144,7 +146,7 @@ async def test_jobs_run_and_cancel_without_a_hinted_index(
         await rig_without_worker.run("echo")
         await rig_without_worker.engine.mongo["jobs"].drop_index(name)
         assert (await rig_without_worker.run("echo"))["state"] == "success"
-        job_id = await rig_without_worker.schedule("wait_for_ever")
+        job_id = await rig_without_worker.schedule("wait_forever")
         await rig_without_worker.wait_for_state(job_id, "inProgress")
         await rig_without_worker.cancel(job_id)
         assert (await rig_without_worker.wait_until_ended(job_id))["state"] == "canceled"
@@ -158,8 +160,8 @@ async def test_leader_rebuilds_dropped_indexes(rig_without_worker: Rig) -> None:
         for collection, index in INDEXES:
             await rig_without_worker.engine.mongo[collection].drop_index(index_name(index))
 
-        async def whole() -> bool:
+        async def all_indexes_exist() -> bool:
             found = {spec.name: await names(rig_without_worker, spec.name) for spec in COLLECTIONS}
             return all(index_name(index) in found[where] for where, index in INDEXES)
 
-        await rig_without_worker.wait_until(whole, within=30)
+        await rig_without_worker.wait_until(all_indexes_exist, within=30)

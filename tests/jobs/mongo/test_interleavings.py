@@ -36,7 +36,7 @@ ENDINGS = [
     TransitionName.HAND_BACK,
     TransitionName.LOSE,
 ]
-ONCE = examples(
+INTERLEAVING_SETTINGS = examples(
     max_examples=25,
     stateful_step_count=25,
     suppress_health_check=list(HealthCheck),
@@ -70,23 +70,23 @@ class Interleavings(RuleBasedStateMachine):
         self.ids: list[str] = []
         self.versions: dict[str, int] = {}
 
-    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
 
     @rule(target=jobs, name=sampled_from(["echo", "fail_twice", "echo_in_mutation"]))
     def schedule(self, name: str) -> str:
-        self.ids.append(self.do(self.rig.schedule(name)))
+        self.ids.append(self.run_coroutine(self.rig.schedule(name)))
         return self.ids[-1]
 
     @rule(job_id=jobs, worker=sampled_from("vw"))
     def claim(self, job_id: str, worker: str) -> None:
-        before = self.do(self.rig.job(job_id))
-        claimed = self.do(self.rig.claim(job_id, worker))
+        before = self.run_coroutine(self.rig.job(job_id))
+        claimed = self.run_coroutine(self.rig.claim(job_id, worker))
         assert bool(claimed) == (before["state"] == "pending")
 
     @rule(job_id=jobs, name=sampled_from(ENDINGS), back=integers(0, 1))
     def complete(self, job_id: str, name: TransitionName, back: int) -> None:
-        before = self.do(self.rig.job(job_id))
+        before = self.run_coroutine(self.rig.job(job_id))
         attempt = before["attempt"] - back
         outcome = Outcome(
             job_id=job_id,
@@ -95,41 +95,41 @@ class Interleavings(RuleBasedStateMachine):
             retention_ms=9,
             error=stored_error("E", "$owner"),
         )
-        self.do(self.rig.complete(outcome))
+        self.run_coroutine(self.rig.complete(outcome))
         if back or before["state"] != "inProgress":
-            assert self.do(self.rig.job(job_id)) == before
+            assert self.run_coroutine(self.rig.job(job_id)) == before
 
     @rule(job_id=jobs, kind=sampled_from(FunctionKind), times=integers(1, 3))
     def lose_worker(self, job_id: str, kind: FunctionKind, times: int) -> None:
-        before = self.do(self.rig.job(job_id))
+        before = self.run_coroutine(self.rig.job(job_id))
         attempt = Attempt(claimed_job_from(before), 9)
-        self.do(self.rig.complete(attempt.outcome_of_lost_worker(kind, times, "w")))
+        self.run_coroutine(self.rig.complete(attempt.outcome_of_lost_worker(kind, times, "w")))
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
-        before = self.do(self.rig.job(job_id))
+        before = self.run_coroutine(self.rig.job(job_id))
         try:
-            self.do(self.rig.cancel(job_id))
+            self.run_coroutine(self.rig.cancel(job_id))
         except PreconditionFailed:
             assert before["state"] in FINAL_STATES
 
     @rule(job_id=jobs)
     def revive(self, job_id: str) -> None:
-        before = self.do(self.rig.job(job_id))
+        before = self.run_coroutine(self.rig.job(job_id))
         try:
-            self.do(self.rig.engine.retry(job_id))
+            self.run_coroutine(self.rig.engine.retry(job_id))
         except PreconditionFailed:
             assert before["state"] not in {"failed", "canceled"}
 
     @invariant()
-    def every_record_is_consistent(self) -> None:
+    def all_records_are_consistent(self) -> None:
         failed = []
-        for job in self.do(self.rig.all("jobs", _id={"$in": self.ids})):
+        for job in self.run_coroutine(self.rig.all("jobs", _id={"$in": self.ids})):
             assert consistent(job), job
             assert job["version"] >= self.versions.get(job["_id"], 0)
             self.versions[job["_id"]] = job["version"]
             failed += [job["_id"]] * (job["state"] == "failed")
-        failures = self.do(self.rig.all("failures", _id={"$in": self.ids}))
+        failures = self.run_coroutine(self.rig.all("failures", _id={"$in": self.ids}))
         assert [failure["_id"] for failure in failures] == failed
 
 
@@ -138,6 +138,6 @@ def test_any_order_of_transitions_keeps_a_job_consistent(fast_settings: Settings
         opened = Engine.open(fast_settings)
         Interleavings.runner, Interleavings.rig = runner, Rig(runner.run(opened.__aenter__()))
         try:
-            run_state_machine_as_test(Interleavings, settings=ONCE)
+            run_state_machine_as_test(Interleavings, settings=INTERLEAVING_SETTINGS)
         finally:
             runner.run(opened.__aexit__(None, None, None))

@@ -17,7 +17,7 @@ from ostinato.jobs.records import JobState
 from ostinato.jobs.worker.stored_errors import stored_error
 from tests.engine.rig import Rig, state_changes
 
-ENDS = {
+TRANSITION_TO = {
     JobState.SUCCESS: TransitionName.SUCCEED,
     JobState.FAILED: TransitionName.FAIL,
     JobState.CANCELED: TransitionName.STOP,
@@ -26,12 +26,12 @@ FENCED = [name for name in TRANSITIONS if TRANSITIONS[name].fenced]
 
 
 async def in_state(rig: Rig, state: JobState) -> str:
-    """Bring a job into a state by the transitions that lead there."""
+    """Create a job in this state, with the transitions that lead to it."""
     job_id = await rig.schedule("echo")
     if state is not JobState.PENDING:
         await rig.claim(job_id)
     if state in FINAL_STATES:
-        await rig.complete(ending(job_id, ENDS[state]))
+        await rig.complete(ending(job_id, TRANSITION_TO[state]))
     return job_id
 
 
@@ -40,8 +40,10 @@ def ending(job_id: str, name: TransitionName, attempt: int = 1) -> Outcome:
     return Outcome(job_id=job_id, attempt=attempt, transition=name, retention_ms=1000, error=error)
 
 
-async def make(rig: Rig, name: TransitionName, job_id: str, attempt: int | None = None) -> int:
-    """Make a transition as the engine does: guard and pipeline; return how many jobs matched."""
+async def make_transition(
+    rig: Rig, name: TransitionName, job_id: str, attempt: int | None = None
+) -> int:
+    """Make a transition with its guard and pipeline; return how many jobs matched."""
     changed = await rig.engine.mongo["jobs"].update_one(
         transitions.guard(name, [job_id], attempt),
         transitions.pipeline(name, "$$NOW", retention_ms=1000),
@@ -55,12 +57,12 @@ async def test_transition_is_made_only_from_its_source_states(
 ) -> None:
     job_id = await in_state(rig_without_worker, state)
     before = await rig_without_worker.job(job_id)
-    made = await make(
+    matched = await make_transition(
         rig_without_worker, name, job_id, before["attempt"] if TRANSITIONS[name].fenced else None
     )
     after = await rig_without_worker.job(job_id)
-    assert made == is_allowed(name, state)
-    if made:
+    assert matched == is_allowed(name, state)
+    if matched:
         assert state_changes(after)[-1] == (state, TRANSITIONS[name].target)
         assert (after["state"], after["version"]) == (
             TRANSITIONS[name].target,
@@ -104,14 +106,19 @@ async def test_attempt_that_ends_after_a_cancel_request_is_canceled(
 
 
 async def test_outcomes_that_share_a_write_are_independent(rig_without_worker: Rig) -> None:
-    plain, asked, lost = [
+    plain, cancel_requested, lost = [
         await in_state(rig_without_worker, JobState.IN_PROGRESS) for _ in range(3)
     ]
-    await rig_without_worker.cancel(asked)
+    await rig_without_worker.cancel(cancel_requested)
     await rig_without_worker.complete(ending(lost, TransitionName.HAND_BACK))
-    succeeded = [ending(job_id, TransitionName.SUCCEED) for job_id in (plain, asked, lost)]
+    succeeded = [
+        ending(job_id, TransitionName.SUCCEED) for job_id in (plain, cancel_requested, lost)
+    ]
     assert await OutcomeStore(rig_without_worker.engine.mongo).write(succeeded, 0) == {lost}
-    states = [(await rig_without_worker.job(job_id))["state"] for job_id in (plain, asked, lost)]
+    states = [
+        (await rig_without_worker.job(job_id))["state"]
+        for job_id in (plain, cancel_requested, lost)
+    ]
     assert states == ["success", "canceled", "pending"]
 
 
@@ -121,11 +128,11 @@ async def test_transaction_loses_a_job_canceled_in_the_same_attempt(
     canceled, running = [await in_state(rig_without_worker, JobState.IN_PROGRESS) for _ in range(2)]
     await rig_without_worker.cancel(canceled)
     await rig_without_worker.complete(ending(canceled, TransitionName.STOP))
-    ends = [ending(job_id, TransitionName.SUCCEED) for job_id in (canceled, running)]
+    outcomes = [ending(job_id, TransitionName.SUCCEED) for job_id in (canceled, running)]
     mongo = rig_without_worker.engine.mongo
 
     async def finish(session: Session) -> set[str]:
-        return await OutcomeStore(mongo).write_in_transaction(session, ends, 0)
+        return await OutcomeStore(mongo).write_in_transaction(session, outcomes, 0)
 
     assert await run_transaction(mongo, finish) == {canceled}
 
@@ -158,9 +165,9 @@ async def test_only_failed_or_canceled_jobs_can_be_retried(
         await rig_without_worker.engine.retry(await in_state(rig_without_worker, state))
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
-async def test_unknown_job_is_not_found(rig_without_worker: Rig, verb: str) -> None:
-    act: Any = getattr(rig_without_worker.engine, verb)
+@pytest.mark.parametrize("method", ["cancel", "retry"])
+async def test_unknown_job_is_not_found(rig_without_worker: Rig, method: str) -> None:
+    act: Any = getattr(rig_without_worker.engine, method)
     with pytest.raises(NotFound):
         await act("0" * 24)
 

@@ -1,5 +1,7 @@
-"""An array in an indexed field makes an index multikey for good: it is named, and rebuilt once the
-document is gone or repaired."""
+"""An array in an indexed field makes its index multikey permanently.
+
+The document is reported, and the index is rebuilt once no array is left.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -18,7 +20,7 @@ from ostinato.jobs.mongo.due_jobs import ANY_OWNER, DueJobs, Owner
 from ostinato.jobs.mongo.indexes import index_name
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from tests.engine.rig import Document, Rig, run_worker
-from tests.jobs.dispatch.test_dispatch import filled
+from tests.jobs.dispatch.test_dispatch import insert_jobs
 from tests.malformed import SOUND, sound
 from tests.profiling import profiled
 
@@ -40,21 +42,21 @@ def label(value: object) -> str:
 EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), REBUILDABLE, ids=label)
 
 
-def malformed(collection: str, index: IndexModel) -> list[Document]:
-    """Make documents that the index holds: for each field, one with an array there or around it."""
-    fields = [field for field in index.document["key"] if field != "_id"]  # no array is allowed
+def documents_with_arrays(collection: str, index: IndexModel) -> list[Document]:
+    """Build a document for each field of the index, with an array in or around the field."""
+    fields = [field for field in index.document["key"] if field != "_id"]  # cannot be an array
     return [_with_array(collection, index, *field.partition(".")) for field in fields]
 
 
 def _with_array(
     collection: str, index: IndexModel, outer: str, nested: str, inner: str
 ) -> Document:
-    whole = sound(collection) if collection in SOUND else {"_id": new_id(), "owner": "ann"}
+    document = sound(collection) if collection in SOUND else {"_id": new_id(), "owner": "ann"}
     partial: Document = dict(index.document.get("partialFilterExpression", {}))
     for name, value in partial.items():
         if name == "state":
-            whole[name] = value if isinstance(value, str) else value["$in"][0]
-    return whole | {outer: [{inner: "x"}] if nested else [whole.get(outer)]}
+            document[name] = value if isinstance(value, str) else value["$in"][0]
+    return document | {outer: [{inner: "x"}] if nested else [document.get(outer)]}
 
 
 def raw(mongo_admin: Raw, rig: Rig) -> Any:
@@ -63,29 +65,29 @@ def raw(mongo_admin: Raw, rig: Rig) -> Any:
 
 def leave_multikey(mongo_admin: Raw, rig: Rig, field: str) -> None:
     """Insert a job with an array in a field, and delete it."""
-    jobs, whole = raw(mongo_admin, rig)["jobs"], sound("jobs")
-    jobs.insert_one(whole | {field: [whole[field]]})
-    jobs.delete_one({"_id": whole["_id"]})
+    jobs, document = raw(mongo_admin, rig)["jobs"], sound("jobs")
+    jobs.insert_one(document | {field: [document[field]]})
+    jobs.delete_one({"_id": document["_id"]})
 
 
 def multikey_indexes(mongo_admin: Raw, rig: Rig, collection: str) -> set[str]:
-    """Read the server's catalog, independently of the product's query."""
+    """Read the server's catalog, independently of Ostinato's query."""
     (found,) = raw(mongo_admin, rig)[collection].aggregate([{"$listCatalog": {}}])
-    return {each["spec"]["name"] for each in found["md"]["indexes"] if each["multikey"]}
+    return {index["spec"]["name"] for index in found["md"]["indexes"] if index["multikey"]}
 
 
 async def findings(rig: Rig) -> dict[str, Finding]:
-    """Return what `doctor` says about indexes."""
+    """Return the findings of `doctor` about indexes, by subject."""
     settings = rig.engine.settings
     found = await inspect_mongo(settings.mongo_url, settings.database)
-    return {one.subject: one for one in found if one.subject.startswith("index")}
+    return {finding.subject: finding for finding in found if finding.subject.startswith("index")}
 
 
 @EVERY_INDEX
 async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_kept(
     rig_without_worker: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
-    documents = malformed(collection, index)
+    documents = documents_with_arrays(collection, index)
     raw(mongo_admin, rig_without_worker)[collection].insert_many(documents)
     found = (await findings(rig_without_worker))[f"index {collection}.{index_name(index)}"]
     assert all(repr(document["_id"]) in found.detail for document in documents)
@@ -98,12 +100,18 @@ async def test_document_that_makes_an_index_multikey_is_reported_and_the_index_k
 async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
     rig_without_worker: Rig, mongo_admin: Raw, collection: str, index: IndexModel
 ) -> None:
-    raw(mongo_admin, rig_without_worker)[collection].insert_many(malformed(collection, index))
+    raw(mongo_admin, rig_without_worker)[collection].insert_many(
+        documents_with_arrays(collection, index)
+    )
     raw(mongo_admin, rig_without_worker)[collection].delete_many({})
     found = (await findings(rig_without_worker))[f"index {collection}.{index_name(index)}"]
     assert "no document has one now" in found.detail
     assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() > 0
-    unique = {index_name(each) for each in INDEXES[collection] if not multikey.can_be_rebuilt(each)}
+    unique = {
+        index_name(unique_index)
+        for unique_index in INDEXES[collection]
+        if not multikey.can_be_rebuilt(unique_index)
+    }
     assert multikey_indexes(mongo_admin, rig_without_worker, collection) <= unique
     assert (await findings(rig_without_worker))["indexes"].ok
 
@@ -113,7 +121,7 @@ async def test_multikey_index_is_rebuilt_after_the_last_array_is_removed(
 async def test_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_rebuilt(
     rig_without_worker: Rig, mongo_admin: Raw, owner: Owner, field: str, read: int
 ) -> None:
-    await filled(rig_without_worker, 250, owner="alice")
+    await insert_jobs(rig_without_worker, 250, owner="alice")
     leave_multikey(mongo_admin, rig_without_worker, field)
     due = DueJobs(rig_without_worker.engine.mongo)
     async with profiled(rig_without_worker.engine.mongo) as slow:
@@ -121,13 +129,13 @@ async def test_array_makes_the_dispatcher_read_a_whole_lane_until_the_index_is_r
     await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild()
     async with profiled(rig_without_worker.engine.mongo) as fast:
         assert len(await due.find_first(Lane(), 10, frozenset(), owner)) == 10
-    assert [one["docsExamined"] for one in slow + fast] == [read, 0]
+    assert [explained["docsExamined"] for explained in slow + fast] == [read, 0]
 
 
 async def test_array_makes_the_dispatcher_read_every_lane_until_the_index_is_rebuilt(
     rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
-    await filled(rig_without_worker, 250)
+    await insert_jobs(rig_without_worker, 250)
     leave_multikey(mongo_admin, rig_without_worker, "lane")
     async with profiled(rig_without_worker.engine.mongo) as slow:
         assert (await DueJobs(rig_without_worker.engine.mongo).lane_heads("default")).keys() == {
@@ -150,12 +158,12 @@ async def test_document_with_an_array_is_logged_once_with_its_id(
     watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:
         assert [await watch.rebuild() for _ in range(3)] == [0, 0, 0]
-    named = {one["index"]: one for one in logs if one["event"] == "index.multikey"}
+    named = {line["index"]: line for line in logs if line["event"] == "index.multikey"}
     assert named.keys() == {
         f"index jobs.{name}" for name in ("due", "fair", "owner_scheduled", "scheduled")
     }
     assert len(logs) == len(named)
-    assert all(f"`scheduledTime` (_id: {document['_id']!r})" in one["found"] for one in logs)
+    assert all(f"`scheduledTime` (_id: {document['_id']!r})" in line["found"] for line in logs)
 
 
 async def test_another_document_with_an_array_is_logged_as_well(
@@ -168,7 +176,7 @@ async def test_another_document_with_an_array_is_logged_as_well(
         jobs.insert_one(document)
         with capture_logs() as logs:
             assert await watch.rebuild() == 0
-        assert all(repr(document["_id"]) in one["found"] for one in logs)
+        assert all(repr(document["_id"]) in line["found"] for line in logs)
         assert len(logs) == 2
 
 
@@ -212,13 +220,13 @@ async def test_search_that_times_out_names_the_command_to_run(
     rig_without_worker: Rig, mongo_admin: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
-    await filled(rig_without_worker, 5_000)
+    await insert_jobs(rig_without_worker, 5_000)
     jobs.insert_one(sound("jobs") | {"lane": []})
     monkeypatch.setattr(multikey, "SEARCH_TIMEOUT_MS", 1)
     watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:
         assert [await watch.rebuild() for _ in range(2)] == [0, 0]
-    assert [one["index"] for one in logs] == ["index jobs.due", "index jobs.fair"]
+    assert [line["index"] for line in logs] == ["index jobs.due", "index jobs.fair"]
     find = 'db.jobs.find({"state": "pending", "$or": [{"lane": {"$type": "array"}}]})'
     assert find in logs[0]["fix"]
     assert 'db.jobs.dropIndex("due")' in str(
@@ -231,7 +239,7 @@ async def test_leader_rebuilds_a_multikey_index_while_jobs_run(
 ) -> None:
     later = await rig_without_worker.engine.now() + timedelta(days=1)
     leave_multikey(mongo_admin, rig_without_worker, "lane")
-    await filled(rig_without_worker, 1_000, scheduled_time=later)
+    await insert_jobs(rig_without_worker, 1_000, scheduled_time=later)
     async with run_worker(rig_without_worker.engine.settings):
         assert (await rig_without_worker.run("echo"))["state"] == "success"
         await rig_without_worker.wait_until(

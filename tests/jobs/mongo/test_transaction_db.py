@@ -1,4 +1,4 @@
-"""A function can read every collection, but cannot write those that Ostinato manages."""
+"""A function can read all collections, but cannot write to those that Ostinato manages."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ async def test_ostinato_manages_every_collection_except_items() -> None:
     assert {spec.name for spec in COLLECTIONS} - {ITEMS} == set(READ_ONLY)
 
 
-@pytest.mark.parametrize("verb", WRITES)
+@pytest.mark.parametrize("method", WRITES)
 @pytest.mark.parametrize("name", [*READ_ONLY, "system.views"])
 async def test_mutation_cannot_write_collections_managed_by_ostinato(
-    rig_without_worker: Rig, name: str, verb: str
+    rig_without_worker: Rig, name: str, method: str
 ) -> None:
     async def body(ctx: Context) -> None:
-        await getattr(ctx.db[name], verb)(*WRITES[verb])
+        await getattr(ctx.db[name], method)(*WRITES[method])
 
     with pytest.raises(PermissionError, match=f"may read '{name}' but not write to it: "):
         await rig_without_worker.engine.transact("alice", body)

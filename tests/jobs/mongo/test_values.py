@@ -23,7 +23,7 @@ from tests.engine.rig import Rig
 ID = ObjectId("0123456789abcdef01234567")
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
-TRICKY: list[Any] = [
+UNUSUAL_JSON: list[Any] = [
     "$owner",
     "$$NOW",
     "$$REMOVE",
@@ -46,24 +46,24 @@ TRICKY: list[Any] = [
     [{"$ref": "x", "$id": 2**40}],
 ]
 
-GRIEF = {
+ABNORMAL_ENDS = {
     "huge integer": "NotJson",
-    "not a number": "NotJson",
+    "NaN": "NotJson",
     "null in a key": "NotJson",
-    "half a character": "NotJson",
-    "half a character in an error": "ValueError",
-    "odd text in an error": "ValueError",
-    "unspeakable error": "Unspeakable",
-    "leaves": "SystemExit",
+    "lone surrogate": "NotJson",
+    "lone surrogate in an error": "ValueError",
+    "misreported text in an error": "ValueError",
+    "unprintable error": "Unprintable",
+    "system exit": "SystemExit",
     "cancels itself": "CancelledError",
-    "too much": "TooLarge",
+    "too large": "TooLarge",
     "not json": "NotJson",
 }
 
 
 @pytest.mark.parametrize("name", ["echo", "echo_in_mutation"])
 async def test_arguments_and_results_are_unchanged(rig: Rig, name: str) -> None:
-    for value in TRICKY:
+    for value in UNUSUAL_JSON:
         job = await rig.run(name, value=value)
         assert (job["state"], job["owner"]) == ("success", "alice")
         assert [repr(job["args"]["value"]), repr(job["result"])] == [repr(value)] * 2
@@ -72,7 +72,7 @@ async def test_arguments_and_results_are_unchanged(rig: Rig, name: str) -> None:
 
 @pytest.mark.parametrize("what", unusual_values.STORED)
 async def test_value_of_a_subclass_is_stored_as_its_base_class(rig: Rig, what: str) -> None:
-    job = await rig.run("give", what=what)
+    job = await rig.run("return_value", what=what)
     assert (job["state"], repr(job["result"])) == ("success", repr(unusual_values.STORED[what]))
 
 
@@ -85,24 +85,24 @@ def test_enum_is_no_larger_than_its_value() -> None:
     )
 
 
-@pytest.mark.parametrize("what", unusual_values.REFUSED)
+@pytest.mark.parametrize("what", unusual_values.REJECTED)
 async def test_rejected_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
-    job = await rig.run("give", what=what)
+    job = await rig.run("return_value", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["message"] == unusual_values.REFUSED[what]
+    assert job["error"]["message"] == unusual_values.REJECTED[what]
 
 
 @pytest.mark.parametrize("what", unusual_values.PROGRESS)
 async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(rig: Rig, what: str) -> None:
-    job = await rig.run("show", what=what)
+    job = await rig.run("report_progress", what=what)
     expected = job["error"]["message"] if job["state"] == "failed" else job["progress"]
-    assert (repr(expected), job["attempt"]) == (repr(unusual_values.SHOWN[what]), 1)
+    assert (repr(expected), job["attempt"]) == (repr(unusual_values.EXPECTED_PROGRESS[what]), 1)
 
 
 @pytest.mark.parametrize("what", unusual_values.OPTIONS)
 async def test_job_options_must_be_whole_numbers(rig: Rig, what: str) -> None:
-    job = await rig.run("plan", what=what)
-    assert job.get("error", {}).get("message") == unusual_values.PLANNED[what]
+    job = await rig.run("schedule_with_options", what=what)
+    assert job.get("error", {}).get("message") == unusual_values.OPTION_ERRORS[what]
     if job["state"] == "success":
         planned = await rig.job(job["result"])
         expected = planned["priority"], planned["timeoutMs"], planned["lane"]
@@ -150,29 +150,29 @@ def test_result_of_a_type_that_only_arguments_may_have_is_rejected(value: object
 
 
 async def test_values_of_jobs_that_end_together_are_not_mixed(rig: Rig) -> None:
-    ids = await asyncio.gather(*(rig.schedule("echo", value=value) for value in TRICKY * 5))
+    ids = await asyncio.gather(*(rig.schedule("echo", value=value) for value in UNUSUAL_JSON * 5))
     jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
-    assert [repr(job["result"]) for job in jobs] == [repr(value) for value in TRICKY * 5]
+    assert [repr(job["result"]) for job in jobs] == [repr(value) for value in UNUSUAL_JSON * 5]
 
 
 @pytest.mark.parametrize("message", ["$owner", "$$NOW", "a.b", '{"$literal": 1}'])
 async def test_error_is_stored_unchanged(rig: Rig, message: str) -> None:
-    job = await rig.run("shout", message=message)
+    job = await rig.run("fail_with", message=message)
     failure = (await rig.all("failures"))[0]
     assert {job["error"]["message"], failure["error"]["message"]} == {message}
     assert job["timeline"][-1]["error"]["message"] == message
     assert failure["data"] == {"message": message}
 
 
-@pytest.mark.parametrize("behavior", GRIEF)
+@pytest.mark.parametrize("behavior", ABNORMAL_ENDS)
 async def test_function_with_an_unusual_failure_fails_once(rig: Rig, behavior: str) -> None:
-    job = await rig.run("come_to_grief", behavior=behavior)
+    job = await rig.run("end_abnormally", behavior=behavior)
     assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["name"] == GRIEF[behavior]
+    assert job["error"]["name"] == ABNORMAL_ENDS[behavior]
 
 
 async def test_rejected_result_does_not_affect_other_jobs(rig: Rig) -> None:
-    bad = [rig.schedule("come_to_grief", behavior=behavior) for behavior in GRIEF]
+    bad = [rig.schedule("end_abnormally", behavior=behavior) for behavior in ABNORMAL_ENDS]
     good = [rig.schedule("echo", value=number) for number in range(20)]
     ids = await asyncio.gather(*bad, *good)
     jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
@@ -185,12 +185,12 @@ async def test_step_down_during_a_write_does_not_affect_jobs(
 ) -> None:
     rig = rig_without_worker
     outcome_store = OutcomeStore(rig.engine.mongo)
-    jobs, met = outcome_store._jobs, [WriteError("Not primary while writing", 189)]
+    jobs, errors = outcome_store._jobs, [WriteError("Not primary while writing", 189)]
     update = jobs.update_many
 
     async def interrupted(*args: Any, **options: Any) -> Any:
-        if met:
-            raise met.pop()
+        if errors:
+            raise errors.pop()
         return await update(*args, **options)
 
     monkeypatch.setattr(jobs, "update_many", interrupted)
@@ -201,7 +201,9 @@ async def test_step_down_during_a_write_does_not_affect_jobs(
 
 
 async def test_large_results_that_end_together_are_all_stored(rig: Rig) -> None:
-    ids = await asyncio.gather(*(rig.schedule("swell", size=200_000) for _ in range(200)))
+    ids = await asyncio.gather(
+        *(rig.schedule("return_large_text", size=200_000) for _ in range(200))
+    )
     jobs = [await rig.wait_until_ended(job_id) for job_id in ids]
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
 
@@ -210,26 +212,31 @@ async def test_large_results_that_end_together_are_all_stored(rig: Rig) -> None:
 async def test_value_that_cannot_be_stored_is_rejected_at_the_call(
     rig_without_worker: Rig, value: Any
 ) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as raised:
         await rig_without_worker.schedule("echo", value=value)
-    assert refused.value.issues[0].path[:2] == ("args", "value")
+    assert raised.value.issues[0].path[:2] == ("args", "value")
 
 
 @pytest.mark.parametrize(
-    ("what", "code"), [("circle", "too_deep"), ("well", "too_deep"), ("doubled", "too_long")]
+    ("what", "code"),
+    [
+        ("self-containing list", "too_deep"),
+        ("deeply nested list", "too_deep"),
+        ("doubling list", "too_long"),
+    ],
 )
 async def test_endless_arguments_are_rejected_at_the_call(
     rig_without_worker: Rig, what: str, code: str
 ) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as raised:
         await rig_without_worker.schedule("echo", value=unusual_values.VALUES[what])
-    assert [(issue.path, issue.code) for issue in refused.value.issues] == [(("args",), code)]
+    assert [(issue.path, issue.code) for issue in raised.value.issues] == [(("args",), code)]
 
 
 async def test_key_that_cannot_be_stored_fails_only_its_own_call(rig_without_worker: Rig) -> None:
     new_job = await rig_without_worker.build_job("echo")
     new_jobs = [replace(new_job, key=key) for key in ("a", "\ud800", "b")]
-    done = await asyncio.gather(
+    results = await asyncio.gather(
         *(rig_without_worker.engine.schedule(p) for p in new_jobs), return_exceptions=True
     )
-    assert [isinstance(one, Exception) for one in done] == [False, True, False]
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]

@@ -17,7 +17,7 @@ async def test_writes_and_jobs_commit_with_the_success_of_the_mutation(rig: Rig)
     assert state_changes(job) == [*RUN, ("inProgress", "success")]
     assert [effect["name"] for effect in await rig.all("effects")] == ["a"]
     scheduled = await rig.find_jobs("echo")
-    assert [one["_id"] for one in scheduled] == [job["result"]]
+    assert [child["_id"] for child in scheduled] == [job["result"]]
     assert scheduled[0]["cause"] == {"kind": "job", "id": job["_id"]}
     assert (scheduled[0]["state"], scheduled[0]["owner"]) == ("pending", "alice")
 
@@ -45,7 +45,7 @@ async def test_conflicting_mutations_each_take_effect_once(rig: Rig) -> None:
     ids = await asyncio.gather(*(rig.schedule("read_then_write") for _ in range(12)))
     results = [(await rig.wait_until_ended(job_id))["result"] for job_id in ids]
     assert sorted(results) == list(range(1, 13))
-    assert [one["value"] for one in await rig.all("counters")] == [12]
+    assert [counter["value"] for counter in await rig.all("counters")] == [12]
 
 
 async def test_mutation_that_times_out_fails_and_leaves_no_writes(rig: Rig) -> None:
@@ -86,7 +86,7 @@ async def test_mutation_can_cancel_a_pending_job(rig: Rig) -> None:
 
 
 async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
-    job = await rig.run("share", name="one", behavior="linger")
+    job = await rig.run("insert_effect", name="one", behavior="linger")
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
@@ -98,7 +98,7 @@ async def test_task_that_outlives_its_mutation_cannot_write(rig: Rig) -> None:
 async def test_task_that_outlives_its_mutation_cannot_schedule_or_cancel(
     rig: Rig, behavior: str
 ) -> None:
-    job = await rig.run("share", name="one", behavior=behavior)
+    job = await rig.run("insert_effect", name="one", behavior=behavior)
     gate.opened.set()
     with pytest.raises(RuntimeError, match="has returned, so its transaction is closed"):
         await calls.pop()
@@ -110,7 +110,7 @@ async def test_mutation_that_continues_after_a_rejected_write_fails_at_once(
     rig: Rig, behavior: str
 ) -> None:
     await rig.engine.mongo["effects"].insert_one({"_id": "the same"})
-    job = await rig.run("share", name="one", behavior=behavior)
+    job = await rig.run("insert_effect", name="one", behavior=behavior)
     assert (job["state"], job["attempt"], job["error"]["name"]) == ("failed", 1, "WriteRefused")
     assert "E11000 duplicate key" in job["error"]["message"]
     assert "upsert=True" in job["error"]["message"]

@@ -24,7 +24,7 @@ from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, run_worker
 
 WRITERS = 12
-IN_TIME_S = 0.3
+TIMEOUT_S = 0.3
 
 
 @pytest.fixture
@@ -34,92 +34,106 @@ def fast_settings(fast_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def sharing(rig: Rig) -> Rig:
-    """Return an installation whose worker has recorded that `share` is short."""
-    await rig.run("share", name="first")
+async def batching_rig(rig: Rig) -> Rig:
+    """Return an installation whose worker has recorded that `insert_effect` is short."""
+    await rig.run("insert_effect", name="first")
     return rig
 
 
-async def all_ended(rig: Rig, ways: Sequence[str]) -> list[Document]:
-    names = [str(number) for number in range(len(ways))]
-    asked = (
-        rig.schedule("share", name=name, behavior=behavior)
-        for name, behavior in zip(names, ways, strict=True)
+async def run_all(rig: Rig, behaviors: Sequence[str]) -> list[Document]:
+    names = [str(number) for number in range(len(behaviors))]
+    scheduling = (
+        rig.schedule("insert_effect", name=name, behavior=behavior)
+        for name, behavior in zip(names, behaviors, strict=True)
     )
     return [
-        await rig.wait_until_ended(job_id, within=60) for job_id in await asyncio.gather(*asked)
+        await rig.wait_until_ended(job_id, within=60)
+        for job_id in await asyncio.gather(*scheduling)
     ]
 
 
-async def effects_are_those_of(rig: Rig, jobs: Sequence[Document]) -> bool:
-    noted = Counter(effect.get("name") for effect in await rig.all("effects"))
+async def has_effects_of(rig: Rig, jobs: Sequence[Document]) -> bool:
+    effects = Counter(effect.get("name") for effect in await rig.all("effects"))
     succeeded = [job["args"]["name"] for job in jobs if job["state"] == "success"]
-    return noted == Counter(["first", *succeeded])
+    return effects == Counter(["first", *succeeded])
 
 
-async def test_waiting_mutations_are_committed_together(sharing: Rig) -> None:
-    jobs = await all_ended(sharing, ["write"] * 40)
+async def test_waiting_mutations_are_committed_together(batching_rig: Rig) -> None:
+    jobs = await run_all(batching_rig, ["write"] * 40)
     assert len({job["completedAt"] for job in jobs}) < 20
     assert [job["result"] for job in jobs] == [job["args"]["name"] for job in jobs]
-    assert await effects_are_those_of(sharing, jobs)
+    assert await has_effects_of(batching_rig, jobs)
     assert {job["attempt"] for job in jobs} == {1}
 
 
-@pytest.mark.parametrize("behavior", ["raise", "hold", "break", "swallow", "swallow twice"])
-async def test_failed_mutation_does_not_affect_the_others(sharing: Rig, behavior: str) -> None:
-    await sharing.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
-    await sharing.engine.mongo["effects"].delete_one({"name": "first", "_id": {"$ne": "the same"}})
-    jobs = await all_ended(sharing, ["write"] * WRITERS + [behavior] + ["write"] * WRITERS)
+@pytest.mark.parametrize("behavior", ["raise", "hold", "duplicate key", "swallow", "swallow twice"])
+async def test_failed_mutation_does_not_affect_the_others(batching_rig: Rig, behavior: str) -> None:
+    await batching_rig.engine.mongo["effects"].insert_one({"_id": "the same", "name": "first"})
+    await batching_rig.engine.mongo["effects"].delete_one(
+        {"name": "first", "_id": {"$ne": "the same"}}
+    )
+    jobs = await run_all(batching_rig, ["write"] * WRITERS + [behavior] + ["write"] * WRITERS)
     assert [job["state"] for job in jobs].count("success") == 2 * WRITERS
     assert jobs[WRITERS]["state"] == "failed"
-    assert await effects_are_those_of(sharing, jobs)
+    assert await has_effects_of(batching_rig, jobs)
 
 
-async def test_frequently_failing_mutations_do_not_restart_the_others(sharing: Rig) -> None:
+async def test_frequently_failing_mutations_do_not_restart_the_others(batching_rig: Rig) -> None:
+    rig = batching_rig
     for name in ("a", "b"):
-        await sharing.run("count", name=name, fail=True)
+        await rig.run("count", name=name, fail=True)
     received, failing = [str(number) for number in range(WRITERS)], range(WRITERS)
     jobs = await asyncio.gather(
-        *(sharing.schedule("count", name=f"fails-{number}", fail=True) for number in failing),
-        *(sharing.schedule("share", name=name, behavior="tell") for name in received),
-        *(sharing.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
+        *(rig.schedule("count", name=f"fails-{number}", fail=True) for number in failing),
+        *(rig.schedule("insert_effect", name=name, behavior="record") for name in received),
+        *(rig.schedule("count", name=f"fails-too-{number}", fail=True) for number in failing),
     )
-    ended = Counter(
-        [(await sharing.wait_until_ended(job_id, within=60))["state"] for job_id in jobs]
-    )
+    ended = Counter([(await rig.wait_until_ended(job_id, within=60))["state"] for job_id in jobs])
     assert ended == {"failed": 2 * WRITERS, "success": WRITERS}
     assert sorted(call for call in calls if isinstance(call, str)) == sorted(received)
 
 
-async def test_canceled_mutation_does_not_affect_the_others(sharing: Rig) -> None:
-    held = await sharing.schedule("share", name="held", behavior="hold")
-    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
-    await sharing.wait_until(gate.reached.is_set)
-    await sharing.cancel(held)
-    ended = [await sharing.wait_until_ended(job_id) for job_id in [held, *others]]
+async def test_canceled_mutation_does_not_affect_the_others(batching_rig: Rig) -> None:
+    held = await batching_rig.schedule("insert_effect", name="held", behavior="hold")
+    others = [
+        await batching_rig.schedule("insert_effect", name=str(number)) for number in range(WRITERS)
+    ]
+    await batching_rig.wait_until(gate.reached.is_set)
+    await batching_rig.cancel(held)
+    ended = [await batching_rig.wait_until_ended(job_id) for job_id in [held, *others]]
     assert [job["state"] for job in ended] == ["canceled", *["success"] * WRITERS]
-    assert await effects_are_those_of(sharing, ended)
+    assert await has_effects_of(batching_rig, ended)
 
 
-async def test_mutation_whose_job_was_taken_over_does_not_affect_the_others(sharing: Rig) -> None:
-    held = await sharing.schedule("share", name="held", behavior="hold")
-    await sharing.wait_until(gate.reached.is_set)
-    others = [await sharing.schedule("share", name=str(number)) for number in range(WRITERS)]
-    await sharing.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
+async def test_mutation_whose_job_was_taken_over_does_not_affect_the_others(
+    batching_rig: Rig,
+) -> None:
+    held = await batching_rig.schedule("insert_effect", name="held", behavior="hold")
+    await batching_rig.wait_until(gate.reached.is_set)
+    others = [
+        await batching_rig.schedule("insert_effect", name=str(number)) for number in range(WRITERS)
+    ]
+    await batching_rig.engine.mongo["jobs"].update_one({"_id": held}, {"$inc": {"attempt": 1}})
     gate.opened.set()
-    jobs = [await sharing.wait_until_ended(job_id) for job_id in others]
+    jobs = [await batching_rig.wait_until_ended(job_id) for job_id in others]
     assert [job["state"] for job in jobs] == ["success"] * WRITERS
-    assert await effects_are_those_of(sharing, jobs)
+    assert await has_effects_of(batching_rig, jobs)
 
 
-async def test_mutations_wait_for_a_conflicting_transaction_of_another_client(sharing: Rig) -> None:
-    mongo = sharing.engine.mongo
+async def test_mutations_wait_for_a_conflicting_transaction_of_another_client(
+    batching_rig: Rig,
+) -> None:
+    mongo = batching_rig.engine.mongo
     async with await mongo.client.start_session() as session:
         session.start_transaction()
-        await mongo["effects"].insert_one({"_id": "the same", "name": "rival"}, session=session)
-        ways = ["write"] * WRITERS + ["break"]
-        running = asyncio.ensure_future(all_ended(sharing, ways))
-        await sharing.wait_until(lambda: sharing.has_jobs("share", "success", at_least=1 + WRITERS))
+        await mongo["effects"].insert_one(
+            {"_id": "the same", "name": "conflicting"}, session=session
+        )
+        behaviors = ["write"] * WRITERS + ["duplicate key"]
+        running = asyncio.ensure_future(run_all(batching_rig, behaviors))
+        await batching_rig.wait_until(
+            lambda: batching_rig.has_jobs("insert_effect", "success", at_least=1 + WRITERS)
+        )
         await session.abort_transaction()
     jobs = await running
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
@@ -132,18 +146,18 @@ async def test_timeout_after_a_conflict_counts_as_contention(rig: Rig) -> None:
         tries["all"] += 1
         if tries["all"] > 1:
             await asyncio.Event().wait()
-        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+        raise OperationFailure("a conflict", 112, {"errorLabels": ["TransientTransactionError"]})
 
     with pytest.raises(Contended):
         await SharedTransactions(mongo, OutcomeStore(mongo)).run(conflict_then_wait, 0.3)
 
 
-async def is_kept_once_its_turn_has_come(
-    running: "asyncio.Task[str]", give_turn: Callable[[], None]
+async def succeeds_after_waiting(
+    running: "asyncio.Task[str]", start_turn: Callable[[], None]
 ) -> bool:
-    """Wait longer than its timeout before its turn."""
-    done, _ = await asyncio.wait([running], timeout=3 * IN_TIME_S)
-    give_turn()
+    """Wait longer than the timeout of the task, then start its turn."""
+    done, _ = await asyncio.wait([running], timeout=3 * TIMEOUT_S)
+    start_turn()
     return not done and await running == "kept"
 
 
@@ -162,8 +176,8 @@ async def test_time_waiting_for_other_mutations_does_not_count_towards_the_timeo
     holding = [
         asyncio.create_task(shared.run(hold, 10.0)) for _ in range(MAX_CONCURRENT_TRANSACTIONS + 1)
     ]
-    keeping = asyncio.create_task(shared.run(keep, IN_TIME_S))
-    assert await is_kept_once_its_turn_has_come(keeping, opened.set)
+    keeping = asyncio.create_task(shared.run(keep, TIMEOUT_S))
+    assert await succeeds_after_waiting(keeping, opened.set)
     assert await asyncio.gather(*holding) == [True] * len(holding)
 
 
@@ -197,22 +211,22 @@ class OneConflict:
         self._tries += 1
         if self._tries > 1:
             return "kept"
-        raise OperationFailure("a rival", 112, {"errorLabels": ["TransientTransactionError"]})
+        raise OperationFailure("a conflict", 112, {"errorLabels": ["TransientTransactionError"]})
 
 
 async def test_time_waiting_for_conflicting_transactions_does_not_count(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
-    running = run_transaction(mongo, OneConflict(), IN_TIME_S, queue_time_s=MAX_QUEUE_TIME_S)
+    running = run_transaction(mongo, OneConflict(), TIMEOUT_S, queue_time_s=MAX_QUEUE_TIME_S)
     keeping = asyncio.create_task(running)
-    assert await is_kept_once_its_turn_has_come(keeping, mongo.conflict_lock.release)
+    assert await succeeds_after_waiting(keeping, mongo.conflict_lock.release)
 
 
 async def test_waiting_time_counts_for_internal_transactions(rig: Rig) -> None:
     mongo = rig.engine.mongo
     await mongo.conflict_lock.acquire()
-    running = asyncio.create_task(run_shielded_transaction(mongo, OneConflict(), IN_TIME_S))
-    done, _ = await asyncio.wait([running], timeout=10 * IN_TIME_S)
+    running = asyncio.create_task(run_shielded_transaction(mongo, OneConflict(), TIMEOUT_S))
+    done, _ = await asyncio.wait([running], timeout=10 * TIMEOUT_S)
     mongo.conflict_lock.release()
     assert done
     with pytest.raises(Contended):
@@ -227,17 +241,17 @@ class Bodies:
         self._effects = mongo["effects"]
         self._has_run = False
 
-    async def fail_the_second_time(self, session: Session) -> None:
+    async def fail_when_rerun(self, session: Session) -> None:
         if self._has_run:
             raise ValueError("never kept")
         self._has_run = True
         inserting = self._effects.insert_one({"name": "once"}, session=session)
         await self._mongo.sessions.track(session, inserting)
 
-    async def fail_beside_it(self, session: Session) -> str:
+    async def fail_if_visible(self, session: Session) -> str:
         finding = self._effects.find_one({"name": "once"}, session=session)
         if await self._mongo.sessions.track(session, finding):
-            raise ValueError("somebody is here")
+            raise ValueError("found the write")
         return "kept"
 
 
@@ -245,18 +259,18 @@ async def test_failure_that_depends_on_an_aborted_write_is_rerun(rig: Rig) -> No
     mongo = rig.engine.mongo
     shared, bodies = SharedTransactions(mongo, OutcomeStore(mongo)), Bodies(mongo)
     failed, kept = await asyncio.gather(
-        shared.run(bodies.fail_the_second_time, 4.0),
-        shared.run(bodies.fail_beside_it, 4.0),
+        shared.run(bodies.fail_when_rerun, 4.0),
+        shared.run(bodies.fail_if_visible, 4.0),
         return_exceptions=True,
     )
     assert (str(failed), kept) == ("never kept", "kept")
 
 
 async def test_conflicting_mutations_of_two_workers_succeed_at_the_first_attempt(
-    sharing: Rig, fast_settings: Settings
+    batching_rig: Rig, fast_settings: Settings
 ) -> None:
     async with run_worker(fast_settings):
-        jobs = await all_ended(sharing, ["count"] * 150)
+        jobs = await run_all(batching_rig, ["count"] * 150)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
-    (counter,) = await sharing.all("counters")
+    (counter,) = await batching_rig.all("counters")
     assert counter["value"] == 150

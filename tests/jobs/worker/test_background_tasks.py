@@ -18,7 +18,7 @@ from ostinato.jobs.mongo.workers import WorkerStore
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Rig, run_worker
 
-SEAMS: Final[dict[str, tuple[object, str]]] = {
+CALLED_BY_TASK: Final[dict[str, tuple[object, str]]] = {
     "heartbeat": (WorkerStore, "heartbeat"),
     "election": (WorkerStore, "acquire_leadership"),
     "fleet": (WorkerStore, "read_fleet"),
@@ -31,15 +31,18 @@ SEAMS: Final[dict[str, tuple[object, str]]] = {
     "listener": (notifier, "_signals_in"),
     "consumer": (consumer._ArqWorker, "_poll_iteration"),
 }
-"""Where each task reaches out: the first calls raise, and the real one follows."""
-TIMES: Final = 2
+"""The function that each task calls; its first calls raise in the test."""
+FAILURES: Final = 2
 
 
-class Seam:
-    """Raise at the first calls, and then do as before."""
+class FailingFirst:
+    """Raises in its first calls, and then calls the real function."""
 
     def __init__(
-        self, real: Callable[..., Any], error: type[Exception] = ArithmeticError, times: int = TIMES
+        self,
+        real: Callable[..., Any],
+        error: type[Exception] = ArithmeticError,
+        times: int = FAILURES,
     ) -> None:
         self.real = real
         self.error = error
@@ -49,21 +52,21 @@ class Seam:
     def __call__(self, *args: Any, **options: Any) -> Any:
         if self.raised < self.times:
             self.raised += 1
-            raise self.error("a mistake of ours")
+            raise self.error("a bug")
         return self.real(*args, **options)
 
 
-@pytest.mark.parametrize("name", SEAMS)
+@pytest.mark.parametrize("name", CALLED_BY_TASK)
 async def test_background_task_continues_after_an_exception(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    place, method = SEAMS[name]
+    owner, method = CALLED_BY_TASK[name]
     assert (await rig.run("echo", value=1))["state"] == "success"
     (before,) = await rig.all("workers")
-    seam = Seam(getattr(place, method))
+    failing = FailingFirst(getattr(owner, method))
     with capture_logs() as logs:
-        monkeypatch.setattr(place, method, lambda *args, **options: seam(*args, **options))
-        await rig.wait_until(lambda: seam.raised == TIMES, within=30)
+        monkeypatch.setattr(owner, method, lambda *args, **options: failing(*args, **options))
+        await rig.wait_until(lambda: failing.raised == FAILURES, within=30)
         job_id = await rig.schedule("echo", value=2)
         assert (await rig.wait_until_ended(job_id, within=30))["state"] == "success"
     (after,) = await rig.all("workers")
@@ -74,11 +77,11 @@ async def test_background_task_continues_after_an_exception(
 async def test_outcome_is_written_after_an_exception_in_its_first_write(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seam = Seam(OutcomeStore.write)
-    monkeypatch.setattr(OutcomeStore, "write", lambda *args: seam(*args))
+    failing = FailingFirst(OutcomeStore.write)
+    monkeypatch.setattr(OutcomeStore, "write", lambda *args: failing(*args))
     with capture_logs() as logs:
         job = await rig.run("echo", value=1)
-    assert (job["state"], job["attempt"], seam.raised) == ("success", 1, TIMES)
+    assert (job["state"], job["attempt"], failing.raised) == ("success", 1, FAILURES)
     assert "completion.rejected" in {line["event"] for line in logs}
 
 
@@ -89,8 +92,8 @@ async def test_slow_failure_write_does_not_delay_jobs_of_the_same_claim(
     await rig_without_worker.engine.mongo["jobs"].update_one(
         {"_id": bad}, {"$set": {"cause": None}}
     )
-    seam = Seam(PoisonedJobs.fail, TimeoutError, times=1)
-    monkeypatch.setattr(PoisonedJobs, "fail", lambda *args: seam(*args))
+    failing = FailingFirst(PoisonedJobs.fail, TimeoutError, times=1)
+    monkeypatch.setattr(PoisonedJobs, "fail", lambda *args: failing(*args))
     async with run_worker(fast_settings):
         assert (await rig_without_worker.wait_until_ended(good, within=30))["attempt"] == 1
-    assert seam.raised == 1
+    assert failing.raised == 1

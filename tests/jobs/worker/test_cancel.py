@@ -21,12 +21,12 @@ from ostinato.jobs.worker.worker import WorkerRuntime
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, state_changes
 
-WITHIN = 2.0
+WITHIN_S = 2.0
 
 
 async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
     due = await rig.engine.now() + timedelta(hours=1)
-    new_job = await rig.build_job("shout", {"message": "never"})
+    new_job = await rig.build_job("fail_with", {"message": "never"})
     job = await rig.schedule_at(new_job, due)
     assert (await rig.cancel(job)).state is JobState.CANCELED
     await rig.engine.advance(2 * 3_600_000)
@@ -34,22 +34,25 @@ async def test_canceled_pending_job_never_runs(rig: Rig) -> None:
     assert state_changes(await rig.job(job)) == [(None, "pending"), ("pending", "canceled")]
 
 
-@pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_for_ever"])
+@pytest.mark.parametrize("name", ["hold", "hold_in_mutation", "wait_forever"])
 async def test_canceled_running_job_stops(rig: Rig, name: str) -> None:
     job_id = await rig.schedule(name)
     await rig.wait_for_state(job_id, "inProgress")
-    asked = await rig.cancel(job_id)
-    assert (asked.state, asked.cancel_requested_at is not None) == (JobState.IN_PROGRESS, True)
-    job = await rig.wait_until_ended(job_id, within=WITHIN)
+    canceled = await rig.cancel(job_id)
+    assert (canceled.state, canceled.cancel_requested_at is not None) == (
+        JobState.IN_PROGRESS,
+        True,
+    )
+    job = await rig.wait_until_ended(job_id, within=WITHIN_S)
     assert state_changes(job)[-2:] == [("inProgress", "inProgress"), ("inProgress", "canceled")]
     assert (await rig.all("effects"), await rig.all("failures")) == ([], [])
 
 
 async def test_canceled_running_job_stops_without_redis(rig: Rig) -> None:
-    job_id = await rig.schedule("wait_for_ever")
+    job_id = await rig.schedule("wait_forever")
     await rig.wait_for_state(job_id, "inProgress")
     await rig.engine.store.cancel(job_id, 0)
-    assert (await rig.wait_until_ended(job_id, within=WITHIN))["state"] == "canceled"
+    assert (await rig.wait_until_ended(job_id, within=WITHIN_S))["state"] == "canceled"
 
 
 async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_result(
@@ -58,7 +61,7 @@ async def test_job_that_succeeds_after_the_cancel_request_is_canceled_without_re
     job_id = await rig.schedule("hold_despite_cancel")
     await gate.reached.wait()
     await rig.cancel(job_id)
-    await rig.wait_until(lambda: calls == ["asked to stop"])
+    await rig.wait_until(lambda: calls == ["canceled"])
     gate.opened.set()
     job = await rig.wait_until_ended(job_id)
     assert (job["state"], job.get("result")) == ("canceled", None)
@@ -83,9 +86,9 @@ async def test_second_cancel_request_changes_nothing(rig: Rig) -> None:
     await rig.wait_until_ended(job_id)
 
 
-@pytest.mark.parametrize("name", ["echo", "come_to_grief"])
+@pytest.mark.parametrize("name", ["echo", "end_abnormally"])
 async def test_ended_job_cannot_be_canceled(rig: Rig, name: str) -> None:
-    job = await rig.run(name, **({"behavior": "not json"} if name == "come_to_grief" else {}))
+    job = await rig.run(name, **({"behavior": "not json"} if name == "end_abnormally" else {}))
     with pytest.raises(PreconditionFailed, match=job["state"]):
         await rig.cancel(job["_id"])
     assert await rig.job(job["_id"]) == job
@@ -104,19 +107,21 @@ async def test_jobs_scheduled_by_a_canceled_action_are_created_canceled(
 
 
 @pytest.mark.parametrize(("directly", "number"), [(True, 1), (False, 1), (False, 0)])
-@pytest.mark.parametrize("by_now", [{"attempt": 2}, {"state": "pending"}, {"state": "canceled"}])
+@pytest.mark.parametrize(
+    "taken_over", [{"attempt": 2}, {"state": "pending"}, {"state": "canceled"}]
+)
 async def test_action_whose_job_was_taken_over_cannot_schedule_or_commit(
-    rig: Rig, by_now: Document, directly: bool, number: int
+    rig: Rig, taken_over: Document, directly: bool, number: int
 ) -> None:
     job_id = await rig.schedule("schedule_when_canceled", directly=directly, number=number)
     await gate.reached.wait()
     far = {"scheduledTime": datetime(2100, 1, 1, tzinfo=UTC)}
-    await rig.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {**far, **by_now}})
+    await rig.engine.mongo["jobs"].update_one({"_id": job_id}, {"$set": {**far, **taken_over}})
     gate.opened.set()
     await rig.wait_until(lambda: calls == ["AttemptLost"])
     assert await rig.find_jobs("echo") == []
     job = await rig.job(job_id)
-    assert {name: job[name] for name in by_now} == by_now
+    assert {name: job[name] for name in taken_over} == taken_over
 
 
 async def test_canceled_job_can_be_retried_and_schedule(rig: Rig) -> None:
@@ -127,7 +132,7 @@ async def test_canceled_job_can_be_retried_and_schedule(rig: Rig) -> None:
     gate.opened.set()
     await rig.engine.retry(job_id)
     assert (await rig.wait_until_ended(job_id))["state"] == "success"
-    assert sorted(one["state"] for one in await rig.find_jobs("echo"))[0] == "canceled"
+    assert sorted(job["state"] for job in await rig.find_jobs("echo"))[0] == "canceled"
     await rig.wait_until(lambda: rig.has_jobs("echo", "success"))
 
 
@@ -135,9 +140,9 @@ async def test_cancel_never_misses_a_job_that_goes_back_to_pending(rig: Rig) -> 
     ids = await asyncio.gather(*(rig.schedule("fail_twice") for _ in range(30)))
     began = time.monotonic()
     await asyncio.gather(*map(rig.cancel, ids))
-    jobs = [await rig.wait_until_ended(job_id, within=WITHIN) for job_id in ids]
+    jobs = [await rig.wait_until_ended(job_id, within=WITHIN_S) for job_id in ids]
     assert {job["state"] for job in jobs} == {"canceled"}
-    assert time.monotonic() - began < 2 * WITHIN
+    assert time.monotonic() - began < 2 * WITHIN_S
 
 
 async def test_job_restarted_between_the_two_cancel_guards_is_still_canceled(
@@ -163,64 +168,68 @@ async def test_job_restarted_between_the_two_cancel_guards_is_still_canceled(
 async def test_job_canceled_in_the_queue_does_not_start(
     rig: Rig, redis_admin: Redis, queue: str
 ) -> None:
-    ids = await asyncio.gather(*(rig.schedule("wait_for_ever") for _ in range(100)))
-    await rig.wait_until(lambda: rig.has_jobs("wait_for_ever", "inProgress", at_least=100))
+    ids = await asyncio.gather(*(rig.schedule("wait_forever") for _ in range(100)))
+    await rig.wait_until(lambda: rig.has_jobs("wait_forever", "inProgress", at_least=100))
     waiting = await asyncio.gather(*(rig.schedule("echo") for _ in range(20)))
     await rig.wait_until(lambda: redis_admin.zcard(queue) != 0)
     await asyncio.gather(*map(rig.cancel, waiting))
     await asyncio.gather(*map(rig.cancel, ids))
     await rig.wait_until(lambda: redis_admin.zcard(queue) == 0)
     assert (await rig.run("echo"))["state"] == "success"
-    never = [(None, "pending"), ("pending", "canceled")]
-    assert [state_changes(await rig.job(one)) for one in waiting] == [never] * 20
+    canceled_before_start = [(None, "pending"), ("pending", "canceled")]
+    assert [state_changes(await rig.job(job_id)) for job_id in waiting] == [
+        canceled_before_start
+    ] * 20
 
 
 @pytest.mark.parametrize(
-    ("why", "state"), [(StopReason.CANCELED, "canceled"), (StopReason.SHUTDOWN, "pending")]
+    ("stop_reason", "state"), [(StopReason.CANCELED, "canceled"), (StopReason.SHUTDOWN, "pending")]
 )
 async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
-    rig_without_worker: Rig, why: StopReason, state: str
+    rig_without_worker: Rig, stop_reason: StopReason, state: str
 ) -> None:
-    job_id = await rig_without_worker.schedule("shout", message="never")
+    job_id = await rig_without_worker.schedule("fail_with", message="never")
     async with WorkerRuntime.open(rig_without_worker.engine.settings) as worker:
         (claimed,) = await rig_without_worker.claim(job_id, worker.id)
         worker.executor._start(Attempt(claimed, 9), Lane())
-        worker.executor.running[job_id].cancel(why)
+        worker.executor.running[job_id].cancel(stop_reason)
         await worker.executor.running[job_id].task
     assert (await rig_without_worker.job(job_id))["state"] == state
 
 
-@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
-@pytest.mark.parametrize("given", [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None])
+@pytest.mark.parametrize("name", ["cancel_by_id", "cancel_by_id_in_mutation"])
+@pytest.mark.parametrize(
+    "invalid_id", [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None]
+)
 async def test_mongodb_operator_as_a_job_id_cancels_nothing(
-    rig: Rig, name: str, given: object
+    rig: Rig, name: str, invalid_id: object
 ) -> None:
-    victims = [await scheduled_by(rig, owner) for owner in ("alice", "bob")]
-    job = await rig.run(name, job_id=given)
+    targets = [await schedule_for(rig, owner) for owner in ("alice", "bob")]
+    job = await rig.run(name, job_id=invalid_id)
     assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
     assert "a job's id must be text" in job["error"]["message"]
-    assert [(await rig.job(victim))["state"] for victim in victims] == ["pending"] * 2
+    assert [(await rig.job(target))["state"] for target in targets] == ["pending"] * 2
 
 
-@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
+@pytest.mark.parametrize("name", ["cancel_by_id", "cancel_by_id_in_mutation"])
 async def test_function_cancels_only_jobs_of_its_owner(rig: Rig, name: str) -> None:
-    own, bobs, systems = [await scheduled_by(rig, owner) for owner in ("alice", "bob", None)]
-    given = [own, bobs, systems, "0" * 24, ""]
-    answers = [(await rig.run(name, job_id=job_id))["result"] for job_id in given]
+    own, bobs, systems = [await schedule_for(rig, owner) for owner in ("alice", "bob", None)]
+    job_ids = [own, bobs, systems, "0" * 24, ""]
+    answers = [(await rig.run(name, job_id=job_id))["result"] for job_id in job_ids]
     assert answers == [True, False, False, False, False]
     states = [(await rig.job(job_id))["state"] for job_id in (own, bobs, systems)]
     assert states == ["canceled", "pending", "pending"]
 
 
-@pytest.mark.parametrize("name", ["cancel_given", "cancel_given_in_mutation"])
+@pytest.mark.parametrize("name", ["cancel_by_id", "cancel_by_id_in_mutation"])
 async def test_function_without_an_owner_cancels_any_job(rig: Rig, name: str) -> None:
-    victim = await scheduled_by(rig, "bob")
-    new_job = replace(await rig.build_job(name, {"job_id": victim}), owner=None)
+    target = await schedule_for(rig, "bob")
+    new_job = replace(await rig.build_job(name, {"job_id": target}), owner=None)
     assert (await rig.wait_until_ended((await rig.engine.schedule(new_job)).id))["result"] is True
-    assert (await rig.job(victim))["state"] == "canceled"
+    assert (await rig.job(target))["state"] == "canceled"
 
 
-async def scheduled_by(rig: Rig, owner: str | None) -> str:
+async def schedule_for(rig: Rig, owner: str | None) -> str:
     """Schedule a job of that owner that is due in an hour."""
     new_job = replace(await rig.build_job("echo"), owner=owner)
     return await rig.schedule_at(new_job, await rig.engine.now() + timedelta(hours=1))

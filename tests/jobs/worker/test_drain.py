@@ -16,7 +16,7 @@ LEASE_AND_GRACE_S = 3.0
 
 
 @pytest.mark.parametrize(
-    ("name", "state"), [("wait_for_ever", "pending"), ("wait_for_ever_once", "failed")]
+    ("name", "state"), [("wait_forever", "pending"), ("wait_forever_once", "failed")]
 )
 async def test_stopping_worker_returns_its_jobs_at_once(
     rig_without_worker: Rig, processes: Processes, name: str, state: str
@@ -86,7 +86,7 @@ async def test_draining_worker_stops_a_job_that_is_canceled(
     rig_without_worker: Rig, processes: Processes
 ) -> None:
     (worker,) = await start_workers(rig_without_worker, processes, drain_timeout_ms=20_000)
-    job_id = await rig_without_worker.schedule("wait_for_ever")
+    job_id = await rig_without_worker.schedule("wait_forever")
     await rig_without_worker.wait_for_state(job_id, "inProgress")
     worker.popen.terminate()
     await rig_without_worker.cancel(job_id)

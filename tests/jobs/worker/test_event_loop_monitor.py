@@ -26,30 +26,30 @@ def compute_in_c() -> None:
     sum(range(60_000_000))
 
 
-def describe(task_name: str) -> LogFields:
+def describe_task(task_name: str) -> LogFields:
     return {"function": f"of {task_name}"}
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[EventLoopMonitor]:
-    watch = EventLoopMonitor(LIMIT_S, describe)
-    task = asyncio.create_task(watch.run())
+async def running_monitor() -> AsyncIterator[EventLoopMonitor]:
+    monitor = EventLoopMonitor(LIMIT_S, describe_task)
+    task = asyncio.create_task(monitor.run())
     await asyncio.wait({task}, timeout=LIMIT_S)
-    yield watch
+    yield monitor
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def blocked_by(call: Callable[[], None]) -> None:
+async def call_in_task(call: Callable[[], None]) -> None:
     call()
 
 
 async def test_warning_names_the_function_that_blocked_the_loop() -> None:
     with capture_logs() as logs:
-        async with watched() as watch:
-            await asyncio.create_task(blocked_by(wait_in_the_thread), name="job-7")
+        async with running_monitor() as monitor:
+            await asyncio.create_task(call_in_task(wait_in_the_thread), name="job-7")
             await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
-            assert watch.take_lag_ms() >= LIMIT_S * 1000
+            assert monitor.take_lag_ms() >= LIMIT_S * 1000
     (warning,) = [log for log in logs if log["event"] == "loop.blocked"]
     assert warning["function"] == "of job-7"
     assert "wait_in_the_thread (" in warning["at"]
@@ -58,19 +58,19 @@ async def test_warning_names_the_function_that_blocked_the_loop() -> None:
 
 async def test_blocking_the_interpreter_is_measured_as_lag() -> None:
     with capture_logs() as logs:
-        async with watched() as watch:
-            await asyncio.create_task(blocked_by(compute_in_c), name="job-7")
+        async with running_monitor() as monitor:
+            await asyncio.create_task(call_in_task(compute_in_c), name="job-7")
             await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
-            assert watch.take_lag_ms() >= LIMIT_S * 1000
+            assert monitor.take_lag_ms() >= LIMIT_S * 1000
     assert [log["event"] for log in logs if log["sure"]] == []
 
 
 async def test_unblocked_loop_logs_no_warning() -> None:
     with capture_logs() as logs:
-        async with watched() as watch:
+        async with running_monitor() as monitor:
             await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=LIMIT_S)
-            watch.take_lag_ms()
-            assert watch.take_lag_ms() == 0
+            monitor.take_lag_ms()
+            assert monitor.take_lag_ms() == 0
     assert logs == []
 
 
@@ -92,7 +92,7 @@ async def test_stopped_process_logs_no_blocking_function(
     worker.popen.send_signal(signal.SIGSTOP)
     await rig_without_worker.wait_until(lambda: _is_silent(rig_without_worker, row))
     worker.popen.send_signal(signal.SIGCONT)
-    await rig_without_worker.wait_until(lambda: _is_heard(rig_without_worker, row))
+    await rig_without_worker.wait_until(lambda: _has_heartbeat(rig_without_worker, row))
     assert "loop.blocked" not in worker.tail()
 
 
@@ -101,5 +101,5 @@ async def _is_silent(rig: Rig, row: dict[str, Any]) -> bool:
     return bool(await rig.engine.now() - found["heardAt"] > timedelta(seconds=1.5))
 
 
-async def _is_heard(rig: Rig, row: dict[str, Any]) -> bool:
+async def _has_heartbeat(rig: Rig, row: dict[str, Any]) -> bool:
     return not await _is_silent(rig, row)

@@ -12,12 +12,12 @@ from ostinato.jobs.embedded.process import Child
 from tests.engine.rig import Rig, start_workers
 from tests.processes import ROOT, START_S, Processes
 
-ENDED_S = 30.0
+EXIT_WITHIN_S = 30.0
 
 
-async def ended(worker: Child) -> int:
+async def exit_code_of(worker: Child) -> int:
     worker.popen.terminate()
-    return await asyncio.wait_for(worker.wait(), ENDED_S)
+    return await asyncio.wait_for(worker.wait(), EXIT_WITHIN_S)
 
 
 async def registered(rig: Rig, number: int) -> bool:
@@ -35,7 +35,7 @@ async def test_drained_worker_exits_despite_threads_left_by_a_function(
         lambda: registered(rig_without_worker, number), within=START_S
     )
     assert (await rig_without_worker.run("leave_threads", kind=kind))["state"] == "success"
-    assert await ended(worker) == 0
+    assert await exit_code_of(worker) == 0
     assert "worker.threads_still_running" in worker.tail()
     assert "process_killers.py" in worker.tail()
 
@@ -46,7 +46,7 @@ async def test_drained_worker_exits_despite_a_function_that_does_not_end(
     (worker,) = await start_workers(rig_without_worker, processes)
     job_id = await rig_without_worker.schedule("hold_despite_cancel")
     await rig_without_worker.wait_for_state(job_id, "inProgress")
-    assert await ended(worker) == 0
+    assert await exit_code_of(worker) == 0
     assert (await rig_without_worker.job(job_id))["error"]["name"] == "WorkerStopped"
 
 
@@ -55,7 +55,7 @@ async def test_worker_without_leftover_threads_exits_normally(
 ) -> None:
     (worker,) = await start_workers(rig_without_worker, processes)
     await rig_without_worker.run("echo")
-    assert await ended(worker) == 0
+    assert await exit_code_of(worker) == 0
     assert "worker.threads_still_running" not in worker.tail()
 
 
@@ -63,34 +63,34 @@ def test_worker_that_cannot_write_its_last_log_lines_exits() -> None:
     last = "main.EXIT_TIMEOUT_S = 0; sys.stdout.close(); main._force_exit(0)"
     code = f"import sys; from ostinato.jobs.worker import main; {last}"
     command = [sys.executable, "-c", code]
-    assert subprocess.run(command, cwd=ROOT, timeout=ENDED_S, check=False).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, timeout=EXIT_WITHIN_S, check=False).returncode == 0
 
 
 async def test_function_that_cancels_all_tasks_does_not_stop_the_worker(
     rig_without_worker: Rig, processes: Processes
 ) -> None:
     (worker,) = await start_workers(rig_without_worker, processes)
-    held = [await rig_without_worker.schedule("wait_for_ever_once") for _ in range(3)]
+    held = [await rig_without_worker.schedule("wait_forever_once") for _ in range(3)]
     await rig_without_worker.wait_until(
-        lambda: rig_without_worker.has_jobs("wait_for_ever_once", "inProgress", 3)
+        lambda: rig_without_worker.has_jobs("wait_forever_once", "inProgress", 3)
     )
     assert (await rig_without_worker.run("cancel_everything"))["state"] == "success"
     assert {
         (await rig_without_worker.wait_until_ended(job_id, START_S))["state"] for job_id in held
     } == {"failed"}
-    later = await rig_without_worker.schedule("wait_for_ever_once")
+    later = await rig_without_worker.schedule("wait_forever_once")
     await rig_without_worker.wait_for_state(later, "inProgress", within=START_S)
     await rig_without_worker.cancel(later)
     assert (await rig_without_worker.wait_until_ended(later, START_S))["state"] == "canceled"
-    assert await ended(worker) == 0
+    assert await exit_code_of(worker) == 0
 
 
-class Duties:
-    """Two endless tasks; a test can observe each start."""
+class TwoTasks:
+    """Two endless tasks, whose starts a test can observe."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, asyncio.Task[object] | None] = {}
-        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.started: asyncio.Queue[str] = asyncio.Queue()
         self.broken = asyncio.Event()
 
     async def look(self) -> None:
@@ -102,30 +102,30 @@ class Duties:
 
     async def _run(self, name: str, until: asyncio.Event) -> None:
         self.tasks[name] = asyncio.current_task()
-        self.begun.put_nowait(name)
+        self.started.put_nowait(name)
         await until.wait()
 
 
 @pytest.fixture
-async def duties() -> AsyncIterator[Duties]:
-    duties = Duties()
-    together = asyncio.create_task(run_all(duties.look, duties.listen))
-    assert {await duties.begun.get() for _ in range(2)} == {"look", "listen"}
-    yield duties
-    duties.broken.set()
+async def two_tasks() -> AsyncIterator[TwoTasks]:
+    two_tasks = TwoTasks()
+    together = asyncio.create_task(run_all(two_tasks.look, two_tasks.listen))
+    assert {await two_tasks.started.get() for _ in range(2)} == {"look", "listen"}
+    yield two_tasks
+    two_tasks.broken.set()
     with pytest.raises(ConnectionError):
         await together
-    assert all(task and task.done() for task in duties.tasks.values())
+    assert all(task and task.done() for task in two_tasks.tasks.values())
 
 
 async def test_canceled_background_task_restarts_and_the_others_continue(
-    duties: Duties,
+    two_tasks: TwoTasks,
 ) -> None:
-    look, listen = (duties.tasks[name] for name in ("look", "listen"))
+    look, listen = (two_tasks.tasks[name] for name in ("look", "listen"))
     assert look
     assert listen
     look.cancel()
-    assert await duties.begun.get() == "look"
+    assert await two_tasks.started.get() == "look"
     assert not listen.done()
 
 
@@ -135,7 +135,7 @@ async def test_task_or_callback_that_raises_system_exit_does_not_stop_the_worker
     (worker,) = await start_workers(rig_without_worker, processes)
     for behavior in ("task", "callback", "stop"):
         job = await rig_without_worker.run("leave_exit", behavior=behavior)
-        assert (job["state"], job["result"], job["attempt"]) == ("success", "lived", 1)
+        assert (job["state"], job["result"], job["attempt"]) == ("success", "survived", 1)
     assert worker.popen.poll() is None
-    assert await ended(worker) == 0
+    assert await exit_code_of(worker) == 0
     assert worker.tail().count("function.exited") == 2

@@ -1,4 +1,4 @@
-"""A worker learns which functions may share a transaction."""
+"""A worker records which functions may share a transaction."""
 
 import pytest
 from hypothesis import given
@@ -9,15 +9,15 @@ from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 
 LABEL = {"errorLabels": ["TransientTransactionError"]}
 ENDINGS: dict[str, Exception | None] = {
-    "well": None,
+    "returns": None,
     "raises": ValueError("no"),
-    "meets a rival": OperationFailure("WriteConflict", 112, LABEL),
+    "conflicts": OperationFailure("WriteConflict", 112, LABEL),
 }
 
 
-def run(stats: FunctionStats, how: str, name: str = "it") -> None:
+def run(stats: FunctionStats, ending: str, name: str = "it") -> None:
     """Record one outcome of a short function."""
-    error = ENDINGS[how]
+    error = ENDINGS[ending]
     if error is None:
         with stats.measured(name):
             return
@@ -28,30 +28,30 @@ def run(stats: FunctionStats, how: str, name: str = "it") -> None:
 def test_function_that_never_ran_gets_its_own_transaction() -> None:
     stats = FunctionStats()
     assert stats.sharing_class("it") is SharingClass.SOLO
-    run(stats, "well")
+    run(stats, "returns")
     assert stats.sharing_class("it") is SharingClass.ANY
     assert stats.sharing_class("another") is SharingClass.SOLO
 
 
 @pytest.mark.parametrize(
-    ("how", "sharing_class"),
-    [("raises", SharingClass.SOLO), ("meets a rival", SharingClass.CONTENDED)],
+    ("ending", "sharing_class"),
+    [("raises", SharingClass.SOLO), ("conflicts", SharingClass.CONTENDED)],
 )
 def test_function_that_often_conflicts_shares_only_with_other_such_functions(
-    how: str, sharing_class: SharingClass
+    ending: str, sharing_class: SharingClass
 ) -> None:
     stats = FunctionStats()
-    run(stats, "well")
-    run(stats, how)
+    run(stats, "returns")
+    run(stats, ending)
     assert stats.sharing_class("it") is sharing_class
-    run(stats, "well")
-    assert stats.sharing_class("it") is SharingClass.ANY, "once is not often"
+    run(stats, "returns")
+    assert stats.sharing_class("it") is SharingClass.ANY, "one restart is not frequent"
     for _ in range(20):
-        run(stats, how)
-        run(stats, "well")
+        run(stats, ending)
+        run(stats, "returns")
     assert stats.sharing_class("it") is sharing_class
     for _ in range(30):
-        run(stats, "well")
+        run(stats, "returns")
     assert stats.sharing_class("it") is SharingClass.ANY
 
 
@@ -60,7 +60,7 @@ def test_outcomes_of_a_function_do_not_affect_the_sharing_class_of_others(
     endings: list[str],
 ) -> None:
     stats = FunctionStats()
-    run(stats, "well", "calm")
-    for how in endings:
-        run(stats, how, "wild")
-    assert stats.sharing_class("calm") is SharingClass.ANY
+    run(stats, "returns", "a")
+    for ending in endings:
+        run(stats, ending, "b")
+    assert stats.sharing_class("a") is SharingClass.ANY

@@ -22,8 +22,8 @@ OUTAGE_S = 4.0  # longer than the lease and the grace period of `fast_settings`
 
 
 @pytest.fixture
-async def proxy(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Proxy]:
-    """Run a worker that sees MongoDB through a proxy."""
+async def worker_proxy(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Proxy]:
+    """Run a worker that connects to MongoDB through a proxy."""
     async with run_worker(fast_settings.model_copy(update={"mongo_url": mongo_proxy.url})):
         yield mongo_proxy
         mongo_proxy.heal()
@@ -41,22 +41,22 @@ async def mongo(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Mo
     await asyncio.to_thread(mongo.close)
 
 
-async def outage_over(rig: Rig, proxy: Proxy) -> None:
+async def end_outage(rig: Rig, worker_proxy: Proxy) -> None:
     end = time.monotonic() + OUTAGE_S
     await rig.wait_until(lambda: time.monotonic() > end)
-    proxy.heal()
+    worker_proxy.heal()
 
 
 @pytest.mark.parametrize("failure", ["cut", "stall"])
 async def test_mongodb_outage_loses_no_job_and_no_worker(
-    rig_without_worker: Rig, proxy: Proxy, failure: str
+    rig_without_worker: Rig, worker_proxy: Proxy, failure: str
 ) -> None:
     running = [await rig_without_worker.schedule(name) for name in ("hold", "hold_in_mutation")]
     await rig_without_worker.wait_until(lambda: gate.visits == 2)
-    getattr(proxy, failure)()
+    getattr(worker_proxy, failure)()
     pending = [await rig_without_worker.schedule("echo") for _ in range(20)]
     gate.opened.set()
-    await outage_over(rig_without_worker, proxy)
+    await end_outage(rig_without_worker, worker_proxy)
     jobs = [await rig_without_worker.wait_until_ended(job_id) for job_id in [*running, *pending]]
     assert [job["state"] for job in jobs] == ["success"] * 22, jobs[1]
     assert jobs[0]["attempt"] == 1
@@ -150,7 +150,7 @@ async def test_mutation_that_conflicts_until_its_timeout_runs_again(rig: Rig) ->
 
 
 async def test_mutation_without_a_reachable_server_runs_again(rig: Rig) -> None:
-    job_id = await rig.schedule("share", name="one", behavior="away")
+    job_id = await rig.schedule("insert_effect", name="one", behavior="no server")
     await rig.wait_for_retry(job_id, 1)
     await rig.engine.advance(1_000)
     job = await rig.wait_until_ended(job_id)
@@ -170,7 +170,7 @@ async def test_worker_that_starts_during_an_outage_starts_again(
         stop.set()
         await _run_once(settings, stop, backoff)
     events = [line["event"] for line in logs]
-    assert [each for each in events if each.startswith("worker.")] == [
+    assert [event for event in events if event.startswith("worker.")] == [
         "worker.not_started",
         "worker.started",
         "worker.stopped",

@@ -12,27 +12,22 @@ from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.limited import MINUTE_MS
 from tests.engine.rig import Document, Rig, run_worker, state_changes
+from tests.processes import eventually
 
 MILLISECOND = timedelta(milliseconds=1)
 MINUTE = timedelta(milliseconds=MINUTE_MS)
-REAL = timedelta(seconds=5)
-"""Real time that passes in a test, beside the time it moves."""
+REAL_TIME = timedelta(seconds=5)
+"""Real time that may pass during a test, in addition to the advanced time."""
 
 
-async def ended_of(rig: Rig, name: str, number: int) -> list[Document]:
-    """Return the function's jobs that have ended, once there are so many."""
+async def wait_until_jobs_ended(rig: Rig, name: str, number: int) -> list[Document]:
+    """Return the ended jobs of a function, once this many have ended."""
 
-    async def look() -> list[Document]:
+    async def enough_ended() -> list[Document]:
         found = await rig.find_jobs(name, completedAt={"$ne": None})
         return found if len(found) >= number else []
 
-    found: list[Document] = []
-
-    async def check() -> bool:
-        found[:] = await look()
-        return bool(found)
-
-    await rig.wait_until(check)
+    found = await eventually(enough_ended)
     assert len(found) == number
     return found
 
@@ -41,16 +36,16 @@ async def test_starts_are_spread_over_the_window_and_never_early(rig: Rig) -> No
     for number in range(6):
         await rig.schedule("three_per_minute", number=number)
     for done in range(1, 7):
-        await ended_of(rig, "three_per_minute", done)
+        await wait_until_jobs_ended(rig, "three_per_minute", done)
         await rig.run("echo")
         await rig.engine.advance(MINUTE_MS // 3)
     starts = sorted(job["startedAt"] for job in await rig.find_jobs("three_per_minute"))
-    assert all(later - earlier >= MINUTE / 3 - REAL for earlier, later in pairwise(starts))
+    assert all(later - earlier >= MINUTE / 3 - REAL_TIME for earlier, later in pairwise(starts))
 
 
 async def test_rate_limited_jobs_start_in_order(rig: Rig) -> None:
     await rig.schedule("three_per_minute")
-    await ended_of(rig, "three_per_minute", 1)
+    await wait_until_jobs_ended(rig, "three_per_minute", 1)
     ids = [await rig.schedule("three_per_minute", number=number) for number in range(3)]
     await rig.run("echo")
     assert {(await rig.job(job_id))["lane"] for job_id in ids} == {
@@ -73,12 +68,12 @@ async def test_each_value_of_the_key_has_its_own_limit(rig: Rig) -> None:
     ids = [await rig.schedule("once_per_user", userId="u1") for _ in range(3)]
     other = await rig.run("once_per_user", userId="u2")
     assert other["state"] == "success"
-    await ended_of(rig, "once_per_user", 2)
+    await wait_until_jobs_ended(rig, "once_per_user", 2)
     waiting = [await rig.job(job_id) for job_id in ids]
     waiting = sorted((job for job in waiting if job["state"] == "pending"), key=_due)
     (first,) = await rig.find_jobs("once_per_user", state="success", **{"args.userId": "u1"})
-    waits = [job["scheduledTime"] - first["startedAt"] for job in waiting]
-    assert all(abs(wait - n * MINUTE) < REAL for n, wait in enumerate(waits, 1))
+    delays = [job["scheduledTime"] - first["startedAt"] for job in waiting]
+    assert all(abs(delay - n * MINUTE) < REAL_TIME for n, delay in enumerate(delays, 1))
 
 
 def _due(job: Document) -> datetime:
@@ -107,11 +102,11 @@ async def test_reserved_start_is_on_the_timeline_and_is_honored(rig: Rig) -> Non
 async def test_burst_starts_at_once_and_the_rest_is_spread(rig: Rig) -> None:
     for _ in range(5):
         await rig.schedule("in_bursts")
-    await ended_of(rig, "in_bursts", 3)
+    await wait_until_jobs_ended(rig, "in_bursts", 3)
     await rig.engine.advance(MINUTE_MS // 3)
-    await ended_of(rig, "in_bursts", 4)
+    await wait_until_jobs_ended(rig, "in_bursts", 4)
     await rig.engine.advance(MINUTE_MS // 3)
-    await ended_of(rig, "in_bursts", 5)
+    await wait_until_jobs_ended(rig, "in_bursts", 5)
 
 
 async def test_jobs_delayed_by_an_outage_still_start_within_the_rate_limit(
@@ -120,13 +115,13 @@ async def test_jobs_delayed_by_an_outage_still_start_within_the_rate_limit(
     for _ in range(5):
         await rig_without_worker.schedule("once_per_user", userId="u")
     async with run_worker(fast_settings):
-        await ended_of(rig_without_worker, "once_per_user", 1)
+        await wait_until_jobs_ended(rig_without_worker, "once_per_user", 1)
         await rig_without_worker.wait_until(lambda: _reserved(rig_without_worker, 4))
     await rig_without_worker.engine.advance(10 * MINUTE_MS)
     async with run_worker(fast_settings):
-        await ended_of(rig_without_worker, "once_per_user", 2)
+        await wait_until_jobs_ended(rig_without_worker, "once_per_user", 2)
         await rig_without_worker.run("echo")
-        await ended_of(rig_without_worker, "once_per_user", 2)
+        await wait_until_jobs_ended(rig_without_worker, "once_per_user", 2)
 
 
 async def _reserved(rig: Rig, number: int) -> bool:
@@ -141,9 +136,9 @@ async def test_rate_limit_survives_a_change_of_leader(
         async with run_worker(fast_settings):
             await rig_without_worker.schedule("three_per_minute")
             await rig_without_worker.schedule("three_per_minute")
-            await ended_of(rig_without_worker, "three_per_minute", done)
+            await wait_until_jobs_ended(rig_without_worker, "three_per_minute", done)
             await rig_without_worker.run("echo")
-        await ended_of(rig_without_worker, "three_per_minute", done)
+        await wait_until_jobs_ended(rig_without_worker, "three_per_minute", done)
         await rig_without_worker.engine.advance(MINUTE_MS // 3)
 
 
@@ -158,7 +153,7 @@ async def test_retry_counts_towards_the_rate_limit(rig: Rig) -> None:
     await rig.engine.advance(MINUTE_MS)
     job = await rig.wait_until_ended(job_id)
     starts = [event["at"] for event in job["timeline"] if event["state"] == "inProgress"]
-    assert starts[1] - starts[0] >= MINUTE - REAL
+    assert starts[1] - starts[0] >= MINUTE - REAL_TIME
     assert (job["state"], job["attempt"]) == ("failed", 2)
 
 

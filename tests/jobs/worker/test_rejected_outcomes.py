@@ -25,7 +25,7 @@ from tests.engine.rig import Rig, run_worker, state_changes
 ONCE = [(None, "pending"), ("pending", "inProgress")]
 OTHERS = 12
 DRAIN_S = 30.0  # rejections last until the worker has exited
-MAY_PASS = [8, 13, 14031]  # an unknown error, a missing right, a full disk
+TRANSIENT_CODES = [8, 13, 14031]  # unknown error, missing privilege, full disk
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def failing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def rejecting(
+async def rejecting_rig(
     fast_settings: Settings, failing_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rig]:
     """Return an installation with a worker whose MongoDB can be made to reject its writes."""
@@ -58,7 +58,7 @@ def rejections(logs: list[Any]) -> list[Any]:
 
 @asynccontextmanager
 async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncIterator[None]:
-    """Make commands on jobs fail."""
+    """Make MongoDB fail commands on jobs within the block."""
     admin, jobs = rig.engine.mongo.client.admin, f"{rig.engine.settings.database}.jobs"
     point = {"configureFailPoint": "failCommand"}
     await admin.command({**point, "mode": mode, "data": {"namespace": jobs, **data}})
@@ -71,35 +71,35 @@ async def failing(rig: Rig, mode: object = "alwaysOn", **data: object) -> AsyncI
 @asynccontextmanager
 async def rejecting_outcomes(rig: Rig) -> AsyncIterator[None]:
     """Reject every update that ends a job, within the block."""
-    await validate(rig, {"state": {"$in": ["pending", "inProgress"]}})
+    await set_validator(rig, {"state": {"$in": ["pending", "inProgress"]}})
     try:
         yield
     finally:
-        await validate(rig, {})
+        await set_validator(rig, {})
 
 
-async def validate(rig: Rig, validator: Mapping[str, Any]) -> None:
+async def set_validator(rig: Rig, validator: Mapping[str, Any]) -> None:
     await rig.engine.mongo.database.command({"collMod": "jobs", "validator": validator})
 
 
-@pytest.mark.parametrize("code", MAY_PASS)
-async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting: Rig, code: int) -> None:
-    job_id = await rejecting.schedule("hold")
+@pytest.mark.parametrize("code", TRANSIENT_CODES)
+async def test_outcome_is_kept_until_mongodb_accepts_it(rejecting_rig: Rig, code: int) -> None:
+    job_id = await rejecting_rig.schedule("hold")
     await gate.reached.wait()
-    async with failing(rejecting, {"times": 3}, failCommands=["update"], errorCode=code):
+    async with failing(rejecting_rig, {"times": 3}, failCommands=["update"], errorCode=code):
         gate.opened.set()
         with capture_logs() as logs:
-            job = await rejecting.wait_until_ended(job_id)
+            job = await rejecting_rig.wait_until_ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "success")]
     assert (job["result"], gate.visits) == ("let go", 1)
     assert [line["event"] for line in logs].count("completion.rejected") == 3
 
 
-async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting: Rig) -> None:
-    await validate(rejecting, {"result": {"$ne": "bad"}})
+async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting_rig: Rig) -> None:
+    await set_validator(rejecting_rig, {"result": {"$ne": "bad"}})
     values = [*range(OTHERS), "bad", *range(OTHERS)]
-    ids = await asyncio.gather(*(rejecting.schedule("echo", value=value) for value in values))
-    jobs = [await rejecting.wait_until_ended(job_id) for job_id in ids]
+    ids = await asyncio.gather(*(rejecting_rig.schedule("echo", value=value) for value in values))
+    jobs = [await rejecting_rig.wait_until_ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert state_changes(bad) == [*ONCE, ("inProgress", "failed")]
@@ -107,31 +107,33 @@ async def test_outcome_rejected_by_a_validator_fails_only_its_job(rejecting: Rig
     assert "failed validation" in bad["error"]["message"]
 
 
-async def test_rejected_progress_does_not_lose_the_result(rejecting: Rig) -> None:
-    await validate(rejecting, {"progress.total": {"$ne": 2}})
-    job = await rejecting.run("echo", value="kept")
+async def test_rejected_progress_does_not_lose_the_result(rejecting_rig: Rig) -> None:
+    await set_validator(rejecting_rig, {"progress.total": {"$ne": 2}})
+    job = await rejecting_rig.run("echo", value="kept")
     assert (job["state"], job["attempt"], job["result"]) == ("success", 1, "kept")
     assert job.get("progress") is None
 
 
-async def test_rejected_error_is_stored_without_its_traceback(rejecting: Rig) -> None:
-    await validate(rejecting, {"error.traceback": {"$not": {"$type": "string"}}})
-    job = await rejecting.run("shout", message="no")
+async def test_rejected_error_is_stored_without_its_traceback(rejecting_rig: Rig) -> None:
+    await set_validator(rejecting_rig, {"error.traceback": {"$not": {"$type": "string"}}})
+    job = await rejecting_rig.run("fail_with", message="no")
     assert (job["state"], job["attempt"]) == ("failed", 1)
     assert job["error"] == {"name": "ValueError", "message": "no", "traceback": None}
 
 
-async def test_function_does_not_run_again_after_its_outcome_is_rejected(rejecting: Rig) -> None:
+async def test_function_does_not_run_again_after_its_outcome_is_rejected(
+    rejecting_rig: Rig,
+) -> None:
     ended = {"state": {"$in": ["success", "failed"]}, "functionName": "functions.hold"}
-    await validate(rejecting, {"$nor": [ended]})
-    job_id = await rejecting.schedule("hold")
+    await set_validator(rejecting_rig, {"$nor": [ended]})
+    job_id = await rejecting_rig.schedule("hold")
     await gate.reached.wait()
     with capture_logs() as logs:
         gate.opened.set()
-        assert (await rejecting.run("echo"))["state"] == "success"
-        await rejecting.wait_until(lambda: len(rejections(logs)) > 5)
-    await validate(rejecting, {})
-    job = await rejecting.wait_until_ended(job_id)
+        assert (await rejecting_rig.run("echo"))["state"] == "success"
+        await rejecting_rig.wait_until(lambda: len(rejections(logs)) > 5)
+    await set_validator(rejecting_rig, {})
+    job = await rejecting_rig.wait_until_ended(job_id)
     assert state_changes(job) == [*ONCE, ("inProgress", "failed")]
     assert (gate.visits, job["error"]["name"]) == (1, "OutcomeRefused")
 
@@ -156,33 +158,35 @@ async def test_stopping_worker_does_not_retry_rejected_completions(
 
 
 async def test_mutation_whose_result_is_rejected_fails_once_and_does_not_affect_the_others(
-    rejecting: Rig,
+    rejecting_rig: Rig,
 ) -> None:
-    await rejecting.run("share", name="first")
-    await validate(rejecting, {"result": {"$ne": "bad"}})
+    await rejecting_rig.run("insert_effect", name="first")
+    await set_validator(rejecting_rig, {"result": {"$ne": "bad"}})
     names = [*map(str, range(OTHERS)), "bad", *map(str, range(OTHERS, 2 * OTHERS))]
-    ids = await asyncio.gather(*(rejecting.schedule("share", name=name) for name in names))
-    jobs = [await rejecting.wait_until_ended(job_id) for job_id in ids]
+    ids = await asyncio.gather(
+        *(rejecting_rig.schedule("insert_effect", name=name) for name in names)
+    )
+    jobs = [await rejecting_rig.wait_until_ended(job_id) for job_id in ids]
     bad = jobs.pop(OTHERS)
     assert {(job["state"], job["attempt"]) for job in jobs} == {("success", 1)}
     assert (bad["state"], bad["attempt"]) == ("failed", 1)
-    noted = [effect["name"] for effect in await rejecting.all("effects")]
-    assert sorted(noted) == sorted(["first", *(name for name in names if name != "bad")])
+    effects = [effect["name"] for effect in await rejecting_rig.all("effects")]
+    assert sorted(effects) == sorted(["first", *(name for name in names if name != "bad")])
 
 
-@pytest.mark.parametrize("code", MAY_PASS)
+@pytest.mark.parametrize("code", TRANSIENT_CODES)
 async def test_mutation_that_temporarily_cannot_commit_runs_again(
-    rejecting: Rig, code: int
+    rejecting_rig: Rig, code: int
 ) -> None:
-    job_id = await rejecting.schedule("hold_in_mutation")
+    job_id = await rejecting_rig.schedule("hold_in_mutation")
     await gate.reached.wait()
-    async with failing(rejecting, {"times": 1}, failCommands=["update"], errorCode=code):
+    async with failing(rejecting_rig, {"times": 1}, failCommands=["update"], errorCode=code):
         gate.opened.set()
-        await rejecting.wait_for_retry(job_id, 1)
-    await rejecting.engine.advance(1_000)
-    job = await rejecting.wait_until_ended(job_id)
+        await rejecting_rig.wait_for_retry(job_id, 1)
+    await rejecting_rig.engine.advance(1_000)
+    job = await rejecting_rig.wait_until_ended(job_id)
     assert (job["state"], job["attempt"]) == ("success", 2)
-    assert [effect["name"] for effect in await rejecting.all("effects")] == ["held"]
+    assert [effect["name"] for effect in await rejecting_rig.all("effects")] == ["held"]
 
 
 async def test_progress_that_cannot_be_encoded_does_not_affect_attempt_or_outcome(

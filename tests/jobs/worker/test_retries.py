@@ -1,4 +1,4 @@
-"""Actions start at most once per attempt; only the retry policy gives them another."""
+"""Actions start at most once per attempt; only the retry policy adds attempts."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
@@ -44,8 +44,8 @@ async def test_every_event_has_its_attempt_and_worker(rig: Rig) -> None:
         await rig.engine.advance(attempt * HALF_AN_HOUR_MS)
     job = await rig.wait_until_ended(job_id)
     (worker,) = await rig.all("workers")
-    said = [(event["attempt"], event.get("worker")) for event in job["timeline"]]
-    assert said == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
+    logged = [(event["attempt"], event.get("worker")) for event in job["timeline"]]
+    assert logged == [(0, None), *((attempt, worker["_id"]) for attempt in (1, 1, 2, 2, 3, 3))]
 
 
 async def test_attempt_does_not_start_before_its_time(rig: Rig) -> None:
@@ -59,7 +59,7 @@ async def test_attempt_does_not_start_before_its_time(rig: Rig) -> None:
 
 
 async def test_action_without_a_retry_policy_starts_once(rig: Rig) -> None:
-    job = await rig.run("shout", message="no")
+    job = await rig.run("fail_with", message="no")
     assert (job["state"], job["attempt"], job["maxAttempts"]) == ("failed", 1, 1)
 
 
@@ -78,7 +78,7 @@ async def test_retried_job_gets_all_its_attempts_again(rig: Rig) -> None:
     [("ConnectionError", "pending"), ("PermissionError", "failed"), ("ValueError", "failed")],
 )
 async def test_policy_selects_which_errors_are_retried(rig: Rig, error: str, state: str) -> None:
-    job = await rig.wait_for_state(await rig.schedule("meet", error=error), state)
+    job = await rig.wait_for_state(await rig.schedule("raise_named", error=error), state)
     if state == "pending":
         job = await rig.wait_for_retry(job["_id"], 1)
     assert (job["attempt"], job["error"]["name"]) == (1, error)
@@ -86,7 +86,7 @@ async def test_policy_selects_which_errors_are_retried(rig: Rig, error: str, sta
 
 
 async def test_retry_after_milliseconds_sets_the_next_attempt(rig: Rig) -> None:
-    job = await rig.wait_for_retry(await rig.schedule("be_throttled", ms=90_001), 1)
+    job = await rig.wait_for_retry(await rig.schedule("request_retry", ms=90_001), 1)
     event = job["timeline"][-1]
     assert job["scheduledTime"] - event["at"] == timedelta(milliseconds=90_001)
     assert event["error"]["message"] == "429 Too Many Requests"
@@ -98,16 +98,16 @@ async def test_retry_after_milliseconds_sets_the_next_attempt(rig: Rig) -> None:
 
 async def test_retry_after_a_datetime_sets_the_next_attempt(rig: Rig) -> None:
     when = (await rig.engine.now()) + timedelta(days=3, milliseconds=7)
-    job = await rig.wait_for_retry(await rig.schedule("be_throttled", at=when.isoformat()), 1)
+    job = await rig.wait_for_retry(await rig.schedule("request_retry", at=when.isoformat()), 1)
     assert job["scheduledTime"] == job["timeline"][-1]["nextRunAt"] == when
 
 
 async def test_retry_time_is_limited_to_now_and_five_years_ahead(rig: Rig) -> None:
     past = datetime(2001, 1, 1, tzinfo=UTC)
-    job = await rig.run("be_throttled", at=past.isoformat())
+    job = await rig.run("request_retry", at=past.isoformat())
     assert (job["attempt"], job["scheduledTime"]) == (2, past)
     far = datetime(9000, 1, 1, tzinfo=UTC)
-    job = await rig.wait_for_retry(await rig.schedule("be_throttled", at=far.isoformat()), 1)
+    job = await rig.wait_for_retry(await rig.schedule("request_retry", at=far.isoformat()), 1)
     wait = job["scheduledTime"] - job["timeline"][-1]["at"]
     assert wait == timedelta(milliseconds=MAX_DELAY_MS)
 
@@ -119,22 +119,24 @@ def test_invalid_retry_time_is_rejected(when: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at_end", "hours"),
+    ("boundary", "hours"),
     [(datetime(9999, 12, 31, 23, tzinfo=UTC), -2), (datetime(1, 1, 1, tzinfo=UTC), 2)],
 )
 def test_retry_time_without_a_utc_date_becomes_the_nearest_date(
-    at_end: datetime, hours: int
+    boundary: datetime, hours: int
 ) -> None:
-    when = RetryAfter(at_end.replace(tzinfo=timezone(timedelta(hours=hours)))).when
+    when = RetryAfter(boundary.replace(tzinfo=timezone(timedelta(hours=hours)))).when
     assert isinstance(when, datetime)
-    assert abs(when - at_end) <= timedelta(days=1)
+    assert abs(when - boundary) <= timedelta(days=1)
 
 
 async def test_retry_time_that_becomes_invalid_fails_the_job(rig_without_worker: Rig) -> None:
-    (job,) = await rig_without_worker.claim(await rig_without_worker.schedule("be_throttled"))
-    asked = RetryAfter(1)
-    asked.when = 0.5  # type: ignore[assignment]
-    outcome = Attempt(job, 9).outcome_of_error(stored_error("RetryAfter", ""), lambda: 0.5, asked)
+    (job,) = await rig_without_worker.claim(await rig_without_worker.schedule("request_retry"))
+    retry_after = RetryAfter(1)
+    retry_after.when = 0.5  # type: ignore[assignment]
+    outcome = Attempt(job, 9).outcome_of_error(
+        stored_error("RetryAfter", ""), lambda: 0.5, retry_after
+    )
     assert outcome.transition is TransitionName.FAIL
     assert outcome.error is not None
     assert "milliseconds, got 0.5" in outcome.error["message"]
@@ -145,7 +147,7 @@ def test_retry_policy_considers_every_error_of_an_exception_group() -> None:
     inner = ExceptionGroup("inner", [ConnectionError()])
     assert policy.covers(ExceptionGroup("all", [OSError(), inner, RetryAfter(1)]))
     assert not policy.covers(ExceptionGroup("one other", [OSError(), ValueError()]))
-    assert not policy.covers(ExceptionGroup("one to give up on", [inner, PermissionError()]))
+    assert not policy.covers(ExceptionGroup("one not to retry", [inner, PermissionError()]))
     assert NO_RETRY.covers(SystemExit(3))
 
 
@@ -203,7 +205,7 @@ async def test_lost_worker_outcome_depends_on_the_function_kind_and_attempts(
     times_lost: int,
     name: TransitionName,
 ) -> None:
-    job = await rig_without_worker.job(await rig_without_worker.schedule("wait_for_ever"))
+    job = await rig_without_worker.job(await rig_without_worker.schedule("wait_forever"))
     attempt = Attempt(claimed_job_from({**job, "attempt": number}), 9)
     outcome = attempt.outcome_of_lost_worker(kind, times_lost, "w")
     assert (outcome.transition, outcome.error and outcome.error["name"]) == (name, "WorkerLost")
@@ -213,11 +215,11 @@ async def test_failures_are_logged_without_the_error_message(rig: Rig) -> None:
     with capture_logs() as logs:
         job_id = await rig.schedule("failTwice")
         await rig.wait_for_retry(job_id, 1)
-        failed = await rig.run("shout", message="secret")
+        failed = await rig.run("fail_with", message="secret")
         await rig.wait_until(lambda: "job.failed" in [line["event"] for line in logs])
-    about = {line["event"]: line for line in logs}
-    retried, ended = about["attempt.failed"], about["job.failed"]
+    events = {line["event"]: line for line in logs}
+    retried, ended = events["attempt.failed"], events["job.failed"]
     assert (retried["job_id"], retried["attempt"]) == (job_id, 1)
     assert retried["retry_in_ms"] == HALF_AN_HOUR_MS
-    assert (ended["job_id"], ended["function"]) == (failed["_id"], "functions.shout")
+    assert (ended["job_id"], ended["function"]) == (failed["_id"], "functions.failWith")
     assert "secret" not in repr(logs)

@@ -7,27 +7,29 @@ import pytest
 from ostinato.jobs.retry import NO_RETRY
 from ostinato.jobs.worker.stored_errors import MAX_TRACEBACK_CHARS, describe_exception
 from tests.engine.rig import Rig
-from tests.engine.self_cancelling import ENORMOUS, UNSPEAKABLE
+from tests.engine.self_cancelling import HUGE, UNPRINTABLE
 
 
 @pytest.mark.parametrize("kind", ["", "_in_mutation"])
-@pytest.mark.parametrize("what", UNSPEAKABLE)
+@pytest.mark.parametrize("what", UNPRINTABLE)
 async def test_unprintable_error_fails_its_job_once(rig: Rig, what: str, kind: str) -> None:
-    job = await rig.run(f"raise_unspeakable{kind}", what=what)
+    job = await rig.run(f"raise_unprintable{kind}", what=what)
     assert (job["state"], job["attempt"]) == ("failed", 1)
-    met = {"ValueError"} if what == "_HidesItsClass" else set()  # by whoever asks for its class
-    assert job["error"]["name"] in {what, "CancelledError", *met}
+    also_raised = (
+        {"ValueError"} if what == "_HidesItsClass" else set()
+    )  # raised on reading its class
+    assert job["error"]["name"] in {what, "CancelledError", *also_raised}
     assert (await rig.run("echo"))["state"] == "success"
 
 
-@pytest.mark.parametrize("what", UNSPEAKABLE)
+@pytest.mark.parametrize("what", UNPRINTABLE)
 def test_retry_policy_applies_to_an_unprintable_error(what: str) -> None:
-    assert NO_RETRY.covers(UNSPEAKABLE[what]())
+    assert NO_RETRY.covers(UNPRINTABLE[what]())
 
 
-@pytest.mark.parametrize("what", ENORMOUS)
+@pytest.mark.parametrize("what", HUGE)
 def test_enormous_error_is_formatted_only_up_to_the_stored_length(what: str) -> None:
-    error, calls = ENORMOUS[what](), 0
+    error, calls = HUGE[what](), 0
 
     def count(*_: object) -> None:
         nonlocal calls

@@ -15,7 +15,7 @@ from ostinato.resolvers.live.messages import ChangeKind, EventPosition, Subscrib
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.fields import Info, strawberry_field, strawberry_subscription
 from ostinato.schema.ids import global_id
-from tests.live.breaking import followed
+from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory, WatcherGroup
 from tests.live.reading import Client
 from tests.live.watching import SubscriptionHarness
@@ -103,7 +103,7 @@ async def test_field_wrongly_declared_shared_reveals_no_viewer(
 async def anns_job(feed: ChangeFeed, writer: Writer) -> str:
     """Return a job that the feed has processed."""
     job_id = await writer.job("ann")
-    await followed(feed)
+    await wait_until_processed(feed)
     return job_id
 
 
