@@ -65,11 +65,12 @@ async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
     )
 
 
-async def delete_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Delete a cron and return its last state; its jobs remain. Raises NotFound."""
-    return await ctx.transact_as_owner(
-        Cron, cron_id, lambda context: functions.delete_cron(context, cron_id=cron_id)
+async def delete_cron(ctx: RequestContext, cron_id: str) -> str:
+    """Delete a cron, even a malformed one, and return its id; its jobs remain. Raises NotFound."""
+    await ctx.engine.transact(
+        ctx.scope, lambda context: functions.delete_cron(context, cron_id=cron_id)
     )
+    return cron_id
 
 
 async def next_runs(ctx: RequestContext, record: Cron, count: int) -> list[datetime]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ostinato.jobs.errors import NotFound
+from ostinato.jobs.errors import Malformed, NotFound
 from ostinato.jobs.functions import tasks as functions
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.records import JsonObject, RecurringTask
@@ -51,9 +51,8 @@ async def start_recurring_task(ctx: RequestContext, new: NewTask) -> RecurringTa
     )
 
 
-async def stop_recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask:
-    """Stop the viewer's own task with this id; raises NotFound."""
-    await recurring_task(ctx, task_id)
+async def stop_recurring_task(ctx: RequestContext, task_id: str) -> RecurringTask | Malformed:
+    """Stop the viewer's own task with this id, even a malformed one; raises NotFound."""
     return await ctx.engine.transact(
         ctx.viewer.id, lambda context: functions.stop_task(context, task_id=task_id)
     )

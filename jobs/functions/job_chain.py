@@ -58,15 +58,17 @@ async def repair_due_time(ctx: Context, job_id: str | None, due: datetime) -> da
 async def update_document(
     ctx: Context, collection: str, found: Document, fields: Document
 ) -> dict[str, Any]:
-    """Write fields of the chain's document and return the new one; `found` is the current one."""
+    """Write fields of the chain's document and return the new one; `found` is the current one, as
+    read in this transaction. A malformed version starts again."""
+    version = found.get("version")
+    written = {**fields, "version": version + 1 if isinstance(version, int | float) else 1}
     await ctx.db.internal_collection(collection).update_one(
-        {"_id": found["_id"]}, {"$set": fields, "$inc": {"version": 1}}
+        {"_id": found["_id"]}, {"$set": written}
     )
-    return {**found, **fields, "version": found["version"] + 1}
+    return {**found, **written}
 
 
 async def cancel_if_active(ctx: Context, job_id: str | None) -> None:
-    """Cancel a job, unless it is None, is the running job, or has ended."""
-    if await is_active(ctx, job_id):
-        assert job_id is not None
+    """Cancel a job, unless it is None or malformed, is the running job, or has ended."""
+    if type(job_id) is str and await is_active(ctx, job_id):  # bson.Code subclasses str
         await ctx.scheduler.cancel(job_id)

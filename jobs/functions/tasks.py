@@ -6,7 +6,7 @@ from ostinato.jobs.context import Context
 from ostinato.jobs.decorators import mutation
 from ostinato.jobs.documents import recurring_task_from
 from ostinato.jobs.due_ticks import decide_ticks
-from ostinato.jobs.errors import BadRequest, NotFound
+from ostinato.jobs.errors import BadRequest, Malformed, NotFound
 from ostinato.jobs.functions.failures import record_failure
 from ostinato.jobs.functions.job_chain import (
     CHAIN_RETRY,
@@ -18,6 +18,7 @@ from ostinato.jobs.functions.job_chain import (
 )
 from ostinato.jobs.functions.new_cron import with_default_name
 from ostinato.jobs.json_values import format_instant
+from ostinato.jobs.malformed import read_as
 from ostinato.jobs.options import MAX_NAME_CHARS
 from ostinato.jobs.records import (
     CatchUpPolicy,
@@ -68,20 +69,22 @@ async def start_task(
     return recurring_task_from(document)
 
 
-async def stop_task(ctx: Context, task_id: str) -> RecurringTask:
+async def stop_task(ctx: Context, task_id: str) -> RecurringTask | Malformed:
     """Stop a loop and cancel its pending run; stopping a stopped loop changes nothing.
 
-    Raises NotFound.
+    A malformed loop is stopped, too, and its error is returned. Raises NotFound.
     """
     found = await ctx.db["taskConfigs"].find_one({"owner": ctx.owner, "taskId": task_id})
     if found is None:
-        raise NotFound("there is no recurring task with this taskId")
-    if not found["enabled"]:
-        return recurring_task_from(found)
-    await cancel_if_active(ctx, found["schedulerJobId"])
-    return await _change(
-        ctx, found, {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
-    )
+        raise NotFound("you have no recurring task with this taskId")
+    if found.get("enabled") is not False:
+        await cancel_if_active(ctx, found.get("schedulerJobId"))
+        fields = {"enabled": False, "nextRunTime": None, "schedulerJobId": None}
+        found = await update_document(ctx, "taskConfigs", found, fields)
+    try:
+        return read_as(recurring_task_from, found)
+    except Malformed as error:
+        return error
 
 
 @mutation(internal=True, retry=CHAIN_RETRY)

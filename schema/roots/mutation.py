@@ -76,10 +76,10 @@ class Mutation:
         description="Delete a cron and cancel its next tick. Jobs that it created are kept."
     )
     async def delete_cron(self, info: Info, given: Input[CronIdInput]) -> CronPayload | None:
-        record = await run_use_case(
+        cron_id = await run_use_case(
             info, given, lambda ctx, data: crons.delete_cron(ctx, data.cron_id)
         )
-        return CronPayload.of_deleted(record)
+        return CronPayload.of_deleted(cron_id)
 
     @strawberry_field(
         description="Schedule a job to run immediately, after a delay, or at a given time."
@@ -134,7 +134,7 @@ class Mutation:
         record = await run_use_case(
             info, given, lambda ctx, data: recurring.start_recurring_task(ctx, data.to_plain())
         )
-        return RecurringTaskPayload.of(record)
+        return RecurringTaskPayload(task_id=record.task_id, found=record)
 
     @strawberry_field(
         description="Stop one of your recurring tasks: its next round does not run. No effect if "
@@ -143,10 +143,10 @@ class Mutation:
     async def stop_recurring_task(
         self, info: Info, given: Input[TaskIdInput]
     ) -> RecurringTaskPayload | None:
-        record = await run_use_case(
+        found = await run_use_case(
             info, given, lambda ctx, data: recurring.stop_recurring_task(ctx, data.task_id)
         )
-        return RecurringTaskPayload.of(record)
+        return RecurringTaskPayload(task_id=given.task_id, found=found)
 
     @strawberry_field(description="Add items to the source `items`, for batches to process.")
     async def add_items(self, info: Info, given: Input[AddItemsInput]) -> AddItemsPayload | None:

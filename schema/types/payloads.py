@@ -6,6 +6,7 @@ from typing import Final, Self
 import strawberry
 
 from ostinato.jobs import lanes, records
+from ostinato.jobs.errors import Malformed
 from ostinato.jobs.lanes import DEFAULT_QUEUE
 from ostinato.jobs.records import BatchState, JobState, RequestState
 from ostinato.resolvers import batches, scheduling
@@ -48,8 +49,8 @@ class CronPayload:
         return cls(cron_id=cron.id, cron=cron)
 
     @classmethod
-    def of_deleted(cls, record: records.Cron) -> Self:
-        return cls(cron_id=global_id("Cron", record.id), cron=None)
+    def of_deleted(cls, cron_id: str) -> Self:
+        return cls(cron_id=global_id("Cron", cron_id), cron=None)
 
 
 @strawberry.type(description="The job that a mutation created or changed.")
@@ -84,15 +85,18 @@ class FailurePayload:
 @strawberry.type(description="The recurring task that a mutation started or stopped.")
 class RecurringTaskPayload:
     task_id: str = strawberry.field(description="The task's id, chosen by its owner.")
-    recurring_task: RecurringTask = strawberry.field(description="The current state of the task.")
+    found: strawberry.Private[records.RecurringTask | Malformed]
+
+    @strawberry_field(description="The current state of the task.")
+    def recurring_task(self) -> RecurringTask:
+        if isinstance(self.found, Malformed):
+            raise self.found
+        return RecurringTask.of(self.found)
 
     @strawberry_field(description=WARNINGS)
     async def warnings(self, info: Info) -> list[SchedulingWarning]:
-        return await _warnings(info, self.recurring_task.record.enabled)
-
-    @classmethod
-    def of(cls, record: records.RecurringTask) -> Self:
-        return cls(task_id=record.task_id, recurring_task=RecurringTask.of(record))
+        is_running = not isinstance(self.found, Malformed) and self.found.enabled
+        return await _warnings(info, is_running)
 
 
 @strawberry.type(description="The items that were added.")

@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError
 from structlog.testing import capture_logs
 
 from ostinato.jobs.engine import Engine
-from ostinato.jobs.ids import new_id
+from ostinato.jobs.ids import is_id, new_id
 from ostinato.schema.build import graphql_schema
 from ostinato.schema.ids import global_id
 from tests.api import operations as op
@@ -180,6 +180,46 @@ async def test_canceling_a_malformed_job_reports_malformed_document(
     await engine.mongo["jobs"].insert_one(job)
     answer = await ann(op.CANCEL_JOB, input={"jobId": global_id("Job", job["_id"])})
     assert answer.code == "MALFORMED_DOCUMENT"
+
+
+@pytest.mark.parametrize("roles", [(), ("admin",)])
+async def test_a_malformed_cron_can_be_deleted_by_its_owner_and_by_admins(
+    clients: Clients, engine: Engine, roles: tuple[str, ...]
+) -> None:
+    client = clients.of("root" if roles else "ann", *roles)
+    for _, cron in damaged("crons"):
+        if type(cron["_id"]) is str:
+            await engine.mongo["crons"].replace_one({"_id": cron["_id"]}, cron, upsert=True)
+            given = {"cronId": global_id("Cron", cron["_id"])}
+            assert await client.get(op.DELETE_CRON, input=given) == given | {"cron": None}
+    assert await engine.mongo["crons"].count_documents({}) == 0
+
+
+async def test_a_malformed_recurring_task_can_be_stopped_by_its_owner(
+    ann: Client, engine: Engine
+) -> None:
+    tasks = engine.mongo["taskConfigs"]
+    for damage, task in damaged("taskConfigs"):
+        if type(task.get("taskId")) is str and is_id(str(task["_id"])):
+            await tasks.insert_one(task)
+            stopped = await ann(
+                op.mutation("stopRecurringTask", "TaskIdInput", "taskId"),
+                input={"taskId": task["taskId"]},
+            )
+            assert stopped.errors == [], damage
+            stored = await tasks.find_one({"_id": task["_id"]})
+            assert stored
+            assert (stored["enabled"], stored["schedulerJobId"]) == (False, None)
+
+
+async def test_a_stopped_task_that_stays_malformed_reports_the_problem(
+    ann: Client, engine: Engine
+) -> None:
+    task = sound("taskConfigs", intervalMs="often")
+    await engine.mongo["taskConfigs"].insert_one(task)
+    answer = await ann(op.STOP_TASK, input={"taskId": task["taskId"]})
+    assert answer.code == "MALFORMED_DOCUMENT"
+    assert "intervalMs must be a whole number" in answer.message
 
 
 @pytest.mark.usefixtures("_nothing_reported")

@@ -177,9 +177,8 @@ async def test_pausing_and_resuming_within_an_interval_leaves_one_tick(world: Wo
 async def test_deleting_cancels_the_pending_tick_and_keeps_past_jobs(world: World) -> None:
     cron = await register(world)
     await world.advance(MINUTE)
-    deleted = await world.do(lambda ctx: delete_cron(ctx, cron.id))
+    await world.do(lambda ctx: delete_cron(ctx, cron.id))
     await world.advance(10 * MINUTE)
-    assert deleted.id == cron.id
     assert await world.all("crons") == []
     assert len(await world.jobs("tasks.runTask")) == 1
     assert [tick.state for tick in await world.jobs(TICK)] == [JobState.SUCCESS, JobState.CANCELED]

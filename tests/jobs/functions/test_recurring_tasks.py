@@ -27,7 +27,9 @@ async def start(world: World, **fields: Any) -> RecurringTask:
 
 
 async def stop(world: World) -> RecurringTask:
-    return await world.do(lambda ctx: stop_task(ctx, "sync"))
+    stopped = await world.do(lambda ctx: stop_task(ctx, "sync"))
+    assert isinstance(stopped, RecurringTask)
+    return stopped
 
 
 async def run_intervals(world: World, count: int) -> None:
