@@ -149,7 +149,15 @@ class Settings(BaseSettings):
         description="Comma-separated addresses and networks of proxies whose X-Forwarded-For and "
         "X-Forwarded-Proto headers are trusted; `*` trusts all.",
     )
-    introspection: bool = Field(True, description="Allow introspection queries.")
+    introspection: bool | None = Field(
+        None,
+        description="Allow introspection queries, without a token, and serve GraphiQL. By default, "
+        "only in development and test.",
+    )
+    get_queries: bool | None = Field(
+        None,
+        description="Allow queries with GET. By default, only in development and test.",
+    )
     operations_file: Path | None = Field(
         None,
         description="JSON file of the operations allowed to run (all others are rejected): a "
@@ -317,6 +325,17 @@ class Settings(BaseSettings):
         if self.lease_ms < 3 * self.heartbeat_ms:
             raise ValueError("lease_ms must be at least three times heartbeat_ms")
         return self
+
+    @property
+    def allows_introspection(self) -> bool:
+        return self._unless_production(self.introspection)
+
+    @property
+    def allows_get_queries(self) -> bool:
+        return self._unless_production(self.get_queries)
+
+    def _unless_production(self, allowed: bool | None) -> bool:
+        return self.mode is not Mode.PRODUCTION if allowed is None else allowed
 
     @property
     def cursor_key(self) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from ostinato.jobs.errors import Forbidden
 from ostinato.jobs.functions import batch as functions
 from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
@@ -37,17 +36,14 @@ async def add_items(ctx: RequestContext, items: Sequence[Json]) -> list[str]:
 async def start_batch(ctx: RequestContext, source: str, batch_size: int, delay_ms: int) -> Batch:
     """Start a pass over the viewer's documents of a source.
 
-    Raises BadRequest for an unknown source, Forbidden if the viewer cannot use it.
+    Raises BadRequest for a source that is unknown, or that the viewer cannot use.
     """
-    found = ctx.engine.registry.batches.get(source)
-    if found is not None and not found.callable_by(ctx.viewer.roles):
-        raise Forbidden(
-            f"you cannot start batches over {source!r}: ask the operator for one of its roles"
-        )
+    sources, roles = ctx.engine.registry.batches, ctx.viewer.roles
+    known = [name for name, each in sources.items() if each.callable_by(roles)]
     return await ctx.engine.transact(
         ctx.viewer.id,
         lambda context: functions.start_batch(
-            context, source=source, batch_size=batch_size, delay_ms=delay_ms
+            context, source=source, batch_size=batch_size, delay_ms=delay_ms, known=known
         ),
     )
 

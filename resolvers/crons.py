@@ -12,7 +12,7 @@ from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning, WarningCode
 from ostinato.jobs.records import Cron, Schedule
 from ostinato.resolvers.context import RequestContext, not_found
-from ostinato.resolvers.functions import require_callable_function
+from ostinato.resolvers.functions import require_callable_function, require_roles_of
 
 MAX_RUNS = 100
 
@@ -59,7 +59,11 @@ async def pause_cron(ctx: RequestContext, cron_id: str) -> Cron:
 
 
 async def resume_cron(ctx: RequestContext, cron_id: str) -> Cron:
-    """Resume a cron from the current time; raises NotFound."""
+    """Resume a cron from the current time; raises NotFound.
+
+    Raises Forbidden if the viewer has lost the function's role.
+    """
+    require_roles_of(ctx, (await cron(ctx, cron_id)).function_name)
     return await ctx.transact_as_owner(
         Cron, cron_id, lambda context: functions.resume_cron(context, cron_id=cron_id)
     )

@@ -35,14 +35,29 @@ def list_functions(ctx: RequestContext) -> list[CatalogEntry]:
 def require_callable_function(ctx: RequestContext, name: str) -> Function:
     """Return a function that the viewer can schedule.
 
-    Raises BadRequest at ("functionName",) if it is unknown, Forbidden if it is not callable.
+    Raises BadRequest at ("functionName",) if it is unknown to the viewer. Admins, who see all
+    functions, get Forbidden for one that is not callable.
     """
-    roles, registry = ctx.viewer.roles, ctx.engine.registry
+    viewer, registry = ctx.viewer, ctx.engine.registry
     function = registry.get(name)
-    if function is None:
-        raise unknown_function(name, [each.name for each in registry if each.callable_by(roles)])
-    if not function.callable_by(roles):
+    if function is not None and function.callable_by(viewer.roles):
+        return function
+    if function is not None and viewer.is_admin:
         raise Forbidden(
             f"you cannot use the function {name!r}; `functions` lists those you can use"
         )
-    return function
+    callable_names = [each.name for each in registry if each.callable_by(viewer.roles)]
+    raise unknown_function(name, callable_names)
+
+
+def require_roles_of(ctx: RequestContext, function_name: str) -> None:
+    """Raise Forbidden if a function requires a role that the viewer has lost.
+
+    For work that was scheduled before: its function may also be one that clients cannot call.
+    """
+    viewer, function = ctx.viewer, ctx.engine.registry.get(function_name)
+    if function is None or not function.roles or viewer.is_admin:
+        return
+    if not function.callable_by(viewer.roles):
+        roles = " or ".join(sorted(function.roles))
+        raise Forbidden(f"{function_name!r} requires the role {roles}: ask for it, or for an admin")

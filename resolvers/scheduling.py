@@ -13,7 +13,7 @@ from ostinato.jobs.paging import Page, Window
 from ostinato.jobs.queue_warnings import SchedulingWarning
 from ostinato.jobs.records import Cause, CauseKind, Failure, Job, JobState, JsonObject
 from ostinato.resolvers.context import RequestContext
-from ostinato.resolvers.functions import require_callable_function
+from ostinato.resolvers.functions import require_callable_function, require_roles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +99,18 @@ async def cancel_job(ctx: RequestContext, job_id: str) -> Job:
 
     Raises NotFound, or PreconditionFailed for an ended or internal job.
     """
-    await _require_not_internal(ctx, job_id, "canceled")
+    await _find_not_internal(ctx, job_id, "canceled")
     return await ctx.engine.cancel(job_id)
 
 
 async def retry_job(ctx: RequestContext, job_id: str) -> Job:
     """Start another round of attempts of a failed or canceled job, and resolve its failure.
 
-    Raises NotFound, or PreconditionFailed in any other state or for an internal job.
+    Raises NotFound, Forbidden if the viewer has lost the function's role, or PreconditionFailed in
+    any other state or for an internal job.
     """
-    await _require_not_internal(ctx, job_id, "retried")
+    found = await _find_not_internal(ctx, job_id, "retried")
+    require_roles_of(ctx, found.function_name)
     return await ctx.engine.retry(job_id)
 
 
@@ -117,10 +119,11 @@ async def resolve_failure(ctx: RequestContext, failure_id: str) -> Failure:
     return await ctx.engine.resolve(await ctx.find(Failure, failure_id))
 
 
-async def _require_not_internal(ctx: RequestContext, job_id: str, verb: str) -> None:
+async def _find_not_internal(ctx: RequestContext, job_id: str, verb: str) -> Job:
     found = await job(ctx, job_id)
     if found.internal:
         raise PreconditionFailed(
             f"{found.function_name} belongs to the system and cannot be {verb}: pause its cron, "
             "stop its task, or cancel its batch"
         )
+    return found

@@ -1,6 +1,6 @@
 """Rate-limited batches: paged passes over `items`, or over any source declared with `@batch`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from ostinato.jobs.batch_sources import BatchPage, Document, batch
@@ -51,14 +51,18 @@ async def add_items(ctx: Context, items: Sequence[Json]) -> list[str]:
 
 
 async def start_batch(
-    ctx: Context, source: str, batch_size: int = 100, delay_ms: int = 1000
+    ctx: Context,
+    source: str,
+    batch_size: int = 100,
+    delay_ms: int = 1000,
+    known: Collection[str] | None = None,
 ) -> Batch:
-    """Start a batch over a source for the owner; its first page is due now.
+    """Start a batch over one of the `known` sources (default: all); its first page is due now.
 
     Raises BadRequest with an issue for each wrong field, and PreconditionFailed if no document of
     the source has an owner.
     """
-    _check(ctx, source, batch_size, delay_ms)
+    _check(source, batch_size, delay_ms, ctx.registry.batches if known is None else known)
     found = ctx.registry.batches[source]
     total = await found.count(ctx)
     if total == 0:
@@ -174,11 +178,12 @@ async def _change(ctx: Context, found: Document, fields: Document) -> Batch:
     return batch_from(await update_document(ctx, "batches", found, fields))
 
 
-def _check(ctx: Context, source: str, batch_size: int, delay_ms: int) -> None:
+def _check(source: str, batch_size: int, delay_ms: int, known: Collection[str]) -> None:
     issues = []
-    if source not in ctx.registry.batches:
-        known = ", ".join(sorted(ctx.registry.batches))
-        message = f"there is no batch source {source[:64]!r}; use one of: {known}"
+    if source not in known:
+        message = (
+            f"there is no batch source {source[:64]!r}; use one of: {', '.join(sorted(known))}"
+        )
         issues.append(Issue(path=("source",), message=message, code="unknown_source"))
     if not 1 <= batch_size <= MAX_BATCH_SIZE:
         message = f"batchSize must be 1 to {MAX_BATCH_SIZE}, got {batch_size}"

@@ -25,6 +25,7 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -36,6 +37,7 @@ from ostinato.schema.execution.root_fields import find_operation, fragments_by_n
 from ostinato.schema.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 MAX_DEFINITIONS = 100
+MAX_DIRECTIVES_PER_FIELD = 5
 MAX_FIELD_PAIRS = 10_000  # compared by validation: about 15 ms
 MAX_DOCUMENT_FACTOR = 5  # fragments are also validated on their own
 PAGE_SIZES = frozenset({"first", "last"})
@@ -139,7 +141,7 @@ class _Walk:
             )
         for selection in visit.selections.selections:
             self.fields += 1
-            self.directives += len(selection.directives or ())
+            self._count_directives(selection)
             if isinstance(selection, FieldNode):
                 yield from self._enter_field(selection, visit)
             elif isinstance(selection, FragmentSpreadNode):
@@ -149,6 +151,15 @@ class _Walk:
                     visit,
                     selections=selection.selection_set,  # type: ignore[attr-defined] # inline fragment
                 )
+
+    def _count_directives(self, selection: SelectionNode) -> None:
+        count = len(selection.directives or ())
+        self.directives += count
+        if count > MAX_DIRECTIVES_PER_FIELD:
+            raise LimitExceeded(
+                f"a field or fragment has {count} directives, and the limit is "
+                f"{MAX_DIRECTIVES_PER_FIELD}: remove some"
+            )
 
     def _enter_field(self, node: FieldNode, visit: _Visit) -> Iterator[_Visit]:
         self.aliases += node.alias is not None

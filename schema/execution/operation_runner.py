@@ -86,10 +86,10 @@ class OperationRunner:
         self._documents = DocumentCache(
             schema,
             limits,
-            introspection=settings.introspection,
+            introspection=settings.allows_introspection,
             allowed=None if path is None else read_allowed_documents(path),
         )
-        self._hide_suggestions = not settings.introspection
+        self._hide_suggestions = not settings.allows_introspection
         self.metrics = OperationMetrics()
 
     async def prepare(self, request: OperationRequest) -> Operation:

@@ -66,19 +66,19 @@ def page_routes(settings: Settings, built: Path = PAGES_FOLDER) -> list[BaseRout
 
     return [
         Route("/", live_page),
-        Route("/graphiql", graphiql),
+        *([Route("/graphiql", graphiql)] if settings.allows_introspection else []),
         Route("/config.json", config),
         Mount("/assets", Assets(directory=built / "assets", check_dir=False)),
     ]
 
 
 def _development_token(settings: Settings, request: Request) -> str | None:
-    """Return the token of `ostinato dev` for pages on this machine, otherwise None."""
+    """Return the token of `ostinato dev` for its pages in a browser on this machine.
+
+    Only browsers send `Sec-Fetch-Site`: an action that calls the API itself gets no token.
+    """
     if settings.mode is not Mode.DEVELOPMENT or settings.development_token is None:
         return None
-    if not is_loopback(request) or request.headers.get("sec-fetch-site") in {
-        "cross-site",
-        "same-site",
-    }:
+    if not is_loopback(request) or request.headers.get("sec-fetch-site") != "same-origin":
         return None
     return settings.development_token.get_secret_value()

@@ -90,6 +90,8 @@ class HTTPEndpoint:
             accepted = negotiate(request.headers.get("accept"))
             media_type = accepted.single or media_type
             viewer = await self._viewer(request)
+            if viewer is None and not self._settings.allows_introspection:
+                raise _token_required()  # before anything is read or parsed
             return await self._execute(request, accepted, viewer)
         except HttpError as error:
             return _http_error_response(error, media_type)
@@ -117,7 +119,7 @@ class HTTPEndpoint:
         parsed = await self._reader.read(request)
         try:
             operation = await self._runner.prepare(parsed)
-            _require_allowed(operation, request.method, accepted)
+            self._require_allowed(operation, request.method, accepted)
             if operation.kind is OperationType.SUBSCRIPTION:
                 operation = apply_last_event_id(operation, request.headers.get("last-event-id"))
                 return self._stream(
@@ -137,6 +139,18 @@ class HTTPEndpoint:
             body, headers = await compress(body), {"content-encoding": "gzip"}
         return _response(HTTPStatus.OK, accepted.single, body, headers)
 
+    def _require_allowed(self, operation: Operation, method: str, accepted: AcceptedTypes) -> None:
+        if operation.kind is OperationType.SUBSCRIPTION:
+            if accepted.stream is None:
+                message = f"{SINGLE_TYPES[0]} cannot carry a subscription: send {HOW_TO_SUBSCRIBE}"
+                raise HttpError(HTTPStatus.NOT_ACCEPTABLE, message)
+        elif method == "GET" and operation.kind is OperationType.MUTATION:
+            raise _method_not_allowed("mutations require POST")
+        elif method == "GET" and not self._settings.allows_get_queries:
+            raise _method_not_allowed(
+                "queries require POST: OSTINATO_GET_QUERIES on the server allows GET"
+            )
+
     async def _once(self, operation: Operation, viewer: Viewer | None) -> Results:
         yield EncodedResult(await self._runner.run(operation, viewer))
 
@@ -144,8 +158,7 @@ class HTTPEndpoint:
         self, request: Request, accepted: AcceptedTypes, viewer: Viewer | None, results: Results
     ) -> StreamResponse:
         if viewer is None:
-            error = Unauthorized("a token is required: send `Authorization: Bearer <token>`")
-            raise _http_error(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
+            raise _token_required()
         streamed = StreamedOperation(
             format=STREAM_FORMATS[accepted.stream or MediaType.EVENT_STREAM],
             results=results,
@@ -161,13 +174,13 @@ def _require_method(method: str) -> None:
         raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "GET, POST"})
 
 
-def _require_allowed(operation: Operation, method: str, accepted: AcceptedTypes) -> None:
-    if operation.kind is OperationType.SUBSCRIPTION and accepted.stream is None:
-        message = f"{SINGLE_TYPES[0]} cannot carry a subscription: send {HOW_TO_SUBSCRIBE}"
-        raise HttpError(HTTPStatus.NOT_ACCEPTABLE, message)
-    if operation.kind is OperationType.MUTATION and method == "GET":
-        message = "mutations require POST"
-        raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
+def _method_not_allowed(message: str) -> HttpError:
+    return HttpError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"allow": "POST"})
+
+
+def _token_required() -> HttpError:
+    error = Unauthorized("a token is required: send `Authorization: Bearer <token>`")
+    return _http_error(HTTPStatus.UNAUTHORIZED, error, {"www-authenticate": "Bearer"})
 
 
 def _rejected_connection(closing: ConnectionClosing) -> HttpError:

@@ -7,7 +7,7 @@ import pytest
 
 from ostinato.jobs.engine import Engine
 from tests.api import operations as op
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 from tests.malformed import DUE
 
@@ -173,3 +173,15 @@ async def test_preview_cron_returns_the_next_runs(ann: Client) -> None:
 async def test_preview_cron_reports_invalid_input(ann: Client) -> None:
     answer = await ann(PREVIEW, input={"cronspec": "never", "count": 0})
     assert {tuple(path) for path in answer.paths} == {("input", "cronspec"), ("input", "count")}
+
+
+async def test_resuming_a_cron_needs_the_role_of_its_function(clients: Clients) -> None:
+    given = {"name": "n", "intervalMs": 60_000, "functionName": "functions.audit"}
+    former, auditor = clients.of("ann"), clients.of("ann", "auditor")
+    cron = (await auditor.get(op.REGISTER_CRON, input=given))["cron"]
+    assert (await former.get(op.PAUSE_CRON, input={"cronId": cron["id"]}))["cron"][
+        "enabled"
+    ] is False
+    assert (await former(op.RESUME_CRON, input={"cronId": cron["id"]})).code == "FORBIDDEN"
+    resumed = await auditor.get(op.RESUME_CRON, input={"cronId": cron["id"]})
+    assert resumed["cron"]["enabled"] is True

@@ -110,9 +110,9 @@ async def test_a_similar_argument_is_suggested_for_an_unknown_one(
 @pytest.mark.parametrize(
     ("function", "roles", "code"),
     [
-        ("functions.hidden", (), "FORBIDDEN"),
+        ("functions.hidden", (), "BAD_REQUEST"),
         ("functions.hidden", ("admin",), "FORBIDDEN"),
-        ("functions.audit", (), "FORBIDDEN"),
+        ("functions.audit", (), "BAD_REQUEST"),
         ("functions.audit", ("auditor",), None),
         ("crons.executeCron", ("admin",), "FORBIDDEN"),
     ],
@@ -128,6 +128,36 @@ async def test_a_viewer_may_schedule_public_functions_and_those_of_its_roles(
     ):
         answer = await client(document, input={"functionName": function} | extra)
         assert answer.code == code
+
+
+@pytest.mark.parametrize("name", ["functions.hidden", "functions.audit", "crons.executeCron"])
+async def test_functions_that_a_viewer_cannot_use_look_as_if_they_did_not_exist(
+    ann: Client, name: str
+) -> None:
+    unknown = name[:-1] + "x"
+    hidden, missing = [
+        await ann(op.SCHEDULE_JOB, input={"functionName": each}) for each in (name, unknown)
+    ]
+    assert hidden.issues[0] | {"message": ""} == missing.issues[0] | {"message": ""}
+    assert hidden.message == missing.message.replace(unknown, name)
+
+
+async def test_retrying_a_job_needs_the_role_of_its_function(
+    clients: Clients, documents: Documents
+) -> None:
+    job = await documents.job(functionName="functions.audit", state="failed")
+    former, auditor = clients.of("ann"), clients.of("ann", "auditor")
+    answer = await former(op.RETRY_JOB, input={"jobId": job})
+    assert answer.code == "FORBIDDEN"
+    assert "requires the role auditor" in answer.message
+    assert (await auditor.get(op.RETRY_JOB, input={"jobId": job}))["job"]["state"] == "PENDING"
+
+
+async def test_owners_can_retry_jobs_of_functions_that_only_functions_schedule(
+    ann: Client, documents: Documents
+) -> None:
+    job = await documents.job(functionName="functions.hidden", state="failed")
+    assert (await ann.get(op.RETRY_JOB, input={"jobId": job}))["job"]["state"] == "PENDING"
 
 
 async def test_the_same_key_returns_the_same_job(ann: Client, bob: Client) -> None:

@@ -19,7 +19,7 @@ from tests.processes import eventually
 PAGE = "batch.processBatch"
 
 
-async def start(world: World, source: str = "items", owner: str = "alice", **fields: int) -> Batch:
+async def start(world: World, source: str = "items", owner: str = "alice", **fields: Any) -> Batch:
     return await world.do(lambda ctx: start_batch(ctx, source, **fields), owner)
 
 

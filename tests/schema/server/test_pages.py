@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from ostinato.jobs.functions.actions import HttpCall, make_call
 from ostinato.jobs.settings import Mode
 from ostinato.schema.server.endpoints import CallCounter
 from ostinato.schema.server.pages import page_routes
@@ -17,6 +18,7 @@ from tests.schema.conftest import Running, make_settings, serve
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "the-development-token"
+SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 DEVELOPMENT = {"mode": Mode.DEVELOPMENT, "development_token": TOKEN}
 
 
@@ -28,7 +30,9 @@ async def _get(running: Running, path: str, **headers: str) -> httpx.Response:
 async def test_local_page_gets_the_development_token() -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
         for host in ("127.0.0.1", "localhost", "[::1]"):
-            response = await _get(running, "/config.json", host=f"{host}:{running.port}")
+            response = await _get(
+                running, "/config.json", **SAME_ORIGIN, host=f"{host}:{running.port}"
+            )
             assert response.json() == {"graphqlPath": "/graphql", "token": TOKEN}
             assert response.headers["cache-control"] == "no-store"
 
@@ -46,11 +50,14 @@ async def test_local_page_gets_the_development_token() -> None:
         {"host": "localhost", "origin": "http://[::1"},
         {"host": "localhost", "origin": "http://localhost:9"},
         {"host": "localhost", "sec-fetch-site": "cross-site"},
+        {"host": "localhost", "sec-fetch-site": "same-site"},
+        {"host": "localhost", "sec-fetch-site": "none"},
+        {"host": "localhost", "sec-fetch-site": ""},
     ],
 )
 async def test_pages_of_other_sites_and_rebound_names_get_no_token(headers: dict[str, str]) -> None:
     async with serve(make_settings(**DEVELOPMENT)) as running:
-        response = await _get(running, "/config.json", **headers)
+        response = await _get(running, "/config.json", **(SAME_ORIGIN | headers))
     assert response.json()["token"] is None
 
 
@@ -58,13 +65,37 @@ async def test_remote_client_with_localhost_as_host_gets_no_token() -> None:
     app = Starlette(routes=page_routes(make_settings(**DEVELOPMENT)))
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 1_234))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        assert (await client.get("/config.json")).json()["token"] is None
+        response = await client.get("/config.json", headers=SAME_ORIGIN)
+    assert response.json()["token"] is None
 
 
 @pytest.mark.parametrize("changes", [{"mode": Mode.PRODUCTION}, {"development_token": None}])
 async def test_no_token_is_sent_outside_development(changes: dict[str, Any]) -> None:
     async with serve(make_settings(**(DEVELOPMENT | changes))) as running:
-        assert (await _get(running, "/config.json")).json()["token"] is None
+        response = await _get(running, "/config.json", **SAME_ORIGIN)
+    assert response.json()["token"] is None
+
+
+async def test_action_that_calls_its_own_api_gets_no_token() -> None:
+    async with serve(make_settings(**DEVELOPMENT)) as running:
+        url = f"{running.url}/config.json"
+        called = await make_call(HttpCall(url=url), (f"127.0.0.1:{running.port}",))
+    assert TOKEN not in str(called)
+    assert isinstance(called, dict)
+    assert called["status"] == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, HTTPStatus.NOT_FOUND), ({"introspection": True}, HTTPStatus.SERVICE_UNAVAILABLE)],
+)
+async def test_production_serves_graphiql_only_if_introspection_is_enabled(
+    tmp_path: Path, changes: dict[str, bool], status: HTTPStatus
+) -> None:
+    settings = make_settings(mode=Mode.PRODUCTION, **changes)
+    transport = httpx.ASGITransport(Starlette(routes=page_routes(settings, tmp_path)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/graphiql")).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/", "/graphiql"])

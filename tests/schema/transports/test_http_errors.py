@@ -7,6 +7,7 @@ import httpx
 import jwt
 import pytest
 
+from ostinato.jobs.settings import Mode
 from ostinato.resolvers.auth import issue_token
 from tests.processes import TLS
 from tests.schema.conftest import SECRET, Running, make_settings, serve
@@ -113,6 +114,32 @@ async def test_invalid_token_is_401_and_a_missing_token_fails_only_fields_that_n
     assert invalid.headers["www-authenticate"].startswith("Bearer")
     assert anonymous.json()["data"] == {"__typename": "Query", "me": None}
     assert _code(anonymous) == "UNAUTHORIZED"
+
+
+async def test_production_requires_a_token_before_it_reads_the_body() -> None:
+    async with serve(make_settings(mode=Mode.PRODUCTION)) as running:
+        async with httpx.AsyncClient(base_url=running.url, verify=TLS) as client:
+            anonymous = await client.post("/graphql", content=b"{")
+        signed_in = await _post(running, "{ __typename }")
+        introspection = await _post(running, "{ __schema { types { name } } }")
+    assert (anonymous.status_code, _code(anonymous)) == (HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED")
+    assert signed_in.json() == {"data": {"__typename": "Query"}}
+    assert "introspection" in introspection.json()["errors"][0]["message"].lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, HTTPStatus.METHOD_NOT_ALLOWED), ({"get_queries": True}, HTTPStatus.OK)],
+)
+async def test_production_accepts_queries_with_get_only_if_enabled(
+    changes: dict[str, bool], status: HTTPStatus
+) -> None:
+    async with (
+        serve(make_settings(mode=Mode.PRODUCTION, **changes)) as running,
+        running.client() as client,
+    ):
+        answer = await client.get("/graphql", params={"query": "{ __typename }"})
+    assert answer.status_code == status
 
 
 async def test_content_length_over_the_limit_is_413_before_the_body_is_sent(
