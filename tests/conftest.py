@@ -1,4 +1,4 @@
-"""Owns what every test may ask for: real servers, a clean database each, settings."""
+"""Shared fixtures: real servers, an empty database per test, settings."""
 
 import asyncio
 import os
@@ -26,8 +26,8 @@ from ostinato.jobs.settings import Mode, Settings
 from tests.distribution import Distribution
 
 WORKERS_PER_CORE = 2  # tests wait for servers more than they compute
-MOST_WORKERS = 8  # all of them share one mongod
-LONGEST = (
+MAX_WORKERS = 8  # all of them share one mongod
+SLOW_MODULES = (
     "tests/chaos/test_run",
     "tests/test_demo",
     "tests/browser",
@@ -43,16 +43,16 @@ LONGEST = (
     "tests/jobs/functions/test_crashes",
     "tests/test_setup_cli",
 )
-"""What waits longest begins first, so that no worker of the runner is busy alone at the end."""
+"""The slowest modules. They start first, so that the workers finish at about the same time."""
 
 JWT_SECRET = "a-secret-of-the-tests-of-48-bytes-0123456789abcd"
 
 hypothesis.settings.register_profile(
     "tests",
-    deadline=None,  # a busy machine takes as long as it takes
+    deadline=None,  # no deadline: a busy machine is slow
     suppress_health_check=[
         hypothesis.HealthCheck.too_slow,
-        hypothesis.HealthCheck.function_scoped_fixture,  # every example uses an owner of its own
+        hypothesis.HealthCheck.function_scoped_fixture,  # each example uses its own owner
     ],
 )
 hypothesis.settings.load_profile("tests")
@@ -69,7 +69,7 @@ class Servers:
 
 
 class SharedServers:
-    """Start the servers once in the controlling process and tell each worker their URLs."""
+    """Starts the servers once in the controlling process, and sends their URLs to the workers."""
 
     services: EmbeddedServers | None = None
 
@@ -95,7 +95,7 @@ def _interrupt(*_: object) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MOST_WORKERS)
+    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), MAX_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,18 +104,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Distribut
 
 
 def pytest_collection_finish() -> None:
-    tune_gc()  # what was collected stays: each full collection of garbage would visit it in vain
+    tune_gc()  # test items live until exit: exclude them from garbage collection
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_MODULES))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # asyncio would replace the default handler, and restore it, for every test: 6 % of their time
+    # With the default SIGINT handler, asyncio installs and removes its own for every test,
+    # which takes 6 % of the run.
     signal.signal(signal.SIGINT, _interrupt)
-    # the default colours the source of each frame: 2 % of all time
+    # The default highlights the source in tracebacks, which takes 2 % of the run.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     if not hasattr(config, "workerinput"):
@@ -125,9 +126,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Servers:
     """Return the run's real servers."""
-    given = getattr(request.config, "workerinput", None)
-    if given is not None:
-        return Servers(mongo_url=given["mongo_url"], redis_url=given["redis_url"])
+    worker_input = getattr(request.config, "workerinput", None)
+    if worker_input is not None:
+        return Servers(mongo_url=worker_input["mongo_url"], redis_url=worker_input["redis_url"])
     shared = request.config.pluginmanager.getplugin("shared-servers")
     assert isinstance(shared, SharedServers)
     return shared.start()
@@ -135,72 +136,72 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture(scope="session")
 def mongo_admin(servers: Servers) -> Iterator[MongoClient[dict[str, Any]]]:
-    """Return a blocking client for looking at the database behind the product's back."""
+    """Return a blocking client that reads and writes the database directly, bypassing Ostinato."""
     with MongoClient[dict[str, Any]](servers.mongo_url) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def redis_admin(servers: Servers, lane: int) -> Iterator[Redis]:
-    """Return a blocking client of this lane's Valkey database."""
-    with Redis.from_url(f"{servers.redis_url.rpartition('/')[0]}/{lane + 1}") as client:
+def redis_admin(servers: Servers, worker_index: int) -> Iterator[Redis]:
+    """Return a blocking client of this worker's Valkey database."""
+    with Redis.from_url(f"{servers.redis_url.rpartition('/')[0]}/{worker_index + 1}") as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def lane(worker_id: str) -> int:
-    """Return the number of this worker of the test runner, from 0."""
+def worker_index(worker_id: str) -> int:
+    """Return the index of this worker of the test runner, from 0."""
     return 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
 
 
 @pytest.fixture
 def settings(
-    lane_settings: Settings, mongo_admin: MongoClient[dict[str, Any]], redis_admin: Redis
+    worker_settings: Settings, mongo_admin: MongoClient[dict[str, Any]], redis_admin: Redis
 ) -> Settings:
-    """Return settings of an empty database; its indexes stay, for speed."""
-    database = mongo_admin[lane_settings.database]
-    for name in _filled(database):
+    """Return settings of an empty database; its indexes remain, for speed."""
+    database = mongo_admin[worker_settings.database]
+    for name in _nonempty_collections(database):
         database[name].delete_many({})
     _rebuild_multikey_indexes(database)
     redis_admin.flushdb()
-    return lane_settings.model_copy()
+    return worker_settings.model_copy()
 
 
 @pytest.fixture(scope="session")
-def lane_settings(servers: Servers, lane: int) -> Settings:
-    """Return the settings of this lane's database, whatever is in it."""
+def worker_settings(servers: Servers, worker_index: int) -> Settings:
+    """Return the settings of this worker's database, without emptying it."""
     return Settings(
         mongo_url=servers.mongo_url,
-        database=f"test_{lane}",
-        redis_url=f"{servers.redis_url.rpartition('/')[0]}/{lane + 1}",
-        redis_prefix=f"test-{lane}",
+        database=f"test_{worker_index}",
+        redis_url=f"{servers.redis_url.rpartition('/')[0]}/{worker_index + 1}",
+        redis_prefix=f"test-{worker_index}",
         mode=Mode.TEST,
-        hub_history_ms=0,  # other tests wrote it
+        hub_history_ms=0,  # the history contains changes of other tests
         jwt_secret=SecretStr(JWT_SECRET),
         port=0,
     )
 
 
 @pytest.fixture
-def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the log name malformed documents that other tests have met, too."""
+def _fresh_malformed_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reset the throttle, so that documents already logged by another test are logged again."""
     monkeypatch.setattr("ostinato.jobs.malformed._throttle", LogThrottle(3_600))
 
 
-def _filled(database: Database[dict[str, Any]]) -> list[str]:
-    """Name the collections that are not empty: one question is cheaper than to delete nothing."""
+def _nonempty_collections(database: Database[dict[str, Any]]) -> list[str]:
+    """Return the collections to empty: one query is cheaper than deleting from every collection."""
     names = database.list_collection_names(filter={"type": "collection"})
-    one = {name: [{"$limit": 1}, {"$project": {"_id": name}}] for name in names}
-    each = [{"$unionWith": {"coll": name, "pipeline": one[name]}} for name in names]
-    return [found["_id"] for found in database.aggregate([{"$documents": []}, *each])]
+    first = {name: [{"$limit": 1}, {"$project": {"_id": name}}] for name in names}
+    unions = [{"$unionWith": {"coll": name, "pipeline": first[name]}} for name in names]
+    return [found["_id"] for found in database.aggregate([{"$documents": []}, *unions])]
 
 
 def _rebuild_multikey_indexes(database: Database[dict[str, Any]]) -> None:
-    """Undo what arrays in the documents of other tests have done to indexes."""
+    """Rebuild indexes that arrays in other tests' documents made multikey."""
     flagged = {"db": database.name, "md.indexes.multikey": True}
     catalog = database.client.admin.aggregate([{"$listCatalog": {}}, {"$match": flagged}])
     multikey = {
-        row["name"]: {each["spec"]["name"] for each in row["md"]["indexes"] if each["multikey"]}
+        row["name"]: {index["spec"]["name"] for index in row["md"]["indexes"] if index["multikey"]}
         for row in catalog
     }
     for spec in COLLECTIONS:

@@ -1,8 +1,8 @@
-"""Owns how the tests are dealt out to the workers of the runner."""
+"""Distributes the tests to the workers of the test runner."""
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # it has no types
 
-TOGETHER = (
+GROUPED_MODULES = (
     "tests/chaos/test_run.py",
     "tests/browser/test_pages.py",
     "tests/test_setup_dev.py",
@@ -10,16 +10,16 @@ TOGETHER = (
     "tests/jobs/worker/test_rejected_outcomes.py",
     "tests/jobs/arq_queue/test_redis_urls.py",
 )
-"""Modules whose tests share what is dear to set up: one worker has them all."""
+"""Modules whose tests share an expensive setup: one worker runs all tests of each."""
 
 
 class Distribution(LoadScopeScheduling):  # type: ignore[misc] # it has no types
-    """Deal out tests one by one, but those of some modules together.
+    """Distributes tests one by one, except for some modules whose tests stay together.
 
-    The plugin's own groups do nothing with pytest 9.2, and nothing says so: pytest-xdist 3.8 writes
-    them into ids that are not read any more.
+    The groups of pytest-xdist 3.8 have no effect with pytest 9.2, which ignores the ids that they
+    are written into.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return module if module in TOGETHER else nodeid
+        return module if module in GROUPED_MODULES else nodeid

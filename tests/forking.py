@@ -1,4 +1,4 @@
-"""Owns processes of the product that start at once: forks of one that has imported it already."""
+"""Ostinato processes that start fast: forks of a process that has imported Ostinato already."""
 
 import multiprocessing
 import os
@@ -32,9 +32,9 @@ forkserver.set_forkserver_preload(PRELOADED)
 
 
 class Forked(subprocess.Popen[bytes]):
-    """A forked process behind the face of one that was executed."""
+    """A forked process with the interface of `subprocess.Popen`."""
 
-    _child_created = False  # whoever forked it waits for it
+    _child_created = False  # only its parent waits for it
 
     def __init__(self, process: BaseProcess) -> None:
         assert process.pid
@@ -53,8 +53,8 @@ class Forked(subprocess.Popen[bytes]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a forked command finds: its folder, its variables, and the files that it writes to."""
+class ProcessOptions:
+    """The folder, environment variables and output files of a forked command."""
 
     env: Mapping[str, str]
     out: Path
@@ -63,51 +63,51 @@ class Surroundings:
 
 
 def fork(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Child:
-    """Do what `spawn` does for `python -m ostinato …`, without the imports."""
-    process = _start(name, command[len(COMMAND) :], Surroundings(env=env, out=log, err=log))
+    """Like `spawn` with `python -m ostinato …`, but without the imports."""
+    process = _start(name, command[len(COMMAND) :], ProcessOptions(env=env, out=log, err=log))
     return Child(name=name, popen=Forked(process), log=log)
 
 
 def run_forked(
-    args: Sequence[str], surroundings: Surroundings, timeout_s: float
+    args: Sequence[str], options: ProcessOptions, timeout_s: float
 ) -> "subprocess.CompletedProcess[str]":
-    """Do what `subprocess.run` does for `python -m ostinato …`, without the imports."""
-    process = Forked(_start("command", args, surroundings))
+    """Like `subprocess.run` with `python -m ostinato …`, but without the imports."""
+    process = Forked(_start("command", args, options))
     try:
         code = process.wait(timeout_s)
     finally:
         process.kill()
-    out, err = surroundings.out.read_text(), surroundings.err.read_text()
+    out, err = options.out.read_text(), options.err.read_text()
     return subprocess.CompletedProcess(args, code, out, err)
 
 
-def _start(name: str, args: Sequence[str], surroundings: Surroundings) -> BaseProcess:
+def _start(name: str, args: Sequence[str], options: ProcessOptions) -> BaseProcess:
     process = forkserver.Process(
-        target=_become, args=(("ostinato", *args), surroundings), name=name
+        target=_run_command, args=(("ostinato", *args), options), name=name
     )
     process.start()
     return process
 
 
-def _become(argv: Sequence[str], surroundings: Surroundings) -> None:
-    """Turn this child into what the executed command would be; it dies with its parent, too."""
+def _run_command(argv: Sequence[str], options: ProcessOptions) -> None:
+    """Run the command in this child process, which dies with its parent."""
     from ostinato.cli import main
 
     die_with_parent(os.getppid())
     os.setsid()
     os.environ.clear()
-    os.environ.update(surroundings.env)
-    if surroundings.folder:
-        os.chdir(surroundings.folder)
-    _redirect(surroundings)
+    os.environ.update(options.env)
+    if options.folder:
+        os.chdir(options.folder)
+    _redirect(options)
     sys.argv[:] = argv
     main()
 
 
-def _redirect(surroundings: Surroundings) -> None:
+def _redirect(options: ProcessOptions) -> None:
     with (
-        surroundings.out.open("ab") as out,
-        surroundings.err.open("ab") as err,
+        options.out.open("ab") as out,
+        options.err.open("ab") as err,
         Path(os.devnull).open("rb") as nothing,
     ):
         os.dup2(nothing.fileno(), 0)

@@ -1,4 +1,6 @@
-"""Excludes from collection what the fork server has imported: its forks would copy those pages."""
+"""Freezes the fork server's imported objects (`gc.freeze`), so that garbage collection in a child
+does not copy their memory pages.
+"""
 
 import gc
 

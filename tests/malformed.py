@@ -1,4 +1,4 @@
-"""Makes documents that Ostinato did not write: of every collection, with every kind of damage."""
+"""Malformed documents: for each collection, with every field missing or of another type."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +12,9 @@ from ostinato.jobs.ids import new_id
 Document = dict[str, Any]
 
 DUE: Final = datetime(2030, 1, 1, tzinfo=UTC)
-FAR: Final = DatetimeMS(1_800_000_000_000_000)  # microseconds taken for milliseconds: year 59009
+FAR_FUTURE: Final = DatetimeMS(
+    1_800_000_000_000_000
+)  # microseconds mistaken for milliseconds: year 59009
 
 JOB: Final[Document] = {
     "functionName": "tasks.runTask",
@@ -77,7 +79,7 @@ FAILURE: Final[Document] = {
     "attempts": 1,
     "at": DUE,
 }
-SOUND: Final[dict[str, Document]] = {
+VALID_FIELDS: Final[dict[str, Document]] = {
     "jobs": JOB,
     "crons": CRON,
     "taskConfigs": TASK,
@@ -85,18 +87,18 @@ SOUND: Final[dict[str, Document]] = {
     "requests": REQUEST,
     "failures": FAILURE,
 }
-"""Of each collection, what Ostinato writes, but for id, owner and version."""
+"""The fields that Ostinato writes in each collection, except id, owner and version."""
 
 NAMES: Final = {"crons": "name", "taskConfigs": "taskId"}
-"""Fields that are unique among an owner's."""
+"""Fields that are unique per owner."""
 
-ODD: Final[dict[str, Any]] = {
+UNEXPECTED_VALUES: Final[dict[str, Any]] = {
     "null": None,
     "text": "soon",
     "number": 7,
     "huge number": 2**62,
-    "not a number": float("nan"),
-    "far date": FAR,
+    "NaN": float("nan"),
+    "far date": FAR_FUTURE,
     "early date": DatetimeMS(-(2**62)),
     "object": {"a": {"b": 1}},
     "array": [1, [2]],
@@ -105,34 +107,43 @@ ODD: Final[dict[str, Any]] = {
     "pattern": Regex("(", "i"),
     "timestamp": Timestamp(1, 1),
     "true": True,
-    "code": Code("pending"),  # to Python a text, but one without a hash
+    "code": Code("pending"),  # a str subclass without a hash
     "decimal": Decimal128("1"),
     "reference": DBRef("jobs", {"a": 1}),
     "least": MinKey(),
     "greatest": MaxKey(),
 }
-"""Values that no field of ours has, or few of them; some have no hash in Python."""
+"""Values that few or no fields may have; some are unhashable in Python."""
 
 
-def sound(collection: str, owner: str | None = "ann", **fields: Any) -> Document:
-    """Make a document as Ostinato writes them."""
+def valid_document(collection: str, owner: str | None = "ann", **fields: Any) -> Document:
+    """Build a document like those that Ostinato writes."""
     names = {NAMES[collection]: new_id()} if collection in NAMES else {}
-    return {"_id": new_id(), "owner": owner, "version": 1, **SOUND[collection], **names, **fields}
+    return {
+        "_id": new_id(),
+        "owner": owner,
+        "version": 1,
+        **VALID_FIELDS[collection],
+        **names,
+        **fields,
+    }
 
 
-def damaged(collection: str, owner: str | None = "ann") -> Iterator[tuple[str, Document]]:
-    """Go through damaged documents of a collection, each with a name for its damage."""
-    whole = sound(collection, owner)
+def malformed_documents(
+    collection: str, owner: str | None = "ann"
+) -> Iterator[tuple[str, Document]]:
+    """Yield malformed documents of a collection, each with a description."""
+    valid = valid_document(collection, owner)
     yield "empty", {"_id": new_id(), "owner": owner}
-    for field in whole:
+    for field in valid:
         if field in ("_id", "owner"):
             continue
-        yield f"no {field}", _without(sound(collection, owner), field)
-        for name, value in ODD.items():
-            yield f"{field} is {name}", sound(collection, owner) | {field: value}
-    for name, value in ODD.items():
-        if name not in ("null", "text", "array", "pattern"):  # MongoDB has no such ids, or we have
-            yield f"_id is {name}", sound(collection, owner) | {"_id": value}
+        yield f"no {field}", _without(valid_document(collection, owner), field)
+        for name, value in UNEXPECTED_VALUES.items():
+            yield f"{field} is {name}", valid_document(collection, owner) | {field: value}
+    for name, value in UNEXPECTED_VALUES.items():
+        if name not in ("null", "text", "array", "pattern"):  # not allowed by MongoDB, or valid
+            yield f"_id is {name}", valid_document(collection, owner) | {"_id": value}
 
 
 def _without(document: Document, field: str) -> Document:

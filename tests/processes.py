@@ -1,4 +1,4 @@
-"""Owns real API and worker processes under test, and the wait for what they do."""
+"""Real API and worker processes for tests, and `eventually`, which waits for a condition."""
 
 import asyncio
 import inspect
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 OSTINATO = COMMAND
 START_S = 20.0
 TLS = ssl.create_default_context()
-"""For all HTTP clients of the tests: each would build its own, although none uses TLS."""
+"""Shared by all HTTP clients of the tests, since each would build its own context."""
 POLL_S = 0.02
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ async def eventually(check: Callable[[], Awaitable[T]], within: float = ...) -> 
 @overload
 async def eventually(check: Callable[[], T], within: float = ...) -> T: ...
 async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 30.0) -> T:
-    """Return the check's first true value; fail when it had none within so many seconds."""
+    """Return the first true value of the check; fail if there is none within this many seconds."""
     deadline = time.monotonic() + within
     while True:
         found = check()
@@ -48,7 +48,7 @@ async def eventually(check: Callable[[], Awaitable[T] | T], within: float = 30.0
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process exists and has not ended (a zombie has)."""
+    """Return whether a process exists and has not ended; a zombie has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -83,15 +83,15 @@ class ApiProcess:
         return issue_token(self.settings, sub, roles, ttl_s)
 
     async def ready(self) -> None:
-        """Wait until it serves; fail with its log when it does not."""
+        """Wait until it is ready; fail with its log if it does not become ready."""
         deadline = time.monotonic() + START_S
         async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
-            while not await self._answers(client):
+            while not await self._is_ready(client):
                 assert self.child.exit_code is None, self.child.tail()
                 assert time.monotonic() < deadline, self.child.tail()
                 await asyncio.sleep(POLL_S)
 
-    async def _answers(self, client: httpx.AsyncClient) -> bool:
+    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
         try:
             return (await client.get(f"{self.url}/readyz")).is_success
         except httpx.TransportError:
@@ -113,7 +113,7 @@ class Processes:
         return server
 
     def worker(self, *options: str, **changes: object) -> Child:
-        """Start a worker; what it does is its sign of life."""
+        """Start a worker, without waiting until it is ready."""
         return self._spawn("worker", self._settings.model_copy(update=changes), *options)
 
     def _spawn(self, command: str, settings: Settings, *options: str) -> Child:
@@ -140,7 +140,7 @@ def _text(value: object) -> str:
 
 @pytest.fixture
 async def processes(settings: Settings, tmp_path: Path) -> AsyncIterator[Processes]:
-    """Start as many API and worker processes as a test wants."""
+    """Return a starter of API and worker processes, which end with the test."""
     async with AsyncExitStack() as stack:
         yield Processes(settings, tmp_path, stack)
 

@@ -1,4 +1,4 @@
-"""Owns what MongoDB itself says of the reads that the product really sends."""
+"""Profiles the reads that Ostinato sends to MongoDB."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from ostinato.jobs.mongo.client import Mongo
 
 @asynccontextmanager
 async def profiled(mongo: Mongo, collection: str = "jobs") -> AsyncIterator[list[dict[str, Any]]]:
-    """Collect what the server says of each read of a collection meanwhile, in their order."""
+    """Collect the server's profile of each read of a collection within the block, in order."""
     database, profile = mongo.database, mongo.database["system.profile"]
     reads: list[dict[str, Any]] = []
     await database.command({"profile": 2})
@@ -17,6 +17,6 @@ async def profiled(mongo: Mongo, collection: str = "jobs") -> AsyncIterator[list
         yield reads
     finally:
         await database.command({"profile": 0})
-    of_it = {"op": {"$in": ["query", "command"]}, "ns": f"{database.name}.{collection}"}
-    reads += await profile.find(of_it).to_list(None)
+    collection_reads = {"op": {"$in": ["query", "command"]}, "ns": f"{database.name}.{collection}"}
+    reads += await profile.find(collection_reads).to_list(None)
     await profile.drop()

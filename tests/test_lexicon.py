@@ -1,4 +1,4 @@
-"""Holds names and docstrings to the terms of the field: retired words may not come back."""
+"""Checks that names and docstrings use the terms of the field, and no retired words."""
 
 import ast
 import re

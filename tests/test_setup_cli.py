@@ -15,7 +15,7 @@ import pytest
 from ostinato.jobs.embedded.process import free_port
 from ostinato.jobs.settings import Settings
 from tests.conftest import JWT_SECRET
-from tests.forking import Surroundings, run_forked
+from tests.forking import ProcessOptions, run_forked
 from tests.processes import OSTINATO, ROOT, environment
 
 Done: TypeAlias = "subprocess.CompletedProcess[str]"
@@ -46,7 +46,7 @@ def ostinato(
         return executed(*args, folder=folder, variables=variables)
     with TemporaryDirectory() as name:
         out, err = Path(name) / "out", Path(name) / "err"
-        around = Surroundings(env=_only(variables), out=out, err=err, folder=folder)
+        around = ProcessOptions(env=_only(variables), out=out, err=err, folder=folder)
         return run_forked(args, around, FINISHED)
 
 

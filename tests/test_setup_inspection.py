@@ -14,7 +14,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.jwt_keys import check_keys
 from ostinato.schema.server.app import create_app
 from tests.conftest import JWT_SECRET, Servers
-from tests.malformed import FAR, sound
+from tests.malformed import FAR_FUTURE, valid_document
 
 OPTIONS = (
     "tls=true&tlsInsecure=true",
@@ -86,9 +86,9 @@ async def test_malformed_documents_are_counted_and_named(
     settings: Settings, mongo_admin: MongoClient[dict[str, Any]]
 ) -> None:
     base = mongo_admin[settings.database]
-    broken = [sound("jobs", version="two") for _ in range(4)]
-    base.jobs.insert_many([sound("jobs"), *broken, sound("jobs")])
-    base.crons.insert_one(sound("crons", nextRunTime=FAR, _id=5))
+    broken = [valid_document("jobs", version="two") for _ in range(4)]
+    base.jobs.insert_many([valid_document("jobs"), *broken, valid_document("jobs")])
+    base.crons.insert_one(valid_document("crons", nextRunTime=FAR_FUTURE, _id=5))
     named = ", ".join(repr(document["_id"]) for document in reversed(broken[1:]))
     found = await inspect_mongo(settings.mongo_url, settings.database)
     jobs, crons = (one.detail for one in found if one.subject == "documents")
@@ -102,7 +102,7 @@ async def test_malformed_documents_are_counted_and_named(
 async def test_search_for_malformed_documents_is_bounded(
     settings: Settings, mongo_admin: MongoClient[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mongo_admin[settings.database].jobs.insert_many([sound("jobs") for _ in range(5)])
+    mongo_admin[settings.database].jobs.insert_many([valid_document("jobs") for _ in range(5)])
     for limit in ("MAX_DOCUMENTS", "MAX_DURATION_S"):
         with monkeypatch.context() as patch:
             patch.setattr(malformed_diagnostics, limit, 1e-9 if limit == "MAX_DURATION_S" else 2)

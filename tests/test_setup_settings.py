@@ -51,12 +51,12 @@ def test_cursor_key_without_any_secret_names_the_variable_to_set() -> None:
 
 
 def test_each_test_starts_with_empty_servers(
-    lane_settings: Settings,
+    worker_settings: Settings,
     mongo_admin: MongoClient[dict[str, Any]],
     redis_admin: Redis,
     request: pytest.FixtureRequest,
 ) -> None:
-    things = mongo_admin[lane_settings.database]["things"]
+    things = mongo_admin[worker_settings.database]["things"]
     things.insert_one({"left": "by another test"})
     redis_admin.set("left", "by another test")
     request.getfixturevalue("settings")

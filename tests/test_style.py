@@ -1,4 +1,4 @@
-"""Holds the code to the sizes, names and habits that a linter does not know."""
+"""Checks sizes, names and habits that the linter does not check."""
 
 import ast
 import io
@@ -39,7 +39,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _files(*patterns: str) -> list[Path]:
-    """Return what git knows or would take, so that built files do not count."""
+    """Return tracked and untracked files, without ignored ones such as build output."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return sorted(path for line in listed.stdout.splitlines() if (path := ROOT / line).is_file())
@@ -67,8 +67,8 @@ def _nodes(path: Path) -> tuple[ast.AST, ...]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_objects_later() -> Iterator[None]:
-    """Free the nodes: every later collection of garbage would visit them."""
+def _cleared_node_cache() -> Iterator[None]:
+    """Free the nodes, which would slow down garbage collection in later tests."""
     yield
     _nodes.cache_clear()
 
@@ -84,13 +84,16 @@ def _lines(node: Function) -> int:
 
 
 def _parameters(node: Function) -> int:
-    named = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    named = [
+        argument.arg
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    ]
     return len([name for name in named if name not in {"self", "cls"}])
 
 
 def _is_fixture_or_field(node: Function) -> bool:
-    """Let through what a framework calls with one parameter per thing: its caller names them."""
-    decorators = " ".join(ast.unparse(each) for each in node.decorator_list)
+    """Return whether a framework calls the function with named arguments."""
+    decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
     return any(word in decorators for word in ("fixture", "strawberry", "mutation", "action"))
 
 
@@ -143,14 +146,14 @@ def test_comments_are_few() -> None:
 
 
 def _comments(path: Path) -> int:
-    """Count comments on lines of their own, without lines of texts that look like comments."""
+    """Count comment lines, without lines of strings that look like comments."""
     tokens = tokenize.generate_tokens(io.StringIO(_text(path)).readline)
     comments = (token for token in tokens if token.type == tokenize.COMMENT)
     return sum(1 for token in comments if token.line.lstrip().startswith("#"))
 
 
 def _allowed_comments(path: Path) -> float:
-    """Allow three in a file however short it is."""
+    """Allow at least three in a file of any length."""
     return max(3, len(_text(path).splitlines()) * COMMENTS_PER_100_LINES / 100)
 
 
@@ -162,8 +165,8 @@ def test_a_small_module_has_two_importers_or_a_reason() -> None:
     """A reader opens one file instead of two if a small module is part of its only importer."""
     importers = _importers()
     small = {path for path in PRODUCT if len(path.read_text().splitlines()) <= SMALL_LINES}
-    lonely = {_name(path) for path in small if len(importers[_module(path)]) <= 1}
-    assert lonely == SMALL_WITH_A_REASON.keys()
+    single_importer = {_name(path) for path in small if len(importers[_module(path)]) <= 1}
+    assert single_importer == SMALL_WITH_A_REASON.keys()
 
 
 def _importers() -> dict[str, set[str]]:
@@ -183,7 +186,7 @@ def _module(path: Path) -> str:
 def _imported_names(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_the_layers_are_imported_only_below_ostinato() -> None:
@@ -223,10 +226,13 @@ def _docstring(path: Path) -> str | None:
 
 def _sleeps(path: Path) -> bool:
     called = (node.func for node in _nodes(path) if isinstance(node, ast.Call))
-    return any("sleep" in (getattr(each, "attr", ""), getattr(each, "id", "")) for each in called)
+    return any(
+        "sleep" in (getattr(function, "attr", ""), getattr(function, "id", ""))
+        for function in called
+    )
 
 
-def test_nothing_is_left_for_later() -> None:
+def test_no_code_is_marked_as_unfinished() -> None:
     code = [path for path in TEXTS if path.suffix in {".py", ".ts", ".tsx"}]
     assert [_name(p) for p in code if p != Path(__file__) and UNFINISHED.search(_text(p))] == []
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ostinato.jobs.mongo.client import Mongo
 from ostinato.schema.ids import global_id
-from tests.malformed import sound
+from tests.malformed import valid_document
 
 GREETS: Final[dict[str, Any]] = {"functionName": "functions.greet"}
 ERROR: Final = {"name": "ValueError", "message": "no luck", "traceback": "line 1\nline 2"}
@@ -40,6 +40,6 @@ class Documents:
     async def _insert(
         self, collection: str, type_name: str, owner: str | None, fields: dict[str, Any]
     ) -> str:
-        stored = sound(collection, owner) | fields
+        stored = valid_document(collection, owner) | fields
         await self.mongo[collection].insert_one(stored)
         return global_id(type_name, stored["_id"])

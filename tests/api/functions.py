@@ -1,4 +1,4 @@
-"""A user's module: functions of each kind of visibility."""
+"""A user module with public, role-restricted and internal functions."""
 
 from pydantic import JsonValue
 
@@ -35,5 +35,5 @@ async def post(ctx: Context, items: list[dict[str, object]]) -> None:
 
 
 @action(public=True)
-async def keep(ctx: Context, value: JsonValue) -> None:
+async def accept_any(ctx: Context, value: JsonValue) -> None:
     """Accept any value."""

@@ -1,4 +1,4 @@
-"""The operations of the tests, by the name of their root field."""
+"""GraphQL operations for the tests, named after their root fields."""
 
 from typing import Final
 

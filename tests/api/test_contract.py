@@ -1,4 +1,4 @@
-"""The public schema: committed, and described completely."""
+"""The public schema: the committed SDL is current, and every element has a description."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +20,9 @@ from ostinato.schema.build import print_sdl
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 SCHEMA = build_schema(print_sdl())
 TYPES = [
-    each
-    for each in SCHEMA.type_map.values()
-    if not is_introspection_type(each) and not is_specified_scalar_type(each)
+    type_
+    for type_ in SCHEMA.type_map.values()
+    if not is_introspection_type(type_) and not is_specified_scalar_type(type_)
 ]
 ROOTS = ("Query", "Mutation", "Subscription")
 
@@ -48,7 +48,7 @@ def test_the_committed_sdl_equals_that_of_the_code() -> None:
 
 
 def test_every_type_field_argument_and_value_is_described() -> None:
-    missing = [place for each in TYPES for place, text in _described(each) if not text]
+    missing = [place for type_ in TYPES for place, text in _described(type_) if not text]
     assert missing == []
 
 
@@ -58,7 +58,7 @@ def test_no_default_is_an_object() -> None:
 
 
 def test_descriptions_are_sentences() -> None:
-    places = [pair for each in TYPES for pair in _described(each)]
+    places = [pair for type_ in TYPES for pair in _described(type_)]
     assert [place for place, text in places if text and not text.rstrip().endswith(".")] == []
 
 
@@ -77,5 +77,5 @@ def test_root_fields_are_nullable() -> None:
 def test_every_stored_object_is_a_node() -> None:
     node = SCHEMA.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
-    names = {each.name for each in SCHEMA.get_possible_types(node)}
+    names = {type_.name for type_ in SCHEMA.get_possible_types(node)}
     assert names == {"Job", "Cron", "RecurringTask", "Batch", "Request", "Failure"}

@@ -25,7 +25,7 @@ from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner
 from tests.api.documents import Documents
-from tests.malformed import JOB, sound
+from tests.malformed import JOB, valid_document
 
 ANN = Viewer(id="ann")
 FIELDS = "id version functionName state scheduledTime createdAt startedAt completedAt queue"
@@ -126,11 +126,11 @@ async def meter(engine: Engine) -> AsyncIterator[Meter]:
     timeline = [event | {"seq": seq} for seq in range(1, 512)]
     schedule = {"kind": "cron", "cronspec": RARE, "tz": "Europe/Berlin"}
     await engine.mongo["jobs"].insert_many(
-        sound("jobs", "ann") | {"timeline": timeline[: 512 if number < 20 else 3]}
+        valid_document("jobs", "ann") | {"timeline": timeline[: 512 if number < 20 else 3]}
         for number in range(100)
     )
     await engine.mongo["crons"].insert_many(
-        sound("crons", "ann") | {"name": f"cron {number}", "schedule": schedule}
+        valid_document("crons", "ann") | {"name": f"cron {number}", "schedule": schedule}
         for number in range(100)
     )
     async with ChangeFeed(engine.mongo, engine.settings) as feed:

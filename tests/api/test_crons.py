@@ -19,8 +19,8 @@ TICKS = """{ jobs(filter: {internal: true, states: [PENDING]}) { nodes { id func
   cause { cron { name } } } } }"""
 
 
-async def _register(client: Client, **given: Any) -> dict[str, Any]:
-    payload = await client.get(op.REGISTER_CRON, input={"name": "n", "intervalMs": 60_000} | given)
+async def _register(client: Client, **input_: Any) -> dict[str, Any]:
+    payload = await client.get(op.REGISTER_CRON, input={"name": "n", "intervalMs": 60_000} | input_)
     cron: dict[str, Any] = payload["cron"]
     return cron
 
@@ -38,7 +38,7 @@ async def test_a_registered_cron_is_complete_and_has_a_tick(ann: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "schedule"),
+    ("input_", "schedule"),
     [
         ({"intervalMs": 2**33}, {"ms": 2**33}),
         (
@@ -48,9 +48,9 @@ async def test_a_registered_cron_is_complete_and_has_a_tick(ann: Client) -> None
     ],
 )
 async def test_a_cron_has_an_interval_or_a_cronspec(
-    ann: Client, given: dict[str, Any], schedule: dict[str, Any]
+    ann: Client, input_: dict[str, Any], schedule: dict[str, Any]
 ) -> None:
-    cron = await _register(ann, **given)
+    cron = await _register(ann, **input_)
     assert (await ann.get(SCHEDULE, id=cron["id"]))["schedule"] == schedule
 
 
@@ -87,8 +87,8 @@ async def test_a_cron_is_looked_up_by_either_id_or_name(ann: Client, arguments: 
 
 
 async def test_issues_of_all_checks_have_paths_in_the_input(ann: Client) -> None:
-    given = {"name": "", "cronspec": "61 * * * *", "tz": "Mars", "args": []}
-    answer = await ann(op.REGISTER_CRON, input=given)
+    input_ = {"name": "", "cronspec": "61 * * * *", "tz": "Mars", "args": []}
+    answer = await ann(op.REGISTER_CRON, input=input_)
     assert answer.code == "BAD_REQUEST"
     assert sorted(str(path[1]) for path in answer.paths) == ["args", "cronspec", "name", "tz"]
     unknown = await ann(
@@ -98,8 +98,8 @@ async def test_issues_of_all_checks_have_paths_in_the_input(ann: Client) -> None
 
 
 async def test_arguments_of_a_cron_are_checked_when_it_is_registered(ann: Client) -> None:
-    given = {"name": "n", "intervalMs": 1_000, "functionName": "functions.greet", "args": {"x": 1}}
-    answer = await ann(op.REGISTER_CRON, input=given)
+    input_ = {"name": "n", "intervalMs": 1_000, "functionName": "functions.greet", "args": {"x": 1}}
+    answer = await ann(op.REGISTER_CRON, input=input_)
     assert {tuple(path) for path in answer.paths} == {
         ("input", "args", "name"),
         ("input", "args", "x"),
@@ -107,14 +107,14 @@ async def test_arguments_of_a_cron_are_checked_when_it_is_registered(ann: Client
 
 
 async def test_a_cron_is_paused_resumed_and_deleted(ann: Client) -> None:
-    given = {"cronId": (await _register(ann))["id"]}
-    paused = await ann.get(op.PAUSE_CRON, input=given)
-    resumed = await ann.get(op.RESUME_CRON, input=given)
+    input_ = {"cronId": (await _register(ann))["id"]}
+    paused = await ann.get(op.PAUSE_CRON, input=input_)
+    resumed = await ann.get(op.RESUME_CRON, input=input_)
     assert (paused["cron"]["enabled"], resumed["cron"]["enabled"]) == (False, True)
     assert paused["cron"]["version"] < resumed["cron"]["version"]
-    assert await ann.get(op.DELETE_CRON, input=given) == given | {"cron": None}
+    assert await ann.get(op.DELETE_CRON, input=input_) == input_ | {"cron": None}
     assert (await ann.get(TICKS))["nodes"] == []
-    assert (await ann(op.PAUSE_CRON, input=given)).code == "NOT_FOUND"
+    assert (await ann(op.PAUSE_CRON, input=input_)).code == "NOT_FOUND"
 
 
 async def test_crons_are_filtered(ann: Client, documents: Documents) -> None:
@@ -164,8 +164,8 @@ async def test_number_of_next_runs_is_limited(
 
 
 async def test_preview_cron_returns_the_next_runs(ann: Client) -> None:
-    given = {"cronspec": "0 12 * * *", "tz": "Asia/Tokyo", "count": 2}
-    first, second = await ann.get(PREVIEW, input=given)
+    input_ = {"cronspec": "0 12 * * *", "tz": "Asia/Tokyo", "count": 2}
+    first, second = await ann.get(PREVIEW, input=input_)
     assert first.endswith("T03:00:00.000Z")
     assert _instants([second])[0] - _instants([first])[0] == timedelta(days=1)
 

@@ -48,7 +48,9 @@ async def test_a_failure_of_another_owner_is_not_found_and_kept(
 ) -> None:
     failure, _ = await _failed(documents)
     assert (await bob(op.RESOLVE_FAILURE, input={"failureId": failure})).code == "NOT_FOUND"
-    assert [one["id"] for one in (await ann.get(op.LISTS["failures"]))["nodes"]] == [failure]
+    assert [
+        failure_node["id"] for failure_node in (await ann.get(op.LISTS["failures"]))["nodes"]
+    ] == [failure]
 
 
 async def test_an_id_of_another_type_is_rejected(ann: Client, documents: Documents) -> None:

@@ -17,7 +17,7 @@ from tests.profiling import profiled
 
 FAILED = JobFilter(states=(JobState.FAILED,))
 ENDED = JobFilter(states=(JobState.FAILED, JobState.SUCCESS))
-PLACE = PagePosition(id=new_id(), instant=DUE)
+POSITION = PagePosition(id=new_id(), instant=DUE)
 Wanted = tuple[str | None, JobFilter, JobOrder]
 LISTS: list[Wanted] = [
     ("ann", JobFilter(), JobOrder.NEWEST),
@@ -51,13 +51,13 @@ async def _plan_of(engine: Engine, find: KeysetQuery) -> dict[str, Any]:
     return winning
 
 
-@pytest.mark.parametrize("place", [None, PLACE])
+@pytest.mark.parametrize("position", [None, POSITION])
 @pytest.mark.parametrize("wanted", LISTS)
 async def test_a_list_is_read_in_the_order_of_an_index(
-    engine: Engine, documents: Documents, wanted: Wanted, place: PagePosition | None
+    engine: Engine, documents: Documents, wanted: Wanted, position: PagePosition | None
 ) -> None:
     await documents.job()
-    find = job_page_query(*wanted, Window(limit=20, after=place))
+    find = job_page_query(*wanted, Window(limit=20, after=position))
     stages = set(_stages(await _plan_of(engine, find)))
     assert stages.isdisjoint({"COLLSCAN", "SORT"}), stages
 
@@ -79,8 +79,8 @@ async def test_jobs_of_a_cause_are_read_with_an_index(engine: Engine, documents:
     window = Window(limit=20)
     async with profiled(engine.mongo) as reads:
         pages = await engine.reads.find_job_pages_by_cause("ann", JobFilter(), causes, window)
-        which = JobFilter(cause_id=causes[0])
-        alone = await engine.reads.find_job_page("ann", which, JobOrder.NEWEST, window)
+        by_cause = JobFilter(cause_id=causes[0])
+        alone = await engine.reads.find_job_page("ann", by_cause, JobOrder.NEWEST, window)
     assert [len(pages[cause_id].items) for cause_id in causes] == [1, 1]
     assert len(alone.items) == 1
     assert all(read.get("docsExamined", 0) <= len(causes) for read in reads), reads

@@ -32,7 +32,7 @@ from ostinato.schema.inputs.tasks_batches_requests import (
 from ostinato.schema.inputs.validation import validate_input
 from tests.api.conftest import Client
 
-GOOD: dict[type, dict[str, Any]] = {
+VALID_INPUTS: dict[type, dict[str, Any]] = {
     RegisterCronInput: {"name": "n", "interval_ms": 1_000},
     CronIdInput: {"cron_id": global_id("Cron", new_id())},
     PreviewCronInput: {"cronspec": "@daily"},
@@ -63,7 +63,7 @@ def lists(depth: int) -> Any:
     return value
 
 
-BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
+INVALID_INPUTS: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
     (RegisterCronInput, {"name": ""}, ("name",), "string_too_short"),
     (RegisterCronInput, {"name": "x" * 201}, ("name",), "string_too_long"),
     (RegisterCronInput, {"name": "a\0b"}, ("name",), "null_character"),
@@ -113,16 +113,16 @@ BAD: list[tuple[type, dict[str, Any], tuple[str | int, ...], str]] = [
 
 def _issues(kind: type, **changes: Any) -> BadRequest:
     with pytest.raises(BadRequest) as caught:
-        validate_input(kind(**(GOOD[kind] | changes)), "input")
+        validate_input(kind(**(VALID_INPUTS[kind] | changes)), "input")
     return caught.value
 
 
-@pytest.mark.parametrize("kind", GOOD)
+@pytest.mark.parametrize("kind", VALID_INPUTS)
 def test_valid_input_is_accepted(kind: type) -> None:
-    assert isinstance(validate_input(kind(**GOOD[kind]), "input"), kind)
+    assert isinstance(validate_input(kind(**VALID_INPUTS[kind]), "input"), kind)
 
 
-@pytest.mark.parametrize(("kind", "change", "path", "code"), BAD)
+@pytest.mark.parametrize(("kind", "change", "path", "code"), INVALID_INPUTS)
 def test_an_invalid_value_is_an_issue_with_its_path(
     kind: type, change: dict[str, Any], path: tuple[str | int, ...], code: str
 ) -> None:
@@ -131,8 +131,8 @@ def test_an_invalid_value_is_an_issue_with_its_path(
 
 
 def test_json_of_30_levels_is_accepted() -> None:
-    given = {"args": {"a": lists(29), "b": nested(29)}}
-    validate_input(RegisterCronInput(**(GOOD[RegisterCronInput] | given)), "input")
+    input_ = {"args": {"a": lists(29), "b": nested(29)}}
+    validate_input(RegisterCronInput(**(VALID_INPUTS[RegisterCronInput] | input_)), "input")
 
 
 def test_all_issues_of_an_input_are_reported_together() -> None:
@@ -157,8 +157,8 @@ def test_an_issue_for_a_too_large_number_names_its_path_and_the_limit(number: st
 async def test_a_literal_with_too_many_digits_is_rejected_as_too_large(
     ann: Client,
 ) -> None:
-    asked = "mutation { createWithTimeout(input: {data: %s}) { request { id } } }"
-    answer = await ann(asked % ("9" * 5_000))
+    mutation = "mutation { createWithTimeout(input: {data: %s}) { request { id } } }"
+    answer = await ann(mutation % ("9" * 5_000))
     problem = "must be a number within ±1.7976931348623157e+308: use a string"
     assert answer.message == f"data: {problem}"
 
@@ -179,8 +179,8 @@ def test_ids_are_decoded() -> None:
 
 
 def test_omitted_fields_are_none() -> None:
-    given = validate_input(ScheduleJobInput(function_name="f.f"))
-    assert [given.args, given.run_after_ms, given.run_at, given.key] == [None] * 4
+    input_ = validate_input(ScheduleJobInput(function_name="f.f"))
+    assert [input_.args, input_.run_after_ms, input_.run_at, input_.key] == [None] * 4
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What introspection returns to tools, and the documents in the README."""
+"""Introspection for tools, and the documents in the README."""
 
 import re
 from pathlib import Path

@@ -21,7 +21,14 @@ from ostinato.schema.build import graphql_schema
 from ostinato.schema.ids import global_id
 from tests.api import operations as op
 from tests.api.conftest import Client, Clients
-from tests.malformed import DUE, FAR, NAMES, ODD, damaged, sound
+from tests.malformed import (
+    DUE,
+    FAR_FUTURE,
+    NAMES,
+    UNEXPECTED_VALUES,
+    malformed_documents,
+    valid_document,
+)
 
 KINDS: Final = {
     "jobs": ("jobs", "Job"),
@@ -41,11 +48,11 @@ def selection_of(kind: GraphQLNamedType, depth: int = 2) -> str:
 
 def _selected(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
     for name, field in kind.fields.items():
-        below = get_named_type(field.type)
-        if is_leaf_type(below):
+        named_type = get_named_type(field.type)
+        if is_leaf_type(named_type):
             yield name
-        elif depth and is_object_type(below) and not below.name.endswith("Connection"):
-            yield f"{name} {{ {selection_of(below, depth - 1)} }}"
+        elif depth and is_object_type(named_type) and not named_type.name.endswith("Connection"):
+            yield f"{name} {{ {selection_of(named_type, depth - 1)} }}"
 
 
 def list_of(name: str, first: int = 100) -> str:
@@ -68,12 +75,14 @@ async def read_all_pages(client: Client, name: str, first: int = 100) -> list[di
 
 async def write(engine: Engine, collection: str) -> set[str]:
     """Insert every malformed document between two valid ones; return the ids of the valid ones."""
-    others = [document for _, document in damaged(collection)]
-    both = [sound(collection), sound(collection)]
+    others = [document for _, document in malformed_documents(collection)]
+    valid_documents = [valid_document(collection), valid_document(collection)]
     with suppress(BulkWriteError):  # unique indexes reject some malformed documents
-        await engine.mongo[collection].insert_many([both[0], *others, both[1]], ordered=False)
+        await engine.mongo[collection].insert_many(
+            [valid_documents[0], *others, valid_documents[1]], ordered=False
+        )
     kind = next(type_name for stored, type_name in KINDS.values() if stored == collection)
-    return {global_id(kind, one["_id"]) for one in both}
+    return {global_id(kind, valid["_id"]) for valid in valid_documents}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -91,12 +100,14 @@ async def test_a_page_skips_more_malformed_documents_than_its_size(
 ) -> None:
     collection, kind = KINDS[name]
     field = NAMES.get(collection, "other")
-    first = sound(collection)
+    first = valid_document(collection)
     others = [{"_id": new_id(), "owner": "ann", field: new_id()} for _ in range(150)]
-    last = sound(collection)
+    last = valid_document(collection)
     await engine.mongo[collection].insert_many([first, *others, last])
     nodes = await read_all_pages(ann, name, first=1)
-    assert [node["id"] for node in nodes] == [global_id(kind, one["_id"]) for one in (last, first)]
+    assert [node["id"] for node in nodes] == [
+        global_id(kind, valid["_id"]) for valid in (last, first)
+    ]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -104,18 +115,18 @@ async def test_reading_a_malformed_document_reports_the_problem(
     ann: Client, engine: Engine, name: str
 ) -> None:
     collection, kind = KINDS[name]
-    document = sound(collection) | {"version": "two"}
+    document = valid_document(collection) | {"version": "two"}
     await engine.mongo[collection].insert_one(document)
-    asked = "query($id: ID!) { node(id: $id) { id } viewer { id } }"
-    answer = await ann(asked, id=global_id(kind, document["_id"]))
+    query = "query($id: ID!) { node(id: $id) { id } viewer { id } }"
+    answer = await ann(query, id=global_id(kind, document["_id"]))
     assert answer.code == "MALFORMED_DOCUMENT"
     assert "version must be a whole number, got a string" in answer.message
     assert answer.data["viewer"] == {"id": "ann"}
 
 
 async def test_malformed_cron_of_a_job_is_reported(ann: Client, engine: Engine) -> None:
-    cron = sound("crons") | {"nextRunTime": FAR}
-    job = sound("jobs") | {"cause": {"kind": "cron", "id": cron["_id"]}}
+    cron = valid_document("crons") | {"nextRunTime": FAR_FUTURE}
+    job = valid_document("jobs") | {"cause": {"kind": "cron", "id": cron["_id"]}}
     await engine.mongo["crons"].insert_one(cron)
     await engine.mongo["jobs"].insert_one(job)
     answer = await ann("{ jobs { nodes { id cause { cron { id } } } } }")
@@ -128,19 +139,21 @@ async def test_malformed_cron_of_a_job_is_reported(ann: Client, engine: Engine) 
 async def test_malformed_queues_and_workers_are_omitted_from_lists(
     admin: Client, engine: Engine
 ) -> None:
-    odd = [
+    malformed = [
         {"_id": f"odd-{n}", "weight": value, "queues": value}
-        for n, value in enumerate(ODD.values())
+        for n, value in enumerate(UNEXPECTED_VALUES.values())
     ]
-    await engine.mongo["queues"].insert_many([{"_id": "mail", "weight": 5}, {"_id": 7}, *odd])
-    await engine.mongo["workers"].insert_many(odd)
+    await engine.mongo["queues"].insert_many([{"_id": "mail", "weight": 5}, {"_id": 7}, *malformed])
+    await engine.mongo["workers"].insert_many(malformed)
     queues = await admin.get("{ queues { name paused weight pendingDue workers version } }")
-    assert {one["name"]: one["weight"] for one in queues if one["name"] == "mail"} == {"mail": 5}
+    assert {queue["name"]: queue["weight"] for queue in queues if queue["name"] == "mail"} == {
+        "mail": 5
+    }
     assert await admin.get("{ workers { id queues slots heardAt } }") == []
 
 
 async def test_a_worker_with_a_lag_beyond_32_bits_is_listed(admin: Client, engine: Engine) -> None:
-    sound_ones = {
+    load = {
         "host": "h",
         "pid": 1,
         "version": "1",
@@ -149,34 +162,41 @@ async def test_a_worker_with_a_lag_beyond_32_bits_is_listed(admin: Client, engin
         "running": 0,
     }
     times = {"startedAt": DUE, "heardAt": DUE, "loopLagMs": 2**32}
-    await engine.mongo["workers"].insert_one({"_id": "w", **sound_ones, **times})
+    await engine.mongo["workers"].insert_one({"_id": "w", **load, **times})
     assert await admin.get("{ workers { loopLagMs } }") == [{"loopLagMs": 2**32}]
 
 
 async def test_the_error_for_the_name_of_a_malformed_cron_has_a_fix(
     ann: Client, engine: Engine
 ) -> None:
-    await engine.mongo["crons"].insert_one(sound("crons", name="daily", nextRunTime=FAR))
-    asked = "mutation($input: RegisterCronInput!) { registerCron(input: $input) { cron { id } } }"
-    answer = await ann(asked, input={"name": "daily", "intervalMs": 1_000})
+    await engine.mongo["crons"].insert_one(
+        valid_document("crons", name="daily", nextRunTime=FAR_FUTURE)
+    )
+    document = (
+        "mutation($input: RegisterCronInput!) { registerCron(input: $input) { cron { id } } }"
+    )
+    answer = await ann(document, input={"name": "daily", "intervalMs": 1_000})
     assert "it is malformed; choose another name" in answer.message
 
 
 async def test_malformed_children_are_omitted(ann: Client, engine: Engine) -> None:
-    job = sound("jobs")
+    job = valid_document("jobs")
     cause = {"kind": "job", "id": job["_id"]}
-    child = sound("jobs", cause=cause)
-    odd = [sound("jobs", cause=cause, version="two"), sound("jobs", cause=[cause])]
-    await engine.mongo["jobs"].insert_many([job, child, *odd])
-    asked = "query($id: ID!) { job(id: $id) { children { nodes { id } } } }"
-    found = await ann.get(asked, id=global_id("Job", job["_id"]))
+    child = valid_document("jobs", cause=cause)
+    malformed = [
+        valid_document("jobs", cause=cause, version="two"),
+        valid_document("jobs", cause=[cause]),
+    ]
+    await engine.mongo["jobs"].insert_many([job, child, *malformed])
+    document = "query($id: ID!) { job(id: $id) { children { nodes { id } } } }"
+    found = await ann.get(document, id=global_id("Job", job["_id"]))
     assert found["children"]["nodes"] == [{"id": global_id("Job", child["_id"])}]
 
 
 async def test_canceling_a_malformed_job_reports_malformed_document(
     ann: Client, engine: Engine
 ) -> None:
-    job = sound("jobs", createdAt="now")
+    job = valid_document("jobs", createdAt="now")
     await engine.mongo["jobs"].insert_one(job)
     answer = await ann(op.CANCEL_JOB, input={"jobId": global_id("Job", job["_id"])})
     assert answer.code == "MALFORMED_DOCUMENT"
@@ -187,7 +207,7 @@ async def test_a_malformed_cron_can_be_deleted_by_its_owner_and_by_admins(
     clients: Clients, engine: Engine, roles: tuple[str, ...]
 ) -> None:
     client = clients.of("root" if roles else "ann", *roles)
-    for _, cron in damaged("crons"):
+    for _, cron in malformed_documents("crons"):
         if type(cron["_id"]) is str:
             await engine.mongo["crons"].replace_one({"_id": cron["_id"]}, cron, upsert=True)
             given = {"cronId": global_id("Cron", cron["_id"])}
@@ -199,7 +219,7 @@ async def test_a_malformed_recurring_task_can_be_stopped_by_its_owner(
     ann: Client, engine: Engine
 ) -> None:
     tasks = engine.mongo["taskConfigs"]
-    for damage, task in damaged("taskConfigs"):
+    for damage, task in malformed_documents("taskConfigs"):
         if type(task.get("taskId")) is str and is_id(str(task["_id"])):
             await tasks.insert_one(task)
             stopped = await ann(
@@ -215,14 +235,14 @@ async def test_a_malformed_recurring_task_can_be_stopped_by_its_owner(
 async def test_a_stopped_task_that_stays_malformed_reports_the_problem(
     ann: Client, engine: Engine
 ) -> None:
-    task = sound("taskConfigs", intervalMs="often")
+    task = valid_document("taskConfigs", intervalMs="often")
     await engine.mongo["taskConfigs"].insert_one(task)
     answer = await ann(op.STOP_TASK, input={"taskId": task["taskId"]})
     assert answer.code == "MALFORMED_DOCUMENT"
     assert "intervalMs must be a whole number" in answer.message
 
 
-@pytest.mark.usefixtures("_nothing_reported")
+@pytest.mark.usefixtures("_fresh_malformed_throttle")
 async def test_a_malformed_document_is_logged_once(ann: Client, engine: Engine) -> None:
     document = {"_id": new_id(), "owner": "ann"}
     await engine.mongo["requests"].insert_one(document)
@@ -239,6 +259,6 @@ async def test_a_cron_with_an_invalid_schedule_has_no_next_runs(
     ann: Client, engine: Engine
 ) -> None:
     schedule = {"kind": "cron", "cronspec": "now and then", "tz": "Mars"}
-    await engine.mongo["crons"].insert_one(sound("crons") | {"schedule": schedule})
+    await engine.mongo["crons"].insert_one(valid_document("crons") | {"schedule": schedule})
     page = await ann.get("{ crons { nodes { nextRuns } } }")
     assert page["nodes"] == [{"nextRuns": []}]

@@ -65,7 +65,7 @@ async def test_an_object_lists_the_jobs_that_it_created(
     jobs = {own: await documents.job(cause=cause, internal=own) for own in (False, True)}
     await documents.job("bob", cause=cause)
     node = await ann.get(JOBS_OF % relation, id=origin)
-    assert [each["id"] for each in node[field]["nodes"]] == [jobs[own] for own in seen]
+    assert [child["id"] for child in node[field]["nodes"]] == [jobs[own] for own in seen]
 
 
 async def test_the_runs_of_a_cron_are_paged(ann: Client, documents: Documents) -> None:
@@ -89,9 +89,9 @@ async def _reads(engine: Engine, client: Client, document: str) -> int:
     finally:
         await database.command("profile", 0)
     assert not answer.errors
-    noted = await database["system.profile"].find({"op": {"$in": READS}}).to_list(None)
+    profiled_reads = await database["system.profile"].find({"op": {"$in": READS}}).to_list(None)
     await database.drop_collection("system.profile")
-    return len(noted)
+    return len(profiled_reads)
 
 
 READS = ["query", "command", "getmore"]
@@ -113,10 +113,10 @@ async def test_related_objects_are_read_in_a_constant_number_of_queries(
         await documents.failure(jobId=_document_id(job))
 
     await insert()
-    one = await _reads(engine, ann, NESTED[name])
+    expected = await _reads(engine, ann, NESTED[name])
     for _ in range(5):
         await insert()
-    assert await _reads(engine, ann, NESTED[name]) == one
+    assert await _reads(engine, ann, NESTED[name]) == expected
 
 
 async def test_a_job_has_its_progress_and_result(ann: Client, documents: Documents) -> None:

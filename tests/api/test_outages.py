@@ -20,7 +20,7 @@ from ostinato.jobs.errors import Conflict
 from ostinato.jobs.mongo.transaction import Contended
 from ostinato.schema.errors import format_exception
 
-AWAY = (
+OUTAGE_ERRORS = (
     AutoReconnect,
     ConfigurationError,
     NetworkTimeout,
@@ -31,9 +31,9 @@ AWAY = (
 )
 
 
-@pytest.mark.parametrize("kind", AWAY)
+@pytest.mark.parametrize("kind", OUTAGE_ERRORS)
 def test_an_unreachable_database_is_unavailable(kind: type[Exception]) -> None:
-    formatted = format_exception(kind("secret-host:27017 is away"))
+    formatted = format_exception(kind("secret-host:27017 is unreachable"))
     assert formatted["extensions"] == {"code": "UNAVAILABLE"}
     assert "secret-host" not in formatted["message"]
 
@@ -44,11 +44,11 @@ STEPPED_DOWN = {"code": 189, "errmsg": "Not primary while writing"}
 @pytest.mark.parametrize(
     "error",
     [
-        WriteError("it steps down", 189, STEPPED_DOWN),
+        WriteError("stepping down", 189, STEPPED_DOWN),
         BulkWriteError({"writeErrors": [STEPPED_DOWN]}),
         BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 91}]}),
-        WriteConcernError("it is not on most members", 91),
-        CursorNotFound("it went with its server", 43),
+        WriteConcernError("not replicated to a majority", 91),
+        CursorNotFound("cursor lost with its server", 43),
     ],
 )
 def test_a_server_that_disappears_during_an_operation_is_unavailable(error: Exception) -> None:

@@ -14,14 +14,14 @@ KINDS = ("job", "cron", "recurring_task", "batch", "request", "failure")
 TYPE_NAMES = {kind: kind.title().replace("_", "") for kind in KINDS}
 LISTED = dict(zip(op.LISTS, KINDS, strict=True))
 
-ON_OBJECTS = {
+OBJECT_MUTATIONS = {
     "pauseCron": ("cron", "cronId", op.PAUSE_CRON),
     "resumeCron": ("cron", "cronId", op.RESUME_CRON),
     "deleteCron": ("cron", "cronId", op.DELETE_CRON),
     "cancelJob": ("job", "jobId", op.CANCEL_JOB),
     "cancelBatch": ("batch", "batchId", op.CANCEL_BATCH),
 }
-CREATING: dict[str, tuple[str, dict[str, Any]]] = {
+CREATE_MUTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "registerCron": (op.REGISTER_CRON, {"name": "n", "cronspec": "@daily"}),
     "scheduleJob": (op.SCHEDULE_JOB, {"functionName": "tasks.runTask", "args": {"name": "x"}}),
     "startRecurringTask": (op.START_TASK, {"taskId": "t", "intervalMs": 1_000}),
@@ -30,7 +30,7 @@ CREATING: dict[str, tuple[str, dict[str, Any]]] = {
     "startBatch": (op.START_BATCH, {}),
     "createWithTimeout": (op.CREATE_WITH_TIMEOUT, {"data": 1}),
 }
-READING = {
+QUERIES = {
     "viewer": "{ viewer { id } }",
     "functions": "{ functions { name } }",
     "previewCron": '{ previewCron(input: {cronspec: "@daily"}) }',
@@ -89,24 +89,24 @@ async def test_a_list_has_only_own_objects_and_all_objects_for_an_admin(
     assert (await clients.anonymous()(op.LISTS[name])).code == "UNAUTHORIZED"
 
 
-@pytest.mark.parametrize("name", ON_OBJECTS)
-@pytest.mark.parametrize(("who", "code"), [("bob", "NOT_FOUND"), (None, "UNAUTHORIZED")])
+@pytest.mark.parametrize("name", OBJECT_MUTATIONS)
+@pytest.mark.parametrize(("user", "code"), [("bob", "NOT_FOUND"), (None, "UNAUTHORIZED")])
 async def test_others_cannot_change_an_object(
-    clients: Clients, documents: Documents, name: str, who: str | None, code: str
+    clients: Clients, documents: Documents, name: str, user: str | None, code: str
 ) -> None:
-    kind, argument, document = ON_OBJECTS[name]
+    kind, argument, document = OBJECT_MUTATIONS[name]
     identifier = await _insert(documents, kind, "ann")
-    client = clients.of(who) if who else clients.anonymous()
+    client = clients.of(user) if user else clients.anonymous()
     assert (await client(document, input={argument: identifier})).code == code
     assert (await clients.of("ann").get(op.NODE, id=identifier))["version"] == 1
 
 
-@pytest.mark.parametrize("name", ON_OBJECTS)
+@pytest.mark.parametrize("name", OBJECT_MUTATIONS)
 @pytest.mark.parametrize("roles", [("ann",), ("root", "admin")])
 async def test_the_owner_and_an_admin_can_change_an_object(
     clients: Clients, documents: Documents, name: str, roles: tuple[str, ...]
 ) -> None:
-    kind, argument, document = ON_OBJECTS[name]
+    kind, argument, document = OBJECT_MUTATIONS[name]
     identifier = await _insert(documents, kind, "ann")
     answer = await clients.of(*roles)(document, input={argument: identifier})
     assert (answer.code, answer.data[name][argument]) == (None, identifier)
@@ -123,20 +123,20 @@ async def test_the_owner_and_an_admin_can_retry_a_job(
     assert (payload["job"]["state"], payload["job"]["owner"]) == ("PENDING", "ann")
 
 
-@pytest.mark.parametrize("name", CREATING)
-async def test_nothing_can_be_created_without_a_token(clients: Clients, name: str) -> None:
-    document, given = CREATING[name]
-    assert (await clients.anonymous()(document, input=given)).code == "UNAUTHORIZED"
+@pytest.mark.parametrize("name", CREATE_MUTATIONS)
+async def test_creating_requires_a_token(clients: Clients, name: str) -> None:
+    document, input_ = CREATE_MUTATIONS[name]
+    assert (await clients.anonymous()(document, input=input_)).code == "UNAUTHORIZED"
 
 
-@pytest.mark.parametrize("name", READING)
-async def test_nothing_can_be_read_without_a_token(clients: Clients, name: str) -> None:
-    assert (await clients.anonymous()(READING[name])).code == "UNAUTHORIZED"
+@pytest.mark.parametrize("name", QUERIES)
+async def test_reading_requires_a_token(clients: Clients, name: str) -> None:
+    assert (await clients.anonymous()(QUERIES[name])).code == "UNAUTHORIZED"
 
 
 async def test_created_objects_belong_to_the_viewer(ann: Client, bob: Client) -> None:
-    for document, given in CREATING.values():
-        assert (await ann(document, input=given)).code is None
+    for document, input_ in CREATE_MUTATIONS.values():
+        assert (await ann(document, input=input_)).code is None
     for name in ("jobs", "crons", "recurringTasks", "batches", "requests"):
         assert len((await ann.get(op.LISTS[name]))["nodes"]) >= 1
         assert (await bob.get(op.LISTS[name]))["nodes"] == []
@@ -145,6 +145,6 @@ async def test_created_objects_belong_to_the_viewer(ann: Client, bob: Client) ->
 async def test_lookups_by_name_find_only_own_objects(ann: Client, admin: Client) -> None:
     await ann.get(op.REGISTER_CRON, input={"name": "n", "cronspec": "@daily"})
     await ann.get(op.START_TASK, input={"taskId": "t", "intervalMs": 1_000})
-    for document in (READING["cronByName"], READING["recurringTask"]):
+    for document in (QUERIES["cronByName"], QUERIES["recurringTask"]):
         assert (await ann(document)).code is None
         assert (await admin(document)).code == "NOT_FOUND"

@@ -24,15 +24,17 @@ INSTANTS = st.datetimes(timezones=st.just(UTC)).map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
 EVERYTHING = JobFilter(internal=None)
-REAL = settings(
+FEW_EXAMPLES = settings(
     max_examples=25,
 )
 
 
 @given(INSTANTS)
 def test_a_cursor_is_decoded_to_its_position(instant: datetime) -> None:
-    place = PagePosition(id=new_id(), instant=instant)
-    assert decode_page_cursor("scheduledAsc", encode_page_cursor("scheduledAsc", place)) == place
+    position = PagePosition(id=new_id(), instant=instant)
+    assert (
+        decode_page_cursor("scheduledAsc", encode_page_cursor("scheduledAsc", position)) == position
+    )
 
 
 @given(st.text(max_size=60))
@@ -47,13 +49,13 @@ def test_a_cursor_of_another_order_is_rejected() -> None:
         decode_page_cursor(BY_ID, cursor)
 
 
-def test_a_cursor_without_the_time_of_its_order_is_rejected() -> None:
-    for order, place in (
+def test_a_cursor_whose_fields_do_not_match_its_order_is_rejected() -> None:
+    for order, position in (
         (BY_ID, PagePosition(id=new_id(), instant=DUE)),
         ("scheduledAsc", PagePosition(id=new_id())),
     ):
         with pytest.raises(ValueError, match="must be a cursor of this list"):
-            decode_page_cursor(order, encode_page_cursor(order, place))
+            decode_page_cursor(order, encode_page_cursor(order, position))
 
 
 def test_a_cursor_with_a_time_out_of_range_is_rejected() -> None:
@@ -65,7 +67,7 @@ def test_a_cursor_with_a_time_out_of_range_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "paths"),
+    ("arguments", "paths"),
     [
         ({"first": 0}, ["first"]),
         ({"first": 101}, ["first"]),
@@ -78,9 +80,11 @@ def test_a_cursor_with_a_time_out_of_range_is_rejected() -> None:
         ),
     ],
 )
-def test_invalid_paging_arguments_are_issues(given: dict[str, Any], paths: list[str]) -> None:
+def test_invalid_paging_arguments_are_reported_as_issues(
+    arguments: dict[str, Any], paths: list[str]
+) -> None:
     with pytest.raises(BadRequest) as caught:
-        PageRequest(**given).window()
+        PageRequest(**arguments).window()
     assert [issue.path[0] for issue in caught.value.issues] == paths
 
 
@@ -103,16 +107,16 @@ class Walk:
     order: JobOrder
     size: int
     backward: bool
-    extra: list[int]
+    inserted_minutes: list[int]
     """A job due in one of these minutes is inserted before each page."""
 
     async def run(self, engine: Engine) -> list[Job]:
         found: list[Job] = []
         cursor: str | None = None
-        extra = list(self.extra)
+        minutes = list(self.inserted_minutes)
         while True:
-            if extra:
-                await _insert(engine, [extra.pop()])
+            if minutes:
+                await _insert(engine, [minutes.pop()])
             window = self._request(cursor).window(cursor_order(self.order))
             page = await engine.reads.find_job_page("ann", EVERYTHING, self.order, window)
             found = [*page.items, *found] if self.backward else [*found, *page.items]
@@ -143,11 +147,11 @@ WALKS = st.builds(
     order=st.sampled_from(JobOrder),
     size=st.integers(1, 5),
     backward=st.booleans(),
-    extra=MINUTES,
+    inserted_minutes=MINUTES,
 )
 
 
-@REAL
+@FEW_EXAMPLES
 @given(MINUTES, WALKS)
 async def test_paging_returns_each_job_once_and_in_order_despite_inserts(
     engine: Engine, minutes: list[int], walk: Walk
@@ -175,11 +179,11 @@ async def test_a_page_between_two_cursors_has_the_items_between_them(
 ) -> None:
     for _ in range(5):
         await documents.job()
-    every = (await _page(engine, Window(limit=5))).items
-    after, before = PagePosition(id=every[0].id), PagePosition(id=every[4].id)
+    jobs = (await _page(engine, Window(limit=5))).items
+    after, before = PagePosition(id=jobs[0].id), PagePosition(id=jobs[4].id)
     for backward in (False, True):
         window = Window(limit=9, backward=backward, after=after, before=before)
-        assert (await _page(engine, window)).items == every[1:4]
+        assert (await _page(engine, window)).items == jobs[1:4]
 
 
 async def _page(engine: Engine, window: Window) -> Any:

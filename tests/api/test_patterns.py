@@ -17,10 +17,10 @@ async def _pending(client: Client) -> list[str]:
 
 
 async def test_a_recurring_task_is_started_and_stopped(ann: Client) -> None:
-    given = {"taskId": "t", "intervalMs": 1_000}
-    task = (await ann.get(op.START_TASK, input=given))["recurringTask"]
+    input_ = {"taskId": "t", "intervalMs": 1_000}
+    task = (await ann.get(op.START_TASK, input=input_))["recurringTask"]
     assert (task["taskId"], task["enabled"], task["functionName"]) == ("t", True, "tasks.runTask")
-    again = (await ann.get(op.START_TASK, input=given))["recurringTask"]
+    again = (await ann.get(op.START_TASK, input=input_))["recurringTask"]
     assert again["id"] == task["id"]
     assert (await _pending(ann)).count("tasks.startRecurringTask") == 1
     stopped = (await ann.get(op.STOP_TASK, input={"taskId": "t"}))["recurringTask"]
@@ -33,8 +33,8 @@ async def test_stopping_an_unknown_task_is_not_found(ann: Client) -> None:
 
 
 async def test_arguments_of_a_task_are_checked_when_it_is_started(ann: Client) -> None:
-    given = {"taskId": "t", "intervalMs": 1_000, "functionName": "functions.greet"}
-    answer = await ann(op.START_TASK, input=given)
+    input_ = {"taskId": "t", "intervalMs": 1_000, "functionName": "functions.greet"}
+    answer = await ann(op.START_TASK, input=input_)
     assert (answer.code, answer.paths) == ("BAD_REQUEST", [["input", "args", "name"]])
 
 
@@ -49,10 +49,10 @@ async def test_a_batch_is_started_and_canceled(ann: Client) -> None:
     assert batch == {
         "id": batch["id"], "state": "RUNNING", "source": "items", "batchSize": 100, "delayMs": 1000
     }  # fmt: skip
-    given = {"batchId": batch["id"]}
-    assert (await ann.get(op.CANCEL_BATCH, input=given))["batch"]["state"] == "CANCELED"
+    input_ = {"batchId": batch["id"]}
+    assert (await ann.get(op.CANCEL_BATCH, input=input_))["batch"]["state"] == "CANCELED"
     assert await _pending(ann) == []
-    assert (await ann(op.CANCEL_BATCH, input=given)).code == "PRECONDITION_FAILED"
+    assert (await ann(op.CANCEL_BATCH, input=input_)).code == "PRECONDITION_FAILED"
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ async def test_a_request_is_created_with_two_jobs(ann: Client) -> None:
 
 
 async def test_users_see_only_functions_that_they_may_call(clients: Clients) -> None:
-    found = {each["name"]: each for each in await clients.of("ann").get(FUNCTIONS)}
+    found = {function["name"]: function for function in await clients.of("ann").get(FUNCTIONS)}
     assert {"functions.greet", "functions.callOut", "tasks.runTask"} <= found.keys()
     hidden = {"functions.hidden", "functions.audit", "crons.executeCron"}
     assert hidden.isdisjoint(found)
-    assert all(each["callable"] for each in found.values())
-    roles = await clients.of("ann", "auditor").get(FUNCTIONS)
-    assert "functions.audit" in {each["name"] for each in roles}
+    assert all(function["callable"] for function in found.values())
+    visible = await clients.of("ann", "auditor").get(FUNCTIONS)
+    assert "functions.audit" in {function["name"] for function in visible}
 
 
 async def test_an_admin_sees_every_function_and_whether_it_is_callable(admin: Client) -> None:
-    found = {each["name"]: each["callable"] for each in await admin.get(FUNCTIONS)}
+    found = {function["name"]: function["callable"] for function in await admin.get(FUNCTIONS)}
     names = ("functions.greet", "functions.audit", "functions.hidden", "crons.executeCron")
     assert [found[name] for name in names] == [True, False, False, False]
 
 
 async def test_a_function_has_its_kind_arguments_and_policy(ann: Client) -> None:
-    found = {each["name"]: each for each in await ann.get(FUNCTIONS)}
+    found = {function["name"]: function for function in await ann.get(FUNCTIONS)}
     greet, call_out = found["functions.greet"], found["functions.callOut"]
     assert (greet["kind"], greet["description"]) == ("MUTATION", "Greet a person, several times.")
     assert greet["argsSchema"]["required"] == ["name"]

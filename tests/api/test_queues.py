@@ -36,16 +36,16 @@ async def test_only_admins_can_list_pause_and_resume_queues(ann: Client, documen
 
 
 async def test_a_job_is_scheduled_with_queue_priority_and_timeout(ann: Client) -> None:
-    given = {**MAIL, "priority": 9, "timeoutMs": 86_400_000}
-    job = (await ann.get(SCHEDULE, input=GREET | given))["job"]
-    assert {name: job[name] for name in given} == given
+    options = {**MAIL, "priority": 9, "timeoutMs": 86_400_000}
+    job = (await ann.get(SCHEDULE, input=GREET | options))["job"]
+    assert {name: job[name] for name in options} == options
     plain = (await ann.get(SCHEDULE, input=GREET))["job"]
     assert (plain["queue"], plain["priority"], plain["timeoutMs"]) == ("default", 0, None)
 
 
 async def test_all_invalid_job_options_are_reported_together(ann: Client, engine: Engine) -> None:
-    given = {"queue": "No Queue", "priority": 10, "timeoutMs": 86_400_001}
-    answer = await ann(SCHEDULE, input=GREET | given)
+    options = {"queue": "No Queue", "priority": 10, "timeoutMs": 86_400_001}
+    answer = await ann(SCHEDULE, input=GREET | options)
     paths = [["input", "queue"], ["input", "priority"], ["input", "timeoutMs"]]
     assert (answer.code, answer.paths) == ("BAD_REQUEST", paths)
 

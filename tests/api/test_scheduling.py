@@ -75,8 +75,8 @@ async def test_a_function_that_the_viewer_may_not_call_is_not_suggested(
 
 
 async def test_all_invalid_arguments_are_reported_together(ann: Client) -> None:
-    given = {"functionName": "functions.greet", "args": {"times": "x", "nme": "ann"}}
-    answer = await ann(op.SCHEDULE_JOB, input=given)
+    input_ = {"functionName": "functions.greet", "args": {"times": "x", "nme": "ann"}}
+    answer = await ann(op.SCHEDULE_JOB, input=input_)
     assert answer.code == "BAD_REQUEST"
     assert {tuple(path) for path in answer.paths} == {
         ("input", "args", "name"),
@@ -97,8 +97,8 @@ async def test_all_invalid_arguments_are_reported_together(ann: Client) -> None:
 async def test_a_similar_argument_is_suggested_for_an_unknown_one(
     ann: Client, function: str, name: str, hint: str
 ) -> None:
-    given = {"functionName": f"functions.{function}", "args": {name: 1}}
-    issues = (await ann(op.SCHEDULE_JOB, input=given)).issues
+    input_ = {"functionName": f"functions.{function}", "args": {name: 1}}
+    issues = (await ann(op.SCHEDULE_JOB, input=input_)).issues
     message = f"args.{name}: there is no argument {name!r}{hint}"
     assert {
         "path": ["input", "args", name],
@@ -121,12 +121,12 @@ async def test_a_viewer_may_schedule_public_functions_and_those_of_its_roles(
     clients: Clients, function: str, roles: tuple[str, ...], code: str | None
 ) -> None:
     client = clients.of("ann", *roles)
-    for document, extra in (
+    for document, fields in (
         (op.SCHEDULE_JOB, {}),
         (op.REGISTER_CRON, {"name": "n", "intervalMs": 1_000}),
         (op.START_TASK, {"taskId": "t", "intervalMs": 1_000}),
     ):
-        answer = await client(document, input={"functionName": function} | extra)
+        answer = await client(document, input={"functionName": function} | fields)
         assert answer.code == code
 
 

@@ -12,7 +12,7 @@ from tests.api.conftest import Client, Clients
 from tests.api.documents import Documents
 from tests.api.operations import CREATE_WITH_TIMEOUT, REGISTER_CRON, START_TASK
 
-LIKE_REFERENCES: list[Any] = [
+REFERENCE_LIKE: list[Any] = [
     {"$ref": "x", "$id": 1},
     {"$id": 2**40, "$ref": "x", "$db": None, "more": 1},
     {"deep": [{"$$ref": {"$ref": "x", "$id": {"$ref": "y", "$id": 2}}}]},
@@ -21,7 +21,7 @@ LISTS = "{ requests { nodes { data } } viewer { id } }"
 JSON_OF_ALL = """{ jobs { nodes { args result } } crons { nodes { args } }
   recurringTasks { nodes { args } } requests { nodes { data result } }
   failures { nodes { data } } viewer { id } }"""
-WRITTEN_BY_OTHERS: list[Any] = [
+FOREIGN_BSON: list[Any] = [
     *(Int64(2**40), ObjectId("0123456789abcdef01234567"), Decimal128("1.10"), Binary(b"x", 5)),
     *(Regex("x", "i"), Timestamp(1, 2), Code("x"), Code("x", {"a": 1}), MinKey(), MaxKey()),
     *(DBRef("x", ObjectId("0123456789abcdef01234567"), "db"), float("nan"), b"x"),
@@ -29,31 +29,33 @@ WRITTEN_BY_OTHERS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", LIKE_REFERENCES)
+@pytest.mark.parametrize("value", REFERENCE_LIKE)
 async def test_json_like_a_database_reference_is_returned_exactly(
     ann: Client, clients: Clients, value: Any
 ) -> None:
-    given = await ann.get(CREATE_WITH_TIMEOUT, input={"data": value})
+    created = await ann.get(CREATE_WITH_TIMEOUT, input={"data": value})
     listed = await ann(LISTS)
     admins = await clients.of("root", "admin")(LISTS)
-    assert repr(given["request"]["data"]) == repr(value)
+    assert repr(created["request"]["data"]) == repr(value)
     assert not listed.errors
     assert repr(listed.data["requests"]["nodes"][0]["data"]) == repr(value)
     assert repr(admins.data["requests"]) == repr(listed.data["requests"])
 
 
 async def test_arguments_like_database_references_are_returned_exactly(ann: Client) -> None:
-    args = {"functionName": "functions.keep", "args": {"value": LIKE_REFERENCES}}
+    args = {"functionName": "functions.acceptAny", "args": {"value": REFERENCE_LIKE}}
     cron = await ann.get(REGISTER_CRON, input={"name": "c", "intervalMs": 60_000, **args})
     task = await ann.get(START_TASK, input={"taskId": "t", "intervalMs": 60_000, **args})
     again = await ann.get(START_TASK, input={"taskId": "t", "intervalMs": 60_000, **args})
-    given = [each["args"] for each in (cron["cron"], task["recurringTask"], again["recurringTask"])]
-    assert [repr(each) for each in given] == [repr(args["args"])] * 3
+    returned = [
+        created["args"] for created in (cron["cron"], task["recurringTask"], again["recurringTask"])
+    ]
+    assert [repr(value) for value in returned] == [repr(args["args"])] * 3
     listed = (await ann("{ crons { nodes { args } } recurringTasks { nodes { args } } }")).data
     assert [repr(listed[name]["nodes"][0]) for name in listed] == [repr({"args": args["args"]})] * 2
 
 
-@pytest.mark.parametrize("value", WRITTEN_BY_OTHERS, ids=repr)
+@pytest.mark.parametrize("value", FOREIGN_BSON, ids=repr)
 async def test_bson_types_of_other_programs_are_returned_as_json(
     ann: Client, documents: Documents, value: Any
 ) -> None:
@@ -74,8 +76,8 @@ async def test_a_number_beyond_64_bits_is_rejected_with_its_path(
     ann: Client, number: int, form: str
 ) -> None:
     if form == "literal":
-        given = f"{{data: {{rows: [0, {{n: {number}}}]}}}}"
-        answer = await ann(f"mutation {{ createWithTimeout(input: {given}) {{ requestId }} }}")
+        input_ = f"{{data: {{rows: [0, {{n: {number}}}]}}}}"
+        answer = await ann(f"mutation {{ createWithTimeout(input: {input_}) {{ requestId }} }}")
     else:
         answer = await ann(CREATE_WITH_TIMEOUT, input={"data": {"rows": [0, {"n": number}]}})
     (issue,) = answer.issues
@@ -86,7 +88,7 @@ async def test_a_number_beyond_64_bits_is_rejected_with_its_path(
 
 
 async def test_a_literal_with_too_many_digits_is_rejected(ann: Client) -> None:
-    given = f"{{data: [{'9' * 5_000}]}}"
-    answer = await ann(f"mutation {{ createWithTimeout(input: {given}) {{ requestId }} }}")
+    input_ = f"{{data: [{'9' * 5_000}]}}"
+    answer = await ann(f"mutation {{ createWithTimeout(input: {input_}) {{ requestId }} }}")
     assert answer.errors
     assert answer.codes != ["INTERNAL_SERVER_ERROR"]

@@ -30,7 +30,7 @@ class Stream:
         found: dict[str, Any] = message
         return found
 
-    async def upto_ready(self) -> list[str]:
+    async def read_until_ready(self) -> list[str]:
         kinds: list[str] = []
         while not kinds or kinds[-1] != "READY":
             kinds.append((await self.next())["kind"])
@@ -50,7 +50,7 @@ async def test_changes_to_a_job_are_sent(ann: Client, documents: Documents) -> N
     job = await documents.job()
     document = f"subscription($id: ID!) {{ jobChanged(jobId: $id) {{ {JOB} }} }}"
     async with subscribed(ann, document, id=job) as stream:
-        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        assert await stream.read_until_ready() == ["SNAPSHOT", "READY"]
         await ann.get(op.CANCEL_JOB, input={"jobId": job})
         change = await stream.next()
     assert (change["kind"], change["jobId"], change["event"]["seq"]) == ("CHANGED", job, 2)
@@ -60,12 +60,15 @@ async def test_changes_to_a_job_are_sent(ann: Client, documents: Documents) -> N
 async def test_jobs_enter_and_leave_a_filter(ann: Client) -> None:
     document = f"subscription {{ jobsChanged(filter: {{states: [PENDING]}}) {{ {JOB} }} }}"
     async with subscribed(ann, document) as stream:
-        assert await stream.upto_ready() == ["READY"]
-        given = {"functionName": "functions.greet", "args": {"name": "x"}, "runAfterMs": 60_000}
-        job = (await ann.get(op.SCHEDULE_JOB, input=given))["jobId"]
+        assert await stream.read_until_ready() == ["READY"]
+        input_ = {"functionName": "functions.greet", "args": {"name": "x"}, "runAfterMs": 60_000}
+        job = (await ann.get(op.SCHEDULE_JOB, input=input_))["jobId"]
         await ann.get(op.CANCEL_JOB, input={"jobId": job})
         messages = [await stream.next(), await stream.next()]
-    assert [(each["kind"], each["jobId"]) for each in messages] == [("CHANGED", job), ("LEFT", job)]
+    assert [(message["kind"], message["jobId"]) for message in messages] == [
+        ("CHANGED", job),
+        ("LEFT", job),
+    ]
 
 
 async def test_a_snapshot_is_sent_before_ready(ann: Client, documents: Documents) -> None:
@@ -73,7 +76,7 @@ async def test_a_snapshot_is_sent_before_ready(ann: Client, documents: Documents
     await documents.job("bob")
     document = f"subscription {{ jobsChanged(snapshot: true) {{ {JOB} }} }}"
     async with subscribed(ann, document) as stream:
-        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        assert await stream.read_until_ready() == ["SNAPSHOT", "READY"]
 
 
 async def test_an_object_selected_in_a_fragment_is_read(ann: Client, documents: Documents) -> None:
@@ -102,11 +105,11 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_changes_to_a_list_are_sent(ann: Client, name: str) -> None:
-    selection, write, given, identifier = LISTS[name]
+    selection, write, input_, identifier = LISTS[name]
     document = f"subscription {{ {name} {{ cursor kind {selection} }} }}"
     async with subscribed(ann, document) as stream:
-        assert await stream.upto_ready() == ["READY"]
-        payload = await ann.get(write, input=given)
+        assert await stream.read_until_ready() == ["READY"]
+        payload = await ann.get(write, input=input_)
         change = await stream.next()
     assert (change["kind"], change[identifier]) == ("CHANGED", payload[identifier])
 
@@ -116,7 +119,7 @@ async def test_changes_to_a_batch_are_sent(ann: Client, documents: Documents) ->
     fields = "cursor kind batchId batch { id state }"
     document = f"subscription($id: ID!) {{ batchChanged(batchId: $id) {{ {fields} }} }}"
     async with subscribed(ann, document, id=batch) as stream:
-        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        assert await stream.read_until_ready() == ["SNAPSHOT", "READY"]
         await ann.get(op.CANCEL_BATCH, input={"batchId": batch})
         change = await stream.next()
     assert change["batch"] == {"id": batch, "state": "CANCELED"}
@@ -127,7 +130,7 @@ async def test_changes_to_a_request_are_sent(ann: Client, documents: Documents) 
     fields = "cursor kind requestId request { id state }"
     document = f"subscription($id: ID!) {{ requestChanged(requestId: $id) {{ {fields} }} }}"
     async with subscribed(ann, document, id=request) as stream:
-        assert await stream.upto_ready() == ["SNAPSHOT", "READY"]
+        assert await stream.read_until_ready() == ["SNAPSHOT", "READY"]
         await documents.mongo["requests"].update_one(
             {}, {"$set": {"state": "timeout"}, "$inc": {"version": 1}}
         )

@@ -35,13 +35,13 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 async def serve(engine: Engine, *queues: str) -> WorkerStore:
     """Register a worker that serves these queues."""
     workers = WorkerStore(engine.mongo)
-    about = {"queues": list(queues), "concurrency": 1, "running": 0}
-    await workers.register("w", {**about, "host": "h", "pid": 1, "version": "1"})
+    registration = {"queues": list(queues), "concurrency": 1, "running": 0}
+    await workers.register("w", {**registration, "host": "h", "pid": 1, "version": "1"})
     return workers
 
 
-async def codes(client: Client, document: str, **given: Any) -> list[str]:
-    answer = await client.get(document, input=given)
+async def codes(client: Client, document: str, **input_: Any) -> list[str]:
+    answer = await client.get(document, input=input_)
     if "job" in answer:
         assert answer["job"]["warnings"] == answer["warnings"]
     return [warning["code"] for warning in answer["warnings"]]
@@ -76,11 +76,11 @@ async def test_queue_with_an_unhashable_name_affects_no_other_queue(
     assert await admin.get("{ queues { name paused } }") == [{"name": "default", "paused": False}]
 
 
-@pytest.mark.usefixtures("_nothing_reported")
+@pytest.mark.usefixtures("_fresh_malformed_throttle")
 async def test_a_job_is_scheduled_although_its_warnings_cannot_be_read(
     engine: Engine, ann: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostinato.jobs.queue_warnings._warning_for", None)  # a bug
+    monkeypatch.setattr("ostinato.jobs.queue_warnings._warning_for", None)  # a simulated bug
     with capture_logs() as logs:
         assert await codes(ann, SCHEDULE, **GREET) == []
     assert "warnings.failed" in [line["event"] for line in logs]
@@ -106,9 +106,9 @@ async def test_only_pending_jobs_have_warnings(ann: Client) -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 async def test_other_payloads_have_warnings_about_the_default_queue(ann: Client, name: str) -> None:
-    kind, field, given = OTHERS[name]
+    kind, field, input_ = OTHERS[name]
     document = op.mutation(name, kind, f"{field} {WARNINGS}")
-    assert (await codes(ann, document, **given))[0] == "NO_WORKER"
+    assert (await codes(ann, document, **input_))[0] == "NO_WORKER"
 
 
 async def test_an_empty_batch_has_a_warning(engine: Engine, ann: Client) -> None:
@@ -142,14 +142,14 @@ async def test_doctor_reports_a_queue_with_due_jobs_and_no_worker(
 ) -> None:
     settings = engine.settings
 
-    async def looked() -> list[tuple[str, str | None]]:
+    async def queue_findings() -> list[tuple[str, str | None]]:
         found = await inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms)
-        return [(one.detail, one.fix) for one in found if one.subject == "queues"]
+        return [(finding.detail, finding.fix) for finding in found if finding.subject == "queues"]
 
-    assert await looked() == [("no due job waits for a worker; no worker is running", None)]
+    assert await queue_findings() == [("no due job waits for a worker; no worker is running", None)]
     await serve(engine, "default")
     await ann.get(SCHEDULE, input=IN_MAIL)
-    ((detail, fix),) = await looked()
+    ((detail, fix),) = await queue_findings()
     assert detail == "jobs are due in 'mail', and running workers take jobs from 'default'"
     assert fix == "start a worker with 'mail' in its OSTINATO_QUEUES"
 
@@ -163,7 +163,9 @@ async def test_log_and_doctor_report_a_paused_queue_with_due_jobs(
         await ann.get(SCHEDULE, input=IN_MAIL)
         for _ in range(3):
             await engine.queues.report_unserved()
-    named = [(one["log_level"], one["queue"]) for one in lines if one["event"] == "queue.paused"]
+    named = [
+        (line["log_level"], line["queue"]) for line in lines if line["event"] == "queue.paused"
+    ]
     settings = engine.settings
     found = await inspect_mongo(settings.mongo_url, settings.database, settings.lease_ms)
     assert named == [("info", "mail")]

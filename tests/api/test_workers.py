@@ -38,8 +38,15 @@ async def test_an_admin_sees_running_workers(
 
 async def test_a_heartbeat_updates_the_load_of_a_worker(admin: Client, engine: Engine) -> None:
     store = WorkerStore(engine.mongo)
-    about = {"host": "$h", "pid": 7, "version": "1", "queues": [], "concurrency": 3, "running": 0}
-    await store.register(JOB_ID, about)
+    registration = {
+        "host": "$h",
+        "pid": 7,
+        "version": "1",
+        "queues": [],
+        "concurrency": 3,
+        "running": 0,
+    }
+    await store.register(JOB_ID, registration)
     assert await store.heartbeat(JOB_ID, Heartbeat(running=1, loop_lag_ms=42, job_ids=(JOB_ID,)))
     (worker,) = await admin.get(WORKERS)
     assert worker["heardAt"] >= worker["startedAt"]

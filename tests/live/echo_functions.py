@@ -1,4 +1,4 @@
-"""A user's functions through which values go: arguments, progress, results, errors and items."""
+"""Functions that return their arguments unchanged, for round-trip tests."""
 
 from typing import Any
 
@@ -11,14 +11,16 @@ from ostinato.jobs.decorators import action, mutation
 
 @action(public=True)
 async def echo(ctx: Context, value: JsonValue, text: str = "", count: int = 0) -> JsonValue:
-    """Show text and count as progress, and give the value back."""
+    """Report text and count as progress, and return the value."""
     await ctx.progress(count, count, text)
     return value
 
 
 @mutation(public=True)
-async def keep(ctx: Context, value: JsonValue, text: str = "", count: int = 0) -> JsonValue:
-    """Do the same in a transaction, and store the value in a collection of one's own."""
+async def echo_and_store(
+    ctx: Context, value: JsonValue, text: str = "", count: int = 0
+) -> JsonValue:
+    """Like `echo`, but a mutation that also stores the value in `notes`."""
     await ctx.db["notes"].insert_one({"_id": ctx.new_id(), "owner": ctx.owner, "value": value})
     await ctx.progress(count, count, text)
     return value
@@ -26,19 +28,19 @@ async def keep(ctx: Context, value: JsonValue, text: str = "", count: int = 0) -
 
 @action(public=True)
 async def fail(ctx: Context, value: JsonValue, text: str = "", count: int = 0) -> None:
-    """Fail with the text; the value is kept as what it was working on."""
+    """Fail with the text as error message; the value remains in the job's arguments."""
     raise RuntimeError(text)
 
 
 @mutation(public=True)
 async def read_note(ctx: Context, note: str) -> object:
-    """Give back what the driver stored in a collection of the user's own."""
+    """Return the value stored in `notes`."""
     found = await ctx.db["notes"].find_one({"_id": note})
     return found and found["value"]
 
 
-@batch("passedOn", collection="items", where={"processed": False}, public=True)
-async def pass_on(ctx: Context, items: list[dict[str, Any]]) -> None:
+@batch("echoItems", collection="items", where={"processed": False}, public=True)
+async def schedule_echo_per_item(ctx: Context, items: list[dict[str, Any]]) -> None:
     """Schedule each item's data as an argument."""
     for item in items:
         await ctx.scheduler.run_after(0, echo, {"value": item["data"]})

@@ -43,16 +43,16 @@ REFERENCES: Final = st.fixed_dictionaries(
 COUNTS: Final = st.integers(-(2**53) + 1, 2**53 - 1)
 
 
-def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(KEYS, inner, max_size=4),
-        st.integers(1, 20).flatmap(lambda levels: inner.map(lambda value: _deep(value, levels))),
+        st.integers(1, 20).flatmap(lambda levels: inner.map(lambda value: _nested(value, levels))),
         inner.map(lambda value: [value] * 20),
     )
 
 
-def _deep(value: Any, levels: int) -> Any:
+def _nested(value: Any, levels: int) -> Any:
     for level in range(levels):
         value = {"$ref": "x", "$id": value} if level % 2 else [value]
     return value
@@ -64,13 +64,13 @@ def depth_of(value: Any) -> int:
     return 1 + max(map(depth_of, parts), default=0) if is_container else 0
 
 
-JSON: Final = st.recursive(SCALARS | REFERENCES, _grown, max_leaves=8).filter(
+JSON: Final = st.recursive(SCALARS | REFERENCES, _containers, max_leaves=8).filter(
     lambda value: depth_of(value) <= 28 and len(repr(value)) <= 4_000
 )
-"""Values that a client may store: at most 30 levels, including those of the operations."""
+"""Values that a client may store: at most 30 levels, including those of the input objects."""
 
 ID: Final = ObjectId("0123456789abcdef01234567")
-WITH_FORM: Final[list[tuple[Any, Any]]] = [
+WITH_JSON: Final[list[tuple[Any, Any]]] = [
     (ID, str(ID)),
     (Int64(5), 5),
     (Int64(2**62), 2**62),
@@ -81,22 +81,22 @@ WITH_FORM: Final[list[tuple[Any, Any]]] = [
 ]
 """Values of BSON types, and their JSON."""
 
-WITHOUT_FORM: Final[list[Any]] = [
+WITHOUT_JSON: Final[list[Any]] = [
     *(Decimal128("1.10"), Binary(b"x"), Binary(b"x", 4), Regex("x", "i"), Timestamp(1, 2)),
     *(MinKey(), MaxKey(), float("nan"), float("inf"), DatetimeMS(10**17)),
 ]
 """Values of BSON types that have no JSON."""
 
 
-def _places(value: Any) -> list[Any]:
+def _variants(value: Any) -> list[Any]:
     return [value, [value, 1], {"a": {"b": value}}]
 
 
-BSON: Final = st.tuples(st.sampled_from(WITH_FORM), st.integers(0, 2)).map(
-    lambda drawn: (_places(drawn[0][0])[drawn[1]], _places(drawn[0][1])[drawn[1]])
+BSON: Final = st.tuples(st.sampled_from(WITH_JSON), st.integers(0, 2)).map(
+    lambda drawn: (_variants(drawn[0][0])[drawn[1]], _variants(drawn[0][1])[drawn[1]])
 )
 """Values that a function may read from collections, and their stored JSON."""
 
-NO_JSON: Final = st.tuples(st.sampled_from(WITHOUT_FORM), st.integers(0, 2)).map(
-    lambda drawn: _places(drawn[0])[drawn[1]]
+NO_JSON: Final = st.tuples(st.sampled_from(WITHOUT_JSON), st.integers(0, 2)).map(
+    lambda drawn: _variants(drawn[0])[drawn[1]]
 )

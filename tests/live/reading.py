@@ -85,7 +85,7 @@ def received(changes: list[LiveMessage[Job]]) -> list[tuple[str | None, int | No
     return [(c.id, c.event.seq if c.event else None) for c in changes]
 
 
-async def disconnected(ctx: RequestContext) -> str:
+async def ready_cursor(ctx: RequestContext) -> str:
     """Connect, and return the cursor of READY."""
     async with follow(ctx) as client:
         return (await client.ready()).cursor

@@ -44,13 +44,13 @@ class Scraper:
         assert response.status_code == 200, response.text
         families = text_string_to_metric_families(response.text)
         samples = [sample for family in families for sample in family.samples]
-        return {_written(each.name, each.labels): each.value for each in samples}
+        return {_sample_name(sample.name, sample.labels): sample.value for sample in samples}
 
-    async def figure(self, name: str) -> float:
+    async def metric(self, name: str) -> float:
         """Return one of Ostinato's metrics, 0 if it is missing."""
         return (await self.scrape()).get(f"ostinato_{name}", 0.0)
 
-    async def ask(self, query: str, **variables: Any) -> Any:
+    async def execute(self, query: str, **variables: Any) -> Any:
         """Run an operation as ann."""
         headers = {"authorization": f"Bearer {issue_token(self.settings, 'ann')}"}
         body = {"query": query, "variables": variables}
@@ -71,7 +71,7 @@ async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIter
         parts = AppDependencies(
             schema=graphql_schema,
             create_context=create_context,
-            resources=_nothing,
+            resources=_no_resources,
             checks={},
             dead_tasks=list,
             feed_stats=lambda: feed.stats,
@@ -82,10 +82,10 @@ async def scraped(engine: Engine, feed: ChangeFeed, **changes: Any) -> AsyncIter
 
 
 @asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
+async def _no_resources() -> AsyncIterator[None]:
     yield
 
 
-def _written(name: str, labels: dict[str, str]) -> str:
+def _sample_name(name: str, labels: dict[str, str]) -> str:
     inside = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
     return f"{name}{{{inside}}}" if inside else name

@@ -1,4 +1,4 @@
-"""Clients of every transport, which keep the newest version of each job."""
+"""Clients of each transport, which store the newest version of each job."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ class View:
             async with self.changed:
                 self.changed.notify_all()
 
-    async def agrees(self, stored: Mapping[str, Document]) -> None:
+    async def wait_until_equal(self, stored: Mapping[str, Document]) -> None:
         """Wait for the stored versions of the jobs, and compare their values exactly."""
 
         def is_up_to_date() -> bool:
@@ -75,14 +75,14 @@ class Caller:
             base_url=url, headers=self.headers, timeout=WAIT_S, trust_env=False, verify=TLS
         )
 
-    async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Document:
+    async def execute(self, client: httpx.AsyncClient, query: str, **variables: Any) -> Document:
         """Run an operation over HTTP; fail on errors."""
         body = json.dumps({"query": query, "variables": variables})
         headers = {"content-type": "application/json"}
         response = await client.post("/graphql", content=body, headers=headers)
-        answer: Document = json.loads(response.content)
-        assert "errors" not in answer, answer["errors"]
-        found: Document = answer["data"]
+        response_body: Document = json.loads(response.content)
+        assert "errors" not in response_body, response_body["errors"]
+        found: Document = response_body["data"]
         return found
 
     @asynccontextmanager
@@ -133,7 +133,7 @@ async def _responses_of(response: httpx.Response) -> AsyncIterator[Document]:
 
 
 def _response_in(frame: bytes) -> Document | None:
-    """Read the response in a frame of either kind; None if it has none."""
+    """Return the response in a frame, None if it has none."""
     start = frame.find(b"{")
     if start < 0:
         return None

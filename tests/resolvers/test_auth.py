@@ -104,7 +104,7 @@ async def test_leeway_tolerates_clock_skew_and_extends_the_expiry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent"),
+    ("configured", "sent"),
     [
         ({"jwt_audience": "ostinato"}, {}),
         ({"jwt_audience": "ostinato"}, {"aud": "other"}),
@@ -113,10 +113,10 @@ async def test_leeway_tolerates_clock_skew_and_extends_the_expiry() -> None:
     ],
 )
 async def test_audience_and_issuer_must_match_when_configured(
-    asked: dict[str, str], sent: dict[str, str]
+    configured: dict[str, str], sent: dict[str, str]
 ) -> None:
     token = jwt.encode(claims(**sent), SECRET, algorithm="HS256")
-    assert await is_rejected(make_settings(**asked), token)
+    assert await is_rejected(make_settings(**configured), token)
     if sent:
         assert not await is_rejected(make_settings(), token)
 

@@ -10,7 +10,7 @@ from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 POSITION = Position("8265AB00000000012B0229296E04")
 CODEC = CursorCodec(Settings(jwt_secret=SecretStr("a-secret-of-more-than-32-bytes-for-tests")))
 LIST = LiveCursor(position=POSITION, topic="jobs")
-WRITTEN = {
+OLDER_CURSORS = {
     "-N8_ek-----09k7d9Ls3Lm8eQq8n7XkkA2-gB1liSLlgMF-IyhLQEDsNROELArGMPmOBY-": LIST,
     "-N8_ek-----09k7d9Ls3Lm8eQq8n7XklA2-gB1liSLlgMF-I_jFr6G8uWHOJqd2A4plZi-": LiveCursor(
         position=POSITION, topic="jobs", in_snapshot=True
@@ -19,11 +19,11 @@ WRITTEN = {
         position=POSITION, topic="job:j1", seq=3, version=5
     ),
 }
-"""Cursors written by an older version, which also wrote cursors inside a write."""
+"""Cursors of an older version, which also had cursors within a write."""
 INSIDE_A_WRITE = "-N8_ek-----09k7d9Ls3Lm8eQq8n7XkkA27gB1kXPY3XMF-Im26vAjrmkMvsflHOQg4kH-"
 
 
-@pytest.mark.parametrize(("text", "cursor"), WRITTEN.items())
+@pytest.mark.parametrize(("text", "cursor"), OLDER_CURSORS.items())
 def test_cursors_of_older_versions_are_unchanged(text: str, cursor: LiveCursor) -> None:
     assert CODEC.encode(cursor) == text
     assert CODEC.decode(text, cursor.topic) == cursor

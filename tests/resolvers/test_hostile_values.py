@@ -22,7 +22,7 @@ from tests.live.transports import JOB, Caller, Document
 from tests.processes import eventually
 
 SCHEDULE = "mutation($input: ScheduleJobInput!) { scheduleJob(input: $input) { jobId } }"
-FUNCTIONS = ("echo_functions.echo", "echo_functions.keep", "echo_functions.fail")
+FUNCTIONS = ("echo_functions.echo", "echo_functions.echoAndStore", "echo_functions.fail")
 WRITE = """mutation($request: CreateWithTimeoutInput!, $cron: RegisterCronInput!,
     $task: StartRecurringTaskInput!, $items: AddItemsInput!, $batch: StartBatchInput!) {
   createWithTimeout(input: $request) { request { data } }
@@ -78,33 +78,33 @@ class SendingUser:
     async def send(self, sent: Sent) -> None:
         for function in FUNCTIONS:
             key = f"{sent.name}{function}"
-            given = {"functionName": function, "args": sent.args, "key": key}
-            once = await self.caller.ask(self.client, SCHEDULE, input=given)
-            assert await self.caller.ask(self.client, SCHEDULE, input=given) == once
+            input_ = {"functionName": function, "args": sent.args, "key": key}
+            first = await self.caller.execute(self.client, SCHEDULE, input=input_)
+            assert await self.caller.execute(self.client, SCHEDULE, input=input_) == first
         hourly = {"intervalMs": 3_600_000, "functionName": "echo_functions.echo", "args": sent.args}
-        await self.caller.ask(
+        await self.caller.execute(
             self.client,
             WRITE,
             request={"data": sent.data},
             cron={"name": sent.name, **hourly},
             task={"taskId": sent.name, **hourly},
             items={"items": [sent.data]},
-            batch={"source": "passedOn", "delayMs": 0},
+            batch={"source": "echoItems", "delayMs": 0},
         )
 
     async def read(self) -> Document:
         """Wait until the jobs and requests have ended, and return all objects."""
 
         async def settled() -> Document | None:
-            found = await self.caller.ask(self.client, READ)
+            found = await self.caller.execute(self.client, READ)
             jobs = [job["state"] for job in found["jobs"]["nodes"]]
-            requests = [each["state"] for each in found["requests"]["nodes"]]
+            requests = [request["state"] for request in found["requests"]["nodes"]]
             is_over = sorted(jobs) == ["FAILED"] + ["SUCCESS"] * 4 and requests == ["COMPLETED"]
             return found if is_over else None
 
         found = await eventually(settled, within=30)
         assert found is not None
-        return {name: each["nodes"] for name, each in found.items()}
+        return {name: connection["nodes"] for name, connection in found.items()}
 
 
 @asynccontextmanager
@@ -124,7 +124,7 @@ async def test_json_values_round_trip_through_every_transport(
         read = await user.read()
         stored = {job["id"]: _as_received(job) for job in read["jobs"]}
         for view in views.values():
-            await view.agrees(stored)
+            await view.wait_until_equal(stored)
     for job in read.pop("jobs"):
         _check(job, sent)
     assert repr(read) == repr(_expected(sent))
@@ -141,7 +141,7 @@ def _expected(sent: Sent) -> Document:
 
 
 def _as_received(job: Document) -> Document:
-    return {name: each for name, each in job.items() if name not in ("functionName", "cause")}
+    return {name: value for name, value in job.items() if name not in ("functionName", "cause")}
 
 
 def _check(job: Document, sent: Sent) -> None:
@@ -165,8 +165,8 @@ async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
     notes: list[tuple[Any, Any]],
     bad: Any,
 ) -> None:
-    stored = [*(given for given, _ in notes), bad]
-    rows = [{"_id": new_id(), "value": each} for each in stored]
+    stored = [*(note for note, _ in notes), bad]
+    rows = [{"_id": new_id(), "value": value} for value in stored]
     await engine.mongo["notes"].insert_many(rows)
     async with _user(port, live_settings) as user:
         received = await _outcomes(user, [row["_id"] for row in rows])
@@ -177,13 +177,13 @@ async def test_driver_types_are_returned_as_json_or_fail_only_their_job(
 async def _outcomes(user: SendingUser, notes: list[str]) -> list[tuple[str, Any]]:
     """Run a function that reads each note; return its states and results."""
     for note in notes:
-        given = {"functionName": "echo_functions.readNote", "args": {"note": note}}
-        await user.caller.ask(user.client, SCHEDULE, input=given)
+        input_ = {"functionName": "echo_functions.readNote", "args": {"note": note}}
+        await user.caller.execute(user.client, SCHEDULE, input=input_)
 
     async def ended() -> list[Document]:
-        found = (await user.caller.ask(user.client, READ))["jobs"]["nodes"]
-        over = [job for job in found if job["state"] in ("SUCCESS", "FAILED")]
-        return over if len(over) == len(notes) else []
+        found = (await user.caller.execute(user.client, READ))["jobs"]["nodes"]
+        ended_jobs = [job for job in found if job["state"] in ("SUCCESS", "FAILED")]
+        return ended_jobs if len(ended_jobs) == len(notes) else []
 
     by_note = {job["args"]["note"]: job for job in await eventually(ended, within=30)}
     return [(by_note[note]["state"], by_note[note]["result"]) for note in notes]

@@ -13,7 +13,7 @@ from ostinato.jobs.records import CauseKind, JobState
 from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import ALL, Client, disconnected, first_message, received
+from tests.live.reading import ALL, Client, first_message, ready_cursor, received
 from tests.live.writing import DUE, Writer
 
 ROWS = SubscribeOptions(snapshot=True)
@@ -155,7 +155,7 @@ async def test_each_event_is_matched_by_the_due_time_at_that_event(
 ) -> None:
     """The events are read together, after the due time of the job has changed."""
     wanted = JobFilter(states=(JobState.IN_PROGRESS,), scheduled_to=DUE + timedelta(minutes=1))
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     job_id = await writer.job()
     await writer.claim(job_id)
     await writer.make_transition(TransitionName.FAIL, job_id)

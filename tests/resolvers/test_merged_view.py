@@ -34,7 +34,7 @@ FILTERS = [
     JobFilter(scheduled_from=DUE, scheduled_to=SOON),
     JobFilter(scheduled_to=SOON, states=UNFINISHED),
 ]
-"""All match a new job; a claim, a completion or a retry makes it leave one of them."""
+"""All match a new job; a claim, a completion or a retry removes it from one of them."""
 WRITES = ("insert", "claim", "succeed", "retry", "progress")
 STEPS = st.one_of(
     st.tuples(st.sampled_from(WRITES), st.integers(0, 3)),
@@ -168,7 +168,9 @@ async def test_merged_view_always_equals_the_database(
     view = View(snapshot=snapshot)
     stored = await session_of(view).run(steps)
     assert view.jobs == stored
-    assert view.seqs == {name: [each.seq for each in job.timeline] for name, job in stored.items()}
+    assert view.seqs == {
+        name: [event.seq for event in job.timeline] for name, job in stored.items()
+    }
 
 
 @EXAMPLES

@@ -123,8 +123,8 @@ async def test_missed_progress_is_sent_once(as_viewer: ContextFactory, writer: W
 
 
 async def test_cursor_of_another_job_is_rejected(as_viewer: ContextFactory, writer: Writer) -> None:
-    one, other = await writer.job(), await writer.job()
-    async with Client(job_changed(as_viewer(), one)) as client:
+    job_id, other = await writer.job(), await writer.job()
+    async with Client(job_changed(as_viewer(), job_id)) as client:
         cursor = (await client.ready()).cursor
     with pytest.raises(BadRequest, match="another subscription"):
         await first_message(job_changed(as_viewer(), other, after=cursor))
@@ -140,9 +140,9 @@ async def test_job_of_another_owner_and_unknown_job_have_the_same_error(
 ) -> None:
     messages = set()
     for job_id in (await writer.job("bob"), new_id()):
-        with pytest.raises(NotFound) as refused:
+        with pytest.raises(NotFound) as raised:
             await first_message(job_changed(as_viewer("ann"), job_id))
-        messages.add(str(refused.value))
+        messages.add(str(raised.value))
     assert len(messages) == 1
 
 

@@ -16,7 +16,7 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import crons_changed, jobs_changed
 from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import disconnected, first_message, follow, received
+from tests.live.reading import first_message, follow, ready_cursor, received
 from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
 
@@ -31,7 +31,7 @@ def live_settings(settings: Settings) -> Settings:
 async def test_missed_changes_come_from_the_ring(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     job_id = await writer.run()
     await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
@@ -43,7 +43,7 @@ async def test_missed_changes_come_from_the_ring(
 async def test_missed_changes_older_than_the_ring_come_from_a_catch_up_stream(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     ids = [await writer.run() for _ in range(5)]
     await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:
@@ -61,7 +61,7 @@ async def fail(*_: object) -> None:
 async def test_failed_catch_up_ends_its_subscription_and_the_client_can_resume(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     ids = [await writer.run() for _ in range(5)]
     await wait_until_processed(feed)
     ended = pytest.raises(Unavailable, match="resume from your last cursor")
@@ -76,7 +76,7 @@ async def test_failed_catch_up_ends_its_subscription_and_the_client_can_resume(
 async def test_changes_that_leave_the_ring_before_they_are_read_are_not_lost(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cursor, reader, pause = await disconnected(as_viewer()), asyncio.current_task(), asyncio.sleep
+    cursor, reader, pause = await ready_cursor(as_viewer()), asyncio.current_task(), asyncio.sleep
     job_id = await writer.run()
 
     async def sleep_while_the_ring_moves_on(delay: float) -> None:
@@ -98,7 +98,7 @@ async def test_concurrent_resumes_share_a_catch_up_stream(
 ) -> None:
     cursors = []
     for _ in range(20):
-        cursors.append(await disconnected(as_viewer()))
+        cursors.append(await ready_cursor(as_viewer()))
         await writer.job()
     await wait_until_processed(feed)
     clients = [follow(as_viewer(), cursor) for cursor in cursors]
@@ -115,7 +115,7 @@ async def test_concurrent_resumes_share_a_catch_up_stream(
 async def test_cursor_is_valid_at_another_api_process(
     as_viewer: ContextFactory, engine: Engine, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     job_id = await writer.run()
     async with (
         ChangeFeed(engine.mongo, engine.settings) as other,
@@ -145,7 +145,7 @@ async def test_cursor_ahead_of_this_process_skips_changes_already_sent(
 async def test_resuming_twice_with_one_cursor_sends_the_same_changes(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     await writer.run()
     runs = []
     for _ in range(2):
@@ -173,7 +173,7 @@ async def test_cursor_older_than_the_history_is_history_lost(
     rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
     await write_and_process(feed, writer, 1)
-    alive = await disconnected(as_viewer())
+    alive = await ready_cursor(as_viewer())
     await write_and_process(feed, writer, 6)
     async with follow(as_viewer(), lost) as gone, follow(as_viewer(), alive) as client:
         await gone.ready()
@@ -193,7 +193,7 @@ async def test_lost_history_of_one_client_does_not_affect_others_of_its_catch_up
     rolled = await rolled_back(as_viewer(), writer)
     lost = CursorCodec(engine.settings).encode(LiveCursor(position=rolled, topic="jobs"))
     await write_and_process(feed, writer, 1)
-    alive = await disconnected(as_viewer())
+    alive = await ready_cursor(as_viewer())
     await write_and_process(feed, writer, 6)
     async with harness.watch(after=lost) as gone, harness.watch(after=alive) as watcher:
         await asyncio.gather(gone.ready(), watcher.ready())
@@ -234,11 +234,11 @@ async def rolled_back(ctx: RequestContext, writer: Writer) -> Position:
 async def test_tampered_cursor_is_rejected_with_its_path(
     as_viewer: ContextFactory, at: int
 ) -> None:
-    cursor = list(await disconnected(as_viewer()))
+    cursor = list(await ready_cursor(as_viewer()))
     cursor[at] = "a" if cursor[at] != "a" else "b"
-    with pytest.raises(BadRequest, match="after is not a cursor") as refused:
+    with pytest.raises(BadRequest, match="after is not a cursor") as raised:
         await first_message(jobs_changed(as_viewer(), ALL, SubscribeOptions(after="".join(cursor))))
-    assert refused.value.issues[0].path == ("after",)
+    assert raised.value.issues[0].path == ("after",)
 
 
 @pytest.mark.parametrize("text", ["", "ü", "a", "ab" * 600, "!!!!"])
@@ -248,7 +248,7 @@ async def test_text_that_is_not_a_cursor_is_rejected(as_viewer: ContextFactory, 
 
 
 async def test_cursor_of_another_subscription_is_rejected(as_viewer: ContextFactory) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     with pytest.raises(BadRequest, match="another subscription"):
         await first_message(crons_changed(as_viewer(), SubscribeOptions(after=cursor)))
 

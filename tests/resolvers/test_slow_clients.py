@@ -13,7 +13,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.live.messages import ChangeKind, LiveMessage
 from tests.live.breaking import wait_until_processed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow, received
+from tests.live.reading import Client, follow, ready_cursor, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -54,7 +54,7 @@ async def test_quiet_subscription_gets_checkpoints(
 async def test_subscriptions_are_removed_when_clients_leave(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     for _ in range(6):
         await writer.job()
     await wait_until_processed(feed)
@@ -70,7 +70,7 @@ async def test_concurrent_reads_of_objects_are_combined(feed: ChangeFeed, writer
     ids = [await writer.job() for _ in range(3)]
     found = await asyncio.gather(*(feed.load(Job, [job_id], feed.position) for job_id in ids))
     assert set(found[0]) == set(ids)
-    assert all(each[name] is found[0][name] for each in found for name in ids)
+    assert all(loaded[name] is found[0][name] for loaded in found for name in ids)
 
 
 async def test_reader_that_blocks_a_catch_up_stream_is_closed(
@@ -78,7 +78,7 @@ async def test_reader_that_blocks_a_catch_up_stream_is_closed(
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.changefeed.replay.STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     ids = [await writer.job() for _ in range(12)]
     await wait_until_processed(feed)
     async with follow(as_viewer(), cursor) as client:

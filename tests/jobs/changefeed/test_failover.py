@@ -15,7 +15,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.messages import ChangeKind
-from tests.live.reading import disconnected, follow, received
+from tests.live.reading import follow, ready_cursor, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -84,7 +84,7 @@ async def test_resuming_from_truncated_history_raises_history_lost(
 ) -> None:
     servers = ReplicaSet(folder=tmp_path, options=SMALL_OPLOG, ports=[free_port()])
     async with running(servers, settings) as ctx:
-        cursor = await disconnected(ctx)
+        cursor = await ready_cursor(ctx)
         await eventually(lambda: is_lost(ctx, cursor), within=30)
         async with follow(ctx, snapshot=True) as client:
             assert len(await client.until(ChangeKind.READY)) > JOBS

@@ -20,7 +20,7 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.breaking import lose_history, unknown_position, wait_until_processed
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow, received
+from tests.live.reading import Client, follow, ready_cursor, received
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -62,7 +62,7 @@ async def test_changes_without_listeners_are_not_decoded(feed: ChangeFeed, write
 async def test_resumed_subscription_gets_changes_from_before_it_connected(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     job_id = await run_without_listeners(feed, writer)
     await writer.progress(job_id, done=1)
     await wait_until_processed(feed)
@@ -86,7 +86,7 @@ async def test_a_new_subscription_gets_no_earlier_changes(
 async def test_a_dropped_collection_resets_only_subscriptions_with_older_cursors(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     await writer.mongo["jobs"].drop()
     await wait_until_processed(feed)
     await ensure_collections(writer.mongo)

@@ -16,10 +16,10 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import crons_changed, job_changed, jobs_changed
 from ostinato.schema.ids import global_id
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow
+from tests.live.reading import Client, follow, ready_cursor
 from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
-from tests.malformed import FAR, ODD, damaged, sound
+from tests.malformed import FAR_FUTURE, UNEXPECTED_VALUES, malformed_documents, valid_document
 from tests.processes import eventually
 
 ALL = JobFilter()
@@ -31,7 +31,7 @@ async def test_malformed_documents_do_not_stop_the_change_feed(
 ) -> None:
     async with Client(jobs_changed(as_viewer("bob"), ALL, SubscribeOptions())) as client:
         await client.ready()
-        for _, document in damaged(collection):
+        for _, document in malformed_documents(collection):
             where = {"_id": document["_id"]}
             await writer.mongo[collection].delete_many({})  # names may be taken
             await writer.mongo[collection].insert_one(document)
@@ -41,14 +41,14 @@ async def test_malformed_documents_do_not_stop_the_change_feed(
         assert feed.following
 
 
-@pytest.mark.parametrize("damage", list(ODD))
+@pytest.mark.parametrize("damage", list(UNEXPECTED_VALUES))
 async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
     as_viewer: ContextFactory, writer: Writer, damage: str
 ) -> None:
-    cron = sound("crons")
+    cron = valid_document("crons")
     async with Client(crons_changed(as_viewer(), SubscribeOptions())) as client:
         await client.ready()
-        await writer.mongo["crons"].insert_one(cron | {"nextRunTime": ODD[damage]})
+        await writer.mongo["crons"].insert_one(cron | {"nextRunTime": UNEXPECTED_VALUES[damage]})
         await writer.touch("crons", cron["_id"], nextRunTime=cron["nextRunTime"])
         received, repaired = await client.take(2)
         assert (received.kind, received.id, repaired.id) == (
@@ -62,7 +62,7 @@ async def test_unscoped_subscriptions_receive_changes_to_malformed_documents(
 async def test_a_snapshot_omits_malformed_rows_and_changes_continue(
     as_viewer: ContextFactory, writer: Writer
 ) -> None:
-    odd = [document | {"lane": "default/"} for _, document in damaged("jobs")]
+    odd = [document | {"lane": "default/"} for _, document in malformed_documents("jobs")]
     await writer.mongo["jobs"].insert_many(odd)
     job_id = await writer.job()
     async with Client(jobs_changed(as_viewer(), ALL, SubscribeOptions(snapshot=True))) as client:
@@ -88,8 +88,8 @@ async def test_a_malformed_event_is_omitted_and_its_job_is_reported_as_changed(
 async def test_an_old_cursor_resumes_past_a_malformed_document(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:
-    cursor = await disconnected(as_viewer())
-    cron = sound("crons") | {"nextRunTime": FAR}
+    cursor = await ready_cursor(as_viewer())
+    cron = valid_document("crons") | {"nextRunTime": FAR_FUTURE}
     await writer.mongo["crons"].insert_one(cron)
     await writer.mongo["crons"].delete_one({"_id": cron["_id"]})
     job_id = await writer.job()
@@ -104,14 +104,14 @@ async def test_an_old_cursor_resumes_past_a_malformed_document(
 async def test_change_feed_starts_despite_malformed_documents_in_its_history(
     writer: Writer, settings: Settings
 ) -> None:
-    cron = sound("crons") | {"nextRunTime": FAR}
+    cron = valid_document("crons") | {"nextRunTime": FAR_FUTURE}
     await writer.mongo["crons"].insert_one(cron)
     with_history = settings.model_copy(update={"hub_history_ms": 60_000})
     async with ChangeFeed(writer.mongo, with_history) as restarted:
         await eventually(lambda: restarted.following)
 
 
-@pytest.mark.usefixtures("_nothing_reported")
+@pytest.mark.usefixtures("_fresh_malformed_throttle")
 async def test_the_log_names_the_document_that_cannot_be_decoded(
     as_viewer: ContextFactory, feed: ChangeFeed, writer: Writer
 ) -> None:

@@ -11,7 +11,7 @@ from ostinato.resolvers.live.messages import ChangeKind, SubscribeOptions
 from ostinato.resolvers.live.queries import jobs_changed
 from tests.live.breaking import break_stream
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import Client, disconnected, follow
+from tests.live.reading import Client, follow, ready_cursor
 from tests.live.writing import Writer
 from tests.processes import eventually
 
@@ -85,7 +85,7 @@ async def test_change_feed_starts_cold_if_the_warm_up_times_out(
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.changefeed.feed.WARM_UP_TIMEOUT_S", 0)
     monkeypatch.setattr("ostinato.jobs.mongo.change_stream.BATCH_SIZE", 2)
-    cursor = await disconnected(as_viewer())
+    cursor = await ready_cursor(as_viewer())
     ids = [await writer.job() for _ in range(10)]
     with_history = settings.model_copy(update={"hub_history_ms": 60_000})
     async with (

@@ -13,7 +13,7 @@ from ostinato.jobs.maintenance.sweeper import build_sweeps
 from ostinato.jobs.records import IntervalSchedule
 from tests.jobs.functions.test_static_crons import declared, pending_ticks, sync
 from tests.jobs.functions.world import MINUTE, World
-from tests.malformed import FAR, damaged, sound
+from tests.malformed import FAR_FUTURE, malformed_documents, valid_document
 
 PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 KINDS: Final = {
@@ -29,7 +29,7 @@ def overdue(collection: str, owner: str = "mallory", **fields: Any) -> dict[str,
     """Return a document whose next job is overdue."""
     times = {"nextRunTime": PAST, "createdAt": PAST, "timeoutAt": PAST}
     jobs = {"processJobId": new_id(), "timeoutJobId": new_id(), "schedulerJobId": new_id()}
-    return sound(collection, owner) | times | jobs | fields
+    return valid_document(collection, owner) | times | jobs | fields
 
 
 async def is_repaired(world: World, kind: str, document: dict[str, Any]) -> bool:
@@ -42,7 +42,7 @@ async def is_repaired(world: World, kind: str, document: dict[str, Any]) -> bool
 async def test_unrepairable_documents_do_not_delay_other_repairs(
     world_without_worker: World, kind: str
 ) -> None:
-    broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR) for _ in range(MANY)]
+    broken = [overdue(KINDS[kind], version="old", timeoutAt=FAR_FUTURE) for _ in range(MANY)]
     lost = overdue(KINDS[kind], "alice")
     await world_without_worker.engine.mongo[KINDS[kind]].insert_many([*broken, lost])
     repair = build_sweeps(world_without_worker.engine)[kind]
@@ -58,7 +58,7 @@ async def test_sweeper_survives_every_kind_of_malformed_document(
     lost = overdue(KINDS[kind], "alice")
     await world_without_worker.engine.mongo[KINDS[kind]].insert_one(lost)
     names = {"crons": "name", "taskConfigs": "taskId"}
-    for _, document in damaged(KINDS[kind], "mallory"):
+    for _, document in malformed_documents(KINDS[kind], "mallory"):
         times: dict[str, Any] = {
             field: PAST for field in ("nextRunTime", "timeoutAt") if field in document
         }
@@ -75,7 +75,7 @@ async def test_sweeper_survives_every_kind_of_malformed_document(
 async def test_running_batches_do_not_prevent_the_repair_of_a_stopped_one(
     world_without_worker: World,
 ) -> None:
-    page = sound("jobs")
+    page = valid_document("jobs")
     healthy = [overdue("batches", schedulerJobId=page["_id"]) for _ in range(MANY)]
     lost = overdue("batches", "alice")
     await world_without_worker.engine.mongo["jobs"].insert_one(page)
@@ -111,7 +111,7 @@ async def test_a_malformed_static_cron_is_created_again(world_without_worker: Wo
 async def test_an_unrepairable_cron_does_not_stop_another_cron(world: World) -> None:
     new = NewCron(name="hourly", args={"name": "x"})
     schedule = IntervalSchedule(ms=MINUTE)
-    await world.engine.mongo["crons"].insert_one(overdue("crons", nextRunTime=FAR))
+    await world.engine.mongo["crons"].insert_one(overdue("crons", nextRunTime=FAR_FUTURE))
     await world.do(lambda ctx: insert_cron(ctx, new, schedule, {"name": "x"}))
     await world.advance(MINUTE)
     assert await world.jobs("tasks.runTask", owner="alice")

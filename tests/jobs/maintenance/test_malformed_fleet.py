@@ -17,7 +17,7 @@ from ostinato.jobs.mongo.workers import Fleet, WorkerStore
 from ostinato.jobs.rate_limit import RateLimit
 from ostinato.jobs.settings import Settings
 from tests.engine.rig import Document, Rig, run_worker
-from tests.malformed import ODD, damaged, sound
+from tests.malformed import UNEXPECTED_VALUES, malformed_documents, valid_document
 
 PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 QUEUE: Final[Document] = {"paused": False, "weight": 5, "version": 3}
@@ -39,13 +39,13 @@ LIMIT: Final = RateLimit(count=10, per_ms=1_000)
 def malformed_variants(document: Document) -> list[Document]:
     """Build a malformed document for each field and type of value, with distinct ids."""
     incomplete = [{k: v for k, v in document.items() if k != field} for field in document]
-    odd = [document | {field: value} for field in document for value in ODD.values()]
+    odd = [document | {field: value} for field in document for value in UNEXPECTED_VALUES.values()]
     variants = [{}, *incomplete, *odd]
     made = [{**variant, "_id": f"odd-{n}"} for n, variant in enumerate(variants)]
     return [
         *made,
         *(
-            document | {"_id": ODD[name]}
+            document | {"_id": UNEXPECTED_VALUES[name]}
             for name in ("number", "object id", "object", "code", "reference")
         ),
     ]
@@ -89,9 +89,9 @@ async def test_malformed_workers_do_not_hide_which_queues_are_served(
 
 
 async def test_malformed_pending_jobs_do_not_delay_other_jobs(rig: Rig) -> None:
-    jobs = [job for _, job in damaged("jobs", "mallory")]
+    jobs = [job for _, job in malformed_documents("jobs", "mallory")]
     for job in jobs:
-        if job.get("scheduledTime") == sound("jobs")["scheduledTime"]:
+        if job.get("scheduledTime") == valid_document("jobs")["scheduledTime"]:
             job["scheduledTime"] = PAST
     await insert(rig, "jobs", *jobs)
     job_id = await rig.schedule("echo", value=1)
@@ -99,11 +99,13 @@ async def test_malformed_pending_jobs_do_not_delay_other_jobs(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("field", QUEUE)
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
 async def test_queue_uses_defaults_for_malformed_fields(
     rig_without_worker: Rig, field: str, odd: str
 ) -> None:
-    await insert(rig_without_worker, "queues", {**QUEUE, "_id": "default", field: ODD[odd]})
+    await insert(
+        rig_without_worker, "queues", {**QUEUE, "_id": "default", field: UNEXPECTED_VALUES[odd]}
+    )
     queue = (await QueueStore(rig_without_worker.engine.mongo).all())["default"]
     others = {name: value for name, value in QUEUE.items() if name != field}
     assert {name: getattr(queue, name) for name in others} == others
@@ -124,12 +126,14 @@ async def test_workers_are_listed_despite_malformed_heartbeats(rig_without_worke
     assert (await store.read_fleet()).size("default") >= 1
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
 async def test_malformed_leader_document_does_not_prevent_election(
     rig_without_worker: Rig, odd: str
 ) -> None:
     await insert(
-        rig_without_worker, "leaders", {"_id": "dispatcher", "worker": "dead", "until": ODD[odd]}
+        rig_without_worker,
+        "leaders",
+        {"_id": "dispatcher", "worker": "dead", "until": UNEXPECTED_VALUES[odd]},
     )
     assert await WorkerStore(rig_without_worker.engine.mongo).acquire_leadership(
         "dispatcher", "w1", 1_000
@@ -146,22 +150,26 @@ async def test_malformed_lease_can_be_acquired(rig_without_worker: Rig) -> None:
     assert not await store.acquire_leadership("dispatcher", "w2", 60_000)
 
 
-@pytest.mark.parametrize("odd", sorted(ODD.keys() - {"number", "true"}))  # both are valid offsets
+@pytest.mark.parametrize(
+    "odd", sorted(UNEXPECTED_VALUES.keys() - {"number", "true"})
+)  # both are valid offsets
 async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
     rig_without_worker: Rig, odd: str
 ) -> None:
-    await insert(rig_without_worker, "clock", {"_id": "offset", "ms": ODD[odd]})
+    await insert(rig_without_worker, "clock", {"_id": "offset", "ms": UNEXPECTED_VALUES[odd]})
     assert await rig_without_worker.engine.clock.offset_ms() == 0
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
 async def test_malformed_rate_does_not_delay_starts(rig_without_worker: Rig, odd: str) -> None:
     buckets, now = (
         RateLimitStore(rig_without_worker.engine.mongo),
         await rig_without_worker.engine.now(),
     )
     await insert(
-        rig_without_worker, "buckets", {"_id": "b", "reserved": ODD[odd], "started": ODD[odd]}
+        rig_without_worker,
+        "buckets",
+        {"_id": "b", "reserved": UNEXPECTED_VALUES[odd], "started": UNEXPECTED_VALUES[odd]},
     )
     assert (await buckets.read_quota("b", LIMIT, now)).free > 0
     assert (await buckets.acquire("b", LIMIT, StartRequest(new=1, reserved=0), 0)).start_now == 1
@@ -169,8 +177,8 @@ async def test_malformed_rate_does_not_delay_starts(rig_without_worker: Rig, odd
 
 @pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])
 async def test_lane_skips_malformed_due_times(rig_without_worker: Rig, odd: str) -> None:
-    odd_times = [sound("jobs", scheduledTime=ODD[odd]) for _ in range(3)]
-    await insert(rig_without_worker, "jobs", *odd_times, sound("jobs", scheduledTime=PAST))
+    odd_times = [valid_document("jobs", scheduledTime=UNEXPECTED_VALUES[odd]) for _ in range(3)]
+    await insert(rig_without_worker, "jobs", *odd_times, valid_document("jobs", scheduledTime=PAST))
     due = DueJobs(rig_without_worker.engine.mongo)
     ((lane, at),) = (await due.lane_heads("default")).items()
     assert at == PAST
@@ -184,8 +192,8 @@ async def test_lane_skips_malformed_due_times(rig_without_worker: Rig, odd: str)
 async def test_jobs_with_ids_of_another_type_do_not_block_others(
     rig_without_worker: Rig, make_id: Callable[[int], object]
 ) -> None:
-    odd = [sound("jobs", scheduledTime=PAST, _id=make_id(n)) for n in range(20)]
-    job = sound("jobs", scheduledTime=PAST + timedelta(days=1))
+    odd = [valid_document("jobs", scheduledTime=PAST, _id=make_id(n)) for n in range(20)]
+    job = valid_document("jobs", scheduledTime=PAST + timedelta(days=1))
     await insert(rig_without_worker, "jobs", *odd, job)
     due = DueJobs(rig_without_worker.engine.mongo)
     ((lane, _),) = (await due.lane_heads("default")).items()
@@ -199,7 +207,7 @@ async def test_repaired_pending_job_is_found_again(
     rig_without_worker: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.jobs.mongo.due_jobs.QUARANTINE_S", 0)
-    job = sound("jobs", scheduledTime=PAST) | {"owner": 7}
+    job = valid_document("jobs", scheduledTime=PAST) | {"owner": 7}
     await insert(rig_without_worker, "jobs", job)
     due = DueJobs(rig_without_worker.engine.mongo)
     (lane,) = await due.lane_heads("default")
@@ -228,7 +236,7 @@ async def test_job_with_malformed_attempts_fails_and_frees_its_slot(
     rig = rig_without_worker
     call: Document = {"functionName": "functions.failWith", "args": {"message": "no"}}
     job = call | {"scheduledTime": PAST} | ODD_ATTEMPTS[odd]
-    await insert(rig, "jobs", *(sound("jobs", **job) for _ in range(2)))
+    await insert(rig, "jobs", *(valid_document("jobs", **job) for _ in range(2)))
     async with run_worker(fast_settings.model_copy(update={"concurrency": 1})):
         assert (await rig.run("echo", value=1))["state"] == "success"
         await rig.wait_until(lambda: rig.has_jobs("fail_with", "failed", 2))

@@ -227,9 +227,9 @@ async def test_mutation_too_large_to_complete_does_not_affect_the_others(
 async def test_malformed_running_job_does_not_prevent_stopping_others(
     rig: Rig, mongo_admin: Database
 ) -> None:
-    damaged, other = [await rig.schedule("hold") for _ in range(2)]
+    malformed_documents, other = [await rig.schedule("hold") for _ in range(2)]
     await rig.wait_until(lambda: gate.visits == 2)
-    corrupt(rig, mongo_admin, damaged, {"attempt": ["x"]})
+    corrupt(rig, mongo_admin, malformed_documents, {"attempt": ["x"]})
     (worker,) = await rig.all("workers")
     await rig.cancel(other)
     assert (await rig.wait_until_ended(other, 30))["state"] == "canceled"

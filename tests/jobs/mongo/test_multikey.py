@@ -21,7 +21,7 @@ from ostinato.jobs.mongo.indexes import index_name
 from ostinato.jobs.mongo.multikey import MultikeyIndexes
 from tests.engine.rig import Document, Rig, run_worker
 from tests.jobs.dispatch.test_dispatch import insert_jobs
-from tests.malformed import SOUND, sound
+from tests.malformed import VALID_FIELDS, valid_document
 from tests.profiling import profiled
 
 Raw = MongoClient[dict[str, Any]]
@@ -51,7 +51,11 @@ def documents_with_arrays(collection: str, index: IndexModel) -> list[Document]:
 def _with_array(
     collection: str, index: IndexModel, outer: str, nested: str, inner: str
 ) -> Document:
-    document = sound(collection) if collection in SOUND else {"_id": new_id(), "owner": "ann"}
+    document = (
+        valid_document(collection)
+        if collection in VALID_FIELDS
+        else {"_id": new_id(), "owner": "ann"}
+    )
     partial: Document = dict(index.document.get("partialFilterExpression", {}))
     for name, value in partial.items():
         if name == "state":
@@ -65,7 +69,7 @@ def raw(mongo_admin: Raw, rig: Rig) -> Any:
 
 def leave_multikey(mongo_admin: Raw, rig: Rig, field: str) -> None:
     """Insert a job with an array in a field, and delete it."""
-    jobs, document = raw(mongo_admin, rig)["jobs"], sound("jobs")
+    jobs, document = raw(mongo_admin, rig)["jobs"], valid_document("jobs")
     jobs.insert_one(document | {field: [document[field]]})
     jobs.delete_one({"_id": document["_id"]})
 
@@ -153,7 +157,7 @@ async def test_array_makes_the_dispatcher_read_every_lane_until_the_index_is_reb
 async def test_document_with_an_array_is_logged_once_with_its_id(
     rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
-    document = sound("jobs") | {"scheduledTime": []}
+    document = valid_document("jobs") | {"scheduledTime": []}
     raw(mongo_admin, rig_without_worker)["jobs"].insert_one(document)
     watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:
@@ -171,7 +175,10 @@ async def test_another_document_with_an_array_is_logged_as_well(
 ) -> None:
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     watch = MultikeyIndexes(rig_without_worker.engine.mongo)
-    for document in (sound("jobs") | {"lane": []}, sound("jobs") | {"lane": ["a"]}):
+    for document in (
+        valid_document("jobs") | {"lane": []},
+        valid_document("jobs") | {"lane": ["a"]},
+    ):
         jobs.delete_many({})
         jobs.insert_one(document)
         with capture_logs() as logs:
@@ -183,7 +190,7 @@ async def test_another_document_with_an_array_is_logged_as_well(
 async def test_array_in_an_ended_job_does_not_keep_pending_indexes_multikey(
     rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
-    document = sound("jobs") | {"scheduledTime": []}
+    document = valid_document("jobs") | {"scheduledTime": []}
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     jobs.insert_one(document)
     jobs.update_one({"_id": document["_id"]}, {"$set": {"state": "canceled"}})
@@ -198,7 +205,7 @@ async def test_multikey_unique_index_is_not_dropped(
     rig_without_worker: Rig, mongo_admin: Raw
 ) -> None:
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
-    jobs.insert_one(sound("jobs") | {"key": ["a", "b"]})
+    jobs.insert_one(valid_document("jobs") | {"key": ["a", "b"]})
     jobs.delete_many({})
     assert multikey_indexes(mongo_admin, rig_without_worker, "jobs") == {"owner_key"}
     assert await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild() == 0
@@ -210,7 +217,7 @@ async def test_index_with_another_definition_is_not_replaced(
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     jobs.drop_index("scheduled")
     jobs.create_index([("scheduledTime", 1)], name="scheduled")
-    jobs.insert_one(sound("jobs") | {"scheduledTime": []})
+    jobs.insert_one(valid_document("jobs") | {"scheduledTime": []})
     jobs.delete_many({})
     await MultikeyIndexes(rig_without_worker.engine.mongo).rebuild()
     assert multikey_indexes(mongo_admin, rig_without_worker, "jobs") == {"scheduled"}
@@ -221,7 +228,7 @@ async def test_search_that_times_out_names_the_command_to_run(
 ) -> None:
     jobs = raw(mongo_admin, rig_without_worker)["jobs"]
     await insert_jobs(rig_without_worker, 5_000)
-    jobs.insert_one(sound("jobs") | {"lane": []})
+    jobs.insert_one(valid_document("jobs") | {"lane": []})
     monkeypatch.setattr(multikey, "SEARCH_TIMEOUT_MS", 1)
     watch = MultikeyIndexes(rig_without_worker.engine.mongo)
     with capture_logs() as logs:

@@ -11,7 +11,7 @@ import pytest
 from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.mongo import decoding
 from ostinato.resolvers.auth import Viewer
-from tests.live.leftovers import OF_EXECUTION, alive
+from tests.live.leaked_objects import EXECUTION_TYPES, count_live_objects
 from tests.live.watching import Pushed, SubscriptionHarness
 from tests.live.writing import Writer
 from tests.processes import eventually
@@ -101,7 +101,7 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
         await asyncio.create_task(visits.make())  # a task of its own ends with its tasks
         await eventually(lambda: not registries(harness, feed))
         clear_caches(feed)
-        counts.append(alive())
+        counts.append(count_live_objects())
         sizes.append(tracemalloc.get_traced_memory()[0])
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
@@ -119,5 +119,5 @@ async def test_subscription_keeps_no_sent_messages(
         for _ in range(3):  # during the first, the broadcast still catches up
             await writer.run()
             await watcher.take(3)
-            counts.append(alive(*OF_EXECUTION))
+            counts.append(count_live_objects(*EXECUTION_TYPES))
     assert counts[2] == counts[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ostinato.schema.fanout.turn_limiter import EXECUTIONS_PER_TURN, TurnLimiter
 from tests.live.fixtures import ContextFactory
-from tests.live.reading import disconnected
+from tests.live.reading import ready_cursor
 from tests.live.watching import SubscriptionHarness, Watcher
 from tests.live.writing import Writer
 
@@ -58,7 +58,7 @@ async def test_canceled_tasks_take_no_turn() -> None:
 async def test_many_resuming_subscribers_execute_a_few_events_per_turn_of_the_loop(
     as_viewer: ContextFactory, harness: SubscriptionHarness, writer: Writer
 ) -> None:
-    after = await disconnected(as_viewer())
+    after = await ready_cursor(as_viewer())
     for _ in range(MISSED):
         await writer.job()
     watchers = [harness.watch(after=after) for _ in range(SUBSCRIBERS)]

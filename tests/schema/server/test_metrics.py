@@ -45,7 +45,7 @@ async def test_metrics_without_their_token_are_unauthorized(
     assert "ostinato_" not in response.text
 
 
-async def test_token_of_a_user_gives_no_access_to_metrics(scraper: Scraper) -> None:
+async def test_token_of_a_user_does_not_grant_access_to_metrics(scraper: Scraper) -> None:
     admin = issue_token(scraper.settings, "root", ("admin",))
     assert (await scraper.get(f"Bearer {admin}")).status_code == 401
 
@@ -66,7 +66,7 @@ async def test_response_is_uncached_prometheus_text(scraper: Scraper) -> None:
 
 async def test_labels_contain_no_names_or_ids(scraper: Scraper, writer: Writer) -> None:
     job_id = await writer.run(queue="private", functionName="secret.plan")
-    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'))
+    await eventually(lambda: scraper.metric('job_transitions_total{state="success"}'))
     text = (await scraper.get()).text
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     assert {name for sample in samples for name in sample.labels} <= LABELS
@@ -95,7 +95,7 @@ async def test_lag_of_the_oldest_due_job_ignores_paused_queues(
     await writer.job(lane="default/", scheduledTime=due)
     await writer.job(lane="default/", scheduledTime=due + timedelta(hours=2))
     await engine.queues.pause("paused")
-    assert 3_600 <= await scraper.figure("oldest_due_job_seconds") < 3_660
+    assert 3_600 <= await scraper.metric("oldest_due_job_seconds") < 3_660
 
 
 async def test_worker_without_a_recent_heartbeat_is_not_counted(
@@ -106,18 +106,18 @@ async def test_worker_without_a_recent_heartbeat_is_not_counted(
         await engine.workers.register(worker_id, about)
     long_ago = {"$set": {"heardAt": datetime.now(UTC) - timedelta(minutes=1), "loopLagMs": 500}}
     await writer.mongo["workers"].update_one({"_id": "dead"}, long_ago)
-    figures = await scraper.scrape()
-    assert figures["ostinato_workers"] == 1
-    assert figures["ostinato_worker_slots"] == 7
-    assert figures["ostinato_worker_slots_taken"] == 3
-    assert figures["ostinato_worker_loop_lag_seconds"] == 0.02
+    samples = await scraper.scrape()
+    assert samples["ostinato_workers"] == 1
+    assert samples["ostinato_worker_slots"] == 7
+    assert samples["ostinato_worker_slots_taken"] == 3
+    assert samples["ostinato_worker_loop_lag_seconds"] == 0.02
 
 
 async def test_mongodb_is_read_at_most_once_a_second(scraper: Scraper) -> None:
-    begun_at = time.monotonic()
+    started_at = time.monotonic()
     await asyncio.gather(*(scraper.get() for _ in range(20)))
     assert scraper.reader is not None
-    assert 1 <= scraper.reader.reads <= 2 + (time.monotonic() - begun_at)
+    assert 1 <= scraper.reader.reads <= 2 + (time.monotonic() - started_at)
 
 
 async def test_metrics_that_need_no_mongodb_are_available_without_it(
@@ -126,23 +126,23 @@ async def test_metrics_that_need_no_mongodb_are_available_without_it(
     async with Engine.open(engine.settings) as gone:
         pass
     async with scraped(gone, feed) as scraper:
-        figures = await scraper.scrape()
-    assert figures["ostinato_mongodb_answers"] == 0
-    assert figures["ostinato_hub_following"] == 1
-    assert "ostinato_workers" not in figures
+        samples = await scraper.scrape()
+    assert samples["ostinato_mongodb_answers"] == 0
+    assert samples["ostinato_hub_following"] == 1
+    assert "ostinato_workers" not in samples
 
 
-def labelled(figures: dict[str, float], name: str) -> dict[str, float]:
+def labelled(samples: dict[str, float], name: str) -> dict[str, float]:
     """Return the samples of one metric, by the values of their labels."""
     start = f"ostinato_{name}{{"
-    return {k.split('"')[1]: figure for k, figure in figures.items() if k.startswith(start)}
+    return {k.split('"')[1]: value for k, value in samples.items() if k.startswith(start)}
 
 
 async def test_operations_are_counted_by_kind_and_outcome(scraper: Scraper) -> None:
-    await scraper.ask("{ viewer { id } }")
-    await scraper.ask("{ nothing }")
-    await scraper.ask('{ job(id: "x") { id } }')
-    await scraper.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { id } } }")
+    await scraper.execute("{ viewer { id } }")
+    await scraper.execute("{ nothing }")
+    await scraper.execute('{ job(id: "x") { id } }')
+    await scraper.execute("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { job { id } } }")
     ended = {k: v for k, v in (await scraper.scrape()).items() if "graphql_operations" in k}
     assert ended == {
         operations("query", "ok"): 1,
@@ -163,11 +163,11 @@ async def test_sockets_and_subscriptions_are_counted(scraper: Scraper) -> None:
         await client.init(issue_token(scraper.settings, "ann"))
         await client.subscribe("1", JOBS)
         await client.receive()
-        await eventually(lambda: scraper.figure("subscription_members"))
-        figures = await scraper.scrape()
-        assert figures["ostinato_sockets"] == figures["ostinato_subscription_groups"] == 1
-        assert figures["ostinato_hub_subscriptions"] == figures["ostinato_hub_watches"] == 1
-    await eventually(lambda: scraper.figure('websockets_closed_total{code="client"}'))
+        await eventually(lambda: scraper.metric("subscription_members"))
+        samples = await scraper.scrape()
+        assert samples["ostinato_sockets"] == samples["ostinato_subscription_groups"] == 1
+        assert samples["ostinato_hub_subscriptions"] == samples["ostinato_hub_watches"] == 1
+    await eventually(lambda: scraper.metric('websockets_closed_total{code="client"}'))
     left = await scraper.scrape()
     assert left["ostinato_sockets"] == left["ostinato_subscription_members"] == 0
     assert left[operations("subscription", "ok")] == 1
@@ -179,24 +179,24 @@ async def test_metrics_of_an_api_process_include_those_of_a_worker_process(
     api = await processes.api(metrics_token=SecretStr(TOKEN))
     processes.worker(concurrency=5)
     scraper = Scraper(url=api.url, settings=api.settings)
-    answer = await scraper.ask(
+    answer = await scraper.execute(
         SCHEDULE, input={"functionName": "tasks.runTask", "args": {"name": "a"}}
     )
     assert "errors" not in answer, answer
-    await eventually(lambda: scraper.figure('job_transitions_total{state="success"}'), within=30)
-    await eventually(lambda: scraper.figure("workers"))
-    figures = await scraper.scrape()
-    assert figures["ostinato_worker_slots"] == 5
-    assert figures["ostinato_oldest_due_job_seconds"] < 20
+    await eventually(lambda: scraper.metric('job_transitions_total{state="success"}'), within=30)
+    await eventually(lambda: scraper.metric("workers"))
+    samples = await scraper.scrape()
+    assert samples["ostinato_worker_slots"] == 5
+    assert samples["ostinato_oldest_due_job_seconds"] < 20
 
 
 async def test_documentation_lists_exactly_the_existing_metrics(
     scraper: Scraper, writer: Writer
 ) -> None:
     await writer.job()
-    await eventually(lambda: scraper.figure('job_transitions_total{state="pending"}'))
+    await eventually(lambda: scraper.metric('job_transitions_total{state="pending"}'))
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
     listed = set(re.findall(r"^\| `(ostinato_\w+)` \|", page, re.MULTILINE))
     text = (await scraper.get()).text
-    figures = set(re.findall(r"^# TYPE (ostinato_\w+) ", text, re.MULTILINE))
-    assert listed == figures
+    samples = set(re.findall(r"^# TYPE (ostinato_\w+) ", text, re.MULTILINE))
+    assert listed == samples

@@ -15,7 +15,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import issue_token
 from ostinato.schema.server.app import create_app
 from ostinato.schema.transports.connections import ConnectionRegistry
-from tests.live.leftovers import alive
+from tests.live.leaked_objects import count_live_objects
 from tests.live.scraping import TIMEOUT_S, TOKEN, Scraper
 from tests.live.serving import served
 from tests.live.watching import JOBS
@@ -104,5 +104,5 @@ async def test_clients_of_every_transport_leave_nothing_in_memory(
         for _ in range(VISITS):
             await place.visit(writer)
         await eventually(place.is_empty)
-        counts.append(alive())
+        counts.append(count_live_objects())
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
