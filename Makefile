@@ -121,7 +121,7 @@ test: setup ## Run the tests (ARGS='-k name' selects some)
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-slow
-test-slow: setup ## Run the tests that take long: small chaos runs, the demo, an installed wheel
+test-slow: setup ## Run the tests that take long, such as small chaos runs and an installed wheel
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: coverage

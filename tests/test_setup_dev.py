@@ -176,6 +176,7 @@ async def test_signal_stops_all_processes_within_5_seconds(
     assert not run.description.exists()
 
 
+@pytest.mark.slow
 async def test_second_run_finds_the_data_of_a_killed_run(dev: Installation) -> None:
     first = await dev.running()
     url = (await first.up())["mongoUrl"]
@@ -214,6 +215,7 @@ async def test_killed_worker_is_replaced_and_reported(dev: Installation) -> None
     assert run.child.exit_code is None
 
 
+@pytest.mark.slow
 async def test_exit_of_a_server_stops_all_and_is_reported(dev: Installation) -> None:
     run = await dev.running()
     children = run.processes()
@@ -233,6 +235,7 @@ def _flat(run: Run) -> str:
     return " ".join(run.child.tail().split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 async def test_run_whose_terminal_was_closed_stops_at_a_signal(
     other: Installation, number: signal.Signals

@@ -116,6 +116,7 @@ async def test_pages_show_values_completely(
     await chromium.play("values", echo_api, {"store what others wrote": store})
 
 
+@pytest.mark.slow
 @bounds(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(JSON, min_size=10, max_size=20))
 async def test_page_shows_every_value_as_it_was_sent(
