@@ -1,9 +1,10 @@
 """The change feed: malformed documents, and restarts after exceptions."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from pymongo import DeleteMany, InsertOne, UpdateOne
 from structlog.testing import capture_logs
 
 from ostinato.jobs.changefeed import ChangeFeed, ChangeFilter
@@ -19,10 +20,23 @@ from tests.live.fixtures import ContextFactory
 from tests.live.reading import Client, follow, ready_cursor
 from tests.live.watching import SubscriptionHarness
 from tests.live.writing import Writer
-from tests.malformed import FAR_FUTURE, UNEXPECTED_VALUES, malformed_documents, valid_document
+from tests.malformed import (
+    FAR_FUTURE,
+    UNEXPECTED_VALUES,
+    Document,
+    malformed_documents,
+    valid_document,
+)
 from tests.processes import eventually
 
 ALL = JobFilter()
+
+
+def malformed_writes(collection: str) -> Iterator[DeleteMany | InsertOne[Document] | UpdateOne]:
+    for _, document in malformed_documents(collection):
+        yield DeleteMany({})  # names may be taken
+        yield InsertOne(document)
+        yield UpdateOne({"_id": document["_id"]}, {"$set": {"deleted": "odd"}})
 
 
 @pytest.mark.parametrize("collection", list(WatchedCollection))
@@ -31,11 +45,7 @@ async def test_malformed_documents_do_not_stop_the_change_feed(
 ) -> None:
     async with Client(jobs_changed(as_viewer("bob"), ALL, SubscribeOptions())) as client:
         await client.ready()
-        for _, document in malformed_documents(collection):
-            where = {"_id": document["_id"]}
-            await writer.mongo[collection].delete_many({})  # names may be taken
-            await writer.mongo[collection].insert_one(document)
-            await writer.mongo[collection].update_one(where, {"$set": {"deleted": "odd"}})
+        await writer.mongo[collection].bulk_write(list(malformed_writes(collection)))
         job_id = await writer.job("bob")
         assert (await client.next()).id == job_id
         assert feed.following

@@ -24,8 +24,10 @@ async def registered(rig: Rig, number: int) -> bool:
     return len(await rig.all("workers")) >= number
 
 
-@pytest.mark.parametrize("kind", ["thread", "pool", "default pool"])
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("thread", 1), ("pool", 1), ("default pool", 1), ("default pool", 2)],
+)
 async def test_drained_worker_exits_despite_threads_left_by_a_function(
     rig_without_worker: Rig, processes: Processes, kind: str, number: int
 ) -> None:
