@@ -22,6 +22,7 @@ FIRST_PAUSE_S: Final = 0.05
 JITTER: Final = (0.5, 1.5)
 MAX_PAUSE_S: Final = 1.0
 MAX_REFUSED_PAUSE_S: Final = 10.0  # each retry forces a group to be bisected
+GIVEN_UP: Final = "completion.given_up"
 DECIDED: Final = frozenset({TransitionName.SUCCEED, TransitionName.RETRY, TransitionName.FAIL})
 
 log = get_log(__name__)
@@ -123,13 +124,18 @@ class Completer:
         self, outcome: Outcome, error: OutcomeRefused | Interrupted, *, will_shrink: bool
     ) -> None:
         gives_up = self._closing.is_set() and not will_shrink
-        log.error(
-            "completion.given_up" if gives_up else "completion.rejected",
-            job_id=outcome.job_id,
-            attempt=outcome.attempt,
-            transition=outcome.transition.value,
-            error=str(error),
-        )
+        log_unwritten(GIVEN_UP if gives_up else "completion.rejected", outcome, str(error))
+
+
+def log_unwritten(event: str, outcome: Outcome, error: str) -> None:
+    """Log why an outcome is not stored."""
+    log.error(
+        event,
+        job_id=outcome.job_id,
+        attempt=outcome.attempt,
+        transition=outcome.transition.value,
+        error=error,
+    )
 
 
 def without_refused_content(outcome: Outcome, error: Exception) -> Outcome | None:

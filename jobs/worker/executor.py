@@ -25,7 +25,7 @@ from ostinato.jobs.settings import Mode
 from ostinato.jobs.transactions.shared_transactions import SharedTransactions
 from ostinato.jobs.worker.attempt import Attempt
 from ostinato.jobs.worker.claims import Claimer
-from ostinato.jobs.worker.completer import Completer
+from ostinato.jobs.worker.completer import GIVEN_UP, Completer, log_unwritten
 from ostinato.jobs.worker.function_runner import FunctionRunner
 from ostinato.jobs.worker.function_stats import FunctionStats, SharingClass
 from ostinato.jobs.worker.progress import ProgressReport
@@ -144,13 +144,9 @@ class Executor:
     def _report_unwritten(self) -> None:
         """Log the outcomes that MongoDB has not acknowledged when the worker exits."""
         for running in self.running.values():
-            if running.has_returned and not running.is_written:
-                log.error(
-                    "completion.given_up",
-                    job_id=running.attempt.job_id,
-                    attempt=running.attempt.number,
-                    error=f"MongoDB did not acknowledge it within {SHUTDOWN_WRITE_S:g} s",
-                )
+            if running.outcome is not None and not running.is_written:
+                error = f"MongoDB did not acknowledge it within {SHUTDOWN_WRITE_S:g} s"
+                log_unwritten(GIVEN_UP, running.outcome, error)
 
     async def stop_all(self, why: StopReason) -> None:
         """Cancel all running attempts and wait up to STOP_TIMEOUT_S for them to stop."""
@@ -250,7 +246,7 @@ class Executor:
         outcome = await self._run_to_outcome(running)
         if outcome is None:
             return
-        running.has_returned = True
+        running.outcome = outcome
         self.slots.release_unacked(running.lane)
         self._slot_freed()
         if running.task.cancelling():

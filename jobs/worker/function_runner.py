@@ -1,9 +1,10 @@
 """Runs one attempt: function lookup, argument unpacking, call and outcome."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
@@ -13,7 +14,7 @@ from ostinato.jobs.context import AttemptLost, Context, ReportProgress, Schedule
 from ostinato.jobs.engine import Engine, ImmediateJobWriter
 from ostinato.jobs.errors import BadRequest
 from ostinato.jobs.json_values import TooLarge, to_json_value
-from ostinato.jobs.logs import get_log
+from ostinato.jobs.logs import LogThrottle, get_log
 from ostinato.jobs.mongo.client import (
     ENCODING_ERRORS,
     MongoError,
@@ -108,6 +109,8 @@ class FunctionRunner:
     outcome_store: OutcomeStore
     shared_transactions: Mapping[SharingClass, SharedTransactions]
     stats: FunctionStats
+    unknown_throttle: LogThrottle = field(default_factory=lambda: LogThrottle(math.inf))
+    """Allows one warning per unknown function."""
 
     async def run(self, attempt: Attempt, progress: ProgressReport) -> Outcome | None:
         """Run an attempt; returns the outcome to write.
@@ -117,11 +120,7 @@ class FunctionRunner:
         """
         function = self.engine.registry.get(attempt.function_name)
         if function is None:
-            message = (
-                f"Function {attempt.function_name!r} is not registered on this worker: add its "
-                "module to OSTINATO_FUNCTIONS on every worker"
-            )
-            return attempt.outcome_of_error(stored_error("UnknownFunction", message), random.random)
+            return self._outcome_of_unknown(attempt)
         try:
             match function.kind:
                 case FunctionKind.MUTATION:
@@ -142,6 +141,17 @@ class FunctionRunner:
             return _outcome_by_policy(function, attempt, own.error)
         except BaseException as error:  # user code ran here: sys.exit() fails only this job
             return await self._outcome_of_error(function, attempt, error)
+
+    def _outcome_of_unknown(self, attempt: Attempt) -> Outcome:
+        """Return the outcome for a function that is not registered; log each function once."""
+        name = attempt.function_name
+        message = (
+            f"Function {name!r} is not registered on this worker: is OSTINATO_FUNCTIONS the same "
+            "for the API and the workers? Add the function's module, and restart the workers"
+        )
+        if self.unknown_throttle.allows(name):
+            log.warning("function.unknown", function=name, reason=message)
+        return attempt.outcome_of_error(stored_error("UnknownFunction", message), random.random)
 
     def on_self_cancellation(self, attempt: Attempt, error: asyncio.CancelledError) -> Outcome:
         """Return the outcome after a cancellation that the worker did not request."""

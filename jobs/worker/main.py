@@ -7,6 +7,7 @@ import signal
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final
@@ -23,6 +24,7 @@ from ostinato.jobs.worker.worker import LeaseLost, WorkerRuntime
 
 MIN_PAUSE_S: Final = 0.5
 MAX_PAUSE_S: Final = 5.0
+STABLE_AFTER_S: Final = 60.0  # a later error is not a failed start
 EXIT_TIMEOUT_S: Final = 3.0  # for the interpreter's shutdown and the user's exit handlers
 STANDARD_LIBRARY: Final = sysconfig.get_path("stdlib")
 
@@ -59,7 +61,7 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(signum, stop.set)
     exit_code = 1
     try:
-        backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S)
+        backoff = Backoff(MIN_PAUSE_S, MAX_PAUSE_S, stable_s=STABLE_AFTER_S)
         while not stop.is_set():
             await _run_once(settings, stop, backoff)
         exit_code = 0
@@ -68,15 +70,17 @@ async def run_worker(settings: Settings) -> None:
 
 
 async def _run_once(settings: Settings, stop: asyncio.Event, backoff: Backoff) -> None:
+    started_at = time.monotonic()
     try:
         await run_worker_once(settings, stop)
+        backoff.reset()
     except asyncio.CancelledError:  # by a function: signals only set `stop`
         log.error("worker.cancelled")
         await clear_cancellation()
     except (MongoError, TimeoutError) as error:  # an outage while it started
         if not is_transient(error):
             raise
-        pause_s = backoff.next_s()
+        pause_s = backoff.next_s(time.monotonic() - started_at)
         log.warning("worker.not_started", error=str(error), retry_in_s=pause_s)
         await wait_for_event(stop, pause_s)
 

@@ -32,10 +32,15 @@ class RunningAttempt:
     """The lane whose slot it occupies."""
     stop_reason: StopReason | None = None
     has_started: bool = False
-    has_returned: bool = False
-    """Whether the function has returned: the slot is freed, the outcome not yet written."""
+    outcome: Outcome | None = None
+    """Set when the function has returned, unless its own transaction has stored the outcome."""
     is_written: bool = False
     """Whether the outcome is stored."""
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether the function has returned: the slot is freed, the outcome not yet written."""
+        return self.outcome is not None
 
     @property
     def is_stopping(self) -> bool:

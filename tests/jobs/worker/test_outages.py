@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -39,6 +41,10 @@ async def mongo(fast_settings: Settings, mongo_proxy: Proxy) -> AsyncIterator[Mo
     await mongo.ping()
     await mongo.sessions.close()
     await asyncio.to_thread(mongo.close)
+
+
+def events_of(logs: Sequence[MutableMapping[str, Any]], event: str) -> list[Any]:
+    return [line for line in logs if line["event"] == event]
 
 
 async def end_outage(rig: Rig, worker_proxy: Proxy) -> None:
@@ -162,7 +168,7 @@ async def test_worker_that_starts_during_an_outage_starts_again(
     fast_settings: Settings, mongo_proxy: Proxy
 ) -> None:
     settings = fast_settings.model_copy(update={"mongo_url": mongo_proxy.url})
-    stop, backoff = asyncio.Event(), Backoff(0.0, 0.0)
+    stop, backoff = asyncio.Event(), Backoff(0.001, 1.0)
     mongo_proxy.cut()
     with capture_logs() as logs:
         await _run_once(settings, stop, backoff)
@@ -175,3 +181,21 @@ async def test_worker_that_starts_during_an_outage_starts_again(
         "worker.started",
         "worker.stopped",
     ]
+    assert backoff.next_s() == 0.001
+
+
+async def test_outcome_that_mongodb_does_not_acknowledge_before_the_exit_is_logged(
+    rig_without_worker: Rig, fast_settings: Settings, mongo_proxy: Proxy
+) -> None:
+    job_id = await rig_without_worker.schedule("hold")
+    with capture_logs() as logs:
+        async with run_worker(fast_settings.model_copy(update={"mongo_url": mongo_proxy.url})):
+            await gate.reached.wait()
+            mongo_proxy.cut()
+            gate.opened.set()
+            unanswered = partial(events_of, logs, "completion.unanswered")
+            await rig_without_worker.wait_until(unanswered)
+        mongo_proxy.heal()
+    (line,) = events_of(logs, "completion.given_up")
+    assert (line["job_id"], line["attempt"], line["transition"]) == (job_id, 1, "succeed")
+    assert line["error"] == "MongoDB did not acknowledge it within 2 s"

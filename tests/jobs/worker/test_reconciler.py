@@ -85,11 +85,11 @@ async def test_returned_attempt_is_not_stopped_while_its_outcome_is_written(
     worker.executor._start(attempt, Lane())
     await gate.reached.wait()
     running = worker.executor.running[attempt.job_id]
-    running.has_returned = True
+    running.outcome = attempt.outcome_of_stop()
     await rig_without_worker.cancel(attempt.job_id)
     await worker._reconciler.reconcile()
     assert running.stop_reason is None
-    running.has_returned = False
+    running.outcome = None
     await worker._reconciler.reconcile()
     assert running.stop_reason is StopReason.CANCELED
 

@@ -1,5 +1,6 @@
 """Actions start at most once per attempt; only the retry policy adds attempts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -223,3 +224,15 @@ async def test_failures_are_logged_without_the_error_message(rig: Rig) -> None:
     assert retried["retry_in_ms"] == HALF_AN_HOUR_MS
     assert (ended["job_id"], ended["function"]) == (failed["_id"], "functions.failWith")
     assert "secret" not in repr(logs)
+
+
+async def test_job_of_an_unknown_function_fails_and_the_function_is_logged_once(rig: Rig) -> None:
+    known = await rig.build_job("echo", {"value": 1})
+    unknown = replace(known, function=replace(known.function, name="functions.gone"))
+    with capture_logs() as logs:
+        for _ in range(2):
+            job = await rig.wait_until_ended((await rig.engine.schedule(unknown)).id)
+    assert job["error"]["name"] == "UnknownFunction"
+    (line,) = [line for line in logs if line["event"] == "function.unknown"]
+    assert (line["function"], line["reason"]) == ("functions.gone", job["error"]["message"])
+    assert "is OSTINATO_FUNCTIONS the same for the API and the workers?" in line["reason"]
