@@ -21,6 +21,8 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 
+MAX_MESSAGE_CHARS = 1_000
+
 FormattedError = dict[str, Any]
 
 
@@ -34,7 +36,7 @@ _STEP = re.compile(r"\.(?P<field>\w+)|\[(?P<index>\d+)\]")
 
 def format_document_errors(errors: Iterable[GraphQLError], code: str) -> list[FormattedError]:
     """Format the errors of parsing or validating a document."""
-    return [_format(error, error.message, {"code": code}) for error in errors]
+    return [_format(error, _shortened(error.message), {"code": code}) for error in errors]
 
 
 def format_variable_errors(errors: Iterable[GraphQLError]) -> list[FormattedError]:
@@ -61,13 +63,16 @@ def _format_variable_error(error: GraphQLError) -> FormattedError:
         return _format(error, str(cause), cause.extensions)
     found = _VARIABLE.fullmatch(error.message)
     issues = [_issue_of(found)] if found else []
-    return _format(error, error.message, BadRequest(error.message, issues).extensions)
+    message = _shortened(error.message)
+    return _format(error, message, BadRequest(message, issues).extensions)
 
 
 def _issue_of(found: re.Match[str]) -> Issue:
     steps = _STEP.finditer(found["path"] or "")
     path = (step["field"] or int(step["index"]) for step in steps)
-    return Issue(path=(found["name"], *path), message=found["message"], code="invalid_type")
+    return Issue(
+        path=(found["name"], *path), message=_shortened(found["message"]), code="invalid_type"
+    )
 
 
 def _format_execution_error(error: GraphQLError) -> FormattedError:
@@ -76,8 +81,16 @@ def _format_execution_error(error: GraphQLError) -> FormattedError:
         return _format(error, str(cause), cause.extensions)
     if isinstance(cause, GraphQLError) and cause.nodes:
         # graphql-core raises this for an argument with an invalid variable value.
-        return _format(error, cause.message, {"code": BadRequest.code})
+        return _format(error, _shortened(cause.message), {"code": BadRequest.code})
     return _format(error, _MASK, _mask(cause))
+
+
+def _shortened(message: str) -> str:
+    """Leave out the middle of a message that repeats a large value."""
+    if len(message) <= MAX_MESSAGE_CHARS:
+        return message
+    half = MAX_MESSAGE_CHARS // 2
+    return f"{message[:half]} … {message[-half:]}"
 
 
 def _root_cause(error: GraphQLError) -> Exception:

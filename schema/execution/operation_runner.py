@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -33,7 +33,7 @@ from ostinato.schema.execution.operation_metrics import OperationMetrics
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.persisted import read_allowed_documents
 from ostinato.schema.execution.prepared_operation import PreparedOperation, prepare_operation
-from ostinato.schema.execution.root_fields import after_argument
+from ostinato.schema.execution.root_fields import after_argument, find_operation
 from ostinato.schema.execution.strawberry_internals import core_schema
 
 MAX_WRITTEN_DEPTH = 200  # maximum of the encoder
@@ -99,6 +99,7 @@ class OperationRunner:
             kind = prepared.operations.get(request.operation_name)
             if kind is None:
                 raise RequestRejected([format_exception(_unknown_operation(request))])
+            request = _without_undeclared_variables(request, prepared)
             name, variables = request.operation_name, request.variables or {}
             self._documents.check_cost(prepared, name, variables)
             return Operation(request=request, prepared=prepared, kind=kind)
@@ -222,6 +223,20 @@ class OperationRunner:
                 self._schema, prepared.document, name
             )
         return prepared_operation
+
+
+def _without_undeclared_variables(
+    request: OperationRequest, prepared: PreparedDocument
+) -> OperationRequest:
+    """Drop variables that the operation does not declare: a subscription would keep them."""
+    if not request.variables:
+        return request
+    operation = find_operation(prepared.document, request.operation_name)
+    declared = {each.variable.name.value for each in operation.variable_definitions or ()}
+    if request.variables.keys() <= declared:
+        return request
+    kept = {name: value for name, value in request.variables.items() if name in declared}
+    return replace(request, variables=kept)
 
 
 def _unknown_operation(request: OperationRequest) -> BadRequest:

@@ -13,6 +13,7 @@ from ostinato.jobs.settings import Settings
 from ostinato.resolvers.auth import Viewer
 from ostinato.resolvers.context import RequestContext
 from ostinato.schema.build import graphql_schema
+from ostinato.schema.execution.operation_runner import OperationRunner
 from tests.api.documents import Documents
 
 FUNCTIONS = "tests.api.functions"
@@ -103,6 +104,16 @@ async def engine(api_settings: Settings) -> AsyncIterator[Engine]:
 async def clients(engine: Engine) -> AsyncIterator[Clients]:
     async with ChangeFeed(engine.mongo, engine.settings) as feed:
         yield Clients(engine=engine, feed=feed)
+
+
+@pytest.fixture
+async def runner(engine: Engine, clients: Clients) -> OperationRunner:
+    """Return the runner of operations, as the API's transports use it."""
+    return OperationRunner(
+        graphql_schema,
+        engine.settings,
+        lambda viewer: RequestContext(caller=viewer, engine=engine, feed=clients.feed),
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ more than about 50 ms.
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ostinato.jobs.changefeed import ChangeFeed
 from ostinato.jobs.engine import Engine
 from ostinato.resolvers.auth import Viewer
-from ostinato.resolvers.context import RequestContext
-from ostinato.schema.build import graphql_schema
 from ostinato.schema.execution.documents import RequestRejected
 from ostinato.schema.execution.operation_request import OperationRequest
 from ostinato.schema.execution.operation_runner import OperationRunner
@@ -121,7 +118,7 @@ def measured_callbacks() -> Iterator[list[float]]:
 
 
 @pytest.fixture
-async def meter(engine: Engine) -> AsyncIterator[Meter]:
+async def meter(engine: Engine, runner: OperationRunner) -> Meter:
     event = JOB["timeline"][0]
     timeline = [event | {"seq": seq} for seq in range(1, 512)]
     schedule = {"kind": "cron", "cronspec": RARE, "tz": "Europe/Berlin"}
@@ -133,14 +130,7 @@ async def meter(engine: Engine) -> AsyncIterator[Meter]:
         valid_document("crons", "ann") | {"name": f"cron {number}", "schedule": schedule}
         for number in range(100)
     )
-    async with ChangeFeed(engine.mongo, engine.settings) as feed:
-        yield Meter(
-            runner=OperationRunner(
-                graphql_schema,
-                engine.settings,
-                lambda viewer: RequestContext(caller=viewer, engine=engine, feed=feed),
-            )
-        )
+    return Meter(runner=runner)
 
 
 @pytest.mark.parametrize("query", REJECTED.values(), ids=REJECTED.keys())
@@ -191,3 +181,10 @@ async def test_operations_of_a_user_at_once_are_limited(meter: Meter) -> None:
     assert rejected[0][0]["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfterMs": 1_000}
     assert responses[-1]["data"]["viewer"] == {"id": "bob"}
     assert "data" in await meter.response("{ viewer { id } }")
+
+
+async def test_variables_that_the_operation_does_not_declare_are_dropped(meter: Meter) -> None:
+    query = "subscription($id: ID!) { jobChanged(jobId: $id) { cursor } }"
+    variables = {"id": "x", "unused": "x" * 250_000}
+    operation = await meter.runner.prepare(OperationRequest(query=query, variables=variables))
+    assert operation.request.variables == {"id": "x"}
