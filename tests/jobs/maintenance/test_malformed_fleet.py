@@ -55,6 +55,11 @@ async def insert(rig: Rig, collection: str, *documents: Document) -> None:
     await rig.engine.mongo[collection].insert_many(documents)
 
 
+async def replace(rig: Rig, collection: str, document_id: str, document: Document) -> None:
+    where = {"_id": document_id}
+    await rig.engine.mongo[collection].replace_one(where, document, upsert=True)
+
+
 async def test_workers_start_and_run_jobs_despite_malformed_documents(
     fast_settings: Settings, rig_without_worker: Rig
 ) -> None:
@@ -99,20 +104,19 @@ async def test_malformed_pending_jobs_do_not_delay_other_jobs(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("field", QUEUE)
-@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
 async def test_queue_uses_defaults_for_malformed_fields(
-    rig_without_worker: Rig, field: str, odd: str
+    rig_without_worker: Rig, field: str, subtests: pytest.Subtests
 ) -> None:
-    await insert(
-        rig_without_worker, "queues", {**QUEUE, "_id": "default", field: UNEXPECTED_VALUES[odd]}
-    )
-    queue = (await QueueStore(rig_without_worker.engine.mongo).all())["default"]
-    others = {name: value for name, value in QUEUE.items() if name != field}
-    assert {name: getattr(queue, name) for name in others} == others
-    assert isinstance(queue.paused, bool)
-    assert 1 <= queue.weight <= 1_000
-    paused = await QueueStore(rig_without_worker.engine.mongo).pause("default")
-    assert paused.paused
+    for odd, value in UNEXPECTED_VALUES.items():
+        with subtests.test(odd):
+            await replace(rig_without_worker, "queues", "default", QUEUE | {field: value})
+            queue = (await QueueStore(rig_without_worker.engine.mongo).all())["default"]
+            others = {name: QUEUE[name] for name in QUEUE.keys() - {field}}
+            assert {name: getattr(queue, name) for name in others} == others
+            assert isinstance(queue.paused, bool)
+            assert 1 <= queue.weight <= 1_000
+            paused = await QueueStore(rig_without_worker.engine.mongo).pause("default")
+            assert paused.paused
 
 
 async def test_workers_are_listed_despite_malformed_heartbeats(rig_without_worker: Rig) -> None:
@@ -126,18 +130,16 @@ async def test_workers_are_listed_despite_malformed_heartbeats(rig_without_worke
     assert (await store.read_fleet()).size("default") >= 1
 
 
-@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
 async def test_malformed_leader_document_does_not_prevent_election(
-    rig_without_worker: Rig, odd: str
+    rig_without_worker: Rig, subtests: pytest.Subtests
 ) -> None:
-    await insert(
-        rig_without_worker,
-        "leaders",
-        {"_id": "dispatcher", "worker": "dead", "until": UNEXPECTED_VALUES[odd]},
-    )
-    assert await WorkerStore(rig_without_worker.engine.mongo).acquire_leadership(
-        "dispatcher", "w1", 1_000
-    )
+    for odd, value in UNEXPECTED_VALUES.items():
+        with subtests.test(odd):
+            leader = {"worker": "dead", "until": value}
+            await replace(rig_without_worker, "leaders", "dispatcher", leader)
+            assert await WorkerStore(rig_without_worker.engine.mongo).acquire_leadership(
+                "dispatcher", "w1", 1_000
+            )
 
 
 async def test_malformed_lease_can_be_acquired(rig_without_worker: Rig) -> None:
@@ -160,19 +162,18 @@ async def test_malformed_time_offset_leaves_due_time_at_the_server_time(
     assert await rig_without_worker.engine.clock.offset_ms() == 0
 
 
-@pytest.mark.parametrize("odd", UNEXPECTED_VALUES)
-async def test_malformed_rate_does_not_delay_starts(rig_without_worker: Rig, odd: str) -> None:
-    buckets, now = (
-        RateLimitStore(rig_without_worker.engine.mongo),
-        await rig_without_worker.engine.now(),
-    )
-    await insert(
-        rig_without_worker,
-        "buckets",
-        {"_id": "b", "reserved": UNEXPECTED_VALUES[odd], "started": UNEXPECTED_VALUES[odd]},
-    )
-    assert (await buckets.read_quota("b", LIMIT, now)).free > 0
-    assert (await buckets.acquire("b", LIMIT, StartRequest(new=1, reserved=0), 0)).start_now == 1
+async def test_malformed_rate_does_not_delay_starts(
+    rig_without_worker: Rig, subtests: pytest.Subtests
+) -> None:
+    buckets = RateLimitStore(rig_without_worker.engine.mongo)
+    now = await rig_without_worker.engine.now()
+    for odd, value in UNEXPECTED_VALUES.items():
+        with subtests.test(odd):
+            bucket = {"reserved": value, "started": value}
+            await replace(rig_without_worker, "buckets", "b", bucket)
+            assert (await buckets.read_quota("b", LIMIT, now)).free > 0
+            acquired = await buckets.acquire("b", LIMIT, StartRequest(new=1, reserved=0), 0)
+            assert acquired.start_now == 1
 
 
 @pytest.mark.parametrize("odd", ["null", "text", "number", "far date", "early date", "object id"])

@@ -28,7 +28,6 @@ def label(value: object) -> str:
     return index_name(value) if isinstance(value, IndexModel) else str(value)
 
 
-EVERY_INDEX = pytest.mark.parametrize(("collection", "index"), INDEXES, ids=label)
 EVERY_UNIQUE_INDEX = pytest.mark.parametrize(("collection", "index"), UNIQUE, ids=label)
 
 
@@ -64,34 +63,35 @@ async def insert_duplicates(rig: Rig, collection: str, index: IndexModel) -> Non
     await rig.engine.mongo[collection].insert_many(documents)
 
 
-@EVERY_INDEX
 async def test_dropped_index_is_reported_and_rebuilt(
-    rig_without_worker: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, subtests: pytest.Subtests
 ) -> None:
-    name = index_name(index)
-    await rig_without_worker.engine.mongo[collection].drop_index(name)
-    (found,) = await findings(rig_without_worker)
-    assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
-    assert "is missing" in found.detail
-    assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
-    assert name in await names(rig_without_worker, collection)
-    assert [finding.detail for finding in await findings(rig_without_worker)] == ["all exist"]
+    mongo = rig_without_worker.engine.mongo
+    for collection, index in INDEXES:
+        with subtests.test(f"{collection}.{index_name(index)}"):
+            name = index_name(index)
+            await mongo[collection].drop_index(name)
+            (found,) = await findings(rig_without_worker)
+            assert (found.subject, found.ok) == (f"index {collection}.{name}", False)
+            assert "is missing" in found.detail
+            assert await build_missing_indexes(mongo) == 1
+            assert name in await names(rig_without_worker, collection)
+            assert [found.detail for found in await findings(rig_without_worker)] == ["all exist"]
 
 
-@EVERY_INDEX
 async def test_startup_rebuilds_an_index_with_different_keys(
-    rig_without_worker: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, subtests: pytest.Subtests
 ) -> None:
-    name = index_name(index)
-    await rig_without_worker.engine.mongo[collection].drop_index(name)
-    await rig_without_worker.engine.mongo[collection].create_index([("other", 1)], name=name)
-    (found,) = await findings(rig_without_worker)
-    assert found.detail == "has other keys or options"
-    assert (
-        await build_missing_indexes(rig_without_worker.engine.mongo) == 0
-    )  # another version may use it
-    await ensure_collections(rig_without_worker.engine.mongo)
-    assert [finding.detail for finding in await findings(rig_without_worker)] == ["all exist"]
+    mongo = rig_without_worker.engine.mongo
+    for collection, index in INDEXES:
+        with subtests.test(f"{collection}.{index_name(index)}"):
+            await mongo[collection].drop_index(index_name(index))
+            await mongo[collection].create_index([("other", 1)], name=index_name(index))
+            (found,) = await findings(rig_without_worker)
+            assert found.detail == "has other keys or options"
+            assert await build_missing_indexes(mongo) == 0  # another version may use it
+            await ensure_collections(mongo)
+            assert [found.detail for found in await findings(rig_without_worker)] == ["all exist"]
 
 
 @EVERY_UNIQUE_INDEX
@@ -119,22 +119,29 @@ async def test_unique_index_is_built_after_its_duplicates_are_removed(
     assert await build_missing_indexes(rig_without_worker.engine.mongo) == 1
 
 
-@EVERY_INDEX
+async def rename_index(rig: Rig, collection: str, index: IndexModel, name: str) -> None:
+    definition = dict(index.document) | {"name": name}
+    await rig.engine.mongo[collection].drop_index(index_name(index))
+    keys = list(definition.pop("key").items())
+    await rig.engine.mongo[collection].create_index(keys, **definition)
+
+
 async def test_index_with_the_same_keys_under_another_name_is_reported(
-    rig_without_worker: Rig, collection: str, index: IndexModel
+    rig_without_worker: Rig, subtests: pytest.Subtests
 ) -> None:
-    options = {
-        name: option for name, option in index.document.items() if name not in ("key", "name")
-    }
-    await rig_without_worker.engine.mongo[collection].drop_index(index_name(index))
-    keys = list(index.document["key"].items())
-    await rig_without_worker.engine.mongo[collection].create_index(keys, name="by_hand", **options)
-    with capture_logs() as logs:
-        await ensure_collections(rig_without_worker.engine.mongo)
-    (found,) = await findings(rig_without_worker)
-    assert found.detail == "exists under the name 'by_hand'"
-    assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
-    assert [line["found"] for line in logs if line["event"] == "index.unbuilt"] == [found.detail]
+    mongo = rig_without_worker.engine.mongo
+    for collection, index in INDEXES:
+        with subtests.test(f"{collection}.{index_name(index)}"):
+            await rename_index(rig_without_worker, collection, index, "by_hand")
+            with capture_logs() as logs:
+                await ensure_collections(mongo)
+            (found,) = await findings(rig_without_worker)
+            assert found.detail == "exists under the name 'by_hand'"
+            assert f'db.{collection}.dropIndex("by_hand")' in str(found.fix)
+            logged = [line["found"] for line in logs if line["event"] == "index.unbuilt"]
+            assert logged == [found.detail]
+            await mongo[collection].drop_index("by_hand")
+            await ensure_collections(mongo)
 
 
 @pytest.mark.parametrize("name", ["due", "fair", "running", "failed"])

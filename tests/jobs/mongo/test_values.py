@@ -70,10 +70,13 @@ async def test_arguments_and_results_are_unchanged(rig: Rig, name: str) -> None:
         assert job["progress"] == {"done": 1, "total": 2, "message": str(value)[:100]}
 
 
-@pytest.mark.parametrize("what", unusual_values.STORED)
-async def test_value_of_a_subclass_is_stored_as_its_base_class(rig: Rig, what: str) -> None:
-    job = await rig.run("return_value", what=what)
-    assert (job["state"], repr(job["result"])) == ("success", repr(unusual_values.STORED[what]))
+async def test_value_of_a_subclass_is_stored_as_its_base_class(
+    rig: Rig, subtests: pytest.Subtests
+) -> None:
+    for what, value in unusual_values.STORED.items():
+        with subtests.test(what):
+            job = await rig.run("return_value", what=what)
+            assert (job["state"], repr(job["result"])) == ("success", repr(value))
 
 
 def test_enum_is_no_larger_than_its_value() -> None:
@@ -85,28 +88,36 @@ def test_enum_is_no_larger_than_its_value() -> None:
     )
 
 
-@pytest.mark.parametrize("what", unusual_values.REJECTED)
-async def test_rejected_value_fails_its_job_at_once(rig: Rig, what: str) -> None:
-    job = await rig.run("return_value", what=what)
-    assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["message"] == unusual_values.REJECTED[what]
+async def test_rejected_value_fails_its_job_at_once(rig: Rig, subtests: pytest.Subtests) -> None:
+    for what, message in unusual_values.REJECTED.items():
+        with subtests.test(what):
+            job = await rig.run("return_value", what=what)
+            assert (job["state"], job["attempt"]) == ("failed", 1)
+            assert job["error"]["message"] == message
 
 
-@pytest.mark.parametrize("what", unusual_values.PROGRESS)
-async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(rig: Rig, what: str) -> None:
-    job = await rig.run("report_progress", what=what)
-    expected = job["error"]["message"] if job["state"] == "failed" else job["progress"]
-    assert (repr(expected), job["attempt"]) == (repr(unusual_values.EXPECTED_PROGRESS[what]), 1)
+async def test_progress_accepts_only_whole_numbers_up_to_2_to_the_53(
+    rig: Rig, subtests: pytest.Subtests
+) -> None:
+    for what in unusual_values.PROGRESS:
+        with subtests.test(what):
+            job = await rig.run("report_progress", what=what)
+            expected = job["error"]["message"] if job["state"] == "failed" else job["progress"]
+            assert (repr(expected), job["attempt"]) == (
+                repr(unusual_values.EXPECTED_PROGRESS[what]),
+                1,
+            )
 
 
-@pytest.mark.parametrize("what", unusual_values.OPTIONS)
-async def test_job_options_must_be_whole_numbers(rig: Rig, what: str) -> None:
-    job = await rig.run("schedule_with_options", what=what)
-    assert job.get("error", {}).get("message") == unusual_values.OPTION_ERRORS[what]
-    if job["state"] == "success":
-        planned = await rig.job(job["result"])
-        expected = planned["priority"], planned["timeoutMs"], planned["lane"]
-        assert repr(expected) == repr((2, 2_000, "default/:2"))
+async def test_job_options_must_be_whole_numbers(rig: Rig, subtests: pytest.Subtests) -> None:
+    for what in unusual_values.OPTIONS:
+        with subtests.test(what):
+            job = await rig.run("schedule_with_options", what=what)
+            assert job.get("error", {}).get("message") == unusual_values.OPTION_ERRORS[what]
+            if job["state"] == "success":
+                planned = await rig.job(job["result"])
+                expected = planned["priority"], planned["timeoutMs"], planned["lane"]
+                assert repr(expected) == repr((2, 2_000, "default/:2"))
 
 
 @pytest.mark.parametrize(
@@ -164,11 +175,14 @@ async def test_error_is_stored_unchanged(rig: Rig, message: str) -> None:
     assert failure["data"] == {"message": message}
 
 
-@pytest.mark.parametrize("behavior", ABNORMAL_ENDS)
-async def test_function_with_an_unusual_failure_fails_once(rig: Rig, behavior: str) -> None:
-    job = await rig.run("end_abnormally", behavior=behavior)
-    assert (job["state"], job["attempt"]) == ("failed", 1)
-    assert job["error"]["name"] == ABNORMAL_ENDS[behavior]
+async def test_function_with_an_unusual_failure_fails_once(
+    rig: Rig, subtests: pytest.Subtests
+) -> None:
+    for behavior, name in ABNORMAL_ENDS.items():
+        with subtests.test(behavior):
+            job = await rig.run("end_abnormally", behavior=behavior)
+            assert (job["state"], job["attempt"]) == ("failed", 1)
+            assert job["error"]["name"] == name
 
 
 async def test_rejected_result_does_not_affect_other_jobs(rig: Rig) -> None:

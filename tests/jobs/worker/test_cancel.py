@@ -198,17 +198,16 @@ async def test_attempt_stopped_before_its_first_step_still_writes_its_outcome(
 
 
 @pytest.mark.parametrize("name", ["cancel_by_id", "cancel_by_id_in_mutation"])
-@pytest.mark.parametrize(
-    "invalid_id", [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None]
-)
 async def test_mongodb_operator_as_a_job_id_cancels_nothing(
-    rig: Rig, name: str, invalid_id: object
+    rig: Rig, name: str, subtests: pytest.Subtests
 ) -> None:
-    targets = [await schedule_for(rig, owner) for owner in ("alice", "bob")]
-    job = await rig.run(name, job_id=invalid_id)
-    assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
-    assert "a job's id must be text" in job["error"]["message"]
-    assert [(await rig.job(target))["state"] for target in targets] == ["pending"] * 2
+    for invalid_id in ({"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["id"], 7, None):
+        with subtests.test(job_id=invalid_id):
+            targets = [await schedule_for(rig, owner) for owner in ("alice", "bob")]
+            job = await rig.run(name, job_id=invalid_id)
+            assert (job["state"], job["error"]["name"]) == ("failed", "BadRequest")
+            assert "a job's id must be text" in job["error"]["message"]
+            assert [(await rig.job(target))["state"] for target in targets] == ["pending"] * 2
 
 
 @pytest.mark.parametrize("name", ["cancel_by_id", "cancel_by_id_in_mutation"])

@@ -1,5 +1,6 @@
 """Errors that cannot be printed, or only slowly, fail only their own job, and only once."""
 
+import itertools
 import sys
 
 import pytest
@@ -10,16 +11,15 @@ from tests.engine.rig import Rig
 from tests.engine.self_cancelling import HUGE, UNPRINTABLE
 
 
-@pytest.mark.parametrize("kind", ["", "_in_mutation"])
-@pytest.mark.parametrize("what", UNPRINTABLE)
-async def test_unprintable_error_fails_its_job_once(rig: Rig, what: str, kind: str) -> None:
-    job = await rig.run(f"raise_unprintable{kind}", what=what)
-    assert (job["state"], job["attempt"]) == ("failed", 1)
-    also_raised = (
-        {"ValueError"} if what == "_HidesItsClass" else set()
-    )  # raised on reading its class
-    assert job["error"]["name"] in {what, "CancelledError", *also_raised}
-    assert (await rig.run("echo"))["state"] == "success"
+async def test_unprintable_error_fails_its_job_once(rig: Rig, subtests: pytest.Subtests) -> None:
+    for what, kind in itertools.product(UNPRINTABLE, ["", "_in_mutation"]):
+        with subtests.test(what + kind):
+            job = await rig.run(f"raise_unprintable{kind}", what=what)
+            assert (job["state"], job["attempt"]) == ("failed", 1)
+            # reading the class of this one raises
+            also_raised = {"ValueError"} if what == "_HidesItsClass" else set()
+            assert job["error"]["name"] in {what, "CancelledError", *also_raised}
+            assert (await rig.run("echo"))["state"] == "success"
 
 
 @pytest.mark.parametrize("what", UNPRINTABLE)
