@@ -65,11 +65,13 @@ async def test_a_failing_call_is_retried_after_1_2_and_4_seconds(
     api.failures = 100
     await call_until_quiet(caller, {"url": api.url})
     jobs = await caller.jobs(CALL)
-    gaps = [b.scheduled_time - a.scheduled_time for a, b in pairwise(jobs)]
     assert len(api.calls) == 4
     assert [job.args["attempts"] for job in jobs] == [0, 1, 2, 3]
-    for gap, seconds in zip(gaps, (1, 2, 4), strict=True):
-        assert timedelta(0) <= gap - timedelta(seconds=seconds) < timedelta(seconds=1)
+    for (job, retry), seconds in zip(pairwise(jobs), (1, 2, 4), strict=True):
+        assert job.started_at
+        assert job.completed_at
+        failed_at = retry.scheduled_time - timedelta(seconds=seconds)
+        assert job.started_at <= failed_at <= job.completed_at
     assert {job.state for job in jobs} == {JobState.SUCCESS}
 
 

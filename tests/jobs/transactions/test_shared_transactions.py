@@ -20,6 +20,7 @@ from ostinato.jobs.transactions.shared_transactions import (
     MAX_CONCURRENT_TRANSACTIONS,
     SharedTransactions,
 )
+from ostinato.jobs.worker import function_stats
 from tests.engine.functions import calls, gate
 from tests.engine.rig import Document, Rig, run_worker
 
@@ -31,6 +32,12 @@ TIMEOUT_S = 0.3
 def fast_settings(fast_settings: Settings) -> Settings:
     """Return settings with a lease that does not expire on a busy machine: tests count attempts."""
     return fast_settings.model_copy(update={"lease_ms": 60_000})
+
+
+@pytest.fixture(autouse=True)
+def quick_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count every function that has run as quick, on a busy machine, too."""
+    monkeypatch.setattr(function_stats, "QUICK_S", 30.0)
 
 
 @pytest.fixture
