@@ -16,6 +16,8 @@ Log = structlog.stdlib.BoundLogger
 QUIET_LIBRARIES = ("arq", "motor", "pymongo", "asyncio", "httpx")
 """Libraries logged at WARNING and above."""
 
+MULTILINE: Final = frozenset({"exception", "stack"})
+LINE_BREAKS: Final = "\n\t"
 REPEAT_S: Final = 60.0
 MAX_LINES_PER_PERIOD: Final = 1_000  # per throttle; further lines are dropped
 
@@ -66,6 +68,20 @@ def _without_colors(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def escape_controls(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape characters that could forge lines, or change what a terminal shows.
+
+    A client's text could contain line breaks, escape sequences and marks of text direction.
+    """
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            kept = LINE_BREAKS if key in MULTILINE else ""
+            event[key] = "".join(
+                each if each.isprintable() or each in kept else ascii(each)[1:-1] for each in value
+            )
+    return event
+
+
 def configure_logs(settings: Settings) -> None:
     """Set up logging for the process; called once, at start."""
     shared: list[Any] = [
@@ -76,10 +92,10 @@ def configure_logs(settings: Settings) -> None:
         _without_colors,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if settings.log_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [escape_controls, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
@@ -88,7 +104,7 @@ def configure_logs(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
+                *renderers,
             ],
         )
     )
