@@ -1,4 +1,4 @@
-"""The demo: each pattern through GraphQL alone, on real processes that are killed and flushed."""
+"""The demo runs each pattern through GraphQL, while processes are killed and Valkey is flushed."""
 
 import asyncio
 import json
@@ -28,15 +28,18 @@ ENDED_WITHIN = 30.0
 Cues = Mapping[str, Callable[[], object]]
 
 
-def describe(server: ApiProcess, folder: Path) -> None:
-    """Write what `ostinato dev` writes for scripts."""
+def write_description(server: ApiProcess, folder: Path) -> None:
+    """Write the description file that `ostinato dev` writes for scripts."""
     (folder / ".ostinato").mkdir()
     found = {"graphqlUrl": server.graphql_url, "wsUrl": server.ws_url, "token": server.token()}
     (folder / ".ostinato" / "dev.json").write_text(json.dumps(found))
 
 
-async def play(folder: Path, cues: Cues) -> tuple[int, str]:
-    """Run the demo in a folder; act when a line has the words of a cue. Returns code and output."""
+async def run_demo(folder: Path, cues: Cues) -> tuple[int, str]:
+    """Run the demo in a folder; on an output line with a key of `cues`, call its function.
+
+    Return the exit code and the output.
+    """
     demo = await asyncio.create_subprocess_exec(
         sys.executable,
         str(DEMO),
@@ -48,9 +51,9 @@ async def play(folder: Path, cues: Cues) -> tuple[int, str]:
     output = ""
     async for line in demo.stdout:
         output += line.decode()
-        for words, act in cues.items():
+        for words, action in cues.items():
             if words in line.decode():
-                act()
+                action()
     return await demo.wait(), output
 
 
@@ -62,11 +65,11 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    given = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": (f"127.0.0.1:{port}",)}
-    describe(await processes.api(port=port, **given), tmp_path)
-    workers = [processes.worker(**given) for _ in range(2)]
+    settings_ = {"mode": Mode.DEVELOPMENT, "allowed_hosts_http": (f"127.0.0.1:{port}",)}
+    write_description(await processes.api(port=port, **settings_), tmp_path)
+    workers = [processes.worker(**settings_) for _ in range(2)]
     cues: Cues = {"4: a rate-limited": workers[0].popen.kill, "5: requests": redis_admin.flushdb}
-    code, output = await play(tmp_path, cues)
+    code, output = await run_demo(tmp_path, cues)
     assert (code, [words for words in TITLES + OUTCOMES if words not in output]) == (0, []), output
     assert "None" not in output
     assert output.index("cron   ") < output.index("PENDING") < output.index("paused"), "in time"
@@ -76,13 +79,13 @@ async def test_all_six_patterns_end_through_a_killed_worker_and_a_flushed_valkey
     assert database["items"].distinct("version") == [2], "each item was processed once"
 
 
-async def test_a_handler_of_ones_own_is_named_as_what_ends_requests_otherwise(
+async def test_failed_request_of_the_demo_suggests_a_custom_request_handler_as_the_cause(
     processes: Processes, tmp_path: Path
 ) -> None:
-    given = {"mode": Mode.DEVELOPMENT, "functions": ("docs.examples.mailing",)}
-    describe(await processes.api(**given), tmp_path)
-    processes.worker(**given)
-    code, output = await play(tmp_path, {})
+    settings_ = {"mode": Mode.DEVELOPMENT, "functions": ("docs.examples.mailing",)}
+    write_description(await processes.api(**settings_), tmp_path)
+    processes.worker(**settings_)
+    code, output = await run_demo(tmp_path, {})
     assert code == 1, output
     assert "FAILED" in output.splitlines()[-2]
     assert "a request ended as FAILED, not as COMPLETED: is a @request_handler" in output

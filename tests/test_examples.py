@@ -1,4 +1,4 @@
-"""Runs the tour of the README and the examples of docs/functions.md as they are printed."""
+"""Runs the tour of the README and the examples of docs/functions.md as printed."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from tests.schema.nodejs import FOLDER, install_clients
 
 EXAMPLES = ("docs.examples.my_functions", "docs.examples.mailing")
 ENDED_WITHIN = 30.0
-AS_IN_A_BROWSER = "import { WebSocket } from 'ws'; globalThis.WebSocket ??= WebSocket;\n"
+BROWSER_GLOBALS = "import { WebSocket } from 'ws'; globalThis.WebSocket ??= WebSocket;\n"
 RESULTS = """query ($name: String!) {
   jobs(filter: {functionName: $name, states: [SUCCESS]}) { nodes { args result } }
 }"""
@@ -24,13 +24,13 @@ ADD = """mutation ($email: JSON!) {
 }"""
 
 
-def printed(page: str, language: str) -> list[str]:
-    """Return a page's blocks in a language."""
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
 
 
-class Visitor:
-    """Alice, who follows the pages."""
+class Reader:
+    """A user who runs the examples of the pages."""
 
     def __init__(self, api: ApiProcess) -> None:
         self._url, self._headers = api.graphql_url, {"authorization": f"Bearer {api.token()}"}
@@ -46,7 +46,7 @@ class Visitor:
         return field
 
     async def results(self, name: str, count: int) -> list[Any]:
-        """Wait for the results of so many jobs of a function."""
+        """Wait for the results of this many jobs of a function."""
 
         async def found() -> list[Any]:
             nodes = (await self.run(RESULTS, name=name))["nodes"]
@@ -56,12 +56,15 @@ class Visitor:
 
     @asynccontextmanager
     async def page(self, code: str) -> AsyncIterator[asyncio.StreamReader]:
-        """Run a page's script with the address and a token of the server; give what it logs."""
-        for there, here in (("127.0.0.1:8000", self._api.address), ("…", self._api.token())):
-            assert there in code
-            code = code.replace(there, here)
+        """Run a script of a page with the address and a token of the server; yield its output."""
+        for printed_text, replacement in (
+            ("127.0.0.1:8000", self._api.address),
+            ("…", self._api.token()),
+        ):
+            assert printed_text in code
+            code = code.replace(printed_text, replacement)
         script = FOLDER / "node_modules" / ".readme.mjs"
-        script.write_text(AS_IN_A_BROWSER + code)
+        script.write_text(BROWSER_GLOBALS + code)
         process = await asyncio.create_subprocess_exec(
             "node", str(script), stdout=asyncio.subprocess.PIPE
         )
@@ -71,18 +74,18 @@ class Visitor:
         finally:
             process.kill()
             await process.wait()
-            process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+            process._transport.close()  # type: ignore[attr-defined] # otherwise its pipe warns when it is garbage collected
 
 
 @pytest.fixture
-async def alice(processes: Processes) -> Visitor:
-    """Return somebody at a server with the functions of the examples."""
+async def alice(processes: Processes) -> Reader:
+    """Return a user of a server with the functions of the examples."""
     processes.worker(functions=EXAMPLES)
-    return Visitor(await processes.api(functions=EXAMPLES))
+    return Reader(await processes.api(functions=EXAMPLES))
 
 
-async def test_the_tour_of_the_readme_goes_as_it_says(alice: Visitor) -> None:
-    register, _, transfer = printed("README.md", "graphql")
+async def test_the_tour_of_the_readme_works_as_described(alice: Reader) -> None:
+    register, _, transfer = code_blocks("README.md", "graphql")
     cron = (await alice.run(register))["cron"]
     assert len(cron["nextRuns"]) == 3
     job = (await alice.run(transfer))["job"]
@@ -92,10 +95,10 @@ async def test_the_tour_of_the_readme_goes_as_it_says(alice: Visitor) -> None:
     assert ticked["name"] == "every two seconds"
 
 
-async def test_script_of_the_readme_receives_each_change(alice: Visitor) -> None:
+async def test_script_of_the_readme_receives_each_change(alice: Reader) -> None:
     install_clients()
-    _, _, transfer = printed("README.md", "graphql")
-    (code,) = printed("README.md", "js")
+    _, _, transfer = code_blocks("README.md", "graphql")
+    (code,) = code_blocks("README.md", "js")
     async with asyncio.timeout(ENDED_WITHIN), alice.page(code) as log:
         await log.readuntil(b"kind: 'READY'")
         await alice.run(transfer)
@@ -104,10 +107,10 @@ async def test_script_of_the_readme_receives_each_change(alice: Visitor) -> None
             await log.readuntil(state)
 
 
-async def test_a_batch_over_a_collection_of_ones_own_writes_to_each_reader_once(
-    alice: Visitor,
+async def test_a_batch_over_a_custom_collection_processes_each_document_once(
+    alice: Reader,
 ) -> None:
-    start, _ = printed("docs/functions.md", "graphql")
+    start, _ = code_blocks("docs/functions.md", "graphql")
     readers = {"ada", "grace", "katherine"}
     for reader in [*readers, "ada"]:
         await alice.run(ADD, email=reader)
@@ -120,10 +123,10 @@ async def test_a_batch_over_a_collection_of_ones_own_writes_to_each_reader_once(
 @pytest.mark.parametrize(
     ("word", "ended"), [("again", ("COMPLETED", {"italian": "ancora"})), ("?", ("FAILED", None))]
 )
-async def test_a_handler_of_ones_own_ends_requests(
-    alice: Visitor, word: str, ended: tuple[str, object]
+async def test_a_custom_request_handler_ends_requests(
+    alice: Reader, word: str, ended: tuple[str, object]
 ) -> None:
-    _, create = printed("docs/functions.md", "graphql")
+    _, create = code_blocks("docs/functions.md", "graphql")
     request_id = (await alice.run(create.replace("again", word)))["requestId"]
     read = "query ($id: ID!) { request(id: $id) { state result } }"
 
@@ -134,8 +137,8 @@ async def test_a_handler_of_ones_own_ends_requests(
     assert await eventually(end, within=ENDED_WITHIN) == ended
 
 
-async def test_why_a_request_failed_is_where_the_page_says(alice: Visitor) -> None:
-    _, create = printed("docs/functions.md", "graphql")
+async def test_error_of_a_failed_request_is_found_as_described(alice: Reader) -> None:
+    _, create = code_blocks("docs/functions.md", "graphql")
     (failures,) = re.findall(r"`({ failures .+?)`", (ROOT / "docs" / "functions.md").read_text())
     request_id = (await alice.run(create.replace("again", "?")))["requestId"]
 
@@ -148,9 +151,9 @@ async def test_why_a_request_failed_is_where_the_page_says(alice: Visitor) -> No
     assert failure["error"] == {"name": "KeyError", "message": "'?'"}
 
 
-def test_the_functions_of_the_pages_are_those_of_the_examples() -> None:
+def test_the_functions_on_the_pages_equal_the_examples() -> None:
     folder = ROOT / "docs" / "examples"
     code = "".join((folder / f"{name}.py").read_text() for name in ("my_functions", "mailing"))
-    blocks = [*printed("README.md", "python"), *printed("docs/functions.md", "python")]
+    blocks = [*code_blocks("README.md", "python"), *code_blocks("docs/functions.md", "python")]
     assert len(blocks) == 3
     assert [block for block in blocks if block[block.index("@") :] not in code] == []

@@ -20,7 +20,7 @@ from tests.processes import OSTINATO, ROOT, environment
 
 Done: TypeAlias = "subprocess.CompletedProcess[str]"
 
-FINISHED = 30.0  # seconds
+FINISHED_WITHIN_S = 30.0
 
 
 def executed(
@@ -33,7 +33,7 @@ def executed(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=FINISHED,
+        timeout=FINISHED_WITHIN_S,
         check=False,
     )
 
@@ -41,13 +41,13 @@ def executed(
 def ostinato(
     *args: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> Done:
-    """Do the same in a fork, which has imported everything already."""
+    """Like `executed`, but in a fork that has imported everything already."""
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
         return executed(*args, folder=folder, variables=variables)
     with TemporaryDirectory() as name:
         out, err = Path(name) / "out", Path(name) / "err"
-        around = ProcessOptions(env=_only(variables), out=out, err=err, folder=folder)
-        return run_forked(args, around, FINISHED)
+        options = ProcessOptions(env=_only(variables), out=out, err=err, folder=folder)
+        return run_forked(args, options, FINISHED_WITHIN_S)
 
 
 def _only(variables: Mapping[str, str] | None) -> dict[str, str]:
@@ -56,15 +56,17 @@ def _only(variables: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def test_help_names_every_command() -> None:
-    shown = executed("--help").stdout
-    assert all(name in shown for name in ("dev", "api", "worker", "functions", "token", "doctor"))
+    help_text = executed("--help").stdout
+    assert all(
+        name in help_text for name in ("dev", "api", "worker", "functions", "token", "doctor")
+    )
 
 
 def test_importing_ostinato_imports_no_driver_before_a_name_is_used() -> None:
-    asked = "import ostinato, sys; a = 'pymongo' in sys.modules; ostinato.action"
-    asked += "; print(a, 'pymongo' in sys.modules)"
+    code = "import ostinato, sys; a = 'pymongo' in sys.modules; ostinato.action"
+    code += "; print(a, 'pymongo' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "False True\n"
 

@@ -58,9 +58,9 @@ def test_every_test_named_in_the_guarantees_exists() -> None:
 
 def test_every_product_folder_has_tests_or_a_row_in_the_tests_readme() -> None:
     packages = [path.parent for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")]
-    rooms = {str(path.relative_to(ROOT)) for path in packages}
+    folders = {str(path.relative_to(ROOT)) for path in packages}
     named = set(re.findall(r"`([\w/]+)/`", TESTS_PAGE.read_text()))
-    assert rooms - named == {"schema"}
+    assert folders - named == {"schema"}
     tests = [path for path in TESTS if path.name.startswith("test_")]
     tested = {str(path.parent.relative_to(TESTS_PAGE.parent)) for path in tests}
     assert tested - named == {"."}
@@ -79,12 +79,12 @@ def test_links_and_paths_in_the_docs_exist(page: Path) -> None:
     linked = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text)
     assert [name for name, _ in linked if not (page.parent / name).exists()] == []
     wanted = [(page.parent / name if name else page, place) for name, place in linked if place]
-    assert [pair for pair in wanted if pair[1] not in _places(pair[0])] == []
+    assert [pair for pair in wanted if pair[1] not in _anchors(pair[0])] == []
     quoted = re.findall(r"`((?:jobs|schema|resolvers|docs|deploy|tests)/[\w/]+(?:\.\w+)?/?)`", text)
     assert [name for name in quoted if not (ROOT / name).exists()] == []
 
 
-def _places(page: Path) -> set[str]:
+def _anchors(page: Path) -> set[str]:
     """Return the anchors of a page: its headings, as GitHub writes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
@@ -147,8 +147,8 @@ def test_every_duration_and_size_names_its_unit() -> None:
 def test_every_dependency_is_justified() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
-    wanted = [*project["dependencies"], *(each for extra in extras for each in extra)]
-    names = {re.split(r"[\[=<>;~! ]", each)[0] for each in wanted}
+    wanted = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
+    names = {re.split(r"[\[=<>;~! ]", requirement)[0] for requirement in wanted}
     text = (ROOT / "docs" / "dependencies.md").read_text()
     justified = {
         name.strip() for row in re.findall(r"^\| ([^|]+) \|", text, re.M) for name in row.split(",")

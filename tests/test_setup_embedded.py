@@ -41,7 +41,7 @@ async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedServers]:
 
 
 @pytest.fixture
-async def lone_mongod(tmp_path: Path) -> AsyncIterator[str]:
+async def standalone_mongod(tmp_path: Path) -> AsyncIterator[str]:
     """Start a mongod that is not a replica set, and return its URL."""
     port = free_port()
     command = [str(find_mongod()), "--dbpath", str(tmp_path), "--port", str(port), "--nounixsocket"]
@@ -85,12 +85,12 @@ async def test_startup_waits_for_a_replica_set_that_loads_its_configuration(
 ) -> None:
     monkeypatch.setitem(MONGOD_PARAMETERS, "enableTestCommands", "1")
     mongod, url = await start_mongod(tmp_path)
-    unread = {"failCommands": ["replSetGetConfig"], "errorCode": NOT_YET_INITIALIZED}
+    failing_command = {"failCommands": ["replSetGetConfig"], "errorCode": NOT_YET_INITIALIZED}
     try:
         with MongoClient[dict[str, Any]](url) as client:
             for times in (1, 3):
                 fail = {"configureFailPoint": "failCommand", "mode": {"times": times}}
-                client.admin.command({**fail, "data": unread})
+                client.admin.command({**fail, "data": failing_command})
                 await make_primary(url.split("/")[2], "ostinato")
     finally:
         await mongod.stop()
@@ -118,9 +118,11 @@ async def test_stopping_twice_leaves_no_process(embedded: EmbeddedServers) -> No
 
 
 async def test_external_servers_are_used_and_not_stopped(servers: Servers, tmp_path: Path) -> None:
-    given = await start_servers(tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url)
-    assert given.children == ()
-    assert given.mongo_url == servers.mongo_url
+    embedded_servers = await start_servers(
+        tmp_path, mongo_url=servers.mongo_url, redis_url=servers.redis_url
+    )
+    assert embedded_servers.children == ()
+    assert embedded_servers.mongo_url == servers.mongo_url
 
 
 def test_embedded_mongod_limits_transactions_and_retains_an_hour_of_oplog(
@@ -139,7 +141,7 @@ async def test_inspection_reports_an_oplog_retention_below_an_hour(
     with MongoClient[dict[str, Any]](embedded.mongo_url) as client:
         client.admin.command({"replSetResizeOplog": 1, "minRetentionHours": hours})
     found = await inspect_mongo(embedded.mongo_url, "x")
-    (history,) = [it for it in found if it.subject == "history"]
+    (history,) = [finding for finding in found if finding.subject == "history"]
     assert history.detail == f"retained for at least {hours:g} h; currently 0.0 h"
     assert history.ok is ok
     assert ok or "minRetentionHours: 1}" in str(history.fix)
@@ -206,8 +208,8 @@ def test_port_in_use_error_names_the_variable_to_change() -> None:
             require_free("127.0.0.1", port, "OSTINATO_PORT")
 
 
-async def test_standalone_mongod_is_rejected_with_the_fix(lone_mongod: str) -> None:
-    reason = await startup_problem(lone_mongod, "x") or ""
+async def test_standalone_mongod_is_rejected_with_the_fix(standalone_mongod: str) -> None:
+    reason = await startup_problem(standalone_mongod, "x") or ""
     assert "not a member of a replica set" in reason
     assert "rs.initiate()" in reason
 
@@ -217,8 +219,8 @@ async def test_unreachable_mongod_is_rejected_with_the_fix() -> None:
     assert "correct OSTINATO_MONGO_URL" in reason
 
 
-async def test_standalone_mongod_is_reported_among_other_findings(lone_mongod: str) -> None:
-    findings = {finding.subject: finding for finding in await inspect_mongo(lone_mongod, "x")}
+async def test_standalone_mongod_is_reported_among_other_findings(standalone_mongod: str) -> None:
+    findings = {finding.subject: finding for finding in await inspect_mongo(standalone_mongod, "x")}
     assert findings["replica set"].fix is not None
     assert findings["transaction limit"].detail == "60 s"
     assert findings["transaction limit"].fix is not None
@@ -226,22 +228,22 @@ async def test_standalone_mongod_is_reported_among_other_findings(lone_mongod: s
 
 
 async def test_process_killed_repeatedly_is_not_restarted() -> None:
-    said: list[str] = []
-    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append))
+    messages: list[str] = []
+    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(messages.append))
     with pytest.raises(EmbeddedError, match="SIGKILL, after 10 restarts in 10 s"):
         await eventually(processes.check, within=30)
     await processes.stop(1)
-    assert len(said) == MAX_RESTARTS
+    assert len(messages) == MAX_RESTARTS
 
 
 async def test_process_killed_occasionally_is_replaced_each_time() -> None:
-    said: list[str] = []
+    messages: list[str] = []
     minutes = map((60.0).__mul__, count())
-    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(said.append, minutes.__next__))
+    processes = ProcessSupervisor({"api": KILLED}, RestartPolicy(messages.append, minutes.__next__))
 
     def checked() -> bool:
         processes.check()
-        return len(said) > 2 * MAX_RESTARTS
+        return len(messages) > 2 * MAX_RESTARTS
 
     await eventually(checked, within=30)
     await processes.stop(1)

@@ -1,4 +1,4 @@
-"""`doctor` and the checks at start report the problems that the processes would have."""
+"""`doctor` and the startup checks report problems that the processes would have."""
 
 from typing import Any
 from uuid import uuid4
@@ -36,7 +36,7 @@ KEYS: dict[str, dict[str, Any]] = {
 }
 
 
-def seen_by(url: str) -> list[object]:
+def client_options(url: str) -> list[object]:
     """Return the credentials and the TLS options of a URL."""
     with MongoClient[dict[str, Any]](url, connect=False) as client:
         options = client.options.pool_options
@@ -50,7 +50,7 @@ def seen_by(url: str) -> list[object]:
 @pytest.mark.parametrize("options", OPTIONS)
 def test_inspection_uses_the_credentials_of_the_processes(options: str) -> None:
     url = f"mongodb://ada:{PASSWORD}@one,two:27018/base?replicaSet=rs0&{options}"
-    assert seen_by(direct_url(url)) == seen_by(url)
+    assert client_options(direct_url(url)) == client_options(url)
     assert direct_url(url).startswith(f"mongodb://ada:{PASSWORD}@one/base?")
 
 
@@ -69,7 +69,7 @@ async def test_invalid_mongodb_url_is_rejected_without_showing_its_password(url:
     assert "percent-encode special characters in the password" in str(reason)
     assert "OSTINATO_MONGO_URL" in str(reason)
     assert "ss/w" not in str(reason)
-    assert [one.fix for one in await inspect_mongo(url, "x")] == [reason]
+    assert [finding.fix for finding in await inspect_mongo(url, "x")] == [reason]
 
 
 async def test_wrong_replica_set_name_is_reported_at_once(
@@ -77,7 +77,7 @@ async def test_wrong_replica_set_name_is_reported_at_once(
 ) -> None:
     url = servers.mongo_url.replace("replicaSet=ostinato", "replicaSet=other")
     assert "`replicaSet` in OSTINATO_MONGO_URL" in str(await startup_problem(url, "x"))
-    found = {one.subject: one for one in await inspect_mongo(url, "x")}
+    found = {finding.subject: finding for finding in await inspect_mongo(url, "x")}
     assert found["replica set"].detail == "member of ostinato"
     assert not found["members of the set"].ok
 
@@ -135,14 +135,14 @@ def test_mongos_is_rejected_by_name() -> None:
 
 @pytest.mark.parametrize("what", KEYS)
 def test_doctor_checks_keys_as_the_api_does_at_startup(settings: Settings, what: str) -> None:
-    given = settings.model_copy(update={"cursor_secret": SECRET, **KEYS[what]})
-    with pytest.raises(ValueError, match="OSTINATO_JWT_") as refused:
-        create_app(given)
-    assert check_keys(given).fix == str(refused.value)
+    invalid_settings = settings.model_copy(update={"cursor_secret": SECRET, **KEYS[what]})
+    with pytest.raises(ValueError, match="OSTINATO_JWT_") as raised:
+        create_app(invalid_settings)
+    assert check_keys(invalid_settings).fix == str(raised.value)
 
 
 def test_local_jwks_url_is_accepted_by_doctor_and_api(settings: Settings) -> None:
     here = {"jwt_secret": None, "jwt_jwks_url": "http://localhost:9/keys", "cursor_secret": SECRET}
-    given = settings.model_copy(update=here)
-    assert check_keys(given).ok
-    create_app(given)
+    invalid_settings = settings.model_copy(update=here)
+    assert check_keys(invalid_settings).ok
+    create_app(invalid_settings)

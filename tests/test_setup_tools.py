@@ -9,7 +9,7 @@ import pytest
 from tests.processes import ROOT
 
 
-def ask(script: str, *arguments: str, path: Path | None = None) -> tuple[int, str]:
+def run_script(script: str, *arguments: str, path: Path | None = None) -> tuple[int, str]:
     """Run a script of deploy/, with a folder before PATH; return its exit code and stderr."""
     env = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
     words = ["sh", str(ROOT / "deploy" / script), *arguments]
@@ -17,7 +17,7 @@ def ask(script: str, *arguments: str, path: Path | None = None) -> tuple[int, st
     return done.returncode, done.stderr.strip()
 
 
-def command(folder: Path, name: str, line: str) -> None:
+def write_command(folder: Path, name: str, line: str) -> None:
     """Write a command that runs one line of shell into a folder."""
     (folder / name).write_text(f"#!/bin/sh\n{line}\n")
     (folder / name).chmod(0o755)
@@ -25,36 +25,38 @@ def command(folder: Path, name: str, line: str) -> None:
 
 @pytest.fixture
 def tool(tmp_path: Path) -> Path:
-    """Return a folder whose command `tool` prints the content of the file `says`."""
-    command(tmp_path, "tool", f"cat {tmp_path}/says")
+    """Return a folder whose command `tool` prints the content of the file `version`."""
+    write_command(tmp_path, "tool", f"cat {tmp_path}/version")
     return tmp_path
 
 
-@pytest.mark.parametrize("says", ["Python 3.11.0", "Python 3.13.1", "v3.11", "Tool 10.2.3", "4.0"])
-def test_recent_tool_is_accepted(tool: Path, says: str) -> None:
-    (tool / "says").write_text(f"{says}\n")
-    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (0, "")
+@pytest.mark.parametrize(
+    "version", ["Python 3.11.0", "Python 3.13.1", "v3.11", "Tool 10.2.3", "4.0"]
+)
+def test_recent_tool_is_accepted(tool: Path, version: str) -> None:
+    (tool / "version").write_text(f"{version}\n")
+    assert run_script("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (0, "")
 
 
-@pytest.mark.parametrize("says", ["Tool 3.9.2", "Tool 2.14", "Tool 3.2"])
-def test_old_tool_is_reported_with_the_fix(tool: Path, says: str) -> None:
-    (tool / "says").write_text(f"{says}\n")
-    found = says.removeprefix("Tool ")
+@pytest.mark.parametrize("version", ["Tool 3.9.2", "Tool 2.14", "Tool 3.2"])
+def test_old_tool_is_reported_with_the_fix(tool: Path, version: str) -> None:
+    (tool / "version").write_text(f"{version}\n")
+    found = version.removeprefix("Tool ")
     expected = f"Tool 3.11 or newer is required, but `tool` is {found}. Get one."
-    assert ask("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, expected)
+    assert run_script("version.sh", "Tool", "tool", "3.11", "Get one.", path=tool) == (1, expected)
 
 
 def test_missing_tool_is_reported_with_the_fix() -> None:
     expected = "Node 20.19 or newer is required, but `no-such-tool` was not found. Get one."
-    assert ask("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, expected)
+    assert run_script("version.sh", "Node", "no-such-tool", "20.19", "Get one.") == (1, expected)
 
 
 def test_failed_download_names_the_likely_causes() -> None:
-    assert ask("fetch.sh", "PIP_INDEX_URL", "true") == (0, "")
-    code, said = ask("fetch.sh", "PIP_INDEX_URL", "false")
+    assert run_script("fetch.sh", "PIP_INDEX_URL", "true") == (0, "")
+    code, stderr = run_script("fetch.sh", "PIP_INDEX_URL", "false")
     assert code == 1
-    assert "Is this machine online?" in said
-    assert "for a mirror, set PIP_INDEX_URL" in said
+    assert "Is this machine online?" in stderr
+    assert "for a mirror, set PIP_INDEX_URL" in stderr
 
 
 @pytest.mark.parametrize(
@@ -69,22 +71,22 @@ def test_missing_package_is_installed_for_root_or_reported(
     tmp_path: Path, user: str, outcome: int, expected: str
 ) -> None:
     for name, line in (("id", f"echo {user}"), ("apt-get", f"exit {outcome}")):
-        command(tmp_path, name, line)
-    code, said = ask("need.sh", "false", "thing", path=tmp_path)
+        write_command(tmp_path, name, line)
+    code, stderr = run_script("need.sh", "false", "thing", path=tmp_path)
     assert code == 1
-    assert expected in said
+    assert expected in stderr
 
 
 def test_second_setup_waits_for_the_first(tmp_path: Path) -> None:
-    alone = ["sh", str(ROOT / "deploy" / "alone.sh")]
+    command = ["sh", str(ROOT / "deploy" / "alone.sh")]
 
     def start(*line: str) -> "subprocess.Popen[str]":
         pipe = subprocess.PIPE
-        return subprocess.Popen([*alone, *line], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
+        return subprocess.Popen([*command, *line], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
 
-    with start("sh", "-c", "echo begun; cat; echo ended") as first:
+    with start("sh", "-c", "echo started; cat; echo ended") as first:
         assert first.stdout
-        assert first.stdout.readline() == "begun\n"
+        assert first.stdout.readline() == "started\n"
         with start("sh", "-c", "echo second; exit 3") as second:
             assert second.stdout
             assert "waiting for it" in second.stdout.readline()

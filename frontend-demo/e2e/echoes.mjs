@@ -27,7 +27,7 @@ async function areShown(page, sent) {
 
 export default async function scenario(page, given) {
   await openLivePage(page, given);
-  const sent = await given.please('schedule a job with each value');
+  const sent = await given.request('schedule a job with each value');
   await areShown(page, sent);
   await page.reload();
   await areShown(page, sent);

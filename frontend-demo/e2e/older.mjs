@@ -6,7 +6,7 @@ export default async function scenario(page, given) {
   await scheduleJob(page, { functionName: 'reports.send', args: { to: 'ada' } });
   await jobs(page, 'reports.send', 'FAILED').waitFor();
 
-  await given.please('schedule 100 others');
+  await given.request('schedule 100 others');
   await page.getByRole('heading', { name: 'Jobs newest 100' }).waitFor();
   await jobs(page, 'reports.send').waitFor({ state: 'detached' });
 

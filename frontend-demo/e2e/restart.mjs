@@ -6,11 +6,11 @@ export default async function scenario(page, given) {
   await scheduleJob(page, { args: { name: 'before' } });
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
-  await given.please('kill the API');
+  await given.request('kill the API');
   await connection(page, 'reconnecting');
   await jobs(page, 'before', 'SUCCESS').waitFor();
 
-  await given.please('start the API');
+  await given.request('start the API');
   await connection(page, 'live');
   await scheduleJob(page, { args: { name: 'after' } });
   await jobs(page, 'after', 'SUCCESS').waitFor();

@@ -32,7 +32,7 @@ export default async function scenario(page, given) {
     await scheduleJob(page, { functionName: 'echo_functions.echo', args: argsOf(number) });
     await isShown(page, number);
   }
-  await given.please('store what others wrote');
+  await given.request('store what others wrote');
   await jobs(page, '$numberDecimal').waitFor();
   await jobs(page, '3000000000 of 6000000000').waitFor();
 

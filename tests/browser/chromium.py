@@ -15,25 +15,29 @@ PICTURES = ROOT / "docs" / "images"
 SCENARIO_S = 300.0
 CLOSE_S = 10.0
 
-Helps = Mapping[str, Callable[[], Awaitable[object]]]
+Handlers = Mapping[str, Callable[[], Awaitable[object]]]
 
 
 class Chromium:
-    """A Chromium that starts with the first scenario, and again after one that did not end."""
+    """A Chromium that starts with the first scenario, and restarts after one that did not end."""
 
     def __init__(self) -> None:
         self._node: subprocess.Popen[str] | None = None
 
-    async def play(self, scenario: str, api: ApiProcess, helps: Helps | None = None) -> None:
+    async def run_scenario(
+        self, scenario: str, api: ApiProcess, handlers: Handlers | None = None
+    ) -> None:
         """Run a scenario against an API and serve its requests; fail with its error."""
         node = self._started()
         try:
             async with asyncio.timeout(SCENARIO_S):
-                said = await _converse(node, _given(scenario, api), helps or {})
+                response = await _exchange_messages(
+                    node, _scenario_options(scenario, api), handlers or {}
+                )
         except BaseException:
             self.close()  # the thread that reads must end with the test
             raise
-        assert said == {"passed": True}, said["failed"]
+        assert response == {"passed": True}, response["failed"]
 
     def close(self) -> None:
         node, self._node = self._node, None
@@ -49,22 +53,22 @@ class Chromium:
         return self._node
 
 
-async def _converse(
-    node: "subprocess.Popen[str]", given: Mapping[str, object], helps: Helps
+async def _exchange_messages(
+    node: "subprocess.Popen[str]", options: Mapping[str, object], handlers: Handlers
 ) -> dict[str, Any]:
     assert node.stdin
     assert node.stdout
-    message = given
+    message = options
     while True:
         node.stdin.write(f"{json.dumps(message)}\n")
         node.stdin.flush()
-        said: dict[str, Any] = json.loads(await asyncio.to_thread(node.stdout.readline))
-        if "please" not in said:
-            return said
-        message = {"value": await helps[said["please"]]()}
+        response: dict[str, Any] = json.loads(await asyncio.to_thread(node.stdout.readline))
+        if "request" not in response:
+            return response
+        message = {"value": await handlers[response["request"]]()}
 
 
-def _given(scenario: str, api: ApiProcess) -> dict[str, object]:
+def _scenario_options(scenario: str, api: ApiProcess) -> dict[str, object]:
     return {
         "scenario": scenario,
         "baseUrl": api.url,

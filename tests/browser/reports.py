@@ -1,4 +1,4 @@
-"""Functions of a user for the page: one waits to be canceled, the other fails."""
+"""User functions for the page: `build` runs until canceled, `send` fails."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from ostinato import Context, action
 
 @action(public=True)
 async def build(ctx: Context) -> None:
-    """Build a report; it gets as far as page 42."""
+    """Report page 42 as progress, and run until canceled."""
     await ctx.progress(42, 100, "pages")
     await asyncio.Event().wait()
 

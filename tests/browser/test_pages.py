@@ -8,7 +8,7 @@ import httpx
 import pytest
 from bson import Binary, DBRef, Decimal128, ObjectId
 from hypothesis import Phase, given
-from hypothesis import settings as bounds
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -42,54 +42,54 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture
 async def reporting_api(processes: Processes) -> ApiProcess:
-    """Return an API with a user's own functions, and a worker that runs them."""
+    """Return an API with user functions, and a worker that runs them."""
     processes.worker(functions=REPORTS)
     return await processes.api(functions=REPORTS)
 
 
 @pytest.fixture
 async def echo_api(processes: Processes) -> ApiProcess:
-    """Return an API with functions that return what they are given, and a worker that runs them."""
+    """Return an API with functions that return their arguments, and a worker that runs them."""
     processes.worker(functions=FUNCTIONS)
     return await processes.api(functions=FUNCTIONS)
 
 
-async def _ask(api: ApiProcess, query: str, **variables: object) -> None:
+async def _run_operation(api: ApiProcess, query: str, **variables: object) -> None:
     headers = {"authorization": f"Bearer {api.token('alice')}"}
     async with httpx.AsyncClient(trust_env=False, verify=TLS, headers=headers) as client:
-        asked = {"query": query, "variables": variables}
-        reply = await client.post(api.graphql_url, json=asked)
+        body = {"query": query, "variables": variables}
+        reply = await client.post(api.graphql_url, json=body)
     assert "errors" not in reply.json(), reply.text
 
 
 async def test_registered_cron_ticks_on_the_page(
     chromium: Chromium, api_server: ApiProcess, worker_process: Child
 ) -> None:
-    await chromium.play("crons", api_server)
+    await chromium.run_scenario("crons", api_server)
 
 
 async def test_issue_of_an_input_is_shown_at_its_field(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
-    await chromium.play("issues", api_server)
+    await chromium.run_scenario("issues", api_server)
 
 
 async def test_scheduled_job_runs_or_is_canceled_on_the_page(
     chromium: Chromium, api_server: ApiProcess, worker_process: Child
 ) -> None:
-    await chromium.play("jobs", api_server)
+    await chromium.run_scenario("jobs", api_server)
 
 
 async def test_job_without_a_worker_shows_a_warning_on_the_page(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
-    await chromium.play("waiting", api_server)
+    await chromium.run_scenario("waiting", api_server)
 
 
 async def test_progress_and_failure_of_a_job_are_shown_on_the_page(
     chromium: Chromium, reporting_api: ApiProcess
 ) -> None:
-    await chromium.play("outcomes", reporting_api)
+    await chromium.run_scenario("outcomes", reporting_api)
 
 
 async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
@@ -97,9 +97,9 @@ async def test_job_that_is_older_than_the_newest_100_is_found_by_its_state(
 ) -> None:
     async def schedule() -> None:
         for _ in range(100):
-            await _ask(reporting_api, LATER)
+            await _run_operation(reporting_api, LATER)
 
-    await chromium.play("older", reporting_api, {"schedule 100 others": schedule})
+    await chromium.run_scenario("older", reporting_api, {"schedule 100 others": schedule})
 
 
 async def test_pages_show_values_completely(
@@ -113,11 +113,11 @@ async def test_pages_show_values_completely(
             await others.job("alice", args={"value": value}, state="success", result=value)
             await others.job("alice", state="inProgress", progress=progress)
 
-    await chromium.play("values", echo_api, {"store what others wrote": store})
+    await chromium.run_scenario("values", echo_api, {"store what others wrote": store})
 
 
 @pytest.mark.slow
-@bounds(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@hypothesis_settings(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(JSON, min_size=10, max_size=20))
 async def test_page_shows_every_value_as_it_was_sent(
     chromium: Chromium, echo_api: ApiProcess, values: list[object]
@@ -125,22 +125,22 @@ async def test_page_shows_every_value_as_it_was_sent(
     async def schedule() -> list[dict[str, object]]:
         sent = [{"value": value, "text": new_id(), "count": 1} for value in values]
         for args in sent:
-            given = {"functionName": "echo_functions.echo", "args": args}
-            await _ask(echo_api, SCHEDULE, input=given)
+            input_ = {"functionName": "echo_functions.echo", "args": args}
+            await _run_operation(echo_api, SCHEDULE, input=input_)
         return sent
 
-    await chromium.play("echoes", echo_api, {"schedule a job with each value": schedule})
+    await chromium.run_scenario("echoes", echo_api, {"schedule a job with each value": schedule})
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, id="which resumes"),
-        pytest.param({"cursor_secret": OTHER_SECRET}, id="which does not know its cursors"),
+        pytest.param({}, id="cursor is resumed"),
+        pytest.param({"cursor_secret": OTHER_SECRET}, id="cursor is rejected"),
     ],
 )
 @pytest.mark.usefixtures("worker_process")
-async def test_page_follows_again_after_the_api_was_killed(
+async def test_page_continues_after_the_api_was_killed(
     chromium: Chromium, processes: Processes, api_server: ApiProcess, changes: dict[str, object]
 ) -> None:
     async def kill() -> None:
@@ -149,19 +149,21 @@ async def test_page_follows_again_after_the_api_was_killed(
     async def start() -> None:
         await processes.api(port=api_server.settings.port, **changes)
 
-    await chromium.play("restart", api_server, {"kill the API": kill, "start the API": start})
+    await chromium.run_scenario(
+        "restart", api_server, {"kill the API": kill, "start the API": start}
+    )
 
 
-async def test_page_asks_for_a_token_again_when_the_server_refuses_it(
+async def test_page_prompts_for_a_token_when_the_server_rejects_it(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
-    await chromium.play("token", api_server)
+    await chromium.run_scenario("token", api_server)
 
 
 async def test_graphiql_runs_a_query_and_a_subscription(
     chromium: Chromium, api_server: ApiProcess
 ) -> None:
-    await chromium.play("graphiql", api_server)
+    await chromium.run_scenario("graphiql", api_server)
 
 
 if "OSTINATO_PICTURES" in os.environ:
@@ -169,4 +171,4 @@ if "OSTINATO_PICTURES" in os.environ:
     async def test_pictures_of_the_documentation_are_taken(
         chromium: Chromium, reporting_api: ApiProcess
     ) -> None:
-        await chromium.play("pictures", reporting_api)
+        await chromium.run_scenario("pictures", reporting_api)

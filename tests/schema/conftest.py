@@ -148,6 +148,6 @@ async def shared() -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def running(shared: Running) -> AsyncIterator[Running]:
     """Return the module's server in its initial state."""
-    shared.probe.forget()
+    shared.probe.reset()
     yield shared
     await eventually(lambda: shared.probe.open_streams == 0 and not shared.app.state.connections)

@@ -28,7 +28,7 @@ class Probe:
     checks: dict[str, Check] = field(default_factory=dict)
     dead_tasks: list[str] = field(default_factory=list)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self.tick = self.mutations = 0
         self.checks.clear()
         self.dead_tasks.clear()
@@ -186,7 +186,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     """Build the application around the example schema."""
 
     @asynccontextmanager
-    async def nothing() -> AsyncIterator[None]:
+    async def no_resources() -> AsyncIterator[None]:
         yield
 
     def create_context(viewer: Viewer | None) -> Context:
@@ -198,7 +198,7 @@ def example_app(settings: Settings, probe: Probe) -> Starlette:
     parts = AppDependencies(
         schema=example_schema,
         create_context=create_context,
-        resources=nothing,
+        resources=no_resources,
         checks=probe.checks,
         dead_tasks=lambda: probe.dead_tasks,
         feed_stats=unavailable,

@@ -1,4 +1,4 @@
-"""Runs the JavaScript clients of the tests."""
+"""Runs the JavaScript test clients."""
 
 import asyncio
 import fcntl
@@ -26,8 +26,8 @@ def install_clients() -> None:
             _npm(RESUME, "run", "build")
 
 
-def _is_older(made: Path, source: Path) -> bool:
-    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
+def _is_older(built: Path, source: Path) -> bool:
+    return not built.exists() or built.stat().st_mtime < source.stat().st_mtime
 
 
 def _npm(folder: Path, *arguments: str) -> None:
@@ -60,4 +60,4 @@ async def node(script: str, *arguments: str) -> AsyncIterator[Script]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-        process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+        process._transport.close()  # type: ignore[attr-defined] # otherwise its pipe warns when it is garbage collected

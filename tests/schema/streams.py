@@ -28,11 +28,11 @@ class Frames:
                 return frame
         return b""
 
-    async def any(self) -> bytes:
+    async def next_frame(self) -> bytes:
         """Return the next frame, including comments."""
         return await anext(self._frames, b"")
 
-    async def rest(self) -> list[bytes]:
+    async def read_to_end(self) -> list[bytes]:
         """Read to the end, and return all frames that are not comments."""
         return [frame async for frame in self._frames if frame != COMMENT]
 

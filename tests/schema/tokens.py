@@ -14,7 +14,7 @@ from ostinato.resolvers.auth import Authenticator, Viewer
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-SMALL_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505 # is_rejected
+SMALL_RSA = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505 # rejected as too short
 EC = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -24,8 +24,8 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    every = {"sub": "ada", "exp": datetime.now(UTC) + timedelta(minutes=1)} | changes
-    return {name: value for name, value in every.items() if value is not None}
+    all_claims = {"sub": "ada", "exp": datetime.now(UTC) + timedelta(minutes=1)} | changes
+    return {name: value for name, value in all_claims.items() if value is not None}
 
 
 def unsigned(header: dict[str, Any], body: dict[str, Any]) -> str:

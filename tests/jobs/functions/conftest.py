@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions import work
-from tests.jobs.functions.world import World, open_world, running_world
+from tests.jobs.functions.pattern_rig import PatternRig, open_rig, running_rig
 
 
 @pytest.fixture
@@ -18,14 +18,14 @@ def pattern_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def world(pattern_settings: Settings) -> AsyncIterator[World]:
+async def rig(pattern_settings: Settings) -> AsyncIterator[PatternRig]:
     """Return an installation with a worker in this process."""
-    async with running_world(pattern_settings) as world:
-        yield world
+    async with running_rig(pattern_settings) as rig:
+        yield rig
 
 
 @pytest.fixture
-async def world_without_worker(pattern_settings: Settings) -> AsyncIterator[World]:
+async def rig_without_worker(pattern_settings: Settings) -> AsyncIterator[PatternRig]:
     """Return an installation without a worker."""
-    async with open_world(pattern_settings) as world:
-        yield world
+    async with open_rig(pattern_settings) as rig:
+        yield rig

@@ -8,24 +8,24 @@ from structlog.testing import capture_logs
 from ostinato.jobs.context import Context
 from ostinato.jobs.errors import WrongKind
 from ostinato.jobs.records import JobState
-from tests.jobs.functions.world import World
+from tests.jobs.functions.pattern_rig import PatternRig
 
 
 @pytest.mark.parametrize("function", ["work.writeLine", "work.writeLineOutside"])
 async def test_a_log_line_of_a_function_has_its_job_and_attempt(
-    world: World, function: str
+    rig: PatternRig, function: str
 ) -> None:
     with capture_logs() as lines:
-        job_id = await world.schedule(function, {})
-        await world.settled()
+        job_id = await rig.schedule(function, {})
+        await rig.wait_until_settled()
     [line] = [line for line in lines if line["event"] == "line.written"]
     assert (line["job_id"], line["attempt"]) == (job_id, 1)
 
 
-async def test_the_demo_task_returns_its_time_in_the_format_of_the_api(world: World) -> None:
-    await world.schedule("tasks.runTask", {"name": "x"})
-    await world.settled()
-    [job] = await world.jobs("tasks.runTask")
+async def test_the_demo_task_returns_its_time_in_the_format_of_the_api(rig: PatternRig) -> None:
+    await rig.schedule("tasks.runTask", {"name": "x"})
+    await rig.wait_until_settled()
+    [job] = await rig.jobs("tasks.runTask")
     assert isinstance(job.result, dict)
     assert re.fullmatch(r"\d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z", str(job.result["ranAt"]))
 
@@ -39,19 +39,19 @@ async def test_the_demo_task_returns_its_time_in_the_format_of_the_api(world: Wo
     ],
 )
 async def test_a_call_not_allowed_for_its_kind_fails_the_job_with_advice(
-    world: World, function: str, advice: str
+    rig: PatternRig, function: str, advice: str
 ) -> None:
-    await world.schedule(function, {})
-    await world.settled()
-    [job] = await world.jobs(function)
+    await rig.schedule(function, {})
+    await rig.wait_until_settled()
+    [job] = await rig.jobs(function)
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert advice in job.error.message
 
 
-async def test_an_api_write_has_no_job(world: World) -> None:
+async def test_an_api_write_has_no_job(rig: PatternRig) -> None:
     async def body(ctx: Context) -> str:
         return ctx.job.id
 
     with pytest.raises(WrongKind, match=r"an API write has no ctx\.job: use ctx\.owner"):
-        await world.do(body)
+        await rig.run_mutation(body)

@@ -8,7 +8,7 @@ from bson import ObjectId
 from ostinato.jobs.functions.batch import start_batch
 from ostinato.jobs.records import BatchState
 from ostinato.jobs.settings import Settings
-from tests.jobs.functions.world import World
+from tests.jobs.functions.pattern_rig import PatternRig
 from tests.processes import Processes, eventually
 
 CRATES = [ObjectId(f"{number:024}") for number in range(10)]
@@ -26,8 +26,8 @@ def pattern_settings(settings: Settings) -> Settings:
     return settings.model_copy(update=FAST_SETTINGS)
 
 
-async def fill(world: World, folder: Path) -> None:
-    await world.engine.mongo["crates"].insert_many(
+async def fill(rig: PatternRig, folder: Path) -> None:
+    await rig.engine.mongo["crates"].insert_many(
         [
             {"_id": crate, "owner": "alice", "sent": False, "times": 0, "folder": str(folder)}
             for crate in CRATES
@@ -45,20 +45,20 @@ async def crash_at(processes: Processes, folder: Path, crate: ObjectId) -> None:
     hang_here.unlink()
 
 
-async def is_done(world: World, batch_id: str) -> bool:
-    batch = await world.one("batches", _id=batch_id)
+async def is_done(rig: PatternRig, batch_id: str) -> bool:
+    batch = await rig.find_one("batches", _id=batch_id)
     return bool(batch["state"] == BatchState.DONE)
 
 
 async def test_each_item_is_processed_once_despite_workers_killed_in_a_page(
-    world_without_worker: World, processes: Processes, tmp_path: Path
+    rig_without_worker: PatternRig, processes: Processes, tmp_path: Path
 ) -> None:
-    world = world_without_worker
-    await fill(world, tmp_path)
-    batch = await world.do(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
+    rig = rig_without_worker
+    await fill(rig, tmp_path)
+    batch = await rig.run_mutation(lambda ctx: start_batch(ctx, "crates", batch_size=4, delay_ms=0))
     for crate in (CRATES[1], CRATES[5]):
         await crash_at(processes, tmp_path, crate)
     processes.worker(**FAST_SETTINGS)
-    await eventually(lambda: is_done(world, batch.id))
-    assert {crate["times"] for crate in await world.all("crates")} == {1}
-    assert (await world.one("batches", _id=batch.id))["processed"] == len(CRATES)
+    await eventually(lambda: is_done(rig, batch.id))
+    assert {crate["times"] for crate in await rig.all("crates")} == {1}
+    assert (await rig.find_one("batches", _id=batch.id))["processed"] == len(CRATES)

@@ -9,152 +9,152 @@ from structlog.testing import capture_logs
 
 from ostinato.jobs.functions.crons import execute_cron, pause_cron, repair_cron
 from ostinato.jobs.records import CatchUpPolicy, CauseKind, JobState, OverlapPolicy
+from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 from tests.jobs.functions.test_crons import TICK, pending_ticks, register
 from tests.jobs.functions.work import gate
-from tests.jobs.functions.world import MINUTE, SECOND, World
 from tests.processes import eventually
 
 RUN = "tasks.runTask"
 
 
-async def due_times(world: World, name: str = RUN) -> list[datetime]:
-    return [job.scheduled_time for job in await world.jobs(name)]
+async def due_times(rig: PatternRig, name: str = RUN) -> list[datetime]:
+    return [job.scheduled_time for job in await rig.jobs(name)]
 
 
-async def execute(world: World, cron_id: str) -> None:
+async def execute(rig: PatternRig, cron_id: str) -> None:
     """Run the tick's function manually, in addition to the cron's own tick."""
-    await world.schedule_at_once(TICK, {"cronId": cron_id})
-    await world.settled()
+    await rig.schedule_at_once(TICK, {"cronId": cron_id})
+    await rig.wait_until_settled()
 
 
-async def test_a_due_tick_runs_the_function_and_schedules_the_next_tick(world: World) -> None:
-    cron = await register(world)
-    await world.advance(MINUTE)
-    after = await world.one("crons", _id=cron.id)
-    [run] = await world.jobs(RUN)
+async def test_a_due_tick_runs_the_function_and_schedules_the_next_tick(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.advance(MINUTE)
+    after = await rig.find_one("crons", _id=cron.id)
+    [run] = await rig.jobs(RUN)
     assert (run.state, run.owner, run.internal) == (JobState.SUCCESS, "alice", False)
     assert (run.cause.kind, run.cause.id) == (CauseKind.CRON, cron.id)
     assert run.args == {"name": "cleanup"}
     assert after["lastRunTime"] >= cron.next_run_time
     assert after["nextRunTime"] == cron.next_run_time + timedelta(minutes=1)
-    assert await pending_ticks(world) == 1
+    assert await pending_ticks(rig) == 1
 
 
-async def test_the_next_run_is_computed_from_the_scheduled_time(world: World) -> None:
-    cron = await register(world)
+async def test_the_next_run_is_computed_from_the_scheduled_time(rig: PatternRig) -> None:
+    cron = await register(rig)
     for _ in range(3):
-        await world.advance(MINUTE + 5 * SECOND)
+        await rig.advance(MINUTE + 5 * SECOND)
     expected = [cron.next_run_time + n * timedelta(minutes=1) for n in range(3)]
-    assert await due_times(world) == expected
+    assert await due_times(rig) == expected
 
 
-async def test_a_disabled_cron_does_nothing_when_executed(world: World) -> None:
-    cron = await register(world)
-    await world.do(lambda ctx: pause_cron(ctx, cron.id))
-    before = await world.one("crons", _id=cron.id)
-    await execute(world, cron.id)
-    assert await world.one("crons", _id=cron.id) == before
-    assert await world.jobs(RUN) == []
+async def test_a_disabled_cron_does_nothing_when_executed(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    before = await rig.find_one("crons", _id=cron.id)
+    await execute(rig, cron.id)
+    assert await rig.find_one("crons", _id=cron.id) == before
+    assert await rig.jobs(RUN) == []
 
 
-async def test_a_deleted_cron_does_nothing_when_executed(world: World) -> None:
-    await execute(world, "0" * 24)
-    [tick] = await world.jobs(TICK)
+async def test_a_deleted_cron_does_nothing_when_executed(rig: PatternRig) -> None:
+    await execute(rig, "0" * 24)
+    [tick] = await rig.jobs(TICK)
     assert tick.state is JobState.SUCCESS
 
 
-async def test_an_early_execution_keeps_the_scheduled_tick(world: World) -> None:
-    cron = await register(world)
-    await execute(world, cron.id)
-    assert await world.jobs(RUN) == []
-    assert await pending_ticks(world) == 1
+async def test_an_early_execution_keeps_the_scheduled_tick(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await execute(rig, cron.id)
+    assert await rig.jobs(RUN) == []
+    assert await pending_ticks(rig) == 1
 
 
-async def test_an_early_execution_schedules_a_missing_tick(world: World) -> None:
-    cron = await register(world)
-    await world.engine.cancel(str(cron.scheduler_job_id))
-    await execute(world, cron.id)
-    [tick] = await world.jobs(TICK, state=JobState.PENDING.value)
+async def test_an_early_execution_schedules_a_missing_tick(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.engine.cancel(str(cron.scheduler_job_id))
+    await execute(rig, cron.id)
+    [tick] = await rig.jobs(TICK, state=JobState.PENDING.value)
     assert tick.scheduled_time == cron.next_run_time
 
 
-async def test_many_executions_of_one_tick_run_the_function_once(world: World) -> None:
-    cron = await register(world)
-    await world.engine.advance(MINUTE)
-    await asyncio.gather(*(world.schedule_at_once(TICK, {"cronId": cron.id}) for _ in range(5)))
-    await world.settled()
-    assert await due_times(world) == [cron.next_run_time]
-    assert await pending_ticks(world) == 1
+async def test_many_executions_of_one_tick_run_the_function_once(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.engine.advance(MINUTE)
+    await asyncio.gather(*(rig.schedule_at_once(TICK, {"cronId": cron.id}) for _ in range(5)))
+    await rig.wait_until_settled()
+    assert await due_times(rig) == [cron.next_run_time]
+    assert await pending_ticks(rig) == 1
 
 
-async def test_a_due_execution_replaces_the_scheduled_tick(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    await world_without_worker.engine.advance(MINUTE)
-    await world_without_worker.do(lambda ctx: execute_cron(ctx, cron.id))
-    [tick] = await world_without_worker.jobs(TICK, state=JobState.PENDING.value)
-    [before] = await world_without_worker.jobs(TICK, state=JobState.CANCELED.value)
+async def test_a_due_execution_replaces_the_scheduled_tick(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    await rig_without_worker.engine.advance(MINUTE)
+    await rig_without_worker.run_mutation(lambda ctx: execute_cron(ctx, cron.id))
+    [tick] = await rig_without_worker.jobs(TICK, state=JobState.PENDING.value)
+    [before] = await rig_without_worker.jobs(TICK, state=JobState.CANCELED.value)
     assert before.id == cron.scheduler_job_id
     assert tick.scheduled_time == cron.next_run_time + timedelta(minutes=1)
 
 
-async def missed(world: World, policy: CatchUpPolicy) -> tuple[int, int]:
+async def missed(rig: PatternRig, policy: CatchUpPolicy) -> tuple[int, int]:
     """Make a minutely cron miss 9 ticks and run the tenth 30 s late; return (runs, skipped)."""
-    cron = await register(world, catch_up=policy)
-    await world.advance(10 * MINUTE + 30 * SECOND)
-    after = await world.one("crons", _id=cron.id)
+    cron = await register(rig, catch_up=policy)
+    await rig.advance(10 * MINUTE + 30 * SECOND)
+    after = await rig.find_one("crons", _id=cron.id)
     assert after["nextRunTime"] == cron.next_run_time + timedelta(minutes=10)
-    return len(await world.jobs(RUN)), after["skippedTicks"]
+    return len(await rig.jobs(RUN)), after["skippedTicks"]
 
 
-async def test_catch_up_latest_runs_one_missed_tick_and_counts_the_others(world: World) -> None:
-    assert await missed(world, CatchUpPolicy.LATEST) == (1, 9)
+async def test_catch_up_latest_runs_one_missed_tick_and_counts_the_others(rig: PatternRig) -> None:
+    assert await missed(rig, CatchUpPolicy.LATEST) == (1, 9)
 
 
-async def test_catch_up_skip_counts_the_missed_ticks_and_runs_none(world: World) -> None:
-    assert await missed(world, CatchUpPolicy.SKIP) == (0, 10)
+async def test_catch_up_skip_counts_the_missed_ticks_and_runs_none(rig: PatternRig) -> None:
+    assert await missed(rig, CatchUpPolicy.SKIP) == (0, 10)
 
 
-async def test_catch_up_all_runs_every_missed_tick(world: World) -> None:
-    assert await missed(world, CatchUpPolicy.ALL) == (10, 0)
+async def test_catch_up_all_runs_every_missed_tick(rig: PatternRig) -> None:
+    assert await missed(rig, CatchUpPolicy.ALL) == (10, 0)
 
 
-async def overlapping(world: World, policy: OverlapPolicy) -> dict[str, Any]:
+async def overlapping(rig: PatternRig, policy: OverlapPolicy) -> dict[str, Any]:
     """Advance by three ticks during the first run; return the cron's document."""
-    cron = await register(world, function_name="work.waitAtGate", overlap=policy)
+    cron = await register(rig, function_name="work.waitAtGate", overlap=policy)
     for tick in range(3):
-        await world.engine.advance(MINUTE)
+        await rig.engine.advance(MINUTE)
         next_run = cron.next_run_time + (tick + 1) * timedelta(minutes=1)
-        await eventually(partial(_has_next_run, world, cron.id, next_run))
-    return await world.one("crons", _id=cron.id)
+        await eventually(partial(_has_next_run, rig, cron.id, next_run))
+    return await rig.find_one("crons", _id=cron.id)
 
 
-async def _has_next_run(world: World, cron_id: str, due: datetime) -> bool:
-    return bool((await world.one("crons", _id=cron_id))["nextRunTime"] == due)
+async def _has_next_run(rig: PatternRig, cron_id: str, due: datetime) -> bool:
+    return bool((await rig.find_one("crons", _id=cron_id))["nextRunTime"] == due)
 
 
-async def test_overlap_skip_skips_ticks_while_the_previous_one_runs(world: World) -> None:
-    document = await overlapping(world, OverlapPolicy.SKIP)
+async def test_overlap_skip_skips_ticks_while_the_previous_one_runs(rig: PatternRig) -> None:
+    document = await overlapping(rig, OverlapPolicy.SKIP)
     assert document["skippedTicks"] == 2
     gate.opened.set()
-    await world.advance(MINUTE)
-    assert len(await world.jobs("work.waitAtGate")) == 2
+    await rig.advance(MINUTE)
+    assert len(await rig.jobs("work.waitAtGate")) == 2
 
 
-async def test_overlap_allow_runs_every_tick(world: World) -> None:
-    document = await overlapping(world, OverlapPolicy.ALLOW)
+async def test_overlap_allow_runs_every_tick(rig: PatternRig) -> None:
+    document = await overlapping(rig, OverlapPolicy.ALLOW)
     gate.opened.set()
     assert document["skippedTicks"] == 0
-    assert len(await world.jobs("work.waitAtGate")) == 3
+    assert len(await rig.jobs("work.waitAtGate")) == 3
 
 
-async def test_overlap_queue_runs_every_tick_in_sequence(world: World) -> None:
-    document = await overlapping(world, OverlapPolicy.QUEUE)
+async def test_overlap_queue_runs_every_tick_in_sequence(rig: PatternRig) -> None:
+    document = await overlapping(rig, OverlapPolicy.QUEUE)
     assert len(document["queuedTicks"]) == 2
-    assert len(await world.jobs("work.waitAtGate")) == 1
+    assert len(await rig.jobs("work.waitAtGate")) == 1
     gate.opened.set()
     for _ in range(4):
-        await world.advance(2 * SECOND)
-    runs = await world.jobs("work.waitAtGate")
+        await rig.advance(2 * SECOND)
+    runs = await rig.jobs("work.waitAtGate")
     started = [run.started_at for run in runs]
     ended = [run.completed_at for run in runs]
     assert len(runs) == 3
@@ -164,109 +164,108 @@ async def test_overlap_queue_runs_every_tick_in_sequence(world: World) -> None:
 
 
 async def test_at_most_100_ticks_are_queued_and_one_job_releases_them(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
     cron = await register(
-        world_without_worker, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL
+        rig_without_worker, overlap=OverlapPolicy.QUEUE, catch_up=CatchUpPolicy.ALL
     )
     for ticks in (60, 60):
-        await world_without_worker.engine.advance(ticks * MINUTE)
-        await world_without_worker.do(lambda ctx: execute_cron(ctx, cron.id))
-    after = await world_without_worker.one("crons", _id=cron.id)
+        await rig_without_worker.engine.advance(ticks * MINUTE)
+        await rig_without_worker.run_mutation(lambda ctx: execute_cron(ctx, cron.id))
+    after = await rig_without_worker.find_one("crons", _id=cron.id)
     assert (len(after["queuedTicks"]), after["skippedTicks"]) == (100, 19)
     assert (
-        len(await world_without_worker.jobs("crons.releaseQueued", state=JobState.PENDING.value))
-        == 1
+        len(await rig_without_worker.jobs("crons.releaseQueued", state=JobState.PENDING.value)) == 1
     )
 
 
-async def test_pausing_drops_queued_ticks_and_counts_them_as_skipped(world: World) -> None:
-    document = await overlapping(world, OverlapPolicy.QUEUE)
-    paused = await world.do(lambda ctx: pause_cron(ctx, document["_id"]))
-    *_, release = await world.jobs("crons.releaseQueued")
+async def test_pausing_drops_queued_ticks_and_counts_them_as_skipped(rig: PatternRig) -> None:
+    document = await overlapping(rig, OverlapPolicy.QUEUE)
+    paused = await rig.run_mutation(lambda ctx: pause_cron(ctx, document["_id"]))
+    *_, release = await rig.jobs("crons.releaseQueued")
     assert release.state is JobState.CANCELED
     gate.opened.set()
-    await world.advance(5 * SECOND)
+    await rig.advance(5 * SECOND)
     assert paused.skipped_ticks == 2
-    assert len(await world.jobs("work.waitAtGate")) == 1
+    assert len(await rig.jobs("work.waitAtGate")) == 1
 
 
-async def test_releasing_without_queued_ticks_changes_nothing(world: World) -> None:
-    cron = await register(world, overlap=OverlapPolicy.QUEUE)
-    before = await world.one("crons", _id=cron.id)
+async def test_releasing_without_queued_ticks_changes_nothing(rig: PatternRig) -> None:
+    cron = await register(rig, overlap=OverlapPolicy.QUEUE)
+    before = await rig.find_one("crons", _id=cron.id)
     for cron_id in (cron.id, "0" * 24):
-        await world.schedule_at_once("crons.releaseQueued", {"cronId": cron_id})
-    await world.settled()
-    assert await world.one("crons", _id=cron.id) == before
+        await rig.schedule_at_once("crons.releaseQueued", {"cronId": cron_id})
+    await rig.wait_until_settled()
+    assert await rig.find_one("crons", _id=cron.id) == before
 
 
-async def test_a_failing_function_does_not_stop_its_cron(world: World) -> None:
-    await register(world, function_name="work.breakDown")
+async def test_a_failing_function_does_not_stop_its_cron(rig: PatternRig) -> None:
+    await register(rig, function_name="work.breakDown")
     for _ in range(3):
-        await world.advance(MINUTE)
-    runs = await world.jobs("work.breakDown")
+        await rig.advance(MINUTE)
+    runs = await rig.jobs("work.breakDown")
     assert [run.state for run in runs] == [JobState.FAILED] * 3
 
 
-async def test_an_unregistered_function_logs_a_failure_and_its_cron_continues(world: World) -> None:
-    cron = await register(world)
+async def test_an_unregistered_function_logs_a_failure_and_its_cron_continues(
+    rig: PatternRig,
+) -> None:
+    cron = await register(rig)
     gone = {"$set": {"functionName": "gone.function"}}
-    await world.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
-    await world.advance(MINUTE)
-    failure = await world.one("failures", functionName="gone.function")
-    after = await world.one("crons", _id=cron.id)
+    await rig.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
+    await rig.advance(MINUTE)
+    failure = await rig.find_one("failures", functionName="gone.function")
+    after = await rig.find_one("crons", _id=cron.id)
     assert (failure["owner"], failure["error"]["name"]) == ("alice", "BadRequest")
     assert (after["skippedTicks"], after["enabled"]) == (1, True)
-    assert await pending_ticks(world) == 1
+    assert await pending_ticks(rig) == 1
 
 
-async def test_a_cron_whose_function_no_longer_exists_is_logged_once(world: World) -> None:
-    cron = await register(world)
+async def test_a_cron_whose_function_no_longer_exists_is_logged_once(rig: PatternRig) -> None:
+    cron = await register(rig)
     gone = {"$set": {"functionName": "gone.function"}}
-    await world.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
+    await rig.engine.mongo["crons"].update_one({"_id": cron.id}, gone)
     with capture_logs() as lines:
         for _ in range(2):
-            await world.advance(MINUTE)
+            await rig.advance(MINUTE)
     [line] = [line for line in lines if line["event"] == "cron.not_executed"]
     assert line["cron_id"] == cron.id
     assert "gone.function" in line["reason"]
-    assert len(await world.all("failures", functionName="gone.function")) == 2
+    assert len(await rig.all("failures", functionName="gone.function")) == 2
 
 
-async def test_cron_with_a_lost_tick_is_repaired_once(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
-    await world_without_worker.engine.mongo["jobs"].delete_many({})
-    assert await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
-    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
-    [tick] = await world_without_worker.jobs(TICK)
+async def test_cron_with_a_lost_tick_is_repaired_once(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    assert not await rig_without_worker.run_mutation(lambda ctx: repair_cron(ctx, cron.id))
+    await rig_without_worker.engine.mongo["jobs"].delete_many({})
+    assert await rig_without_worker.run_mutation(lambda ctx: repair_cron(ctx, cron.id))
+    assert not await rig_without_worker.run_mutation(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await rig_without_worker.jobs(TICK)
     assert tick.scheduled_time == cron.next_run_time
 
 
-async def test_a_paused_cron_is_not_repaired(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
-    assert not await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
+async def test_a_paused_cron_is_not_repaired(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    assert not await rig_without_worker.run_mutation(lambda ctx: repair_cron(ctx, cron.id))
 
 
 async def test_a_tick_that_failed_finally_is_repeated_within_a_minute(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    cron = await register(world_without_worker)
+    cron = await register(rig_without_worker)
     failed = {"$set": {"state": "failed"}}
-    await world_without_worker.engine.mongo["jobs"].update_one(
-        {"_id": cron.scheduler_job_id}, failed
-    )
-    await world_without_worker.engine.advance(2 * MINUTE)
-    assert await world_without_worker.do(lambda ctx: repair_cron(ctx, cron.id))
-    [tick] = await world_without_worker.jobs(TICK, state=JobState.PENDING.value)
-    ahead = tick.scheduled_time - await world_without_worker.engine.now()
+    await rig_without_worker.engine.mongo["jobs"].update_one({"_id": cron.scheduler_job_id}, failed)
+    await rig_without_worker.engine.advance(2 * MINUTE)
+    assert await rig_without_worker.run_mutation(lambda ctx: repair_cron(ctx, cron.id))
+    [tick] = await rig_without_worker.jobs(TICK, state=JobState.PENDING.value)
+    ahead = tick.scheduled_time - await rig_without_worker.engine.now()
     assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
 
 
-async def test_sweeper_recovers_a_lost_tick(world: World) -> None:
-    cron = await register(world)
-    await world.engine.mongo["jobs"].delete_one({"_id": cron.scheduler_job_id})
-    await world.engine.advance(2 * MINUTE)
-    await eventually(lambda: world.jobs(RUN))
-    assert await pending_ticks(world) == 1
+async def test_sweeper_recovers_a_lost_tick(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.engine.mongo["jobs"].delete_one({"_id": cron.scheduler_job_id})
+    await rig.engine.advance(2 * MINUTE)
+    await eventually(lambda: rig.jobs(RUN))
+    assert await pending_ticks(rig) == 1

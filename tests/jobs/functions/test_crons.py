@@ -10,77 +10,79 @@ from ostinato.jobs.errors import BadRequest, Conflict, NotFound, OstinatoError, 
 from ostinato.jobs.functions.crons import delete_cron, pause_cron, register_cron, resume_cron
 from ostinato.jobs.functions.new_cron import NewCron
 from ostinato.jobs.records import Cron, CronSchedule, IntervalSchedule, JobState
-from tests.jobs.functions.world import MINUTE, SECOND, World
+from tests.jobs.functions.pattern_rig import MINUTE, SECOND, PatternRig
 
 TICK = "crons.executeCron"
 
 
-async def register(world: World, owner: str = "alice", **fields: Any) -> Cron:
+async def register(rig: PatternRig, owner: str = "alice", **fields: Any) -> Cron:
     default_schedule = {} if "cronspec" in fields else {"interval_ms": MINUTE}
     new = NewCron(**{"name": "cleanup", "args": {}, **default_schedule, **fields})
-    return await world.do(lambda ctx: register_cron(ctx, new), owner)
+    return await rig.run_mutation(lambda ctx: register_cron(ctx, new), owner)
 
 
-async def pending_ticks(world: World) -> int:
-    return len(await world.jobs(TICK, state=JobState.PENDING.value))
+async def pending_ticks(rig: PatternRig) -> int:
+    return len(await rig.jobs(TICK, state=JobState.PENDING.value))
 
 
 async def test_registering_schedules_the_first_tick_one_interval_from_now(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    before = await world_without_worker.engine.now()
-    cron = await register(world_without_worker, interval_ms=MINUTE)
+    before = await rig_without_worker.engine.now()
+    cron = await register(rig_without_worker, interval_ms=MINUTE)
     assert cron.schedule == IntervalSchedule(ms=MINUTE)
     assert timedelta(0) <= cron.next_run_time - before - timedelta(minutes=1) < timedelta(seconds=5)
-    [tick] = await world_without_worker.jobs(TICK)
+    [tick] = await rig_without_worker.jobs(TICK)
     assert (tick.id, tick.scheduled_time) == (cron.scheduler_job_id, cron.next_run_time)
     assert tick.internal
 
 
 async def test_registering_a_cronspec_schedules_its_next_matching_time(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    cron = await register(world_without_worker, cronspec="30 4 * * *", tz="Asia/Tokyo")
+    cron = await register(rig_without_worker, cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert cron.schedule == CronSchedule(cronspec="30 4 * * *", tz="Asia/Tokyo")
     assert (cron.next_run_time.hour, cron.next_run_time.minute) == (19, 30)
 
 
-async def test_a_cron_is_stored_with_the_documented_fields(world_without_worker: World) -> None:
-    cron = await register(world_without_worker, interval_ms=MINUTE)
-    document = await world_without_worker.one("crons", _id=cron.id)
+async def test_a_cron_is_stored_with_the_documented_fields(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker, interval_ms=MINUTE)
+    document = await rig_without_worker.find_one("crons", _id=cron.id)
     assert document["schedule"] == {"kind": "interval", "ms": MINUTE}
     assert {"name", "functionName", "args", "nextRunTime", "lastRunTime", "enabled"} <= set(
         document
     )
-    indexes = await world_without_worker.engine.mongo["crons"].index_information()
+    indexes = await rig_without_worker.engine.mongo["crons"].index_information()
     assert indexes["enabled_nextRunTime"]["key"] == [("enabled", 1), ("nextRunTime", 1)]
 
 
-async def test_the_default_function_gets_the_name_of_the_cron(world_without_worker: World) -> None:
-    cron = await register(world_without_worker, name="nightly")
+async def test_the_default_function_gets_the_name_of_the_cron(
+    rig_without_worker: PatternRig,
+) -> None:
+    cron = await register(rig_without_worker, name="nightly")
     assert (cron.function_name, cron.args) == ("tasks.runTask", {"name": "nightly"})
 
 
-async def test_a_taken_name_is_a_conflict(world_without_worker: World) -> None:
-    await register(world_without_worker)
+async def test_a_taken_name_is_a_conflict(rig_without_worker: PatternRig) -> None:
+    await register(rig_without_worker)
     with pytest.raises(Conflict, match="'cleanup'"):
-        await register(world_without_worker)
-    assert await pending_ticks(world_without_worker) == 1
+        await register(rig_without_worker)
+    assert await pending_ticks(rig_without_worker) == 1
 
 
-async def test_two_owners_may_use_the_same_name(world_without_worker: World) -> None:
-    await register(world_without_worker)
-    assert (await register(world_without_worker, "bob")).owner == "bob"
+async def test_two_owners_may_use_the_same_name(rig_without_worker: PatternRig) -> None:
+    await register(rig_without_worker)
+    assert (await register(rig_without_worker, "bob")).owner == "bob"
 
 
 async def test_concurrent_registrations_of_one_name_create_one_cron(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    tries = [register(world_without_worker) for _ in range(4)]
-    found = await asyncio.gather(*tries, return_exceptions=True)
-    assert [isinstance(one, Cron) for one in found].count(True) == 1
-    assert sum(isinstance(one, Conflict) for one in found) == 3
-    assert await pending_ticks(world_without_worker) == 1
+    registrations = [register(rig_without_worker) for _ in range(4)]
+    found = await asyncio.gather(*registrations, return_exceptions=True)
+    assert [isinstance(result, Cron) for result in found].count(True) == 1
+    assert sum(isinstance(result, Conflict) for result in found) == 3
+    assert await pending_ticks(rig_without_worker) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,145 +99,151 @@ async def test_concurrent_registrations_of_one_name_create_one_cron(
     ],
 )
 async def test_an_invalid_field_is_reported_by_name(
-    world_without_worker: World, fields: dict[str, Any], path: str
+    rig_without_worker: PatternRig, fields: dict[str, Any], path: str
 ) -> None:
     with pytest.raises(BadRequest) as raised:
-        await register(world_without_worker, **fields)
+        await register(rig_without_worker, **fields)
     assert [issue.path[0] for issue in raised.value.issues] == [path]
-    assert await world_without_worker.all("crons") == []
+    assert await rig_without_worker.all("crons") == []
 
 
 async def test_missing_schedule_is_rejected_with_the_documented_message(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
     with pytest.raises(BadRequest, match=r"^Either intervalMs or cronspec required$"):
-        await register(world_without_worker, interval_ms=None)
+        await register(rig_without_worker, interval_ms=None)
 
 
-async def test_giving_both_schedules_is_rejected(world_without_worker: World) -> None:
+async def test_both_schedules_together_are_rejected(rig_without_worker: PatternRig) -> None:
     with pytest.raises(BadRequest, match="mutually exclusive"):
-        await register(world_without_worker, interval_ms=MINUTE, cronspec="@daily")
+        await register(rig_without_worker, interval_ms=MINUTE, cronspec="@daily")
 
 
-async def test_all_invalid_fields_are_reported_together(world_without_worker: World) -> None:
+async def test_all_invalid_fields_are_reported_together(rig_without_worker: PatternRig) -> None:
     with pytest.raises(BadRequest) as raised:
-        await register(world_without_worker, interval_ms=1, name="", tz="Nowhere")
+        await register(rig_without_worker, interval_ms=1, name="", tz="Nowhere")
     paths = {issue.path[0] for issue in raised.value.issues}
     assert paths == {"intervalMs", "name", "tz"}
 
 
 async def test_pausing_cancels_the_pending_tick_and_keeps_the_next_run_time(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    cron = await register(world_without_worker)
-    paused = await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
+    cron = await register(rig_without_worker)
+    paused = await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
     assert (paused.enabled, paused.next_run_time) == (False, cron.next_run_time)
     assert paused.version == cron.version + 1
-    [tick] = await world_without_worker.jobs(TICK)
+    [tick] = await rig_without_worker.jobs(TICK)
     assert tick.state is JobState.CANCELED
 
 
-async def test_pausing_twice_changes_nothing(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    paused = await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
-    assert await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id)) == paused
+async def test_pausing_twice_changes_nothing(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    paused = await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    assert await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id)) == paused
 
 
-async def test_a_paused_cron_does_not_run(world: World) -> None:
-    cron = await register(world)
-    await world.do(lambda ctx: pause_cron(ctx, cron.id))
-    await world.advance(10 * MINUTE)
-    assert await world.jobs("tasks.runTask") == []
+async def test_a_paused_cron_does_not_run(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    await rig.advance(10 * MINUTE)
+    assert await rig.jobs("tasks.runTask") == []
 
 
-async def test_resuming_computes_the_next_run_from_now(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    await world_without_worker.do(lambda ctx: pause_cron(ctx, cron.id))
-    await world_without_worker.engine.advance(10 * MINUTE)
-    resumed = await world_without_worker.do(lambda ctx: resume_cron(ctx, cron.id))
-    ahead = resumed.next_run_time - await world_without_worker.engine.now()
+async def test_resuming_computes_the_next_run_from_now(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+    await rig_without_worker.engine.advance(10 * MINUTE)
+    resumed = await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
+    ahead = resumed.next_run_time - await rig_without_worker.engine.now()
     assert resumed.enabled
     assert timedelta(seconds=50) < ahead <= timedelta(minutes=1)
-    assert await pending_ticks(world_without_worker) == 1
+    assert await pending_ticks(rig_without_worker) == 1
 
 
-async def test_resuming_an_enabled_cron_changes_nothing(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    assert await world_without_worker.do(lambda ctx: resume_cron(ctx, cron.id)) == cron
+async def test_resuming_an_enabled_cron_changes_nothing(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    assert await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron.id)) == cron
 
 
-async def test_pausing_and_resuming_within_an_interval_leaves_one_tick(world: World) -> None:
-    cron = await register(world)
+async def test_pausing_and_resuming_within_an_interval_leaves_one_tick(rig: PatternRig) -> None:
+    cron = await register(rig)
     for _ in range(3):
-        await world.do(lambda ctx: pause_cron(ctx, cron.id))
-        await world.do(lambda ctx: resume_cron(ctx, cron.id))
-    await world.advance(MINUTE)
-    assert len(await world.jobs("tasks.runTask")) == 1
-    assert await pending_ticks(world) == 1
+        await rig.run_mutation(lambda ctx: pause_cron(ctx, cron.id))
+        await rig.run_mutation(lambda ctx: resume_cron(ctx, cron.id))
+    await rig.advance(MINUTE)
+    assert len(await rig.jobs("tasks.runTask")) == 1
+    assert await pending_ticks(rig) == 1
 
 
-async def test_deleting_cancels_the_pending_tick_and_keeps_past_jobs(world: World) -> None:
-    cron = await register(world)
-    await world.advance(MINUTE)
-    await world.do(lambda ctx: delete_cron(ctx, cron.id))
-    await world.advance(10 * MINUTE)
-    assert await world.all("crons") == []
-    assert len(await world.jobs("tasks.runTask")) == 1
-    assert [tick.state for tick in await world.jobs(TICK)] == [JobState.SUCCESS, JobState.CANCELED]
+async def test_deleting_cancels_the_pending_tick_and_keeps_past_jobs(rig: PatternRig) -> None:
+    cron = await register(rig)
+    await rig.advance(MINUTE)
+    await rig.run_mutation(lambda ctx: delete_cron(ctx, cron.id))
+    await rig.advance(10 * MINUTE)
+    assert await rig.all("crons") == []
+    assert len(await rig.jobs("tasks.runTask")) == 1
+    assert [tick.state for tick in await rig.jobs(TICK)] == [JobState.SUCCESS, JobState.CANCELED]
 
 
-async def test_the_name_of_a_deleted_cron_can_be_used_again(world_without_worker: World) -> None:
-    cron = await register(world_without_worker)
-    await world_without_worker.do(lambda ctx: delete_cron(ctx, cron.id))
-    assert (await register(world_without_worker)).id != cron.id
+async def test_the_name_of_a_deleted_cron_can_be_used_again(rig_without_worker: PatternRig) -> None:
+    cron = await register(rig_without_worker)
+    await rig_without_worker.run_mutation(lambda ctx: delete_cron(ctx, cron.id))
+    assert (await register(rig_without_worker)).id != cron.id
 
 
 @pytest.mark.parametrize("verb", [pause_cron, resume_cron, delete_cron])
-async def test_a_cron_of_another_owner_is_not_found(world_without_worker: World, verb: Any) -> None:
-    cron = await register(world_without_worker)
+async def test_a_cron_of_another_owner_is_not_found(
+    rig_without_worker: PatternRig, verb: Any
+) -> None:
+    cron = await register(rig_without_worker)
     with pytest.raises(NotFound):
-        await world_without_worker.do(lambda ctx: verb(ctx, cron.id), "bob")
+        await rig_without_worker.run_mutation(lambda ctx: verb(ctx, cron.id), "bob")
     with pytest.raises(NotFound):
-        await world_without_worker.do(lambda ctx: verb(ctx, "0" * 24))
+        await rig_without_worker.run_mutation(lambda ctx: verb(ctx, "0" * 24))
 
 
-async def test_the_first_run_is_at_start_at(world_without_worker: World) -> None:
-    start = await world_without_worker.engine.now() + timedelta(days=2)
-    assert (await register(world_without_worker, start_at=start)).next_run_time == start
+async def test_the_first_run_is_at_start_at(rig_without_worker: PatternRig) -> None:
+    start = await rig_without_worker.engine.now() + timedelta(days=2)
+    assert (await register(rig_without_worker, start_at=start)).next_run_time == start
 
 
-async def test_a_cron_is_disabled_at_end_at(world: World) -> None:
-    end = await world.engine.now() + timedelta(minutes=2, seconds=30)
-    cron = await register(world, end_at=end)
+async def test_a_cron_is_disabled_at_end_at(rig: PatternRig) -> None:
+    end = await rig.engine.now() + timedelta(minutes=2, seconds=30)
+    cron = await register(rig, end_at=end)
     for _ in range(4):
-        await world.advance(MINUTE)
-    document = await world.one("crons", _id=cron.id)
-    assert len(await world.jobs("tasks.runTask")) == 2
+        await rig.advance(MINUTE)
+    document = await rig.find_one("crons", _id=cron.id)
+    assert len(await rig.jobs("tasks.runTask")) == 2
     assert (document["enabled"], document["schedulerJobId"]) == (False, None)
-    assert await pending_ticks(world) == 0
+    assert await pending_ticks(rig) == 0
 
 
-async def test_a_cron_without_a_run_before_its_end_is_rejected(world_without_worker: World) -> None:
-    now = await world_without_worker.engine.now()
+async def test_a_cron_without_a_run_before_its_end_is_rejected(
+    rig_without_worker: PatternRig,
+) -> None:
+    now = await rig_without_worker.engine.now()
     with pytest.raises(PreconditionFailed, match="no run before its end"):
-        await register(world_without_worker, end_at=now + timedelta(seconds=10))
+        await register(rig_without_worker, end_at=now + timedelta(seconds=10))
     with pytest.raises(OstinatoError, match="endAt must be later than startAt"):
-        await register(world_without_worker, start_at=now + timedelta(days=1), end_at=now)
+        await register(rig_without_worker, start_at=now + timedelta(days=1), end_at=now)
 
 
-async def test_a_date_decades_away_is_reached_in_several_steps(world_without_worker: World) -> None:
-    cron = await register(world_without_worker, cronspec="0 0 29 2 1#5")
-    [step] = await world_without_worker.jobs(TICK)
+async def test_a_date_decades_away_is_reached_in_several_steps(
+    rig_without_worker: PatternRig,
+) -> None:
+    cron = await register(rig_without_worker, cronspec="0 0 29 2 1#5")
+    [step] = await rig_without_worker.jobs(TICK)
     assert cron.next_run_time.astimezone(UTC).strftime("%m-%d %a") == "02-29 Mon"
     assert step.scheduled_time < cron.next_run_time
-    assert step.scheduled_time - await world_without_worker.engine.now() > timedelta(days=3 * 365)
+    assert step.scheduled_time - await rig_without_worker.engine.now() > timedelta(days=3 * 365)
 
 
-async def test_jitter_delays_the_execution_but_not_the_next_tick(world: World) -> None:
-    cron = await register(world, jitter_ms=20 * SECOND)
-    await world.advance(MINUTE)
-    [run] = await world.jobs("tasks.runTask")
-    [_, tick] = await world.jobs(TICK)
+async def test_jitter_delays_the_execution_but_not_the_next_tick(rig: PatternRig) -> None:
+    cron = await register(rig, jitter_ms=20 * SECOND)
+    await rig.advance(MINUTE)
+    [run] = await rig.jobs("tasks.runTask")
+    [_, tick] = await rig.jobs(TICK)
     late = run.scheduled_time - cron.next_run_time
     assert timedelta(0) <= late <= timedelta(seconds=20)
     assert tick.scheduled_time == cron.next_run_time + timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""What `@batch` and `@request_handler` register; calls to external hosts."""
+"""Registration with `@batch` and `@request_handler`; calls to external hosts."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ from ostinato.jobs.registry import Registry
 
 
 @pytest.fixture
-def empty(monkeypatch: pytest.MonkeyPatch) -> Registry:
+def empty_registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return an empty registry, which the decorators of the test fill."""
     registry = Registry()
     monkeypatch.setattr(batch_sources, "registry", registry)
@@ -37,43 +37,43 @@ async def answer(ctx: Context, data: Json) -> Json:
     return None
 
 
-async def answer_otherwise(ctx: Context, data: Json) -> Json:
+async def answer_differently(ctx: Context, data: Json) -> Json:
     """Return None."""
     return None
 
 
-def test_users_cannot_start_a_source_by_default(empty: Registry) -> None:
+def test_users_cannot_start_a_source_by_default(empty_registry: Registry) -> None:
     batch("orders")(handle_page)
     batch("public")(handle_page)
-    assert not empty.batches["orders"].callable_by(["anything"])
+    assert not empty_registry.batches["orders"].callable_by(["anything"])
 
 
-def test_a_users_source_may_replace_the_built_in_one(empty: Registry) -> None:
+def test_a_users_source_may_replace_the_built_in_one(empty_registry: Registry) -> None:
     batch("items")(mark_processed)
     batch("items")(handle_page)
-    assert empty.batches["items"].handle is handle_page
+    assert empty_registry.batches["items"].handle is handle_page
 
 
-def test_two_sources_of_users_cannot_share_a_name(empty: Registry) -> None:
+def test_two_sources_of_users_cannot_share_a_name(empty_registry: Registry) -> None:
     batch("orders")(handle_page)
     batch("orders")(handle_page)
     with pytest.raises(DeclarationError, match=r"'orders' is taken by .*handle_page"):
         batch("orders")(handle_other_page)
 
 
-def test_a_second_request_handler_is_rejected(empty: Registry) -> None:
+def test_a_second_request_handler_is_rejected(empty_registry: Registry) -> None:
     request_handler(answer)
     request_handler(answer)
-    assert empty.request_handler is answer
+    assert empty_registry.request_handler is answer
     with pytest.raises(DeclarationError, match="is already a @request_handler"):
-        request_handler(answer_otherwise)
+        request_handler(answer_differently)
 
 
 async def test_an_allowed_name_that_resolves_to_a_private_address_is_not_called() -> None:
-    # Our check takes this for a name; resolvers take it for 127.0.0.1.
-    wanted = HttpCall(url="http://127.1:9/")
+    # For the check of Ostinato, this is a name; resolvers treat it as 127.0.0.1.
+    call = HttpCall(url="http://127.1:9/")
     with pytest.raises(Forbidden, match="private address"):
-        await make_call(wanted, ("127.1:9",))
+        await make_call(call, ("127.1:9",))
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,19 @@ async def test_a_private_address_in_any_notation_is_not_called(
 async def test_the_allowed_name_is_the_name_that_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[object] = []
+    looked_up: list[object] = []
 
     async def look_up(name: object, *_: object, **__: object) -> list[Any]:
-        asked.append(name)
+        looked_up.append(name)
         return [(None, None, None, "", ("10.0.0.1", 80))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
     with pytest.raises(Forbidden, match="private address"):
         await make_call(HttpCall(url="http://straße.example/"), ("xn--strae-oqa.example",))
-    assert asked == ["xn--strae-oqa.example"]
+    assert looked_up == ["xn--strae-oqa.example"]
 
 
 async def test_an_allowed_host_without_a_port_allows_only_the_default_port() -> None:
-    wanted = HttpCall(url="http://127.0.0.1:8080/")
+    call = HttpCall(url="http://127.0.0.1:8080/")
     with pytest.raises(Forbidden, match=r"127\.0\.0\.1:8080"):
-        await make_call(wanted, ("127.0.0.1",))
+        await make_call(call, ("127.0.0.1",))

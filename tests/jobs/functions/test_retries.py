@@ -12,7 +12,7 @@ from ostinato.jobs.functions.actions import HttpCall, call_addresses
 from ostinato.jobs.records import JobState
 from ostinato.jobs.settings import Settings
 from tests.jobs.functions.flaky_api import FlakyApi, serving_flaky_api
-from tests.jobs.functions.world import SECOND, World, running_world
+from tests.jobs.functions.pattern_rig import SECOND, PatternRig, running_rig
 
 CALL = "actions.retryableAction"
 
@@ -25,45 +25,47 @@ def api() -> Iterator[FlakyApi]:
 
 
 @pytest.fixture
-async def caller(pattern_settings: Settings, api: FlakyApi) -> AsyncIterator[World]:
+async def caller(pattern_settings: Settings, api: FlakyApi) -> AsyncIterator[PatternRig]:
     """Return an installation that may call the API."""
     hosts = (api.host, f"localhost:{api.port}", "localhost:9", "example.invalid")
     allowed = {"allowed_hosts_http": hosts}
-    async with running_world(pattern_settings.model_copy(update=allowed)) as world:
-        yield world
+    async with running_rig(pattern_settings.model_copy(update=allowed)) as rig:
+        yield rig
 
 
-async def call_until_quiet(world: World, data: dict[str, Any], **args: int) -> None:
-    await world.schedule(CALL, {"data": data, **args})
-    await world.settled()
+async def call_and_wait(rig: PatternRig, data: dict[str, Any], **args: int) -> None:
+    await rig.schedule(CALL, {"data": data, **args})
+    await rig.wait_until_settled()
     for _ in range(8):
-        await world.advance(SECOND)
+        await rig.advance(SECOND)
 
 
-async def test_a_call_that_succeeds_is_made_once(caller: World, api: FlakyApi) -> None:
-    await call_until_quiet(caller, {"url": api.url, "method": "POST", "json": {"a": 1}})
+async def test_a_call_that_succeeds_is_made_once(caller: PatternRig, api: FlakyApi) -> None:
+    await call_and_wait(caller, {"url": api.url, "method": "POST", "json": {"a": 1}})
     [job] = await caller.jobs(CALL)
     assert api.calls == [("POST", "/hook?x=1", b'{"a":1}')]
     assert job.result == {"status": 200, "body": '{"ok": true}'}
 
 
 async def test_the_first_address_that_answers_is_used(api: FlakyApi) -> None:
-    wanted = HttpCall(url=f"http://api.example:{api.port}/hook")
-    answer = await call_addresses(["127.0.0.9", "127.0.0.1"], wanted)
+    call = HttpCall(url=f"http://api.example:{api.port}/hook")
+    answer = await call_addresses(["127.0.0.9", "127.0.0.1"], call)
     assert answer == {"status": 200, "body": '{"ok": true}'}
     assert api.names == [f"api.example:{api.port}"]
 
 
-async def test_a_host_receives_its_name_in_the_host_header(caller: World, api: FlakyApi) -> None:
-    await call_until_quiet(caller, {"url": f"http://localhost:{api.port}/hook", "method": "POST"})
+async def test_a_host_receives_its_name_in_the_host_header(
+    caller: PatternRig, api: FlakyApi
+) -> None:
+    await call_and_wait(caller, {"url": f"http://localhost:{api.port}/hook", "method": "POST"})
     assert api.names == [f"localhost:{api.port}"]
 
 
 async def test_a_failing_call_is_retried_after_1_2_and_4_seconds(
-    caller: World, api: FlakyApi
+    caller: PatternRig, api: FlakyApi
 ) -> None:
     api.failures = 100
-    await call_until_quiet(caller, {"url": api.url})
+    await call_and_wait(caller, {"url": api.url})
     jobs = await caller.jobs(CALL)
     assert len(api.calls) == 4
     assert [job.args["attempts"] for job in jobs] == [0, 1, 2, 3]
@@ -76,26 +78,28 @@ async def test_a_failing_call_is_retried_after_1_2_and_4_seconds(
 
 
 async def test_the_last_failure_is_logged_with_the_error_and_the_data(
-    caller: World, api: FlakyApi
+    caller: PatternRig, api: FlakyApi
 ) -> None:
     api.failures = 100
-    await call_until_quiet(caller, {"url": api.url})
+    await call_and_wait(caller, {"url": api.url})
     [failure] = await caller.all("failures")
     assert (failure["owner"], failure["functionName"], failure["attempts"]) == ("alice", CALL, 4)
     assert "HTTP 503" in failure["error"]["message"]
     assert failure["data"]["url"] == api.url
 
 
-async def test_a_call_that_succeeds_on_retry_is_not_repeated(caller: World, api: FlakyApi) -> None:
+async def test_a_call_that_succeeds_on_retry_is_not_repeated(
+    caller: PatternRig, api: FlakyApi
+) -> None:
     api.failures = 2
-    await call_until_quiet(caller, {"url": api.url})
+    await call_and_wait(caller, {"url": api.url})
     assert len(api.calls) == 3
     assert await caller.all("failures") == []
 
 
-async def test_max_attempts_is_the_number_of_retries(caller: World, api: FlakyApi) -> None:
+async def test_max_attempts_is_the_number_of_retries(caller: PatternRig, api: FlakyApi) -> None:
     api.failures = 100
-    await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
+    await call_and_wait(caller, {"url": api.url}, maxAttempts=0)
     assert len(api.calls) == 1
     assert len(await caller.all("failures")) == 1
 
@@ -109,29 +113,31 @@ async def test_max_attempts_is_the_number_of_retries(caller: World, api: FlakyAp
         "https://localhost/",
     ],
 )
-async def test_a_call_to_a_host_that_is_not_allowed_fails_at_once(caller: World, url: str) -> None:
-    await call_until_quiet(caller, {"url": url})
+async def test_a_call_to_a_host_that_is_not_allowed_fails_at_once(
+    caller: PatternRig, url: str
+) -> None:
+    await call_and_wait(caller, {"url": url})
     [job] = await caller.jobs(CALL)
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.name == "Forbidden"
 
 
-async def test_a_redirect_is_not_followed(caller: World, api: FlakyApi) -> None:
-    await call_until_quiet(caller, {"url": f"http://{api.host}/moved"}, maxAttempts=0)
+async def test_a_redirect_is_not_followed(caller: PatternRig, api: FlakyApi) -> None:
+    await call_and_wait(caller, {"url": f"http://{api.host}/moved"}, maxAttempts=0)
     assert len(api.calls) == 1
-    assert "HTTP 302" in (await caller.one("failures"))["error"]["message"]
+    assert "HTTP 302" in (await caller.find_one("failures"))["error"]["message"]
 
 
-async def test_a_response_that_is_too_large_is_a_failure(caller: World, api: FlakyApi) -> None:
+async def test_a_response_that_is_too_large_is_a_failure(caller: PatternRig, api: FlakyApi) -> None:
     api.answer = b"x" * 70_000
-    await call_until_quiet(caller, {"url": api.url}, maxAttempts=0)
-    assert "larger than" in (await caller.one("failures"))["error"]["message"]
+    await call_and_wait(caller, {"url": api.url}, maxAttempts=0)
+    assert "larger than" in (await caller.find_one("failures"))["error"]["message"]
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9/", "http://example.invalid/"])
-async def test_a_host_that_does_not_answer_is_a_failure(caller: World, url: str) -> None:
-    await call_until_quiet(caller, {"url": url}, maxAttempts=0)
+async def test_a_host_that_does_not_answer_is_a_failure(caller: PatternRig, url: str) -> None:
+    await call_and_wait(caller, {"url": url}, maxAttempts=0)
     assert len(await caller.all("failures")) == 1
 
 
@@ -146,13 +152,13 @@ async def test_a_host_that_does_not_answer_is_a_failure(caller: World, url: str)
     ],
 )
 async def test_an_invalid_call_is_rejected_when_it_is_scheduled(
-    world_without_worker: World, data: dict[str, Any]
+    rig_without_worker: PatternRig, data: dict[str, Any]
 ) -> None:
     with pytest.raises(BadRequest) as raised:
-        await world_without_worker.schedule(CALL, {"data": data})
+        await rig_without_worker.schedule(CALL, {"data": data})
     assert raised.value.issues[0].path[:2] == ("args", "data")
 
 
-async def test_clients_may_schedule_retryable_actions(world_without_worker: World) -> None:
-    assert world_without_worker.engine.registry.resolve(CALL).callable_by([])
-    assert not world_without_worker.engine.registry.resolve("errors.logFailure").callable_by([])
+async def test_clients_may_schedule_retryable_actions(rig_without_worker: PatternRig) -> None:
+    assert rig_without_worker.engine.registry.resolve(CALL).callable_by([])
+    assert not rig_without_worker.engine.registry.resolve("errors.logFailure").callable_by([])

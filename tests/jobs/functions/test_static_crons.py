@@ -10,74 +10,74 @@ from ostinato.jobs.functions.crons import pause_cron, resume_cron
 from ostinato.jobs.functions.static_crons import sync_static_crons
 from ostinato.jobs.records import CronSchedule, IntervalSchedule, JobState
 from ostinato.jobs.registry import StaticCron
-from tests.jobs.functions.world import MINUTE, World
+from tests.jobs.functions.pattern_rig import MINUTE, PatternRig
 
 TICK = "crons.executeCron"
 
 
 def declared(name: str = "report", **fields: Any) -> StaticCron:
-    given: dict[str, Any] = {
+    fields_: dict[str, Any] = {
         "function_name": "tasks.runTask",
         "schedule": IntervalSchedule(ms=MINUTE),
         "args": {"name": name},
         **fields,
     }
-    return StaticCron(name=name, **given)
+    return StaticCron(name=name, **fields_)
 
 
-async def sync(world: World, *crons: StaticCron) -> None:
-    await world.do(lambda ctx: sync_static_crons(ctx, crons), owner=None)
+async def sync(rig: PatternRig, *crons: StaticCron) -> None:
+    await rig.run_mutation(lambda ctx: sync_static_crons(ctx, crons), owner=None)
 
 
-async def pending_ticks(world: World) -> int:
-    return len(await world.jobs(TICK, state=JobState.PENDING.value))
+async def pending_ticks(rig: PatternRig) -> int:
+    return len(await rig.jobs(TICK, state=JobState.PENDING.value))
 
 
-async def test_a_newly_declared_cron_is_added_and_runs(world: World) -> None:
-    await sync(world, declared())
-    await world.advance(MINUTE)
-    [run] = await world.jobs("tasks.runTask")
+async def test_a_newly_declared_cron_is_added_and_runs(rig: PatternRig) -> None:
+    await sync(rig, declared())
+    await rig.advance(MINUTE)
+    [run] = await rig.jobs("tasks.runTask")
     assert (run.owner, run.state, run.args) == (None, JobState.SUCCESS, {"name": "report"})
 
 
 async def test_concurrent_worker_starts_create_one_cron_per_declaration(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
     await asyncio.gather(
-        *(sync(world_without_worker, declared(), declared("other")) for _ in range(5))
+        *(sync(rig_without_worker, declared(), declared("other")) for _ in range(5))
     )
-    await sync(world_without_worker, declared(), declared("other"))
-    assert len(await world_without_worker.all("crons")) == 2
-    assert await pending_ticks(world_without_worker) == 2
+    await sync(rig_without_worker, declared(), declared("other"))
+    assert len(await rig_without_worker.all("crons")) == 2
+    assert await pending_ticks(rig_without_worker) == 2
 
 
-async def test_a_changed_declaration_reschedules_its_cron(world_without_worker: World) -> None:
-    await sync(world_without_worker, declared())
-    await sync(world_without_worker, declared(schedule=CronSchedule(cronspec="@daily")))
-    [cron] = await world_without_worker.all("crons")
-    [tick] = await world_without_worker.jobs(TICK, state=JobState.PENDING.value)
+async def test_a_changed_declaration_reschedules_its_cron(rig_without_worker: PatternRig) -> None:
+    await sync(rig_without_worker, declared())
+    await sync(rig_without_worker, declared(schedule=CronSchedule(cronspec="@daily")))
+    [cron] = await rig_without_worker.all("crons")
+    [tick] = await rig_without_worker.jobs(TICK, state=JobState.PENDING.value)
     assert cron["schedule"] == {"kind": "cron", "cronspec": "@daily", "tz": "UTC"}
     assert tick.scheduled_time == cron["nextRunTime"]
 
 
-async def test_a_cron_is_disabled_while_it_is_not_declared(world_without_worker: World) -> None:
-    await sync(world_without_worker, declared())
-    await sync(world_without_worker)
-    await sync(world_without_worker)
-    [gone] = await world_without_worker.all("crons")
-    assert (gone["enabled"], await pending_ticks(world_without_worker)) == (False, 0)
-    await sync(world_without_worker, declared())
-    [back] = await world_without_worker.all("crons")
-    assert (back["enabled"], await pending_ticks(world_without_worker)) == (True, 1)
+async def test_a_cron_is_disabled_while_it_is_not_declared(rig_without_worker: PatternRig) -> None:
+    await sync(rig_without_worker, declared())
+    await sync(rig_without_worker)
+    await sync(rig_without_worker)
+    [gone] = await rig_without_worker.all("crons")
+    assert (gone["enabled"], await pending_ticks(rig_without_worker)) == (False, 0)
+    await sync(rig_without_worker, declared())
+    [back] = await rig_without_worker.all("crons")
+    assert (back["enabled"], await pending_ticks(rig_without_worker)) == (True, 1)
 
 
-async def test_a_paused_cron_stays_paused(world_without_worker: World) -> None:
-    await sync(world_without_worker, declared())
-    [cron] = await world_without_worker.all("crons")
-    await world_without_worker.do(lambda ctx: pause_cron(ctx, cron["_id"]), owner=None)
-    await sync(world_without_worker, declared(args={"name": "other"}))
-    [after] = await world_without_worker.all("crons")
-    assert (after["enabled"], after["args"], await pending_ticks(world_without_worker)) == (
+async def test_a_paused_cron_stays_paused(rig_without_worker: PatternRig) -> None:
+    await sync(rig_without_worker, declared())
+    [cron] = await rig_without_worker.all("crons")
+    await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron["_id"]), owner=None)
+    await sync(rig_without_worker, declared(args={"name": "other"}))
+    [after] = await rig_without_worker.all("crons")
+    assert (after["enabled"], after["args"], await pending_ticks(rig_without_worker)) == (
         False,
         {"name": "other"},
         0,
@@ -85,19 +85,19 @@ async def test_a_paused_cron_stays_paused(world_without_worker: World) -> None:
 
 
 async def test_an_undeclared_cron_that_was_resumed_is_disabled_again(
-    world_without_worker: World,
+    rig_without_worker: PatternRig,
 ) -> None:
-    await sync(world_without_worker, declared())
-    await sync(world_without_worker)
-    [cron] = await world_without_worker.all("crons")
-    await world_without_worker.do(lambda ctx: resume_cron(ctx, cron["_id"]), owner=None)
-    await sync(world_without_worker)
-    [after] = await world_without_worker.all("crons")
-    assert (after["enabled"], await pending_ticks(world_without_worker)) == (False, 0)
+    await sync(rig_without_worker, declared())
+    await sync(rig_without_worker)
+    [cron] = await rig_without_worker.all("crons")
+    await rig_without_worker.run_mutation(lambda ctx: resume_cron(ctx, cron["_id"]), owner=None)
+    await sync(rig_without_worker)
+    [after] = await rig_without_worker.all("crons")
+    assert (after["enabled"], await pending_ticks(rig_without_worker)) == (False, 0)
 
 
-async def test_a_user_cannot_pause_a_static_cron(world_without_worker: World) -> None:
-    await sync(world_without_worker, declared())
-    [cron] = await world_without_worker.all("crons")
+async def test_a_user_cannot_pause_a_static_cron(rig_without_worker: PatternRig) -> None:
+    await sync(rig_without_worker, declared())
+    [cron] = await rig_without_worker.all("crons")
     with pytest.raises(NotFound):
-        await world_without_worker.do(lambda ctx: pause_cron(ctx, cron["_id"]))
+        await rig_without_worker.run_mutation(lambda ctx: pause_cron(ctx, cron["_id"]))

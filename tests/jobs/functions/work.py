@@ -94,7 +94,7 @@ async def call_action_as_mutation(ctx: Context) -> None:
     await ctx.run_mutation(write_line_outside)
 
 
-def is_asked_to_hang(crate: dict[str, Any]) -> bool:
+def is_hang_requested(crate: dict[str, Any]) -> bool:
     """Return whether the test's file exists, and create another one."""
     hang_here = Path(crate["folder"], f"hang-{crate['_id']}")
     if not hang_here.exists():
@@ -110,7 +110,7 @@ async def send_crates(ctx: Context, crates: list[dict[str, Any]]) -> None:
         await ctx.db["crates"].update_one(
             {"_id": crate["_id"]}, {"$set": {"sent": True}, "$inc": {"times": 1}}
         )
-        if is_asked_to_hang(crate):
+        if is_hang_requested(crate):
             await asyncio.Event().wait()
 
 
@@ -125,14 +125,14 @@ async def count_down(ctx: Context, cursor: str | None, size: int) -> BatchPage:
 @batch("numbers", pages=count_down, roles=("counter",))
 async def note_numbers(ctx: Context, numbers: list[dict[str, Any]]) -> None:
     """Store the numbers."""
-    await ctx.db["numbers"].insert_many([dict(one) for one in numbers])
+    await ctx.db["numbers"].insert_many([dict(number) for number in numbers])
 
 
 @batch("stamps", owned=False)
 async def stamp(ctx: Context, stamps: list[dict[str, Any]]) -> None:
     """Count how often each document is handled, for ids of any type."""
-    for one in stamps:
-        await ctx.db["stamps"].update_one({"_id": one["_id"]}, {"$inc": {"times": 1}})
+    for document in stamps:
+        await ctx.db["stamps"].update_one({"_id": document["_id"]}, {"$inc": {"times": 1}})
 
 
 async def answer(ctx: Context, data: Json) -> Json:

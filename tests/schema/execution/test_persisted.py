@@ -50,13 +50,13 @@ def manifest(tmp_path: Path) -> Path:
 
 
 async def test_hash_is_unknown_until_its_document_is_sent() -> None:
-    given = {"extensions": _extensions(QUERY), "variables": {"name": "x"}}
+    payload = {"extensions": _extensions(QUERY), "variables": {"name": "x"}}
     async with serve(make_settings()) as running:
-        first = await _post(running, **given)
+        first = await _post(running, **payload)
         assert _code(first) == "PERSISTED_QUERY_NOT_FOUND"
         assert first["errors"][0]["message"] == "PersistedQueryNotFound"
-        assert (await _post(running, query=QUERY, **given))["data"] == {"hello": "Hello x"}
-        assert (await _post(running, **given))["data"] == {"hello": "Hello x"}
+        assert (await _post(running, query=QUERY, **payload))["data"] == {"hello": "Hello x"}
+        assert (await _post(running, **payload))["data"] == {"hello": "Hello x"}
 
 
 async def test_known_hash_is_accepted_by_get_and_websocket() -> None:
@@ -126,10 +126,16 @@ def test_huge_document_is_not_stored() -> None:
 
 async def test_only_listed_operations_run_by_text_id_or_hash(manifest: Path) -> None:
     async with serve(make_settings(operations_file=manifest)) as running:
-        given = {"variables": {"name": "x"}}
+        payload = {"variables": {"name": "x"}}
         by_id = _extensions(QUERY, sha256Hash="a")
-        for wanted in ({"query": QUERY}, {"extensions": by_id}, {"extensions": _extensions(QUERY)}):
-            assert (await _post(running, **wanted, **given))["data"] == {"hello": "Hello x"}
+        for identification in (
+            {"query": QUERY},
+            {"extensions": by_id},
+            {"extensions": _extensions(QUERY)},
+        ):
+            assert (await _post(running, **identification, **payload))["data"] == {
+                "hello": "Hello x"
+            }
         assert _code(await _post(running, query=OTHER)) == "FORBIDDEN"
         assert (
             _code(await _post(running, query=OTHER, extensions=_extensions(OTHER))) == "FORBIDDEN"

@@ -63,66 +63,66 @@ async def read(member: Subscriber) -> list[int]:
     taken = [await member.next()]
     while taken[-1] is not None and taken[-1].cursor != "100":
         taken.append(await member.next())
-    return [int(str(each.cursor)) for each in taken if each is not None]
+    return [int(str(item.cursor)) for item in taken if item is not None]
 
 
 @pytest.fixture
-async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
-    groups = BroadcastRegistry(LIMIT)
-    yield groups
-    await groups.aclose()
+async def registry() -> AsyncGenerator[BroadcastRegistry, None]:
+    registry = BroadcastRegistry(LIMIT)
+    yield registry
+    await registry.aclose()
 
 
 async def test_concurrent_reconnects_are_served_from_their_oldest_resume_point(
-    groups: BroadcastRegistry,
+    registry: BroadcastRegistry,
 ) -> None:
     history, behind = History(100), [70, 20, 90]
-    members = [groups.join("k", after(each), history.changes, TAKES_NONE) for each in behind]
+    members = [registry.join("k", after(number), history.changes, TAKES_NONE) for number in behind]
     received = await asyncio.gather(*map(read, members))
-    assert received == [list(range(each + 1, 101)) for each in behind]
+    assert received == [list(range(number + 1, 101)) for number in behind]
     assert history.executed == 80
-    assert len(groups) == 1
+    assert len(registry) == 1
 
 
-async def test_broadcast_is_live_after_catching_up(groups: BroadcastRegistry) -> None:
+async def test_broadcast_is_live_after_catching_up(registry: BroadcastRegistry) -> None:
     history = History(100)
-    member = groups.join("k", after(95), history.changes, TAKES_ALL)
+    member = registry.join("k", after(95), history.changes, TAKES_ALL)
     taking = asyncio.create_task(member.next())
     await eventually(lambda: history.is_live)
-    assert [broadcast.is_live for broadcast in groups] == [True]
+    assert [broadcast.is_live for broadcast in registry] == [True]
     taking.cancel()
 
 
-async def test_late_subscriber_reads_retained_events(groups: BroadcastRegistry) -> None:
+async def test_late_subscriber_reads_retained_events(registry: BroadcastRegistry) -> None:
     history = History(100)
-    first = groups.join("k", after(90), history.changes, TAKES_ALL)
+    first = registry.join("k", after(90), history.changes, TAKES_ALL)
     taking = asyncio.create_task(first.next())
     await eventually(lambda: history.is_live and first.number == 10)
-    late = groups.join("k", after(96), history.changes, TAKES_NONE)
+    late = registry.join("k", after(96), history.changes, TAKES_NONE)
     assert await read(late) == [97, 98, 99, 100]
     assert history.executed == 10
     taking.cancel()
 
 
 async def test_subscriber_behind_retained_events_catches_up_and_joins(
-    groups: BroadcastRegistry,
+    registry: BroadcastRegistry,
 ) -> None:
     history = History(100)
-    first = groups.join("k", after(90), history.changes, TAKES_ALL)
+    first = registry.join("k", after(90), history.changes, TAKES_ALL)
     taking = asyncio.create_task(first.next())
     await eventually(lambda: history.is_live)
-    late = groups.join("k", after(80), history.changes, TAKES_NONE)
+    late = registry.join("k", after(80), history.changes, TAKES_NONE)
     assert await read(late) == list(range(81, 101))
     assert await late.next() is None
     assert late.ended_with == after(100)
-    again = groups.join("k", after(100), history.changes, TAKES_NONE)
+    again = registry.join("k", after(100), history.changes, TAKES_NONE)
     assert again.broadcast is first.broadcast
     taking.cancel()
 
 
-async def test_execution_waits_for_a_sole_subscriber(groups: BroadcastRegistry) -> None:
+async def test_execution_waits_for_a_sole_subscriber(registry: BroadcastRegistry) -> None:
     history = History(100)
-    member = groups.join("k", after(0), history.changes, TAKES_NONE)
+    member = registry.join("k", after(0), history.changes, TAKES_NONE)
     await eventually(lambda: history.executed > LIMIT)
     for _ in range(3):
         await next_turn()
@@ -131,26 +131,26 @@ async def test_execution_waits_for_a_sole_subscriber(groups: BroadcastRegistry) 
 
 
 async def test_slowest_subscriber_is_closed_after_the_maximum_delay(
-    groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
     history = History(100)
-    slow = groups.join("k", after(0), history.changes, TAKES_NONE)
-    other = groups.join("k", after(0), history.changes, TAKES_NONE)
+    slow = registry.join("k", after(0), history.changes, TAKES_NONE)
+    other = registry.join("k", after(0), history.changes, TAKES_NONE)
     assert await read(other) == list(range(1, 101))
     with pytest.raises(SlowConsumer):
         await slow.next()
 
 
 async def test_subscriber_ahead_of_its_broadcast_keeps_its_own_resume_point(
-    groups: BroadcastRegistry,
+    registry: BroadcastRegistry,
 ) -> None:
     history = History(100)
-    first = groups.join("k", after(100), history.changes, TAKES_ALL)
+    first = registry.join("k", after(100), history.changes, TAKES_ALL)
     taking = asyncio.create_task(first.next())
     await eventually(lambda: history.is_live)
-    groups.join("k", after(80), history.changes, TAKES_ALL)
-    catching_up = next(each for each in groups if each is not first.broadcast)
+    registry.join("k", after(80), history.changes, TAKES_ALL)
+    catching_up = next(broadcast for broadcast in registry if broadcast is not first.broadcast)
     ahead = Subscriber(catching_up, after(105), TAKES_ALL, TurnLimiter())
     assert await ahead.next() is None
     assert ahead.ended_with == after(105)
@@ -158,14 +158,14 @@ async def test_subscriber_ahead_of_its_broadcast_keeps_its_own_resume_point(
 
 
 async def test_retained_bytes_per_broadcast_decrease_with_their_number(
-    groups: BroadcastRegistry,
+    registry: BroadcastRegistry,
 ) -> None:
-    limits = groups.limits
+    limits = registry.limits
     assert limits.retained_bytes == RETAINED_BYTES
-    members = [groups.join(n, after(0), History(0).changes, TAKES_NONE) for n in range(1_000)]
+    members = [registry.join(n, after(0), History(0).changes, TAKES_NONE) for n in range(1_000)]
     assert 1_000 * limits.retained_bytes <= TOTAL_RETAINED_BYTES
     for member in members:
-        groups.leave(member)
+        registry.leave(member)
     await eventually(lambda: limits.retained_bytes == RETAINED_BYTES)
 
 

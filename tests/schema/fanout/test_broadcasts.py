@@ -30,7 +30,7 @@ SPREAD = "subscription($x: Cursor, $snapshot: Boolean! = false) { ...Jobs } frag
 SPREAD += " Subscription { ... { jobsChanged(after: $x, snapshot: $snapshot) { kind } } }"
 
 
-async def joined(harness: SubscriptionHarness, *members: int) -> None:
+async def wait_for_members(harness: SubscriptionHarness, *members: int) -> None:
     await eventually(lambda: harness.broadcasts == sorted(members))
 
 
@@ -39,7 +39,7 @@ async def test_equivalent_subscriptions_are_executed_once(
 ) -> None:
     watchers = [harness.watch(), harness.watch(snapshot=True), harness.watch(NAMED, most=3)]
     await watcher_group.start(*watchers)
-    await joined(harness, 3)
+    await wait_for_members(harness, 3)
     await writer.job()
     received = await watcher_group.received()
     assert received[0] == received[1] == received[2]
@@ -55,7 +55,7 @@ async def test_cursor_arguments_inside_fragments_do_not_split_broadcasts(
         cursor = await watcher.ready()
     own = {"first": 3} if query is INLINE else {"snapshot": True}
     await watcher_group.start(harness.watch(query), harness.watch(query, x=cursor, **own))
-    await joined(harness, 2)
+    await wait_for_members(harness, 2)
     await writer.job()
     assert [message["kind"] for message in await watcher_group.received()] == [
         "CHANGED",
@@ -64,7 +64,7 @@ async def test_cursor_arguments_inside_fragments_do_not_split_broadcasts(
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "members"),
+    ("first", "other", "members"),
     [
         ((ANN, {}), (Viewer(id="bob"), {}), [1, 1]),
         ((ANN, {}), (AUDITOR, {}), [1, 1]),
@@ -77,14 +77,14 @@ async def test_cursor_arguments_inside_fragments_do_not_split_broadcasts(
 async def test_subscribers_share_a_broadcast_only_if_they_get_equal_messages(
     harness: SubscriptionHarness,
     watcher_group: WatcherGroup,
-    one: Any,
+    first: Any,
     other: Any,
     members: list[int],
 ) -> None:
     await watcher_group.start(
-        *(harness.watch(STATES, viewer, **given) for viewer, given in (one, other))
+        *(harness.watch(STATES, viewer, **variables) for viewer, variables in (first, other))
     )
-    await joined(harness, *members)
+    await wait_for_members(harness, *members)
 
 
 async def test_concurrent_reconnects_join_one_broadcast(
@@ -97,7 +97,7 @@ async def test_concurrent_reconnects_join_one_broadcast(
         newest = global_id("Job", await writer.job())
     watchers = [harness.watch(after=cursor) for cursor in cursors]
     await watcher_group.start(*watchers, up_to=newest)
-    await joined(harness, 10)
+    await wait_for_members(harness, 10)
     await writer.job()
     assert len({message["jobId"] for message in await watcher_group.received()}) == 1
 
@@ -135,7 +135,7 @@ async def test_subscribers_of_one_job_share_a_broadcast_without_repeated_events(
     await writer.claim(job_id)
     assert [message["event"]["seq"] for message in await watcher_group.received()] == [2]
     await watcher_group.start(harness.watch(JOB, id=gid), harness.watch(JOB, id=gid))
-    await joined(harness, 3)
+    await wait_for_members(harness, 3)
     await writer.succeed(job_id)
     assert [message["event"]["seq"] for message in await watcher_group.received()] == [3, 3, 3]
 
@@ -144,7 +144,7 @@ async def test_broadcast_sends_left_jobs(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(*(harness.watch(STATES, states=["PENDING"]) for _ in range(2)))
-    await joined(harness, 2)
+    await wait_for_members(harness, 2)
     job_id = await writer.job()
     assert [message["kind"] for message in await watcher_group.received()] == [
         "CHANGED",
@@ -158,12 +158,12 @@ async def test_subscribers_share_a_broadcast_again_after_a_reset(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch(), harness.watch(snapshot=True))
-    await joined(harness, 2)
+    await wait_for_members(harness, 2)
     await writer.mongo["jobs"].drop()
     await ensure_collections(writer.mongo)
     for kind in ("RESET", "READY"):
         assert [message["kind"] for message in await watcher_group.received()] == [kind, kind]
-    await joined(harness, 2)
+    await wait_for_members(harness, 2)
     job_id = global_id("Job", await writer.job())
     assert [message["jobId"] for message in await watcher_group.received()] == [job_id, job_id]
 
@@ -172,7 +172,7 @@ async def test_broadcast_ends_with_its_last_subscriber(
     harness: SubscriptionHarness, feed: ChangeFeed, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch(), harness.watch())
-    await joined(harness, 2)
+    await wait_for_members(harness, 2)
     await watcher_group.close()
     await eventually(
         lambda: (len(harness.subscriptions.broadcasts), feed.stats.subscriptions) == (0, 0)
@@ -183,7 +183,7 @@ async def test_resuming_after_any_message_of_a_broadcast_is_exact(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(harness.watch())
-    await joined(harness, 1)
+    await wait_for_members(harness, 1)
     ids = [global_id("Job", await writer.job()) for _ in range(5)]
     received = [(await watcher_group.received())[0] for _ in range(5)]
     assert [message["jobId"] for message in received] == ids

@@ -25,8 +25,8 @@ PENDING = "(filter: {states: [PENDING]})"
 FILTERED = "subscription($filter: JobFilter) { jobsChanged(filter: $filter) { kind jobId } }"
 
 
-def days(number: int) -> dict[str, Any]:
-    """Return one of many windows; jobs are due in number 0."""
+def window(number: int) -> dict[str, Any]:
+    """Return the window with this number; jobs are due in window 0."""
     start = DUE + timedelta(days=number)
     return {
         "scheduledFrom": start.isoformat(),
@@ -35,7 +35,7 @@ def days(number: int) -> dict[str, Any]:
 
 
 def in_other_states(number: int) -> dict[str, Any]:
-    """Return one of many sets of states without the state of a new job."""
+    """Return the set of states with this number, without the state of a new job."""
     names = ["IN_PROGRESS", "SUCCESS", "FAILED", "CANCELED"]
     return {"states": [name for bit, name in enumerate(names) if (number + 1) >> bit & 1]}
 
@@ -49,7 +49,7 @@ class Costs:
     job_reads: JobReadCounter
     listeners: list[RecordingListener] = field(default_factory=list)
 
-    async def are_live(self, groups: int) -> None:
+    async def wait_until_live(self, groups: int) -> None:
         """Wait until this number of broadcasts is live."""
         await eventually(lambda: len(self.harness.broadcasts) == len(self.feed.index) == groups)
 
@@ -60,10 +60,10 @@ class Costs:
             self.feed.index.join(watch, self.listeners[-1])
 
     @property
-    def woken(self) -> int:
+    def notified(self) -> int:
         return len([listener for listener in self.listeners if listener.received])
 
-    async def paid(self) -> tuple[int, int]:
+    async def executions_and_reads(self) -> tuple[int, int]:
         """Return the number of executions and of reads of jobs."""
         return self.harness.runner.metrics.results, await self.job_reads.count()
 
@@ -76,26 +76,28 @@ def costs(harness: SubscriptionHarness, feed: ChangeFeed, job_reads: JobReadCoun
 @pytest.mark.parametrize(
     "filters",  # only the first matches
     [
-        [days(number) for number in range(OTHERS)],
-        [days(0), *(days(0) | in_other_states(number) for number in range(OTHERS))],
+        [window(number) for number in range(OTHERS)],
+        [window(0), *(window(0) | in_other_states(number) for number in range(OTHERS))],
         [{"states": ["PENDING"]}, *(in_other_states(number) for number in range(OTHERS))],
     ],
 )
 async def test_event_is_executed_only_for_matching_broadcasts_and_reads_no_job(
     costs: Costs, writer: Writer, watcher_group: WatcherGroup, filters: list[dict[str, Any]]
 ) -> None:
-    ours, *others = [costs.harness.watch(FILTERED, filter=each) for each in filters]
+    ours, *others = [costs.harness.watch(FILTERED, filter=filter_) for filter_ in filters]
     await watcher_group.start(*others)
     async with ours:
         waiting = await ours.start_waiting()
-        await costs.are_live(len(filters))
+        await costs.wait_until_live(len(filters))
         costs.listen()
-        executed, read = await costs.paid()
+        executed, read = await costs.executions_and_reads()
         ids = [await writer.job() for _ in range(3)]
         received = [await waiting, *await ours.take(2)]
-    assert [each["jobId"] for each in received] == [global_id("Job", each) for each in ids]
-    assert (len(costs.listeners), costs.woken) == (len(filters), 1)
-    assert await costs.paid() == (executed + 3, read)
+    assert [message["jobId"] for message in received] == [
+        global_id("Job", job_id) for job_id in ids
+    ]
+    assert (len(costs.listeners), costs.notified) == (len(filters), 1)
+    assert await costs.executions_and_reads() == (executed + 3, read)
 
 
 async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
@@ -104,8 +106,8 @@ async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
     watcher_group: WatcherGroup,
     job_reads: JobReadCounter,
 ) -> None:
-    await watcher_group.start(harness.watch(FILTERED, filter={"states": ["PENDING"]} | days(0)))
-    async with harness.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | days(0)) as watcher:
+    await watcher_group.start(harness.watch(FILTERED, filter={"states": ["PENDING"]} | window(0)))
+    async with harness.watch(FILTERED, filter={"states": ["IN_PROGRESS"]} | window(0)) as watcher:
         waiting = await watcher.start_waiting()
         job_id = await writer.job()
         await writer.claim(job_id)
@@ -114,33 +116,36 @@ async def test_progress_of_a_recently_changed_job_is_routed_without_reading_it(
         await writer.progress(job_id, done=1)
         assert (await watcher.next())["kind"] == "CHANGED"
         assert await job_reads.count() == read
-    assert [each["kind"] for each in await watcher_group.received()] == ["CHANGED"]
-    assert [each["kind"] for each in await watcher_group.received()] == ["LEFT"]
+    assert [message["kind"] for message in await watcher_group.received()] == ["CHANGED"]
+    assert [message["kind"] for message in await watcher_group.received()] == ["LEFT"]
 
 
 async def test_broadcasts_share_one_event_object(as_viewer: ContextFactory, writer: Writer) -> None:
     pending = JobFilter(states=(JobState.PENDING,))
     async with (
         Client(jobs_changed(as_viewer("ann"), pending, SubscribeOptions())) as ours,
-        follow(as_viewer("root", "admin")) as everybodys,
+        follow(as_viewer("root", "admin")) as admins,
     ):
         await ours.ready()
-        await everybodys.ready()
+        await admins.ready()
         await writer.job()
-        received = [(await client.next()).event for client in (ours, everybodys)]
+        received = [(await client.next()).event for client in (ours, admins)]
     assert received[0] is not None
     assert received[0] is received[1]
 
 
-@pytest.mark.parametrize(("selection", "most"), [("kind jobId", 0), ("kind job { state }", 1)])
+@pytest.mark.parametrize(("selection", "reads"), [("kind jobId", 0), ("kind job { state }", 1)])
 async def test_objects_of_a_batch_of_changes_are_read_together_and_only_if_selected(
-    costs: Costs, writer: Writer, watcher_group: WatcherGroup, selection: str, most: int
+    costs: Costs, writer: Writer, watcher_group: WatcherGroup, selection: str, reads: int
 ) -> None:
-    alike = [f"subscription {{ jobsChanged{each} {{ {selection} }} }}" for each in ("", PENDING)]
-    await watcher_group.start(*(costs.harness.watch(query) for query in alike))
-    await costs.are_live(2)
-    _, read = await costs.paid()
+    queries = [
+        f"subscription {{ jobsChanged{arguments} {{ {selection} }} }}"
+        for arguments in ("", PENDING)
+    ]
+    await watcher_group.start(*(costs.harness.watch(query) for query in queries))
+    await costs.wait_until_live(2)
+    _, read = await costs.executions_and_reads()
     await writer.jobs(JOBS)
     received = [await watcher_group.received() for _ in range(JOBS)]
-    assert {each["kind"] for pair in received for each in pair} == {"CHANGED"}
-    assert (await costs.paid())[1] == read + most
+    assert {message["kind"] for pair in received for message in pair} == {"CHANGED"}
+    assert (await costs.executions_and_reads())[1] == read + reads

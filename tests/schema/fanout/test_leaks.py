@@ -42,7 +42,7 @@ class Change:
         return info.context.viewer.id
 
     @strawberry_field(description="The viewer, wrongly declared shared.", shared=True)
-    def promised(self, info: Info) -> str:
+    def shared(self, info: Info) -> str:
         return info.context.viewer.id
 
     @strawberry_field(description="The same message.")
@@ -92,11 +92,11 @@ async def test_field_wrongly_declared_shared_reveals_no_viewer(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
     await watcher_group.start(
-        *(harness.watch("subscription { changes { kind promised } }", a) for a in ADMINS)
+        *(harness.watch("subscription { changes { kind shared } }", a) for a in ADMINS)
     )
     await eventually(lambda: harness.broadcasts == [2])
     await writer.job()
-    assert [message["promised"] for message in await watcher_group.received()] == ["", ""]
+    assert [message["shared"] for message in await watcher_group.received()] == ["", ""]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Memory: clients that connect and leave for a long time leave nothing behind."""
+"""Memory: many clients that connect and disconnect leave nothing in memory."""
 
 import asyncio
 import tracemalloc
@@ -32,7 +32,7 @@ def traced() -> Iterator[None]:
 
 
 class Visits:
-    """Clients of all kinds, each time with another user and another operation."""
+    """Connects clients of all kinds, each time as another user with another operation."""
 
     def __init__(self, harness: SubscriptionHarness, writer: Writer) -> None:
         self._station = harness
@@ -57,10 +57,10 @@ class Visits:
                 viewer,
                 push,
                 after=self._cursor,
-                snapshot=place > 9,
+                snapshot=index > 9,
                 filter={"functionName": name},
             )
-            for place, push in enumerate(pushed)
+            for index, push in enumerate(pushed)
         ]
         await asyncio.gather(*(watcher.ready() for watcher in watchers))
         for push in pushed[::2]:
@@ -98,15 +98,17 @@ async def test_memory_stays_constant_as_clients_connect_and_leave(
 ) -> None:
     counts, sizes, visits = [], [], Visits(harness, writer)
     for _ in range(ROUNDS):
-        await asyncio.create_task(visits.make())  # a task of its own ends with its tasks
+        await asyncio.create_task(
+            visits.make()
+        )  # the objects of a separate task are freed when it ends
         await eventually(lambda: not registries(harness, feed))
         clear_caches(feed)
         counts.append(count_live_objects())
         sizes.append(tracemalloc.get_traced_memory()[0])
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]
     assert sizes[-1] <= sizes[1] + GROWTH_BYTES, sizes
-    facts = feed.stats
-    assert (facts.subscriptions, facts.filters, feed.replays.running) == (0, 0, 0)
+    stats = feed.stats
+    assert (stats.subscriptions, stats.filters, feed.replays.running) == (0, 0, 0)
     assert harness.subscriptions.broadcasts.limits.broadcasts == 0
 
 

@@ -31,8 +31,8 @@ ROWS = 20
 async def rows_of(watcher: Watcher) -> list[str]:
     """Read a snapshot up to READY, and return its job ids."""
     await watcher.ready()
-    received = [orjson.loads(each.payload)["data"]["jobsChanged"] for each in watcher.encoded]
-    return [each["jobId"] for each in received if each["kind"] == "SNAPSHOT"]
+    received = [orjson.loads(encoded.payload)["data"]["jobsChanged"] for encoded in watcher.encoded]
+    return [message["jobId"] for message in received if message["kind"] == "SNAPSHOT"]
 
 
 async def test_equal_concurrent_snapshots_are_executed_once(
@@ -81,8 +81,8 @@ async def test_subscriber_that_leaves_does_not_affect_the_snapshot_of_others(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     job_id = global_id("Job", await writer.job())
-    founder, other = (harness.watch(JOBS, snapshot=True) for _ in range(2))
-    leaving = asyncio.create_task(rows_of(founder))
+    first, other = (harness.watch(JOBS, snapshot=True) for _ in range(2))
+    leaving = asyncio.create_task(rows_of(first))
     staying = asyncio.create_task(rows_of(other))
     await eventually(lambda: len(harness.subscriptions.broadcasts.snapshots) == 1)
     leaving.cancel()
@@ -94,9 +94,9 @@ async def test_subscribers_interrupted_within_a_snapshot_share_its_restart(
     harness: SubscriptionHarness, writer: Writer
 ) -> None:
     ids = {global_id("Job", await writer.job()) for _ in range(ROWS)}
-    async with harness.watch(JOBS, snapshot=True) as cut_off:
-        await cut_off.take(ROWS // 2)
-        cursor = cut_off.encoded[-1].cursor
+    async with harness.watch(JOBS, snapshot=True) as interrupted:
+        await interrupted.take(ROWS // 2)
+        cursor = interrupted.encoded[-1].cursor
     before = harness.runner.metrics.results
     watchers = [harness.watch(JOBS, snapshot=True, after=cursor) for _ in range(SUBSCRIBERS)]
     found = await asyncio.gather(*map(rows_of, watchers))
@@ -148,28 +148,28 @@ class Rows:
 
 
 @pytest.fixture
-async def groups() -> AsyncGenerator[BroadcastRegistry, None]:
-    groups = BroadcastRegistry(10)
-    yield groups
-    await groups.aclose()
+async def registry() -> AsyncGenerator[BroadcastRegistry, None]:
+    registry = BroadcastRegistry(10)
+    yield registry
+    await registry.aclose()
 
 
-def join(groups: BroadcastRegistry, rows: Rows) -> Subscriber:
-    return groups.snapshots.join("k", rows.snapshot, DeliveryOptions(None))
+def join(registry: BroadcastRegistry, rows: Rows) -> Subscriber:
+    return registry.snapshots.join("k", rows.snapshot, DeliveryOptions(None))
 
 
 async def read_all(member: Subscriber) -> list[str]:
     taken = []
-    while (each := await member.next()) is not None:
-        taken.append(str(each.cursor))
+    while (item := await member.next()) is not None:
+        taken.append(str(item.cursor))
     return taken
 
 
-async def test_snapshot_that_has_started_is_not_joined(groups: BroadcastRegistry) -> None:
+async def test_snapshot_that_has_started_is_not_joined(registry: BroadcastRegistry) -> None:
     rows = Rows()
-    early = asyncio.create_task(read_all(join(groups, rows)))
+    early = asyncio.create_task(read_all(join(registry, rows)))
     await eventually(lambda: rows.executed == rows.number // 2)
-    late = [asyncio.create_task(read_all(join(groups, rows))) for _ in range(3)]
+    late = [asyncio.create_task(read_all(join(registry, rows))) for _ in range(3)]
     rows.allowed.set()
     first = [f"1-{number}" for number in range(rows.number)]
     second = [f"2-{number}" for number in range(rows.number)]
@@ -178,11 +178,11 @@ async def test_snapshot_that_has_started_is_not_joined(groups: BroadcastRegistry
 
 
 async def test_rows_are_executed_at_the_speed_of_the_client(
-    groups: BroadcastRegistry,
+    registry: BroadcastRegistry,
 ) -> None:
     rows = Rows(number=100)
     rows.allowed.set()
-    member = join(groups, rows)
+    member = join(registry, rows)
     await eventually(lambda: rows.executed > 10)
     for _ in range(3):
         await next_turn()
@@ -191,12 +191,12 @@ async def test_rows_are_executed_at_the_speed_of_the_client(
 
 
 async def test_subscriber_that_reads_no_rows_is_closed_after_the_maximum_delay(
-    groups: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: BroadcastRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ostinato.schema.fanout.broadcast.MAX_DELAY_S", 0.05)
     rows = Rows(number=100)
     rows.allowed.set()
-    slow, other = join(groups, rows), join(groups, rows)
+    slow, other = join(registry, rows), join(registry, rows)
     assert len(await read_all(other)) == 100
     with pytest.raises(SlowConsumer):
         await slow.next()

@@ -21,7 +21,7 @@ def live_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"subscription_buffer": LIMIT, "ring_events": 4})
 
 
-async def stopped(
+async def slow_watcher(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup, **options: Any
 ) -> Watcher:
     """Return a watcher that stops reading, in a broadcast with one that continues."""
@@ -38,7 +38,7 @@ async def stopped(
 async def test_slow_subscriber_does_not_delay_the_others(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(harness, writer, watcher_group):
+    async with await slow_watcher(harness, writer, watcher_group):
         for _ in range(3 * LIMIT):
             job_id = global_id("Job", await writer.job())
             assert (await watcher_group.received())[0]["jobId"] == job_id
@@ -47,18 +47,18 @@ async def test_slow_subscriber_does_not_delay_the_others(
 async def test_slow_subscriber_is_closed_and_resumes_with_its_cursor(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(harness, writer, watcher_group) as slow:
-        ids = [await received_a_job(writer, watcher_group) for _ in range(2 * LIMIT)]
+    async with await slow_watcher(harness, writer, watcher_group) as slow:
+        ids = [await write_and_receive(writer, watcher_group) for _ in range(2 * LIMIT)]
         with pytest.raises(SlowConsumer):
             await slow.take(2 * LIMIT)
         assert harness.runner.metrics.ended["subscription", "SLOW_CONSUMER"] == 1
         cursor = slow.encoded[-1].cursor
     async with harness.watch(JOBS, after=cursor) as again:
         await again.ready()
-        assert [each["jobId"] for each in await again.take(2 * LIMIT)] == ids
+        assert [message["jobId"] for message in await again.take(2 * LIMIT)] == ids
 
 
-async def received_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
+async def write_and_receive(writer: Writer, watcher_group: WatcherGroup) -> str:
     job_id = global_id("Job", await writer.job())
     assert (await watcher_group.received())[0]["jobId"] == job_id
     return str(job_id)
@@ -67,35 +67,35 @@ async def received_a_job(writer: Writer, watcher_group: WatcherGroup) -> str:
 async def test_slow_subscriber_within_the_limit_gets_every_change(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(harness, writer, watcher_group) as slow:
-        ids = [await received_a_job(writer, watcher_group) for _ in range(LIMIT)]
-        assert [each["jobId"] for each in await slow.take(LIMIT)] == ids
+    async with await slow_watcher(harness, writer, watcher_group) as slow:
+        ids = [await write_and_receive(writer, watcher_group) for _ in range(LIMIT)]
+        assert [message["jobId"] for message in await slow.take(LIMIT)] == ids
         waiting = asyncio.create_task(slow.next())
-        last = await received_a_job(writer, watcher_group)
+        last = await write_and_receive(writer, watcher_group)
         assert (await waiting)["jobId"] == last
 
 
 async def test_slow_coalescing_subscriber_gets_the_newest_change_of_each_job(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
+    async with await slow_watcher(harness, writer, watcher_group, coalesce=True) as slow:
         job_id, other = await writer.job(), await writer.job()
         for number in range(2 + 2 * LIMIT):
             if number >= 2:
                 await (writer.retry if number % 2 else writer.claim)(job_id)
             await watcher_group.received()
-        received = [(each["jobId"], each["event"]["seq"]) for each in await slow.take(2)]
+        received = [(message["jobId"], message["event"]["seq"]) for message in await slow.take(2)]
         assert received == [(global_id("Job", other), 1), (global_id("Job", job_id), 2 * LIMIT + 1)]
         waiting = asyncio.create_task(slow.next())
-        assert await received_a_job(writer, watcher_group) == (await waiting)["jobId"]
+        assert await write_and_receive(writer, watcher_group) == (await waiting)["jobId"]
 
 
 async def test_coalescing_is_limited_by_the_number_of_jobs(
     harness: SubscriptionHarness, writer: Writer, watcher_group: WatcherGroup
 ) -> None:
-    async with await stopped(harness, writer, watcher_group, coalesce=True) as slow:
+    async with await slow_watcher(harness, writer, watcher_group, coalesce=True) as slow:
         for _ in range(LIMIT + 2):
-            await received_a_job(writer, watcher_group)
+            await write_and_receive(writer, watcher_group)
         with pytest.raises(SlowConsumer):
             await slow.next()
 
@@ -109,9 +109,9 @@ async def test_results_that_cannot_be_pushed_stay_in_the_buffer(
         pushed.reads = True
         await watcher_group.start(harness.watch())
         await eventually(lambda: harness.broadcasts == [2])
-        first = await received_a_job(writer, watcher_group)
+        first = await write_and_receive(writer, watcher_group)
         pushed.reads = False
-        second = await received_a_job(writer, watcher_group)
+        second = await write_and_receive(writer, watcher_group)
         assert (await waiting)["jobId"] == second
     assert first.encode() in pushed.batches[0]
     assert len(pushed.batches) == 1
@@ -125,5 +125,5 @@ async def test_failed_subscriber_does_not_delay_the_others(
     await watcher_group.start(harness.watch())
     await eventually(lambda: harness.broadcasts == [2])
     task.cancel()
-    await received_a_job(writer, watcher_group)
+    await write_and_receive(writer, watcher_group)
     await eventually(lambda: harness.broadcasts == [1])

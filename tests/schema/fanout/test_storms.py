@@ -1,4 +1,4 @@
-"""Many clients that reconnect at once with different cursors cost little more than one."""
+"""Many clients that reconnect at once with different cursors share executions."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from tests.processes import eventually
 MISSED = 200
 CLIENTS_BY_RING_EVENTS = {100: 2_000, 50_000: 1_000}
 """The number of clients, by the capacity of the ring."""
-TIMEOUT_S = 300.0  # of a slow machine
+TIMEOUT_S = 300.0  # allows for a slow machine
 JOB_ID = re.compile(rb'"jobId":"(\w+)"')
 
 
@@ -55,8 +55,8 @@ async def missed(harness: SubscriptionHarness, writer: Writer) -> tuple[list[str
             await writer.jobs(100)
             await watcher.take(100)
         results: Sequence[EncodedResult] = watcher.encoded[1:]
-    cursors += [str(each.cursor) for each in results]
-    return cursors[:-1], [JOB_ID.findall(each.payload)[0] for each in results]
+    cursors += [str(result.cursor) for result in results]
+    return cursors[:-1], [JOB_ID.findall(result.payload)[0] for result in results]
 
 
 async def test_reconnects_with_different_cursors_are_executed_about_once(

@@ -21,38 +21,40 @@ async def next_turn() -> None:
     await ready.wait()
 
 
-async def most_in_a_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -> int:
+async def max_per_turn(work: "asyncio.Future[Any]", done: Callable[[], int]) -> int:
     """Return the maximum number of steps done in two turns of the loop."""
-    most = before = 0
+    maximum = before = 0
     while not work.done():
         await next_turn()
-        most, before = max(most, done() - before), done()
+        maximum, before = max(maximum, done() - before), done()
     await work
-    return most
+    return maximum
 
 
 async def test_waiting_tasks_continue_in_order_a_few_per_turn_of_the_loop() -> None:
     turns, order = TurnLimiter(), list[int]()
 
-    async def come(number: int) -> None:
+    async def wait_and_record(number: int) -> None:
         await turns.wait_turn()
         order.append(number)
 
-    coming = asyncio.gather(*(come(number) for number in range(5 * EXECUTIONS_PER_TURN)))
-    assert await most_in_a_turn(coming, lambda: len(order)) <= 2 * EXECUTIONS_PER_TURN
+    waiting = asyncio.gather(
+        *(wait_and_record(number) for number in range(5 * EXECUTIONS_PER_TURN))
+    )
+    assert await max_per_turn(waiting, lambda: len(order)) <= 2 * EXECUTIONS_PER_TURN
     assert order == list(range(5 * EXECUTIONS_PER_TURN))
 
 
 async def test_canceled_tasks_take_no_turn() -> None:
     turns = TurnLimiter()
-    coming = [asyncio.create_task(turns.wait_turn()) for _ in range(3 * EXECUTIONS_PER_TURN)]
+    waiting = [asyncio.create_task(turns.wait_turn()) for _ in range(3 * EXECUTIONS_PER_TURN)]
     await next_turn()
-    for task in coming[EXECUTIONS_PER_TURN:-1]:
+    for task in waiting[EXECUTIONS_PER_TURN:-1]:
         task.cancel()
     for _ in range(3):
         await next_turn()
-    assert [task.done() for task in coming] == [True] * len(coming)
-    assert not coming[-1].cancelled()
+    assert [task.done() for task in waiting] == [True] * len(waiting)
+    assert not waiting[-1].cancelled()
 
 
 async def test_many_resuming_subscribers_execute_a_few_events_per_turn_of_the_loop(
@@ -63,6 +65,6 @@ async def test_many_resuming_subscribers_execute_a_few_events_per_turn_of_the_lo
         await writer.job()
     watchers = [harness.watch(after=after) for _ in range(SUBSCRIBERS)]
     reading = asyncio.gather(*(watcher.take(MISSED + 1) for watcher in watchers))
-    most = await most_in_a_turn(reading, lambda: harness.runner.metrics.results)
-    assert most <= 4 * EXECUTIONS_PER_TURN
+    maximum = await max_per_turn(reading, lambda: harness.runner.metrics.results)
+    assert maximum <= 4 * EXECUTIONS_PER_TURN
     await asyncio.gather(*map(Watcher.__aexit__, watchers))

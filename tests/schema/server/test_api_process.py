@@ -44,15 +44,15 @@ async def test_api_exits_with_0_after_a_stop_signal(
 
 
 async def test_log_of_the_api_has_no_escape_sequences(api_server: ApiProcess) -> None:
-    said = api_server.child.tail()
-    assert "Started server process" in said
-    assert "color_message" not in said
-    assert "x1b" not in said
+    log = api_server.child.tail()
+    assert "Started server process" in log
+    assert "color_message" not in log
+    assert "x1b" not in log
 
 
 async def test_api_logs_its_address_once_it_serves(api_server: ApiProcess) -> None:
-    said = api_server.child.tail()
-    assert said.count("api.serving") == said.count(f"url={api_server.url}/") == 1
+    log = api_server.child.tail()
+    assert log.count("api.serving") == log.count(f"url={api_server.url}/") == 1
 
 
 def test_port_in_use_is_an_error_before_the_api_starts() -> None:

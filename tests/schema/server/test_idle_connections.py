@@ -15,14 +15,14 @@ def request(query: str) -> bytes:
     return HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
-async def asked_once(running: Running) -> Connection:
+async def open_connection(running: Running) -> Connection:
     """Open a connection, send a request, and read its response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    await ask(reader, writer)
+    await send_request(reader, writer)
     return reader, writer
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def send_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     writer.write(request("{ hello }"))
     async with asyncio.timeout(RECEIVE_S):
         head = await reader.readuntil(b"\r\n\r\n")
@@ -31,45 +31,45 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> byt
     return head
 
 
-async def ends(reader: asyncio.StreamReader) -> bytes:
+async def read_to_end(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(RECEIVE_S):
         return await reader.read()
 
 
 async def test_idle_connection_outlives_the_60_s_timeout_of_proxies() -> None:
     async with serve(make_settings()) as running:
-        reader, writer = await asked_once(running)
+        reader, writer = await open_connection(running)
         (connection,) = running.server.server_state.connections
         timer = connection.timeout_keep_alive_task  # type: ignore[union-attr]
         assert timer is not None
         assert timer.when() - asyncio.get_running_loop().time() > 70
-        assert (await ask(reader, writer)).startswith(b"HTTP/1.1 200")
+        assert (await send_request(reader, writer)).startswith(b"HTTP/1.1 200")
         writer.close()
 
 
 async def test_idle_connection_is_closed_after_the_configured_time() -> None:
     async with serve(make_settings(idle_connection_ms=100)) as running:
-        reader, writer = await asked_once(running)
-        assert await ends(reader) == b""
+        reader, writer = await open_connection(running)
+        assert await read_to_end(reader) == b""
         writer.close()
 
 
 async def test_stopping_server_does_not_wait_for_idle_connections() -> None:
     async with serve(make_settings()) as running:
-        connections = [await asked_once(running) for _ in range(20)]
-        began = monotonic()
+        connections = [await open_connection(running) for _ in range(20)]
+        started_at = monotonic()
         running.server.should_exit = True
-        assert [await ends(reader) for reader, _ in connections] == [b""] * 20
-    assert monotonic() - began < 30
+        assert [await read_to_end(reader) for reader, _ in connections] == [b""] * 20
+    assert monotonic() - started_at < 30
     for _, writer in connections:
         writer.close()
 
 
 async def test_response_in_progress_at_shutdown_closes_its_connection() -> None:
     async with serve(make_settings(request_timeout_ms=500)) as running:
-        reader, writer = await asked_once(running)
+        reader, writer = await open_connection(running)
         writer.write(request("mutation { stall }"))
         await eventually(lambda: running.probe.mutations == 1)
         running.server.should_exit = True
-        assert b"connection: close" in (await ends(reader)).lower()
+        assert b"connection: close" in (await read_to_end(reader)).lower()
         writer.close()

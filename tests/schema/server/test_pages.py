@@ -176,7 +176,7 @@ async def test_flaky_endpoint_fails_the_requested_number_of_times_per_key() -> N
         many = await _get(running, f"/dev/flaky?failures={'9' * 5_000}")
         long = await _get(running, f"/dev/flaky?key={'x' * 129}")
     assert codes == [503, 200, 503, 200]
-    assert {each.status_code for each in (wrong, many, long)} == {HTTPStatus.BAD_REQUEST}
+    assert {response.status_code for response in (wrong, many, long)} == {HTTPStatus.BAD_REQUEST}
 
 
 async def test_flaky_endpoint_exists_only_in_development(running: Running) -> None:

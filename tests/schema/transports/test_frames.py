@@ -32,7 +32,7 @@ def test_batch_has_one_message_per_result_with_the_operation_id(operation_id: st
     payloads = [b"p" * size for size in SIZES]
     prefix = next_prefix(operation_id)
     assert read(FrameBatch(payloads).with_prefix(prefix)) == [
-        prefix + each + b"}" for each in payloads
+        prefix + payload + b"}" for payload in payloads
     ]
 
 

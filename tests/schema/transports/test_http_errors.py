@@ -165,8 +165,8 @@ async def test_incomplete_body_is_408_after_the_timeout() -> None:
 async def _raw_post(running: Running, headers: dict[str, str], body: bytes) -> bytes:
     """Send the start of a request and return the response that arrives before its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    every = {"host": "localhost", "content-type": "application/json", **headers}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in every.items())
+    all_headers = {"host": "localhost", "content-type": "application/json", **headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items())
     writer.write(f"POST /graphql HTTP/1.1\r\n{lines}\r\n".encode() + body)
     async with asyncio.timeout(30):
         answer = await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Clients of every transport connect and leave, some without closing: nothing is left in memory."""
+"""Clients of every transport that disconnect, some without closing, leave nothing in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ GAUGES: Final = ("sockets", "subscription_groups", "subscription_members", "hub_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ApiUnderTest:
     """An API server, and its connections."""
 
     port: int
@@ -38,7 +38,7 @@ class Place:
     sockets: ConnectionRegistry
     scraper: Scraper
 
-    async def socket(self, *, vanishes: bool = False, token: str | None = None) -> None:
+    async def socket(self, *, aborts: bool = False, token: str | None = None) -> None:
         """Connect, receive READY, and leave."""
         url = f"ws://127.0.0.1:{self.port}/graphql"
         async with connect(
@@ -48,10 +48,10 @@ class Place:
             await client.init(token or issue_token(self.settings, "ann"))
             await client.subscribe("mine", JOBS)
             await client.receive()
-            if vanishes:
+            if aborts:
                 connection.transport.abort()
 
-    async def rejected(self) -> None:
+    async def connect_rejected(self) -> None:
         """Connect with an invalid token."""
         with pytest.raises(ConnectionClosed):
             await self.socket(token="none")
@@ -72,8 +72,8 @@ class Place:
         """Connect and disconnect a client of each kind while jobs change."""
         await asyncio.gather(
             self.socket(),
-            self.socket(vanishes=True),
-            self.rejected(),
+            self.socket(aborts=True),
+            self.connect_rejected(),
             self.stream(SSE),
             self.stream(MULTIPART),
             writer.run(),
@@ -82,27 +82,27 @@ class Place:
     async def is_empty(self) -> bool:
         figures = await self.scraper.scrape()
         return not any(
-            [self.sockets.quota_holders, *(figures[f"ostinato_{each}"] for each in GAUGES)]
+            [self.sockets.quota_holders, *(figures[f"ostinato_{name}"] for name in GAUGES)]
         )
 
 
 @pytest.fixture
-async def place(live_settings: Settings) -> AsyncIterator[Place]:
+async def api(live_settings: Settings) -> AsyncIterator[ApiUnderTest]:
     settings = live_settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
     app = create_app(settings)
     async with served(app, settings) as port:
         scraper = Scraper(url=f"http://127.0.0.1:{port}", settings=settings)
         sockets = app.state.connections
-        yield Place(port=port, settings=settings, sockets=sockets, scraper=scraper)
+        yield ApiUnderTest(port=port, settings=settings, sockets=sockets, scraper=scraper)
 
 
 async def test_clients_of_every_transport_leave_nothing_in_memory(
-    place: Place, writer: Writer
+    api: ApiUnderTest, writer: Writer
 ) -> None:
     counts = []
     for _ in range(ROUNDS):
         for _ in range(VISITS):
-            await place.visit(writer)
-        await eventually(place.is_empty)
+            await api.visit(writer)
+        await eventually(api.is_empty)
         counts.append(count_live_objects())
     assert counts[-1].total() <= counts[1].total() + 5, counts[-1] - counts[1]

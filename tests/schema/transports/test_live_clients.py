@@ -102,7 +102,7 @@ async def _curl(api: ApiProcess, *options: str) -> AsyncIterator[Curl]:
     finally:
         process.kill()
         await process.wait()
-        process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+        process._transport.close()  # type: ignore[attr-defined] # otherwise its pipe warns when it is garbage collected
 
 
 def _change(event: dict[str, str]) -> Any:
@@ -115,7 +115,7 @@ async def test_curl_reads_events_and_resumes_after_the_last_event_id(
     async with _curl(api_server) as curl:
         ready = await curl.event()
         assert (ready["event"], _change(ready)) == ("next", {"kind": "READY", "jobId": None})
-        await _schedule(api_server, "somebody else")
+        await _schedule(api_server, "another-user")
         await _schedule(api_server)
         seen = await curl.event()
     missed = await _schedule(api_server)

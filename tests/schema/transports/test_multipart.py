@@ -23,7 +23,7 @@ async def test_each_result_is_a_part_and_the_final_boundary_ends_the_response(
 ) -> None:
     async with streamed(running, "subscription { count(to: 2) }", MULTIPART) as stream:
         kind = stream.response.headers["content-type"]
-        preamble, first, second, end = await stream.rest()
+        preamble, first, second, end = await stream.read_to_end()
     assert kind == 'multipart/mixed; boundary="-"; subscriptionSpec=1.0'
     assert (preamble, end) == (b"", END)
     assert _content(first) == {"payload": {"data": {"count": 0}}}
@@ -32,15 +32,15 @@ async def test_each_result_is_a_part_and_the_final_boundary_ends_the_response(
 
 async def test_each_part_is_complete_when_its_result_is_available(running: Running) -> None:
     async with streamed(running, TICKS, MULTIPART) as stream:
-        assert await stream.any() == b""
+        assert await stream.next_frame() == b""
         for tick in range(3):
-            assert _content(await stream.any()) == {"payload": {"data": {"ticks": tick}}}
+            assert _content(await stream.next_frame()) == {"payload": {"data": {"ticks": tick}}}
             await running.probe.publish()
 
 
 async def test_error_of_the_operation_is_in_the_payload(running: Running) -> None:
     async with streamed(running, "subscription { hidden }", MULTIPART) as stream:
-        _, part, end = await stream.rest()
+        _, part, end = await stream.read_to_end()
     content = _content(part)
     assert isinstance(content, dict)
     assert content["payload"]["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
@@ -56,7 +56,7 @@ async def test_invalid_document_is_rejected_like_for_a_query(running: Running) -
 async def test_expired_token_is_sent_as_a_transport_error(running: Running) -> None:
     token = {"authorization": f"Bearer {running.token(ttl_s=2)}"}
     async with streamed(running, TICKS, MULTIPART | token) as stream:
-        _, _, part, end = await stream.rest()
+        _, _, part, end = await stream.read_to_end()
     content = _content(part)
     assert isinstance(content, dict)
     assert content["payload"] is None
@@ -69,9 +69,9 @@ async def test_quiet_response_is_kept_alive_with_empty_parts() -> None:
         serve(make_settings(keep_alive_ms=100)) as running,
         streamed(running, TICKS, MULTIPART) as stream,
     ):
-        assert await stream.any() == b""
-        await stream.any()
-        assert [_content(await stream.any()) for _ in range(2)] == [{}, {}]
+        assert await stream.next_frame() == b""
+        await stream.next_frame()
+        assert [_content(await stream.next_frame()) for _ in range(2)] == [{}, {}]
 
 
 async def test_query_is_plain_json_if_both_types_are_accepted(running: Running) -> None:

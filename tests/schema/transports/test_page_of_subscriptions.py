@@ -71,7 +71,7 @@ async def test_every_other_example_receives_ready(
         assert await process.stdout.readuntil(b"READY")
     os.killpg(process.pid, signal.SIGKILL)  # including curl, started by the shell
     await process.wait()
-    process._transport.close()  # type: ignore[attr-defined] # else its pipe warns when collected
+    process._transport.close()  # type: ignore[attr-defined] # otherwise its pipe warns when it is garbage collected
 
 
 @pytest.mark.parametrize("root", ["jobsChanged", "statsChanged"])

@@ -32,26 +32,26 @@ async def test_rejected_socket_of_another_site_names_the_setting(running: Runnin
     with capture_logs() as logs, pytest.raises(InvalidStatus) as rejected:
         async with connect(url, additional_headers=UNSEEN, proxy=None):
             pass
-    said = (rejected.value.response.body or b"").decode()
+    expected = (rejected.value.response.body or b"").decode()
     assert rejected.value.response.status_code == 403
-    assert "'https://unseen.example' may not call this API" in said
-    assert "OSTINATO_ALLOWED_ORIGINS" in said
-    assert [one["fix"] for one in logs] == ["add it to OSTINATO_ALLOWED_ORIGINS"]
+    assert "'https://unseen.example' may not call this API" in expected
+    assert "OSTINATO_ALLOWED_ORIGINS" in expected
+    assert [line["fix"] for line in logs] == ["add it to OSTINATO_ALLOWED_ORIGINS"]
 
 
 async def test_rejected_preflight_of_another_site_names_the_setting(
     running: Running,
 ) -> None:
-    asked = {**FOREIGN, "access-control-request-method": "POST"}
+    headers = {**FOREIGN, "access-control-request-method": "POST"}
     async with running.client() as client:
-        answer = await client.options("/graphql", headers=asked)
+        answer = await client.options("/graphql", headers=headers)
     assert answer.status_code == 400
     assert "OSTINATO_ALLOWED_ORIGINS" in answer.text
     assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"jwt_audience": "them"}, "OSTINATO_JWT_AUDIENCE"),
         ({"jwt_issuer": "them"}, "OSTINATO_JWT_ISSUER"),
@@ -62,15 +62,15 @@ async def test_rejected_preflight_of_another_site_names_the_setting(
     ],
 )
 async def test_error_for_a_rejected_token_has_the_reason(
-    changes: dict[str, Any], said: str
+    changes: dict[str, Any], expected: str
 ) -> None:
     token = issue_token(
         make_settings(**changes | {"jwt_audience": "us", "jwt_issuer": "us"}), "ada"
     )
-    ours = {"jwt_audience": "us", "jwt_issuer": "us"}
-    ours |= {name: value for name, value in changes.items() if name != "jwt_secret"}
-    with pytest.raises(Exception, match=said):
-        await Authenticator(make_settings(**ours)).viewer(token)
+    settings = {"jwt_audience": "us", "jwt_issuer": "us"}
+    settings |= {name: value for name, value in changes.items() if name != "jwt_secret"}
+    with pytest.raises(Exception, match=expected):
+        await Authenticator(make_settings(**settings)).viewer(token)
 
 
 @asynccontextmanager
@@ -95,8 +95,8 @@ async def test_log_about_unreachable_redis_names_the_setting() -> None:
     with capture_logs() as logs:
         async with listening(f"redis://:a-secret@127.0.0.1:{free_port()}/0"):
             both = {"queue.lost", "notifier.lost"}
-            await eventually(lambda: both <= {one["event"] for one in logs})
-    assert {one["fix"] for one in logs} == {"start the server or correct OSTINATO_REDIS_URL"}
+            await eventually(lambda: both <= {line["event"] for line in logs})
+    assert {line["fix"] for line in logs} == {"start the server or correct OSTINATO_REDIS_URL"}
     assert "a-secret" not in str(logs)
 
 

@@ -107,16 +107,16 @@ async def test_former_admin_who_resumes_an_admin_cursor_receives_only_own_jobs(
         await admin.subscribe("all", JOBS)
         (ready,) = await changes(admin, 1)
         missed = [global_id("Job", await writer.job(owner)) for owner in ("bob", "ann", "bob")]
-        assert [each["jobId"] for each in await changes(admin, 3)] == missed
+        assert [change["jobId"] for change in await changes(admin, 3)] == missed
         await user.subscribe("mine", JOBS, variables={"after": ready["cursor"]})
         received = await changes(user, 2)
-        assert [(each["kind"], each["jobId"]) for each in received] == [
+        assert [(change["kind"], change["jobId"]) for change in received] == [
             ("READY", None),
             ("CHANGED", missed[1]),
         ]
         news = [global_id("Job", await writer.job(owner)) for owner in ("bob", "ann")]
-        assert [each["jobId"] for each in await changes(admin, 2)] == news
-        assert [each["jobId"] for each in await changes(user, 1)] == news[1:]
+        assert [change["jobId"] for change in await changes(admin, 2)] == news
+        assert [change["jobId"] for change in await changes(user, 1)] == news[1:]
 
 
 async def test_user_who_resumes_a_snapshot_cursor_of_an_admin_gets_a_snapshot_of_own_jobs(
@@ -129,7 +129,7 @@ async def test_user_who_resumes_a_snapshot_cursor_of_an_admin_gets_a_snapshot_of
         assert [row["jobId"] for row in rows] == ids[::-1]
         variables = {"after": rows[0]["cursor"], "snapshot": True}
         await user.subscribe("mine", JOBS, variables=variables)
-        received = [(each["kind"], each["jobId"]) for each in await changes(user, 3)]
+        received = [(change["kind"], change["jobId"]) for change in await changes(user, 3)]
         assert received == [("RESET", None), ("SNAPSHOT", ids[0]), ("READY", None)]
 
 

@@ -25,7 +25,7 @@ async def test_each_result_is_an_event_and_complete_ends_the_stream(
     async with streamed(running, "subscription { count(to: 2) }", SSE, method) as stream:
         assert stream.response.status_code == HTTPStatus.OK
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert await stream.rest() == [
+        assert await stream.read_to_end() == [
             _next('{"data":{"count":0}}'),
             _next('{"data":{"count":1}}'),
             COMPLETE,
@@ -54,7 +54,7 @@ async def test_query_and_mutation_are_one_event_if_only_events_are_accepted(
         ('mutation { add(input: {name: "x"}) }', '{"data":{"add":"x"}}'),
     ):
         async with streamed(running, document, SSE) as stream:
-            assert await stream.rest() == [_next(data), COMPLETE]
+            assert await stream.read_to_end() == [_next(data), COMPLETE]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_operation_that_cannot_run_sends_its_error_and_completes(
     running: Running, document: str, code: str
 ) -> None:
     async with streamed(running, document, SSE) as stream:
-        error, complete = await stream.rest()
+        error, complete = await stream.read_to_end()
     assert f'"code":"{code}"' in error.decode()
     assert complete == COMPLETE
 
@@ -79,7 +79,7 @@ async def test_unexpected_error_of_a_subscription_is_masked_and_completes_it(
     running: Running,
 ) -> None:
     async with streamed(running, "subscription { breaks }", SSE) as stream:
-        _, error, complete = await stream.rest()
+        _, error, complete = await stream.read_to_end()
     assert b"INTERNAL_SERVER_ERROR" in error
     assert b"hunter2" not in error
     assert complete == COMPLETE
@@ -89,7 +89,7 @@ async def test_transient_error_ends_the_stream_without_complete_so_that_clients_
     running: Running,
 ) -> None:
     async with streamed(running, "subscription { breaks(unavailable: true) }", SSE) as stream:
-        first, reason = await stream.rest()
+        first, reason = await stream.read_to_end()
     assert (first, reason) == (_next('{"data":{"breaks":1}}'), b": UNAVAILABLE")
 
 
@@ -131,7 +131,7 @@ async def test_malformed_request_has_an_error_status(
 async def test_document_over_a_limit_is_rejected(running: Running) -> None:
     deep = "subscription { items { " + "item { " * 20 + "name" + " }" * 22
     async with streamed(running, deep, SSE) as stream:
-        error, _ = await stream.rest()
+        error, _ = await stream.read_to_end()
     assert b"deeper than" in error
 
 
@@ -148,7 +148,7 @@ async def test_quiet_stream_is_kept_alive_with_comments() -> None:
         streamed(running, TICKS, SSE) as stream,
     ):
         await stream.next()
-        assert [await stream.any() for _ in range(3)] == [b":"] * 3
+        assert [await stream.next_frame() for _ in range(3)] == [b":"] * 3
 
 
 async def test_expired_token_sends_an_error_and_ends_the_stream_without_complete(
@@ -156,7 +156,7 @@ async def test_expired_token_sends_an_error_and_ends_the_stream_without_complete
 ) -> None:
     token = {"authorization": f"Bearer {running.token(ttl_s=2)}"}
     async with streamed(running, TICKS, SSE | token) as stream:
-        first, expired = await stream.rest()
+        first, expired = await stream.read_to_end()
     assert first == _next('{"data":{"ticks":0}}')
     assert expired.startswith(_next('{"data":null,"errors":['))
     assert b"UNAUTHORIZED" in expired

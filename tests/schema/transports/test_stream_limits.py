@@ -44,7 +44,7 @@ async def test_stopping_server_ends_streams_without_complete_so_that_clients_rec
     async with serve(make_settings()) as running, streamed(running, TICKS, accept) as stream:
         await stream.next()
         running.server.should_exit = True
-        rest = b"".join(await stream.rest())
+        rest = b"".join(await stream.read_to_end())
         assert b"UNAVAILABLE" in rest
         assert b"complete" not in rest
         await eventually(lambda: running.probe.open_streams == 0)

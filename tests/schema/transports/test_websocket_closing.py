@@ -130,7 +130,7 @@ async def test_second_connection_init_closes_4429(running: Running) -> None:
 async def _expect_rejection(running: Running, origin: str) -> None:
     with pytest.raises(InvalidStatus, match="403"):
         async with running.socket(origin=origin):
-            raise AssertionError("it was accepted")
+            raise AssertionError("the connection was accepted")
 
 
 async def test_socket_of_another_site_is_rejected(running: Running) -> None:

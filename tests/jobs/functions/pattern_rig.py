@@ -25,20 +25,22 @@ DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """One installation; `alice` is the default owner."""
+class PatternRig:
+    """An installation; `alice` is the default owner."""
 
     engine: Engine
 
-    async def do(self, body: Callable[[Context], Awaitable[T]], owner: str | None = ALICE) -> T:
-        """Run a write as a resolver does: in one transaction."""
+    async def run_mutation(
+        self, body: Callable[[Context], Awaitable[T]], owner: str | None = ALICE
+    ) -> T:
+        """Run a write in one transaction, like a resolver."""
         return await self.engine.transact(owner, body)
 
     async def schedule(self, name: str, args: Mapping[str, Any], delay_ms: int = 0) -> str:
         async def body(ctx: Context) -> str:
             return await ctx.scheduler.run_after(delay_ms, name, args)
 
-        return await self.do(body)
+        return await self.run_mutation(body)
 
     async def schedule_at_once(self, name: str, args: Mapping[str, Any]) -> Job:
         """Insert a job outside a transaction, as `scheduleJob` does."""
@@ -56,9 +58,9 @@ class World:
     async def advance(self, ms: int) -> None:
         """Advance due time, and wait until all jobs due by then have ended."""
         await self.engine.advance(ms)
-        await self.settled()
+        await self.wait_until_settled()
 
-    async def settled(self) -> None:
+    async def wait_until_settled(self) -> None:
         await eventually(self._is_settled)
 
     async def jobs(self, name: str | None = None, **fields: Any) -> list[Job]:
@@ -67,7 +69,7 @@ class World:
         found = self.engine.mongo["jobs"].find(wanted, sort=[("scheduledTime", 1), ("_id", 1)])
         return [job_from(document) for document in await found.to_list(None)]
 
-    async def one(self, collection: str, **fields: Any) -> dict[str, Any]:
+    async def find_one(self, collection: str, **fields: Any) -> dict[str, Any]:
         found = await self.engine.mongo[collection].find_one(fields)
         assert found is not None
         return found
@@ -83,11 +85,11 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(settings: Settings) -> AsyncIterator[World]:
+async def running_rig(settings: Settings) -> AsyncIterator[PatternRig]:
     async with WorkerRuntime.open(settings) as worker:
         running = asyncio.create_task(worker.run())
         try:
-            yield World(worker.engine)
+            yield PatternRig(worker.engine)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):
@@ -96,7 +98,7 @@ async def running_world(settings: Settings) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def open_world(settings: Settings) -> AsyncIterator[World]:
+async def open_rig(settings: Settings) -> AsyncIterator[PatternRig]:
     """Open an installation without a worker."""
     async with Engine.open(settings) as engine:
-        yield World(engine)
+        yield PatternRig(engine)
