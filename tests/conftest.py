@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 from pydantic import SecretStr
-from pymongo import MongoClient
+from pymongo import MongoClient, settings_shared
 from pymongo.database import Database
 from redis import Redis
 
@@ -119,6 +120,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The default highlights the source in tracebacks, which takes 2 % of the run.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    # The driver formats its caller's stack for each client; pytest's deep one takes 1.5 ms.
+    vars(settings_shared)["traceback"] = SimpleNamespace(format_stack=list)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(SharedServers(), "shared-servers")
 
