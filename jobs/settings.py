@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     )
     max_directives: int = Field(50, ge=1, description="Maximum number of directives in a document.")
     max_cost: int = Field(
-        5_000,
+        8_000,
         ge=500,
         description="Maximum cost of an operation, in points (docs/security.md): about the number "
         "of fields in its largest possible response.",

@@ -20,6 +20,14 @@ from ostinato.schema.execution.operation_runner import OperationRunner
 from tests.schema.conftest import make_settings
 from tests.schema.example import example_schema
 
+EVERY_FIELD = """{ jobs(first: 100) { nodes {
+    id version functionName state scheduledTime createdAt startedAt completedAt cancelRequestedAt
+    purgeAt queue priority timeoutMs attempt maxAttempts internal owner args result
+    timeline { seq at state attempt workerId } progress { done total message }
+    error { name message traceback } cause { __typename }
+} } }"""
+"""The largest page of jobs with all that a client shows: allowed by default."""
+
 CHAIN = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(100))
 NESTED_LISTS = {
     "lists nested three levels deep": "{"
@@ -96,7 +104,7 @@ async def test_hostile_document_is_rejected_quickly_with_a_code(
 async def test_nested_lists_over_the_limit_are_rejected(
     documents: DocumentCache, name: str
 ) -> None:
-    with pytest.raises(RequestRejected, match=r"may cost \d+ points, and the limit is 5000"):
+    with pytest.raises(RequestRejected, match=r"may cost \d+ points, and the limit is 8000"):
         await documents.prepare(NESTED_LISTS[name])
 
 
@@ -140,7 +148,7 @@ def test_cost_of_lists_depends_on_the_variables(
     if is_accepted:
         check_cost(document, None, variables, limits)
     else:
-        with pytest.raises(LimitExceeded, match="points, and the limit is 5000"):
+        with pytest.raises(LimitExceeded, match="points, and the limit is 8000"):
             check_cost(document, None, variables, limits)
 
 
@@ -148,6 +156,7 @@ def test_cost_of_lists_depends_on_the_variables(
     ("source", "variables", "cost"),
     [
         ("{ job(id: 1) { id state } }", {}, 3),
+        (EVERY_FIELD, {}, 6_802),
         ("{ jobs { nodes { id } } }", {}, 22),
         ("{ jobs(last: 7) { edges { node { id } } pageInfo { hasNextPage } } }", {}, 18),
         ("{ job(id: 1) { args result } }", {}, 16),
@@ -166,6 +175,7 @@ def test_cost_counts_what_is_computed_and_sent(
     source: str, variables: dict[str, object], cost: int
 ) -> None:
     limits = _limits()
+    assert cost <= limits.cost
     check_cost(parse(source), None, variables, replace(limits, cost=cost))
     with pytest.raises(LimitExceeded, match=f"may cost {cost} points"):
         check_cost(parse(source), None, variables, replace(limits, cost=cost - 1))
