@@ -5,27 +5,32 @@ A job's timeline contains its history, so cursors never expire.
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from ostinato.jobs.changefeed import ChangeBatch, ChangeFilter, FeedSubscription, MatchedChange
 from ostinato.jobs.changes import Position, WatchedCollection, WriteType, time_of
 from ostinato.jobs.errors import BadRequest
-from ostinato.jobs.records import Batch, Cron, Job, JobEvent, RecurringTask, Request
+from ostinato.jobs.records import Batch, Job, JobEvent, Request
 from ostinato.resolvers.context import RequestContext
 from ostinato.resolvers.live.cursors import CursorCodec, LiveCursor
 from ostinato.resolvers.live.live_query import LiveItem, LiveQuery, Reset, ResumePoint
 from ostinato.resolvers.live.messages import ChangeKind, EventPosition, LiveMessage
 
-R = TypeVar("R", Job, Cron, RecurringTask, Batch, Request)
+R = TypeVar("R", Job, Batch, Request)
+
+WATCHED: Final[dict[type, tuple[str, WatchedCollection]]] = {
+    Job: ("job", WatchedCollection.JOBS),
+    Batch: ("batch", WatchedCollection.BATCHES),
+    Request: ("request", WatchedCollection.REQUESTS),
+}
+"""The name of each kind in cursors, and its collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSource(Generic[R]):
     """The object to follow (existence and access are not checked yet), and the start."""
 
-    name: str
     kind: type[R]
-    collection: WatchedCollection
     id: str
     after: str | None = None
     """Resume after this cursor."""
@@ -117,7 +122,7 @@ class ObjectQuery(LiveQuery[LiveMessage[R]]):
     def _subscribe(self, position: Position | None) -> FeedSubscription:
         source = self._source
         wanted = ChangeFilter(
-            collection=source.collection, owner=self._ctx.scope, document_id=source.id
+            collection=WATCHED[source.kind][1], owner=self._ctx.scope, document_id=source.id
         )
         return self._ctx.feed.subscribe(wanted, position)
 
@@ -136,7 +141,7 @@ class _Sent(Generic[R]):
 
     def __init__(self, source: ObjectSource[R], cursors: CursorCodec) -> None:
         self._source: ObjectSource[R] = source
-        self._topic = f"{source.name}:{source.id}"
+        self._topic = f"{WATCHED[source.kind][0]}:{source.id}"
         self._cursors = cursors
         self.seq = 0
         self.version = 0

@@ -29,9 +29,7 @@ def job_changed(
 ) -> LiveQuery[LiveMessage[Job]]:
     """Follow one job: its current state, READY, then each event, optionally from `from_seq`."""
     source = ObjectSource(
-        name="job",
         kind=Job,
-        collection=WatchedCollection.JOBS,
         id=job_id,
         after=after,
         from_seq=from_seq,
@@ -72,14 +70,7 @@ def request_changed(
     ctx: RequestContext, request_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> LiveQuery[LiveMessage[Request]]:
     """Follow one request: its current state, READY, then each change."""
-    source = ObjectSource(
-        name="request",
-        kind=Request,
-        collection=WatchedCollection.REQUESTS,
-        id=request_id,
-        after=after,
-        wants_object=wants_object,
-    )
+    source = ObjectSource(kind=Request, id=request_id, after=after, wants_object=wants_object)
     return ObjectQuery(ctx, source)
 
 
@@ -87,14 +78,7 @@ def batch_changed(
     ctx: RequestContext, batch_id: str, *, after: str | None = None, wants_object: bool = True
 ) -> LiveQuery[LiveMessage[Batch]]:
     """Follow one batch: its current state, READY, then each change."""
-    source = ObjectSource(
-        name="batch",
-        kind=Batch,
-        collection=WatchedCollection.BATCHES,
-        id=batch_id,
-        after=after,
-        wants_object=wants_object,
-    )
+    source = ObjectSource(kind=Batch, id=batch_id, after=after, wants_object=wants_object)
     return ObjectQuery(ctx, source)
 
 
